@@ -1,0 +1,54 @@
+# make test      the checks and the fast tests, in an environment of their own (.venv)
+# make demo      the whole road on text this machine already has, about five minutes
+# make test-all  also the slow tests: wheel, sanitizers, whole runs
+# make format    let ruff mend the layout
+# make bench     tokenizer speed beside other libraries
+# make clean     forget the environment and the build
+
+PYTHON ?= python3
+BIN := .venv/bin
+# torch must be asked for by its pinned version alone: any looser spelling may fetch the CUDA build.
+TORCH := $(shell grep '^torch==' constraints.txt)
+BUILD_TOOLS := cmake nanobind ninja scikit-build-core
+NATIVE := $(wildcard spiketok/native/*)
+
+.PHONY: test test-all demo bench check format clean
+
+test: check
+	$(BIN)/pytest -q
+
+test-all: check
+	$(BIN)/pytest -q -m "slow or not slow"
+
+check: .venv/installed
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy --no-error-summary
+
+demo: .venv/installed
+	$(BIN)/spike demo
+
+bench: .venv/installed
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]' --no-build-isolation
+	$(BIN)/python benchmarks/tokenizer.py
+
+format: .venv/installed
+	$(BIN)/ruff check --quiet --fix
+	$(BIN)/ruff format --quiet
+
+.venv/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'make: Python 3.11 or newer is needed (PYTHON=python3.12 make … chooses one)'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo 'make: the venv module is missing: apt install python3-venv'; exit 1; }
+	@test -f "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || \
+	  { echo 'make: Python.h is missing: apt install python3-dev'; exit 1; }
+	@command -v $${CXX:-g++} >/dev/null || \
+	  { echo 'make: a C++ compiler is missing: apt install g++'; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt $(TORCH) $(BUILD_TOOLS)
+	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist

@@ -1,0 +1,87 @@
+"""The `spike` command: from raw text to a trained and honestly measured language model."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from spike_commands.demo import demo
+from spike_commands.evaluate import evaluate, generate
+from spike_commands.shard import data, shard
+from spike_commands.tokenizer import tokenizer
+from spike_commands.train import train
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="spike-lm", prog_name="spike")
+def spike() -> None:
+    """Train a small language model, from raw text to an honest score.
+
+    \b
+    spike tokenizer train corpus/ --vocab 16512
+    spike shard --out data/
+    spike train --config base.toml
+    """
+
+
+for command in (tokenizer, shard, data, train, evaluate, generate, demo):
+    spike.add_command(command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status; every failure is one line on stderr."""
+    debug = "--debug" in arguments
+    try:
+        spike.main(args=list(arguments), prog_name="spike", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "spike"
+        complain(f"{where}: {error.format_message()} (see {where} --help)")
+        return EXIT_USAGE
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        complain("spike: interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has left: closing stdout must not complain again when Python shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILURE
+    except Exception as error:
+        if debug:
+            raise
+        complain(f"spike: {explain(error)}")
+        return EXIT_FAILURE
+    return 0
+
+
+def explain(error: Exception) -> str:
+    """Say in one line what went wrong: the message alone when it was written for the user."""
+    from spiketok.errors import SpikeError
+
+    if isinstance(error, SpikeError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}"
+    what = f"{type(error).__name__}: {error}"
+    return f"this is a defect of spike: {what} (--debug shows where)"
+
+
+def complain(message: str) -> None:
+    """Print one line on stderr, whatever the message contains."""
+    click.echo(" ".join(message.split()), err=True)
+
+
+def main() -> None:
+    """Entry point of the `spike` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

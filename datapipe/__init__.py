@@ -1,0 +1,37 @@
+"""Text in, memory-mapped token shards out, and training windows over them."""
+
+from .faults import Errors
+from .inspection import describe, show_document
+from .interchange import open_as_dataset
+from .manifest import Manifest, read_manifest
+from .permutation import permute
+from .plan import Plan, ShardSettings, make_plan
+from .reading import read_range, read_texts
+from .run import write_shards
+from .sources import Source, find_sources
+from .stream import TokenStream, open_stream
+from .verify import verify_folder
+from .windows import Windows, batches
+
+__all__ = [
+    "Source",
+    "find_sources",
+    "Errors",
+    "read_range",
+    "read_texts",
+    "ShardSettings",
+    "Plan",
+    "make_plan",
+    "write_shards",
+    "Manifest",
+    "read_manifest",
+    "verify_folder",
+    "describe",
+    "show_document",
+    "TokenStream",
+    "open_stream",
+    "Windows",
+    "batches",
+    "permute",
+    "open_as_dataset",
+]

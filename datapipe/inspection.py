@@ -1,0 +1,77 @@
+"""Tells what a shard folder holds: its sums, and single documents."""
+
+from pathlib import Path
+from typing import Any
+
+from spiketok import Tokenizer
+from spiketok.errors import SpikeError
+
+from .manifest import read_manifest
+from .records import TOKENIZER
+from .shards import check_tokens, open_shard, read_batch
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """Return the sums of a finished folder: documents, tokens, bytes, ratios, drops, sources."""
+    manifest = read_manifest(folder)
+    splits = manifest.splits.values()
+    tokens = sum(split.tokens for split in splits)
+    documents = sum(split.documents for split in splits)
+    text_bytes = sum(split.text_bytes for split in splits)
+    result: dict[str, Any] = {
+        "fingerprint": manifest.fingerprint,
+        "tokenizer": manifest.tokenizer.fingerprint,
+        "vocab_size": manifest.tokenizer.vocab_size,
+        "sources": len(manifest.sources),
+        "documents_read": manifest.documents,
+        "dropped": dict(manifest.dropped),
+        "documents": documents,
+        "tokens": tokens,
+        "text_bytes": text_bytes,
+        # Without the separators, which stand for no bytes.
+        "bytes_per_token": text_bytes / (tokens - documents) if tokens > documents else 0.0,
+        "shards": sum(len(split.shards) for split in splits),
+        "shard_bytes": sum(shard.bytes for split in splits for shard in split.shards),
+    }
+    for name, split in manifest.splits.items():
+        result[f"{name}_documents"] = split.documents
+        result[f"{name}_tokens"] = split.tokens
+        result[f"{name}_bytes"] = split.text_bytes
+    return result
+
+
+def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:
+    """Return one document of a split: where it came from, its counts and its text.
+
+    Raises:
+        SpikeError: there is no such document, or the shard is damaged.
+    """
+    manifest = read_manifest(folder)
+    left = index
+    for shard in manifest.splits[split].shards:
+        if left >= shard.documents:
+            left -= shard.documents
+            continue
+        path = folder / shard.file
+        reader = open_shard(path, manifest.tokenizer)
+        for number in range(reader.num_record_batches):
+            documents = read_batch(reader, number, path)
+            if left < len(documents):
+                one = documents.part(left, left + 1)
+                check_tokens(one, manifest.tokenizer, str(path))
+                source = int(one.source[0])
+                if not 0 <= source < len(manifest.sources):
+                    raise SpikeError(f"{path}: document {left} names no known source")
+                text = Tokenizer.load(folder / TOKENIZER).decode_bytes(one.tokens[:-1])
+                return {
+                    "source": manifest.sources[source],
+                    "row": int(one.row[0]),
+                    "id": bytes(one.ids[0]).hex(),
+                    "shard": shard.file,
+                    "bytes": int(one.n_bytes[0]),
+                    "tokens": len(one.tokens) - 1,
+                    "text": text.decode("utf-8", "replace"),
+                }
+            left -= len(documents)
+    count = manifest.splits[split].documents
+    raise SpikeError(f"{folder}: no document {index} in {split}, which has {count}")

@@ -1,0 +1,31 @@
+"""Opens shards with other libraries."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from .manifest import read_manifest
+from .shards import open_shard
+
+if TYPE_CHECKING:
+    import datasets
+
+
+def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
+    """Open a split as a `datasets.Dataset` over the memory-mapped shards, without a copy.
+
+    Raises:
+        SpikeError: the folder is unfinished, or a shard is not what its manifest says.
+    """
+    import datasets
+
+    manifest = read_manifest(folder)
+    schema = manifest.tokenizer.schema()
+    readers = [
+        open_shard(folder / shard.file, manifest.tokenizer)
+        for shard in manifest.splits[split].shards
+    ]
+    tables = [reader.read_all().select(schema.names) for reader in readers]
+    table = pa.concat_tables(tables) if tables else schema.empty_table()
+    return datasets.Dataset(table, fingerprint=manifest.fingerprint[:16])

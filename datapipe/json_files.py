@@ -1,0 +1,33 @@
+"""Writes and reads the JSON files of a shard folder."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from spiketok.errors import SpikeError
+
+FORMAT = 1
+Content = TypeVar("Content")
+
+
+def to_json(content: Any) -> bytes:
+    """Return the one spelling of a JSON file: members in order, indented by one, a line end."""
+    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
+
+
+def parse(data: bytes, kind: type[Content], name: str) -> Content:
+    """Read a JSON file of a given kind (a dataclass), checking every type; unknown names pass.
+
+    Raises:
+        SpikeError: the content is not of that kind; `name` says which file.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SpikeError(f"{name}: {error}; make the folder anew or restore the file") from None
+
+
+def check_format(number: int, name: str) -> None:
+    """Refuse a format that this version does not know."""
+    if number != FORMAT:
+        raise SpikeError(f"{name}: format {number} is not known here; update spike")

@@ -1,0 +1,184 @@
+"""Reads the documents of a JSON Lines file, whole or a range of its bytes.
+
+A block of lines goes to Arrow's parser, which runs beside other threads. What Arrow refuses, or
+would cut otherwise than at line ends, goes to `parse_line`, the definition: wherever the quick way
+gives an answer, the definition gives the same. Blank lines are no records.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.json
+
+from .faults import (
+    BROKEN_JSON,
+    NO_TEXT,
+    NOT_A_STRING,
+    NOT_AN_OBJECT,
+    NULL_TEXT,
+    TRUNCATED,
+    BadRecordError,
+    Faults,
+)
+from .lines import line_blocks, open_lines
+from .sources import Source
+
+LARGEST_ARROW_BLOCK = 1 << 30
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+WHITESPACE = b" \t\r"
+# Texts (large_binary) and the offset at which the line of each begins.
+Records: TypeAlias = tuple[pa.LargeBinaryArray, npt.NDArray[np.int64]]
+
+
+def read_jsonl(
+    source: Source,
+    start: int,
+    stop: int,
+    text_field: str,
+    faults: Faults,
+    progress: Callable[[int], None],
+) -> Iterator[Records]:
+    """Yield the documents whose lines begin in `[start, stop)` of a source, block by block.
+
+    `progress` hears, block by block, how many bytes of the file on disk are newly done.
+    """
+
+    def damaged(offset: int, error: OSError) -> None:
+        fault = BadRecordError(TRUNCATED, str(error))
+        faults.drop(fault, lambda: f"after byte {offset} of the content")
+
+    def place(lines_before: int, block_offset: int, number: int, start: int) -> str:
+        if begin:
+            lines_before += count_lines(source, begin)
+        return f"line {lines_before + number} (byte {block_offset + start})"
+
+    with open_lines(source, start, stop) as (stream, begin, position):
+        lines, reached = 0, position()
+        for offset, block in line_blocks(stream, begin, damaged):
+            texts, starts = parse_block(block, text_field) or parse_lines(
+                block, text_field, faults, partial(place, lines, offset), begins_file=offset == 0
+            )
+            progress(position() - reached)
+            reached = position()
+            yield texts, starts + offset
+            lines += block.count(b"\n")
+
+
+def count_lines(source: Source, stop: int) -> int:
+    """Count the lines of a plain file that end before byte `stop`."""
+    with source.path.open("rb") as file:
+        return file.read(stop).count(b"\n")
+
+
+def parse_block(block: bytes, text_field: str) -> Records | None:
+    """Parse clean lines at once, or return None where `parse_line` has to decide.
+
+    Arrow reads values one after the other and takes line ends for blanks. When each line begins
+    with `{` and ends with `}`, no value can span lines: `}` and `{` never meet inside one. As many
+    values as lines then means one a line.
+    """
+    if not 0 < len(block) <= LARGEST_ARROW_BLOCK or b"\0" in block or not is_utf8(block):
+        return None
+    octets = np.frombuffer(block, dtype=np.uint8)
+    ends = np.flatnonzero(octets == ord("\n"))
+    if not block.endswith(b"\n"):
+        ends = np.append(ends, len(block))
+    starts = np.concatenate(([0], ends[:-1] + 1)).astype(np.int64)
+    lasts = ends - 1
+    lasts -= octets[lasts] == ord("\r")
+    if not ((octets[starts] == ord("{")) & (octets[lasts] == ord("}"))).all():
+        return None
+    texts = arrow_texts(block, text_field)
+    if texts is None or len(texts) != len(starts) or texts.null_count:
+        return None
+    return texts, starts
+
+
+def arrow_texts(block: bytes, text_field: str) -> pa.LargeBinaryArray | None:
+    """Return the text of every object in a block, null where it has none; None if it is refused."""
+    try:
+        table = pa.json.read_json(
+            pa.BufferReader(block),
+            # One parser block: values never straddle a border of Arrow's own.
+            read_options=pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            parse_options=pa.json.ParseOptions(
+                explicit_schema=pa.schema([(text_field, pa.string())]),
+                unexpected_field_behavior="ignore",
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return pa.concat_arrays(
+        [chunk.cast(pa.large_binary()) for chunk in table.column(text_field).chunks]
+        or [pa.array([], pa.large_binary())]
+    )
+
+
+def is_utf8(data: bytes) -> bool:
+    """Tell whether bytes are UTF-8, without holding up other threads."""
+    ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int64))
+    text = pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def parse_lines(
+    block: bytes,
+    text_field: str,
+    faults: Faults,
+    place: Callable[[int, int], str],
+    begins_file: bool = False,
+) -> Records:
+    """Parse a block line by line; `place` words the number and start of a line for messages."""
+    if begins_file and block.startswith(BYTE_ORDER_MARK):
+        block = b" " * len(BYTE_ORDER_MARK) + block[len(BYTE_ORDER_MARK) :]
+    texts: list[bytes] = []
+    starts: list[int] = []
+    start = 0
+    for number, line in enumerate(block.split(b"\n"), 1):
+        if line.strip(WHITESPACE):
+            try:
+                texts.append(parse_line(line, text_field, faults))
+                starts.append(start)
+            except BadRecordError as fault:
+                faults.drop(fault, partial(place, number, start))
+        start += len(line) + 1
+    return pa.array(texts, pa.large_binary()), np.array(starts, dtype=np.int64)
+
+
+def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes:
+    """Return the text of one line as UTF-8; of a repeated member the last counts.
+
+    Raises:
+        BadRecordError: the line has no usable text.
+    """
+    try:
+        record: Any = DECODER.decode(faults.decode(line))
+    except (ValueError, RecursionError) as error:
+        # Arrow also takes deep nesting and `-NaN`; what it takes in a block it must take here.
+        quick = parse_block(line, text_field)
+        if quick is None:
+            raise BadRecordError(BROKEN_JSON, str(error)) from None
+        return bytes(quick[0][0].as_buffer())
+    if not isinstance(record, dict):
+        raise BadRecordError(NOT_AN_OBJECT)
+    if text_field not in record:
+        raise BadRecordError(NO_TEXT, f"no {text_field!r} among {', '.join(list(record)[:8])}")
+    text = record[text_field]
+    if text is None:
+        raise BadRecordError(NULL_TEXT)
+    if not isinstance(text, str):
+        raise BadRecordError(NOT_A_STRING, f"{text_field!r} is a {type(text).__name__}")
+    return faults.encode(text)
+
+
+# Numbers are never used, and Python refuses to make an int of very many digits.
+DECODER = json.JSONDecoder(parse_int=float, parse_float=float)

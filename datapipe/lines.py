@@ -1,0 +1,103 @@
+r"""Cuts streams of bytes into blocks of whole lines, from any range of a file.
+
+A line ends with `\n` and belongs to the range in which it begins, so ranges that touch share out
+the lines of a file without loss or repetition.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+import pyarrow as pa
+
+from .sources import Source
+
+BLOCK_BYTES = 4 << 20
+# A damaged stream loses what its last call would have returned, so the calls are short.
+PIECE_BYTES = 64 << 10
+COMPRESSIONS = {"jsonl.gz": "gzip", "jsonl.zst": "zstd"}
+
+
+class Readable(Protocol):
+    """What is asked of a stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+
+
+@dataclass(slots=True)
+class Limited:
+    """The next `left` bytes of a file."""
+
+    file: IO[bytes]
+    left: int
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+        data = self.file.read(min(size, self.left))
+        self.left -= len(data)
+        return data
+
+
+@contextmanager
+def open_lines(
+    source: Source, start: int, stop: int
+) -> Iterator[tuple[Readable, int, Callable[[], int]]]:
+    """Open the lines that begin in `[start, stop)`; a `stop` of -1 is the end of the file.
+
+    Yields:
+        The stream, the offset of its first line in the decompressed content, and a function that
+        tells the position in the file as it lies on disk.
+    """
+    if source.kind in COMPRESSIONS:
+        with pa.OSFile(str(source.path)) as file:
+            yield pa.CompressedInputStream(file, COMPRESSIONS[source.kind]), 0, file.tell
+        return
+    with source.path.open("rb") as plain:
+        end = source.bytes if stop < 0 else line_start(plain, stop)
+        begin = line_start(plain, start)
+        yield Limited(plain, max(end - begin, 0)), begin, plain.tell
+
+
+def line_start(file: IO[bytes], position: int) -> int:
+    """Return where the first line at or after `position` begins, and leave the file there."""
+    file.seek(max(position - 1, 0))
+    if position > 0:
+        while (piece := file.readline(BLOCK_BYTES)) and not piece.endswith(b"\n"):
+            pass
+    return file.tell()
+
+
+def line_blocks(
+    stream: Readable, begin: int, on_damage: Callable[[int, OSError], None]
+) -> Iterator[tuple[int, bytes]]:
+    """Yield blocks of whole lines, about `BLOCK_BYTES` each: (offset, bytes).
+
+    A compressed stream that is damaged ends early; `on_damage` then hears the offset from which
+    lines are lost.
+    """
+    offset, pending, pending_bytes = begin, [b""], 0
+    while True:
+        try:
+            piece = stream.read(PIECE_BYTES)
+        except OSError as error:
+            rest = b"".join(pending)
+            whole = rest.rfind(b"\n") + 1
+            if whole:
+                yield offset, rest[:whole]
+            on_damage(offset + whole, error)
+            return
+        if not piece:
+            break
+        pending.append(piece)
+        pending_bytes += len(piece)
+        cut = piece.rfind(b"\n") + 1
+        if pending_bytes >= BLOCK_BYTES and cut:
+            pending[-1] = piece[:cut]
+            block = b"".join(pending)
+            yield offset, block
+            offset += len(block)
+            pending, pending_bytes = [piece[cut:]], len(piece) - cut
+    if pending_bytes:
+        yield offset, b"".join(pending)

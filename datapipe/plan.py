@@ -1,0 +1,176 @@
+"""Cuts the inputs into units of work that depend on nothing but the inputs and the settings."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import xxhash
+
+from spiketok.errors import SpikeError
+
+from .faults import Errors, check_errors
+from .json_files import FORMAT, to_json
+from .lines import COMPRESSIONS
+from .parquet import check_column, open_parquet
+from .sources import Source
+
+UNIT_BYTES = 32 << 20
+MOST_UNITS = 4096
+# A guess that only balances the units: how much text a byte of a compressed file stands for.
+EXPANSION = 3
+SAMPLE_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardSettings:
+    """What the shards should be like.
+
+    Attributes:
+        text_field: the member or column that holds the text.
+        errors: what becomes of broken records: `strict`, `replace` or `skip`.
+        validation: fraction of documents, chosen by content, kept from the training split.
+        shard_tokens: a shard ends with the document that brings it to this many tokens.
+    """
+
+    text_field: str = "text"
+    errors: Errors = "strict"
+    validation: float = 0.01
+    shard_tokens: int = 1 << 26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSource:
+    """A source as the plan knows it: by name, size and a sample of its content."""
+
+    name: str
+    kind: str
+    bytes: int
+    sample: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be done, as `plan.json` says it; `units` holds [source, start, stop] lists."""
+
+    format: int
+    tokenizer: str
+    settings: ShardSettings
+    sources: list[PlannedSource]
+    units: list[list[tuple[int, int, int]]]
+
+    def to_json(self) -> bytes:
+        """Return the content of `plan.json`."""
+        return to_json(self)
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of `plan.json`."""
+        return hashlib.sha256(self.to_json()).hexdigest()
+
+
+def make_plan(sources: Sequence[Source], tokenizer: str, settings: ShardSettings) -> Plan:
+    """Plan the sharding of sources with the tokenizer of that fingerprint.
+
+    Raises:
+        SpikeError: a setting is out of range, or a parquet file cannot be read.
+    """
+    check_settings(settings)
+    if not sources:
+        raise SpikeError("there is nothing to shard: no input files")
+    weights = [source.bytes * expansion(source) for source in sources]
+    unit_bytes = max(UNIT_BYTES, sum(weights) // MOST_UNITS)
+    return Plan(
+        format=FORMAT,
+        tokenizer=tokenizer,
+        settings=settings,
+        sources=[
+            PlannedSource(
+                name=source.name, kind=source.kind, bytes=source.bytes, sample=sample(source)
+            )
+            for source in sources
+        ],
+        units=list(group(pieces(sources, unit_bytes, settings.text_field), unit_bytes)),
+    )
+
+
+def check_settings(settings: ShardSettings) -> None:
+    """Refuse settings that mean nothing."""
+    check_errors(settings.errors)
+    if not 0 <= settings.validation < 1:
+        raise SpikeError(f"validation = {settings.validation}: must be at least 0 and below 1")
+    if settings.shard_tokens < 1:
+        raise SpikeError(f"shard_tokens = {settings.shard_tokens}: must be at least 1")
+
+
+def expansion(source: Source) -> int:
+    """Return about how many bytes of text one byte of a source's file stands for."""
+    return EXPANSION if source.kind in COMPRESSIONS or source.kind == "parquet" else 1
+
+
+def pieces(
+    sources: Sequence[Source], unit_bytes: int, text_field: str
+) -> Iterator[tuple[int, int, int, int]]:
+    """Cut sources into pieces no larger than need be: (source, start, stop, weight in bytes)."""
+    for index, source in enumerate(sources):
+        if source.kind == "jsonl" and source.bytes > unit_bytes:
+            for start in range(0, source.bytes, unit_bytes):
+                stop = min(start + unit_bytes, source.bytes)
+                yield index, start, stop, stop - start
+        elif source.kind == "parquet":
+            with open_parquet(source) as file:
+                check_column(source, file, text_field)
+                for row_group in range(file.num_row_groups):
+                    weight = file.metadata.row_group(row_group).total_byte_size
+                    yield index, row_group, row_group + 1, weight
+        else:
+            yield index, 0, -1, source.bytes * expansion(source)
+
+
+def group(
+    cut: Iterator[tuple[int, int, int, int]], unit_bytes: int
+) -> Iterator[list[tuple[int, int, int]]]:
+    """Join neighbouring pieces into units of at most `unit_bytes`, unless one alone has more."""
+    unit: list[tuple[int, int, int]] = []
+    weight = 0
+    for source, start, stop, bytes_ in cut:
+        if unit and weight + bytes_ > unit_bytes:
+            yield unit
+            unit, weight = [], 0
+        if unit and unit[-1][0] == source and unit[-1][2] == start:
+            unit[-1] = (source, unit[-1][1], stop)
+        else:
+            unit.append((source, start, stop))
+        weight += bytes_
+    if unit:
+        yield unit
+
+
+def sample(source: Source) -> str:
+    """Return the xxh3-64 of the first, middle and last 64 KiB of a file.
+
+    It notices most changes of a file that keep its size; it does not prove that there are none.
+    """
+    digest = xxhash.xxh3_64()
+    last = max(source.bytes - SAMPLE_BYTES, 0)
+    with source.path.open("rb") as file:
+        for position in (0, last // 2, last):
+            file.seek(position)
+            digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def difference(old: Plan, new: Plan) -> str:
+    """Say in a few words what two plans disagree about."""
+    if old.tokenizer != new.tokenizer:
+        return "the tokenizer is another one"
+    for name in ("text_field", "errors", "validation", "shard_tokens"):
+        before, now = getattr(old.settings, name), getattr(new.settings, name)
+        if before != now:
+            return f"{name} was {before!r} and is now {now!r}"
+    names = [source.name for source in old.sources], [source.name for source in new.sources]
+    if names[0] != names[1]:
+        return f"the inputs are others ({len(names[0])} files before, {len(names[1])} now)"
+    for before, now in zip(old.sources, new.sources, strict=True):
+        if before != now:
+            return f"{now.name} has changed"
+    return "the work is cut otherwise"

@@ -1,0 +1,118 @@
+"""Reads sources of every kind as Arrow record batches of documents, in bounded memory."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .faults import BadRecordError, Errors, Faults, check_errors
+from .jsonl import Records, is_utf8, read_jsonl
+from .parquet import read_parquet
+from .sources import Source
+
+SCHEMA = pa.schema(
+    [
+        pa.field("text", pa.large_binary(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+    ]
+)
+
+
+def ignore(_amount: int) -> None:
+    """Take a report of progress and do nothing."""
+
+
+def read_range(
+    source: Source,
+    start: int,
+    stop: int,
+    text_field: str = "text",
+    errors: Errors = "strict",
+    dropped: Counter[str] | None = None,
+    progress: Callable[[int], None] = ignore,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the documents of a range of a source, about 4 MiB of text a batch.
+
+    Args:
+        source: the file.
+        start: first byte (jsonl) or row group (parquet) of the range; otherwise 0.
+        stop: end of the range, -1 for the end of the file.
+        text_field: the member or column that holds the text; txt files are one document each.
+        errors: `strict`, `replace` or `skip`, see `Faults`.
+        dropped: reason → number of documents left out, added to; empty ones are always left out.
+        progress: hears how many bytes of the file on disk are newly done.
+
+    Yields:
+        Batches with the columns `text` (large_binary, valid UTF-8) and `row` (int64: offset of the
+        line in the decompressed content, row of a parquet file, 0 for txt).
+
+    Raises:
+        SpikeError: a record is broken and the policy is `strict`; a parquet file is damaged or has
+            no such column.
+    """
+    check_errors(errors)
+    faults = Faults(source.path, errors, Counter() if dropped is None else dropped)
+    for texts, rows in _records(source, start, stop, text_field, faults, progress):
+        sizes = np.diff(text_offsets(texts))
+        batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)
+        if sizes.all():
+            yield batch
+        else:
+            faults.drop_empty(int(np.count_nonzero(sizes == 0)))
+            yield batch.filter(pa.array(sizes > 0))
+
+
+def read_texts(
+    sources: Sequence[Source],
+    text_field: str = "text",
+    errors: Errors = "strict",
+    report: Callable[[int], None] = ignore,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the documents of all sources in order; `report` hears the bytes of files done.
+
+    Batches and errors are those of `read_range`.
+    """
+    done = 0
+
+    def progress(amount: int) -> None:
+        nonlocal done
+        done += amount
+        report(done)
+
+    for source in sources:
+        yield from read_range(source, 0, -1, text_field, errors, progress=progress)
+
+
+def text_offsets(texts: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:
+    """Return the offsets [n + 1] of texts in their data buffer, as a view."""
+    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)
+    return offsets[texts.offset : texts.offset + len(texts) + 1]
+
+
+def _records(
+    source: Source,
+    start: int,
+    stop: int,
+    text_field: str,
+    faults: Faults,
+    progress: Callable[[int], None],
+) -> Iterator[Records]:
+    if source.kind == "txt":
+        return _read_txt(source, faults, progress)
+    if source.kind == "parquet":
+        return read_parquet(source, start, stop, text_field, faults, progress)
+    return read_jsonl(source, start, stop, text_field, faults, progress)
+
+
+def _read_txt(source: Source, faults: Faults, progress: Callable[[int], None]) -> Iterator[Records]:
+    data = source.path.read_bytes()
+    if not is_utf8(data):
+        try:
+            data = faults.decode(data).encode()
+        except BadRecordError as fault:
+            faults.drop(fault, lambda: "the text")
+            return
+    progress(source.bytes)
+    yield pa.array([data], pa.large_binary()), np.zeros(1, dtype=np.int64)

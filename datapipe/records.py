@@ -1,0 +1,67 @@
+"""Names the files of a shard folder and defines the records that commit them."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .json_files import parse
+
+SPLITS: Final = ("train", "validation")
+PLAN, TOKENIZER, MANIFEST, RECORDS = "plan.json", "tokenizer.json", "manifest.json", "records"
+SHARD_NAME = re.compile(r"(train|validation)-[0-9]{6}-[0-9]{3,}\.arrow")
+RECORD_NAME = re.compile(r"((train|validation)-[0-9]{6}-[0-9]{3,}|unit-[0-9]{6})\.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRecord:
+    """Says that a shard is complete, and what it holds; see docs/formats.md."""
+
+    plan: str
+    file: str
+    bytes: int
+    documents: int
+    tokens: int
+    text_bytes: int
+    digest: str
+    ranges: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRecord:
+    """Says that a unit is complete; `documents` counts those read, dropped ones included."""
+
+    plan: str
+    unit: int
+    blocks: list[str]
+    documents: int
+    dropped: dict[str, int]
+
+
+def shard_name(split: str, unit: int, block: int) -> str:
+    """Return the name of a shard.
+
+    >>> shard_name("train", 3, 0)
+    'train-000003-000.arrow'
+    """
+    return f"{split}-{unit:06d}-{block:03d}.arrow"
+
+
+def block_record_path(folder: Path, shard: str) -> Path:
+    """Return where the record of a shard lies."""
+    return folder / RECORDS / Path(shard).with_suffix(".json").name
+
+
+def unit_record_path(folder: Path, unit: int) -> Path:
+    """Return where the record of a unit lies."""
+    return folder / RECORDS / f"unit-{unit:06d}.json"
+
+
+def read_block_record(path: Path) -> BlockRecord:
+    """Read the record of a shard."""
+    return parse(path.read_bytes(), BlockRecord, str(path))
+
+
+def read_unit_record(path: Path) -> UnitRecord:
+    """Read the record of a unit."""
+    return parse(path.read_bytes(), UnitRecord, str(path))

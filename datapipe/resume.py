@@ -1,0 +1,113 @@
+"""Finds out what an interrupted run has finished, and clears away what it has not."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from spiketok.durable import PARTIAL
+from spiketok.errors import SpikeError
+
+from .records import (
+    MANIFEST,
+    PLAN,
+    RECORDS,
+    SHARD_NAME,
+    SPLITS,
+    TOKENIZER,
+    BlockRecord,
+    block_record_path,
+    read_block_record,
+    read_unit_record,
+    shard_name,
+    unit_record_path,
+)
+
+# Split → records of the shards that a unit has finished, in order.
+Committed: TypeAlias = dict[str, list[BlockRecord]]
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other writers out of a folder; the lock goes with the process, however it ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise SpikeError(f"{folder}: another process is writing there; wait for its end") from None
+    finally:
+        os.close(handle)
+
+
+def foreign_names(folder: Path) -> list[str]:
+    """Return the names in a folder that no run of ours has put there."""
+    return sorted(path.name for path in folder.iterdir() if not is_ours(path))
+
+
+def is_ours(path: Path) -> bool:
+    """Tell by its name whether a file of a shard folder is one of ours."""
+    name = path.name
+    if name.startswith(".") and name.endswith(PARTIAL):
+        name = name[1 : -len(PARTIAL)]
+    return name in (PLAN, TOKENIZER, MANIFEST, RECORDS) or bool(SHARD_NAME.fullmatch(name))
+
+
+def clear(folder: Path) -> None:
+    """Remove all that is ours from a folder; what says that it is complete goes first."""
+    for name in (MANIFEST, PLAN):
+        (folder / name).unlink(missing_ok=True)
+    records = folder / RECORDS
+    for path in [*records.glob("*"), *records.glob(".*"), *folder.iterdir()]:
+        if path != records and (is_ours(path) or path.parent == records):
+            path.unlink()
+
+
+def clear_unfinished(folder: Path, plan: str, units: int) -> dict[int, Committed]:
+    """Remove what no valid record vouches for; return what each unfinished unit has committed."""
+    keep = {folder / PLAN, folder / TOKENIZER, folder / RECORDS}
+    unfinished: dict[int, Committed] = {}
+    for unit in range(units):
+        committed = committed_blocks(folder, plan, unit)
+        names = [record.file for split in SPLITS for record in committed[split]]
+        if is_complete(folder, plan, unit, names):
+            keep.add(unit_record_path(folder, unit))
+        else:
+            unfinished[unit] = committed
+        for name in names:
+            keep |= {folder / name, block_record_path(folder, name)}
+    for path in [*folder.iterdir(), *(folder / RECORDS).iterdir()]:
+        if path not in keep:
+            path.unlink()
+    return unfinished
+
+
+def committed_blocks(folder: Path, plan: str, unit: int) -> Committed:
+    """Return the records of a unit's committed shards: in each split those before the first gap."""
+    found: Committed = {split: [] for split in SPLITS}
+    for split, records in found.items():
+        while record := committed_block(folder, plan, shard_name(split, unit, len(records))):
+            records.append(record)
+    return found
+
+
+def committed_block(folder: Path, plan: str, name: str) -> BlockRecord | None:
+    """Return the record of a shard if both are there and fit."""
+    shard = folder / name
+    try:
+        record = read_block_record(block_record_path(folder, name))
+        fits = (record.plan, record.file, record.bytes) == (plan, name, shard.stat().st_size)
+    except (FileNotFoundError, SpikeError):
+        return None
+    return record if fits else None
+
+
+def is_complete(folder: Path, plan: str, unit: int, blocks: list[str]) -> bool:
+    """Tell whether a unit's record is there and names just the shards that are committed."""
+    try:
+        record = read_unit_record(unit_record_path(folder, unit))
+    except (FileNotFoundError, SpikeError):
+        return False
+    return (record.plan, record.unit, record.blocks) == (plan, unit, blocks)

@@ -1,0 +1,216 @@
+"""Turns inputs into a folder of shards, going on where an interrupted run stopped."""
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from spiketok import Tokenizer
+from spiketok.durable import DISK, Disk, write_durably
+from spiketok.errors import SpikeError
+
+from .json_files import parse
+from .manifest import Manifest, build_manifest, read_manifest, write_manifest
+from .plan import Plan, ShardSettings, difference, expansion, make_plan
+from .reading import ignore
+from .records import MANIFEST, PLAN, RECORDS, TOKENIZER
+from .resume import Committed, clear, clear_unfinished, foreign_names, locked
+from .shard_writer import Target
+from .shards import tokens_of
+from .sources import Source
+from .unit import Work, do_unit
+
+# Fewer bytes a token than any corpus reaches in the mean: a run is refused only in a hopeless case.
+BYTES_PER_TOKEN = 8
+
+
+def write_shards(
+    sources: Sequence[Source],
+    tokenizer_path: Path,
+    out: Path,
+    settings: ShardSettings,
+    *,
+    workers: int = 0,
+    overwrite: bool = False,
+    report: Callable[[int], None] = ignore,
+    disk: Disk = DISK,
+) -> Manifest:
+    """Encode sources into the shard folder `out`; complete it if it is there already.
+
+    Args:
+        sources: the input files.
+        tokenizer_path: the tokenizer; a copy goes into the folder.
+        out: the folder, made if it is missing. A line about the run goes to `out` + `.log`.
+        settings: what the shards should be like.
+        workers: units of work done at a time; 0 means one per core. The result is the same.
+        overwrite: replace a folder of another plan instead of refusing.
+        report: hears the bytes of the input files done so far.
+        disk: the file operations.
+
+    Raises:
+        SpikeError: an input is broken, the disk is full, or `out` is something else. Finished
+            work is kept, and the same call goes on from there.
+    """
+    started = time.time()
+    tokenizer = Tokenizer.load(tokenizer_path)
+    plan = make_plan(sources, tokenizer.fingerprint, settings)
+    workers = workers or os.cpu_count() or 1
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with locked(out):
+            if not prepare(out, plan, overwrite):
+                return read_manifest(out)
+            check_space(out, sources, tokens_of(tokenizer).dtype.itemsize)
+            write_durably(out / PLAN, plan.to_json(), disk)
+            write_durably(out / TOKENIZER, tokenizer_path.read_bytes(), disk)
+            (out / RECORDS).mkdir(exist_ok=True)
+            disk.sync_folder(out)
+            do_units(plan, list(sources), tokenizer, out, workers, report, disk)
+            manifest = build_manifest(out, plan, tokens_of(tokenizer))
+            write_manifest(out, manifest, disk)
+    except OSError as error:
+        place = error.filename or out
+        raise SpikeError(
+            f"{place}: {error.strerror or error}; finished work is kept, run again to go on"
+        ) from error
+    write_log(out, manifest, workers, time.time() - started)
+    return manifest
+
+
+def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
+    """Make a folder ready for a plan; return False if it is complete already.
+
+    Raises:
+        SpikeError: the folder holds other things, or shards of another plan and not `overwrite`.
+    """
+    if foreign := foreign_names(out):
+        raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
+    path = out / PLAN
+    present = path.read_bytes() if path.exists() else None
+    if present == plan.to_json():
+        return not (out / MANIFEST).exists()
+    if present is not None and not overwrite:
+        what = difference(parse(present, Plan, str(path)), plan)
+        raise SpikeError(f"{out}: made by another plan: {what}; use --overwrite or another folder")
+    clear(out)
+    return True
+
+
+def check_space(out: Path, sources: Sequence[Source], token_bytes: int) -> None:
+    """Refuse to begin what the disk cannot hold, by a low estimate."""
+    text_bytes = sum(source.bytes * expansion(source) for source in sources)
+    there = sum(path.stat().st_size for path in out.glob("*.arrow"))
+    needed = text_bytes * token_bytes // BYTES_PER_TOKEN - there
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise SpikeError(
+            f"{out}: about {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free;"
+            " make room or choose another disk"
+        )
+
+
+def do_units(
+    plan: Plan,
+    sources: list[Source],
+    tokenizer: Tokenizer,
+    out: Path,
+    workers: int,
+    report: Callable[[int], None],
+    disk: Disk,
+) -> None:
+    """Do the units that are not complete, `workers` at a time; the first failure stops all."""
+    fingerprint = plan.fingerprint
+    unfinished = clear_unfinished(out, fingerprint, len(plan.units))
+    progress = Progress(report, finished_bytes(plan, unfinished))
+    work = Work(
+        plan=plan,
+        sources=sources,
+        tokenizer=tokenizer,
+        threads=max(1, workers // max(len(unfinished), 1)),
+        progress=progress.add,
+    )
+    schema = tokens_of(tokenizer).schema()
+
+    def do(unit: int) -> None:
+        progress.add(0)
+        target = Target(
+            folder=out,
+            plan=fingerprint,
+            unit=unit,
+            schema=schema,
+            shard_tokens=plan.settings.shard_tokens,
+            disk=disk,
+        )
+        do_unit(work, target, unfinished[unit])
+
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="shard") as pool:
+        try:
+            futures = [pool.submit(do, unit) for unit in unfinished]
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            progress.stop = True
+    raise_first_failure(futures)
+
+
+class Stopped(Exception):  # noqa: N818
+    """Ends a unit because another one failed."""
+
+
+class Progress:
+    """Adds up what the units have done, and stops them all when one has failed."""
+
+    def __init__(self, report: Callable[[int], None], done: int) -> None:
+        self.stop = False
+        self._report, self._done, self._lock = report, done, threading.Lock()
+
+    def add(self, amount: int) -> None:
+        """Report more bytes done.
+
+        Raises:
+            Stopped: the run is to end.
+        """
+        if self.stop:
+            raise Stopped
+        with self._lock:
+            self._done += amount
+            self._report(self._done)
+
+
+def finished_bytes(plan: Plan, unfinished: dict[int, Committed]) -> int:
+    """Return how many bytes of jsonl, txt and whole files the complete units stand for."""
+    done = 0
+    for number, unit in enumerate(plan.units):
+        if number not in unfinished:
+            for index, start, stop in unit:
+                source = plan.sources[index]
+                if stop < 0:
+                    done += source.bytes
+                elif source.kind == "jsonl":
+                    done += stop - start
+    return done
+
+
+def raise_first_failure(futures: Sequence[Future[None]]) -> None:
+    """Raise what made the run fail, rather than what stopped because of it."""
+    for future in futures:
+        error = future.exception()
+        if error is not None and not isinstance(error, Stopped):
+            raise error
+
+
+def write_log(out: Path, manifest: Manifest, workers: int, seconds: float) -> None:
+    """Append a line about a run to the log beside its folder: what the folder must not hold."""
+    line = {
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": round(seconds, 3),
+        "workers": workers,
+        "documents": manifest.documents,
+        "text_bytes": sum(split.text_bytes for split in manifest.splits.values()),
+        "manifest": manifest.fingerprint,
+    }
+    with out.with_name(f"{out.name}.log").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")

@@ -1,0 +1,118 @@
+"""Does one unit of work: reads its ranges, splits and encodes the documents, commits the shards."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from spiketok import Tokenizer
+from spiketok.durable import write_durably
+from spiketok.held_out import is_held_out
+
+from .documents import document_ids, encode_documents
+from .json_files import to_json
+from .plan import Plan
+from .reading import read_range
+from .records import SPLITS, UnitRecord, shard_name, unit_record_path
+from .resume import Committed
+from .shard_writer import ShardWriter, Target
+from .sources import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What all units of a run share.
+
+    Attributes:
+        plan: what is to be done.
+        sources: where the plan's sources are.
+        tokenizer: the encoder.
+        threads: for the encoder, in each unit.
+        progress: hears how many bytes of the input files are newly done, from any thread; it may
+            raise to stop the work.
+    """
+
+    plan: Plan
+    sources: list[Source]
+    tokenizer: Tokenizer
+    threads: int
+    progress: Callable[[int], None]
+
+
+def do_unit(work: Work, target: Target, committed: Committed) -> None:
+    """Write the shards of a unit that are not committed yet, then the unit's record.
+
+    Args:
+        work: what all units share.
+        target: where this unit's shards go.
+        committed: what an earlier run has finished. Its documents are read again, for the rest
+            depends on them, but not encoded.
+    """
+    dropped: Counter[str] = Counter()
+    documents = 0
+    to_skip = {split: sum(record.documents for record in committed[split]) for split in SPLITS}
+    with ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(ShardWriter(target, split, len(committed[split])))
+            for split in SPLITS
+        }
+        for source, batch in read_unit(work, target.unit, dropped):
+            documents += len(batch)
+            ids = document_ids(batch.column("text"))
+            for split, chosen in zip(SPLITS, split_masks(ids, work.plan), strict=True):
+                skipped = min(to_skip[split], int(chosen.sum()))
+                to_skip[split] -= skipped
+                part = np.flatnonzero(chosen)[skipped:]
+                if len(part):
+                    texts = choose(batch.column("text"), part)
+                    rows = batch.column("row").to_numpy()[part]
+                    writers[split].add(
+                        encode_documents(
+                            work.tokenizer, texts, rows, ids[part], source, work.threads
+                        )
+                    )
+        for writer in writers.values():
+            writer.commit()
+    record = UnitRecord(
+        plan=target.plan,
+        unit=target.unit,
+        blocks=[
+            shard_name(split, target.unit, block)
+            for split in SPLITS
+            for block in range(writers[split].blocks)
+        ],
+        documents=documents + sum(dropped.values()),
+        dropped=dict(sorted(dropped.items())),
+    )
+    write_durably(unit_record_path(target.folder, target.unit), to_json(record), target.disk)
+
+
+def read_unit(work: Work, unit: int, dropped: Counter[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the documents of a unit: (index of the source, batch)."""
+    settings = work.plan.settings
+    for index, start, stop in work.plan.units[unit]:
+        for batch in read_range(
+            work.sources[index],
+            start,
+            stop,
+            settings.text_field,
+            settings.errors,
+            dropped,
+            work.progress,
+        ):
+            yield index, batch
+
+
+def split_masks(ids: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which documents go to training and which to validation, as two bool [n]."""
+    fraction = plan.settings.validation
+    held_out = np.array([is_held_out(bytes(name), fraction) for name in ids], dtype=bool)
+    return ~held_out, held_out
+
+
+def choose(texts: pa.LargeBinaryArray, part: np.ndarray) -> pa.LargeBinaryArray:
+    """Return some of the texts; all of them without a copy."""
+    return texts if len(part) == len(texts) else texts.take(pa.array(part))

@@ -1,0 +1,107 @@
+"""Checks every byte of a finished folder, and says what is damaged and where."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import xxhash
+
+from spiketok.errors import SpikeError
+
+from .checksums import ContentSum, damaged_ranges
+from .manifest import FileEntry, Manifest, ShardEntry, entry, read_manifest
+from .records import MANIFEST, PLAN, RECORDS, block_record_path, read_block_record
+from .shards import check_tokens, open_shard, read_batch
+
+
+def verify_folder(folder: Path) -> list[str]:
+    """Return a sentence for each damage in a shard folder; none means that it is whole.
+
+    Shards are checked by the checksums of their ranges and by the digest of their content, the
+    other files by theirs, the manifest by its own; missing and unexpected files are damages too.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except SpikeError as error:
+        return [str(error)]
+    return list(damages(folder, manifest))
+
+
+def damages(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Say what in a folder is not as its manifest says."""
+    whole = set()
+    for name, file in manifest.files.items():
+        if complaint := damaged_file(folder / name, file):
+            yield f"{folder / name}: {complaint}"
+        else:
+            whole.add(name)
+    plan = manifest.files.get(PLAN)
+    if plan is None:
+        yield f"{folder / MANIFEST}: does not list {PLAN}"
+    expected = {MANIFEST, RECORDS, *manifest.files}
+    for split in manifest.splits.values():
+        for shard in split.shards:
+            expected.add(shard.file)
+            yield from shard_damages(folder, manifest, shard, whole)
+    for path in sorted(folder.rglob("*")):
+        if path.relative_to(folder).as_posix() not in expected:
+            yield f"{path}: unexpected; the manifest does not know it"
+
+
+def damaged_file(path: Path, file: FileEntry) -> str | None:
+    """Say what is wrong with a file that is not a shard, or None."""
+    if not path.is_file():
+        return "missing"
+    data = path.read_bytes()
+    if len(data) != file.bytes:
+        return f"has {len(data)} bytes instead of {file.bytes}"
+    if xxhash.xxh3_128_hexdigest(data) != file.xxh3_128:
+        return "damaged: its checksum is not the manifest's"
+    return None
+
+
+def shard_damages(
+    folder: Path, manifest: Manifest, shard: ShardEntry, whole: set[str]
+) -> Iterator[str]:
+    """Say what is wrong with a shard; its record must be among the files found `whole`."""
+    path = folder / shard.file
+    record_path = block_record_path(folder, shard.file)
+    if not path.is_file():
+        yield f"{path}: missing"
+        return
+    name = f"{RECORDS}/{record_path.name}"
+    if name not in manifest.files:
+        yield f"{path}: the manifest lists no {name} that would vouch for it"
+    if name not in whole:
+        return
+    record = read_block_record(record_path)
+    if entry(record) != shard or record.plan != manifest.plan:
+        yield f"{record_path}: contradicts the manifest"
+        return
+    found = list(damaged_ranges(path, record.bytes, record.ranges))
+    yield from found
+    if not found and (complaint := content_damage(path, manifest, shard)):
+        yield complaint
+
+
+def content_damage(path: Path, manifest: Manifest, shard: ShardEntry) -> str | None:
+    """Read a shard as a stranger would, and compare with what the manifest says; None if equal."""
+    content, documents, tokens, text_bytes = ContentSum(), 0, 0, 0
+    try:
+        reader = open_shard(path, manifest.tokenizer)
+        for number in range(reader.num_record_batches):
+            part = read_batch(reader, number, path)
+            check_tokens(part, manifest.tokenizer, f"{path}: batch {number}")
+            if part.source.size and not 0 <= part.source.min() <= part.source.max() < len(
+                manifest.sources
+            ):
+                return f"{path}: batch {number}: names a source that the manifest does not know"
+            content.update(part)
+            documents += len(part)
+            tokens += len(part.tokens)
+            text_bytes += int(part.n_bytes.sum())
+    except SpikeError as error:
+        return str(error)
+    found = (documents, tokens, text_bytes, content.hexdigest())
+    if found != (shard.documents, shard.tokens, shard.text_bytes, shard.digest):
+        return f"{path}: its content is not what the manifest says"
+    return None

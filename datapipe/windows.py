@@ -1,0 +1,76 @@
+"""Cuts a stream of tokens into training examples and hands them out in a shuffled order.
+
+The order is a pure function of seed and sample number, so resuming takes one integer, and neither
+the batch size nor the number of readers changes which sample comes n-th.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spiketok.errors import SpikeError
+
+from .permutation import permute
+from .stream import TokenStream
+
+# The order is computed for many samples at a time: for few, NumPy's overhead would dominate.
+ORDER_SAMPLES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The examples of a stream: window i is the tokens from i · length to (i + 1) · length.
+
+    The last token of a window is the first of the next, so that each token but the stream's first
+    is a target exactly once; at most `length` tokens at the end of the stream are in no window.
+    """
+
+    stream: TokenStream
+    length: int
+
+    @property
+    def count(self) -> int:
+        """Number of whole windows."""
+        return max(self.stream.tokens - 1, 0) // self.length
+
+    def read(self, index: npt.NDArray[np.int64]) -> np.ndarray[Any, np.dtype[Any]]:
+        """Return windows as [index, length + 1] of the stream's type."""
+        return self.stream.read(np.asarray(index, dtype=np.int64) * self.length, self.length + 1)
+
+
+def batches(
+    stream: TokenStream, length: int, batch_size: int, seed: int, start_sample: int = 0
+) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
+    """Yield shuffled batches without end: [batch_size, length + 1] uint16 or uint32.
+
+    Sample n is the window at position n mod count of epoch n div count; every epoch has its own
+    order and holds each window once. A run that has used n samples resumes with `start_sample` n.
+
+    Raises:
+        SpikeError: the stream is shorter than one window.
+    """
+    windows = Windows(stream, length)
+    if windows.count == 0:
+        raise SpikeError(
+            f"{stream.tokens} tokens are too few for one window of {length + 1}: take more text"
+            " or a shorter context"
+        )
+    stride = batch_size * max(ORDER_SAMPLES // batch_size, 1)
+    while True:
+        order = shuffled(np.arange(start_sample, start_sample + stride), windows.count, seed)
+        for first in range(0, stride, batch_size):
+            yield windows.read(order[first : first + batch_size])
+        start_sample += stride
+
+
+def shuffled(samples: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return the windows that samples stand for; every `count` samples are an epoch."""
+    epochs, positions = np.divmod(samples, count)
+    order = np.empty_like(positions)
+    for epoch in np.unique(epochs).tolist():
+        chosen = epochs == epoch
+        order[chosen] = permute(positions[chosen], count, seed, epoch)
+    return order

@@ -1,0 +1,43 @@
+"""Lets each token gather from the tokens before it.
+
+Causal softmax attention (Vaswani et al. 2017, arXiv:1706.03762) in which groups of query heads
+share a key and value head (Ainslie et al. 2023, arXiv:2305.13245), with normed queries and keys
+(Henry et al. 2020, arXiv:2010.04245), which keeps the softmax from saturating.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .rotary import rotate
+
+
+class Attention(nn.Module):
+    """Four projections without biases around the attention kernel of torch."""
+
+    def __init__(
+        self, *, width: int, heads: int, kv_heads: int, head_width: int, norm_eps: float
+    ) -> None:
+        super().__init__()
+        self.head_width = head_width
+        self.query = nn.Linear(width, heads * head_width, bias=False)
+        self.key = nn.Linear(width, kv_heads * head_width, bias=False)
+        self.value = nn.Linear(width, kv_heads * head_width, bias=False)
+        self.output = nn.Linear(heads * head_width, width, bias=False)
+        self.query_norm = nn.RMSNorm(head_width, eps=norm_eps)
+        self.key_norm = nn.RMSNorm(head_width, eps=norm_eps)
+
+    def forward(self, stream: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        """Map [B, T, D] to [B, T, D]; row t depends on rows 0 … t. Tables are [T, K]."""
+        heads = (stream.shape[0], stream.shape[1], -1, self.head_width)
+        query = self.query_norm(self.query(stream).view(heads)).transpose(1, 2)  # [B, H, T, K]
+        key = self.key_norm(self.key(stream).view(heads)).transpose(1, 2)  # [B, G, T, K]
+        value = self.value(stream).view(heads).transpose(1, 2)  # [B, G, T, K]
+        gathered = functional.scaled_dot_product_attention(
+            rotate(query, cosines, sines),
+            rotate(key, cosines, sines),
+            value,
+            is_causal=True,
+            enable_gqa=True,
+        )
+        output: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
+        return output

@@ -1,0 +1,19 @@
+"""Lets each token work on what it has gathered: SwiGLU, Shazeer 2020 (arXiv:2002.05202)."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class FeedForward(nn.Module):
+    """Two projections up, of which one gates the other, and one down; no biases."""
+
+    def __init__(self, *, width: int, mlp_width: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(width, mlp_width, bias=False)
+        self.up = nn.Linear(width, mlp_width, bias=False)
+        self.down = nn.Linear(mlp_width, width, bias=False)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        """Map [B, T, D] to [B, T, D], each token for itself."""
+        output: Tensor = self.down(functional.silu(self.gate(stream)) * self.up(stream))
+        return output

@@ -1,0 +1,153 @@
+"""Reads a configuration from TOML, and refuses every mistake with the place and the mend.
+
+A file says only what differs from the preset `base`; overrides come on top. What results has every
+key, and that is what a run folder keeps.
+"""
+
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from spiketok.errors import SpikeError
+
+from .config import Config
+
+Sections = dict[str, dict[str, Any]]
+
+
+def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
+    """Read a file, or the preset of that name where no such file exists.
+
+    Args:
+        path_or_preset: a TOML file, or a preset's name with or without `.toml`.
+        overrides: `section.key=value`, the value in TOML or a bare string.
+
+    Raises:
+        SpikeError: the file cannot be read, or a key or value is not legal.
+
+    >>> load_config("base", ["train.steps=7"]).train.steps
+    7
+    """
+    origin, text = _read(path_or_preset)
+    sections = _parse("preset base", _preset_text("base"))
+    _merge(sections, _parse(origin, text), origin)
+    for override in overrides:
+        _merge(sections, _parse_override(override), f"override {override}")
+        _check_types(sections, f"override {override}")
+    return _checked(sections, origin)
+
+
+def dump_config(config: Config) -> str:
+    """Write a configuration as TOML: every key, in the order of `Config`.
+
+    >>> dump_config(load_config("base")).startswith("[model]")
+    True
+    """
+    return tomli_w.dumps(msgspec.to_builtins(config))
+
+
+def config_fingerprint(config: Config) -> str:
+    """Return the sha256 of the configuration's TOML."""
+    return hashlib.sha256(dump_config(config).encode()).hexdigest()
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets that come with the package, sorted."""
+    folder = files(__package__) / "presets"
+    names = [entry.name for entry in folder.iterdir()]
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
+def _read(path_or_preset: str) -> tuple[str, str]:
+    """Return what to call the source in messages, and its text."""
+    path = Path(path_or_preset)
+    if path.is_file():
+        try:
+            return str(path), path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpikeError(f"{path}: cannot be read as UTF-8 text ({error})") from None
+    name = path_or_preset.removesuffix(".toml")
+    presets = preset_names()
+    if name not in presets:
+        raise SpikeError(
+            f"{path_or_preset}: neither a file nor a preset (presets: {', '.join(presets)})"
+        )
+    return f"preset {name}", _preset_text(name)
+
+
+def _preset_text(name: str) -> str:
+    return (files(__package__) / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _parse(origin: str, text: str) -> Sections:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SpikeError(f"{origin}: not TOML: {error}") from None
+
+
+def _parse_override(override: str) -> Sections:
+    place, equals, text = override.partition("=")
+    section, dot, key = place.strip().partition(".")
+    if not (equals and dot and section and key):
+        raise SpikeError(f"override {override}: expected section.key=value")
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        parsed = {}
+    value = parsed["value"] if list(parsed) == ["value"] else text.strip()
+    return {section: {key: value}}
+
+
+def _merge(sections: Sections, changes: Sections, origin: str) -> None:
+    """Lay `changes` over `sections`, refusing what `sections`, which is complete, does not have."""
+    for section, keys in changes.items():
+        _check_known(section, sections, origin, section)
+        if not isinstance(keys, dict):
+            raise SpikeError(f"{origin}: {section}: expected a table, [{section}]")
+        for key, value in keys.items():
+            _check_known(key, sections[section], origin, f"{section}.{key}")
+            sections[section][key] = value
+
+
+def _check_known(name: str, known: Iterable[str], origin: str, place: str) -> None:
+    names = list(known)
+    if name in names:
+        return
+    close = difflib.get_close_matches(name, names, n=1)
+    mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(names)}"
+    raise SpikeError(f"{origin}: {place}: no such key; {mend}")
+
+
+def _check_types(sections: Sections, origin: str) -> Config:
+    try:
+        return msgspec.convert(sections, Config)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at ")
+        place = place.strip("`").removeprefix("$.")
+        raise SpikeError(f"{origin}: {place}: {message[:1].lower()}{message[1:]}") from None
+
+
+def _checked(sections: Sections, origin: str) -> Config:
+    """Check types, ranges and the rules that hold between keys."""
+    config = _check_types(sections, origin)
+    model, train, schedule = config.model, config.train, config.schedule
+    problems = {
+        "model.heads": model.heads % model.kv_heads
+        and f"{model.heads} is no multiple of model.kv_heads = {model.kv_heads}",
+        "train.batch": train.batch % train.micro_batch
+        and f"{train.batch} is no multiple of train.micro_batch = {train.micro_batch}",
+        "schedule.decay_fraction": schedule.warmup_fraction + schedule.decay_fraction > 1
+        and "more than 1 together with schedule.warmup_fraction",
+    }
+    for place, problem in problems.items():
+        if problem:
+            raise SpikeError(f"{origin}: {place}: {problem}")
+    return config

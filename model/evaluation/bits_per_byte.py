@@ -1,0 +1,181 @@
+"""Scores text in bits per byte: what a compressor driven by the model would need.
+
+bits per byte = nats / (ln 2 · bytes of the original text). Each document is a stream of its own:
+it starts in the context of one separator, which is not scored, and ends with the separator, which
+is scored. Every token is scored once, from what stands before it only.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from spiketok.errors import SpikeError
+
+from ..transformer import Transformer
+
+ROWS = 1024
+"""Positions whose logits are held at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a model needed for a text."""
+
+    nats: float
+    """Sum over all tokens, separators included."""
+    nats_separators: float
+    """The part of `nats` that the final separators took."""
+    tokens: int
+    """Tokens scored, separators included."""
+    bytes: int
+    """Bytes of the original text."""
+    documents: int
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Bits per original byte; infinite where there is none."""
+        return self.nats / (math.log(2) * self.bytes) if self.bytes else math.inf
+
+
+def score_documents(
+    model: Transformer,
+    documents: Iterable[tuple[NDArray[np.integer], int]],
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    batch_windows: int = 8,
+    report: Callable[[int], None] = lambda _: None,
+) -> Score:
+    """Score documents with sliding windows.
+
+    Args:
+        model: gives the predictions; runs where its weights are, in their type.
+        documents: pairs of ids, without any separator, and the bytes of the original text.
+        separator: the id that ends each document.
+        context: tokens per window, at most the model's.
+        stride: tokens by which windows move on, 1 … context. Every token but a document's first
+            ones is predicted from at least context − stride + 1 tokens before it.
+        batch_windows: windows per forward pass.
+        report: called after each pass with the tokens scored so far.
+
+    Raises:
+        SpikeError: context or stride is out of range, or an id is not the model's.
+    """
+    if not 1 <= stride <= context <= model.config.context:
+        raise SpikeError(
+            f"context {context}, stride {stride}: needed is 1 ≤ stride ≤ context ≤ the model's "
+            f"context, {model.config.context}"
+        )
+    nats = nats_separators = 0.0
+    tokens = n_bytes = n_documents = 0
+    windows = _windows(documents, separator, context, stride)
+    while batch := list(islice(windows, batch_windows)):
+        fresh = _fresh_nats(model, batch, separator)
+        nats += sum(float(part.sum()) for part in fresh)
+        tokens += sum(len(part) for part in fresh)
+        for window, part in zip(batch, fresh, strict=True):
+            if window.text_bytes is not None:
+                nats_separators += float(part[-1])
+                n_bytes += window.text_bytes
+                n_documents += 1
+        report(tokens)
+    return Score(
+        nats=nats,
+        nats_separators=nats_separators,
+        tokens=tokens,
+        bytes=n_bytes,
+        documents=n_documents,
+    )
+
+
+def validation_score(
+    model: Transformer,
+    windows: NDArray[np.integer],
+    byte_lengths: NDArray[np.int64],
+    *,
+    batch_windows: int = 8,
+) -> Score:
+    """Score windows [n, context + 1] each for itself; quicker and a little worse than documents.
+
+    The bytes are those that the predicted ids stand for (`byte_lengths`, [vocab_size]). Documents
+    are not told apart: `nats_separators` and `documents` are 0.
+    """
+    nats = 0.0
+    for first in range(0, len(windows), batch_windows):
+        ids = torch.from_numpy(windows[first : first + batch_windows].astype(np.int64))
+        ids = ids.to(model.embedding.weight.device)
+        with torch.inference_mode():
+            hidden = model.trunk(ids[:, :-1]).flatten(0, 1)
+            nats += float(_nats(model, hidden, ids[:, 1:].flatten()).sum())
+    targets = windows[:, 1:]
+    return Score(
+        nats=nats,
+        nats_separators=0.0,
+        tokens=targets.size,
+        bytes=int(byte_lengths[targets].sum()),
+        documents=0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A stretch of a document for one forward pass."""
+
+    stream: NDArray[np.int64]
+    """The inputs, and the last target after them."""
+    fresh: int
+    """How many of the last targets no window before has scored."""
+    text_bytes: int | None
+    """The document's bytes in its last window, and None in those before."""
+
+
+def _windows(
+    documents: Iterable[tuple[NDArray[np.integer], int]], separator: int, context: int, stride: int
+) -> Iterator[_Window]:
+    for ids, text_bytes in documents:
+        stream = np.concatenate([[separator], ids.astype(np.int64), [separator]])
+        targets = len(stream) - 1
+        scored = 0
+        while scored < targets:
+            stop = min(scored + (stride if scored else context), targets)
+            start = max(0, stop - context)
+            last = stop == targets
+            yield _Window(stream[start : stop + 1], stop - scored, text_bytes if last else None)
+            scored = stop
+
+
+def _fresh_nats(model: Transformer, batch: list[_Window], padding: int) -> list[Tensor]:
+    """Return, per window, the nats of its fresh targets, float64."""
+    length = max(len(window.stream) for window in batch)
+    ids = np.full((len(batch), length), padding, np.int64)
+    fresh = np.zeros((len(batch), length - 1), bool)
+    for row, window in enumerate(batch):
+        end = len(window.stream)
+        ids[row, :end] = window.stream
+        fresh[row, end - 1 - window.fresh : end - 1] = True
+    if ids.min() < 0 or ids.max() >= model.embedding.num_embeddings:
+        raise SpikeError(
+            f"a document has an id outside 0 … {model.embedding.num_embeddings - 1}; "
+            "encode it with the model's tokenizer"
+        )
+    device = model.embedding.weight.device
+    tokens, mask = torch.from_numpy(ids).to(device), torch.from_numpy(fresh).to(device)
+    with torch.inference_mode():
+        nats = _nats(model, model.trunk(tokens[:, :-1])[mask], tokens[:, 1:][mask])
+    return list(torch.split(nats.cpu(), [window.fresh for window in batch]))
+
+
+def _nats(model: Transformer, hidden: Tensor, targets: Tensor) -> Tensor:
+    """Return −ln p of targets [N] after hidden rows [N, D], as float64 [N]."""
+    pieces = zip(torch.split(hidden, ROWS), torch.split(targets, ROWS), strict=True)
+    return torch.cat(
+        [functional.cross_entropy(model.logits(h), t, reduction="none").double() for h, t in pieces]
+    )

@@ -1,0 +1,118 @@
+"""Makes a run folder and opens one; what lies in it is in docs/formats.md, section 3."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+import torch
+
+from spiketok import Tokenizer
+from spiketok.durable import write_durably
+from spiketok.errors import SpikeError
+
+from .config import Config
+from .configuration_file import config_fingerprint, dump_config, load_config
+from .training.checkpoint import load_weights, newest_checkpoint, read_state
+from .transformer import Transformer, build_transformer
+
+FORMAT = 1
+CONFIG = "config.toml"
+TOKENIZER = "tokenizer.json"
+LINEAGE = "run.json"
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """What `run.json` says."""
+
+    format: int
+    spike: str
+    """Version of spike that made the run."""
+    torch: str
+    """Version of torch that made the run."""
+    fingerprints: dict[str, str]
+    """Of what the run was made from: `tokenizer`, `data`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A trained model with what is needed to use it."""
+
+    config: Config
+    model: Transformer
+    tokenizer: Tokenizer
+    step: int
+    fingerprints: dict[str, str]
+
+
+def create_run(
+    folder: Path, config: Config, tokenizer: Tokenizer, fingerprints: Mapping[str, str]
+) -> None:
+    """Write the configuration, the tokenizer and the lineage of a run that is to begin.
+
+    Raises:
+        SpikeError: the folder holds a run already.
+    """
+    if (folder / LINEAGE).exists():
+        raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_durably(folder / CONFIG, dump_config(config).encode())
+    tokenizer.save(folder / TOKENIZER)
+    lineage = Lineage(
+        format=FORMAT,
+        spike=version("spike-lm"),
+        torch=torch.__version__,
+        fingerprints=dict(fingerprints),
+    )
+    text = msgspec.json.format(msgspec.json.encode(lineage), indent=2)
+    write_durably(folder / LINEAGE, text + b"\n")
+
+
+def read_lineage(folder: Path) -> Lineage:
+    """Read `run.json`.
+
+    Raises:
+        SpikeError: there is none, or it is of an unknown format.
+    """
+    path = folder / LINEAGE
+    try:
+        lineage = msgspec.json.decode(path.read_bytes(), type=Lineage)
+    except FileNotFoundError:
+        raise SpikeError(f"{folder}: not a run folder, {LINEAGE} is missing") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise SpikeError(f"{path}: cannot be read ({error}); restore it from a copy") from None
+    if lineage.format != FORMAT:
+        raise SpikeError(f"{path}: format {lineage.format} is not known; use a newer spike")
+    return lineage
+
+
+def load_run(folder: Path, device: str = "cpu") -> Run:
+    """Open the newest checkpoint of a run, with every part checked against the others.
+
+    Raises:
+        SpikeError: something is missing, damaged or from another run.
+    """
+    lineage = read_lineage(folder)
+    config = load_config(str(folder / CONFIG))
+    tokenizer = Tokenizer.load(folder / TOKENIZER)
+    checkpoint = newest_checkpoint(folder)
+    if checkpoint is None:
+        raise SpikeError(f"{folder}: no checkpoint yet; resume the run")
+    state = read_state(checkpoint)
+    ours = {"config": config_fingerprint(config), **lineage.fingerprints}
+    for what in sorted(ours.keys() | state.fingerprints.keys()):
+        if ours.get(what) != state.fingerprints.get(what):
+            raise SpikeError(f"{checkpoint}: its {what} is not that of {folder}; restore the file")
+    if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
+        raise SpikeError(f"{folder / TOKENIZER}: not the tokenizer that the run was made with")
+    model = build_transformer(config.model, tokenizer.vocab_size)
+    load_weights(checkpoint, model)
+    model.to(device).requires_grad_(False)
+    return Run(
+        config=config,
+        model=model,
+        tokenizer=tokenizer,
+        step=state.step,
+        fingerprints=state.fingerprints,
+    )

@@ -1,0 +1,184 @@
+"""Saves and restores a run at a step; a checkpoint is there whole or not at all.
+
+The layout is in docs/formats.md, section 3.
+"""
+
+import hashlib
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import torch
+from msgspec import Meta
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from spiketok.durable import durable_folder
+from spiketok.errors import SpikeError
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+TRAINING = "training.safetensors"
+STATE = "state.json"
+Count = Annotated[int, Meta(ge=0)]
+Tensors = dict[str, Tensor]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What `state.json` says."""
+
+    format: int
+    step: Count
+    """Optimiser steps done."""
+    samples: Count
+    """Sequences consumed."""
+    tokens: Count
+    """Tokens trained on."""
+    fingerprints: dict[str, str]
+    """`config` and what the caller named: tokenizer, data."""
+    sha256: dict[str, str]
+    """File name → digest, of the two files beside this one."""
+
+
+def checkpoint_folder(run_folder: Path, step: int) -> Path:
+    """Return where the checkpoint of a step is or would be."""
+    return run_folder / "checkpoints" / f"step-{step:08d}"
+
+
+def all_checkpoints(run_folder: Path) -> list[Path]:
+    """Return the complete checkpoints, oldest first; unfinished ones have another name."""
+    found = (run_folder / "checkpoints").glob("step-*")
+    return sorted(folder for folder in found if re.fullmatch(r"step-\d{8}", folder.name))
+
+
+def newest_checkpoint(run_folder: Path) -> Path | None:
+    """Return the complete checkpoint of the highest step, if there is any."""
+    return next(reversed(all_checkpoints(run_folder)), None)
+
+
+def save_checkpoint(
+    run_folder: Path,
+    model: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    *,
+    step: int,
+    samples: int,
+    tokens: int,
+    fingerprints: Mapping[str, str],
+    keep: int,
+) -> Path:
+    """Write the checkpoint of `step`, unless it is there, and remove all but the newest `keep`."""
+    target = checkpoint_folder(run_folder, step)
+    if not target.exists():
+        with durable_folder(target) as folder:
+            save_file(_on_cpu(model.state_dict()), folder / WEIGHTS)
+            save_file(_on_cpu(_training_tensors(optimizers, model)), folder / TRAINING)
+            state = State(
+                format=FORMAT,
+                step=step,
+                samples=samples,
+                tokens=tokens,
+                fingerprints=dict(fingerprints),
+                sha256={name: _sha256(folder / name) for name in (WEIGHTS, TRAINING)},
+            )
+            text = msgspec.json.format(msgspec.json.encode(state), indent=2)
+            (folder / STATE).write_bytes(text + b"\n")
+    for old in all_checkpoints(run_folder)[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def read_state(folder: Path) -> State:
+    """Read `state.json` and check the files beside it against their digests.
+
+    Raises:
+        SpikeError: the format is unknown, or a file is missing, damaged or not the one saved.
+    """
+    path = folder / STATE
+    try:
+        state = msgspec.json.decode(path.read_bytes(), type=State)
+        if state.format != FORMAT:
+            raise SpikeError(f"{path}: format {state.format} is not known; use a newer spike")
+        for name in (WEIGHTS, TRAINING):
+            if _sha256(folder / name) != state.sha256.get(name):
+                raise SpikeError(f"{folder / name}: damaged (sha256 differs); {_mend(folder)}")
+    except (OSError, msgspec.DecodeError) as error:
+        raise SpikeError(f"{path}: cannot be used ({error}); {_mend(folder)}") from None
+    return state
+
+
+def load_weights(folder: Path, model: nn.Module) -> None:
+    """Put the weights of a checkpoint into a model of that shape.
+
+    Raises:
+        SpikeError: names or shapes differ from the model's.
+    """
+    path = folder / WEIGHTS
+    saved, wanted = _load(path), model.state_dict()
+    for name in sorted(saved.keys() | wanted.keys()):
+        ours = wanted[name].shape if name in wanted else None
+        theirs = saved[name].shape if name in saved else None
+        if ours != theirs:
+            raise SpikeError(f"{path}: {name}: shape {theirs}, and the config wants {ours}")
+    model.load_state_dict(saved)
+
+
+def load_training(
+    folder: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+) -> None:
+    """Put back what the optimisers remember and where the random numbers were.
+
+    Raises:
+        SpikeError: the file speaks of parameters that the model does not have.
+    """
+    path = folder / TRAINING
+    saved, parameters = _load(path), dict(model.named_parameters())
+    owners = {id(p): o for o in optimizers for g in o.param_groups for p in g["params"]}
+    for key, tensor in saved.items():
+        kind, _, slot = key.partition("/")
+        if kind == "random":
+            continue
+        parameter = parameters.get(kind)
+        if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
+            raise SpikeError(f"{path}: {key}: fits no parameter of this config")
+        owners[id(parameter)].state[parameter][slot] = tensor.to(parameter.device)
+    if "random/cpu" in saved:
+        torch.set_rng_state(saved["random/cpu"])
+    if "random/cuda" in saved and torch.cuda.is_available():
+        torch.cuda.set_rng_state(saved["random/cuda"])
+
+
+def _training_tensors(optimizers: Sequence[torch.optim.Optimizer], model: nn.Module) -> Tensors:
+    """Return the optimisers' state as `parameter/slot` and the generators' as `random/device`."""
+    tensors = {"random/cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    for name, parameter in model.named_parameters():
+        for optimizer in optimizers:
+            for slot, tensor in optimizer.state.get(parameter, {}).items():
+                tensors[f"{name}/{slot}"] = tensor
+    return tensors
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> Tensors:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _load(path: Path) -> Tensors:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SpikeError(f"{path}: cannot be read ({error}); {_mend(path.parent)}") from None
+
+
+def _mend(folder: Path) -> str:
+    return f"remove {folder.name} to go on from the checkpoint before it"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

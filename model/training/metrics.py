@@ -1,0 +1,51 @@
+"""Keeps `metrics.jsonl`: one JSON object per logged step, cut back when a run resumes."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from spiketok.durable import write_durably
+from spiketok.errors import SpikeError
+
+Metrics = dict[str, int | float]
+
+
+def append_metrics(path: Path, metrics: Mapping[str, int | float]) -> None:
+    """Add one line, so that a reader of the file sees it at once."""
+    with path.open("ab") as file:
+        file.write(msgspec.json.encode(metrics) + b"\n")
+
+
+def sync_metrics(path: Path) -> None:
+    """Bring the lines to the device; a checkpoint must not outlive the lines before it."""
+    with path.open("ab") as file:
+        os.fsync(file.fileno())
+
+
+def cut_back_metrics(path: Path, step: int) -> None:
+    """Forget the lines after `step`, and a last line that a crash has torn.
+
+    Raises:
+        SpikeError: a line other than the last is not a JSON object with an integer `step`.
+    """
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()
+    kept = [
+        line for number, line in enumerate(lines, 1) if _step_of(line, f"{path}:{number}") <= step
+    ]
+    if len(kept) < len(lines) or path.exists():
+        write_durably(path, b"".join(kept))
+
+
+def _step_of(line: bytes, place: str) -> int:
+    try:
+        return msgspec.json.decode(line, type=_Line).step
+    except msgspec.DecodeError as error:
+        raise SpikeError(f"{place}: not a line of metrics ({error}); remove it") from None
+
+
+class _Line(msgspec.Struct, frozen=True):
+    step: int

@@ -1,0 +1,157 @@
+"""Runs the training loop: step, log, validate, sample, checkpoint, until done or asked to stop.
+
+Equal configuration, data, kind of machine and torch give equal bytes, whether the run was
+interrupted or not: the order of the data is a function of the samples consumed, and a checkpoint
+holds all else that a step depends on.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spiketok.errors import SpikeError
+
+from ..config import Config
+from ..evaluation.bits_per_byte import validation_score
+from ..transformer import Transformer
+from .device import autocast
+from .metrics import Metrics, append_metrics, cut_back_metrics, sync_metrics
+from .run_state import METRICS, RunState, save_run, start_run
+from .schedule import learning_rate_factor
+from .step import Batch, take_step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What is reported after each logged step."""
+
+    step: int
+    steps: int
+    metrics: Metrics
+    """The line added to `metrics.jsonl`."""
+    sample: str | None
+    """What the model wrote, where a sample was due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """How a run ended."""
+
+    step: int
+    """Steps done; less than the configured ones where the run was stopped."""
+    metrics: Metrics
+    """The last line that this call logged; empty if no step was left to do."""
+
+
+def train(
+    config: Config,
+    run_folder: Path,
+    *,
+    open_batches: Callable[[int], Iterator[Batch]],
+    validation: Batch | None,
+    byte_lengths: NDArray[np.int64],
+    vocab_size: int,
+    lineage: Mapping[str, str],
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    sample: Callable[[Transformer], str] | None = None,
+) -> TrainResult:
+    """Train to the configured step, with a checkpoint at the end.
+
+    Args:
+        config: what to train; `data` and the prompt of `sample` are for the caller to act on.
+        run_folder: exists; `metrics.jsonl` and `checkpoints/` are written here.
+        open_batches: given the samples consumed, yields ids [batch, context + 1] from there on.
+        validation: windows of ids [n, context + 1], or None.
+        byte_lengths: bytes that each id stands for, [vocab_size].
+        vocab_size: number of ids.
+        lineage: fingerprints of tokenizer and data; a checkpoint made with others is refused.
+        resume: go on from the newest checkpoint, or from the start where there is none.
+        report: called after each logged step.
+        should_stop: asked before each step; if true, a checkpoint is made and the call returns.
+        sample: lets the model write a text.
+
+    Raises:
+        SpikeError: the folder holds a run and `resume` is false; its checkpoint is of another
+            configuration, tokenizer or data; the batches end or do not fit; loss or gradient is
+            not finite (the last checkpoint stays the newest).
+    """
+    run = start_run(config, run_folder, vocab_size, lineage, resume=resume)
+    precision = autocast(config.train, run.device)
+    trunk = torch.compile(run.model.trunk) if config.train.compile else run.model.trunk
+    metrics_file = run_folder / METRICS
+    cut_back_metrics(metrics_file, run.step)
+    batches, steps = open_batches(run.samples), config.train.steps
+    metrics: Metrics = {}
+    seconds, timed_tokens = 0.0, 0
+    while run.step < steps and not should_stop():
+        batch = _next_batch(batches, run)
+        factor = learning_rate_factor(run.step + 1, steps, config.schedule)
+        started = time.perf_counter()
+        loss, norm = take_step(run, batch, factor, trunk=trunk, precision=precision)
+        seconds += time.perf_counter() - started
+        timed_tokens += config.train.batch * config.model.context
+        validate = validation is not None and _due(config.validation.every, run)
+        write = sample is not None and bool(config.sample.every) and _due(config.sample.every, run)
+        if validate or write or run.step == 1 or _due(config.train.log_every, run):
+            metrics = _measured(run, loss, norm, factor, timed_tokens / seconds)
+            seconds, timed_tokens = 0.0, 0
+            if validation is not None and validate:
+                metrics |= _validated(run, validation, byte_lengths)
+            append_metrics(metrics_file, metrics)
+            text = sample(run.model) if sample is not None and write else None
+            report(Progress(step=run.step, steps=steps, metrics=metrics, sample=text))
+        if run.step % config.checkpoint.every == 0:
+            _make_safe(run)
+    _make_safe(run)
+    return TrainResult(step=run.step, metrics=metrics)
+
+
+def _next_batch(batches: Iterator[Batch], run: RunState) -> Batch:
+    try:
+        return next(batches)
+    except StopIteration:
+        raise SpikeError(
+            f"{run.folder}: the data ends before step {run.step + 1}; lower train.steps"
+        ) from None
+
+
+def _due(every: int, run: RunState) -> bool:
+    """Tell whether something done every so many steps, and after the last one, is due."""
+    return run.step == run.config.train.steps or (every > 0 and run.step % every == 0)
+
+
+def _measured(
+    run: RunState, loss: float, norm: float, factor: float, tokens_per_second: float
+) -> Metrics:
+    """Return a line of metrics; its learning rate is that of the blocks' matrices."""
+    optimizer = run.config.optimizer
+    full = optimizer.muon_learning_rate if optimizer.muon else optimizer.adamw_learning_rate
+    return {
+        "step": run.step,
+        "tokens": run.tokens,
+        "loss": loss,
+        "learning_rate": factor * full,
+        "gradient_norm": norm,
+        "tokens_per_second": tokens_per_second,
+    }
+
+
+def _validated(run: RunState, windows: Batch, byte_lengths: NDArray[np.int64]) -> Metrics:
+    score = validation_score(run.model, windows, byte_lengths)
+    return {
+        "validation_bits_per_byte": score.bits_per_byte,
+        "validation_nats_per_token": score.nats / score.tokens,
+    }
+
+
+def _make_safe(run: RunState) -> None:
+    """Bring the metrics and then a checkpoint to the device."""
+    sync_metrics(run.folder / METRICS)
+    save_run(run)

@@ -1,0 +1,131 @@
+"""Puts the blocks together: a causal language model shaped as Qwen3 (arXiv:2505.09388).
+
+Pre-norm with RMSNorm (arXiv:1910.07467), rotary positions, grouped-query attention with normed
+queries and keys, SwiGLU, no biases, and one table for input and output where `tied_embeddings`.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .blocks import Attention, FeedForward, rotary_tables
+from .config import ModelConfig
+
+NORM_EPS = 1e-6
+
+
+class Block(nn.Module):
+    """One layer: attention, then the feed-forward network, each added to the residual stream."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.attention = Attention(
+            width=config.width,
+            heads=config.heads,
+            kv_heads=config.kv_heads,
+            head_width=config.head_width,
+            norm_eps=NORM_EPS,
+        )
+        self.feed_forward_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.feed_forward = FeedForward(width=config.width, mlp_width=config.mlp_width)
+
+    def forward(self, stream: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        """Map the residual stream [B, T, D] to the next."""
+        stream = stream + self.attention(self.attention_norm(stream), cosines, sines)
+        mixed: Tensor = stream + self.feed_forward(self.feed_forward_norm(stream))
+        return mixed
+
+
+class Transformer(nn.Module):
+    """Token ids in, logits of the next token out."""
+
+    cosines: Tensor
+    sines: Tensor
+
+    def __init__(self, config: ModelConfig, vocab_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(vocab_size, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        tied = config.tied_embeddings
+        self.head = None if tied else nn.Linear(config.width, vocab_size, bias=False)
+        cosines, sines = rotary_tables(
+            positions=config.context, head_width=config.head_width, base=config.rope_base
+        )
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1."""
+        return self.logits(self.trunk(ids))
+
+    def trunk(self, ids: Tensor) -> Tensor:
+        """Map ids [B, T] to the normed residual stream [B, T, D] before the output layer."""
+        cosines, sines = self.cosines[: ids.shape[1]], self.sines[: ids.shape[1]]
+        stream = self.embedding(ids)
+        for block in self.blocks:
+            stream = block(stream, cosines, sines)
+        normed: Tensor = self.norm(stream)
+        return normed
+
+    def logits(self, normed: Tensor) -> Tensor:
+        """Map [..., D] to logits [..., V]."""
+        weight = self.embedding.weight if self.head is None else self.head.weight
+        logits = nn.functional.linear(normed, weight)
+        cap = self.config.logit_softcap
+        return cap * torch.tanh(logits / cap) if cap else logits
+
+
+def build_transformer(
+    config: ModelConfig, vocab_size: int, *, seed: int = 0, device: str = "cpu"
+) -> Transformer:
+    """Return a freshly initialised model in float32; equal seeds give equal bytes anywhere.
+
+    On the device `meta` the model has shapes and no numbers.
+    """
+    # The constructors of torch draw numbers that are thrown away; nobody else may notice.
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
+        model = Transformer(config, vocab_size)
+    if device != "meta":
+        initialise(model, seed)
+    return model.to(device)
+
+
+@torch.no_grad()
+def initialise(model: Transformer, seed: int) -> None:
+    """Draw the weights: what ends a residual branch is zero, so each block starts as identity.
+
+    Tables are drawn with a deviation of 0.02, other matrices with 0.5 / √columns, which keeps the
+    size of their input about; norms start at one.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 1:
+            parameter.fill_(1.0)
+        elif name.endswith(("attention.output.weight", "feed_forward.down.weight")):
+            parameter.zero_()
+        elif name.startswith("blocks."):
+            parameter.normal_(0.0, 0.5 * parameter.shape[1] ** -0.5, generator=generator)
+        else:
+            parameter.normal_(0.0, 0.02, generator=generator)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return the number of weights; a shared table counts once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def flops_per_token(model: Transformer) -> int:
+    """Return the floating-point operations to train on one token: 6 N + 12 L (H K) T.
+
+    The convention of PaLM (arXiv:2204.02311, appendix B): N counts every weight that multiplies,
+    the output table included and an untied input table not; attention counts in full although
+    the causal half would do; recomputation does not count.
+    """
+    config = model.config
+    multiplied = count_parameters(model)
+    if model.head is not None:
+        multiplied -= model.embedding.weight.numel()
+    attention = config.layers * config.heads * config.head_width * config.context
+    return 6 * multiplied + 12 * attention

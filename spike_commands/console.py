@@ -1,0 +1,92 @@
+"""What the commands share: their common options, progress bars and the printing of results."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+# Called with the amount done so far and a short remark to show beside the bar.
+Report = Callable[[float, str], None]
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
+)
+
+
+def common_options(command: Command) -> Command:
+    """Add `--quiet` and `--debug`, which every command understands."""
+    quiet = click.option("--quiet", "-q", is_flag=True, help="No progress and no remarks.")
+    debug = click.option(
+        "--debug", is_flag=True, expose_value=False, help="Show the traceback of a failure."
+    )
+    return quiet(debug(command))
+
+
+@contextmanager
+def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iterator[Report]:
+    """Show a bar with rate and remaining time on stderr; silent when piped or quiet."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _done, _remark: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("eta"),
+        Remaining(),
+        TextColumn("{task.fields[remark]}", style="dim"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(description, total=total, rate="", remark="")
+
+        def report(done: float, remark: str) -> None:
+            speed = progress.tasks[task].speed
+            rate = f"{speed:,.1f} {unit}/s" if speed else ""
+            progress.update(task, completed=done, remark=remark, rate=rate)
+
+        yield report
+
+
+def print_result(result: Mapping[str, Any], as_json: bool) -> None:
+    """Print a result on stdout: as JSON, or as lines of name and value for people."""
+    if as_json:
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        return
+    width = max(map(len, result), default=0)
+    for name, value in result.items():
+        click.echo(f"{name.replace('_', ' '):<{width}}  {for_people(value)}")
+
+
+def for_people(value: Any) -> str:
+    """Write a value as a person reads it.
+
+    >>> for_people(1234567), for_people(1.23456), for_people({"empty": 2})
+    ('1,234,567', '1.2346', 'empty 2')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4f}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {for_people(item)}" for key, item in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(for_people, value)) or "none"
+    return str(value)
+
+
+def remark(message: str, quiet: bool) -> None:
+    """Say something on stderr that is not part of the result."""
+    if not quiet:
+        click.echo(message, err=True)

@@ -1,0 +1,113 @@
+"""`spike demo`: the whole road on text that every machine with Python has."""
+
+import json
+import lzma
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from .console import common_options, remark
+
+VOCABULARY = 4096
+HELD_OUT = 0.03
+LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"}
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("spike-demo"),
+    show_default=True,
+    help="Where everything is written; must not hold an earlier demo.",
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="As for spike train."
+)
+@common_options
+def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
+    """Train and score a small model of Python code in a few minutes, every step shown.
+
+    The text is the standard library's sources and the help topics of pydoc. A few files, chosen
+    by their content, are kept from the tokenizer and from the model, and scored at the end.
+
+    \b
+    Example:
+      spike demo
+    """
+    from model import load_config
+    from spiketok.errors import SpikeError
+
+    from .evaluate import evaluate, generate
+    from .shard import shard
+    from .tokenizer import tokenizer
+    from .train import train
+
+    load_config("demo", overrides)  # a wrong override is told before any work
+    if folder.exists() and any(folder.iterdir()):
+        raise SpikeError(f"{folder} is not empty; remove it or choose another with --folder")
+    corpus, held_out = folder / "corpus", folder / "held-out.txt"
+    documents, size = write_corpus(corpus, held_out)
+    remark(f"{documents:,} documents in {corpus}, {size:,} bytes held out in {held_out}", quiet)
+    more = ["--quiet"] if quiet else []
+    sets = [word for override in overrides for word in ("--set", override)]
+    tokenizer_file, data, run = folder / "tokenizer.json", folder / "data", folder / "run"
+    lines: list[tuple[click.Command, list[str]]] = [
+        (
+            tokenizer,
+            ["train", str(corpus), "--vocab", str(VOCABULARY), "--out", str(tokenizer_file)],
+        ),
+        (shard, ["--tokenizer", str(tokenizer_file), "--out", str(data)]),
+        (train, ["--config", "demo", "--data", str(data), "--out", str(run), *sets]),
+        (evaluate, [str(run), "--text", str(held_out), "--stride", "64"]),
+        (generate, [str(run), "def read_lines(path):\n", "--tokens", "120"]),
+    ]
+    for command, arguments in lines:
+        shown = " ".join(
+            json.dumps(word) if set(word) & set(' "\n') else word for word in arguments
+        )
+        click.secho(f"\n$ spike {command.name} {shown}", bold=True)
+        command.main([*arguments, *more], prog_name="spike", standalone_mode=False)
+    xz = 8 * len(lzma.compress(held_out.read_bytes(), preset=9)) / size
+    click.secho("\nThe same held-out text", bold=True)
+    click.echo(f"xz -9          {xz:.4f} bits per byte")
+    click.echo("this model     bits per byte as printed by eval above")
+    click.secho("\nNext", bold=True)
+    click.echo(f'spike generate {run} "class " --seed 1\nspike data inspect {data}')
+    click.echo("spike train --config base.toml --dry-run   # after your own tokenizer and shards")
+
+
+def write_corpus(corpus: Path, held_out: Path) -> tuple[int, int]:
+    """Write the training documents as jsonl and the held-out ones as one text file.
+
+    Returns the number of training documents and the number of held-out bytes.
+    """
+    from spiketok.durable import durable_file
+    from spiketok.held_out import document_id, is_held_out
+
+    corpus.mkdir(parents=True, exist_ok=True)
+    documents = size = 0
+    with durable_file(corpus / "python.jsonl") as train, durable_file(held_out) as test:
+        for text in python_documents():
+            data = text.encode()
+            if is_held_out(document_id(data), HELD_OUT):
+                size += test.write(data)
+            else:
+                documents += 1
+                train.write(json.dumps({"text": text}, ensure_ascii=False).encode() + b"\n")
+    return documents, size
+
+
+def python_documents() -> Iterator[str]:
+    """Yield the standard library's sources by path, then pydoc's topics by name."""
+    from pydoc_data.topics import topics
+
+    library = Path(sysconfig.get_path("stdlib"))
+    for path in sorted(library.rglob("*.py")):
+        if not LEFT_OUT & set(path.relative_to(library).parts):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if text:
+                yield text
+    yield from (topics[name] for name in sorted(topics))

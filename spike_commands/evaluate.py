@@ -1,0 +1,144 @@
+"""`spike eval` and `spike generate`: score text under a trained model, or let it write."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .console import common_options, json_option, print_result, progress_bar
+
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+
+
+@click.command("eval")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A file to score, one document; several may follow.",
+)
+@click.argument("more_texts", nargs=-1, metavar="", type=click.Path(path_type=Path))
+@click.option(
+    "--stride",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Tokens between two windows; smaller gives each token more context. 0: half a window.",
+)
+@device_option
+@json_option
+@common_options
+def evaluate(
+    run: Path,
+    texts: tuple[Path, ...],
+    more_texts: tuple[Path, ...],
+    stride: int,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Score files in bits per byte under the model of RUN.
+
+    Each file is one document, read as bytes. Its tokens and the separator at its end are each
+    predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes).
+
+    \b
+    Examples:
+      spike eval runs/base --text book.txt
+      spike eval runs/base --text one.txt two.txt --stride 64 --json
+    """
+    from model.evaluation.bits_per_byte import score_documents
+    from model.run_folder import load_run
+    from model.training.device import choose_device
+
+    loaded = load_run(run, choose_device(device))
+    contents = [path.read_bytes() for path in (*texts, *more_texts)]
+    documents = [(loaded.tokenizer.encode(content), len(content)) for content in contents]
+    context = loaded.config.model.context
+    stride = stride or max(1, context // 2)
+    total = sum(len(ids) + 1 for ids, _ in documents)
+    with progress_bar("eval", total, "tokens", quiet) as report:
+        score = score_documents(
+            loaded.model,
+            documents,
+            separator=loaded.tokenizer.separator,
+            context=context,
+            stride=stride,
+            report=lambda scored: report(scored, ""),
+        )
+    result = {
+        "run": str(run),
+        "step": loaded.step,
+        "bits_per_byte": score.bits_per_byte if score.bytes else None,
+        "bytes": score.bytes,
+        "tokens": score.tokens,
+        "nats": score.nats,
+        "nats_separators": score.nats_separators,
+        "documents": score.documents,
+        "context": context,
+        "stride": stride,
+    }
+    print_result(result, as_json)
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("prompt", default="")
+@click.option("--tokens", type=click.IntRange(1), default=200, show_default=True, help="At most.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0),
+    default=0.8,
+    show_default=True,
+    help="0: always the likeliest token.",
+)
+@click.option(
+    "--top-p",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.95,
+    show_default=True,
+    help="Draw from the likeliest tokens that hold this much probability.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@device_option
+@json_option
+@common_options
+def generate(
+    run: Path, prompt: str, device: str, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    """Continue PROMPT with the model of RUN, printing as it writes.
+
+    \b
+    Examples:
+      spike generate runs/base "It was a dark night"
+      spike generate runs/base "def main(" --temperature 0.5 --seed 7
+    """
+    import codecs
+
+    from model.run_folder import load_run
+    from model.training.device import choose_device
+
+    from .sampling import continue_prompt
+
+    loaded = load_run(run, choose_device(device))
+    text = prompt.encode("utf-8", "surrogateescape")
+    if not (as_json or quiet):
+        click.echo(prompt, nl=False)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    ids, written = [], ""
+    for token in continue_prompt(loaded.model, loaded.tokenizer, text, **options):
+        ids.append(token)
+        piece = decoder.decode(loaded.tokenizer.decode_bytes([token]))
+        written += piece
+        if not as_json:
+            click.echo(piece, nl=False)
+    tail = decoder.decode(b"", final=True)
+    if as_json:
+        print_result({"prompt": prompt, "text": written + tail, "ids": ids}, as_json)
+    else:
+        click.echo(tail)

@@ -1,0 +1,41 @@
+"""Joins a tokenizer and a model to write text: prompt in, ids out."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model.transformer import Transformer
+    from spiketok import Tokenizer
+
+
+def continue_prompt(
+    model: "Transformer",
+    tokenizer: "Tokenizer",
+    prompt: bytes,
+    tokens: int,
+    temperature: float,
+    top_p: float,
+    seed: int,
+) -> Iterator[int]:
+    """Yield ids that continue `prompt`, at most `tokens`, up to the end of the document.
+
+    The prompt begins a document, so the model sees the separator first. Ids without text of
+    their own (special and reserved ones) are never drawn; the separator ends the text.
+    """
+    import numpy as np
+
+    from model.evaluation.generate import generate
+
+    separator = tokenizer.separator
+    ids = [separator, *tokenizer.encode(prompt).tolist()]
+    silent = np.flatnonzero(tokenizer.byte_lengths == 0)
+    return generate(
+        model,
+        ids,
+        max_tokens=tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        stop_ids=[separator],
+        banned_ids=silent[silent != separator].tolist(),
+    )

@@ -1,0 +1,155 @@
+"""`spike shard` and `spike data`: text to memory-mapped token shards, and a look at them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .console import common_options, json_option, print_result, progress_bar, remark
+from .tokenizer import warn_skipped
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--tokenizer",
+    "tokenizer_path",
+    type=click.Path(path_type=Path),
+    default=Path("tokenizer.json"),
+    show_default=True,
+    help="The tokenizer file.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="The folder to fill.",
+)
+@click.option(
+    "--workers", type=click.IntRange(0), default=0, show_default=True, help="0: one per core."
+)
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 0.5),
+    default=0.01,
+    show_default=True,
+    help="Fraction of documents, chosen by content, kept from training.",
+)
+@click.option("--text-field", default="text", show_default=True, help="Column with the text.")
+@click.option(
+    "--errors",
+    type=click.Choice(["strict", "replace", "skip"]),
+    default="strict",
+    show_default=True,
+    help="What to do with a broken record.",
+)
+@click.option(
+    "--shard-tokens",
+    type=click.IntRange(1),
+    default=1 << 26,
+    show_default=True,
+    help="A shard ends with the document that brings it to this many tokens.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a folder made by another plan.")
+@json_option
+@common_options
+def shard(
+    inputs: tuple[Path, ...],
+    tokenizer_path: Path,
+    out: Path,
+    workers: int,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Write INPUTS as token shards; run again after a crash, it goes on where it stopped.
+
+    Without INPUTS: those that the tokenizer was trained on. The folder's bytes are the same for
+    any number of workers.
+
+    \b
+    Examples:
+      spike shard --out data/
+      spike shard corpus/ extra.jsonl.gz --tokenizer tokenizer.json --out data/ --workers 2
+    """
+    from datapipe import ShardSettings, describe, find_sources, write_shards
+    from spiketok import Tokenizer
+    from spiketok.errors import SpikeError
+
+    inputs = inputs or Tokenizer.load(tokenizer_path).vocabulary.inputs
+    if not inputs:
+        raise SpikeError(
+            f"{tokenizer_path} names no inputs; say what to shard: spike shard INPUT… --out {out}"
+        )
+    sources, skipped = find_sources(inputs)
+    warn_skipped(skipped, quiet)
+    settings = ShardSettings(**options)
+    total = sum(source.bytes for source in sources) / 1e6
+    with progress_bar("shard", total, "MB", quiet) as report:
+        write_shards(
+            sources,
+            tokenizer_path,
+            out,
+            settings,
+            workers=workers,
+            overwrite=overwrite,
+            report=lambda bytes_done: report(bytes_done / 1e6, ""),
+        )
+    print_result({"folder": str(out), **describe(out)}, as_json)
+
+
+@click.group()
+def data() -> None:
+    """Look at token shards and check them."""
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--document", type=click.IntRange(0), help="Show this document of a split instead.")
+@click.option(
+    "--split", type=click.Choice(["train", "validation"]), default="train", show_default=True
+)
+@json_option
+@common_options
+def inspect(
+    folder: Path,
+    document: int | None,
+    split: str,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+) -> None:
+    """Tell what a shard FOLDER holds, or show one document of it.
+
+    \b
+    Examples:
+      spike data inspect data/
+      spike data inspect data/ --document 0 --split validation
+    """
+    from datapipe import describe, show_document
+
+    found = describe(folder) if document is None else show_document(folder, split, document)
+    print_result(found, as_json)
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+@common_options
+def verify(folder: Path, as_json: bool, quiet: bool) -> None:
+    """Check every byte of a shard FOLDER; exit 1 and name what is damaged.
+
+    \b
+    Example:
+      spike data verify data/
+    """
+    from datapipe import verify_folder
+    from spiketok.errors import SpikeError
+
+    damages = verify_folder(folder)
+    print_result({"folder": str(folder), "intact": not damages, "damages": damages}, as_json)
+    if damages:
+        for damage in damages[:-1]:
+            remark(damage, quiet)
+        raise SpikeError(damages[-1])

@@ -1,0 +1,14 @@
+"""The tokenizer: vocabularies that make few tokens, and fast exact encoding with them."""
+
+from .length_max import LengthMaxSettings, TrainingProgress, train_length_max
+from .tokenizer import Tokenizer
+from .vocabulary import Vocabulary, build_vocabulary
+
+__all__ = [
+    "Tokenizer",
+    "Vocabulary",
+    "build_vocabulary",
+    "LengthMaxSettings",
+    "TrainingProgress",
+    "train_length_max",
+]

@@ -1,0 +1,43 @@
+"""The compiled half of spiketok; arrays are one-dimensional, contiguous and on the CPU.
+
+Wrong array types raise TypeError; offsets that do not fit their data, and ids out of range, raise
+ValueError. `threads` 0 means one per core; no result depends on it.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Matcher:
+    """Leftmost-longest matching of the entries, among which is every single byte."""
+
+    def __init__(
+        self, entries: NDArray[np.uint8], offsets: NDArray[np.int64], ids: NDArray[np.uint32]
+    ) -> None:
+        """Entry i is `entries[offsets[i]:offsets[i + 1]]` and becomes `ids[i]`."""
+
+    def encode(
+        self, texts: NDArray[np.uint8], offsets: NDArray[np.int64], threads: int, wide: bool
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return the ids (uint32 if `wide`, else uint16) and the offsets of each text's ids."""
+
+class Decoder:
+    """Concatenation of the entries."""
+
+    def __init__(self, entries: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        """Id i decodes to `entries[offsets[i]:offsets[i + 1]]`."""
+
+    def decode(
+        self, ids: NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64]
+    ) -> bytes:
+        """Return the bytes of all ids."""
+
+def count_pairs(
+    ids: NDArray[Any], offsets: NDArray[np.int64], limit: int, threads: int
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64]]:
+    """Return left ids, right ids and counts of the `limit` most frequent adjacent pairs.
+
+    `ids` is uint16 or uint32; pairs do not cross documents. A pair counts where its occurrences do
+    not overlap, and is left out when it occurs once. Falling count, then rising ids.
+    """

@@ -1,0 +1,94 @@
+"""Writes files and folders that, after a crash at any moment, are there whole or not at all.
+
+The order is always: write under a temporary name, fsync, rename, fsync the folder. Renaming before
+the fsync may leave an empty file under the final name after a power cut; without the last fsync
+the new name itself may be lost.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+PARTIAL = ".partial"
+
+
+class Disk:
+    """The file operations that durability rests on; tests pass one that fails on purpose."""
+
+    def create(self, path: Path) -> BinaryIO:
+        """Open a new file for writing, emptying one of the same name."""
+        return path.open("wb")
+
+    def sync(self, file: BinaryIO) -> None:
+        """Bring a file's bytes to the device."""
+        file.flush()
+        os.fsync(file.fileno())
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Move a file or folder to its final name, replacing a file of that name."""
+        source.replace(target)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Bring a folder's list of names to the device."""
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+DISK = Disk()
+
+
+def partial_path(path: Path) -> Path:
+    """Return the temporary name beside `path`: hidden, and easy to tell after a crash."""
+    return path.with_name(f".{path.name}{PARTIAL}")
+
+
+@contextmanager
+def durable_file(path: Path, disk: Disk = DISK) -> Iterator[BinaryIO]:
+    """Yield a file to write; it takes its name only when the block ends without an exception."""
+    partial = partial_path(path)
+    try:
+        with disk.create(partial) as file:
+            yield file
+            disk.sync(file)
+        disk.rename(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    disk.sync_folder(path.parent)
+
+
+def write_durably(path: Path, data: bytes, disk: Disk = DISK) -> None:
+    """Write `data` as the whole content of `path`."""
+    with durable_file(path, disk) as file:
+        file.write(data)
+
+
+@contextmanager
+def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
+    """Yield an empty folder to fill with files; it takes its name when the block ends well.
+
+    Raises:
+        FileExistsError: `path` is there already.
+    """
+    if path.exists():
+        raise FileExistsError(f"{path} exists already")
+    partial = partial_path(path)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        for file in sorted(partial.iterdir()):
+            with file.open("rb+") as handle:
+                disk.sync(handle)
+        disk.sync_folder(partial)
+        disk.rename(partial, path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    disk.sync_folder(path.parent)

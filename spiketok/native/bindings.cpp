@@ -1,0 +1,135 @@
+// Everything Python sees of the native code. Inputs are checked here or by what is called.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "matcher.hpp"
+#include "pairs.hpp"
+#include "texts.hpp"
+#include "trie.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+using namespace spike;
+
+template <class Item>
+using Input = nb::ndarray<const Item, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <class Item>
+using Output = nb::ndarray<nb::numpy, Item, nb::ndim<1>>;
+
+template <class Item>
+std::span<const Item> view(const Input<Item>& array) {
+    return {array.data(), array.size()};
+}
+
+// Hands the memory over to a NumPy array.
+template <class Item>
+Output<Item> give(Array<Item> array) {
+    const std::size_t size = array.size;
+    Item* const items = array.items.get();
+    nb::capsule owner(items, [](void* p) noexcept { delete[] static_cast<Item*>(p); });
+    static_cast<void>(array.items.release());
+    return Output<Item>(items, {size}, owner);
+}
+
+class Matcher {
+  public:
+    Matcher(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets,
+            const Input<std::uint32_t>& ids)
+        : trie_(build_trie(Texts(view(bytes), view(offsets)), view(ids))) {
+        for (const std::uint32_t id : view(ids)) wide_ = wide_ || id > 0xFFFF;
+    }
+
+    nb::tuple encode(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets,
+                     unsigned threads, bool wide) const {
+        if (wide_ && !wide) throw std::invalid_argument("the ids do not fit 16 bits");
+        const Texts texts(view(bytes), view(offsets));
+        return wide ? encode_as<std::uint32_t>(texts, threads)
+                    : encode_as<std::uint16_t>(texts, threads);
+    }
+
+  private:
+    template <class Id>
+    nb::tuple encode_as(const Texts& texts, unsigned threads) const {
+        auto encoded = [&] {
+            nb::gil_scoped_release free;
+            return spike::encode<Id>(trie_, texts, threads);
+        }();
+        return nb::make_tuple(give(std::move(encoded.ids)), give(std::move(encoded.offsets)));
+    }
+
+    Trie trie_;
+    bool wide_ = false;
+};
+
+class Decoder {
+  public:
+    Decoder(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets)
+        : table_(Texts(view(bytes), view(offsets))) {}
+
+    template <class Id>
+    nb::bytes decode(const Input<Id>& ids) const {
+        const auto size = [&] {
+            nb::gil_scoped_release free;
+            return table_.measure(view(ids));
+        }();
+        PyObject* const bytes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
+        if (bytes == nullptr) nb::raise_python_error();
+        // Nobody else knows the new object: it may be filled without the lock.
+        char* const out = PyBytes_AS_STRING(bytes);
+        {
+            nb::gil_scoped_release free;
+            table_.decode(view(ids), std::span<char>(out, size));
+        }
+        return nb::steal<nb::bytes>(bytes);
+    }
+
+  private:
+    DecodingTable table_;
+};
+
+template <class Id>
+nb::tuple count_pairs_as(const Input<Id>& ids, const Input<std::int64_t>& offsets,
+                         std::size_t limit, unsigned threads) {
+    const Slices<Id> documents(view(ids), view(offsets));
+    const std::vector<Pair> pairs = [&] {
+        nb::gil_scoped_release free;
+        return spike::count_pairs(documents, limit, threads);
+    }();
+    Array<std::uint32_t> left(pairs.size()), right(pairs.size());
+    Array<std::int64_t> counts(pairs.size());
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+        left.items[i] = pairs[i].left;
+        right.items[i] = pairs[i].right;
+        counts.items[i] = static_cast<std::int64_t>(pairs[i].count);
+    }
+    return nb::make_tuple(give(std::move(left)), give(std::move(right)), give(std::move(counts)));
+}
+
+}  // namespace
+
+NB_MODULE(_native, module) {
+    using namespace nb::literals;
+    nb::class_<Matcher>(module, "Matcher")
+        .def(nb::init<const Input<std::uint8_t>&, const Input<std::int64_t>&,
+                      const Input<std::uint32_t>&>(),
+             "entries"_a, "offsets"_a, "ids"_a)
+        .def("encode", &Matcher::encode, "texts"_a, "offsets"_a, "threads"_a, "wide"_a);
+    nb::class_<Decoder>(module, "Decoder")
+        .def(nb::init<const Input<std::uint8_t>&, const Input<std::int64_t>&>(), "entries"_a,
+             "offsets"_a)
+        .def("decode", &Decoder::decode<std::uint16_t>, "ids"_a)
+        .def("decode", &Decoder::decode<std::uint32_t>, "ids"_a)
+        .def("decode", &Decoder::decode<std::int64_t>, "ids"_a);
+    module.def("count_pairs", &count_pairs_as<std::uint16_t>, "ids"_a, "offsets"_a, "limit"_a,
+               "threads"_a);
+    module.def("count_pairs", &count_pairs_as<std::uint32_t>, "ids"_a, "offsets"_a, "limit"_a,
+               "threads"_a);
+}

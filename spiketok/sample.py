@@ -1,0 +1,116 @@
+"""Draws the text that a trainer looks at: bounded, spread over the corpus, whatever its order."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import xxhash
+
+from .errors import SpikeError
+from .held_out import document_id, is_held_out
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CHUNK_BYTES = 64 << 10
+HELD_OUT_BYTES = 4 << 20
+# Another seed than the documents' names have: chunks must not be chosen by what held them out.
+CHUNK_SEED = 1
+CORPUS_MODULUS = 1 << 128
+
+
+class ChunkSample:
+    """The different chunks with the smallest hashes, as many as the budget holds.
+
+    A chunk that would exceed the budget lowers the threshold to the largest hash present, for good.
+    So what is kept at the end are exactly the chunks below one threshold, in whatever order they
+    came. A chunk that occurs more than once counts once.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.bytes = 0
+        self.threshold = 1 << 64
+        self.heap: list[tuple[int, bytes]] = []
+        self.hashes: set[int] = set()
+
+    def offer(self, chunk: bytes) -> None:
+        """Keep the chunk if its hash is small enough, and let go of others for it."""
+        code = xxhash.xxh3_64_intdigest(chunk, CHUNK_SEED)
+        if code >= self.threshold or code in self.hashes:
+            return
+        heapq.heappush(self.heap, (-code, chunk))
+        self.hashes.add(code)
+        self.bytes += len(chunk)
+        while self.bytes > self.budget:
+            largest, dropped = heapq.heappop(self.heap)
+            self.threshold = -largest
+            self.hashes.remove(self.threshold)
+            self.bytes -= len(dropped)
+
+    def chunks(self) -> list[bytes]:
+        """Return what was kept, by rising hash: every beginning of the list is a sample too."""
+        return [chunk for _, chunk in sorted(self.heap, reverse=True)]
+
+
+@dataclass(slots=True)
+class CorpusSample:
+    """What was drawn of a corpus, and what the corpus was."""
+
+    training: ChunkSample
+    held_out: ChunkSample
+    documents: int = 0
+    bytes: int = 0
+    name: int = field(default=0)  # sum of the documents' ids, the same for any order
+
+
+def draw_sample(
+    batches: Iterable["pa.RecordBatch"], sample_bytes: int, held_out: float
+) -> CorpusSample:
+    """Read a corpus once and keep at most `sample_bytes` of it, and 4 MiB that is held out.
+
+    Args:
+        batches: record batches whose column `text` is binary or string.
+        sample_bytes: budget for training; at least one chunk of 64 KiB.
+        held_out: fraction of documents that training must not see.
+    """
+    sample = CorpusSample(ChunkSample(sample_bytes), ChunkSample(HELD_OUT_BYTES))
+    for text in documents(batches):
+        identifier = document_id(text)
+        sample.documents += 1
+        sample.bytes += len(text)
+        sample.name = (sample.name + int.from_bytes(identifier, "big")) % CORPUS_MODULUS
+        part = sample.held_out if is_held_out(identifier, held_out) else sample.training
+        for chunk in cut(text):
+            part.offer(chunk)
+    return sample
+
+
+def documents(batches: Iterable["pa.RecordBatch"]) -> Iterator[bytes]:
+    """Yield the texts of the column `text`."""
+    number = 0
+    for batch in batches:
+        for value in batch.column("text"):
+            text = value.as_py()
+            if text is None:
+                raise SpikeError(f"document {number} of the corpus is null; leave it out")
+            yield text.encode() if isinstance(text, str) else text
+            number += 1
+
+
+def cut(text: bytes) -> Iterator[bytes]:
+    """Cut a document in chunks of at most 64 KiB, on borders between code points.
+
+    >>> [len(chunk) for chunk in cut(b"a" + "ä".encode() * 40000)]
+    [65535, 14466]
+    """
+    start = 0
+    while start < len(text):
+        stop = min(start + CHUNK_BYTES, len(text))
+        back = stop
+        # A code point has at most three continuation bytes; longer runs are not UTF-8 anyway.
+        while stop - back < 3 and back < len(text) and text[back] & 0xC0 == 0x80:
+            back -= 1
+        yield text[start:back]
+        start = back

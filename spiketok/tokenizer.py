@@ -1,0 +1,152 @@
+"""Turns text into token ids and back, by the longest match at each position."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._native import Decoder, Matcher
+from .errors import SpikeError
+from .layout import PIECE, SEPARATOR_ID
+from .text_buffers import buffers, join, utf8
+from .vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_NARROW_IDS = 1 << 16
+
+
+class Tokenizer:
+    """A vocabulary made ready for use; it never changes, and threads may share it.
+
+    Attributes:
+        vocabulary: the entries and where they come from.
+        vocab_size: number of ids.
+        algorithm: name of the way text is cut.
+        lossless: True: every text decodes to itself.
+        separator: id that ends a document.
+        special_ids: name → id of the special tokens.
+        byte_lengths: int64 [vocab_size], bytes each id adds to the text; 0 for special ids.
+        dtype: of the ids that `encode` returns: uint16 where `vocab_size` allows it, else uint32.
+    """
+
+    lossless = True
+    separator = SEPARATOR_ID
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.vocab_size = len(vocabulary)
+        self.algorithm = vocabulary.algorithm
+        self.special_ids: Mapping[str, int] = vocabulary.special_ids
+        self.dtype = np.dtype(np.uint16 if self.vocab_size <= MOST_NARROW_IDS else np.uint32)
+        kinds = np.frombuffer(vocabulary.kinds, np.uint8)
+        entries, offsets = join(vocabulary.entries)
+        self.byte_lengths: NDArray[np.int64] = np.where(kinds == PIECE, np.diff(offsets), 0)
+        self.byte_lengths.flags.writeable = False
+        self._decoder = Decoder(entries, offsets)
+        self._matcher = matcher(vocabulary)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Tokenizer":
+        """Read a tokenizer file; SpikeError says what is wrong with it."""
+        return cls(Vocabulary.read(path))
+
+    def save(self, path: Path | str) -> None:
+        """Write the tokenizer file, whole or not at all."""
+        self.vocabulary.write(path)
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of all that encoding and decoding depend on."""
+        return self.vocabulary.fingerprint()
+
+    def encode(self, text: str | bytes, allow_special: bool = False) -> NDArray[Any]:
+        """Return the ids of one text.
+
+        Args:
+            text: any text; a `str` is encoded as UTF-8.
+            allow_special: read the names of special tokens as those; else they are plain text.
+
+        Returns:
+            Ids [tokens] of `dtype`, without separator.
+        """
+        data = utf8(text)
+        if not allow_special:
+            return self.encode_batch([data], threads=1)[0]
+        # A split by a group yields text and names in turn.
+        parts = special_pattern(self.special_ids).split(data)
+        ids, offsets = self.encode_batch(parts[::2], threads=1)
+        runs = np.split(ids, offsets[1:-1])
+        names = [np.array([self.special_ids[name.decode()]], self.dtype) for name in parts[1::2]]
+        merged = [part for pair in zip(runs, names, strict=False) for part in pair]
+        return np.concatenate([*merged, runs[-1]])
+
+    def encode_batch(
+        self,
+        texts: "Sequence[str | bytes] | pa.Array | pa.ChunkedArray",
+        threads: int | None = None,
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Encode many texts at once; names of special tokens in them are plain text.
+
+        Args:
+            texts: a list, or an Arrow array of strings or binary, whose bytes are not copied.
+            threads: how many to use, by default one per core; the result does not depend on it.
+
+        Returns:
+            The ids of all texts, one after the other, and int64 offsets [texts + 1].
+        """
+        wide = self.dtype == np.uint32
+        results = [
+            self._matcher.encode(data, offsets, threads or 0, wide)
+            for data, offsets in buffers(texts)
+        ]
+        if len(results) == 1:
+            return results[0]
+        ids = np.concatenate([np.empty(0, self.dtype), *(ids for ids, _ in results)])
+        counts = [np.zeros(1, np.int64), *(np.diff(offsets) for _, offsets in results)]
+        return ids, np.cumsum(np.concatenate(counts))
+
+    def decode(self, ids: ArrayLike) -> str:
+        """Return the text of ids [tokens]; what is no UTF-8 becomes U+FFFD."""
+        return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def decode_bytes(self, ids: ArrayLike) -> bytes:
+        """Return the bytes of ids [tokens], special tokens by name; exact.
+
+        Raises:
+            SpikeError: the ids are no integers in one dimension, or one is out of range.
+        """
+        array = np.asarray(ids)
+        if array.size == 0:
+            return b""
+        if array.dtype.kind not in "iu" or array.ndim != 1:
+            raise SpikeError(f"ids: {array.ndim}-d array of {array.dtype}; pass a list of integers")
+        if array.dtype not in (np.uint16, np.uint32, np.int64):
+            if array.dtype == np.uint64:
+                array = np.minimum(array, np.iinfo(np.int64).max)
+            array = array.astype(np.int64)
+        try:
+            return self._decoder.decode(np.ascontiguousarray(array))
+        except ValueError as error:
+            raise SpikeError(f"ids: {error}; were they made by another tokenizer?") from None
+
+
+def matcher(vocabulary: Vocabulary) -> Matcher:
+    """Build the native table of all entries that text can become."""
+    tokens = np.flatnonzero(np.frombuffer(vocabulary.kinds, np.uint8) == PIECE)
+    entries, offsets = join(vocabulary.entries[token] for token in tokens)
+    return Matcher(entries, offsets, tokens.astype(np.uint32))
+
+
+def special_pattern(names: Mapping[str, int]) -> re.Pattern[bytes]:
+    """Compile a pattern that finds the leftmost, longest name.
+
+    >>> special_pattern({"<a>": 0, "<a><b>": 1}).split(b"x<a><b>")
+    [b'x', b'<a><b>', b'']
+    """
+    longest_first = sorted((name.encode() for name in names), key=len, reverse=True)
+    return re.compile(b"(" + b"|".join(map(re.escape, longest_first)) + b")")

@@ -1,0 +1,166 @@
+"""Holds which id stands for which bytes; docs/formats.md §1 gives its file and its fingerprint."""
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .durable import write_durably
+from .errors import SpikeError
+from .layout import (
+    FIRST_ENTRIES,
+    FIRST_NAMES,
+    FIRST_PIECE_ID,
+    LAYOUTS,
+    MOST_IDS,
+    PIECE,
+    RESERVED,
+    SPECIAL,
+    reserved_name,
+    smallest_vocab_size,
+)
+from .vocabulary_file import FORMAT, LENGTH_MAX, read_fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """The entries of a tokenizer by id, and where they come from.
+
+    Attributes:
+        entries: for each id its bytes: a special token's name, nothing for a reserved id.
+        kinds: for each id `PIECE`, `SPECIAL` or `RESERVED`.
+        algorithm: how text is cut: `"length-max"`.
+        layout: `"chatml"` or `"minimal"`.
+        max_token_bytes: longest piece the trainer allowed.
+        settings: what the trainer was asked for.
+        training: what the trainer saw and reached.
+        inputs: the files and folders it was trained on.
+    """
+
+    entries: tuple[bytes, ...]
+    kinds: bytes
+    algorithm: str = LENGTH_MAX
+    layout: str = "minimal"
+    max_token_bytes: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[Path, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def ids_of(self, kind: int) -> list[int]:
+        """Return the ids of one kind, rising."""
+        return [token for token, found in enumerate(self.kinds) if found == kind]
+
+    @property
+    def special_ids(self) -> dict[str, int]:
+        """Name → id of every special token, in id order."""
+        return {self.entries[token].decode(): token for token in self.ids_of(SPECIAL)}
+
+    @property
+    def reserved_ids(self) -> list[int]:
+        """The ids that stand for nothing, rising."""
+        return self.ids_of(RESERVED)
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of all that encoding and decoding depend on."""
+        digest = hashlib.sha256(f"spike-tokenizer-1\n{self.algorithm}\n".encode())
+        for kind, entry in zip(self.kinds, self.entries, strict=True):
+            digest.update(struct.pack("<BI", kind, len(entry)) + entry)
+        return digest.hexdigest()
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Vocabulary":
+        """Read a tokenizer file, published or written by `write`; SpikeError says what is wrong."""
+        return cls(**read_fields(Path(path)))
+
+    def write(self, path: Path | str) -> None:
+        """Write the file, whole or not at all; `inputs` become relative to its folder."""
+        path = Path(path)
+        keys = [
+            reserved_name(token) if kind == RESERVED else entry.decode("latin-1")
+            for token, (kind, entry) in enumerate(zip(self.kinds, self.entries, strict=True))
+        ]
+        folder = path.absolute().parent
+        content = {
+            "vocab": {key: token for token, key in enumerate(keys)},
+            "max_token_len": self.max_token_bytes,
+            "vocab_size": len(self),
+            "algorithm": self.algorithm,
+            "special_tokens": list(self.special_ids)[len(FIRST_NAMES) :],
+            "spike": {
+                "format": FORMAT,
+                "layout": self.layout,
+                "reserved": ranges(self.reserved_ids),
+                "settings": dict(self.settings),
+                "training": dict(self.training),
+                "inputs": [
+                    Path(os.path.relpath(file, folder)).as_posix() for file in self.inputs
+                ],
+            },
+        }
+        text = json.dumps(content, ensure_ascii=False, indent=1)
+        write_durably(path, text.encode() + b"\n")
+
+
+def build_vocabulary(
+    pieces: Iterable[bytes], vocab_size: int, layout: str, **about: Any
+) -> Vocabulary:
+    """Lay out pieces of two bytes or more, in the order given, between bytes and special tokens.
+
+    Args:
+        pieces: at most as many as `vocab_size` leaves room for; ids left over are reserved.
+        vocab_size: number of ids, special and reserved ones included.
+        layout: `"chatml"` or `"minimal"`.
+        about: the other fields of `Vocabulary`.
+    """
+    room = room_for_pieces(vocab_size, layout)
+    pieces = list(pieces)
+    if len(pieces) > room:
+        raise SpikeError(f"{len(pieces):,} pieces do not fit {vocab_size:,} ids, only {room:,} do")
+    names, block = LAYOUTS[layout]
+    empty, nameless = room - len(pieces), block - len(names)
+    kinds = bytes([SPECIAL]) * len(FIRST_NAMES) + bytes([PIECE]) * (256 + len(pieces))
+    kinds += bytes([RESERVED]) * empty
+    kinds += bytes([SPECIAL]) * len(names) + bytes([RESERVED]) * nameless
+    entries = [*FIRST_ENTRIES, *pieces, *[b""] * empty]
+    entries += [*(name.encode() for name in names), *[b""] * nameless]
+    about.setdefault("max_token_bytes", max(map(len, pieces), default=1))
+    return Vocabulary(entries=tuple(entries), kinds=kinds, layout=layout, **about)
+
+
+def room_for_pieces(vocab_size: int, layout: str) -> int:
+    """Return how many pieces a vocabulary holds; SpikeError when not even the bytes fit.
+
+    >>> room_for_pieces(16512, "chatml")
+    16124
+    """
+    if layout not in LAYOUTS:
+        raise SpikeError(f"layout {layout!r} is unknown; take one of {', '.join(LAYOUTS)}")
+    smallest = smallest_vocab_size(layout)
+    if not smallest <= vocab_size <= MOST_IDS:
+        raise SpikeError(
+            f"a vocabulary of {vocab_size:,} ids is not possible; "
+            f"layout {layout} allows {smallest} to {MOST_IDS:,}"
+        )
+    return vocab_size - smallest
+
+
+def ranges(ids: list[int]) -> list[list[int]]:
+    """Write rising ids as half-open ranges.
+
+    >>> ranges([2, 3, 4, 9])
+    [[2, 5], [9, 10]]
+    """
+    found: list[list[int]] = []
+    for token in ids:
+        if found and found[-1][1] == token:
+            found[-1][1] += 1
+        else:
+            found.append([token, token + 1])
+    return found

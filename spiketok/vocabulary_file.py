@@ -1,0 +1,208 @@
+"""Reads tokenizer.json (docs/formats.md §1) and trusts nothing in it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import SpikeError
+from .layout import (
+    FIRST_BYTE_ID,
+    FIRST_ENTRIES,
+    FIRST_NAMES,
+    FIRST_PIECE_ID,
+    LAYOUTS,
+    MOST_IDS,
+    MOST_TOKEN_BYTES,
+    PIECE,
+    RESERVED,
+    SPECIAL,
+)
+
+FORMAT = 1
+LENGTH_MAX = "length-max"
+MOST_FILE_BYTES = 1 << 30
+MEND = "take the file from its source again or train a new one"
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """Read and check a tokenizer file; return the fields of its `Vocabulary`."""
+    content = parse(path)
+    entries = read_entries(path, content)
+    about = content.get("spike")
+    if about is not None and not isinstance(about, dict):
+        refuse(path, "spike", "is not an object")
+    names = read_names(path, content, entries)
+    if about is None:
+        reserved = set(range(min(names.values()), len(entries))) if names else set()
+        reserved -= set(names.values())
+    else:
+        if about.get("format") != FORMAT:
+            refuse(path, "spike.format", f"is not {FORMAT}", "read it with a newer spike")
+        reserved = read_reserved(path, about, len(entries))
+    kinds = bytearray([PIECE]) * len(entries)
+    for token in reserved:
+        kinds[token] = RESERVED
+    for token in (*range(len(FIRST_NAMES)), *names.values()):
+        if kinds[token] == RESERVED or FIRST_BYTE_ID <= token < FIRST_PIECE_ID:
+            refuse(path, f"special_tokens, id {token}", "is special, and something else too")
+        kinds[token] = SPECIAL
+    if RESERVED in kinds[:FIRST_PIECE_ID]:
+        refuse(path, "spike.reserved", "names one of the first 260 ids")
+    return {
+        "entries": tuple(
+            b"" if kind == RESERVED else entry for kind, entry in zip(kinds, entries, strict=True)
+        ),
+        "kinds": bytes(kinds),
+        "algorithm": LENGTH_MAX,
+        "max_token_bytes": read_longest(path, content, entries, kinds),
+        **read_about(path, about, has_block=bool(names)),
+    }
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """Read the file as one JSON object without doubled keys, for an algorithm we know."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise SpikeError(f"{path}: {error.strerror or error}; name a tokenizer file") from None
+    if len(data) > MOST_FILE_BYTES:
+        refuse(path, "the file", "is larger than 1 GiB")
+    try:
+        content = json.loads(data.decode(), object_pairs_hook=object_without_doubles)
+    except (ValueError, RecursionError) as error:
+        refuse(path, "the file", f"is not proper JSON ({error})")
+    if not isinstance(content, dict):
+        refuse(path, "the file", "holds no JSON object")
+    if content.get("algorithm") != LENGTH_MAX:
+        refuse(
+            path,
+            "algorithm",
+            f"is {short(content.get('algorithm'))}, not {LENGTH_MAX!r}",
+            "take a tokenizer of that kind",
+        )
+    return content
+
+
+def object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object; a key that stands there twice is an error."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        double = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"key {short(double)} stands there twice")
+    return found
+
+
+def read_entries(path: Path, content: dict[str, Any]) -> list[bytes]:
+    """Turn `vocab` into a list by id."""
+    vocab, size = content.get("vocab"), content.get("vocab_size")
+    if not isinstance(vocab, dict):
+        refuse(path, "vocab", "is not an object")
+    if type(size) is not int or size != len(vocab):
+        refuse(path, "vocab_size", f"is {short(size)}, but vocab has {len(vocab)} entries")
+    if not FIRST_PIECE_ID <= size <= MOST_IDS:
+        refuse(path, "vocab_size", f"is not between {FIRST_PIECE_ID} and {MOST_IDS}")
+    entries: list[bytes | None] = [None] * size
+    for key, token in vocab.items():
+        if type(token) is not int or not 0 <= token < size:
+            refuse(path, f"vocab, key {short(key)}", f"has no id below {size}")
+        if entries[token] is not None:
+            refuse(path, f"vocab, key {short(key)}", f"has id {token} like another key")
+        try:
+            entries[token] = key.encode("latin-1")
+        except UnicodeEncodeError:
+            refuse(path, f"vocab, key {short(key)}", "has characters beyond 255")
+        if not key:
+            refuse(path, f"vocab, id {token}", "has an empty key")
+    full = [entry for entry in entries if entry is not None]
+    for token, (entry, wanted) in enumerate(zip(full, FIRST_ENTRIES, strict=False)):
+        if entry != wanted:
+            refuse(path, f"vocab, id {token}", f"is {short(entry)}, not {short(wanted)}")
+    return full
+
+
+def read_names(path: Path, content: dict[str, Any], entries: list[bytes]) -> dict[str, int]:
+    """Return name → id of the special tokens beyond the first four."""
+    names = content.get("special_tokens")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        refuse(path, "special_tokens", "is not a list of names")
+    ids = {entry: token for token, entry in enumerate(entries)}
+    found: dict[str, int] = {}
+    for name in names:
+        try:
+            token = ids.get(name.encode())
+        except UnicodeEncodeError:  # a lone surrogate
+            token = None
+        if token is None or token < len(FIRST_NAMES) or name in found:
+            refuse(path, f"special_tokens, name {short(name)}", "has no entry of its own in vocab")
+        found[name] = token
+    if list(found.values()) != sorted(found.values()):
+        refuse(path, "special_tokens", "is not in the order of the ids")
+    return found
+
+
+def read_reserved(path: Path, about: dict[str, Any], size: int) -> set[int]:
+    """Return the ids that `spike.reserved` lists as ranges."""
+    found: set[int] = set()
+    listed = about.get("reserved")
+    if not isinstance(listed, list):
+        refuse(path, "spike.reserved", "is not a list of ranges")
+    stop = 0
+    for item in listed:
+        if not (
+            isinstance(item, list)
+            and len(item) == 2
+            and all(type(bound) is int for bound in item)
+            and stop <= item[0] < item[1] <= size
+        ):
+            refuse(path, "spike.reserved", f"has {short(item)}, no rising range of ids")
+        stop = item[1]
+        found.update(range(*item))
+    return found
+
+
+def read_longest(
+    path: Path, content: dict[str, Any], entries: list[bytes], kinds: bytearray
+) -> int:
+    """Return `max_token_len`, checked against the pieces."""
+    longest = content.get("max_token_len")
+    if type(longest) is not int or not 1 <= longest <= MOST_TOKEN_BYTES:
+        refuse(path, "max_token_len", f"is not between 1 and {MOST_TOKEN_BYTES}")
+    for token, (kind, entry) in enumerate(zip(kinds, entries, strict=True)):
+        if kind == PIECE and len(entry) > longest:
+            refuse(path, f"vocab, id {token}", f"has {len(entry)} bytes, max_token_len {longest}")
+    return longest
+
+
+def read_about(path: Path, about: dict[str, Any] | None, has_block: bool) -> dict[str, Any]:
+    """Return the fields that do not change what the tokenizer does."""
+    if about is None:
+        return {"layout": "chatml" if has_block else "minimal"}
+    layout, inputs = about.get("layout"), about.get("inputs")
+    if layout not in tuple(LAYOUTS):
+        refuse(path, "spike.layout", f"is not one of {', '.join(LAYOUTS)}")
+    for key in ("settings", "training"):
+        if not isinstance(about.get(key), dict):
+            refuse(path, f"spike.{key}", "is not an object")
+    if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
+        refuse(path, "spike.inputs", "is not a list of paths")
+    folder = path.absolute().parent
+    return {
+        "layout": layout,
+        "settings": about["settings"],
+        "training": about["training"],
+        "inputs": tuple(Path(os.path.normpath(folder / name)) for name in inputs),
+    }
+
+
+def short(value: object) -> str:
+    """Show a value from a file on one line, however long it is."""
+    shown = ascii(value)
+    return shown if len(shown) <= 40 else f"{shown[:37]}..."
+
+
+def refuse(path: Path, place: str, fault: str, mend: str = MEND) -> NoReturn:
+    """Raise the error that names the file, the place and the mend."""
+    raise SpikeError(f"{path}: {place} {fault}; {mend}")

@@ -1,0 +1,24 @@
+"""The tiny configuration and model that most tests here use."""
+
+import pytest
+import torch
+
+from model import Config
+from model.transformer import Transformer, build_transformer
+from tests.model.tiny import VOCAB, tiny_config
+
+
+@pytest.fixture
+def config() -> Config:
+    return tiny_config()
+
+
+@pytest.fixture
+def model(config: Config) -> Transformer:
+    """Return a tiny model whose residual branches are not zero."""
+    model = build_transformer(config.model, VOCAB, seed=1)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return model.requires_grad_(False)

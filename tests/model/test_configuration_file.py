@@ -1,0 +1,113 @@
+import pytest
+
+from model import Config, config_fingerprint, dump_config, load_config, preset_names
+from spiketok.errors import SpikeError
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_load_and_survive_a_round_trip(name, tmp_path):
+    config = load_config(name)
+    assert load_config(f"{name}.toml") == config
+    path = tmp_path / "config.toml"
+    path.write_text(dump_config(config), encoding="utf-8")
+    assert load_config(str(path)) == config
+    assert config_fingerprint(load_config(str(path))) == config_fingerprint(config)
+
+
+def test_the_presets_have_base_and_demo():
+    assert {"base", "demo"} <= set(preset_names())
+
+
+def test_dump_keeps_the_order_of_sections():
+    lines = dump_config(load_config("base")).splitlines()
+    sections = [line.strip("[]") for line in lines if line.startswith("[")]
+    assert sections == list(Config.__struct_fields__)
+
+
+def test_a_file_says_only_what_differs(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[train]\nsteps = 3\n")
+    base = load_config("base")
+    assert load_config(str(path)) == load_config("base", ["train.steps=3"]) != base
+
+
+def test_overrides_are_toml_or_bare_strings():
+    config = load_config(
+        "base",
+        [
+            "data.path=my data",
+            'sample.prompt="def "',
+            "optimizer.adamw_betas=[0.8, 0.9]",
+            "train.clip=2",
+            "optimizer.muon=false",
+        ],
+    )
+    assert config.data.path == "my data"
+    assert config.sample.prompt == "def "
+    assert config.optimizer.adamw_betas == (0.8, 0.9)
+    assert config.train.clip == 2.0
+    assert config.optimizer.muon is False
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.stepz=1", ["train.stepz", "did you mean `steps`?"]),
+        ("trian.steps=1", ["trian", "did you mean `train`?"]),
+        ("train.xyzzy=1", ["known here", "steps"]),
+        ("train.steps=0", ["train.steps", ">= 1"]),
+        ("train.steps=1.5", ["train.steps", "`int`"]),
+        ("train.steps=many", ["train.steps", "`int`"]),
+        ("train.clip=nan", ["train.clip"]),
+        ("optimizer.muon_learning_rate=inf", ["optimizer.muon_learning_rate"]),
+        ("train.device=tpu", ["train.device", "tpu"]),
+        ("train.compile=1", ["train.compile", "`bool`"]),
+        ("optimizer.adamw_betas=[0.9]", ["optimizer.adamw_betas"]),
+        ("optimizer.adamw_betas=[0.9, 1.0]", ["optimizer.adamw_betas[1]", "< 1"]),
+        ("model.head_width=7", ["model.head_width"]),
+        ("model.heads=5", ["model.heads", "multiple of model.kv_heads = 2"]),
+        ("train.micro_batch=3", ["train.batch", "multiple of train.micro_batch = 3"]),
+        ("schedule.decay_fraction=1", ["schedule.decay_fraction"]),
+        ("train.seed=-1", ["train.seed", ">= 0"]),
+        ("steps=1", ["section.key=value"]),
+        ("train.steps", ["section.key=value"]),
+        ("train.steps=1\nseed=2", ["train.steps", "`int`"]),
+    ],
+)
+def test_a_bad_override_is_told_in_one_line(override, words):
+    with pytest.raises(SpikeError) as error:
+        load_config("base", [override])
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"[train]\nsteps = = 3\n", ["mine.toml", "line 2"]),
+        (b"\xff", ["mine.toml", "UTF-8"]),
+        (b"train = 3\n", ["mine.toml", "train", "table"]),
+        (b"[train]\nbatchs = 3\n", ["mine.toml", "train.batchs", "`batch`"]),
+        (b"[train]\nsteps = 'x'\n", ["mine.toml", "train.steps", "`int`"]),
+        (b"[[train]]\nsteps = 3\n", ["mine.toml", "train", "table"]),
+    ],
+)
+def test_a_bad_file_is_told_in_one_line(text, words, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(text)
+    with pytest.raises(SpikeError) as error:
+        load_config(str(path))
+    assert all(word in str(error.value) for word in words), str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_neither_file_nor_preset():
+    with pytest.raises(SpikeError, match=r"nothing: neither .*base, demo"):
+        load_config("nothing")
+
+
+def test_no_torch_is_needed():
+    import subprocess
+    import sys
+
+    code = "import sys, model; model.load_config('base'); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,181 @@
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.training import newest_checkpoint
+from spiketok.errors import SpikeError
+from tests.model.tiny import VOCAB, bytes_of_run, open_batches, tiny_config, train_tiny
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """Return the folder of an uninterrupted run of eight steps."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    train_tiny(folder)
+    return folder
+
+
+@pytest.mark.parametrize("muon", ["true", "false"])
+def test_learns_one_batch_by_heart(muon, tmp_path):
+    config = tiny_config(
+        "train.steps=60",
+        f"optimizer.muon={muon}",
+        "optimizer.adamw_learning_rate=0.03",
+        "optimizer.muon_learning_rate=0.1",
+        "checkpoint.every=60",
+    )
+    batch = next(open_batches(0))
+
+    def same_batch(samples):
+        while True:
+            yield batch
+
+    result = train_tiny(tmp_path, config, open_batches=same_batch, validation=batch)
+    assert result.metrics["loss"] < 0.5 * np.log(VOCAB)
+    assert result.metrics["validation_nats_per_token"] < 0.5 * np.log(VOCAB)
+
+
+def test_two_equal_runs_give_equal_bytes(whole_run, tmp_path):
+    train_tiny(tmp_path)
+    assert bytes_of_run(tmp_path) == bytes_of_run(whole_run)
+
+
+def test_another_seed_gives_other_bytes(whole_run, tmp_path):
+    train_tiny(tmp_path, tiny_config("train.seed=1"))
+    ours, theirs = (newest_checkpoint(f) / "model.safetensors" for f in (tmp_path, whole_run))
+    assert ours.read_bytes() != theirs.read_bytes()
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 3, 4, 7])
+def test_stopped_and_resumed_equals_uninterrupted(stop_at, whole_run, tmp_path):
+    asked = iter(range(100))
+    first = train_tiny(tmp_path, should_stop=lambda: next(asked) == stop_at)
+    assert first.step == stop_at
+    assert newest_checkpoint(tmp_path).name == f"step-{stop_at:08d}"
+    torch.rand(3)
+    result = train_tiny(tmp_path, resume=True)
+    assert result.step == 8
+    ours, theirs = bytes_of_run(tmp_path), bytes_of_run(whole_run)
+    last = {name for name in theirs if "step-00000008" in name}
+    assert len(last) == 3
+    assert {name: ours[name] for name in last} == {name: theirs[name] for name in last}
+    assert ours["metrics.jsonl"] == theirs["metrics.jsonl"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from model.training import checkpoint
+from tests.model.tiny import train_tiny
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def die_while_saving(progress):
+    if progress.step == 8:
+        checkpoint._sha256 = die
+
+def die_after_logging(progress):
+    if progress.step == 6:
+        die()
+
+train_tiny(Path(sys.argv[1]), report=globals()[sys.argv[2]])
+"""
+
+
+@pytest.mark.parametrize("death", ["die_while_saving", "die_after_logging"])
+def test_killed_and_resumed_equals_uninterrupted(death, whole_run, tmp_path):
+    run = tmp_path / "run"
+    command = [sys.executable, "-c", KILLED, str(run), death]
+    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
+    assert newest_checkpoint(run).name == "step-00000004"
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 7, "lo')
+    train_tiny(run, resume=True)
+    assert bytes_of_run(run) == bytes_of_run(whole_run)
+
+
+def test_parts_of_a_batch_add_up(whole_run, tmp_path):
+    train_tiny(tmp_path, tiny_config("train.micro_batch=4"))
+    parts, at_once = (
+        [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+        for folder in (whole_run, tmp_path)
+    )
+    assert [line["step"] for line in parts] == [1, 2, 4, 6, 8]
+    for a, b in zip(parts, at_once, strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+        assert a["gradient_norm"] == pytest.approx(b["gradient_norm"], rel=1e-3)
+
+
+def test_reports_samples_and_validations_when_due(tmp_path):
+    seen = []
+    config = tiny_config("sample.every=3", "validation.every=4", "train.log_every=100")
+    train_tiny(tmp_path, config, report=seen.append, sample=lambda model: "text")
+    assert [p.step for p in seen] == [1, 3, 4, 6, 8]
+    assert [p.step for p in seen if p.sample == "text"] == [3, 6, 8]
+    assert [p.step for p in seen if "validation_bits_per_byte" in p.metrics] == [4, 8]
+
+
+def test_stops_at_the_step_that_is_not_finite(tmp_path):
+    def spoil(model):
+        with torch.no_grad():
+            model.embedding.weight.fill_(torch.inf)
+        return ""
+
+    config = tiny_config("sample.every=6")
+    with pytest.raises(SpikeError, match="step 7: loss nan"):
+        train_tiny(tmp_path, config, sample=spoil)
+    assert newest_checkpoint(tmp_path).name == "step-00000004"
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
+    train_tiny(tmp_path, tiny_config("checkpoint.every=1", "checkpoint.keep=3"))
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["step-00000006", "step-00000007", "step-00000008"]
+
+
+def test_a_finished_run_resumes_to_itself(whole_run):
+    before = bytes_of_run(whole_run)
+    assert train_tiny(whole_run, resume=True).metrics == {}
+    assert bytes_of_run(whole_run) == before
+
+
+def test_a_run_is_not_overwritten(whole_run):
+    with pytest.raises(SpikeError, match="holds a run already"):
+        train_tiny(whole_run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config": tiny_config("train.steps=9")}, "another config"),
+        ({"lineage": {"tokenizer": "t", "data": "other"}}, "another data"),
+        ({"lineage": {"data": "d"}}, "another tokenizer"),
+        ({"config": tiny_config("model.vocab_size=9")}, "model.vocab_size: 9, but"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(changes, message, whole_run):
+    with pytest.raises(SpikeError, match=message):
+        train_tiny(whole_run, resume=True, **changes)
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([], "the data ends before step 1"),
+        ([np.zeros((4, 12), int)], "shape"),
+        ([np.full((4, 13), VOCAB)], "id outside 0 … 31"),
+        ([np.full((4, 13), -1)], "id outside 0 … 31"),
+    ],
+)
+def test_bad_batches_are_refused(batches, message, tmp_path):
+    with pytest.raises(SpikeError, match=message):
+        train_tiny(tmp_path, open_batches=lambda samples: iter(batches))

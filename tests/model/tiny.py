@@ -1,0 +1,67 @@
+"""A model small enough to train within a second, and data for it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model import Config, load_config
+from model.training import TrainResult, train
+
+VOCAB = 32
+
+TINY = [
+    "model.layers=2",
+    "model.width=16",
+    "model.heads=4",
+    "model.kv_heads=2",
+    "model.head_width=8",
+    "model.mlp_width=24",
+    "model.context=12",
+    "train.steps=8",
+    "train.batch=4",
+    "train.micro_batch=2",
+    "train.device=cpu",
+    "train.threads=1",
+    "train.log_every=2",
+    "validation.every=0",
+    "sample.every=0",
+    "checkpoint.every=4",
+]
+
+
+def tiny_config(*overrides: str) -> Config:
+    return load_config("base", [*TINY, *overrides])
+
+
+def open_batches(samples: int) -> Iterator[np.ndarray]:
+    """Yield batches [4, 13] in which each sequence is a pure function of its number."""
+    while True:
+        numbers = range(samples, samples + 4)
+        yield np.stack([np.random.default_rng(number).integers(0, VOCAB, 13) for number in numbers])
+        samples += 4
+
+
+def train_tiny(folder: Path, config: Config | None = None, **changes: Any) -> TrainResult:
+    """Train on `open_batches`, with the last windows as validation."""
+    folder.mkdir(exist_ok=True)
+    settings = {
+        "open_batches": open_batches,
+        "validation": next(open_batches(10_000)),
+        "byte_lengths": np.arange(VOCAB),
+        "vocab_size": VOCAB,
+        "lineage": {"tokenizer": "t", "data": "d"},
+    }
+    return train(config or tiny_config(), folder, **(settings | changes))
+
+
+def bytes_of_run(folder: Path) -> dict[str, object]:
+    """Return what two equal runs must have in common."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    content: dict[str, object] = {str(p.relative_to(folder)): p.read_bytes() for p in files}
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    metrics = [json.loads(line) for line in lines]
+    assert all(line.pop("tokens_per_second") > 0 for line in metrics)
+    return content | {"metrics.jsonl": metrics}

@@ -1,0 +1,77 @@
+"""Files that are whole or absent, whatever operation fails, and written in the order that lasts."""
+
+import pytest
+
+from spiketok.durable import Disk, durable_file, durable_folder, write_durably
+
+
+class RecordingDisk(Disk):
+    """Notes each operation and fails at the one with the given number."""
+
+    def __init__(self, fail_at=-1):
+        self.operations = []
+        self.fail_at = fail_at
+
+    def note(self, operation):
+        if len(self.operations) == self.fail_at:
+            raise OSError(28, "No space left on device")
+        self.operations.append(operation)
+
+    def create(self, path):
+        self.note("create")
+        return super().create(path)
+
+    def sync(self, file):
+        self.note("sync")
+        super().sync(file)
+
+    def rename(self, source, target):
+        self.note("rename")
+        super().rename(source, target)
+
+    def sync_folder(self, folder):
+        self.note("sync folder")
+        super().sync_folder(folder)
+
+
+def test_order_of_operations(tmp_path):
+    disk = RecordingDisk()
+    write_durably(tmp_path / "a", b"new", disk)
+    assert disk.operations == ["create", "sync", "rename", "sync folder"]
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("fail_at", range(3))
+def test_a_failure_before_the_rename_leaves_the_old_file_alone(tmp_path, fail_at):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(OSError, match="No space"):
+        write_durably(tmp_path / "a", b"new", RecordingDisk(fail_at))
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_an_exception_in_the_block_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="stop"), durable_file(tmp_path / "a") as file:
+        file.write(b"half")
+        raise ValueError("stop")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fail_at", range(4))
+def test_a_folder_appears_whole_or_not_at_all(tmp_path, fail_at):
+    disk = RecordingDisk(fail_at)
+    with pytest.raises(OSError, match="No space"), durable_folder(tmp_path / "f", disk) as folder:
+        (folder / "one").write_bytes(b"1")
+        (folder / "two").write_bytes(b"2")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_synced_before_it_takes_its_name(tmp_path):
+    disk = RecordingDisk()
+    with durable_folder(tmp_path / "f", disk) as folder:
+        (folder / "one").write_bytes(b"1")
+        (folder / "two").write_bytes(b"2")
+    assert disk.operations == ["sync", "sync", "sync folder", "rename", "sync folder"]
+    assert {path.name for path in (tmp_path / "f").iterdir()} == {"one", "two"}
+    with pytest.raises(FileExistsError), durable_folder(tmp_path / "f"):
+        pass

@@ -1,0 +1,129 @@
+"""The house rules that a machine can check: imports, sizes, names, start-up weight."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("spiketok", "datapipe", "model", "spike_commands")
+MAY_IMPORT = {
+    "spiketok": {"spiketok"},
+    "datapipe": {"spiketok", "datapipe"},
+    "model": {"spiketok", "model"},
+    "spike_commands": set(PACKAGES),
+    "cli": {"spike_commands", "spiketok"},
+}
+FORBIDDEN = {"spiketok": {"torch"}, "datapipe": {"torch"}, "model": {"pyarrow", "datasets"}}
+VAGUE = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
+LONGEST_FILE, LONGEST_FUNCTION = 300, 60
+LONG_FILES: dict[str, str] = {}  # path -> reason
+LONG_FUNCTIONS: dict[str, str] = {}  # path:function -> reason
+FILES = [
+    path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if "__pycache__" not in path.parts
+] + [ROOT / "cli.py"]
+
+
+def name(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def module_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path):
+    """Yield the absolute names of the modules that a file imports, anywhere in it."""
+    module = module_of(path).split(".")
+    package = module if path.name == "__init__.py" else module[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_imports_follow_the_flow(path):
+    package = module_of(path).split(".")[0]
+    tops = {imported.split(".")[0] for imported in imports(path)}
+    assert tops & set(PACKAGES) <= MAY_IMPORT[package]
+    assert not tops & FORBIDDEN.get(package, set())
+
+
+def functions(path):
+    """Yield the name and the number of lines, docstring apart, of each function of a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            docstring = ast.get_docstring(node, clean=False)
+            lines = node.end_lineno - node.lineno + 1
+            yield node.name, lines - (docstring.count("\n") + 1 if docstring else 0)
+
+
+def test_no_import_cycles():
+    modules = {module_of(path): path for path in FILES}
+    edges = {
+        module: {found for found in imports(path) if found in modules and found != module}
+        # A package's façade gathers its modules; they never import it back.
+        - {module.rpartition(".")[0]}
+        for module, path in modules.items()
+    }
+    finished = set()
+
+    def visit(module, trail):
+        assert module not in trail, " -> ".join([*trail, module])
+        if module not in finished:
+            for imported in sorted(edges[module]):
+                visit(imported, [*trail, module])
+            finished.add(module)
+
+    for module in edges:
+        visit(module, [])
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_sizes(path):
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE or name(path) in LONG_FILES
+    for function, length in functions(path):
+        entry = f"{name(path)}:{function}"
+        assert length <= LONGEST_FUNCTION or entry in LONG_FUNCTIONS, f"{entry}: {length} lines"
+
+
+def test_exceptions_are_still_needed():
+    for entry in LONG_FUNCTIONS:
+        path, long = entry.split(":")
+        lengths = [length for function, length in functions(ROOT / path) if function == long]
+        assert max(lengths) > LONGEST_FUNCTION, entry
+    for path in LONG_FILES:
+        assert len((ROOT / path).read_text().splitlines()) > LONGEST_FILE, path
+
+
+def test_names_say_what_a_file_is():
+    assert not [name(path) for path in FILES if path.stem in VAGUE]
+
+
+@pytest.mark.parametrize(
+    ("statement", "heavy"),
+    [
+        ("import cli", {"numpy", "pyarrow", "torch", "datasets", "rich", "spiketok"}),
+        ("import spiketok", {"pyarrow", "torch", "datapipe", "model", "datasets"}),
+        ("import datapipe", {"torch", "model", "datasets"}),
+        ("from model import load_config", {"torch", "pyarrow"}),
+    ],
+)
+def test_import_weight(statement, heavy):
+    code = f"{statement}; import sys, json; print(json.dumps(list(sys.modules)))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not heavy & set(json.loads(result.stdout))

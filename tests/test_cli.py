@@ -1,0 +1,173 @@
+"""The command line as a whole: every command on a small corpus, its JSON, its errors."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import jsonschema
+import pytest
+
+from cli import run, spike
+
+ROOT = Path(__file__).parent.parent
+SCHEMAS = {
+    found[1]: json.loads(found[2])
+    for found in re.finditer(
+        r"```json schema=([\w-]+)\n(.*?)```", (ROOT / "docs/formats.md").read_text(), re.DOTALL
+    )
+}
+TINY = [
+    *("--set", "model.vocab_size=400", "--set", "model.layers=1", "--set", "model.width=32"),
+    *("--set", "model.heads=2", "--set", "model.kv_heads=1", "--set", "model.head_width=16"),
+    *("--set", "model.mlp_width=64", "--set", "model.context=32", "--set", "train.steps=4"),
+    *("--set", "train.batch=4", "--set", "train.micro_batch=4", "--set", "checkpoint.every=2"),
+    *("--set", "validation.every=2", "--set", "validation.windows=4", "--set", "sample.every=0"),
+]
+WORDS = "the quick brown fox jumps over lazy dogs while seven wizards quietly box".split()
+
+
+def document(number):
+    return " ".join(WORDS[(number * k + k // 7) % len(WORDS)] for k in range(1, 60)) + f" {number}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which the three lines have run."""
+    folder = tmp_path_factory.mktemp("road")
+    (folder / "corpus").mkdir()
+    lines = [json.dumps({"text": document(number)}) for number in range(120)]
+    (folder / "corpus" / "words.jsonl").write_text("\n".join(lines))
+    (folder / "held.txt").write_text(document(1000))
+    for line in (
+        ["tokenizer", "train", "corpus/", "--vocab", "400", "--held-out", "0.1"],
+        ["shard", "--out", "data/", "--validation", "0.1"],
+        ["train", "--config", "base.toml", *TINY],
+    ):
+        done = spike_command(folder, *line, "--quiet", "--json")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        (folder / f"{line[0]}.json").write_text(done.stdout)
+    return folder
+
+
+def spike_command(folder, *arguments, **options):
+    command = [sys.executable, str(ROOT / "cli.py"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, **options)
+
+
+def commands(group=spike, path=()):
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda value: str(value)[:40])
+def test_every_command_shows_an_example_and_can_be_quiet(path, command):
+    help_text = command.get_help(click.Context(command, info_name=" ".join(("spike", *path))))
+    assert re.search(r"Examples?:\s+spike " + " ".join(path), help_text), path
+    assert {"quiet"} <= {parameter.name for parameter in command.params}
+    assert all(
+        parameter.help for parameter in command.params if getattr(parameter, "help", 1) is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments"),
+    [
+        ("tokenizer-inspect", ["tokenizer", "inspect", "tokenizer.json"]),
+        ("tokenizer-encode", ["tokenizer", "encode", "the quick é"]),
+        ("data-inspect", ["data", "inspect", "data"]),
+        ("data-document", ["data", "inspect", "data", "--document", "3"]),
+        ("data-verify", ["data", "verify", "data"]),
+        ("train-dry-run", ["train", "--config", "base", *TINY, "--dry-run"]),
+        ("eval", ["eval", "runs/base", "--text", "held.txt", "held.txt", "--stride", "8"]),
+        ("generate", ["generate", "runs/base", "the", "--tokens", "5", "--seed", "3"]),
+    ],
+)
+def test_json_results_follow_their_schema(folder, schema, arguments):
+    done = spike_command(folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    jsonschema.validate(json.loads(done.stdout), SCHEMAS[schema])
+
+
+def test_the_three_lines_print_their_results(folder):
+    for name, schema in (("tokenizer", "tokenizer-inspect"), ("shard", "data-inspect")):
+        jsonschema.validate(json.loads((folder / f"{name}.json").read_text()), SCHEMAS[schema])
+    result = json.loads((folder / "train.json").read_text())
+    jsonschema.validate(result, SCHEMAS["train"])
+    assert result["step"] == 4
+    assert (folder / "runs/base/config.toml").exists()
+
+
+def test_eval_counts_bytes_of_the_files_and_divides_by_them(folder):
+    done = spike_command(folder, "eval", "runs/base", "--text", "held.txt", "--json")
+    score = json.loads(done.stdout)
+    size = len((folder / "held.txt").read_bytes())
+    assert score["bytes"] == size
+    assert score["bits_per_byte"] == pytest.approx(score["nats"] / 0.6931471805599453 / size)
+    assert 0 < score["nats_separators"] < score["nats"]
+
+
+def test_generate_depends_on_the_seed_alone(folder):
+    outputs = [
+        spike_command(folder, "generate", "runs/base", "the", "--seed", seed).stdout
+        for seed in ("1", "1", "2")
+    ]
+    assert outputs[0] == outputs[1] != outputs[2]
+    assert outputs[0].startswith("the")
+
+
+def test_encode_and_decode_are_inverse_through_pipes(folder):
+    text = "the quick\tbrown \x00 é 🦔 <eos>\n"
+    ids = spike_command(folder, "tokenizer", "encode", input=text).stdout
+    assert spike_command(folder, "tokenizer", "decode", input=ids).stdout == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["trian"], 2, "No such command 'trian'"),
+        (["shard", "--worker", "2"], 2, "No such option"),
+        (["tokenizer", "train"], 2, "Missing argument"),
+        (["train"], 2, "--config"),
+        (["train", "--config", "nowhere.toml"], 1, "nowhere.toml"),
+        (["train", "--config", "base", "--set", "model.layer=3"], 1, "layers"),
+        (["train", "--config", "base", "--set", "model.layers=many"], 1, "model.layers"),
+        (["train", "--config", "base", *TINY], 1, "runs/base"),
+        (["train", "--config", "base", "--set", "model.vocab_size=99", "--out", "x"], 1, "400"),
+        (["tokenizer", "train", "nothing/"], 1, "nothing"),
+        (["tokenizer", "train", "corpus", "--vocab", "100"], 1, "388"),
+        (["tokenizer", "decode", "9999"], 1, "9999"),
+        (["tokenizer", "inspect", "corpus/words.jsonl"], 1, "words.jsonl"),
+        (["shard", "--out", "corpus/words.jsonl"], 1, "words.jsonl"),
+        (["shard", "nowhere", "--out", "d"], 1, "nowhere"),
+        (["data", "verify", "corpus"], 1, "corpus"),
+        (["data", "inspect", "data", "--document", "100000"], 1, "100000"),
+        (["eval", "runs/none", "--text", "held.txt"], 1, "runs/none"),
+        (["eval", "runs/base", "--text", "none.txt"], 1, "none.txt"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_errors_are_one_line(folder, arguments, status, message):
+    done = spike_command(folder, *arguments)
+    assert done.returncode == status, done.stderr
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "defect" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_debug_shows_the_traceback(folder):
+    done = spike_command(folder, "shard", "nowhere", "--debug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_run_returns_zero_for_help(capsys):
+    assert run(["--help"]) == 0
+    assert "spike train --config base.toml" in capsys.readouterr().out
