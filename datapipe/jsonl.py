@@ -25,7 +25,7 @@ from .faults import (
     BadRecordError,
     Faults,
 )
-from .lines import line_blocks, open_lines
+from .lines import PIECE_BYTES, line_blocks, open_lines
 from .sources import Source
 
 LARGEST_ARROW_BLOCK = 1 << 30
@@ -52,27 +52,28 @@ def read_jsonl(
         fault = BadRecordError(TRUNCATED, str(error))
         faults.drop(fault, lambda: f"after byte {offset} of the content")
 
-    def place(lines_before: int, block_offset: int, number: int, start: int) -> str:
-        if begin:
-            lines_before += count_lines(source, begin)
-        return f"line {lines_before + number} (byte {block_offset + start})"
+    def place(block_offset: int, number: int, start: int) -> str:
+        return f"line {count_lines(source, block_offset) + number} (byte {block_offset + start})"
 
     with open_lines(source, start, stop) as (stream, begin, position):
-        lines, reached = 0, position()
+        reached = position()
         for offset, block in line_blocks(stream, begin, damaged):
             texts, starts = parse_block(block, text_field) or parse_lines(
-                block, text_field, faults, partial(place, lines, offset), begins_file=offset == 0
+                block, text_field, faults, partial(place, offset), begins_file=offset == 0
             )
             progress(position() - reached)
             reached = position()
             yield texts, starts + offset
-            lines += block.count(b"\n")
 
 
 def count_lines(source: Source, stop: int) -> int:
-    """Count the lines of a plain file that end before byte `stop`."""
-    with source.path.open("rb") as file:
-        return file.read(stop).count(b"\n")
+    """Count the lines that end before byte `stop` of a source's content; only errors ask."""
+    lines = 0
+    with open_lines(source, 0, -1) as (stream, _, _):
+        while stop > 0 and (piece := stream.read(min(stop, PIECE_BYTES))):
+            lines += piece.count(b"\n")
+            stop -= len(piece)
+    return lines
 
 
 def parse_block(block: bytes, text_field: str) -> Records | None:

@@ -156,7 +156,7 @@ def do_units(
     raise_first_failure(futures)
 
 
-class Stopped(Exception):  # noqa: N818
+class StoppedError(Exception):
     """Ends a unit because another one failed."""
 
 
@@ -171,10 +171,10 @@ class Progress:
         """Report more bytes done.
 
         Raises:
-            Stopped: the run is to end.
+            StoppedError: the run is to end.
         """
         if self.stop:
-            raise Stopped
+            raise StoppedError
         with self._lock:
             self._done += amount
             self._report(self._done)
@@ -198,7 +198,7 @@ def raise_first_failure(futures: Sequence[Future[None]]) -> None:
     """Raise what made the run fail, rather than what stopped because of it."""
     for future in futures:
         error = future.exception()
-        if error is not None and not isinstance(error, Stopped):
+        if error is not None and not isinstance(error, StoppedError):
             raise error
 
 

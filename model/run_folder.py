@@ -62,7 +62,7 @@ def create_run(
     lineage = Lineage(
         format=FORMAT,
         spike=version("spike-lm"),
-        torch=torch.__version__,
+        torch=str(torch.__version__),
         fingerprints=dict(fingerprints),
     )
     text = msgspec.json.format(msgspec.json.encode(lineage), indent=2)

@@ -8,7 +8,11 @@ import click
 from .console import common_options, json_option, print_result, progress_bar
 
 device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto: a CUDA device where there is one.",
 )
 
 
@@ -104,7 +108,13 @@ def evaluate(
     show_default=True,
     help="Draw from the likeliest tokens that hold this much probability.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Another seed, another text.",
+)
 @device_option
 @json_option
 @common_options

@@ -109,7 +109,11 @@ def data() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--document", type=click.IntRange(0), help="Show this document of a split instead.")
 @click.option(
-    "--split", type=click.Choice(["train", "validation"]), default="train", show_default=True
+    "--split",
+    type=click.Choice(["train", "validation"]),
+    default="train",
+    show_default=True,
+    help="Where --document is counted.",
 )
 @json_option
 @common_options
@@ -148,7 +152,8 @@ def verify(folder: Path, as_json: bool, quiet: bool) -> None:
     from spiketok.errors import SpikeError
 
     damages = verify_folder(folder)
-    print_result({"folder": str(folder), "intact": not damages, "damages": damages}, as_json)
+    if as_json or not damages:
+        print_result({"folder": str(folder), "intact": not damages, "damages": damages}, as_json)
     if damages:
         for damage in damages[:-1]:
             remark(damage, quiet)

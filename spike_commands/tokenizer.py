@@ -35,7 +35,11 @@ def tokenizer() -> None:
     help="The file to write.",
 )
 @click.option(
-    "--algorithm", type=click.Choice(["length-max"]), default="length-max", show_default=True
+    "--algorithm",
+    type=click.Choice(["length-max"]),
+    default="length-max",
+    show_default=True,
+    help="How the vocabulary is chosen.",
 )
 @click.option(
     "--specials",

@@ -28,9 +28,7 @@ class Decoder:
     def __init__(self, entries: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         """Id i decodes to `entries[offsets[i]:offsets[i + 1]]`."""
 
-    def decode(
-        self, ids: NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64]
-    ) -> bytes:
+    def decode(self, ids: NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64]) -> bytes:
         """Return the bytes of all ids."""
 
 def count_pairs(

@@ -1,18 +1,14 @@
 """Chooses, among pairs of neighbouring tokens, those that become new entries together."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .layout import is_taken
 
-if TYPE_CHECKING:
-    import regex
-
-Pairs: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64]]
+Pairs: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 # A pair is passed over when better ones have taken more than this share of its tokens' uses.
 TAKEN_SHARE = 0.05
@@ -29,11 +25,7 @@ class Allowed:
 
     def __init__(self, max_token_bytes: int, within_word: bool) -> None:
         self.max_token_bytes = max_token_bytes
-        self.word: regex.Pattern[str] | None = None
-        if within_word:
-            import regex
-
-            self.word = regex.compile(WORD)
+        self.is_word = word_test() if within_word else None
 
     def __call__(self, piece: bytes) -> bool:
         """Tell whether `piece` is short enough, readable, and no special token's name."""
@@ -43,7 +35,15 @@ class Allowed:
             text = piece.decode()
         except UnicodeDecodeError:
             return is_part_of_code_point(piece)
-        return self.word is None or self.word.fullmatch(text) is not None
+        return self.is_word is None or self.is_word(text)
+
+
+def word_test() -> Callable[[str], bool]:
+    """Return a function that tells whether a text is exactly one word."""
+    import regex
+
+    word = regex.compile(WORD)
+    return lambda text: word.fullmatch(text) is not None
 
 
 def is_part_of_code_point(piece: bytes) -> bool:

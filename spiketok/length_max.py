@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from ._native import Matcher, count_pairs
 from .candidates import Allowed, choose_pairs
 from .errors import SpikeError
+from .layout import MOST_TOKEN_BYTES
 from .pruning import drop_cheapest
 from .sample import CHUNK_BYTES, CorpusSample, draw_sample
 from .text_buffers import Buffer, join
-from .layout import MOST_TOKEN_BYTES
 from .vocabulary import Vocabulary, build_vocabulary, room_for_pieces
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ SURPLUS = 1.15
 # A growing round looks at this many bytes of sample for each entry: pairs of a small vocabulary are
 # frequent, and a part of the sample tells them as well.
 BYTES_PER_ENTRY = 4096
-MOST_REFINEMENTS = 8
+MOST_REFINEMENTS = 5
 SMALLEST_GAIN = 1e-4
 # Candidates looked at for each one wanted: many are too long, too alike or not allowed.
 CANDIDATES_PER_ENTRY = 16
@@ -116,7 +116,9 @@ def train_length_max(
     sample = draw_sample(batches, settings.sample_bytes, settings.held_out)
     chunks = sample.training.chunks()
     if not chunks:
-        where = f"all {sample.documents:,} documents are held out" if sample.bytes else "it is empty"
+        where = (
+            f"all {sample.documents:,} documents are held out" if sample.bytes else "it is empty"
+        )
         raise SpikeError(f"the corpus has no text to train on: {where}; add documents")
     trainer = Rounds(settings, chunks, threads, report or (lambda _: None))
     entries = trainer.refine(trainer.grow())

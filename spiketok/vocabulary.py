@@ -14,7 +14,6 @@ from .errors import SpikeError
 from .layout import (
     FIRST_ENTRIES,
     FIRST_NAMES,
-    FIRST_PIECE_ID,
     LAYOUTS,
     MOST_IDS,
     PIECE,
@@ -99,9 +98,7 @@ class Vocabulary:
                 "reserved": ranges(self.reserved_ids),
                 "settings": dict(self.settings),
                 "training": dict(self.training),
-                "inputs": [
-                    Path(os.path.relpath(file, folder)).as_posix() for file in self.inputs
-                ],
+                "inputs": [Path(os.path.relpath(file, folder)).as_posix() for file in self.inputs],
             },
         }
         text = json.dumps(content, ensure_ascii=False, indent=1)

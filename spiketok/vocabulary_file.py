@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -89,9 +90,8 @@ def object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Build a JSON object; a key that stands there twice is an error."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        seen: set[str] = set()
-        double = next(key for key, _ in pairs if key in seen or seen.add(key))
-        raise ValueError(f"key {short(double)} stands there twice")
+        counts = Counter(key for key, _ in pairs)
+        raise ValueError(f"key {short(counts.most_common(1)[0][0])} stands there twice")
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ TINY = [
     *("--set", "model.mlp_width=64", "--set", "model.context=32", "--set", "train.steps=4"),
     *("--set", "train.batch=4", "--set", "train.micro_batch=4", "--set", "checkpoint.every=2"),
     *("--set", "validation.every=2", "--set", "validation.windows=4", "--set", "sample.every=0"),
+    *("--set", "train.threads=1"),
 ]
 WORDS = "the quick brown fox jumps over lazy dogs while seven wizards quietly box".split()
 
@@ -46,14 +48,26 @@ def folder(tmp_path_factory):
         ["shard", "--out", "data/", "--validation", "0.1"],
         ["train", "--config", "base.toml", *TINY],
     ):
-        done = spike_command(folder, *line, "--quiet", "--json")
+        done = spike_process(folder, *line, "--quiet", "--json")
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
-        (folder / f"{line[0]}.json").write_text(done.stdout)
+        (folder / f"{line[0]}-result.json").write_text(done.stdout)
     return folder
 
 
-def spike_command(folder, *arguments, **options):
+@pytest.fixture
+def line(folder, monkeypatch, capfd):
+    """Run one command line in the folder and in this process: (status, stdout, stderr)."""
+    monkeypatch.chdir(folder)
+
+    def run_line(*arguments):
+        status = run(arguments)
+        return status, *capfd.readouterr()
+
+    return run_line
+
+
+def spike_process(folder, *arguments, **options):
     command = [sys.executable, str(ROOT / "cli.py"), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, **options)
 
@@ -71,9 +85,8 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
     help_text = command.get_help(click.Context(command, info_name=" ".join(("spike", *path))))
     assert re.search(r"Examples?:\s+spike " + " ".join(path), help_text), path
     assert {"quiet"} <= {parameter.name for parameter in command.params}
-    assert all(
-        parameter.help for parameter in command.params if getattr(parameter, "help", 1) is None
-    )
+    options = [found for found in command.params if isinstance(found, click.Option)]
+    assert not [found.name for found in options if not found.help]
 
 
 @pytest.mark.parametrize(
@@ -89,33 +102,34 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("generate", ["generate", "runs/base", "the", "--tokens", "5", "--seed", "3"]),
     ],
 )
-def test_json_results_follow_their_schema(folder, schema, arguments):
-    done = spike_command(folder, *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    jsonschema.validate(json.loads(done.stdout), SCHEMAS[schema])
+def test_json_results_follow_their_schema(line, schema, arguments):
+    status, output, errors = line(*arguments, "--json")
+    assert status == 0, errors
+    jsonschema.validate(json.loads(output), SCHEMAS[schema])
 
 
 def test_the_three_lines_print_their_results(folder):
     for name, schema in (("tokenizer", "tokenizer-inspect"), ("shard", "data-inspect")):
-        jsonschema.validate(json.loads((folder / f"{name}.json").read_text()), SCHEMAS[schema])
-    result = json.loads((folder / "train.json").read_text())
+        jsonschema.validate(
+            json.loads((folder / f"{name}-result.json").read_text()), SCHEMAS[schema]
+        )
+    result = json.loads((folder / "train-result.json").read_text())
     jsonschema.validate(result, SCHEMAS["train"])
     assert result["step"] == 4
     assert (folder / "runs/base/config.toml").exists()
 
 
-def test_eval_counts_bytes_of_the_files_and_divides_by_them(folder):
-    done = spike_command(folder, "eval", "runs/base", "--text", "held.txt", "--json")
-    score = json.loads(done.stdout)
+def test_eval_counts_bytes_of_the_files_and_divides_by_them(line, folder):
+    score = json.loads(line("eval", "runs/base", "--text", "held.txt", "--json")[1])
     size = len((folder / "held.txt").read_bytes())
     assert score["bytes"] == size
     assert score["bits_per_byte"] == pytest.approx(score["nats"] / 0.6931471805599453 / size)
     assert 0 < score["nats_separators"] < score["nats"]
 
 
-def test_generate_depends_on_the_seed_alone(folder):
+def test_generate_depends_on_the_seed_alone(line):
     outputs = [
-        spike_command(folder, "generate", "runs/base", "the", "--seed", seed).stdout
+        line("generate", "runs/base", "the", "--tokens", "30", "--seed", seed)[1]
         for seed in ("1", "1", "2")
     ]
     assert outputs[0] == outputs[1] != outputs[2]
@@ -124,8 +138,18 @@ def test_generate_depends_on_the_seed_alone(folder):
 
 def test_encode_and_decode_are_inverse_through_pipes(folder):
     text = "the quick\tbrown \x00 é 🦔 <eos>\n"
-    ids = spike_command(folder, "tokenizer", "encode", input=text).stdout
-    assert spike_command(folder, "tokenizer", "decode", input=ids).stdout == text
+    ids = spike_process(folder, "tokenizer", "encode", input=text).stdout
+    assert spike_process(folder, "tokenizer", "decode", input=ids).stdout == text
+
+
+def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
+    shutil.copytree(folder / "data", tmp_path / "data")
+    (shard,) = (tmp_path / "data").glob("train-*.arrow")
+    shard.write_bytes(shard.read_bytes()[:-1])
+    status, output, errors = line("data", "verify", str(tmp_path / "data"), "--json")
+    jsonschema.validate(json.loads(output), SCHEMAS["data-verify"])
+    assert (status, json.loads(output)["intact"]) == (1, False)
+    assert shard.name in errors
 
 
 @pytest.mark.parametrize(
@@ -153,17 +177,17 @@ def test_encode_and_decode_are_inverse_through_pipes(folder):
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
-def test_errors_are_one_line(folder, arguments, status, message):
-    done = spike_command(folder, *arguments)
-    assert done.returncode == status, done.stderr
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert "defect" not in done.stderr
-    assert done.stdout == ""
+def test_errors_are_one_line(line, arguments, status, message):
+    found, output, errors = line(*arguments)
+    assert found == status, errors
+    assert message in errors
+    assert errors.count("\n") == 1, errors
+    assert "defect" not in errors
+    assert output == ""
 
 
 def test_debug_shows_the_traceback(folder):
-    done = spike_command(folder, "shard", "nowhere", "--debug")
+    done = spike_process(folder, "shard", "nowhere", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
 

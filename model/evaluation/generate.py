@@ -51,8 +51,8 @@ def generate(
         window = torch.tensor([ids[-model.config.context :]], device=device)
         with torch.inference_mode():
             logits = model.logits(model.trunk(window)[0, -1]).double().cpu()
-        logits[banned] = -torch.inf
-        chosen = _draw(logits, temperature, top_p, generator)
+        allowed = logits.index_fill(0, banned, -torch.inf)
+        chosen = _draw(allowed, temperature, top_p, generator)
         yield chosen
         if chosen in stop_ids:
             return

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace spike {
 namespace {
@@ -73,13 +74,18 @@ struct Node {
     std::uint32_t end;  // as in Trie::ends
 };
 
+// The standard library compares these many bytes at a time.
+std::string_view text(std::span<const std::uint8_t> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 class Builder {
   public:
     Builder(const Texts& entries, std::span<const std::uint32_t> ids)
         : entries_(entries), ids_(ids), order_(entries.size()) {
         std::iota(order_.begin(), order_.end(), std::size_t{0});
         std::ranges::sort(order_, [&](std::size_t a, std::size_t b) {
-            return std::ranges::lexicographical_compare(entries_[a], entries_[b]);
+            return text(entries_[a]) < text(entries_[b]);
         });
         for (std::size_t i = 1; i < order_.size(); ++i) {
             if (std::ranges::equal(entry(i - 1), entry(i))) {

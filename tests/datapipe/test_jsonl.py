@@ -1,6 +1,7 @@
 import gzip
 import json
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -137,9 +138,7 @@ def test_ranges_share_out_the_lines(tmp_path_factory, sizes, newline, ends, data
     cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=5))
     borders = sorted({0, len(content), *cuts})
     joined = [
-        found
-        for start, stop in zip(borders, borders[1:], strict=False)
-        for found in documents(source, start, stop)
+        found for start, stop in pairwise(borders) for found in documents(source, start, stop)
     ]
     assert joined == documents(source)
     assert [text for text, _ in joined] == [
@@ -180,6 +179,9 @@ def test_strict_names_file_line_and_reason(tmp_path, line, reason):
         documents(source)
     with pytest.raises(SpikeError, match=place):
         documents(source, start=20, stop=-1)
+    packed = write(tmp_path, gzip.compress(source.path.read_bytes()), "b.jsonl.gz")
+    with pytest.raises(SpikeError, match=place.replace(r"a\.jsonl", r"b\.jsonl\.gz")):
+        documents(packed)
     dropped = Counter()
     assert len(documents(source, errors="skip", dropped=dropped)) == 3
     assert dropped == {reason: 1}

@@ -106,7 +106,7 @@ def test_killed_and_resumed_equals_uninterrupted(death, whole_run, tmp_path):
 def test_parts_of_a_batch_add_up(whole_run, tmp_path):
     train_tiny(tmp_path, tiny_config("train.micro_batch=4"))
     parts, at_once = (
-        [json.loads(line) for line in (folder / "metrics.jsonl").open()]
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         for folder in (whole_run, tmp_path)
     )
     assert [line["step"] for line in parts] == [1, 2, 4, 6, 8]

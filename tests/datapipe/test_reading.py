@@ -1,0 +1,108 @@
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from datapipe import find_sources, parquet, read_range, read_texts
+from spiketok.errors import SpikeError
+
+
+def source_at(path):
+    return find_sources([path])[0][0]
+
+
+def documents(source, start=0, stop=-1, errors="strict", dropped=None, text_field="text"):
+    found = []
+    for batch in read_range(source, start, stop, text_field, errors, dropped):
+        assert batch.schema.types == [pa.large_binary(), pa.int64()]
+        found += zip(batch["text"].to_pylist(), batch["row"].to_pylist(), strict=True)
+    return found
+
+
+TYPES = [
+    pa.string(),
+    pa.large_string(),
+    pa.binary(),
+    pa.large_binary(),
+    pa.dictionary(pa.int32(), pa.string()),
+]
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+def test_parquet_columns_of_text(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(parquet, "BATCH_BYTES", 100)
+    texts = [f"text {number % 9}" for number in range(100)]
+    table = pa.table({"n": range(100), "text": pa.array(texts).cast(kind)})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=30)
+    source = source_at(tmp_path / "a.parquet")
+    expected = [(text.encode(), row) for row, text in enumerate(texts)]
+    assert documents(source) == expected
+    assert documents(source, 1, 3) == expected[30:90]
+    assert documents(source, 3, 4) == expected[90:]
+
+
+def test_parquet_faults(tmp_path):
+    texts = [b"good", None, b"bad \xff", b"", b"good too"]
+    pq.write_table(pa.table({"text": pa.array(texts, pa.binary())}), tmp_path / "a.parquet")
+    source = source_at(tmp_path / "a.parquet")
+    with pytest.raises(SpikeError, match=r"a\.parquet: row 1: null text"):
+        documents(source)
+    dropped = Counter()
+    assert documents(source, errors="skip", dropped=dropped) == [(b"good", 0), (b"good too", 4)]
+    assert dropped == {"null text": 1, "invalid UTF-8": 1, "empty": 1}
+    dropped = Counter()
+    found = documents(source, errors="replace", dropped=dropped)
+    assert found == [(b"good", 0), ("bad \ufffd".encode(), 2), (b"good too", 4)]
+    assert dropped == {"null text": 1, "empty": 1}
+
+
+def test_parquet_files_without_text_are_refused(tmp_path):
+    pq.write_table(pa.table({"body": ["a"], "n": [1]}), tmp_path / "a.parquet")
+    source = source_at(tmp_path / "a.parquet")
+    with pytest.raises(SpikeError, match=r"no column 'text' \(there are: body, n\)"):
+        documents(source)
+    with pytest.raises(SpikeError, match="column 'n' holds int64"):
+        documents(source, text_field="n")
+    assert documents(source, text_field="body") == [(b"a", 0)]
+
+
+def test_damaged_parquet_is_told(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["some text"] * 1000}), path)
+    whole = path.read_bytes()
+    for spoilt in (b"", b"PAR1", whole[:-20], whole[: len(whole) // 2]):
+        path.write_bytes(spoilt)
+        with pytest.raises(SpikeError, match=r"a\.parquet: damaged parquet file"):
+            documents(source_at(path), errors="skip")
+
+
+def test_txt_is_one_document(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"two\nlines\n")
+    assert documents(source_at(path)) == [(b"two\nlines\n", 0)]
+    path.write_bytes(b"bad \xff")
+    with pytest.raises(SpikeError, match=r"a\.txt: the text: invalid UTF-8 .* at byte 4"):
+        documents(source_at(path))
+    dropped = Counter()
+    assert documents(source_at(path), errors="skip", dropped=dropped) == []
+    assert dropped == {"invalid UTF-8": 1}
+    assert documents(source_at(path), errors="replace") == [("bad \ufffd".encode(), 0)]
+    path.write_bytes(b"")
+    assert documents(source_at(path), dropped=dropped) == []
+    assert dropped["empty"] == 1
+
+
+def test_texts_of_all_sources_in_order(corpus):
+    sources = find_sources([corpus])[0]
+    heard = []
+    texts = [text for batch in read_texts(sources, report=heard.append) for text in batch["text"]]
+    assert [text.as_py() for text in texts] == [
+        text for source in sources for text, _ in documents(source)
+    ]
+    assert heard == sorted(heard)
+
+
+def test_unknown_policy_is_refused(corpus):
+    with pytest.raises(SpikeError, match="must be one of strict, replace, skip"):
+        documents(source_at(corpus / "e.txt"), errors="lenient")

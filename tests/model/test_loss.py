@@ -1,0 +1,28 @@
+import pytest
+import torch
+
+from model.training import loss
+from model.transformer import build_transformer
+from tests.model.tiny import VOCAB, tiny_config
+
+
+@pytest.mark.parametrize("tied", ["true", "false"])
+@pytest.mark.parametrize("softcap", [0.0, 2.0])
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+def test_in_slices_as_in_one(tied, softcap, rows, monkeypatch):
+    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    config = tiny_config(f"model.tied_embeddings={tied}", f"model.logit_softcap={softcap}").model
+    model = build_transformer(config, VOCAB).double()
+    ids = torch.randint(0, VOCAB, (3, 9), generator=torch.Generator().manual_seed(0))
+    inputs, targets = ids[:, :-1], ids[:, 1:]
+
+    nats = loss.backward_of_loss(model, model.trunk(inputs), targets, 24)
+    sliced = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    logits = model(inputs).flatten(0, 1)
+    whole = torch.nn.functional.cross_entropy(logits, targets.flatten())
+    whole.backward()
+
+    assert nats.item() / 24 == pytest.approx(whole.item(), rel=1e-12)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(sliced[name], parameter.grad, rtol=1e-9, atol=1e-12)

@@ -1,0 +1,101 @@
+import json
+
+import pytest
+import torch
+
+from model.configuration_file import dump_config
+from model.run_folder import create_run, load_run, read_lineage
+from spiketok import Tokenizer, build_vocabulary
+from spiketok.errors import SpikeError
+from tests.model.tiny import tiny_config, train_tiny
+
+
+@pytest.fixture
+def tokenizer():
+    return Tokenizer(build_vocabulary([b"th", b"the "], vocab_size=264, layout="minimal"))
+
+
+@pytest.fixture
+def run(tokenizer, tmp_path):
+    """Return the folder of a run that has ended."""
+    folder = tmp_path / "runs" / "tiny"
+    fingerprints = {"tokenizer": tokenizer.fingerprint, "data": "d"}
+    create_run(folder, tiny_config(), tokenizer, fingerprints)
+    train_tiny(
+        folder,
+        vocab_size=tokenizer.vocab_size,
+        byte_lengths=tokenizer.byte_lengths,
+        lineage=fingerprints,
+    )
+    return folder
+
+
+def test_opens_what_was_trained(run, tokenizer):
+    opened = load_run(run)
+    assert opened.config == tiny_config()
+    assert opened.step == 8
+    assert opened.tokenizer.fingerprint == tokenizer.fingerprint
+    ids = torch.from_numpy(tokenizer.encode("the thing").astype("int64"))
+    logits = opened.model(ids[None])
+    assert logits.shape == (1, len(ids), 264)
+    assert not logits.requires_grad
+    fresh = sum(float(p.abs().sum()) for n, p in opened.model.named_parameters() if "down" in n)
+    assert fresh > 0
+
+
+def test_says_what_it_was_made_from_and_with(run, tokenizer):
+    lineage = read_lineage(run)
+    assert lineage.fingerprints == {"tokenizer": tokenizer.fingerprint, "data": "d"}
+    assert lineage.torch == torch.__version__
+
+
+def test_a_run_is_not_overwritten(run, tokenizer):
+    with pytest.raises(SpikeError, match="holds a run already"):
+        create_run(run, tiny_config(), tokenizer, {})
+
+
+def _change_config(run):
+    (run / "config.toml").write_text(dump_config(tiny_config("train.seed=1")))
+
+
+def _change_tokenizer(run):
+    other = Tokenizer(build_vocabulary([b"xy"], vocab_size=264, layout="minimal"))
+    other.save(run / "tokenizer.json")
+
+
+def _change_lineage(run):
+    path = run / "run.json"
+    lineage = json.loads(path.read_text())
+    lineage["fingerprints"]["data"] = "other"
+    path.write_text(json.dumps(lineage))
+
+
+def _change_format(run):
+    path = run / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
+
+
+def _remove_lineage(run):
+    (run / "run.json").unlink()
+
+
+def _remove_checkpoints(run):
+    for folder in (run / "checkpoints").iterdir():
+        folder.rename(folder.with_name("." + folder.name))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_change_config, "its config is not that of"),
+        (_change_tokenizer, "not the tokenizer"),
+        (_change_lineage, "its data is not that of"),
+        (_change_format, "format 2 is not known"),
+        (_remove_lineage, "not a run folder"),
+        (_remove_checkpoints, "no checkpoint yet"),
+    ],
+)
+def test_a_damaged_run_is_refused(damage, message, run):
+    damage(run)
+    with pytest.raises(SpikeError, match=message):
+        load_run(run)

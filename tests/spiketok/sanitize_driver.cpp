@@ -1,0 +1,123 @@
+// Runs the native code on random and hostile input; the sanitizers stop it at the first fault.
+
+#include <cstdint>
+#include <cstdio>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "matcher.hpp"
+#include "pairs.hpp"
+#include "trie.hpp"
+
+namespace {
+
+using namespace spike;
+using Bytes = std::vector<std::uint8_t>;
+
+struct Laid {
+    Bytes bytes;
+    std::vector<std::int64_t> offsets{0};
+    void add(const Bytes& item) {
+        bytes.insert(bytes.end(), item.begin(), item.end());
+        offsets.push_back(static_cast<std::int64_t>(bytes.size()));
+    }
+    Texts texts() const { return Texts(bytes, offsets); }
+};
+
+std::mt19937 generator(1);
+std::size_t below(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(generator); }
+
+Bytes random_bytes(std::size_t length, unsigned letters) {
+    Bytes found(length);
+    for (auto& byte : found) byte = static_cast<std::uint8_t>(below(letters));
+    return found;
+}
+
+void require(bool truth, const char* what) {
+    if (!truth) throw std::runtime_error(what);
+}
+
+Laid random_entries(unsigned letters) {
+    Laid entries;
+    for (unsigned byte = 0; byte < 256; ++byte) entries.add({static_cast<std::uint8_t>(byte)});
+    std::vector<Bytes> seen;
+    for (std::size_t i = below(60); i > 0; --i) {
+        Bytes entry = random_bytes(2 + below(below(9) ? 12 : 254), letters);
+        bool known = false;
+        for (const Bytes& other : seen) known = known || other == entry;
+        if (known) continue;
+        seen.push_back(entry);
+        entries.add(entry);
+    }
+    return entries;
+}
+
+template <class Id>
+void round_trip(unsigned letters) {
+    const Laid entries = random_entries(letters);
+    std::vector<std::uint32_t> ids(entries.offsets.size() - 1);
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::uint32_t>(i);
+    const Trie trie = build_trie(entries.texts(), ids);
+    Laid documents;
+    for (std::size_t i = below(6); i > 0; --i) {
+        documents.add(random_bytes(below(below(4) ? 100 : 600'000), letters));
+    }
+    const auto encoded = encode<Id>(trie, documents.texts(), 1 + static_cast<unsigned>(below(3)));
+    const std::span<const Id> all(encoded.ids.items.get(), encoded.ids.size);
+    const DecodingTable table(entries.texts());
+    std::string text(table.measure(all), '\0');
+    table.decode(all, std::span<char>(text));
+    require(std::equal(text.begin(), text.end(), documents.bytes.begin(), documents.bytes.end(),
+                       [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; }),
+            "the text did not come back");
+    const std::span<const std::int64_t> places(encoded.offsets.items.get(), encoded.offsets.size);
+    const auto pairs = count_pairs(Slices<Id>(all, places), below(50), 2);
+    require(pairs.size() <= 50, "more pairs than asked for");
+}
+
+template <class Work>
+void must_refuse(Work work, const char* what) {
+    try {
+        work();
+    } catch (const std::invalid_argument&) {
+        return;
+    }
+    throw std::runtime_error(what);
+}
+
+void hostile() {
+    const Bytes four{1, 2, 3, 4};
+    const std::vector<std::vector<std::int64_t>> wrong{
+        {}, {-1, 2}, {0, 3, 2}, {0, 5}, {INT64_MIN, INT64_MAX}, {0, INT64_MAX}};
+    for (const auto& offsets : wrong) {
+        must_refuse([&] { Texts(four, offsets); }, "wrong offsets were taken");
+    }
+    const Laid entries = random_entries(4);
+    const DecodingTable table(entries.texts());
+    const std::vector<std::int64_t> ids{0, -1}, far{INT64_MAX};
+    must_refuse([&] { table.measure(std::span<const std::int64_t>(ids)); }, "id -1 was taken");
+    must_refuse([&] { table.measure(std::span<const std::int64_t>(far)); }, "a far id was taken");
+    Laid incomplete;
+    incomplete.add({7});
+    const std::vector<std::uint32_t> one{0};
+    must_refuse([&] { build_trie(incomplete.texts(), one); }, "missing bytes were not noticed");
+    must_refuse([&] { build_trie(entries.texts(), one); }, "missing ids were not noticed");
+}
+
+}  // namespace
+
+int main() {
+    try {
+        hostile();
+        for (int i = 0; i < 60; ++i) {
+            round_trip<std::uint16_t>(i % 3 ? 3 : 256);
+            round_trip<std::uint32_t>(i % 2 ? 1 : 5);
+        }
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,67 @@
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spiketok.errors import SpikeError
+from spiketok.held_out import document_id, is_held_out
+from spiketok.sample import CHUNK_BYTES, ChunkSample, cut, draw_sample
+
+
+@given(st.data())
+def test_order_does_not_matter_and_small_hashes_stay(data):
+    some = data.draw(st.lists(st.binary(min_size=1, max_size=40), max_size=40))
+    shuffled = data.draw(st.permutations(some))
+    budget = data.draw(st.integers(40, 400))
+    one, other = ChunkSample(budget), ChunkSample(budget)
+    for chunk in some:
+        one.offer(chunk)
+    for chunk in shuffled:
+        other.offer(chunk)
+    assert one.chunks() == other.chunks()
+    assert one.bytes == sum(map(len, one.chunks())) <= budget
+    everything = ChunkSample(1 << 30)
+    for chunk in some:
+        everything.offer(chunk)
+    ranked = everything.chunks()
+    assert set(ranked) == set(some)
+    kept = len(one.chunks())
+    assert one.chunks() == ranked[:kept]
+    # Nothing more would have fitted.
+    assert kept == len(ranked) or sum(map(len, ranked[: kept + 1])) > budget
+
+
+@given(st.text(alphabet="aä€😀", max_size=60), st.integers(0, 3))
+def test_chunks_end_with_a_code_point(text, shift):
+    data = ("x" * (CHUNK_BYTES - 40 + shift) + text * 3).encode()
+    chunks = list(cut(data))
+    assert b"".join(chunks) == data
+    for chunk in chunks:
+        assert 0 < len(chunk) <= CHUNK_BYTES
+        chunk.decode()
+
+
+def test_chunks_of_what_is_no_utf8():
+    data = b"\x80" * (3 * CHUNK_BYTES)
+    assert b"".join(cut(data)) == data
+    assert all(0 < len(chunk) <= CHUNK_BYTES for chunk in cut(data))
+
+
+def test_held_out_documents_are_only_measured_on():
+    texts = [f"document {number}".encode() for number in range(500)]
+    batches = [
+        pa.record_batch({"text": pa.array(texts[:200], pa.large_binary())}),
+        pa.record_batch({"text": pa.array([text.decode() for text in texts[200:]])}),
+    ]
+    sample = draw_sample(batches, 1 << 20, 0.1)
+    held_out = {text for text in texts if is_held_out(document_id(text), 0.1)}
+    assert set(sample.held_out.chunks()) == held_out
+    assert set(sample.training.chunks()) == set(texts) - held_out
+    assert (sample.documents, sample.bytes) == (500, sum(map(len, texts)))
+    total = sum(int.from_bytes(document_id(text), "big") for text in texts)
+    assert sample.name == total % (1 << 128)
+
+
+def test_nulls_are_refused():
+    with pytest.raises(SpikeError, match="document 1 of the corpus is null"):
+        draw_sample([pa.record_batch({"text": ["a", None]})], 1 << 20, 0.0)
