@@ -44,7 +44,7 @@ class Windows:
 def batches(
     stream: TokenStream, length: int, batch_size: int, seed: int, start_sample: int = 0
 ) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
-    """Yield shuffled batches without end: [batch_size, length + 1] uint16 or uint32.
+    """Return shuffled batches without end: [batch_size, length + 1] uint16 or uint32.
 
     Sample n is the window at position n mod count of epoch n div count; every epoch has its own
     order and holds each window once. A run that has used n samples resumes with `start_sample` n.
@@ -58,6 +58,12 @@ def batches(
             f"{stream.tokens} tokens are too few for one window of {length + 1}: take more text"
             " or a shorter context"
         )
+    return _batches(windows, batch_size, seed, start_sample)
+
+
+def _batches(
+    windows: Windows, batch_size: int, seed: int, start_sample: int
+) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
     stride = batch_size * max(ORDER_SAMPLES // batch_size, 1)
     while True:
         order = shuffled(np.arange(start_sample, start_sample + stride), windows.count, seed)

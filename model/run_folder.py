@@ -15,6 +15,7 @@ from spiketok.errors import SpikeError
 from .config import Config
 from .configuration_file import config_fingerprint, dump_config, load_config
 from .training.checkpoint import load_weights, newest_checkpoint, read_state
+from .training.run_state import METRICS
 from .transformer import Transformer, build_transformer
 
 FORMAT = 1
@@ -52,9 +53,9 @@ def create_run(
     """Write the configuration, the tokenizer and the lineage of a run that is to begin.
 
     Raises:
-        SpikeError: the folder holds a run already.
+        SpikeError: the folder holds a run that has begun.
     """
-    if (folder / LINEAGE).exists():
+    if (folder / METRICS).exists() or newest_checkpoint(folder):
         raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_durably(folder / CONFIG, dump_config(config).encode())

@@ -1,6 +1,7 @@
 """What the commands share: their common options, progress bars and the printing of results."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,6 +85,15 @@ def for_people(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(for_people, value)) or "none"
     return str(value)
+
+
+def let_threads_sleep() -> None:
+    """Make torch's threads wait for each other asleep; to be called before torch is imported.
+
+    By default they spin: some 2 % quicker on an idle machine, and several times slower on one
+    whose cores also have other work.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def remark(message: str, quiet: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .console import common_options, json_option, print_result, progress_bar
+from .console import common_options, json_option, let_threads_sleep, print_result, progress_bar
 
 device_option = click.option(
     "--device",
@@ -56,6 +56,7 @@ def evaluate(
       spike eval runs/base --text book.txt
       spike eval runs/base --text one.txt two.txt --stride 64 --json
     """
+    let_threads_sleep()
     from model.evaluation.bits_per_byte import score_documents
     from model.run_folder import load_run
     from model.training.device import choose_device
@@ -130,6 +131,7 @@ def generate(
     """
     import codecs
 
+    let_threads_sleep()
     from model.run_folder import load_run
     from model.training.device import choose_device
 

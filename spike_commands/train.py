@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from .console import (
     Report,
     common_options,
     json_option,
+    let_threads_sleep,
     print_result,
     progress_bar,
     remark,
@@ -71,6 +72,7 @@ def train(
       spike train --resume runs/base
       spike train --config base.toml --dry-run --json
     """
+    let_threads_sleep()
     config, folder = chosen_run(config_name, overrides, out, resume)
     data_folder = data_folder or Path(config.data.path)
     if dry_run:
@@ -147,7 +149,7 @@ def run_training(
 ) -> dict[str, Any]:
     """Open the data, train, and return what the run reached."""
     from datapipe import batches, open_stream
-    from model.run_folder import create_run, read_lineage
+    from model.run_folder import create_run
     from model.training.trainer import train as train_model
     from spiketok import Tokenizer
 
@@ -155,12 +157,15 @@ def run_training(
     tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
     stream = open_stream(data_folder, "train")
     validation = validation_windows(config, data_folder, quiet)
-    fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
-    if resuming:
-        read_lineage(folder)
-    else:
-        create_run(folder, config, tokenizer, fingerprints)
     length, batch = config.model.context, config.train.batch
+
+    def open_batches(start: int) -> "Iterator[Batch]":
+        return batches(stream, length, batch, config.data.shuffle_seed, start)
+
+    open_batches(0)  # too little data is told before the run folder is made
+    fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
+    if not resuming:
+        create_run(folder, config, tokenizer, fingerprints)
     started = time.monotonic()
     with (
         progress_bar("train", config.train.steps, "steps", quiet) as show,
@@ -169,9 +174,7 @@ def run_training(
         result = train_model(
             config,
             folder,
-            open_batches=lambda start: batches(
-                stream, length, batch, config.data.shuffle_seed, start
-            ),
+            open_batches=open_batches,
             validation=validation,
             byte_lengths=tokenizer.byte_lengths,
             vocab_size=vocab_size,

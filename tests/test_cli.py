@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -20,56 +18,6 @@ SCHEMAS = {
         r"```json schema=([\w-]+)\n(.*?)```", (ROOT / "docs/formats.md").read_text(), re.DOTALL
     )
 }
-TINY = [
-    *("--set", "model.vocab_size=400", "--set", "model.layers=1", "--set", "model.width=32"),
-    *("--set", "model.heads=2", "--set", "model.kv_heads=1", "--set", "model.head_width=16"),
-    *("--set", "model.mlp_width=64", "--set", "model.context=32", "--set", "train.steps=4"),
-    *("--set", "train.batch=4", "--set", "train.micro_batch=4", "--set", "checkpoint.every=2"),
-    *("--set", "validation.every=2", "--set", "validation.windows=4", "--set", "sample.every=0"),
-    *("--set", "train.threads=1"),
-]
-WORDS = "the quick brown fox jumps over lazy dogs while seven wizards quietly box".split()
-
-
-def document(number):
-    return " ".join(WORDS[(number * k + k // 7) % len(WORDS)] for k in range(1, 60)) + f" {number}"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder in which the three lines have run."""
-    folder = tmp_path_factory.mktemp("road")
-    (folder / "corpus").mkdir()
-    lines = [json.dumps({"text": document(number)}) for number in range(120)]
-    (folder / "corpus" / "words.jsonl").write_text("\n".join(lines))
-    (folder / "held.txt").write_text(document(1000))
-    for line in (
-        ["tokenizer", "train", "corpus/", "--vocab", "400", "--held-out", "0.1"],
-        ["shard", "--out", "data/", "--validation", "0.1"],
-        ["train", "--config", "base.toml", *TINY],
-    ):
-        done = spike_process(folder, *line, "--quiet", "--json")
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        (folder / f"{line[0]}-result.json").write_text(done.stdout)
-    return folder
-
-
-@pytest.fixture
-def line(folder, monkeypatch, capfd):
-    """Run one command line in the folder and in this process: (status, stdout, stderr)."""
-    monkeypatch.chdir(folder)
-
-    def run_line(*arguments):
-        status = run(arguments)
-        return status, *capfd.readouterr()
-
-    return run_line
-
-
-def spike_process(folder, *arguments, **options):
-    command = [sys.executable, str(ROOT / "cli.py"), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, **options)
 
 
 def commands(group=spike, path=()):
@@ -97,12 +45,13 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("data-inspect", ["data", "inspect", "data"]),
         ("data-document", ["data", "inspect", "data", "--document", "3"]),
         ("data-verify", ["data", "verify", "data"]),
-        ("train-dry-run", ["train", "--config", "base", *TINY, "--dry-run"]),
+        ("train-dry-run", ["train", "--config", "base", "TINY", "--dry-run"]),
         ("eval", ["eval", "runs/base", "--text", "held.txt", "held.txt", "--stride", "8"]),
         ("generate", ["generate", "runs/base", "the", "--tokens", "5", "--seed", "3"]),
     ],
 )
-def test_json_results_follow_their_schema(line, schema, arguments):
+def test_json_results_follow_their_schema(line, tiny, schema, arguments):
+    arguments = [word for part in arguments for word in (tiny if part == "TINY" else [part])]
     status, output, errors = line(*arguments, "--json")
     assert status == 0, errors
     jsonschema.validate(json.loads(output), SCHEMAS[schema])
@@ -136,10 +85,10 @@ def test_generate_depends_on_the_seed_alone(line):
     assert outputs[0].startswith("the")
 
 
-def test_encode_and_decode_are_inverse_through_pipes(folder):
+def test_encode_and_decode_are_inverse_through_pipes(process, folder):
     text = "the quick\tbrown \x00 é 🦔 <eos>\n"
-    ids = spike_process(folder, "tokenizer", "encode", input=text).stdout
-    assert spike_process(folder, "tokenizer", "decode", input=ids).stdout == text
+    ids = process(folder, "tokenizer", "encode", input=text).stdout
+    assert process(folder, "tokenizer", "decode", input=ids).stdout == text
 
 
 def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
@@ -162,7 +111,7 @@ def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
         (["train", "--config", "nowhere.toml"], 1, "nowhere.toml"),
         (["train", "--config", "base", "--set", "model.layer=3"], 1, "layers"),
         (["train", "--config", "base", "--set", "model.layers=many"], 1, "model.layers"),
-        (["train", "--config", "base", *TINY], 1, "runs/base"),
+        (["train", "--config", "base", "TINY"], 1, "runs/base"),
         (["train", "--config", "base", "--set", "model.vocab_size=99", "--out", "x"], 1, "400"),
         (["tokenizer", "train", "nothing/"], 1, "nothing"),
         (["tokenizer", "train", "corpus", "--vocab", "100"], 1, "388"),
@@ -177,7 +126,8 @@ def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
-def test_errors_are_one_line(line, arguments, status, message):
+def test_errors_are_one_line(line, tiny, arguments, status, message):
+    arguments = [word for part in arguments for word in (tiny if part == "TINY" else [part])]
     found, output, errors = line(*arguments)
     assert found == status, errors
     assert message in errors
@@ -186,8 +136,8 @@ def test_errors_are_one_line(line, arguments, status, message):
     assert output == ""
 
 
-def test_debug_shows_the_traceback(folder):
-    done = spike_process(folder, "shard", "nowhere", "--debug")
+def test_debug_shows_the_traceback(process, folder):
+    done = process(folder, "shard", "nowhere", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
 

@@ -20,8 +20,9 @@ from spiketok.errors import SpikeError
 
 from ..transformer import Transformer
 
-ROWS = 1024
-"""Positions whose logits are held at a time."""
+# Positions whose logits are held at a time: on CPUs little enough to be reused by the allocator.
+ROWS_ON_CPU = 128
+ROWS_ON_CUDA = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +176,8 @@ def _fresh_nats(model: Transformer, batch: list[_Window], padding: int) -> list[
 
 def _nats(model: Transformer, hidden: Tensor, targets: Tensor) -> Tensor:
     """Return −ln p of targets [N] after hidden rows [N, D], as float64 [N]."""
-    pieces = zip(torch.split(hidden, ROWS), torch.split(targets, ROWS), strict=True)
+    rows = ROWS_ON_CUDA if hidden.is_cuda else ROWS_ON_CPU
+    pieces = zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
     return torch.cat(
         [functional.cross_entropy(model.logits(h), t, reduction="none").double() for h, t in pieces]
     )

@@ -1,0 +1,72 @@
+"""`spike train` as a process: killed, stopped and resumed, it ends where an unbroken run ends."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CLI = Path(__file__).parents[2] / "cli.py"
+LONGER = ["--set", "train.steps=40", "--set", "checkpoint.every=5", "--set", "train.log_every=1"]
+
+
+def contents(run):
+    """Everything a run leaves, the speed of its steps apart."""
+    found = {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.name not in ("metrics.jsonl", "tokenizer.json")
+    }
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return found, [{**line, "tokens_per_second": None} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def unbroken(folder, tiny, process):
+    """A run of 40 steps that nothing disturbed, and the options that made it."""
+    options = ["--config", "base.toml", "--quiet", *tiny, *LONGER, "--set", "train.threads=2"]
+    done = process(folder, "train", *options, "--out", "runs/unbroken")
+    assert done.returncode == 0, done.stderr
+    return options, contents(folder / "runs/unbroken")
+
+
+def start_and_signal(folder, options, out, number):
+    """Start a run and send it a signal after its 20th step; return its exit status and stderr."""
+    command = [sys.executable, str(CLI), "train", *options, "--out", out]
+    started = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    while started.poll() is None and not (folder / out / "checkpoints/step-00000020").exists():
+        time.sleep(0.005)
+    started.send_signal(number)
+    return started.wait(), started.stderr.read()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_resuming_gives_the_bytes_of_an_unbroken_run(folder, process, unbroken, number, status):
+    options, expected = unbroken
+    out = f"runs/{number.name}"
+    found, errors = start_and_signal(folder, options, out, number)
+    assert found == status, errors
+    steps = len((folder / out / "metrics.jsonl").read_text().splitlines())
+    assert 20 <= steps < 40
+    done = process(folder, "train", "--resume", out, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert contents(folder / out) == expected
+
+
+def test_resume_accepts_the_same_configuration_only(line, unbroken):
+    options, _ = unbroken
+    assert line("train", *options, "--resume", "runs/unbroken")[0] == 0
+    for extra in (["--set", "train.clip=2"], ["--out", "runs/other"]):
+        status, _, errors = line("train", *options, *extra, "--resume", "runs/unbroken")
+        assert (status, errors.count("\n")) == (2, 1)
+
+
+def test_a_run_that_could_not_begin_does_not_block_its_folder(line, tiny):
+    options = ["--config", "base", *tiny, "--quiet", "--out", "runs/late"]
+    status, _, errors = line("train", *options, "--set", "model.context=100000")
+    assert status == 1
+    assert "too few" in errors
+    assert line("train", *options)[0] == 0
