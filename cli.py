@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; every failure is one line on stderr."""
     debug = "--debug" in arguments
     try:
-        spike.main(args=list(arguments), prog_name="spike", standalone_mode=False)
+        return spike.main(args=list(arguments), prog_name="spike", standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_USAGE
@@ -43,8 +43,6 @@ def run(arguments: Sequence[str]) -> int:
         where = error.ctx.command_path if error.ctx else "spike"
         complain(f"{where}: {error.format_message()} (see {where} --help)")
         return EXIT_USAGE
-    except click.exceptions.Exit as error:
-        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         complain("spike: interrupted")
         return EXIT_INTERRUPTED
@@ -57,7 +55,6 @@ def run(arguments: Sequence[str]) -> int:
             raise
         complain(f"spike: {explain(error)}")
         return EXIT_FAILURE
-    return 0
 
 
 def explain(error: Exception) -> str:

@@ -99,4 +99,5 @@ def let_threads_sleep() -> None:
 def remark(message: str, quiet: bool) -> None:
     """Say something on stderr that is not part of the result."""
     if not quiet:
-        click.echo(message, err=True)
+        # Not click.echo, which would write past a progress bar instead of above it.
+        sys.stderr.write(f"{message}\n")

@@ -2,16 +2,21 @@
 
 import json
 import lzma
+import shlex
 import sysconfig
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import click
 
-from .console import common_options, remark
+from .console import common_options, print_result, remark
 
 VOCABULARY = 4096
 HELD_OUT = 0.03
+# Larger, because what is held out altogether would also be the first to be validated on.
+VALIDATION = 0.05
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"}
 
 
@@ -51,32 +56,36 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     corpus, held_out = folder / "corpus", folder / "held-out.txt"
     documents, size = write_corpus(corpus, held_out)
     remark(f"{documents:,} documents in {corpus}, {size:,} bytes held out in {held_out}", quiet)
-    more = ["--quiet"] if quiet else []
-    sets = [word for override in overrides for word in ("--set", override)]
     tokenizer_file, data, run = folder / "tokenizer.json", folder / "data", folder / "run"
-    lines: list[tuple[click.Command, list[str]]] = [
-        (
-            tokenizer,
-            ["train", str(corpus), "--vocab", str(VOCABULARY), "--out", str(tokenizer_file)],
-        ),
-        (shard, ["--tokenizer", str(tokenizer_file), "--out", str(data)]),
-        (train, ["--config", "demo", "--data", str(data), "--out", str(run), *sets]),
-        (evaluate, [str(run), "--text", str(held_out), "--stride", "64"]),
-        (generate, [str(run), "def read_lines(path):\n", "--tokens", "120"]),
-    ]
-    for command, arguments in lines:
-        shown = " ".join(
-            json.dumps(word) if set(word) & set(' "\n') else word for word in arguments
-        )
-        click.secho(f"\n$ spike {command.name} {shown}", bold=True)
-        command.main([*arguments, *more], prog_name="spike", standalone_mode=False)
-    xz = 8 * len(lzma.compress(held_out.read_bytes(), preset=9)) / size
-    click.secho("\nThe same held-out text", bold=True)
-    click.echo(f"xz -9          {xz:.4f} bits per byte")
-    click.echo("this model     bits per byte as printed by eval above")
+    sets = [word for override in overrides for word in ("--set", override)]
+    fraction = str(VALIDATION)
+
+    def show(command: click.Command, *words: str | Path, unseen: tuple[str, ...] = ()) -> None:
+        arguments = list(map(str, words))
+        click.secho(f"\n$ spike {command.name} {shlex.join(arguments)}", bold=True, err=True)
+        arguments += [*unseen, *(["--quiet"] if quiet else [])]
+        if status := command.main(arguments, prog_name="spike", standalone_mode=False):
+            raise click.exceptions.Exit(status)
+
+    show(
+        tokenizer,
+        *("train", corpus, "--vocab", str(VOCABULARY)),
+        *("--held-out", fraction, "--out", tokenizer_file),
+    )
+    show(shard, "--tokenizer", tokenizer_file, "--validation", fraction, "--out", data)
+    show(train, "--config", "demo", "--data", data, "--out", run, *sets)
+    with redirect_stdout(StringIO()) as output:
+        show(evaluate, run, "--text", held_out, "--stride", "64", unseen=("--json",))
+    score = json.loads(output.getvalue())
+    print_result(score, as_json=False)
+    show(generate, run, "def read_lines(path):", "--tokens", "120")
+    xz_bytes = len(lzma.compress(held_out.read_bytes(), preset=9))
+    click.secho("\nThe same held-out text in bits per byte", bold=True)
+    click.echo(f"this model  {score['bits_per_byte']:.4f}\nxz -9       {8 * xz_bytes / size:.4f}")
     click.secho("\nNext", bold=True)
-    click.echo(f'spike generate {run} "class " --seed 1\nspike data inspect {data}')
-    click.echo("spike train --config base.toml --dry-run   # after your own tokenizer and shards")
+    click.echo(f"spike generate {run} 'class ' --seed 1")
+    click.echo(f"spike data inspect {data} --document 0")
+    click.echo("spike tokenizer train corpus/ --vocab 16512   # your own text, from the beginning")
 
 
 def write_corpus(corpus: Path, held_out: Path) -> tuple[int, int]:

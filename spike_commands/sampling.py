@@ -1,6 +1,7 @@
 """Joins a tokenizer and a model to write text: prompt in, ids out."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def continue_prompt(
     separator = tokenizer.separator
     ids = [separator, *tokenizer.encode(prompt).tolist()]
     silent = np.flatnonzero(tokenizer.byte_lengths == 0)
-    return generate(
+    drawn = generate(
         model,
         ids,
         max_tokens=tokens,
@@ -39,3 +40,4 @@ def continue_prompt(
         stop_ids=[separator],
         banned_ids=silent[silent != separator].tolist(),
     )
+    return takewhile(lambda token: token != separator, drawn)
