@@ -27,7 +27,7 @@ from .tokenizer import warn_skipped
     help="The folder to fill.",
 )
 @click.option(
-    "--workers", type=click.IntRange(0), default=0, show_default=True, help="0: one per core."
+    "--workers", type=click.IntRange(0, 256), default=0, show_default=True, help="0: one per core."
 )
 @click.option(
     "--validation",

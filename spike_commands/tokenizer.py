@@ -85,7 +85,7 @@ def tokenizer() -> None:
     help="What to do with a broken record.",
 )
 @click.option(
-    "--threads", type=click.IntRange(0), default=0, show_default=True, help="0: all cores."
+    "--threads", type=click.IntRange(0, 256), default=0, show_default=True, help="0: all cores."
 )
 @json_option
 @common_options

@@ -67,7 +67,7 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Move every matrix that has a gradient. A closure is not supported."""
         if closure is not None:
-            raise NotImplementedError("Muon takes no closure")
+            raise TypeError("Muon takes no closure")
         for group in self.param_groups:
             of_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for matrix in group["params"]:

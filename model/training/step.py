@@ -53,8 +53,8 @@ def take_step(
     loss = nats.item() / count
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise SpikeError(
-            f"{run.folder}: step {step}: loss {loss}, gradient norm {norm}; lower the learning "
-            "rates and start again, or resume from the last checkpoint on another machine"
+            f"{run.folder}: step {step}: loss {loss}, gradient norm {norm}; start a new "
+            "run with lower learning rates, the last checkpoint stays as it is"
         )
     scale_learning_rates(run.optimizers, factor)
     for optimizer in run.optimizers:
