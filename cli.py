@@ -35,7 +35,12 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; every failure is one line on stderr."""
     debug = "--debug" in arguments
     try:
-        return spike.main(args=list(arguments), prog_name="spike", standalone_mode=False) or 0
+        # Not spike.main, which would print a line of its own when interrupted.
+        with spike.make_context("spike", list(arguments)) as context:
+            spike.invoke(context)
+            return 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return EXIT_USAGE

@@ -90,6 +90,7 @@ def damaged_ranges(path: Path, size: int, expected: Iterable[str]) -> Iterator[s
     actual = path.stat().st_size
     if actual != size:
         yield f"{path}: has {actual} bytes instead of {size}"
+        return
     with path.open("rb", buffering=0) as file:
         for number, digest in enumerate(expected):
             data = file.read(RANGE_BYTES)

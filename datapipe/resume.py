@@ -1,15 +1,12 @@
 """Finds out what an interrupted run has finished, and clears away what it has not."""
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 from spiketok.durable import PARTIAL
 from spiketok.errors import SpikeError
 
+from .checksums import damaged_ranges
 from .records import (
     MANIFEST,
     PLAN,
@@ -27,19 +24,6 @@ from .records import (
 
 # Split → records of the shards that a unit has finished, in order.
 Committed: TypeAlias = dict[str, list[BlockRecord]]
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other writers out of a folder; the lock goes with the process, however it ends."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise SpikeError(f"{folder}: another process is writing there; wait for its end") from None
-    finally:
-        os.close(handle)
 
 
 def foreign_names(folder: Path) -> list[str]:
@@ -94,14 +78,15 @@ def committed_blocks(folder: Path, plan: str, unit: int) -> Committed:
 
 
 def committed_block(folder: Path, plan: str, name: str) -> BlockRecord | None:
-    """Return the record of a shard if both are there and fit."""
-    shard = folder / name
+    """Return the record of a shard if both are there and every byte fits."""
     try:
         record = read_block_record(block_record_path(folder, name))
-        fits = (record.plan, record.file, record.bytes) == (plan, name, shard.stat().st_size)
+        if (record.plan, record.file) != (plan, name):
+            return None
+        damages = damaged_ranges(folder / name, record.bytes, record.ranges)
+        return None if any(damages) else record
     except (FileNotFoundError, SpikeError):
         return None
-    return record if fits else None
 
 
 def is_complete(folder: Path, plan: str, unit: int, blocks: list[str]) -> bool:

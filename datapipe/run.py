@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from spiketok import Tokenizer
-from spiketok.durable import DISK, Disk, write_durably
+from spiketok.durable import DISK, Disk, locked, write_durably
 from spiketok.errors import SpikeError
 
 from .json_files import parse
@@ -18,11 +18,12 @@ from .manifest import Manifest, build_manifest, read_manifest, write_manifest
 from .plan import Plan, ShardSettings, difference, expansion, make_plan
 from .reading import ignore
 from .records import MANIFEST, PLAN, RECORDS, TOKENIZER
-from .resume import Committed, clear, clear_unfinished, foreign_names, locked
+from .resume import Committed, clear, clear_unfinished, foreign_names
 from .shard_writer import Target
 from .shards import tokens_of
 from .sources import Source
 from .unit import Work, do_unit
+from .verify import verify_folder
 
 # Fewer bytes a token than any corpus reaches in the mean: a run is refused only in a hopeless case.
 BYTES_PER_TOKEN = 8
@@ -56,6 +57,8 @@ def write_shards(
             work is kept, and the same call goes on from there.
     """
     started = time.time()
+    if out.exists() and not out.is_dir():
+        raise SpikeError(f"{out}: is not a folder; choose another --out")
     tokenizer = Tokenizer.load(tokenizer_path)
     plan = make_plan(sources, tokenizer.fingerprint, settings)
     workers = workers or os.cpu_count() or 1
@@ -75,24 +78,29 @@ def write_shards(
     except OSError as error:
         place = error.filename or out
         raise SpikeError(
-            f"{place}: {error.strerror or error}; finished work is kept, run again to go on"
+            f"{place}: {error.strerror or error}; mend that and run again: finished work is kept"
         ) from error
     write_log(out, manifest, workers, time.time() - started)
     return manifest
 
 
 def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
-    """Make a folder ready for a plan; return False if it is complete already.
+    """Make a folder ready for a plan; return False if it is complete and whole already.
 
     Raises:
-        SpikeError: the folder holds other things, or shards of another plan and not `overwrite`.
+        SpikeError: the folder holds other things, or shards that are of another plan or damaged
+            and not to be overwritten.
     """
     if foreign := foreign_names(out):
         raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
     path = out / PLAN
     present = path.read_bytes() if path.exists() else None
-    if present == plan.to_json():
-        return not (out / MANIFEST).exists()
+    if present == plan.to_json() and not overwrite:
+        if not (out / MANIFEST).exists():
+            return True
+        for damage in verify_folder(out):
+            raise SpikeError(f"{damage}; make the folder anew with --overwrite")
+        return False
     if present is not None and not overwrite:
         what = difference(parse(present, Plan, str(path)), plan)
         raise SpikeError(f"{out}: made by another plan: {what}; use --overwrite or another folder")
@@ -108,7 +116,7 @@ def check_space(out: Path, sources: Sequence[Source], token_bytes: int) -> None:
     free = shutil.disk_usage(out).free
     if free < needed:
         raise SpikeError(
-            f"{out}: about {needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free;"
+            f"{out}: about {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free;"
             " make room or choose another disk"
         )
 
@@ -212,5 +220,6 @@ def write_log(out: Path, manifest: Manifest, workers: int, seconds: float) -> No
         "text_bytes": sum(split.text_bytes for split in manifest.splits.values()),
         "manifest": manifest.fingerprint,
     }
-    with out.with_name(f"{out.name}.log").open("a", encoding="utf-8") as log:
+    folder = out.resolve()
+    with folder.with_name(f"{folder.name}.log").open("a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")

@@ -97,7 +97,9 @@ def refuse_damage(folder: Path, split: str, manifest: Manifest) -> None:
     whole = {name for name, file in manifest.files.items() if not damaged_file(folder / name, file)}
     for name in manifest.files:
         if name not in whole:
-            raise SpikeError(f"{folder / name}: missing or damaged; make the shards anew")
+            raise SpikeError(
+                f"{folder / name}: missing or damaged; spike shard --overwrite makes it anew"
+            )
     for shard in manifest.splits[split].shards:
         for damage in shard_damages(folder, manifest, shard, whole):
-            raise SpikeError(f"{damage}; make the shards anew")
+            raise SpikeError(f"{damage}; spike shard --overwrite makes it anew")

@@ -54,7 +54,7 @@ class DataConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 class TrainConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """How long, how much at once, and on what."""
 
-    steps: Count
+    steps: Annotated[int, Meta(ge=1, le=99_999_999)]
     """Optimiser steps."""
     batch: Count
     """Sequences per step."""

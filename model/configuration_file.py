@@ -54,8 +54,15 @@ def dump_config(config: Config) -> str:
 
 
 def config_fingerprint(config: Config) -> str:
-    """Return the sha256 of the configuration's TOML."""
-    return hashlib.sha256(dump_config(config).encode()).hexdigest()
+    """Return the sha256 of the configuration's TOML; where the data lies is left out.
+
+    >>> config_fingerprint(load_config("base")) == config_fingerprint(
+    ...     load_config("base", ["data.path=elsewhere"])
+    ... )
+    True
+    """
+    anywhere = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, path=""))
+    return hashlib.sha256(dump_config(anywhere).encode()).hexdigest()
 
 
 def preset_names() -> list[str]:
@@ -70,7 +77,7 @@ def _read(path_or_preset: str) -> tuple[str, str]:
     path = Path(path_or_preset)
     if path.is_file():
         try:
-            return str(path), path.read_text(encoding="utf-8")
+            return str(path), path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise SpikeError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     name = path_or_preset.removesuffix(".toml")

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +14,21 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 # Called with the amount done so far and a short remark to show beside the bar.
 Report = Callable[[float, str], None]
 
+
+class FilePath(click.Path):
+    """A path as a `Path`; the empty one, from a variable that is not set, is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn a word into a path."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = FilePath()
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
 )
@@ -71,9 +87,11 @@ def print_result(result: Mapping[str, Any], as_json: bool) -> None:
 def for_people(value: Any) -> str:
     """Write a value as a person reads it.
 
-    >>> for_people(1234567), for_people(1.23456), for_people({"empty": 2})
-    ('1,234,567', '1.2346', 'empty 2')
+    >>> for_people(1234567), for_people(1.23456), for_people({"empty": 2}), for_people(None)
+    ('1,234,567', '1.2346', 'empty 2', '–')
     """
+    if value is None:
+        return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

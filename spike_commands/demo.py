@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from .console import common_options, print_result, remark
+from .console import PATH, common_options, print_result, remark
 
 VOCABULARY = 4096
 HELD_OUT = 0.03
@@ -23,7 +23,7 @@ LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__p
 @click.command()
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("spike-demo"),
     show_default=True,
     help="Where everything is written; must not hold an earlier demo.",
@@ -62,10 +62,10 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
 
     def show(command: click.Command, *words: str | Path, unseen: tuple[str, ...] = ()) -> None:
         arguments = list(map(str, words))
-        click.secho(f"\n$ spike {command.name} {shlex.join(arguments)}", bold=True, err=True)
+        remark(f"\n$ spike {command.name} {shlex.join(arguments)}", quiet)
         arguments += [*unseen, *(["--quiet"] if quiet else [])]
-        if status := command.main(arguments, prog_name="spike", standalone_mode=False):
-            raise click.exceptions.Exit(status)
+        with command.make_context(command.name, arguments) as context:
+            command.invoke(context)
 
     show(
         tokenizer,

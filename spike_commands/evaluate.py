@@ -5,7 +5,14 @@ from typing import Any
 
 import click
 
-from .console import common_options, json_option, let_threads_sleep, print_result, progress_bar
+from .console import (
+    PATH,
+    common_options,
+    json_option,
+    let_threads_sleep,
+    print_result,
+    progress_bar,
+)
 
 device_option = click.option(
     "--device",
@@ -17,16 +24,16 @@ device_option = click.option(
 
 
 @click.command("eval")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.option(
     "--text",
     "texts",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="A file to score, one document; several may follow.",
 )
-@click.argument("more_texts", nargs=-1, metavar="", type=click.Path(path_type=Path))
+@click.argument("more_texts", nargs=-1, metavar="", type=PATH)
 @click.option(
     "--stride",
     type=click.IntRange(0),
@@ -92,7 +99,7 @@ def evaluate(
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.argument("prompt", default="")
 @click.option("--tokens", type=click.IntRange(1), default=200, show_default=True, help="At most.")
 @click.option(
@@ -111,7 +118,7 @@ def evaluate(
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 2**63 - 1),
     default=0,
     show_default=True,
     help="Another seed, another text.",
@@ -120,7 +127,12 @@ def evaluate(
 @json_option
 @common_options
 def generate(
-    run: Path, prompt: str, device: str, as_json: bool, quiet: bool, **options: Any
+    run: Path,
+    prompt: str,
+    device: str,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+    **options: Any,
 ) -> None:
     """Continue PROMPT with the model of RUN, printing as it writes.
 
@@ -139,11 +151,12 @@ def generate(
 
     loaded = load_run(run, choose_device(device))
     text = prompt.encode("utf-8", "surrogateescape")
-    if not (as_json or quiet):
-        click.echo(prompt, nl=False)
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     ids, written = [], ""
-    for token in continue_prompt(loaded.model, loaded.tokenizer, text, **options):
+    drawn = continue_prompt(loaded.model, loaded.tokenizer, text, **options)
+    if not as_json:
+        click.echo(prompt, nl=False)
+    for token in drawn:
         ids.append(token)
         piece = decoder.decode(loaded.tokenizer.decode_bytes([token]))
         written += piece

@@ -5,23 +5,23 @@ from typing import Any
 
 import click
 
-from .console import common_options, json_option, print_result, progress_bar, remark
+from .console import PATH, common_options, json_option, print_result, progress_bar, remark
 from .tokenizer import warn_skipped
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, type=PATH)
 @click.option(
     "--tokenizer",
     "tokenizer_path",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("tokenizer.json"),
     show_default=True,
     help="The tokenizer file.",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("data"),
     show_default=True,
     help="The folder to fill.",
@@ -36,13 +36,11 @@ from .tokenizer import warn_skipped
     show_default=True,
     help="Fraction of documents, chosen by content, kept from training.",
 )
-@click.option("--text-field", default="text", show_default=True, help="Column with the text.")
+@click.option("--text-field", help="Column with the text; else as the tokenizer was trained.")
 @click.option(
     "--errors",
     type=click.Choice(["strict", "replace", "skip"]),
-    default="strict",
-    show_default=True,
-    help="What to do with a broken record.",
+    help="What to do with a broken record; else as the tokenizer was trained.",
 )
 @click.option(
     "--shard-tokens",
@@ -78,7 +76,10 @@ def shard(
     from spiketok import Tokenizer
     from spiketok.errors import SpikeError
 
-    inputs = inputs or Tokenizer.load(tokenizer_path).vocabulary.inputs
+    vocabulary = Tokenizer.load(tokenizer_path).vocabulary
+    inputs = inputs or vocabulary.inputs
+    for name, otherwise in (("text_field", "text"), ("errors", "strict")):
+        options[name] = options[name] or vocabulary.settings.get(name, otherwise)
     if not inputs:
         raise SpikeError(
             f"{tokenizer_path} names no inputs; say what to shard: spike shard INPUT… --out {out}"
@@ -106,7 +107,7 @@ def data() -> None:
 
 
 @data.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @click.option("--document", type=click.IntRange(0), help="Show this document of a split instead.")
 @click.option(
     "--split",
@@ -138,7 +139,7 @@ def inspect(
 
 
 @data.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @json_option
 @common_options
 def verify(folder: Path, as_json: bool, quiet: bool) -> None:

@@ -2,17 +2,18 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .console import common_options, json_option, print_result, progress_bar, remark
+from .console import PATH, common_options, json_option, print_result, progress_bar, remark
 
 tokenizer_option = click.option(
     "--tokenizer",
     "tokenizer_path",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("tokenizer.json"),
     show_default=True,
     help="The tokenizer file.",
@@ -25,11 +26,11 @@ def tokenizer() -> None:
 
 
 @tokenizer.command()
-@click.argument("corpora", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("corpora", nargs=-1, required=True, type=PATH)
 @click.option("--vocab", default=16512, show_default=True, help="Entries, special tokens included.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("tokenizer.json"),
     show_default=True,
     help="The file to write.",
@@ -112,6 +113,7 @@ def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **op
         sample_bytes=options["sample_mib"] << 20,
     )
     sources, skipped = find_sources(corpora)
+    check_out(out, [source.path for source in sources])
     warn_skipped(skipped, quiet)
     total_mb = sum(source.bytes for source in sources) / 1e6
     with progress_bar("train", 100.0, "%", quiet) as report:
@@ -130,12 +132,13 @@ def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **op
         vocabulary = train_length_max(
             texts, settings, threads=options["threads"], inputs=corpora, report=training
         )
-    vocabulary.write(out)
+    read = {name: options[name] for name in ("text_field", "errors")}
+    replace(vocabulary, settings={**vocabulary.settings, **read}).write(out)
     print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
 
 
 @tokenizer.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @json_option
 @common_options
 def inspect(file: Path, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
@@ -175,7 +178,7 @@ def encode(
     from spiketok import Tokenizer
 
     loaded = Tokenizer.load(tokenizer_path)
-    data = sys.stdin.buffer.read() if text is None else text.encode("utf-8", "surrogateescape")
+    data = standard_input() if text is None else text.encode("utf-8", "surrogateescape")
     ids = loaded.encode(data, allow_special=allow_special)
     if not as_json:
         click.echo(" ".join(map(str, ids.tolist())))
@@ -201,8 +204,25 @@ def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:  # 
     from spiketok import Tokenizer
 
     loaded = Tokenizer.load(tokenizer_path)
-    sys.stdout.buffer.write(loaded.decode_bytes(list(ids or ids_from(sys.stdin.read()))))
-    sys.stdout.buffer.flush()
+    text = loaded.decode_bytes(list(ids or ids_from(standard_input().decode("ascii", "replace"))))
+    click.echo(text, nl=False)
+
+
+def check_out(out: Path, inputs: list[Path]) -> None:
+    """Refuse, before the work, a file that could not or should not be written."""
+    from spiketok.errors import SpikeError
+
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise SpikeError(f"{out}: not a file in an existing folder; choose another --out")
+    if out.resolve() in [path.resolve() for path in inputs]:
+        raise SpikeError(f"{out}: is one of the inputs; choose another --out")
+
+
+def standard_input() -> bytes:
+    """Read standard input to its end."""
+    if sys.stdin is None:
+        raise click.UsageError("standard input is closed")
+    return sys.stdin.buffer.read()
 
 
 def ids_from(text: str) -> Iterator[int]:

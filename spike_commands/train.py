@@ -2,13 +2,14 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .console import (
+    PATH,
     Report,
     common_options,
     json_option,
@@ -25,21 +26,19 @@ if TYPE_CHECKING:
     from model.transformer import Transformer
     from spiketok import Tokenizer
 
-# What a shell reports of a process that SIGTERM ended.
-EXIT_STOPPED = 143
+# A shell adds this to the number of the signal that ended a process.
+EXIT_SIGNAL = 128
 
 
 @click.command()
 @click.option("--config", "config_name", help="A TOML file, or the name of a preset.")
-@click.option(
-    "--data", "data_folder", type=click.Path(path_type=Path), help="Shards; else data.path's."
-)
+@click.option("--data", "data_folder", type=PATH, help="Shards; else data.path's.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The run folder; else runs/ and the config's name.",
 )
-@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run folder.")
+@click.option("--resume", type=PATH, help="Go on with this run folder.")
 @click.option(
     "--set",
     "overrides",
@@ -74,23 +73,25 @@ def train(
     """
     let_threads_sleep()
     config, folder = chosen_run(config_name, overrides, out, resume)
-    data_folder = data_folder or Path(config.data.path)
+    data_folder = (data_folder or Path(config.data.path)).absolute()
     if dry_run:
         print_result(dry_run_numbers(config, data_folder), as_json)
         return
     result = run_training(config, data_folder, folder, resuming=bool(resume), quiet=quiet)
+    number = result.pop("signal")
     print_result({"run": str(folder), **result}, as_json)
     if result["stopped"]:
-        remark(f"stopped early; go on with: spike train --resume {folder}", quiet)
-        raise click.exceptions.Exit(EXIT_STOPPED)
+        remark(f"stopped by a signal; go on with: spike train --resume {folder}", quiet)
+        raise click.exceptions.Exit(EXIT_SIGNAL + number)
 
 
 def chosen_run(
     config_name: str | None, overrides: tuple[str, ...], out: Path | None, resume: Path | None
 ) -> tuple["Config", Path]:
     """Return what to train and the folder of the run, from the options."""
-    from model import load_config
+    from model import config_fingerprint, load_config
     from model.run_folder import CONFIG, read_lineage
+    from spiketok.errors import SpikeError
 
     if resume is None:
         if config_name is None:
@@ -99,8 +100,12 @@ def chosen_run(
     if out not in (None, resume):
         raise click.UsageError("--resume goes on in its own folder; leave out --out")
     read_lineage(resume)
+    if not (resume / CONFIG).exists():
+        raise SpikeError(f"{resume / CONFIG}: missing; restore it from a copy")
     config = load_config(str(resume / CONFIG))
-    if config_name and load_config(config_name, overrides) != config:
+    if config_name and config_fingerprint(load_config(config_name, overrides)) != (
+        config_fingerprint(config)
+    ):
         raise click.UsageError(f"{resume} was made with another configuration; leave out --config")
     if overrides and not config_name:
         raise click.UsageError("--set cannot change a run that is resumed")
@@ -152,25 +157,30 @@ def run_training(
     from model.run_folder import create_run
     from model.training.trainer import train as train_model
     from spiketok import Tokenizer
+    from spiketok.durable import locked
 
     vocab_size = checked_vocabulary(config, data_folder)
     tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
     stream = open_stream(data_folder, "train")
-    validation = validation_windows(config, data_folder, quiet)
     length, batch = config.model.context, config.train.batch
 
     def open_batches(start: int) -> "Iterator[Batch]":
         return batches(stream, length, batch, config.data.shuffle_seed, start)
 
     open_batches(0)  # too little data is told before the run folder is made
+    validation = validation_windows(config, data_folder, quiet)
     fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
-    if not resuming:
-        create_run(folder, config, tokenizer, fingerprints)
+    folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     with (
+        locked(folder),
         progress_bar("train", config.train.steps, "steps", quiet) as show,
-        stop_on_signals() as should_stop,
+        stop_on_signals() as signals,
     ):
+        if resuming:
+            check_tokenizer(folder, tokenizer)
+        else:
+            create_run(folder, with_data(config, data_folder), tokenizer, fingerprints)
         result = train_model(
             config,
             folder,
@@ -181,7 +191,7 @@ def run_training(
             lineage=fingerprints,
             resume=resuming,
             report=lambda progress: tell(progress, show, quiet),
-            should_stop=should_stop,
+            should_stop=lambda: signals.received > 0,
             sample=lambda model: write_sample(config, model, tokenizer),
         )
     return {
@@ -191,7 +201,25 @@ def run_training(
         "validation_bits_per_byte": result.metrics.get("validation_bits_per_byte"),
         "seconds": time.monotonic() - started,
         "stopped": result.step < config.train.steps,
+        "signal": signals.received,
     }
+
+
+def with_data(config: "Config", data_folder: Path) -> "Config":
+    """Return the configuration with the data's own place, so that resuming finds it anywhere."""
+    from msgspec.structs import replace
+
+    return replace(config, data=replace(config.data, path=str(data_folder)))
+
+
+def check_tokenizer(folder: Path, tokenizer: "Tokenizer") -> None:
+    """Refuse a run whose tokenizer is not that of the data."""
+    from spiketok import Tokenizer
+    from spiketok.errors import SpikeError
+
+    path = folder / "tokenizer.json"
+    if not path.exists() or Tokenizer.load(path).fingerprint != tokenizer.fingerprint:
+        raise SpikeError(f"{path}: missing or not the data's; copy the data's tokenizer.json there")
 
 
 def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Batch | None":
@@ -235,22 +263,26 @@ def write_sample(config: "Config", model: "Transformer", tokenizer: "Tokenizer")
 
 
 class stop_on_signals:  # noqa: N801 (used as a `with` block)
-    """Turns SIGTERM and Ctrl-C into a question the trainer asks after each step."""
+    """Notes SIGTERM and Ctrl-C, for the trainer to ask about after each step."""
 
-    def __enter__(self) -> Callable[[], bool]:
-        self.stopped = False
+    received = 0
+
+    def __enter__(self) -> "stop_on_signals":
         self.before = {
             number: signal.signal(number, self.remember)
             for number in (signal.SIGTERM, signal.SIGINT)
         }
-        return lambda: self.stopped
+        return self
 
-    def remember(self, *_: Any) -> None:
+    def remember(self, number: int, *_: Any) -> None:
         """Note the signal; a second one ends the process at once."""
-        self.stopped = True
+        self.received = number
+        self.restore()
+
+    def restore(self) -> None:
+        """Let signals do what they did before."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
     def __exit__(self, *_: Any) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+        self.restore()

@@ -5,12 +5,15 @@ the fsync may leave an empty file under the final name after a power cut; withou
 the new name itself may be lost.
 """
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from .errors import SpikeError
 
 PARTIAL = ".partial"
 
@@ -57,8 +60,10 @@ def durable_file(path: Path, disk: Disk = DISK) -> Iterator[BinaryIO]:
             yield file
             disk.sync(file)
         disk.rename(partial, path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)
         raise
     disk.sync_folder(path.parent)
 
@@ -92,3 +97,16 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     disk.sync_folder(path.parent)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other writers out of a folder; the lock goes with the process, however it ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise SpikeError(f"{folder}: another process is writing there; wait for its end") from None
+    finally:
+        os.close(handle)

@@ -188,6 +188,10 @@ def read_about(path: Path, about: dict[str, Any] | None, has_block: bool) -> dic
             refuse(path, f"spike.{key}", "is not an object")
     if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
         refuse(path, "spike.inputs", "is not a list of paths")
+    try:
+        json.dumps([about["settings"], about["training"], inputs], ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        refuse(path, "spike", "has text with lone surrogates")
     folder = path.absolute().parent
     return {
         "layout": layout,

@@ -121,6 +121,11 @@ def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
         (["shard", "nowhere", "--out", "d"], 1, "nowhere"),
         (["data", "verify", "corpus"], 1, "corpus"),
         (["data", "inspect", "data", "--document", "100000"], 1, "100000"),
+        (["tokenizer", "train", "held.txt", "--vocab", "400", "--out", "held.txt"], 1, "inputs"),
+        (["tokenizer", "train", "corpus", "--out", "no/where.json"], 1, "no/where.json"),
+        (["tokenizer", "train", ""], 2, "empty"),
+        (["generate", "runs/base", "--temperature", "nan"], 1, "temperature"),
+        (["generate", "runs/base", "--seed", "99999999999999999999"], 2, "--seed"),
         (["eval", "runs/none", "--text", "held.txt"], 1, "runs/none"),
         (["eval", "runs/base", "--text", "none.txt"], 1, "none.txt"),
     ],
@@ -134,6 +139,32 @@ def test_errors_are_one_line(line, tiny, arguments, status, message):
     assert errors.count("\n") == 1, errors
     assert "defect" not in errors
     assert output == ""
+
+
+def test_a_damaged_folder_is_told_and_made_anew(line, folder, tmp_path):
+    shutil.copytree(folder / "data", tmp_path / "data")
+    (shard,) = (tmp_path / "data").glob("train-*.arrow")
+    whole = shard.read_bytes()
+    shard.unlink()
+    again = ["shard", "--out", str(tmp_path / "data"), "--validation", "0.1"]
+    status, _, errors = line(*again)
+    assert (status, errors.count("\n")) == (1, 1)
+    assert shard.name in errors
+    assert "--overwrite" in errors
+    assert line(*again, "--overwrite")[0] == 0
+    assert shard.read_bytes() == whole
+
+
+def test_shard_reads_as_the_tokenizer_did(line, tmp_path):
+    lines = [json.dumps({"body": f"document {number} " * 20}) for number in range(40)]
+    (tmp_path / "words.jsonl").write_text("\n".join(["broken", *lines]))
+    tokenizer, out = str(tmp_path / "t.json"), str(tmp_path / "data")
+    options = ["--vocab", "400", "--text-field", "body", "--errors", "skip", "--out", tokenizer]
+    assert line("tokenizer", "train", str(tmp_path / "words.jsonl"), *options)[0] == 0
+    status, output, errors = line("shard", "--tokenizer", tokenizer, "--out", out, "--json")
+    assert status == 0, errors
+    assert json.loads(output)["documents"] == 40
+    assert json.loads(output)["dropped"] == {"broken JSON": 1}
 
 
 def test_debug_shows_the_traceback(process, folder):

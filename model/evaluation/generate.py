@@ -21,13 +21,13 @@ def generate(
     stop_ids: Collection[int] = (),
     banned_ids: Collection[int] = (),
 ) -> Iterator[int]:
-    """Yield up to `max_tokens` ids that go on from the prompt.
+    """Return an iterator over up to `max_tokens` ids that go on from the prompt.
 
     Args:
         model: sees the last `context` tokens at each step.
         prompt_ids: at least one id; the separator begins a text.
         max_tokens: how many to draw at most.
-        temperature: divides the logits; 0 always takes the likeliest id.
+        temperature: divides the logits, 0.001 to 1000; 0 always takes the likeliest id.
         top_p: draw from the likeliest ids that together have this probability
             (Holtzman et al. 2019, arXiv:1904.09751); 1 draws from all.
         seed: equal seeds give equal texts on equal machines.
@@ -39,10 +39,24 @@ def generate(
     """
     if not len(prompt_ids):
         raise SpikeError("the prompt has no tokens; begin with the separator")
-    if temperature < 0 or not 0 < top_p <= 1:
+    if not (temperature == 0 or 0.001 <= temperature <= 1000) or not 0 < top_p <= 1:
         raise SpikeError(
-            f"temperature {temperature}, top_p {top_p}: needed is temperature ≥ 0, 0 < top_p ≤ 1"
+            f"temperature {temperature}, top_p {top_p}: needed is a temperature of 0 or of 0.001 "
+            "to 1000, and 0 < top_p ≤ 1"
         )
+    return _drawn(model, prompt_ids, max_tokens, temperature, top_p, seed, stop_ids, banned_ids)
+
+
+def _drawn(
+    model: Transformer,
+    prompt_ids: Sequence[int],
+    max_tokens: int,
+    temperature: float,
+    top_p: float,
+    seed: int,
+    stop_ids: Collection[int],
+    banned_ids: Collection[int],
+) -> Iterator[int]:
     device = model.embedding.weight.device
     generator = torch.Generator().manual_seed(seed)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)

@@ -71,12 +71,16 @@ def save_checkpoint(
     fingerprints: Mapping[str, str],
     keep: int,
 ) -> Path:
-    """Write the checkpoint of `step`, unless it is there, and remove all but the newest `keep`."""
+    """Write the checkpoint of `step`, unless it is there, and remove all but the newest `keep`.
+
+    Raises:
+        SpikeError: the disk is full; what was saved before stays.
+    """
     target = checkpoint_folder(run_folder, step)
     if not target.exists():
         with durable_folder(target) as folder:
-            save_file(_on_cpu(model.state_dict()), folder / WEIGHTS)
-            save_file(_on_cpu(_training_tensors(optimizers, model)), folder / TRAINING)
+            _save(_on_cpu(model.state_dict()), folder / WEIGHTS, target)
+            _save(_on_cpu(_training_tensors(optimizers, model)), folder / TRAINING, target)
             state = State(
                 format=FORMAT,
                 step=step,
@@ -103,6 +107,8 @@ def read_state(folder: Path) -> State:
         state = msgspec.json.decode(path.read_bytes(), type=State)
         if state.format != FORMAT:
             raise SpikeError(f"{path}: format {state.format} is not known; use a newer spike")
+        if checkpoint_folder(folder.parent.parent, state.step).name != folder.name:
+            raise SpikeError(f"{path}: step {state.step} is not the folder's; {_mend(folder)}")
         for name in (WEIGHTS, TRAINING):
             if _sha256(folder / name) != state.sha256.get(name):
                 raise SpikeError(f"{folder / name}: damaged (sha256 differs); {_mend(folder)}")
@@ -166,6 +172,13 @@ def _training_tensors(optimizers: Sequence[torch.optim.Optimizer], model: nn.Mod
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> Tensors:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _save(tensors: Tensors, path: Path, target: Path) -> None:
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        raise SpikeError(f"{target}: cannot be written ({error}); make room and resume") from None
 
 
 def _load(path: Path) -> Tensors:

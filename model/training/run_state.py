@@ -102,3 +102,5 @@ def _restore(run: RunState, checkpoint: Path) -> None:
     load_weights(checkpoint, run.model)
     load_training(checkpoint, run.model, run.optimizers)
     run.step = state.step
+    if (state.samples, state.tokens) != (run.samples, run.tokens):
+        raise SpikeError(f"{checkpoint}: samples or tokens do not fit its step; remove it to go on")

@@ -170,6 +170,6 @@ def test_too_small_a_disk_is_refused_before_work(shard, tmp_path, monkeypatch):
 
     usage = shutil._ntuple_diskusage(10, 10, 0)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(SpikeError, match="GB are needed"):
+    with pytest.raises(SpikeError, match="MB are needed"):
         shard(tmp_path / "data")
     assert not list(Path(tmp_path / "data").iterdir())

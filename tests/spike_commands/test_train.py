@@ -1,6 +1,7 @@
 """`spike train` as a process: killed, stopped and resumed, it ends where an unbroken run ends."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from spiketok.durable import locked
 
 CLI = Path(__file__).parents[2] / "cli.py"
 REACHED = "checkpoints/step-00000020"
@@ -72,3 +75,27 @@ def test_a_run_that_could_not_begin_does_not_block_its_folder(line, tiny):
     assert status == 1
     assert "too few" in errors
     assert line("train", *options)[0] == 0
+
+
+def test_resuming_finds_the_data_that_the_run_began_with(line, folder, tiny, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").symlink_to(folder / "data")
+    options = ["--config", "base", *tiny, "--quiet", "--out", str(tmp_path / "run")]
+    assert line("train", *options, "--data", str(tmp_path / "elsewhere"))[0] == 0
+    monkeypatch.chdir(tmp_path)
+    assert line("train", "--resume", "run")[0] == 0
+
+
+def test_a_run_has_one_writer(line, folder, unbroken):
+    with locked(folder / "runs/unbroken"):
+        status, _, errors = line("train", "--resume", "runs/unbroken")
+    assert status == 1
+    assert "another process" in errors
+
+
+def test_an_edited_step_is_noticed(line, folder, unbroken):
+    shutil.copytree(folder / "runs/unbroken", folder / "runs/edited")
+    state = folder / "runs/edited/checkpoints/step-00000040/state.json"
+    state.write_text(state.read_text().replace('"step": 40', '"step": 30'))
+    status, _, errors = line("train", "--resume", "runs/edited")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "step 30 is not the folder's" in errors
