@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from .manifest import read_manifest
 from .shards import open_shard
+from .stream import refuse_damage
 
 if TYPE_CHECKING:
     import datasets
@@ -21,6 +22,7 @@ def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
     import datasets
 
     manifest = read_manifest(folder)
+    refuse_damage(folder, split, manifest)
     schema = manifest.tokenizer.schema()
     readers = [
         open_shard(folder / shard.file, manifest.tokenizer)

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import TypeAlias
 
-from spiketok.durable import PARTIAL
+from spiketok.durable import PARTIAL, partial_path
 from spiketok.errors import SpikeError
 
 from .checksums import damaged_ranges
 from .records import (
     MANIFEST,
     PLAN,
+    RECORD_NAME,
     RECORDS,
     SHARD_NAME,
     SPLITS,
@@ -26,27 +27,39 @@ from .records import (
 Committed: TypeAlias = dict[str, list[BlockRecord]]
 
 
-def foreign_names(folder: Path) -> list[str]:
-    """Return the names in a folder that no run of ours has put there."""
-    return sorted(path.name for path in folder.iterdir() if not is_ours(path))
+def foreign_names(folder: Path, whole: bool) -> list[str]:
+    """Return the names in a folder that no run of ours has put there.
+
+    Args:
+        folder: what is to become a shard folder.
+        whole: without a plan nothing is ours, whatever its name, but a plan's unfinished write.
+    """
+    if whole:
+        plan = partial_path(folder / PLAN).name
+        return sorted(path.name for path in folder.iterdir() if path.name != plan)
+    records = folder / RECORDS
+    paths = [*folder.iterdir(), *(records.iterdir() if records.is_dir() else [])]
+    return sorted(path.relative_to(folder).as_posix() for path in paths if not is_ours(path))
 
 
 def is_ours(path: Path) -> bool:
-    """Tell by its name whether a file of a shard folder is one of ours."""
+    """Tell by its name whether a file of a shard folder, or of its records, is one of ours."""
     name = path.name
     if name.startswith(".") and name.endswith(PARTIAL):
         name = name[1 : -len(PARTIAL)]
+    if path.parent.name == RECORDS:
+        return bool(RECORD_NAME.fullmatch(name))
     return name in (PLAN, TOKENIZER, MANIFEST, RECORDS) or bool(SHARD_NAME.fullmatch(name))
 
 
 def clear(folder: Path) -> None:
-    """Remove all that is ours from a folder; what says that it is complete goes first."""
-    for name in (MANIFEST, PLAN):
-        (folder / name).unlink(missing_ok=True)
+    """Remove all that is ours: first what says that it is complete, last what says whose it is."""
+    (folder / MANIFEST).unlink(missing_ok=True)
     records = folder / RECORDS
-    for path in [*records.glob("*"), *records.glob(".*"), *folder.iterdir()]:
-        if path != records and (is_ours(path) or path.parent == records):
+    for path in [*(records.iterdir() if records.is_dir() else []), *folder.iterdir()]:
+        if path.name not in (RECORDS, PLAN) and is_ours(path):
             path.unlink()
+    (folder / PLAN).unlink(missing_ok=True)
 
 
 def clear_unfinished(folder: Path, plan: str, units: int) -> dict[int, Committed]:
@@ -63,7 +76,7 @@ def clear_unfinished(folder: Path, plan: str, units: int) -> dict[int, Committed
         for name in names:
             keep |= {folder / name, block_record_path(folder, name)}
     for path in [*folder.iterdir(), *(folder / RECORDS).iterdir()]:
-        if path not in keep:
+        if path not in keep and is_ours(path):
             path.unlink()
     return unfinished
 

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from spiketok import Tokenizer
-from spiketok.durable import DISK, Disk, locked, write_durably
+from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
 from spiketok.errors import SpikeError
 
 from .json_files import parse
@@ -60,18 +60,19 @@ def write_shards(
     if out.exists() and not out.is_dir():
         raise SpikeError(f"{out}: is not a folder; choose another --out")
     tokenizer = Tokenizer.load(tokenizer_path)
+    # Read before anything is removed: the file may lie in the folder that is to be overwritten.
+    tokenizer_file = tokenizer_path.read_bytes()
     plan = make_plan(sources, tokenizer.fingerprint, settings)
     workers = workers or os.cpu_count() or 1
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out, disk)
         with locked(out):
             if not prepare(out, plan, overwrite):
                 return read_manifest(out)
             check_space(out, sources, tokens_of(tokenizer).dtype.itemsize)
             write_durably(out / PLAN, plan.to_json(), disk)
-            write_durably(out / TOKENIZER, tokenizer_path.read_bytes(), disk)
-            (out / RECORDS).mkdir(exist_ok=True)
-            disk.sync_folder(out)
+            write_durably(out / TOKENIZER, tokenizer_file, disk)
+            make_folder(out / RECORDS, disk)
             do_units(plan, list(sources), tokenizer, out, workers, report, disk)
             manifest = build_manifest(out, plan, tokens_of(tokenizer))
             write_manifest(out, manifest, disk)
@@ -91,10 +92,10 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
         SpikeError: the folder holds other things, or shards that are of another plan or damaged
             and not to be overwritten.
     """
-    if foreign := foreign_names(out):
-        raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
     path = out / PLAN
     present = path.read_bytes() if path.exists() else None
+    if foreign := foreign_names(out, whole=present is None and not overwrite):
+        raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
     if present == plan.to_json() and not overwrite:
         if not (out / MANIFEST).exists():
             return True

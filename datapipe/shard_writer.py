@@ -119,8 +119,8 @@ class ShardWriter:
     def commit(self) -> None:
         """Commit the shard that is open, if one is."""
         if self._open is not None:
-            shard, self._open = self._open, None
-            shard.commit()
+            self._open.commit()
+            self._open = None
             self.blocks += 1
 
     def __enter__(self) -> "ShardWriter":

@@ -14,6 +14,7 @@ from .records import SPLITS
 from .shards import Tokens, open_shard, read_batch
 from .verify import damaged_file, shard_damages
 
+LOSS_MASK = "loss_mask"
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -84,6 +85,8 @@ def open_stream(folder: Path, split: str = "train", verify: bool = True) -> Toke
     for shard in manifest.splits[split].shards:
         path = folder / shard.file
         reader = open_shard(path, manifest.tokenizer)
+        if LOSS_MASK in reader.schema.names:
+            raise SpikeError(f"{path}: has a {LOSS_MASK}, which would be lost; use a newer spike")
         numbers = range(reader.num_record_batches)
         found = [read_batch(reader, number, path).tokens for number in numbers]
         if sum(map(len, found)) != shard.tokens:

@@ -4,21 +4,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from spiketok import Tokenizer
 from spiketok.durable import write_durably
+from spiketok.errors import SpikeError
 from spiketok.held_out import is_held_out
 
-from .documents import document_ids, encode_documents
+from .documents import ID_BYTES, document_ids, encode_documents
 from .json_files import to_json
 from .plan import Plan
 from .reading import read_range
-from .records import SPLITS, UnitRecord, shard_name, unit_record_path
+from .records import SPLITS, BlockRecord, UnitRecord, shard_name, unit_record_path
 from .resume import Committed
 from .shard_writer import ShardWriter, Target
+from .shards import open_shard, read_batch, tokens_of
 from .sources import Source
 
 
@@ -53,7 +56,7 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
     """
     dropped: Counter[str] = Counter()
     documents = 0
-    to_skip = {split: sum(record.documents for record in committed[split]) for split in SPLITS}
+    done = {split: committed_ids(work, target.folder, committed[split]) for split in SPLITS}
     with ExitStack() as stack:
         writers = {
             split: stack.enter_context(ShardWriter(target, split, len(committed[split])))
@@ -63,9 +66,11 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
             documents += len(batch)
             ids = document_ids(batch.column("text"))
             for split, chosen in zip(SPLITS, split_masks(ids, work.plan), strict=True):
-                skipped = min(to_skip[split], int(chosen.sum()))
-                to_skip[split] -= skipped
-                part = np.flatnonzero(chosen)[skipped:]
+                found = np.flatnonzero(chosen)
+                skipped = min(len(done[split]), len(found))
+                same = np.array_equal(done[split][:skipped], ids[found[:skipped]])
+                refuse_change(same, work.sources[source])
+                done[split], part = done[split][skipped:], found[skipped:]
                 if len(part):
                     texts = choose(batch.column("text"), part)
                     rows = batch.column("row").to_numpy()[part]
@@ -74,6 +79,9 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
                             work.tokenizer, texts, rows, ids[part], source, work.threads
                         )
                     )
+        refuse_change(
+            not any(map(len, done.values())), work.sources[work.plan.units[target.unit][-1][0]]
+        )
         for writer in writers.values():
             writer.commit()
     record = UnitRecord(
@@ -88,6 +96,23 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
         dropped=dict(sorted(dropped.items())),
     )
     write_durably(unit_record_path(target.folder, target.unit), to_json(record), target.disk)
+
+
+def committed_ids(work: Work, folder: Path, records: list[BlockRecord]) -> np.ndarray:
+    """Return the names of the documents that are committed, in order: [n, 16] uint8."""
+    names = [np.empty((0, ID_BYTES), np.uint8)]
+    for record in records:
+        path = folder / record.file
+        reader = open_shard(path, tokens_of(work.tokenizer))
+        numbers = range(reader.num_record_batches)
+        names += [read_batch(reader, number, path).ids for number in numbers]
+    return np.concatenate(names)
+
+
+def refuse_change(same: bool, source: Source) -> None:
+    """Refuse to go on where the documents are not those that were committed."""
+    if not same:
+        raise SpikeError(f"{source.path}: has changed since its shards were begun; use --overwrite")
 
 
 def read_unit(work: Work, unit: int, dropped: Counter[str]) -> Iterator[tuple[int, pa.RecordBatch]]:

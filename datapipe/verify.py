@@ -1,6 +1,7 @@
 """Checks every byte of a finished folder, and says what is damaged and where."""
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import xxhash
@@ -34,9 +35,10 @@ def damages(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield f"{folder / name}: {complaint}"
         else:
             whole.add(name)
-    plan = manifest.files.get(PLAN)
-    if plan is None:
+    if PLAN not in manifest.files:
         yield f"{folder / MANIFEST}: does not list {PLAN}"
+    elif PLAN in whole and sha256((folder / PLAN).read_bytes()).hexdigest() != manifest.plan:
+        yield f"{folder / PLAN}: not the plan that the manifest names"
     expected = {MANIFEST, RECORDS, *manifest.files}
     for split in manifest.splits.values():
         for shard in split.shards:

@@ -9,7 +9,7 @@ import msgspec
 import torch
 
 from spiketok import Tokenizer
-from spiketok.durable import write_durably
+from spiketok.durable import make_folder, write_durably
 from spiketok.errors import SpikeError
 
 from .config import Config
@@ -57,7 +57,7 @@ def create_run(
     """
     if (folder / METRICS).exists() or newest_checkpoint(folder):
         raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_durably(folder / CONFIG, dump_config(config).encode())
     tokenizer.save(folder / TOKENIZER)
     lineage = Lineage(

@@ -49,7 +49,9 @@ from .tokenizer import warn_skipped
     show_default=True,
     help="A shard ends with the document that brings it to this many tokens.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace a folder made by another plan.")
+@click.option(
+    "--overwrite", is_flag=True, help="Begin anew, whatever the folder holds of earlier shards."
+)
 @json_option
 @common_options
 def shard(
@@ -79,7 +81,14 @@ def shard(
     vocabulary = Tokenizer.load(tokenizer_path).vocabulary
     inputs = inputs or vocabulary.inputs
     for name, otherwise in (("text_field", "text"), ("errors", "strict")):
-        options[name] = options[name] or vocabulary.settings.get(name, otherwise)
+        options[name] = options[name] or str(vocabulary.settings.get(name, otherwise))
+    seen_from = vocabulary.settings.get("held_out", 0.0)
+    if inputs == vocabulary.inputs and options["validation"] > seen_from:
+        remark(
+            f"the tokenizer held out {seen_from} of the documents: it has seen those beyond that "
+            f"in the {options['validation']} for validation",
+            quiet,
+        )
     if not inputs:
         raise SpikeError(
             f"{tokenizer_path} names no inputs; say what to shard: spike shard INPUT… --out {out}"

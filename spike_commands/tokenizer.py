@@ -113,7 +113,7 @@ def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **op
         sample_bytes=options["sample_mib"] << 20,
     )
     sources, skipped = find_sources(corpora)
-    check_out(out, [source.path for source in sources])
+    check_out(out, [source.path.absolute() for source in sources])
     warn_skipped(skipped, quiet)
     total_mb = sum(source.bytes for source in sources) / 1e6
     with progress_bar("train", 100.0, "%", quiet) as report:
@@ -214,6 +214,8 @@ def check_out(out: Path, inputs: list[Path]) -> None:
 
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise SpikeError(f"{out}: not a file in an existing folder; choose another --out")
+    if any("\udc80" <= letter <= "\udcff" for path in (out, *inputs) for letter in str(path)):
+        raise SpikeError(f"{str(out)!a} or an input: the name is not UTF-8; rename the folder")
     if out.resolve() in [path.resolve() for path in inputs]:
         raise SpikeError(f"{out}: is one of the inputs; choose another --out")
 

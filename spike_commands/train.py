@@ -157,7 +157,7 @@ def run_training(
     from model.run_folder import create_run
     from model.training.trainer import train as train_model
     from spiketok import Tokenizer
-    from spiketok.durable import locked
+    from spiketok.durable import locked, make_folder
 
     vocab_size = checked_vocabulary(config, data_folder)
     tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
@@ -170,7 +170,7 @@ def run_training(
     open_batches(0)  # too little data is told before the run folder is made
     validation = validation_windows(config, data_folder, quiet)
     fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     started = time.monotonic()
     with (
         locked(folder),

@@ -85,7 +85,8 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
         raise FileExistsError(f"{path} exists already")
     partial = partial_path(path)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    make_folder(path.parent, disk)
+    partial.mkdir()
     try:
         yield partial
         for file in sorted(partial.iterdir()):
@@ -97,6 +98,14 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     disk.sync_folder(path.parent)
+
+
+def make_folder(path: Path, disk: Disk = DISK) -> None:
+    """Make a folder and those above it, each name on the device before the next."""
+    if not path.is_dir():
+        make_folder(path.absolute().parent, disk)
+        path.mkdir(exist_ok=True)
+        disk.sync_folder(path.absolute().parent)
 
 
 @contextmanager

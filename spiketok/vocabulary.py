@@ -85,6 +85,8 @@ class Vocabulary:
             reserved_name(token) if kind == RESERVED else entry.decode("latin-1")
             for token, (kind, entry) in enumerate(zip(self.kinds, self.entries, strict=True))
         ]
+        if len(set(keys)) < len(keys):
+            raise SpikeError(f"{path}: a piece is spelled as a special token; leave that piece out")
         folder = path.absolute().parent
         content = {
             "vocab": {key: token for token, key in enumerate(keys)},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from spiketok.durable import write_durably
+from spiketok.durable import DISK, write_durably
 from spiketok.errors import SpikeError
 
 Metrics = dict[str, int | float]
@@ -22,6 +22,7 @@ def sync_metrics(path: Path) -> None:
     """Bring the lines to the device; a checkpoint must not outlive the lines before it."""
     with path.open("ab") as file:
         os.fsync(file.fileno())
+    DISK.sync_folder(path.parent)
 
 
 def cut_back_metrics(path: Path, step: int) -> None:

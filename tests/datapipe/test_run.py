@@ -173,3 +173,39 @@ def test_too_small_a_disk_is_refused_before_work(shard, tmp_path, monkeypatch):
     with pytest.raises(SpikeError, match="MB are needed"):
         shard(tmp_path / "data")
     assert not list(Path(tmp_path / "data").iterdir())
+
+
+def test_the_tokenizer_may_lie_in_the_folder_that_is_overwritten(shard, corpus, tmp_path):
+    out = tmp_path / "data"
+    shard(out)
+    before = (out / "tokenizer.json").read_bytes()
+    sources, _ = find_sources([corpus])
+    settings = ShardSettings(errors="skip")
+    write_shards(sources, out / "tokenizer.json", out, settings, overwrite=True)
+    assert (out / "tokenizer.json").read_bytes() == before
+    assert not verify_folder(out)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "tokenizer.json", "records/thesis.tex"])
+def test_files_with_our_names_but_no_plan_are_not_ours(shard, tmp_path, name):
+    path = tmp_path / "data" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("precious")
+    with pytest.raises(SpikeError, match="not a shard folder"):
+        shard(tmp_path / "data")
+    assert path.read_text() == "precious"
+
+
+def test_inputs_that_changed_since_the_first_shards_are_refused(tokenizer_path, tmp_path):
+    lines = [json.dumps({"text": f"document {number} " * 40}) for number in range(3000)]
+    path, out = tmp_path / "words.jsonl", tmp_path / "data"
+    path.write_text("\n".join(lines))
+    settings = ShardSettings(validation=0, shard_tokens=20_000)
+    write_shards(find_sources([path])[0], tokenizer_path, out, settings)
+    for name in ("manifest.json", "records/unit-000000.json"):
+        (out / name).unlink()
+    middle = len(lines) // 4
+    lines[middle] = lines[middle].replace("document", "DOCUMENT")
+    path.write_text("\n".join(lines))
+    with pytest.raises(SpikeError, match="has changed since"):
+        write_shards(find_sources([path])[0], tokenizer_path, out, settings)

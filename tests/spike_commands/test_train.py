@@ -15,14 +15,14 @@ from spiketok.durable import locked
 CLI = Path(__file__).parents[2] / "cli.py"
 REACHED = "checkpoints/step-00000020"
 LONGER = [
-    *("--set", "train.steps=40", "--set", "train.log_every=1"),
-    *("--set", "checkpoint.every=5", "--set", "checkpoint.keep=100"),
+    *("--set", "train.steps=300", "--set", "train.log_every=1"),
+    *("--set", "checkpoint.every=20", "--set", "checkpoint.keep=100"),
 ]
 
 
 def contents(run):
     """The last checkpoint and all that was logged, the speed of the steps apart."""
-    last = run / "checkpoints/step-00000040"
+    last = run / "checkpoints/step-00000300"
     found = {path.name: path.read_bytes() for path in last.iterdir()}
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return found, [{**line, "tokens_per_second": None} for line in lines]
@@ -30,7 +30,7 @@ def contents(run):
 
 @pytest.fixture(scope="module")
 def unbroken(folder, tiny, process):
-    """A run of 40 steps that nothing disturbed, and the options that made it."""
+    """A run of 300 steps that nothing disturbed, and the options that made it."""
     options = ["--config", "base.toml", "--quiet", *tiny, *LONGER, "--set", "train.threads=2"]
     done = process(folder, "train", *options, "--out", "runs/unbroken")
     assert done.returncode == 0, done.stderr
@@ -55,7 +55,7 @@ def test_resuming_gives_the_bytes_of_an_unbroken_run(folder, process, unbroken, 
     found, errors = start_and_signal(folder, options, out, number)
     assert found == status, errors
     steps = len((folder / out / "metrics.jsonl").read_text().splitlines())
-    assert 20 <= steps < 40
+    assert 20 <= steps < 300
     done = process(folder, "train", "--resume", out, "--quiet")
     assert done.returncode == 0, done.stderr
     assert contents(folder / out) == expected
@@ -94,8 +94,8 @@ def test_a_run_has_one_writer(line, folder, unbroken):
 
 def test_an_edited_step_is_noticed(line, folder, unbroken):
     shutil.copytree(folder / "runs/unbroken", folder / "runs/edited")
-    state = folder / "runs/edited/checkpoints/step-00000040/state.json"
-    state.write_text(state.read_text().replace('"step": 40', '"step": 30'))
+    state = folder / "runs/edited/checkpoints/step-00000300/state.json"
+    state.write_text(state.read_text().replace('"step": 300', '"step": 30'))
     status, _, errors = line("train", "--resume", "runs/edited")
     assert (status, errors.count("\n")) == (1, 1)
     assert "step 30 is not the folder's" in errors
