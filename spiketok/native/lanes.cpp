@@ -6,8 +6,6 @@
 namespace spike {
 namespace {
 
-// Three chains of loads keep a core busy while none of them waits for another.
-constexpr std::size_t LANES = 3;
 // Fewer bytes than this are not worth the turn.
 constexpr std::size_t SHORTEST_TURN = 32;
 
@@ -28,43 +26,42 @@ Lane<Id> enter(const Cell* cells, Slice<Id>& slice) {
     return {slice.begin + 1, slice.stop, cells[*slice.begin], slice.ids, &slice};
 }
 
-// Without a branch that depends on the text: which outcome comes is hard to foretell, so both are
-// computed. The next byte, too, is loaded for both before the choice.
+// Without a branch that depends on the text: which way a step goes is hard to foretell, so both are
+// computed and a mask chooses.
 template <class Id, std::size_t COUNT>
 void take_turn(const Cell* const cells, std::array<Lane<Id>, LANES>& lanes, std::size_t steps) {
     const std::uint8_t* at[COUNT];
-    Id* out[COUNT];
     Cell cell[COUNT];
-    std::uint8_t byte[COUNT];
+    Id* out[COUNT];
     for (std::size_t i = 0; i < COUNT; ++i) {
         at[i] = lanes[i].at;
-        out[i] = lanes[i].out;
         cell[i] = lanes[i].cell;
-        byte[i] = *at[i];
+        out[i] = lanes[i].out;
     }
     for (; steps > 0; --steps) {
         for (std::size_t i = 0; i < COUNT; ++i) {
-            const Cell longer = cells[base(cell[i]) + byte[i]];
+            const std::uint64_t byte = *at[i];
+            const Cell longer = cells[base(cell[i]) + byte];
             const std::uint8_t* const end = at[i] - overrun(cell[i]);
             const Cell fresh = cells[*end];
-            const std::uint8_t if_longer = at[i][1], if_fresh = end[1];
+            const auto difference = static_cast<std::int64_t>(label(longer ^ byte));
+            // All bits are ones where the token grows, else zeros.
+            const std::int64_t grows = (difference - 1) >> 63;
             // Overwritten until the token is closed.
             *out[i] = static_cast<Id>(token(cell[i]));
-            const bool grows =
-                __builtin_expect_with_probability(label(longer) == byte[i], 1, 0.5);
-            out[i] += !grows;
-            at[i] = (grows ? at[i] : end) + 1;
-            byte[i] = grows ? if_longer : if_fresh;
-            cell[i] = grows ? longer : fresh;
+            out[i] += 1 + grows;
+            at[i] = end + 1 + (overrun(cell[i]) & static_cast<std::size_t>(grows));
+            cell[i] = fresh ^ ((fresh ^ longer) & static_cast<Cell>(grows));
         }
     }
     for (std::size_t i = 0; i < COUNT; ++i) {
         lanes[i].at = at[i];
-        lanes[i].out = out[i];
         lanes[i].cell = cell[i];
+        lanes[i].out = out[i];
     }
 }
 
+// Encodes what is left of a slice.
 template <class Id>
 void finish(const Cell* const cells, Lane<Id> lane) {
     Slice<Id>& slice = *lane.slice;
@@ -96,10 +93,10 @@ void encode_slices(const Trie& trie, std::span<Slice<Id>> slices) {
             }
         }
         if (busy == 0) return;
-        // A step takes one byte at most, and looks at the one behind it.
+        // A step moves on by one byte at most.
         std::size_t steps = lanes[0].left();
         for (std::size_t i = 1; i < busy; ++i) steps = std::min(steps, lanes[i].left());
-        --steps;
+        if (busy == 4) take_turn<Id, 4>(cells, lanes, steps);
         if (busy == 3) take_turn<Id, 3>(cells, lanes, steps);
         if (busy == 2) take_turn<Id, 2>(cells, lanes, steps);
         if (busy == 1) take_turn<Id, 1>(cells, lanes, steps);

@@ -9,6 +9,9 @@
 
 namespace spike {
 
+// How many chains of loads keep a core busy while each of them waits.
+inline constexpr std::size_t LANES = 4;
+
 // A part of a document, and the ids of the tokens that begin in it.
 template <class Id>
 struct Slice {

@@ -9,13 +9,11 @@
 namespace spike {
 namespace {
 
-constexpr std::size_t LEAST_SLICE = 1 << 10, MOST_SLICE = 1 << 16;
-// A multiple of the lanes of a core, so that none of them runs empty early.
-constexpr std::size_t SLICES_OF_A_TASK = 9;
+constexpr std::size_t LEAST_SLICE = 1 << 10, MOST_SLICE = 1 << 14, SLICES_OF_A_TASK = 32;
 
-// A text that is alone is cut into a slice for each lane.
+// A text that is alone becomes a slice for each lane.
 std::size_t good_slice(std::size_t total) {
-    return std::clamp(total / 3 + 1, LEAST_SLICE, MOST_SLICE);
+    return std::clamp(total / LANES + 1, LEAST_SLICE, MOST_SLICE);
 }
 
 // Cuts texts into slices. Between two slices of a text is an empty one, room for a bridge.
@@ -26,9 +24,9 @@ std::vector<Slice<Id>> cut(const Texts& texts, std::size_t slice_bytes) {
     for (std::size_t i = 0; i < texts.size(); ++i) {
         const std::uint8_t* begin = texts[i].data();
         const std::uint8_t* const limit = begin + texts[i].size();
-        std::size_t left = std::max<std::size_t>(1, (texts[i].size() + slice_bytes - 1) / slice_bytes);
-        for (; left > 1; --left) {
-            const std::uint8_t* const stop = begin + (limit - begin) / left;
+        std::size_t more = texts[i].empty() ? 0 : (texts[i].size() - 1) / slice_bytes;
+        for (; more > 0; --more) {
+            const std::uint8_t* const stop = begin + static_cast<std::size_t>(limit - begin) / (more + 1);
             slices.push_back({begin, stop, limit});
             slices.push_back({stop, stop, limit});
             begin = stop;
@@ -118,7 +116,8 @@ Encoded<Id> encode(const Trie& trie, const Texts& texts, unsigned threads,
         memory[task] = encode_task(trie, slices_of(task));
     });
     for (std::size_t i = 0; i < slices.size(); ++i) {
-        if (slices[i].bytes() > 0 || slices[i].stop == slices[i].limit) continue;
+        const bool is_bridge = slices[i].bytes() == 0 && slices[i].stop < slices[i].limit;
+        if (!is_bridge) continue;
         memory.push_back(join(trie, slices[i - 1].end, slices[i + 1]));
         slices[i].ids = memory.back().data();
         slices[i].count = memory.back().size();

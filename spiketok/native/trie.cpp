@@ -130,7 +130,7 @@ class Builder {
         if (node.first < node.last) found = children(node, depth, &base);
         resize(std::max<std::size_t>(node.cell, places_.last()) + 1);
         trie_.cells[node.cell] |=
-            Cell{node.token} << 40 | Cell{base} << 16 | Cell{node.overrun} << 8;
+            Cell{base} << 40 | Cell{node.token} << 16 | Cell{node.overrun} << 8;
         return found;
     }
 

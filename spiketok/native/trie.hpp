@@ -14,13 +14,13 @@ inline constexpr std::size_t LONGEST_ENTRY = 255;
 inline constexpr std::size_t MOST_ENTRIES = (1u << 24) - 1;
 
 // A node, packed so that one load tells all that a step of the encoder asks: from the highest bits
-// down 24 of the token, 24 of the base, 8 of the overrun, 8 of the label.
+// down 24 of the base, 24 of the token, 8 of the overrun, 8 of the label.
 using Cell = std::uint64_t;
 
-// The id of the longest entry on the way to the node.
-inline std::uint32_t token(Cell cell) { return static_cast<std::uint32_t>(cell >> 40); }
 // From the node, byte c leads to the cell base + c if the label there is c.
-inline std::size_t base(Cell cell) { return (cell >> 16) & 0xFFFFFF; }
+inline std::size_t base(Cell cell) { return cell >> 40; }
+// The id of the longest entry on the way to the node.
+inline std::uint32_t token(Cell cell) { return (cell >> 16) & 0xFFFFFF; }
 // How many bytes the node lies behind the end of that longest entry.
 inline std::size_t overrun(Cell cell) { return (cell >> 8) & 0xFF; }
 inline std::uint8_t label(Cell cell) { return static_cast<std::uint8_t>(cell); }

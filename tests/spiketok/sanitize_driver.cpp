@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "decoder.hpp"
 #include "matcher.hpp"
 #include "pairs.hpp"
 #include "trie.hpp"
