@@ -129,11 +129,10 @@ def generate(
       spike generate runs/base "It was a dark night"
       spike generate runs/base "def main(" --temperature 0.5 --seed 7
     """
-    import codecs
-
     let_threads_sleep()
     from model.run_folder import load_run
     from model.training.device import choose_device
+    from spiketok import StreamDecoder
 
     from .sampling import continue_prompt
 
@@ -141,15 +140,15 @@ def generate(
     text = prompt.encode("utf-8", "surrogateescape")
     if not (as_json or quiet):
         click.echo(prompt, nl=False)
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder = StreamDecoder(loaded.tokenizer)
     ids, written = [], ""
     for token in continue_prompt(loaded.model, loaded.tokenizer, text, **options):
         ids.append(token)
-        piece = decoder.decode(loaded.tokenizer.decode_bytes([token]))
+        piece = decoder.add(token)
         written += piece
         if not as_json:
             click.echo(piece, nl=False)
-    tail = decoder.decode(b"", final=True)
+    tail = decoder.finish()
     if as_json:
         print_result({"prompt": prompt, "text": written + tail, "ids": ids}, as_json)
     else:
