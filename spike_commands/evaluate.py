@@ -141,28 +141,27 @@ def generate(
       spike generate runs/base "It was a dark night"
       spike generate runs/base "def main(" --temperature 0.5 --seed 7
     """
-    import codecs
-
     let_threads_sleep()
     from model.run_folder import load_run
     from model.training.device import choose_device
+    from spiketok import StreamDecoder
 
     from .sampling import continue_prompt
 
     loaded = load_run(run, choose_device(device))
     text = prompt.encode("utf-8", "surrogateescape")
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder = StreamDecoder(loaded.tokenizer)
     ids, written = [], ""
     drawn = continue_prompt(loaded.model, loaded.tokenizer, text, **options)
     if not as_json:
         click.echo(prompt, nl=False)
     for token in drawn:
         ids.append(token)
-        piece = decoder.decode(loaded.tokenizer.decode_bytes([token]))
+        piece = decoder.add(token)
         written += piece
         if not as_json:
             click.echo(piece, nl=False)
-    tail = decoder.decode(b"", final=True)
+    tail = decoder.finish()
     if as_json:
         print_result({"prompt": prompt, "text": written + tail, "ids": ids}, as_json)
     else:

@@ -18,9 +18,18 @@ class Matcher:
         """Entry i is `entries[offsets[i]:offsets[i + 1]]` and becomes `ids[i]`."""
 
     def encode(
-        self, texts: NDArray[np.uint8], offsets: NDArray[np.int64], threads: int, wide: bool
+        self,
+        texts: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        threads: int,
+        wide: bool,
+        slice_bytes: int = 0,
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return the ids (uint32 if `wide`, else uint16) and the offsets of each text's ids."""
+        """Return the ids (uint32 if `wide`, else uint16) and the offsets of each text's ids.
+
+        Longer texts are encoded in slices of at most `slice_bytes`, 0 being a good size; the result
+        does not depend on it.
+        """
 
 class Decoder:
     """Concatenation of the entries."""

@@ -120,26 +120,58 @@ class Tokenizer:
         Raises:
             SpikeError: the ids are no integers in one dimension, or one is out of range.
         """
-        array = np.asarray(ids)
-        if array.size == 0:
-            return b""
-        if array.dtype.kind not in "iu" or array.ndim != 1:
-            raise SpikeError(f"ids: {array.ndim}-d array of {array.dtype}; pass a list of integers")
-        if array.dtype not in (np.uint16, np.uint32, np.int64):
-            if array.dtype == np.uint64:
-                array = np.minimum(array, np.iinfo(np.int64).max)
-            array = array.astype(np.int64)
+        array = integers(ids)
         try:
-            return self._decoder.decode(np.ascontiguousarray(array))
+            return self._decoder.decode(array)
         except ValueError as error:
             raise SpikeError(f"ids: {error}; were they made by another tokenizer?") from None
+
+    def byte_offsets(self, ids: ArrayLike) -> NDArray[np.int64]:
+        """Return where the bytes of each of the ids [tokens] begin and the last ones end.
+
+        Special tokens are no text: they add nothing, as in `byte_lengths`. So these are places in
+        the document that was encoded; in `decode_bytes` names of special tokens come on top.
+
+        Returns:
+            Bytes, int64 [tokens + 1], from 0.
+
+        Raises:
+            SpikeError: as `decode_bytes`.
+        """
+        array = integers(ids)
+        wrong = np.flatnonzero((array < 0) | (array >= self.vocab_size))
+        if len(wrong):
+            raise SpikeError(
+                f"ids: id {array[wrong[0]]} at position {wrong[0]} is not below the vocabulary's "
+                f"{self.vocab_size}; were they made by another tokenizer?"
+            )
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.byte_lengths[array])])
+
+
+def integers(ids: ArrayLike) -> NDArray[Any]:
+    """Return ids [tokens] as the native code takes them: contiguous uint16, uint32 or int64."""
+    array = np.asarray(ids)
+    if array.size == 0:
+        return np.empty(0, np.int64)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise SpikeError(f"ids: {array.ndim}-d array of {array.dtype}; pass a list of integers")
+    if array.dtype not in (np.uint16, np.uint32, np.int64):
+        if array.dtype == np.uint64:
+            array = np.minimum(array, np.iinfo(np.int64).max)
+        array = array.astype(np.int64)
+    return np.ascontiguousarray(array)
 
 
 def matcher(vocabulary: Vocabulary) -> Matcher:
     """Build the native table of all entries that text can become."""
     tokens = np.flatnonzero(np.frombuffer(vocabulary.kinds, np.uint8) == PIECE)
     entries, offsets = join(vocabulary.entries[token] for token in tokens)
-    return Matcher(entries, offsets, tokens.astype(np.uint32))
+    try:
+        return Matcher(entries, offsets, tokens.astype(np.uint32))
+    except ValueError as error:
+        raise SpikeError(
+            f"the vocabulary: {error}; train one with fewer or shorter entries"
+        ) from None
 
 
 def special_pattern(names: Mapping[str, int]) -> re.Pattern[bytes]:

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "decoder.hpp"
 #include "matcher.hpp"
 #include "pairs.hpp"
 #include "texts.hpp"
@@ -48,19 +49,19 @@ class Matcher {
     }
 
     nb::tuple encode(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets,
-                     unsigned threads, bool wide) const {
+                     unsigned threads, bool wide, std::size_t slice_bytes) const {
         if (wide_ && !wide) throw std::invalid_argument("the ids do not fit 16 bits");
         const Texts texts(view(bytes), view(offsets));
-        return wide ? encode_as<std::uint32_t>(texts, threads)
-                    : encode_as<std::uint16_t>(texts, threads);
+        return wide ? encode_as<std::uint32_t>(texts, threads, slice_bytes)
+                    : encode_as<std::uint16_t>(texts, threads, slice_bytes);
     }
 
   private:
     template <class Id>
-    nb::tuple encode_as(const Texts& texts, unsigned threads) const {
+    nb::tuple encode_as(const Texts& texts, unsigned threads, std::size_t slice_bytes) const {
         auto encoded = [&] {
             nb::gil_scoped_release free;
-            return spike::encode<Id>(trie_, texts, threads);
+            return spike::encode<Id>(trie_, texts, threads, slice_bytes);
         }();
         return nb::make_tuple(give(std::move(encoded.ids)), give(std::move(encoded.offsets)));
     }
@@ -121,7 +122,8 @@ NB_MODULE(_native, module) {
         .def(nb::init<const Input<std::uint8_t>&, const Input<std::int64_t>&,
                       const Input<std::uint32_t>&>(),
              "entries"_a, "offsets"_a, "ids"_a)
-        .def("encode", &Matcher::encode, "texts"_a, "offsets"_a, "threads"_a, "wide"_a);
+        .def("encode", &Matcher::encode, "texts"_a, "offsets"_a, "threads"_a, "wide"_a,
+             "slice_bytes"_a = 0);
     nb::class_<Decoder>(module, "Decoder")
         .def(nb::init<const Input<std::uint8_t>&, const Input<std::int64_t>&>(), "entries"_a,
              "offsets"_a)

@@ -1,155 +1,149 @@
 #include "matcher.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
-#include <stdexcept>
+#include <vector>
 
+#include "lanes.hpp"
 #include "parallel.hpp"
 
 namespace spike {
 namespace {
 
-constexpr std::size_t TASK_BYTES = 1 << 19;
+constexpr std::size_t LEAST_SLICE = 1 << 10, MOST_SLICE = 1 << 14, SLICES_OF_A_TASK = 32;
 
-// Encodes one text to `out`, which has room for as many ids as the text has bytes.
-template <class Id>
-Id* encode_text(const Trie& trie, std::span<const std::uint8_t> text, Id* out) {
-    const std::uint32_t* const cells = trie.cells.data();
-    const std::uint32_t* const ends = trie.ends.data();
-    const std::uint8_t* at = text.data();
-    const std::uint8_t* const stop = at + text.size();
-    const auto close = [&](std::uint32_t cell) {
-        const std::uint32_t end = ends[cell];
-        at -= end & 255;
-        *out++ = static_cast<Id>(end >> 8);
-    };
-    // A token that begins before `safe` needs no check for the end of the text.
-    const std::uint8_t* const safe = stop - std::min(trie.longest, text.size());
-    while (at < safe) {
-        std::uint32_t cell = *at++;
-        for (std::uint32_t state = cells[cell];;) {
-            const std::uint32_t next = (state >> 8) + *at;
-            state = cells[next];
-            if ((state & 255) != *at) break;
-            cell = next;
-            ++at;
-        }
-        close(cell);
-    }
-    while (at < stop) {
-        std::uint32_t cell = *at++;
-        for (; at < stop; ++at) {
-            const std::uint32_t next = (cells[cell] >> 8) + *at;
-            if ((cells[next] & 255) != *at) break;
-            cell = next;
-        }
-        close(cell);
-    }
-    return out;
+// A text that is alone becomes a slice for each lane.
+std::size_t good_slice(std::size_t total) {
+    return std::clamp(total / LANES + 1, LEAST_SLICE, MOST_SLICE);
 }
 
-// The first text of each task, and behind the last one the number of texts.
-std::vector<std::size_t> cut_tasks(const Texts& texts) {
+// Cuts texts into slices. Between two slices of a text is an empty one, room for a bridge.
+template <class Id>
+std::vector<Slice<Id>> cut(const Texts& texts, std::size_t slice_bytes) {
+    std::vector<Slice<Id>> slices;
+    slices.reserve(texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        const std::uint8_t* begin = texts[i].data();
+        const std::uint8_t* const limit = begin + texts[i].size();
+        std::size_t more = texts[i].empty() ? 0 : (texts[i].size() - 1) / slice_bytes;
+        for (; more > 0; --more) {
+            const std::uint8_t* const stop = begin + static_cast<std::size_t>(limit - begin) / (more + 1);
+            slices.push_back({begin, stop, limit});
+            slices.push_back({stop, stop, limit});
+            begin = stop;
+        }
+        slices.push_back({begin, limit, limit});
+    }
+    return slices;
+}
+
+// The first slice of each task, and behind the last one the number of slices.
+template <class Id>
+std::vector<std::size_t> share(std::span<const Slice<Id>> slices, std::size_t task_bytes) {
     std::vector<std::size_t> first{0};
-    for (std::size_t i = 0, bytes = 0; i < texts.size(); ++i) {
-        if (bytes >= TASK_BYTES) {
+    for (std::size_t i = 0, bytes = 0; i < slices.size(); ++i) {
+        if (bytes >= task_bytes) {
             first.push_back(i);
             bytes = 0;
         }
         // Empty texts cost something too.
-        bytes += texts[i].size() + 16;
+        bytes += slices[i].bytes() + 16;
     }
-    first.push_back(texts.size());
+    first.push_back(slices.size());
     return first;
+}
+
+// Encodes the slices and returns the memory that holds their ids.
+template <class Id>
+std::vector<Id> encode_task(const Trie& trie, std::span<Slice<Id>> slices) {
+    std::size_t bytes = 0, count = 0;
+    for (const Slice<Id>& slice : slices) bytes += slice.bytes();
+    const Array<Id> room(bytes);
+    Id* free = room.items.get();
+    for (Slice<Id>& slice : slices) {
+        slice.ids = free;
+        free += slice.bytes();
+    }
+    encode_slices(trie, slices);
+    for (const Slice<Id>& slice : slices) count += slice.count;
+    std::vector<Id> ids;
+    ids.reserve(count);
+    for (Slice<Id>& slice : slices) {
+        Id* const place = ids.data() + ids.size();
+        ids.insert(ids.end(), slice.ids, slice.ids + slice.count);
+        slice.ids = place;
+    }
+    return ids;
+}
+
+// Makes slice `right`, which was encoded as if its document began there, go on where `left` ended:
+// the bridge takes tokens from there, and right loses its first ones, until both are at the same
+// byte. What follows only depends on that place, so it is the same. Returns the bridge's ids.
+template <class Id>
+std::vector<Id> join(const Trie& trie, const std::uint8_t* left_end, Slice<Id>& right) {
+    std::vector<Id> bridge;
+    const std::uint8_t *at = left_end, *from = right.begin;
+    while (at != from) {
+        if (at < from) {
+            const Cell first = trie.cells[*at++];
+            const Cell closed = close_token(trie.cells.data(), first, at, right.limit);
+            bridge.push_back(static_cast<Id>(token(closed)));
+        } else if (right.count > 0) {
+            from += trie.lengths[*right.ids++];
+            --right.count;
+        } else {
+            right.end = at;
+            break;
+        }
+    }
+    return bridge;
 }
 
 }  // namespace
 
 template <class Id>
-Encoded<Id> encode(const Trie& trie, const Texts& texts, unsigned threads) {
-    const std::vector<std::size_t> first = cut_tasks(texts);
+Encoded<Id> encode(const Trie& trie, const Texts& texts, unsigned threads,
+                   std::size_t slice_bytes) {
+    if (slice_bytes == 0) slice_bytes = good_slice(texts.total());
+    std::vector<Slice<Id>> slices = cut<Id>(texts, slice_bytes);
+    const std::vector<std::size_t> first =
+        share(std::span<const Slice<Id>>(slices), slice_bytes * SLICES_OF_A_TASK);
     const std::size_t tasks = first.size() - 1;
-    std::vector<std::vector<Id>> parts(tasks);
-    Array<std::int64_t> offsets(texts.size() + 1);
+    std::vector<std::vector<Id>> memory(tasks);
+    const auto slices_of = [&](std::size_t task) {
+        return std::span(slices).subspan(first[task], first[task + 1] - first[task]);
+    };
     for_each_task(tasks, threads, [&](std::size_t task) {
-        Array<Id> room(texts.begin(first[task + 1]) - texts.begin(first[task]));
-        Id* out = room.items.get();
-        for (std::size_t i = first[task]; i < first[task + 1]; ++i) {
-            Id* const start = out;
-            out = encode_text(trie, texts[i], start);
-            offsets.items[i + 1] = out - start;
-        }
-        parts[task].assign(room.items.get(), out);
+        memory[task] = encode_task(trie, slices_of(task));
     });
+    for (std::size_t i = 0; i < slices.size(); ++i) {
+        const bool is_bridge = slices[i].bytes() == 0 && slices[i].stop < slices[i].limit;
+        if (!is_bridge) continue;
+        memory.push_back(join(trie, slices[i - 1].end, slices[i + 1]));
+        slices[i].ids = memory.back().data();
+        slices[i].count = memory.back().size();
+    }
+    Array<std::int64_t> offsets(texts.size() + 1);
+    std::vector<std::size_t> places(slices.size());
+    std::size_t count = 0;
     offsets.items[0] = 0;
-    for (std::size_t i = 0; i < texts.size(); ++i) offsets.items[i + 1] += offsets.items[i];
-    Array<Id> ids(static_cast<std::size_t>(offsets.items[texts.size()]));
+    for (std::size_t i = 0, text = 0; i < slices.size(); ++i) {
+        places[i] = count;
+        count += slices[i].count;
+        if (slices[i].stop == slices[i].limit) {
+            offsets.items[++text] = static_cast<std::int64_t>(count);
+        }
+    }
+    Array<Id> ids(count);
     for_each_task(tasks, threads, [&](std::size_t task) {
-        std::ranges::copy(parts[task], ids.items.get() + offsets.items[first[task]]);
-        parts[task] = {};
+        for (std::size_t i = first[task]; i < first[task + 1]; ++i) {
+            std::copy_n(slices[i].ids, slices[i].count, ids.items.get() + places[i]);
+        }
+        memory[task] = {};
     });
     return {std::move(ids), std::move(offsets)};
 }
 
-template Encoded<std::uint16_t> encode(const Trie&, const Texts&, unsigned);
-template Encoded<std::uint32_t> encode(const Trie&, const Texts&, unsigned);
-
-namespace {
-
-// Entries up to this long are copied whole, whatever their length: a constant is faster.
-constexpr std::size_t COPIED_AT_ONCE = 16;
-
-}  // namespace
-
-DecodingTable::DecodingTable(const Texts& entries) {
-    if (entries.total() > std::numeric_limits<std::uint32_t>::max() - COPIED_AT_ONCE) {
-        throw std::invalid_argument("the vocabulary is too large");
-    }
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-        entries_.push_back({static_cast<std::uint32_t>(bytes_.size()),
-                            static_cast<std::uint32_t>(entries[i].size())});
-        bytes_.append(entries[i].begin(), entries[i].end());
-    }
-    bytes_.append(COPIED_AT_ONCE, '\0');
-}
-
-template <class Id>
-std::size_t DecodingTable::measure(std::span<const Id> ids) const {
-    std::size_t total = 0;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        // A negative id becomes a very large one.
-        if (static_cast<std::uint64_t>(ids[i]) >= entries_.size()) {
-            throw std::invalid_argument("id " + std::to_string(ids[i]) + " at position " +
-                                        std::to_string(i) + " is not below the vocabulary's " +
-                                        std::to_string(entries_.size()));
-        }
-        total += entries_[static_cast<std::size_t>(ids[i])].length;
-    }
-    return total;
-}
-
-template <class Id>
-void DecodingTable::decode(std::span<const Id> ids, std::span<char> out) const {
-    char* at = out.data();
-    const char* const stop = at + out.size();
-    for (const Id id : ids) {
-        const Entry entry = entries_[static_cast<std::size_t>(id)];
-        const char* const source = bytes_.data() + entry.start;
-        if (entry.length <= COPIED_AT_ONCE && stop - at >= std::ptrdiff_t{COPIED_AT_ONCE}) {
-            std::memcpy(at, source, COPIED_AT_ONCE);
-        } else {
-            std::copy_n(source, entry.length, at);
-        }
-        at += entry.length;
-    }
-}
-
-template std::size_t DecodingTable::measure(std::span<const std::uint16_t>) const;
-template std::size_t DecodingTable::measure(std::span<const std::uint32_t>) const;
-template std::size_t DecodingTable::measure(std::span<const std::int64_t>) const;
-template void DecodingTable::decode(std::span<const std::uint16_t>, std::span<char>) const;
-template void DecodingTable::decode(std::span<const std::uint32_t>, std::span<char>) const;
-template void DecodingTable::decode(std::span<const std::int64_t>, std::span<char>) const;
+template Encoded<std::uint16_t> encode(const Trie&, const Texts&, unsigned, std::size_t);
+template Encoded<std::uint32_t> encode(const Trie&, const Texts&, unsigned, std::size_t);
 
 }  // namespace spike

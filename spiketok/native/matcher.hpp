@@ -1,12 +1,9 @@
-// Leftmost-longest encoding of byte strings, and decoding back.
+// Leftmost-longest encoding of texts.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
-#include <string>
-#include <vector>
 
 #include "texts.hpp"
 #include "trie.hpp"
@@ -28,30 +25,12 @@ struct Encoded {
     Array<std::int64_t> offsets;  // text i has the ids offsets[i] … offsets[i + 1]
 };
 
-// Encodes every text on its own; the result is the same for any number of threads (0: all cores).
-// Id is std::uint16_t or std::uint32_t; the caller knows that the ids fit.
+// Encodes every text on its own. Long ones are cut into slices of at most `slice_bytes` (0: a good
+// size), which are encoded side by side and joined; neither that nor the number of threads (0: one
+// per core) changes the result. Id is std::uint16_t or std::uint32_t; the caller knows that the ids
+// fit.
 template <class Id>
-Encoded<Id> encode(const Trie& trie, const Texts& texts, unsigned threads);
-
-// The bytes that each id decodes to, laid out for copying.
-class DecodingTable {
-  public:
-    explicit DecodingTable(const Texts& entries);
-
-    // Total bytes of the ids. Throws std::invalid_argument naming the first id out of range.
-    template <class Id>
-    std::size_t measure(std::span<const Id> ids) const;
-
-    // Writes the bytes of ids that were measured to `out`, which has room for exactly those.
-    template <class Id>
-    void decode(std::span<const Id> ids, std::span<char> out) const;
-
-  private:
-    struct Entry {
-        std::uint32_t start, length;
-    };
-    std::vector<Entry> entries_;
-    std::string bytes_;
-};
+Encoded<Id> encode(const Trie& trie, const Texts& texts, unsigned threads,
+                   std::size_t slice_bytes = 0);
 
 }  // namespace spike

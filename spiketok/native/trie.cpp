@@ -70,8 +70,8 @@ class Places {
 
 struct Node {
     std::size_t first, last;  // its range in the sorted entries
-    std::uint32_t cell;
-    std::uint32_t end;  // as in Trie::ends
+    std::size_t cell;
+    std::uint32_t token, overrun;  // as in its cell
 };
 
 // The standard library compares these many bytes at a time.
@@ -97,7 +97,7 @@ class Builder {
     // Level by level, so that the cells most often visited lie together.
     Trie build() {
         places_.take_root();
-        std::vector<Node> level = children({0, order_.size(), 0, 0}, 0, nullptr);
+        std::vector<Node> level = children({0, order_.size(), 0, 0, 0}, 0, nullptr);
         if (level.size() != 256) throw std::invalid_argument("a single byte is no entry");
         for (std::size_t depth = 1; !level.empty(); ++depth) {
             std::vector<Node> next;
@@ -105,10 +105,10 @@ class Builder {
                 const std::vector<Node> found = place(node, depth);
                 next.insert(next.end(), found.begin(), found.end());
             }
-            trie_.longest = depth;
             level = std::move(next);
         }
         fill_gaps();
+        fill_lengths();
         return std::move(trie_);
     }
 
@@ -118,18 +118,19 @@ class Builder {
     // Writes the node's own cells and returns its children with their cells.
     std::vector<Node> place(Node& node, std::size_t depth) {
         if (entry(node.first).size() == depth) {
-            node.end = ids_[order_[node.first]] << 8;
+            node.token = ids_[order_[node.first]];
+            node.overrun = 0;
             ++node.first;
         } else {
             if (depth == 1) throw std::invalid_argument("a single byte is no entry");
-            ++node.end;
+            ++node.overrun;
         }
         std::uint32_t base = FORBIDDEN_BASES;
         std::vector<Node> found;
         if (node.first < node.last) found = children(node, depth, &base);
         resize(std::max<std::size_t>(node.cell, places_.last()) + 1);
-        trie_.cells[node.cell] |= base << 8;
-        trie_.ends[node.cell] = node.end;
+        trie_.cells[node.cell] |=
+            Cell{base} << 40 | Cell{node.token} << 16 | Cell{node.overrun} << 8;
         return found;
     }
 
@@ -141,7 +142,7 @@ class Builder {
             const std::uint8_t label = entry(i)[depth];
             if (labels.empty() || labels.back() != label) {
                 labels.push_back(label);
-                found.push_back({i, i, 0, node.end});
+                found.push_back({i, i, 0, node.token, node.overrun});
             }
             found.back().last = i + 1;
         }
@@ -158,7 +159,6 @@ class Builder {
     void resize(std::size_t cells) {
         if (cells <= trie_.cells.size()) return;
         trie_.cells.resize(cells);
-        trie_.ends.resize(cells);
         occupied_.resize(cells);
     }
 
@@ -167,6 +167,13 @@ class Builder {
         resize(trie_.cells.size() + 256);
         for (std::size_t i = 0; i < trie_.cells.size(); ++i) {
             if (!occupied_[i]) trie_.cells[i] = i % FORBIDDEN_BASES;
+        }
+    }
+
+    void fill_lengths() {
+        trie_.lengths.resize(std::size_t{std::ranges::max(ids_)} + 1);
+        for (std::size_t i = 0; i < ids_.size(); ++i) {
+            trie_.lengths[ids_[i]] = static_cast<std::uint8_t>(entries_[i].size());
         }
     }
 

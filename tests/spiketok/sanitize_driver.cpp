@@ -1,5 +1,6 @@
 // Runs the native code on random and hostile input; the sanitizers stop it at the first fault.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <random>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "decoder.hpp"
 #include "matcher.hpp"
 #include "pairs.hpp"
 #include "trie.hpp"
@@ -66,6 +68,9 @@ void round_trip(unsigned letters) {
     }
     const auto encoded = encode<Id>(trie, documents.texts(), 1 + static_cast<unsigned>(below(3)));
     const std::span<const Id> all(encoded.ids.items.get(), encoded.ids.size);
+    const auto sliced = encode<Id>(trie, documents.texts(), 2, 1 + below(below(2) ? 40 : 5'000));
+    require(std::ranges::equal(all, std::span<const Id>(sliced.ids.items.get(), sliced.ids.size)),
+            "slices gave other ids");
     const DecodingTable table(entries.texts());
     std::string text(table.measure(all), '\0');
     table.decode(all, std::span<char>(text));

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -131,3 +133,23 @@ def test_load_gives_what_was_saved(tokenizer, tmp_path):
     loaded = Tokenizer.load(tmp_path / "tokenizer.json")
     assert loaded.fingerprint == tokenizer.fingerprint
     assert loaded.encode("the and").tolist() == tokenizer.encode("the and").tolist()
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_byte_offsets_are_places_in_the_text(text):
+    tokenizer = Tokenizer(build_vocabulary([b"ab", b"\xc3\xa4x"], 400, "chatml"))
+    ids, data = tokenizer.encode(text), text.encode()
+    offsets = tokenizer.byte_offsets(ids)
+    assert offsets.dtype == np.int64
+    parts = [data[start:stop] for start, stop in pairwise(offsets)]
+    assert parts == [tokenizer.decode_bytes([token]) for token in ids]
+    assert offsets[-1] == len(data)
+
+
+def test_byte_offsets_of_special_tokens_and_nothing(tokenizer):
+    assert tokenizer.byte_offsets([]).tolist() == [0]
+    assert tokenizer.byte_offsets([261, 3, 272, 260]).tolist() == [0, 3, 3, 3, 5]
+    for ids, place in (([1, -1], 1), ([400], 0), (np.array([2**64 - 1], np.uint64), 0)):
+        with pytest.raises(SpikeError, match=f"at position {place}"):
+            tokenizer.byte_offsets(ids)

@@ -1,0 +1,27 @@
+"""Decodes ids that arrive one by one, and never shows half a character."""
+
+import codecs
+
+from .tokenizer import Tokenizer
+
+
+class StreamDecoder:
+    """Gives the text of each id as soon as it is certain; all of it together is `decode`'s.
+
+    A character may begin in one token and end in another: its bytes wait until it is complete, or
+    until what follows shows that it never will be, which gives U+FFFD.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, token: int) -> str:
+        """Return the text that `token` completes; SpikeError when it is out of range."""
+        return self._decoder.decode(self._tokenizer.decode_bytes([token]))
+
+    def finish(self) -> str:
+        """Return what is left: U+FFFD for a character that was begun; then all begins anew."""
+        tail = self._decoder.decode(b"", final=True)
+        self._decoder.reset()
+        return tail
