@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from spike_commands.comparison import compare
 from spike_commands.demo import demo
 from spike_commands.evaluate import evaluate, generate
 from spike_commands.shard import data, shard
@@ -29,6 +30,9 @@ def spike() -> None:
 
 for command in (tokenizer, shard, data, train, evaluate, generate, demo):
     spike.add_command(command)
+
+
+tokenizer.add_command(compare)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -19,6 +19,13 @@ tokenizer_option = click.option(
 )
 
 
+# Options of `train` that the trainer's settings call the same.
+SAME_NAMES = (
+    *("effort", "objective", "boundary", "pattern", "two_stage", "digits", "min_frequency"),
+    *("max_token_bytes", "held_out"),
+)
+
+
 @click.group()
 def tokenizer() -> None:
     """Train a tokenizer; encode and decode with it."""
@@ -49,11 +56,47 @@ def tokenizer() -> None:
     help="chatml: a block of 128 ids for chat, reasoning and tools; minimal: pad, unk, bos, eos.",
 )
 @click.option(
+    "--effort",
+    type=click.Choice(["fast", "default", "max"]),
+    default="default",
+    show_default=True,
+    help="max: several times the time for about 1 % fewer tokens.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(["tokens", "freq-length"]),
+    default="tokens",
+    show_default=True,
+    help="tokens: fewest under the real encoder; freq-length: the paper's scoreboard.",
+)
+@click.option(
     "--boundary",
-    type=click.Choice(["none", "word"]),
+    type=click.Choice(["none", "word", "line"]),
     default="none",
     show_default=True,
-    help="none: entries may span words (fewest tokens); word: they stay inside a GPT-4-like word.",
+    help="What entries may not cross. none: nothing (fewest tokens); word: GPT-4-like words.",
+)
+@click.option("--pattern", help="What boundary word takes for a word, as a regular expression.")
+@click.option(
+    "--two-stage",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of the entries that is chosen first and keeps to words; the others are free.",
+)
+@click.option(
+    "--digits",
+    type=click.Choice(["free", "split", "group3"]),
+    default="free",
+    show_default=True,
+    help="split: each digit by itself; group3: up to three digits and nothing else.",
+)
+@click.option(
+    "--min-frequency",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Leave out entries that are used less often; their ids are reserved.",
 )
 @click.option(
     "--max-token-bytes",
@@ -70,11 +113,11 @@ def tokenizer() -> None:
     help="Fraction of documents, chosen by content, that is only measured on.",
 )
 @click.option(
-    "--sample-mib",
+    "--memory",
     type=click.IntRange(1),
-    default=64,
+    default=1024,
     show_default=True,
-    help="Train on at most this much of the corpus, drawn over its whole length.",
+    help="MiB to take at most; a corpus over an eighth of it is sampled over its whole length.",
 )
 @click.option("--text-field", default="text", show_default=True, help="Column with the text.")
 @click.option(
@@ -106,10 +149,8 @@ def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **op
     settings = LengthMaxSettings(
         vocab_size=options["vocab"],
         layout=options["specials"],
-        boundary=options["boundary"],
-        max_token_bytes=options["max_token_bytes"],
-        held_out=options["held_out"],
-        sample_bytes=options["sample_mib"] << 20,
+        memory=options["memory"] << 20,
+        **{name: options[name] for name in SAME_NAMES},
     )
     sources, skipped = find_sources(corpora)
     warn_skipped(skipped, quiet)
@@ -130,6 +171,9 @@ def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **op
         vocabulary = train_length_max(
             texts, settings, threads=options["threads"], inputs=corpora, report=training
         )
+    if vocabulary.training["sampled"]:
+        seen, whole = (vocabulary.training[key] / 1e6 for key in ("sampled_bytes", "bytes"))
+        remark(f"sampled {seen:,.1f} of {whole:,.1f} MB; more --memory takes more", quiet)
     vocabulary.write(out)
     print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
 
