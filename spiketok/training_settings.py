@@ -46,7 +46,7 @@ EFFORTS = {
         surplus=2.0,
         growing_text=2048,
         dropping_text=16 * MIB,
-        refining_text=48 * MIB,
+        refining_text=24 * MIB,
         refinements=2,
     ),
     "max": Effort(
@@ -54,7 +54,7 @@ EFFORTS = {
         growing_text=4096,
         dropping_text=64 * MIB,
         refining_text=1 << 40,
-        refinements=12,
+        refinements=8,
     ),
 }
 
