@@ -119,3 +119,10 @@ def remark(message: str, quiet: bool) -> None:
     if not quiet:
         # Not click.echo, which would write past a progress bar instead of above it.
         sys.stderr.write(f"{message}\n")
+
+
+def warn_skipped(skipped: list[str], quiet: bool) -> None:
+    """Say which files of a folder are left out because of their kind."""
+    if skipped:
+        shown = ", ".join(skipped[:5]) + (", …" if len(skipped) > 5 else "")
+        remark(f"left out {len(skipped)} files of other kinds: {shown}", quiet)

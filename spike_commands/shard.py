@@ -5,8 +5,15 @@ from typing import Any
 
 import click
 
-from .console import PATH, common_options, json_option, print_result, progress_bar, remark
-from .tokenizer import warn_skipped
+from .console import (
+    PATH,
+    common_options,
+    json_option,
+    print_result,
+    progress_bar,
+    remark,
+    warn_skipped,
+)
 
 
 @click.command()

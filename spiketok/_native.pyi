@@ -48,3 +48,28 @@ def count_pairs(
     `ids` is uint16 or uint32; pairs do not cross documents. A pair counts where its occurrences do
     not overlap, and is left out when it occurs once. Falling count, then rising ids.
     """
+
+class Trial:
+    """A vocabulary under trial: what would a change of it do to the number of tokens?"""
+
+    def __init__(self, entries: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        """The entries begin with the 256 single bytes; candidates come behind those in use."""
+
+    def try_changes(
+        self,
+        used: int,
+        removals: bool,
+        texts: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        threads: int,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+        """Cut with the first `used` entries; return uses and change by entry, and the tokens.
+
+        The change of an entry in use is by how many the tokens grow without it, that of a
+        candidate by how many they grow with it alone (below 0 where it saves some). Both are exact.
+        """
+
+    def fewest_tokens(
+        self, texts: NDArray[np.uint8], offsets: NDArray[np.int64], threads: int
+    ) -> int:
+        """Return the fewest tokens into which the texts can be cut with the entries at all."""

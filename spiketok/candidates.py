@@ -1,94 +1,86 @@
-"""Chooses, among pairs of neighbouring tokens, those that become new entries together."""
+"""Finds byte strings that could become entries, and chooses those that do not compete."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from numpy.typing import NDArray
 
-from .layout import is_taken
-
 Pairs: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
-# A pair is passed over when better ones have taken more than this share of its tokens' uses.
+# A candidate is passed over when better ones have taken more than this share of its tokens' uses.
 TAKEN_SHARE = 0.05
-# What the pre-tokenisers of GPT-4's kind call a word: a contraction, letters with one sign or space
-# before them, up to three digits, signs with a space before and line ends behind, or white space.
-WORD = (
-    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+"
-)
 
 
-class Allowed:
-    """Tells which byte strings may be entries."""
+class Candidate(NamedTuple):
+    """What could become an entry: the tokens `left` and `right`, or the beginning of both."""
 
-    def __init__(self, max_token_bytes: int, within_word: bool) -> None:
-        self.max_token_bytes = max_token_bytes
-        self.is_word = word_test() if within_word else None
-
-    def __call__(self, piece: bytes) -> bool:
-        """Tell whether `piece` is short enough, readable, and no special token's name."""
-        if len(piece) > self.max_token_bytes or is_taken(piece):
-            return False
-        try:
-            text = piece.decode()
-        except UnicodeDecodeError:
-            return is_part_of_code_point(piece)
-        return self.is_word is None or self.is_word(text)
+    piece: bytes
+    left: int
+    right: int
+    times: int
 
 
-def word_test() -> Callable[[str], bool]:
-    """Return a function that tells whether a text is exactly one word."""
-    import regex
+def concatenations(
+    entries: Sequence[bytes], pairs: Pairs, allowed: Callable[[bytes], bool]
+) -> Iterator[Candidate]:
+    """Yield what pairs of neighbouring tokens make together, in the order of the pairs."""
+    known = set(entries)
+    for left, right, count in zip(*(column.tolist() for column in pairs), strict=True):
+        piece = entries[left] + entries[right]
+        if piece not in known and allowed(piece):
+            known.add(piece)
+            yield Candidate(piece, left, right, count)
 
-    word = regex.compile(WORD)
-    return lambda text: word.fullmatch(text) is not None
 
+def beginnings(
+    entries: Sequence[bytes], pairs: Sequence[Candidate], allowed: Callable[[bytes], bool]
+) -> list[Candidate]:
+    """Return left tokens with only a part of the right one, where that part is an entry.
 
-def is_part_of_code_point(piece: bytes) -> bool:
-    """Tell whether bytes that are no UTF-8 are a beginning, middle or end of one code point.
+    "of t" is worth an entry where "of" is followed by "the", "them", "this": it serves them all.
 
-    >>> [is_part_of_code_point(piece) for piece in (b"\\xe2\\x82", b"\\x82\\xac", b"a\\xe2")]
-    [True, True, False]
+    Args:
+        entries: bytes by id.
+        pairs: what to shorten, the best first; nothing among them is returned again.
+        allowed: tells which byte strings may be entries.
     """
-    first, rest = piece[0], piece[1:]
-    length = 1 + (first >= 0xC2) + (first >= 0xE0) + (first >= 0xF0)
-    if first & 0xC0 == 0x80:
-        length = 4  # anything but the beginning of the longest
-    return first < 0xF5 and len(piece) < length and all(byte & 0xC0 == 0x80 for byte in rest)
+    present = set(entries)
+    known = present | {pair.piece for pair in pairs}
+    found: list[Candidate] = []
+    for _, left, right, times in pairs:
+        for stop in range(1, len(entries[right])):
+            part = entries[right][:stop]
+            piece = entries[left] + part
+            if part in present and piece not in known and allowed(piece):
+                known.add(piece)
+                found.append(Candidate(piece, left, right, times))
+    return found
 
 
-def choose_pairs(
-    entries: Sequence[bytes], uses: Sequence[int], pairs: Pairs, number: int, allowed: Allowed
-) -> list[bytes]:
-    """Return the concatenations of the best pairs that do not compete, `number` at most.
+def choose(ranked: Iterable[Candidate], uses: Sequence[int], number: int) -> list[bytes]:
+    """Return the first candidates that do not compete with earlier ones, `number` at most.
 
     Of a b c, either a b or b c can become one token. So each pair that is taken uses up its left
     token for pairs that end with it, and its right token for pairs that begin with it. Taking
     competing pairs together leaves entries that cut across each other and are hard to get rid of.
 
     Args:
-        entries: bytes by id.
+        ranked: the best first.
         uses: occurrences by id.
-        pairs: left ids, right ids and counts, the best first.
         number: how many to choose.
-        allowed: tells which concatenations may be entries.
     """
-    known = set(entries)
     chosen: list[bytes] = []
     as_left: Counter[int] = Counter()
     as_right: Counter[int] = Counter()
-    for left, right, count in zip(*(column.tolist() for column in pairs), strict=True):
-        if len(chosen) == number:
-            break
+    if number <= 0:
+        return chosen
+    for piece, left, right, count in ranked:
         if as_right[left] / uses[left] + as_left[right] / uses[right] > TAKEN_SHARE:
             continue
-        piece = entries[left] + entries[right]
-        if piece in known or not allowed(piece):
-            continue
-        known.add(piece)
         chosen.append(piece)
         as_left[left] += count
         as_right[right] += count
+        if len(chosen) == number:
+            break
     return chosen

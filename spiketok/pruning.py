@@ -4,39 +4,51 @@ import heapq
 from collections.abc import Collection, Sequence
 
 
-def drop_cheapest(entries: Sequence[bytes], uses: Sequence[int], target: int) -> list[bytes]:
+def drop_cheapest(
+    entries: Sequence[bytes],
+    uses: Sequence[int],
+    costs: Sequence[int],
+    target: int,
+    kept: Collection[bytes] = (),
+) -> list[bytes]:
     """Return `target` entries, sorted by bytes; single bytes are never dropped.
 
-    An entry costs its uses × (the pieces it falls into without it − 1) tokens. What is dropped
-    hands its uses on to its pieces, so costs rise while the vocabulary shrinks.
+    What is dropped hands its uses on to the pieces that it falls into, so their costs rise while
+    the vocabulary shrinks, in proportion to their uses.
 
     Args:
         entries: bytes by id, all 256 single bytes among them.
         uses: occurrences by id.
-        target: at least 256.
+        costs: by id, how many tokens more there are without the entry.
+        target: how many to leave.
+        kept: entries never to be dropped.
 
     >>> letters = [bytes([byte]) for byte in range(256)]
-    >>> drop_cheapest([*letters, b"ab", b"abc"], [9] * 256 + [5, 7], 257)[98:100]
+    >>> entries = [*letters, b"ab", b"abc"]
+    >>> drop_cheapest(entries, [9] * 256 + [5, 7], [0] * 256 + [5, 7], 257)[98:100]
     [b'abc', b'b']
     """
     known = set(entries)
     left = dict(zip(entries, uses, strict=True))
+    each = {  # cost of one use
+        entry: cost / use if use else 0.0
+        for entry, use, cost in zip(entries, uses, costs, strict=True)
+    }
     heap = [
-        (left[entry] * (len(pieces_without(entry, known)) - 1), entry)
-        for entry in entries
-        if len(entry) > 1
+        (float(cost), entry)
+        for entry, cost in zip(entries, costs, strict=True)
+        if len(entry) > 1 and entry not in kept
     ]
     heapq.heapify(heap)
     while heap and len(known) > target:
         cost, entry = heap[0]
-        pieces = pieces_without(entry, known)
-        cost_now = left[entry] * (len(pieces) - 1)
+        cost_now = left[entry] * each[entry]
         if cost_now > cost:
             heapq.heapreplace(heap, (cost_now, entry))
             continue
         heapq.heappop(heap)
         known.remove(entry)
-        for piece in pieces:
+        for piece in pieces_without(entry, known):
             left[piece] += left[entry]
     return sorted(known)
 

@@ -1,15 +1,10 @@
 """Defines in plain Python what the fast code computes; slow, and the specification."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-import numpy as np
-
-from .candidates import Allowed, choose_pairs
 from .layout import PIECE, SPECIAL
-from .length_max import BYTES, GROWTH, MOST_REFINEMENTS, SMALLEST_GAIN, SURPLUS
-from .pruning import drop_cheapest
 from .vocabulary import Vocabulary
 
 
@@ -71,45 +66,34 @@ def count_pairs(documents: Sequence[Sequence[int]], limit: int) -> list[tuple[in
     return sorted(repeated, key=lambda item: (-item[2], item[0], item[1]))[:limit]
 
 
-def train(chunks: Sequence[bytes], wanted: int, allowed: Allowed) -> list[bytes]:
-    """Train on chunks so few that growing rounds see all of them; return the entries, sorted.
+def try_changes(
+    entries: Sequence[bytes], used: int, documents: Sequence[bytes]
+) -> tuple[list[int], int]:
+    """Return the change in tokens by entry, and the tokens; see `_native.Trial.try_changes`."""
 
-    Args:
-        chunks: text; pairs do not cross from one to the next.
-        wanted: entries, the 256 single bytes included.
-        allowed: tells which byte strings may be entries.
-    """
+    def tokens(changed: Iterable[bytes]) -> int:
+        known = dict.fromkeys(changed, 0)
+        return sum(len(cut(document, known)) for document in documents)
 
-    def segment(entries: list[bytes]) -> list[list[int]]:
-        ids = {entry: rank for rank, entry in enumerate(entries)}
-        return [[ids[piece] for piece in cut(chunk, ids)] for chunk in chunks]
+    present = entries[:used]
+    now = tokens(present)
+    changes = []
+    for entry in entries:
+        if len(entry) == 1:
+            changes.append(0)
+        elif entry in present:
+            changes.append(tokens(other for other in present if other != entry) - now)
+        else:
+            changes.append(tokens([*present, entry]) - now)
+    return changes, now
 
-    def propose(entries: list[bytes], documents: list[list[int]], number: int) -> list[bytes]:
-        uses = Counter(token for ids in documents for token in ids)
-        pairs = count_pairs(documents, limit=len(documents) * max(map(len, chunks)))
-        left, right, counts = np.array(pairs, np.int64).reshape(-1, 3).T
-        every = [uses[token] for token in range(len(entries))]
-        return choose_pairs(entries, every, (left, right, counts), number, allowed)
 
-    entries, limit = BYTES, int(wanted * SURPLUS)
-    while wanted > 256 and len(entries) < limit:
-        number = min(int(len(entries) * (GROWTH - 1)) + 1, limit - len(entries))
-        found = propose(entries, segment(entries), number)
-        if not found:
-            break
-        entries = sorted([*entries, *found])
-
-    best, fewest = entries, float("inf")
-    for _ in range(MOST_REFINEMENTS):
-        uses = Counter(token for ids in segment(entries) for token in ids)
-        entries = drop_cheapest(entries, [uses[token] for token in range(len(entries))], wanted)
-        documents = segment(entries)
-        tokens = sum(map(len, documents))
-        if tokens > fewest * (1 - SMALLEST_GAIN):
-            break
-        best, fewest = entries, tokens
-        found = propose(entries, documents, int(wanted * (SURPLUS - 1)))
-        if not found:
-            break
-        entries = sorted([*entries, *found])
-    return best
+def fewest_tokens(entries: Sequence[bytes], document: bytes) -> int:
+    """Return the fewest entries whose concatenation is the document."""
+    fewest = [0]  # for each beginning
+    for stop in range(1, len(document) + 1):
+        fewest.append(
+            1
+            + min(fewest[stop - len(entry)] for entry in entries if document[:stop].endswith(entry))
+        )
+    return fewest[-1]

@@ -49,6 +49,11 @@ class ChunkSample:
             self.hashes.remove(self.threshold)
             self.bytes -= len(dropped)
 
+    @property
+    def has_dropped(self) -> bool:
+        """Whether the budget was too small for everything."""
+        return self.threshold < 1 << 64
+
     def chunks(self) -> list[bytes]:
         """Return what was kept, by rising hash: every beginning of the list is a sample too."""
         return [chunk for _, chunk in sorted(self.heap, reverse=True)]

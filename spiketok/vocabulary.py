@@ -38,6 +38,7 @@ class Vocabulary:
         settings: what the trainer was asked for.
         training: what the trainer saw and reached.
         inputs: the files and folders it was trained on.
+        frequencies: uses by id in the text trained on; empty where unknown.
     """
 
     entries: tuple[bytes, ...]
@@ -48,6 +49,7 @@ class Vocabulary:
     settings: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[Path, ...] = ()
+    frequencies: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -88,7 +90,7 @@ class Vocabulary:
         if len(set(keys)) < len(keys):
             raise SpikeError(f"{path}: a piece is spelled as a special token; leave that piece out")
         folder = path.absolute().parent
-        content = {
+        content: dict[str, Any] = {
             "vocab": {key: token for token, key in enumerate(keys)},
             "max_token_len": self.max_token_bytes,
             "vocab_size": len(self),
@@ -103,12 +105,18 @@ class Vocabulary:
                 "inputs": [Path(os.path.relpath(file, folder)).as_posix() for file in self.inputs],
             },
         }
+        if self.frequencies:
+            content["spike"]["frequencies"] = list(self.frequencies)
         text = json.dumps(content, ensure_ascii=False, indent=1)
         write_durably(path, text.encode() + b"\n")
 
 
 def build_vocabulary(
-    pieces: Iterable[bytes], vocab_size: int, layout: str, **about: Any
+    pieces: Iterable[bytes],
+    vocab_size: int,
+    layout: str,
+    uses: Mapping[bytes, int] | None = None,
+    **about: Any,
 ) -> Vocabulary:
     """Lay out pieces of two bytes or more, in the order given, between bytes and special tokens.
 
@@ -116,6 +124,7 @@ def build_vocabulary(
         pieces: at most as many as `vocab_size` leaves room for; ids left over are reserved.
         vocab_size: number of ids, special and reserved ones included.
         layout: `"chatml"` or `"minimal"`.
+        uses: how often the text trained on has each byte and piece.
         about: the other fields of `Vocabulary`.
     """
     room = room_for_pieces(vocab_size, layout)
@@ -129,6 +138,11 @@ def build_vocabulary(
     kinds += bytes([SPECIAL]) * len(names) + bytes([RESERVED]) * nameless
     entries = [*FIRST_ENTRIES, *pieces, *[b""] * empty]
     entries += [*(name.encode() for name in names), *[b""] * nameless]
+    if uses is not None:
+        about["frequencies"] = tuple(
+            uses.get(entry, 0) if kind == PIECE else 0
+            for kind, entry in zip(kinds, entries, strict=True)
+        )
     about.setdefault("max_token_bytes", max(map(len, pieces), default=1))
     return Vocabulary(entries=tuple(entries), kinds=kinds, layout=layout, **about)
 

@@ -58,6 +58,7 @@ def read_fields(path: Path) -> dict[str, Any]:
         "algorithm": LENGTH_MAX,
         "max_token_bytes": read_longest(path, content, entries, kinds),
         **read_about(path, about, has_block=bool(names)),
+        "frequencies": read_frequencies(path, about, len(entries)),
     }
 
 
@@ -199,6 +200,16 @@ def read_about(path: Path, about: dict[str, Any] | None, has_block: bool) -> dic
         "training": about["training"],
         "inputs": tuple(Path(os.path.normpath(folder / name)) for name in inputs),
     }
+
+
+def read_frequencies(path: Path, about: dict[str, Any] | None, size: int) -> tuple[int, ...]:
+    """Return uses by id, or nothing where the file does not tell."""
+    listed = [] if about is None else about.get("frequencies", [])
+    if not isinstance(listed, list) or not all(type(use) is int and use >= 0 for use in listed):
+        refuse(path, "spike.frequencies", "is not a list of numbers")
+    if len(listed) not in (0, size):
+        refuse(path, "spike.frequencies", f"has {len(listed)} numbers, not {size}")
+    return tuple(listed)
 
 
 def short(value: object) -> str:

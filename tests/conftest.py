@@ -33,6 +33,7 @@ def folder(tmp_path_factory):
     lines = [json.dumps({"text": document(number)}) for number in range(120)]
     (folder / "corpus" / "words.jsonl").write_text("\n".join(lines))
     (folder / "held.txt").write_text(document(1000))
+    (folder / "hf.json").write_text('{"model": {"type": "unknown"}}')
     for line in (
         ["tokenizer", "train", "corpus/", "--vocab", "400", "--held-out", "0.1"],
         ["shard", "--out", "data/", "--validation", "0.1"],

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -41,6 +42,7 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
     ("schema", "arguments"),
     [
         ("tokenizer-inspect", ["tokenizer", "inspect", "tokenizer.json"]),
+        ("tokenizer-compare", ["tokenizer", "compare", "tokenizer.json", "--text", "held.txt"]),
         ("tokenizer-encode", ["tokenizer", "encode", "the quick é"]),
         ("data-inspect", ["data", "inspect", "data"]),
         ("data-document", ["data", "inspect", "data", "--document", "3"]),
@@ -66,6 +68,40 @@ def test_the_three_lines_print_their_results(folder):
     jsonschema.validate(result, SCHEMAS["train"])
     assert result["step"] == 4
     assert (folder / "runs/base/config.toml").exists()
+
+
+def test_compare_counts_what_encode_counts(line, folder):
+    text = (folder / "held.txt").read_text()
+    encoded = json.loads(line("tokenizer", "encode", text, "--json")[1])
+    rows = json.loads(
+        line("tokenizer", "compare", *["tokenizer.json"] * 2, "--text", "held.txt", "--json")[1]
+    )["tokenizers"]
+    assert [row["tokens"] for row in rows] == [encoded["tokens"]] * 2
+    assert rows[0]["bytes_per_token"] == encoded["bytes"] / encoded["tokens"]
+
+
+def test_compare_reads_hugging_face_files(line, folder):
+    tokenizers = pytest.importorskip("tokenizers")
+    vocabulary = {letter: number for number, letter in enumerate("abcdefghijklmnopqrstuvwxyz ")}
+    models = tokenizers.models.BPE(vocabulary, [], unk_token="a")
+    tokenizers.Tokenizer(models).save(str(folder / "letters.json"))
+    arguments = ["tokenizer", "compare", "letters.json", "--text", "held.txt", "--json"]
+    (row,) = json.loads(line(*arguments)[1])["tokenizers"]
+    assert row["tokens"] == row["bytes"]
+
+
+def test_a_missing_library_is_named_with_its_mend(line, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    status, _, errors = line("tokenizer", "compare", "hf.json", "--text", "held.txt")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "pip install tokenizers" in errors
+
+
+def test_training_tells_that_it_sampled(process, tmp_path):
+    (tmp_path / "long.txt").write_text("".join(f"{number} bottles\n" for number in range(20_000)))
+    done = process(tmp_path, "tokenizer", "train", "long.txt", "--vocab", "400", "--memory", "1")
+    assert done.returncode == 0, done.stderr
+    assert "sampled 0.1 of 0.3 MB" in done.stderr
 
 
 def test_eval_counts_bytes_of_the_files_and_divides_by_them(line, folder):
@@ -117,6 +153,9 @@ def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
         (["tokenizer", "train", "corpus", "--vocab", "100"], 1, "388"),
         (["tokenizer", "decode", "9999"], 1, "9999"),
         (["tokenizer", "inspect", "corpus/words.jsonl"], 1, "words.jsonl"),
+        (["tokenizer", "compare", "nowhere.json", "--text", "held.txt"], 1, "nowhere.json"),
+        (["tokenizer", "compare", "hf.json", "--text", "held.txt"], 1, "hf.json"),
+        (["tokenizer", "train", "corpus", "--pattern", "a"], 1, "pattern"),
         (["shard", "--out", "corpus/words.jsonl"], 1, "words.jsonl"),
         (["shard", "nowhere", "--out", "d"], 1, "nowhere"),
         (["data", "verify", "corpus"], 1, "corpus"),

@@ -3,15 +3,18 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "decoder.hpp"
+#include "entry_trie.hpp"
 #include "matcher.hpp"
 #include "pairs.hpp"
 #include "texts.hpp"
+#include "trials.hpp"
 #include "trie.hpp"
 
 namespace nb = nanobind;
@@ -114,6 +117,36 @@ nb::tuple count_pairs_as(const Input<Id>& ids, const Input<std::int64_t>& offset
     return nb::make_tuple(give(std::move(left)), give(std::move(right)), give(std::move(counts)));
 }
 
+// A vocabulary under trial, for the trainer.
+class Trial {
+  public:
+    Trial(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets)
+        : trie_(Texts(view(bytes), view(offsets))) {}
+
+    nb::tuple try_changes(std::size_t used, bool removals, const Input<std::uint8_t>& bytes,
+                          const Input<std::int64_t>& offsets, unsigned threads) const {
+        const Texts texts(view(bytes), view(offsets));
+        const Trials found = [&] {
+            nb::gil_scoped_release free;
+            return spike::try_changes(trie_, used, removals, texts, threads);
+        }();
+        Array<std::int64_t> uses(found.uses.size()), change(found.change.size());
+        std::ranges::copy(found.uses, uses.items.get());
+        std::ranges::copy(found.change, change.items.get());
+        return nb::make_tuple(give(std::move(uses)), give(std::move(change)), found.tokens);
+    }
+
+    std::int64_t fewest_tokens(const Input<std::uint8_t>& bytes,
+                               const Input<std::int64_t>& offsets, unsigned threads) const {
+        const Texts texts(view(bytes), view(offsets));
+        nb::gil_scoped_release free;
+        return spike::fewest_tokens(trie_, texts, threads);
+    }
+
+  private:
+    EntryTrie trie_;
+};
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -134,4 +167,10 @@ NB_MODULE(_native, module) {
                "threads"_a);
     module.def("count_pairs", &count_pairs_as<std::uint32_t>, "ids"_a, "offsets"_a, "limit"_a,
                "threads"_a);
+    nb::class_<Trial>(module, "Trial")
+        .def(nb::init<const Input<std::uint8_t>&, const Input<std::int64_t>&>(), "entries"_a,
+             "offsets"_a)
+        .def("try_changes", &Trial::try_changes, "used"_a, "removals"_a, "texts"_a, "offsets"_a,
+             "threads"_a)
+        .def("fewest_tokens", &Trial::fewest_tokens, "texts"_a, "offsets"_a, "threads"_a);
 }

@@ -11,6 +11,7 @@
 #include "decoder.hpp"
 #include "matcher.hpp"
 #include "pairs.hpp"
+#include "trials.hpp"
 #include "trie.hpp"
 
 namespace {
@@ -111,6 +112,18 @@ void hostile() {
     must_refuse([&] { build_trie(entries.texts(), one); }, "missing ids were not noticed");
 }
 
+// Half of the entries are tried, then all are in use: no cut may beat the best one.
+void trials(int letters) {
+    const Laid entries = random_entries(letters);
+    const Texts texts = entries.texts();
+    const EntryTrie trie(texts);
+    try_changes(trie, 256 + (trie.size() - 256) / 2, true, texts, 3);
+    const Trials found = try_changes(trie, trie.size(), true, texts, 3);
+    if (found.tokens < fewest_tokens(trie, texts, 3)) {
+        throw std::runtime_error("greedy beat the best cut");
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -119,6 +132,7 @@ int main() {
         for (int i = 0; i < 60; ++i) {
             round_trip<std::uint16_t>(i % 3 ? 3 : 256);
             round_trip<std::uint32_t>(i % 2 ? 1 : 5);
+            trials(i % 3 ? 3 : 256);
         }
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());

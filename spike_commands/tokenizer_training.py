@@ -1,0 +1,201 @@
+"""`spike tokenizer train`: a corpus to a vocabulary."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .console import (
+    PATH,
+    common_options,
+    json_option,
+    print_result,
+    progress_bar,
+    remark,
+    warn_skipped,
+)
+
+# Options of `train` that the trainer's settings call the same.
+SAME_NAMES = (
+    *("effort", "objective", "boundary", "pattern", "two_stage", "digits", "min_frequency"),
+    *("max_token_bytes", "held_out"),
+)
+
+
+@click.command()
+@click.argument("corpora", nargs=-1, required=True, type=PATH)
+@click.option("--vocab", default=16512, show_default=True, help="Entries, special tokens included.")
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path("tokenizer.json"),
+    show_default=True,
+    help="The file to write.",
+)
+@click.option(
+    "--algorithm",
+    type=click.Choice(["length-max"]),
+    default="length-max",
+    show_default=True,
+    help="How the vocabulary is chosen.",
+)
+@click.option(
+    "--specials",
+    type=click.Choice(["chatml", "minimal"]),
+    default="chatml",
+    show_default=True,
+    help="chatml: a block of 128 ids for chat, reasoning and tools; minimal: pad, unk, bos, eos.",
+)
+@click.option(
+    "--effort",
+    type=click.Choice(["fast", "default", "max"]),
+    default="default",
+    show_default=True,
+    help="max: several times the time for about 1 % fewer tokens.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(["tokens", "freq-length"]),
+    default="tokens",
+    show_default=True,
+    help="tokens: fewest under the real encoder; freq-length: the paper's scoreboard.",
+)
+@click.option(
+    "--boundary",
+    type=click.Choice(["none", "word", "line"]),
+    default="none",
+    show_default=True,
+    help="What entries may not cross. none: nothing (fewest tokens); word: GPT-4-like words.",
+)
+@click.option("--pattern", help="What boundary word takes for a word, as a regular expression.")
+@click.option(
+    "--two-stage",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of the entries that is chosen first and keeps to words; the others are free.",
+)
+@click.option(
+    "--digits",
+    type=click.Choice(["free", "split", "group3"]),
+    default="free",
+    show_default=True,
+    help="split: each digit by itself; group3: up to three digits and nothing else.",
+)
+@click.option(
+    "--min-frequency",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Leave out entries that are used less often; their ids are reserved.",
+)
+@click.option(
+    "--max-token-bytes",
+    type=click.IntRange(2, 255),
+    default=24,
+    show_default=True,
+    help="Longest entry.",
+)
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 0.5),
+    default=0.01,
+    show_default=True,
+    help="Fraction of documents, chosen by content, that is only measured on.",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    help="MiB to take at most; a corpus over an eighth of it is sampled over its whole length.",
+)
+@click.option("--text-field", default="text", show_default=True, help="Column with the text.")
+@click.option(
+    "--errors",
+    type=click.Choice(["strict", "replace", "skip"]),
+    default="strict",
+    show_default=True,
+    help="What to do with a broken record.",
+)
+@click.option(
+    "--threads", type=click.IntRange(0, 256), default=0, show_default=True, help="0: all cores."
+)
+@json_option
+@common_options
+def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Choose the vocabulary that makes the fewest tokens of CORPORA.
+
+    CORPORA are txt, jsonl, jsonl.gz, jsonl.zst or parquet files, or folders of them. The same
+    input gives the same file for any number of threads.
+
+    \b
+    Examples:
+      spike tokenizer train corpus/ --vocab 16512
+      spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
+    """
+    from datapipe import find_sources, read_texts
+    from spiketok import LengthMaxSettings, Tokenizer, TrainingProgress, train_length_max
+
+    settings = LengthMaxSettings(
+        vocab_size=options["vocab"],
+        layout=options["specials"],
+        memory=options["memory"] << 20,
+        **{name: options[name] for name in SAME_NAMES},
+    )
+    sources, skipped = find_sources(corpora)
+    check_out(out, [source.path.absolute() for source in sources])
+    warn_skipped(skipped, quiet)
+    total_mb = sum(source.bytes for source in sources) / 1e6
+    with progress_bar("train", 100.0, "%", quiet) as report:
+
+        def reading(bytes_done: int) -> None:
+            report(10 * bytes_done / 1e6 / max(total_mb, 1e-9), "reading")
+
+        def training(progress: TrainingProgress) -> None:
+            share = progress.round / max(progress.rounds, 1)
+            report(
+                10 + 90 * share,
+                f"{progress.entries:,} entries, {progress.bytes_per_token:.4f} bytes/token",
+            )
+
+        texts = read_texts(sources, options["text_field"], options["errors"], report=reading)
+        vocabulary = train_length_max(
+            texts, settings, threads=options["threads"], inputs=corpora, report=training
+        )
+    if vocabulary.training["sampled"]:
+        seen, whole = (vocabulary.training[key] / 1e6 for key in ("sampled_bytes", "bytes"))
+        remark(f"sampled {seen:,.1f} of {whole:,.1f} MB; more --memory takes more", quiet)
+    read = {name: options[name] for name in ("text_field", "errors")}
+    replace(vocabulary, settings={**vocabulary.settings, **read}).write(out)
+    print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
+
+
+def check_out(out: Path, inputs: list[Path]) -> None:
+    """Refuse, before the work, a file that could not or should not be written."""
+    from spiketok.errors import SpikeError
+
+    if out.is_dir() or not out.absolute().parent.is_dir():
+        raise SpikeError(f"{out}: not a file in an existing folder; choose another --out")
+    if any("\udc80" <= letter <= "\udcff" for path in (out, *inputs) for letter in str(path)):
+        raise SpikeError(f"{str(out)!a} or an input: the name is not UTF-8; rename the folder")
+    if out.resolve() in [path.resolve() for path in inputs]:
+        raise SpikeError(f"{out}: is one of the inputs; choose another --out")
+
+
+def summary(loaded: Any) -> dict[str, Any]:
+    """Collect what `train` and `inspect` tell of a tokenizer."""
+    vocabulary = loaded.vocabulary
+    return {
+        "vocab_size": loaded.vocab_size,
+        "algorithm": loaded.algorithm,
+        "lossless": loaded.lossless,
+        "fingerprint": loaded.fingerprint,
+        "layout": vocabulary.layout,
+        "max_token_bytes": vocabulary.max_token_bytes,
+        "special_tokens": len(loaded.special_ids),
+        "reserved": len(vocabulary.reserved_ids),
+        "training": dict(vocabulary.training),
+        "inputs": [str(path) for path in vocabulary.inputs],
+    }

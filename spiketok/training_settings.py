@@ -1,0 +1,137 @@
+"""Holds what a training of a length-max vocabulary is asked for, and what each effort spends."""
+
+from dataclasses import dataclass
+
+from .allowed import BOUNDARIES, DIGITS, Allowed
+from .errors import SpikeError
+from .layout import MOST_TOKEN_BYTES
+from .vocabulary import room_for_pieces
+
+MIB = 1 << 20
+# The trainer's memory at its peak is below this many times the text that it looks at.
+MEMORY_PER_BYTE = 8
+LEAST_MEMORY = MIB
+OBJECTIVES = ("tokens", "freq-length")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What a training may spend; texts are given in bytes.
+
+    Attributes:
+        surplus: grow to this multiple of the wanted number, so that there is something to drop.
+        growing_text: looked at in growing rounds, for each entry: pairs of a small vocabulary are
+            frequent, and a part of the sample tells them as well.
+        dropping_text: looked at while the surplus is dropped.
+        refining_text: looked at in refining rounds.
+        refinements: refining rounds at most.
+    """
+
+    surplus: float
+    growing_text: int
+    dropping_text: int
+    refining_text: int
+    refinements: int
+
+
+EFFORTS = {
+    "fast": Effort(
+        surplus=1.2,
+        growing_text=1024,
+        dropping_text=8 * MIB,
+        refining_text=16 * MIB,
+        refinements=1,
+    ),
+    "default": Effort(
+        surplus=2.0,
+        growing_text=2048,
+        dropping_text=16 * MIB,
+        refining_text=24 * MIB,
+        refinements=2,
+    ),
+    "max": Effort(
+        surplus=2.0,
+        growing_text=4096,
+        dropping_text=64 * MIB,
+        refining_text=1 << 40,
+        refinements=8,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthMaxSettings:
+    """What to train.
+
+    Attributes:
+        vocab_size: number of ids, special and reserved ones included.
+        layout: `"chatml"` (a block of 128 special ids) or `"minimal"`.
+        boundary: `"none"`: entries may span words; `"word"`: each is a part of a GPT-4-like word
+            that begins where the word does, or of what `pattern` matches; `"line"`: none goes on
+            behind a line end.
+        pattern: what boundary `"word"` takes for a word, as a `regex` pattern.
+        two_stage: this share of the entries keeps to words and is chosen first; the others are
+            free. 0: one stage.
+        digits: `"free"`; `"split"`: no entry joins a digit to anything; `"group3"`: entries with a
+            digit are up to three digits and nothing else.
+        objective: `"tokens"`: fewest under the real encoder; `"freq-length"`: merges by frequency
+            × length, as the paper has it, for comparison.
+        effort: `"fast"`, `"default"` or `"max"`: fewer tokens for more time.
+        max_token_bytes: longest entry, 2 to 255.
+        min_frequency: leave out entries that the sample uses less often.
+        held_out: fraction of documents, chosen by content, that is only measured on.
+        memory: bytes that the trainer may take; bounds the sample, at least 1 MiB.
+    """
+
+    vocab_size: int = 16512
+    layout: str = "chatml"
+    boundary: str = "none"
+    pattern: str | None = None
+    two_stage: float = 0.0
+    digits: str = "free"
+    objective: str = "tokens"
+    effort: str = "default"
+    max_token_bytes: int = 24
+    min_frequency: int = 1
+    held_out: float = 0.01
+    memory: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        room_for_pieces(self.vocab_size, self.layout)
+        for name, choices in (
+            ("boundary", BOUNDARIES),
+            ("digits", DIGITS),
+            ("objective", OBJECTIVES),
+            ("effort", tuple(EFFORTS)),
+        ):
+            if getattr(self, name) not in choices:
+                wrong = getattr(self, name)
+                raise SpikeError(f"{name} {wrong!r} is unknown; take one of {', '.join(choices)}")
+        if not 2 <= self.max_token_bytes <= MOST_TOKEN_BYTES:
+            raise SpikeError(
+                f"max_token_bytes {self.max_token_bytes}: choose 2 to {MOST_TOKEN_BYTES}"
+            )
+        for name in ("held_out", "two_stage"):
+            if not 0 <= getattr(self, name) < 1:
+                wrong = getattr(self, name)
+                raise SpikeError(f"{name} {wrong}: choose a fraction of at least 0, below 1")
+        if self.min_frequency < 0:
+            raise SpikeError(f"min_frequency {self.min_frequency}: choose 0 or more")
+        if self.memory < LEAST_MEMORY:
+            raise SpikeError(f"memory {self.memory}: choose at least {LEAST_MEMORY} bytes")
+        if self.two_stage and self.boundary != "none":
+            raise SpikeError("two_stage: its second stage is free; leave boundary at none")
+        if self.two_stage and self.objective != "tokens":
+            raise SpikeError("two_stage: goes with objective tokens only; leave one of them out")
+        if self.pattern is not None and self.boundary != "word" and not self.two_stage:
+            raise SpikeError("pattern: only boundary word has use for one; add it or drop it")
+        self.allowed(self.boundary)
+
+    @property
+    def sample_bytes(self) -> int:
+        """How much text may be trained on."""
+        return self.memory // MEMORY_PER_BYTE
+
+    def allowed(self, boundary: str) -> Allowed:
+        """Return the test for entries under a boundary."""
+        return Allowed(self.max_token_bytes, boundary, self.pattern, self.digits)
