@@ -89,8 +89,9 @@ def shard(
     inputs = inputs or vocabulary.inputs
     for name, otherwise in (("text_field", "text"), ("errors", "strict")):
         options[name] = options[name] or str(vocabulary.settings.get(name, otherwise))
-    seen_from = vocabulary.settings.get("held_out", 0.0)
-    if inputs == vocabulary.inputs and options["validation"] > seen_from:
+    seen_from = vocabulary.settings.get("held_out")
+    known = isinstance(seen_from, int | float)  # the file may come from anyone
+    if known and inputs == vocabulary.inputs and options["validation"] > seen_from:
         remark(
             f"the tokenizer held out {seen_from} of the documents: it has seen those beyond that "
             f"in the {options['validation']} for validation",

@@ -215,3 +215,14 @@ def test_debug_shows_the_traceback(process, folder):
 def test_run_returns_zero_for_help(capsys):
     assert run(["--help"]) == 0
     assert "spike train --config base.toml" in capsys.readouterr().out
+
+
+def test_shard_believes_no_setting_of_a_tokenizer_file(line, folder, tmp_path):
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["spike"]["settings"] |= {"held_out": "none", "text_field": 5}
+    content["spike"]["inputs"] = [str(folder / "corpus")]
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(json.dumps(content))
+    status, _, errors = line("shard", "--tokenizer", str(tokenizer), "--out", str(tmp_path / "d"))
+    assert status == 1
+    assert "defect" not in errors
