@@ -39,15 +39,17 @@ def foreign_names(folder: Path, whole: bool) -> list[str]:
         return sorted(path.name for path in folder.iterdir() if path.name != plan)
     records = folder / RECORDS
     paths = [*folder.iterdir(), *(records.iterdir() if records.is_dir() else [])]
-    return sorted(path.relative_to(folder).as_posix() for path in paths if not is_ours(path))
+    return sorted(
+        path.relative_to(folder).as_posix() for path in paths if not is_ours(path, folder)
+    )
 
 
-def is_ours(path: Path) -> bool:
-    """Tell by its name whether a file of a shard folder, or of its records, is one of ours."""
+def is_ours(path: Path, folder: Path) -> bool:
+    """Tell by its name whether a file of a shard folder, or of its records, is ours."""
     name = path.name
     if name.startswith(".") and name.endswith(PARTIAL):
         name = name[1 : -len(PARTIAL)]
-    if path.parent.name == RECORDS:
+    if path.parent != folder:
         return bool(RECORD_NAME.fullmatch(name))
     return name in (PLAN, TOKENIZER, MANIFEST, RECORDS) or bool(SHARD_NAME.fullmatch(name))
 
@@ -57,7 +59,7 @@ def clear(folder: Path) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)
     records = folder / RECORDS
     for path in [*(records.iterdir() if records.is_dir() else []), *folder.iterdir()]:
-        if path.name not in (RECORDS, PLAN) and is_ours(path):
+        if path.name not in (RECORDS, PLAN) and is_ours(path, folder):
             path.unlink()
     (folder / PLAN).unlink(missing_ok=True)
 
@@ -76,7 +78,7 @@ def clear_unfinished(folder: Path, plan: str, units: int) -> dict[int, Committed
         for name in names:
             keep |= {folder / name, block_record_path(folder, name)}
     for path in [*folder.iterdir(), *(folder / RECORDS).iterdir()]:
-        if path not in keep and is_ours(path):
+        if path not in keep and is_ours(path, folder):
             path.unlink()
     return unfinished
 

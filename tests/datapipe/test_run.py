@@ -209,3 +209,9 @@ def test_inputs_that_changed_since_the_first_shards_are_refused(tokenizer_path, 
     path.write_text("\n".join(lines))
     with pytest.raises(SpikeError, match="has changed since"):
         write_shards(find_sources([path])[0], tokenizer_path, out, settings)
+
+
+def test_a_shard_folder_may_have_any_name(shard, tmp_path):
+    for _ in range(2):
+        shard(tmp_path / "records")
+    assert not verify_folder(tmp_path / "records")
