@@ -1,11 +1,16 @@
 """The tokenizer: vocabularies that make few tokens, and fast exact encoding with them."""
 
-from .length_max import train_length_max
-from .rounds import TrainingProgress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .stream_decoder import StreamDecoder
 from .tokenizer import Tokenizer
-from .training_settings import LengthMaxSettings
 from .vocabulary import Vocabulary, build_vocabulary
+
+if TYPE_CHECKING:
+    from .length_max import train_length_max
+    from .rounds import TrainingProgress
+    from .training_settings import LengthMaxSettings
 
 __all__ = [
     "Tokenizer",
@@ -16,3 +21,16 @@ __all__ = [
     "TrainingProgress",
     "train_length_max",
 ]
+
+# Loaded when asked for (PEP 562): who only encodes does not wait for the trainer.
+TRAINER = {
+    "train_length_max": "length_max",
+    "TrainingProgress": "rounds",
+    "LengthMaxSettings": "training_settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in TRAINER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{TRAINER[name]}", __name__), name)

@@ -7,7 +7,6 @@ the new name itself may be lost.
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +80,8 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     Raises:
         FileExistsError: `path` is there already.
     """
+    import shutil  # slow to load, and of use here alone
+
     if path.exists():
         raise FileExistsError(f"{path} exists already")
     partial = partial_path(path)

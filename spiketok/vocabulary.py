@@ -1,6 +1,5 @@
 """Holds which id stands for which bytes; docs/formats.md §1 gives its file and its fingerprint."""
 
-import hashlib
 import json
 import os
 import struct
@@ -70,6 +69,8 @@ class Vocabulary:
 
     def fingerprint(self) -> str:
         """Return the sha256 of all that encoding and decoding depend on."""
+        import hashlib  # slow to load, and of use here alone
+
         digest = hashlib.sha256(f"spike-tokenizer-1\n{self.algorithm}\n".encode())
         for kind, entry in zip(self.kinds, self.entries, strict=True):
             digest.update(struct.pack("<BI", kind, len(entry)) + entry)

@@ -171,9 +171,10 @@ def read_longest(
     longest = content.get("max_token_len")
     if type(longest) is not int or not 1 <= longest <= MOST_TOKEN_BYTES:
         refuse(path, "max_token_len", f"is not between 1 and {MOST_TOKEN_BYTES}")
-    for token, (kind, entry) in enumerate(zip(kinds, entries, strict=True)):
-        if kind == PIECE and len(entry) > longest:
-            refuse(path, f"vocab, id {token}", f"has {len(entry)} bytes, max_token_len {longest}")
+    for token in [token for token, entry in enumerate(entries) if len(entry) > longest]:
+        if kinds[token] == PIECE:
+            size = len(entries[token])
+            refuse(path, f"vocab, id {token}", f"has {size} bytes, max_token_len {longest}")
     return longest
 
 

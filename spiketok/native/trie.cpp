@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint32_t FORBIDDEN_BASES = 128;
 constexpr std::size_t LARGEST_BASE = (1u << 24) - 512;
 // How far behind the last used cell a gap is looked for: more packs tighter and builds slower.
-constexpr std::size_t SEARCH_WINDOW = 8192;
+constexpr std::size_t SEARCH_WINDOW = 2048;
 
 class Bits {
   public:
