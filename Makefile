@@ -30,7 +30,8 @@ demo: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]' --no-build-isolation
-	$(BIN)/python benchmarks/tokenizer.py
+	$(BIN)/python benchmarks/tokenizer.py --keep build/bench
+	$(BIN)/python benchmarks/encoder.py build/bench
 
 format: .venv/installed
 	$(BIN)/ruff check --quiet --fix

@@ -1,203 +1,124 @@
-"""Compares length-max with byte-level BPE of the same size: training time, tokens, encoding speed.
+"""Compares trainers of vocabularies of one size: tokens of held-out text, time and memory.
 
-All rows come from one run on the same text: Hugging Face tokenizers trains a BPE with the GPT-4
-split, gigatoken encodes with that same BPE, spike trains and encodes with its own vocabulary.
-Encoding is timed on one thread over documents of about 8 KiB of held-out text; medians of
---repeats passes after one that is not counted, so every peer is timed with warm caches.
+    python benchmarks/tokenizer.py [--corpus english|system|languages] [--json]
 
-    python benchmarks/tokenizer.py [--json] [FILE or FOLDER ...]
-
-Without files the text is the Python standard library's sources.
+All rows come from one run: the same documents to train on, the same ones held out by their hash,
+as many text entries for each, one trainer at a time in a process of its own. Percentages are
+against Hugging Face's byte-level BPE with the GPT-4 split.
 """
 
 import argparse
+import importlib.metadata
 import json
-import os
-import statistics
-import sys
-import sysconfig
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ["RAYON_NUM_THREADS"] = os.environ["TOKENIZERS_PARALLELISM"] = "1"
-
-import gigatoken
 import pyarrow as pa
 import tokenizers
+from corpora import CORPORA, Parts, split
+from trainers import BPE, SETTINGS, train
 
 import spiketok
-from datapipe import find_sources, read_texts
-from spiketok.held_out import document_id, is_held_out
 
-# The spelling that Llama 3 uses: gigatoken has fast code for known patterns only.
-GPT4_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-HELD_OUT = 0.05
+ENTRIES = 16_512
+BATCH_DOCUMENTS = 256
+# More parts than this are shown one a line, for the first and the default tokenizer only.
+MOST_COLUMNS = 8
 
 
 def main() -> None:
-    """Train, encode and print one table."""
-    parser = argparse.ArgumentParser(description="tokenizer speed and tokens beside peers")
-    parser.add_argument("inputs", nargs="*", type=Path)
-    parser.add_argument("--vocab", type=int, default=16512)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--limit-mb", type=int, default=64, help="training text at most")
+    """Train, count and print one table."""
+    parser = argparse.ArgumentParser(description="tokens, time and memory beside peers")
+    parser.add_argument("--corpus", choices=CORPORA, default="english")
+    parser.add_argument("--only", nargs="*", choices=[BPE, *SETTINGS], help="rows to train")
+    parser.add_argument("--keep", type=Path, help="folder for the tokenizers, for encoder.py")
     parser.add_argument("--json", action="store_true", dest="as_json")
     options = parser.parse_args()
-    train, held_out = read_corpus(options.inputs, options.limit_mb * 10**6)
-    pieces = in_pieces(held_out, 8192)
-    rows = benchmark(train, pieces, options.vocab, options.repeats)
+    texts, held_out = split(CORPORA[options.corpus]())
+    size = sum(map(len, texts))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(exist_ok=True)
+        corpus = Path(temporary) / "corpus.arrow"
+        write(texts, corpus)
+        del texts
+        rows = []
+        for number, name in enumerate(options.only or [BPE, *SETTINGS]):
+            out = folder / f"{options.corpus}-{number}.json"
+            cost = train(name, corpus, ENTRIES, out)
+            tokens = count(name, out, held_out)
+            rows.append({"name": name, "file": out.name, **cost, "tokens": tokens})
     report = {
-        "train_bytes": sum(map(len, train)),
-        "held_out_bytes": sum(map(len, pieces)),
-        "vocab": options.vocab,
+        "corpus": options.corpus,
+        "train_bytes": size,
+        "held_out_bytes": {part: sum(map(len, found)) for part, found in held_out.items()},
+        "documents": {part: len(found) for part, found in held_out.items()},
+        "entries": ENTRIES,
+        "tokenizers": importlib.metadata.version("tokenizers"),
         "rows": rows,
     }
     print(json.dumps(report, indent=2) if options.as_json else table(report))
 
 
-def read_corpus(inputs: list[Path], limit: int) -> tuple[list[bytes], list[bytes]]:
-    """Return training and held-out documents; the training part stops at `limit` bytes."""
-    train, held_out, size = [], [], 0
-    for text in documents(inputs):
-        if is_held_out(document_id(text), HELD_OUT):
-            held_out.append(text)
-        elif size < limit:
-            train.append(text)
-            size += len(text)
-    if not train or not held_out:
-        sys.exit("too little text: give more documents")
-    return train, held_out
+def write(texts: list[bytes], path: Path) -> None:
+    """Write an Arrow stream with the column `text`."""
+    schema = pa.schema({"text": pa.large_binary()})
+    with pa.ipc.new_stream(path, schema) as writer:
+        for start in range(0, len(texts), BATCH_DOCUMENTS):
+            rows = pa.array(texts[start : start + BATCH_DOCUMENTS], pa.large_binary())
+            writer.write_batch(pa.record_batch([rows], schema))
 
 
-def documents(inputs: list[Path]) -> Iterator[bytes]:
-    """Yield the documents of the inputs that are valid UTF-8, which every peer can read."""
-    if inputs:
-        sources, _ = find_sources(inputs)
-        for batch in read_texts(sources, "text", "skip"):
-            yield from batch.column("text").to_pylist()
-        return
-    for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
-        if "site-packages" not in path.parts:
-            data = path.read_bytes()
-            if data.decode("utf-8", "replace").encode() == data:
-                yield data
-
-
-def in_pieces(texts: list[bytes], size: int) -> list[bytes]:
-    """Cut documents into pieces of at most `size` bytes that are valid UTF-8."""
-    pieces = []
-    for text in texts:
-        start = 0
-        while start < len(text):
-            stop = min(start + size, len(text))
-            while stop < len(text) and text[stop] & 0xC0 == 0x80:
-                stop -= 1
-            pieces.append(text[start:stop])
-            start = stop
-    return pieces
-
-
-def benchmark(
-    train: list[bytes], held_out: list[bytes], vocab: int, repeats: int
-) -> list[dict[str, Any]]:
-    """Return a row for each encoder."""
-    strings = [text.decode() for text in held_out]
-    bpe, bpe_seconds = timed(lambda: train_bpe(train, vocab))
-    ours, our_seconds = timed(lambda: train_ours(train, vocab))
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "tokenizer.json")
-        bpe.save(path)
-        fast = gigatoken.Tokenizer(path)
-    batch = pa.array(held_out, pa.large_binary())
-    size = sum(map(len, held_out))
-
-    def row(name: str, seconds: float | None, encode: Callable[[], int]) -> dict[str, Any]:
-        tokens = encode()
-        times = [timed(encode)[1] for _ in range(repeats)]
-        return {
-            "name": name,
-            "train_seconds": seconds,
-            "tokens": tokens,
-            "bytes_per_token": size / tokens,
-            "encode_mb_per_s": size / 1e6 / statistics.median(times),
-        }
-
-    rows = [
-        row(
-            f"tokenizers {tokenizers.__version__} BPE, GPT-4 split",
-            bpe_seconds,
-            lambda: sum(len(found.ids) for found in bpe.encode_batch_fast(strings)),
-        ),
-        row(
-            "gigatoken 0.10.0, the same BPE",
-            None,
-            lambda: sum(len(found) for found in fast.encode_batch(strings)),
-        ),
-        row(
-            "spike length-max",
-            our_seconds,
-            lambda: len(ours.encode_batch(batch, threads=1)[0]),
-        ),
-    ]
-    if rows[0]["tokens"] != rows[1]["tokens"]:
-        sys.exit("the two encoders of the same BPE disagree; nothing to compare")
-    return rows
-
-
-def train_bpe(texts: list[bytes], vocab: int) -> tokenizers.Tokenizer:
-    """Train a byte-level BPE of `vocab` entries with the GPT-4 split."""
-    from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
-
-    bpe = tokenizers.Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(GPT4_SPLIT), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    bpe.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=vocab, initial_alphabet=alphabet, show_progress=False)
-    bpe.train_from_iterator((text.decode() for text in texts), trainer)
-    return bpe
-
-
-def train_ours(texts: list[bytes], vocab: int) -> spiketok.Tokenizer:
-    """Train a length-max vocabulary of as many text entries as the BPE has."""
-    settings = spiketok.LengthMaxSettings(vocab_size=vocab + 4, layout="minimal", held_out=0.0)
-    batch = pa.record_batch({"text": pa.array(texts, pa.large_binary())})
-    return spiketok.Tokenizer(spiketok.train_length_max([batch], settings))
-
-
-def timed(action: Callable[[], Any]) -> tuple[Any, float]:
-    """Return an action's result and the seconds it took."""
-    start = time.perf_counter()
-    return action(), time.perf_counter() - start
+def count(name: str, file: Path, held_out: Parts) -> dict[str, int]:
+    """Return the tokens of each part."""
+    if name != BPE:
+        ours = spiketok.Tokenizer.load(file)
+        return {part: len(ours.encode_batch(texts)[0]) for part, texts in held_out.items()}
+    theirs = tokenizers.Tokenizer.from_file(str(file))
+    return {
+        part: sum(map(len, theirs.encode_batch_fast([text.decode() for text in texts])))
+        for part, texts in held_out.items()
+    }
 
 
 def table(report: dict[str, Any]) -> str:
-    """Lay the report out for people; ratios are against the first row."""
-    first = report["rows"][0]
+    """Lay the report out for people."""
+    sizes: dict[str, int] = report["held_out_bytes"]
+    rows: list[dict[str, Any]] = report["rows"]
+    first = rows[0]["tokens"]
+    parts = list(sizes) if len(sizes) <= MOST_COLUMNS else []
     lines = [
-        f"{report['train_bytes'] / 1e6:.1f} MB to train on, "
-        f"{report['held_out_bytes'] / 1e6:.2f} MB held out, {report['vocab']:,} text entries",
-        f"{'':36}{'train s':>9}{'bytes/token':>13}{'tokens':>9}{'MB/s':>9}{'ratio':>8}",
+        f"{report['train_bytes'] / 1e6:.1f} MB to train on, {sum(sizes.values()) / 1e6:.2f} MB "
+        f"held out, {report['entries']:,} text entries, tokenizers {report['tokenizers']}",
+        f"{'':34}{'s':>7}{'CPU s':>7}{'MiB':>7}{'B/token':>9}{'all':>8}"
+        + "".join(f"{part:>11}" for part in parts),
     ]
-    for row in report["rows"]:
-        seconds = f"{row['train_seconds']:.1f}" if row["train_seconds"] else "–"
-        speed = row["encode_mb_per_s"]
-        fewer = 100 * (row["tokens"] / first["tokens"] - 1)
+    for row in rows:
+        tokens = row["tokens"]
+        total = sum(tokens.values())
         lines.append(
-            f"{row['name']:36}{seconds:>9}{row['bytes_per_token']:>13.4f}{fewer:>+8.1f}%"
-            f"{speed:>9.1f}{speed / first['encode_mb_per_s']:>8.1f}"
+            f"{row['name']:34}{row['seconds']:>7.1f}{row['cpu_seconds']:>7.1f}"
+            f"{row['peak_mib']:>7.0f}{sum(sizes.values()) / total:>9.4f}"
+            f"{total / sum(first.values()) - 1:>+8.1%}"
+            + "".join(f"{tokens[part] / first[part] - 1:>+11.1%}" for part in parts)
         )
-    return "\n".join(lines)
+    return "\n".join(lines if parts else [*lines, *by_part(report)])
+
+
+def by_part(report: dict[str, Any]) -> list[str]:
+    """Return a line for each part, the dearest first, with the tokens against the first row's."""
+    rows, sizes = report["rows"], report["held_out_bytes"]
+    first, last = rows[0]["tokens"], rows[-1]["tokens"]
+    names = ", ".join(row["name"] for row in rows[1:])
+    lines = [f"{'part':14}{'documents':>10}{'bytes':>9}{'B/token':>9}  {names}"]
+    for part in sorted(sizes, key=lambda part: -last[part] / first[part]):
+        others = "".join(f"{row['tokens'][part] / first[part] - 1:>+9.1%}" for row in rows[1:])
+        lines.append(
+            f"{part:14}{report['documents'][part]:>10,}{sizes[part]:>9,}"
+            f"{sizes[part] / first[part]:>9.3f}{others}"
+        )
+    return lines
 
 
 if __name__ == "__main__":

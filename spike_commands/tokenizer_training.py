@@ -149,20 +149,28 @@ def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **op
     warn_skipped(skipped, quiet)
     total_mb = sum(source.bytes for source in sources) / 1e6
     with progress_bar("train", 100.0, "%", quiet) as report:
+        furthest = 0.0
+
+        def show(percent: float, remark: str) -> None:
+            nonlocal furthest
+            furthest = max(furthest, percent)  # rounds may read again
+            report(furthest, remark)
 
         def reading(bytes_done: int) -> None:
-            report(10 * bytes_done / 1e6 / max(total_mb, 1e-9), "reading")
+            show(10 * bytes_done / 1e6 / max(total_mb, 1e-9), "reading")
 
         def training(progress: TrainingProgress) -> None:
-            share = progress.round / max(progress.rounds, 1)
-            report(
-                10 + 90 * share,
+            show(
+                10 + 90 * progress.round / max(progress.rounds, 1),
                 f"{progress.entries:,} entries, {progress.bytes_per_token:.4f} bytes/token",
             )
 
-        texts = read_texts(sources, options["text_field"], options["errors"], report=reading)
         vocabulary = train_length_max(
-            texts, settings, threads=options["threads"], inputs=corpora, report=training
+            lambda: read_texts(sources, options["text_field"], options["errors"], report=reading),
+            settings,
+            threads=options["threads"],
+            inputs=corpora,
+            report=training,
         )
     if vocabulary.training["sampled"]:
         seen, whole = (vocabulary.training[key] / 1e6 for key in ("sampled_bytes", "bytes"))

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._native import Trial
-from .errors import SpikeError
 from .rounds import Rounds, TrainingProgress, encode, in_order, occurrences
 from .sample import CorpusSample, draw_sample
 from .text_buffers import Buffer, join
 from .training_settings import LengthMaxSettings
+from .training_text import TrainingText
 from .vocabulary import Vocabulary, build_vocabulary
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def train_length_max(
-    batches: Iterable["pa.RecordBatch"],
+    read: Callable[[], Iterable["pa.RecordBatch"]],
     settings: LengthMaxSettings,
     *,
     threads: int = 0,
@@ -33,7 +33,8 @@ def train_length_max(
     """Train a vocabulary; the same documents in any order, and any `threads`, give the same one.
 
     Args:
-        batches: the corpus: record batches whose column `text` is binary or string.
+        read: returns the corpus: record batches whose column `text` is binary or string. Called
+            again for rounds that look at more than the sample.
         settings: what to train.
         threads: how many to use; 0: one per core.
         inputs: where the corpus came from, to be kept with the vocabulary.
@@ -46,18 +47,10 @@ def train_length_max(
     Raises:
         SpikeError: there is no text to train on.
     """
-    sample = draw_sample(batches, settings.sample_bytes, settings.held_out)
-    chunks = sample.training.chunks()
-    if not chunks:
-        where = (
-            f"all {sample.documents:,} documents are held out" if sample.bytes else "it is empty"
-        )
-        raise SpikeError(f"the corpus has no text to train on: {where}; add documents")
-    texts = join(chunks)
-    sample.training.heap.clear()  # the same bytes again
-    del chunks
-    rounds = Rounds(settings, texts, threads, report or (lambda _: None))
-    entries, uses = without_rare(rounds.run(), texts, settings.min_frequency, threads)
+    drawn = draw_sample(read(), settings.sample_bytes, settings.held_out)
+    text = TrainingText(drawn, read, settings)
+    rounds = Rounds(settings, text, threads, report or (lambda _: None))
+    entries, uses = without_rare(rounds.run(), text.sample, settings.min_frequency, threads)
     ranked = sorted(zip(uses, entries, strict=True), key=lambda item: (-item[0], item[1]))
     return build_vocabulary(
         [entry for _, entry in ranked if len(entry) > 1],
@@ -67,9 +60,9 @@ def train_length_max(
         uses=dict(zip(entries, uses, strict=True)),
         settings=asdict(settings),
         training={
-            **describe(sample),
-            "bytes_per_token": round(len(texts[0]) / sum(uses), 6),
-            **measure(entries, join(sample.held_out.chunks()), threads),
+            **describe(drawn),
+            "bytes_per_token": round(len(text.sample[0]) / sum(uses), 6),
+            **measure(entries, join(drawn.held_out.chunks()), threads),
         },
         inputs=tuple(Path(file).absolute() for file in inputs),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from .candidates import Candidate, beginnings, choose, concatenations
 from .pruning import drop_cheapest
 from .text_buffers import Buffer, join
 from .training_settings import EFFORTS, LengthMaxSettings
+from .training_text import TrainingText
 from .vocabulary import room_for_pieces
 
 BYTES = [bytes([byte]) for byte in range(256)]
@@ -38,17 +39,31 @@ class TrainingProgress:
     bytes_per_token: float
 
 
+class Changes(NamedTuple):
+    """What single changes of a vocabulary do to a text of `tokens` and `bytes`.
+
+    Attributes:
+        uses: by entry.
+        tokens_more: by entry, with it where it is new, without it where it is used.
+    """
+
+    uses: list[int]
+    tokens_more: list[int]
+    tokens: int
+    bytes: int
+
+
 class Rounds:
-    """One training: the laid-out sample, and the rounds over it."""
+    """One training: its text, and the rounds over it."""
 
     def __init__(
         self,
         settings: LengthMaxSettings,
-        texts: Buffer,
+        texts: TrainingText,
         threads: int,
         report: Callable[[TrainingProgress], None],
     ) -> None:
-        self.text, self.offsets = texts
+        self.texts = texts
         self.threads = threads
         self.settings = settings
         self.effort = EFFORTS[settings.effort]
@@ -82,7 +97,7 @@ class Rounds:
     def grow(self, entries: list[bytes], limit: int) -> list[bytes]:
         """Add the most frequent pairs until there are `limit` entries or no pairs left."""
         while len(entries) < limit:
-            texts = self.beginning(len(entries) * self.effort.growing_text)
+            texts = self.texts.beginning(len(entries) * self.effort.growing_text)
             ids, offsets = encode(entries, texts, self.threads)
             number = min(int(len(entries) * (GROWTH - 1)) + 1, limit - len(entries))
             found: Iterable[Candidate] = self.neighbours(entries, ids, offsets, number)
@@ -100,49 +115,47 @@ class Rounds:
         return self.drop(entries, target, DROPS, self.effort.dropping_text)
 
     def drop(self, entries: list[bytes], target: int, steps: int, most_bytes: int) -> list[bytes]:
-        """Drop entries in so many steps by what their loss costs in a part of the sample."""
-        texts = self.beginning(most_bytes)
+        """Drop entries in so many steps by what their loss costs in so much text."""
         for step in range(steps, 0, -1):
             excess = len(entries) - target
             if excess <= 0:
                 break
-            uses, costs, tokens = self.try_removals(entries, texts)
+            found = self.try_changes(entries, len(entries), most_bytes)
             if steps == DROPS:
-                self.tell(entries, int(texts[1][-1]), tokens)
+                self.tell(entries, found.bytes, found.tokens)
             left = len(entries) - -(-excess // step)
+            uses, costs = found.uses, found.tokens_more
             entries = in_order(drop_cheapest(entries, uses, costs, left, self.kept))
         return entries
 
     def refine(self, entries: list[bytes]) -> list[bytes]:
         """Try others in the place of the least useful, and go on while that saves tokens."""
-        texts = self.beginning(self.effort.refining_text)
+        most_bytes = self.effort.refining_text
         number = max(int(self.wanted * EXCHANGED), 1)
-        best, fewest = entries, len(encode(entries, texts, self.threads)[0])
+        best, fewest = entries, self.count_tokens(entries, most_bytes)[0]
         for _ in range(self.effort.refinements):
-            added = self.propose(best, texts, number)
+            added = self.propose(best, number, most_bytes)
             if not added:
                 break
-            entries = in_order([*best, *added])
-            entries = self.drop(entries, self.wanted, REFINING_DROPS, self.effort.refining_text)
-            tokens = len(encode(entries, texts, self.threads)[0])
+            entries = self.drop(in_order([*best, *added]), self.wanted, REFINING_DROPS, most_bytes)
+            tokens, text_bytes = self.count_tokens(entries, most_bytes)
             if tokens >= fewest:
                 break
             small = tokens > fewest * (1 - SMALLEST_GAIN)
             best, fewest = entries, tokens
-            self.tell(best, int(texts[1][-1]), tokens)
+            self.tell(best, text_bytes, tokens)
             if small:
                 break
         return best
 
-    def propose(self, entries: list[bytes], texts: Buffer, number: int) -> list[bytes]:
+    def propose(self, entries: list[bytes], number: int, most_bytes: int) -> list[bytes]:
         """Return up to `number` new entries that save most tokens, each measured by itself."""
-        ids, offsets = encode(entries, texts, self.threads)
+        ids, offsets = encode(entries, self.texts.beginning(most_bytes), self.threads)
         found = list(self.neighbours(entries, ids, offsets, number))
         found += beginnings(entries, found, self.allowed)
-        pieces = [one.piece for one in found]
-        trial = Trial(*join([*entries, *pieces]))
-        change = trial.try_changes(len(entries), False, *texts, self.threads)[1]
-        gains = (-change[len(entries) :]).tolist()
+        tried = [*entries, *(one.piece for one in found)]
+        changes = self.try_changes(tried, len(entries), most_bytes)
+        gains = [-change for change in changes.tokens_more[len(entries) :]]
         ranked = sorted(zip(gains, found, strict=True), key=lambda item: (-item[0], item[1].piece))
         return choose((one for gain, one in ranked if gain > 0), occurrences(ids, entries), number)
 
@@ -154,16 +167,26 @@ class Rounds:
         pairs = count_pairs(ids, offsets, looked_at, self.threads)
         return concatenations(entries, pairs, self.allowed)
 
-    def try_removals(self, entries: list[bytes], texts: Buffer) -> tuple[list[int], list[int], int]:
-        """Return uses and costs by id, and the tokens of the texts."""
+    def try_changes(self, entries: list[bytes], used: int, most_bytes: int) -> Changes:
+        """Try to add each entry from `used` on; where all are used, try to do without each."""
         trial = Trial(*join(entries))
-        uses, costs, tokens = trial.try_changes(len(entries), True, *texts, self.threads)
-        return uses.tolist(), costs.tolist(), tokens
+        uses, more = np.zeros((2, len(entries)), np.int64)
+        tokens = text_bytes = 0
+        for texts in self.texts.blocks(most_bytes):
+            found = trial.try_changes(used, used == len(entries), *texts, self.threads)
+            uses += found[0]
+            more += found[1]
+            tokens += found[2]
+            text_bytes += int(texts[1][-1])
+        return Changes(uses.tolist(), more.tolist(), tokens, text_bytes)
 
-    def beginning(self, most_bytes: int) -> Buffer:
-        """Return the sample, or whole chunks at its beginning, at least one."""
-        chunks = int(np.searchsorted(self.offsets, most_bytes))
-        return self.text, self.offsets[: max(chunks, 1) + 1]
+    def count_tokens(self, entries: list[bytes], most_bytes: int) -> tuple[int, int]:
+        """Return the number of tokens of so much text, and its bytes."""
+        tokens = text_bytes = 0
+        for texts in self.texts.blocks(most_bytes):
+            tokens += len(encode(entries, texts, self.threads)[0])
+            text_bytes += int(texts[1][-1])
+        return tokens, text_bytes
 
     def tell(self, entries: list[bytes], text_bytes: int, tokens: int) -> None:
         """Report a round that left so many tokens."""

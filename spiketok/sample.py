@@ -17,6 +17,7 @@ CHUNK_BYTES = 64 << 10
 HELD_OUT_BYTES = 4 << 20
 # Another seed than the documents' names have: chunks must not be chosen by what held them out.
 CHUNK_SEED = 1
+CHUNK_CODES = 1 << 64
 CORPUS_MODULUS = 1 << 128
 
 
@@ -31,13 +32,13 @@ class ChunkSample:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.bytes = 0
-        self.threshold = 1 << 64
+        self.threshold = CHUNK_CODES
         self.heap: list[tuple[int, bytes]] = []
         self.hashes: set[int] = set()
 
     def offer(self, chunk: bytes) -> None:
         """Keep the chunk if its hash is small enough, and let go of others for it."""
-        code = xxhash.xxh3_64_intdigest(chunk, CHUNK_SEED)
+        code = chunk_code(chunk)
         if code >= self.threshold or code in self.hashes:
             return
         heapq.heappush(self.heap, (-code, chunk))
@@ -52,7 +53,7 @@ class ChunkSample:
     @property
     def has_dropped(self) -> bool:
         """Whether the budget was too small for everything."""
-        return self.threshold < 1 << 64
+        return self.threshold < CHUNK_CODES
 
     def chunks(self) -> list[bytes]:
         """Return what was kept, by rising hash: every beginning of the list is a sample too."""
@@ -92,6 +93,30 @@ def draw_sample(
     return sample
 
 
+def stream_chunks(
+    batches: Iterable["pa.RecordBatch"], held_out: float, share: float, block_bytes: int
+) -> Iterator[list[bytes]]:
+    """Yield a share of a corpus's training chunks, in blocks of about `block_bytes`.
+
+    Whether a chunk is among them depends on its bytes alone; one that occurs more than once counts
+    as often. A smaller share is a part of a larger one, and so is what `draw_sample` keeps.
+    """
+    block: list[bytes] = []
+    size = 0
+    for text in documents(batches):
+        if is_held_out(document_id(text), held_out):
+            continue
+        for chunk in cut(text):
+            if chunk_code(chunk) < share * CHUNK_CODES:
+                block.append(chunk)
+                size += len(chunk)
+        if size >= block_bytes:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
 def documents(batches: Iterable["pa.RecordBatch"]) -> Iterator[bytes]:
     """Yield the texts of the column `text`."""
     number = 0
@@ -102,6 +127,11 @@ def documents(batches: Iterable["pa.RecordBatch"]) -> Iterator[bytes]:
                 raise SpikeError(f"document {number} of the corpus is null; leave it out")
             yield text.encode() if isinstance(text, str) else text
             number += 1
+
+
+def chunk_code(chunk: bytes) -> int:
+    """Return the hash that decides whether a chunk is drawn: below `CHUNK_CODES`."""
+    return xxhash.xxh3_64_intdigest(chunk, CHUNK_SEED)
 
 
 def cut(text: bytes) -> Iterator[bytes]:

@@ -23,7 +23,8 @@ class Effort:
         growing_text: looked at in growing rounds, for each entry: pairs of a small vocabulary are
             frequent, and a part of the sample tells them as well.
         dropping_text: looked at while the surplus is dropped.
-        refining_text: looked at in refining rounds.
+        refining_text: looked at in refining rounds; where the sample has less, the corpus is read
+            again.
         refinements: refining rounds at most.
     """
 
@@ -53,7 +54,7 @@ EFFORTS = {
         surplus=2.0,
         growing_text=4096,
         dropping_text=64 * MIB,
-        refining_text=1 << 40,
+        refining_text=1024 * MIB,
         refinements=8,
     ),
 }

@@ -28,9 +28,10 @@ PHRASES = [
 
 
 def batches(texts, size=7):
-    for start in range(0, len(texts), size):
-        rows = [text.encode() for text in texts[start : start + size]]
-        yield pa.record_batch({"text": pa.array(rows, pa.large_binary())})
+    rows = [text.encode() for text in texts]
+    starts = range(0, len(texts), size)
+    parts = [pa.array(rows[start : start + size], pa.large_binary()) for start in starts]
+    return lambda: (pa.record_batch({"text": part}) for part in parts)
 
 
 def corpus(seed, documents=60):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from spiketok.errors import SpikeError
 from spiketok.held_out import document_id, is_held_out
-from spiketok.sample import CHUNK_BYTES, ChunkSample, cut, draw_sample
+from spiketok.sample import CHUNK_BYTES, ChunkSample, cut, draw_sample, stream_chunks
 
 
 @given(st.data())
@@ -65,3 +65,16 @@ def test_held_out_documents_are_only_measured_on():
 def test_nulls_are_refused():
     with pytest.raises(SpikeError, match="document 1 of the corpus is null"):
         draw_sample([pa.record_batch({"text": ["a", None]})], 1 << 20, 0.0)
+
+
+def test_streams_grow_with_their_share_and_begin_with_the_sample():
+    texts = [f"document {number} ".encode() * 40 for number in range(400)]
+    batches = [pa.record_batch({"text": pa.array(texts, pa.large_binary())})]
+    streams = [list(stream_chunks(batches, 0.1, share, 1 << 12)) for share in (0.0, 0.2, 0.7, 1.0)]
+    assert streams[0] == []
+    assert all(len(block) < 60 for block in streams[3])
+    chunks = [{chunk for block in blocks for chunk in block} for blocks in streams]
+    assert chunks[1] < chunks[2] < chunks[3]
+    assert chunks[3] == {text for text in texts if not is_held_out(document_id(text), 0.1)}
+    sample = set(draw_sample(batches, 1 << 14, 0.1).training.chunks())
+    assert sample < chunks[1]
