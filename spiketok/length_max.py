@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._native import Trial
 from .errors import SpikeError
-from .rounds import Rounds, TrainingProgress, encode, in_order, occurrences
+from .merges import merge_entries
+from .rounds import Rounds, encode, in_order, occurrences
 from .sample import CorpusSample, draw_sample
 from .text_buffers import Buffer, join
+from .training_progress import TrainingProgress
 from .training_settings import LengthMaxSettings
 from .vocabulary import Vocabulary, build_vocabulary
 
@@ -56,8 +58,12 @@ def train_length_max(
     texts = join(chunks)
     sample.training.heap.clear()  # the same bytes again
     del chunks
-    rounds = Rounds(settings, texts, threads, report or (lambda _: None))
-    entries, uses = without_rare(rounds.run(), texts, settings.min_frequency, threads)
+    report = report or (lambda _: None)
+    if settings.objective == "tokens":
+        entries = Rounds(settings, texts, threads, report).run()
+    else:
+        entries = in_order(merge_entries(settings, texts, threads, report))
+    entries, uses = without_rare(entries, texts, settings.min_frequency, threads)
     ranked = sorted(zip(uses, entries, strict=True), key=lambda item: (-item[0], item[1]))
     return build_vocabulary(
         [entry for _, entry in ranked if len(entry) > 1],
