@@ -9,7 +9,7 @@ from .vocabulary import Vocabulary, build_vocabulary
 
 if TYPE_CHECKING:
     from .length_max import train_length_max
-    from .rounds import TrainingProgress
+    from .training_progress import TrainingProgress
     from .training_settings import LengthMaxSettings
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
 # Loaded when asked for (PEP 562): who only encodes does not wait for the trainer.
 TRAINER = {
     "train_length_max": "length_max",
-    "TrainingProgress": "rounds",
+    "TrainingProgress": "training_progress",
     "LengthMaxSettings": "training_settings",
 }
 

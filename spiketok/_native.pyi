@@ -49,6 +49,39 @@ def count_pairs(
     not overlap, and is left out when it occurs once. Falling count, then rising ids.
     """
 
+class MergeLearner:
+    """Learning which pairs of neighbouring ids to join, one after the other and exactly."""
+
+    def __init__(
+        self,
+        ids: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        weights: NDArray[np.int64],
+        lengths: NDArray[np.uint32],
+        merges: int,
+        by_length: bool,
+        most_bytes: int,
+        threads: int,
+        listed: int = 0,
+    ) -> None:
+        """Prepare to learn at most `merges` merges.
+
+        Document i, `ids[offsets[i]:offsets[i + 1]]`, counts `weights[i]` times, or once if there
+        are no weights; `lengths` has the bytes of each id. A pair's score is its count, or with
+        `by_length` its count × the bytes of both ids; pairs of more than `most_bytes` are left
+        alone, and so are pairs that count less than 2. Counts are those of `count_pairs`. `listed`
+        is how many places are remembered at a time, 0 being a good number; no result depends on it.
+        """
+
+    def best(self) -> tuple[int, int, int] | None:
+        """Return left, right and count of the pair with the highest score, ties to smaller ids."""
+
+    def merge(self) -> int:
+        """Replace that pair everywhere, from left to right, by a new id, and return the id."""
+
+    def refuse(self) -> None:
+        """Leave that pair alone for good."""
+
 class Trial:
     """A vocabulary under trial: what would a change of it do to the number of tokens?"""
 

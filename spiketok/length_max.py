@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._native import Trial
-from .rounds import Rounds, TrainingProgress, encode, in_order, occurrences
+from .merges import merge_entries
+from .rounds import Rounds, encode, in_order, occurrences
 from .sample import CorpusSample, draw_sample
 from .text_buffers import Buffer, join
+from .training_progress import TrainingProgress
 from .training_settings import LengthMaxSettings
 from .training_text import TrainingText
 from .vocabulary import Vocabulary, build_vocabulary
@@ -49,8 +51,12 @@ def train_length_max(
     """
     drawn = draw_sample(read(), settings.sample_bytes, settings.held_out)
     text = TrainingText(drawn, read, settings)
-    rounds = Rounds(settings, text, threads, report or (lambda _: None))
-    entries, uses = without_rare(rounds.run(), text.sample, settings.min_frequency, threads)
+    report = report or (lambda _: None)
+    if settings.objective == "tokens":
+        entries = Rounds(settings, text, threads, report).run()
+    else:
+        entries = in_order(merge_entries(settings, text.sample, threads, report))
+    entries, uses = without_rare(entries, text.sample, settings.min_frequency, threads)
     ranked = sorted(zip(uses, entries, strict=True), key=lambda item: (-item[0], item[1]))
     return build_vocabulary(
         [entry for _, entry in ranked if len(entry) > 1],

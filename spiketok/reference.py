@@ -1,7 +1,7 @@
 """Defines in plain Python what the fast code computes; slow, and the specification."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from .layout import PIECE, SPECIAL
@@ -51,19 +51,72 @@ def cut(data: bytes, pieces: Mapping[bytes, int]) -> list[bytes]:
     return found
 
 
+def pairs_of(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield neighbours; of those in a run of equal ids every second, so that they do not overlap.
+
+    >>> list(pairs_of([7, 7, 7, 7, 8]))
+    [(7, 7), (7, 7), (7, 8)]
+    """
+    last_start = None  # of the pair of equal ids that was taken last
+    for start, pair in enumerate(pairwise(ids)):
+        if pair[0] == pair[1]:
+            if last_start == start - 1:
+                continue
+            last_start = start
+        yield pair
+
+
 def count_pairs(documents: Sequence[Sequence[int]], limit: int) -> list[tuple[int, int, int]]:
     """Return the most frequent pairs as (left, right, count); see `_native.count_pairs`."""
-    counts: Counter[tuple[int, int]] = Counter()
-    for ids in documents:
-        last_start = None  # of the pair of equal ids that was counted last
-        for start, pair in enumerate(pairwise(ids)):
-            if pair[0] == pair[1]:
-                if last_start == start - 1:
-                    continue
-                last_start = start
-            counts[pair] += 1
+    counts = Counter(pair for ids in documents for pair in pairs_of(ids))
     repeated = [(*pair, count) for pair, count in counts.items() if count > 1]
     return sorted(repeated, key=lambda item: (-item[2], item[0], item[1]))[:limit]
+
+
+def learn_merges(
+    documents: Sequence[Sequence[int]],
+    weights: Sequence[int],
+    lengths: Sequence[int],
+    merges: int,
+    by_length: bool,
+    most_bytes: int,
+    allowed: Callable[[int, int], bool],
+) -> list[tuple[int, int, int]]:
+    """Return the pairs joined, with their counts, in order; see `_native.MergeLearner`."""
+    lengths = list(lengths)
+    found: list[tuple[int, int, int]] = []
+    while len(found) < merges:
+        counts: Counter[tuple[int, int]] = Counter()
+        for ids, weight in zip(documents, weights, strict=True):
+            for pair in pairs_of(ids):
+                counts[pair] += weight
+        ranked = []
+        for (left, right), count in counts.items():
+            length = lengths[left] + lengths[right]
+            if count > 1 and length <= most_bytes and allowed(left, right):
+                ranked.append((-count * (length if by_length else 1), left, right, count))
+        if not ranked:
+            break
+        _, left, right, count = min(ranked)
+        documents = [join_pair(ids, left, right, len(lengths)) for ids in documents]
+        lengths.append(lengths[left] + lengths[right])
+        found.append((left, right, count))
+    return found
+
+
+def join_pair(ids: Sequence[int], left: int, right: int, made: int) -> list[int]:
+    """Replace a pair from left to right by an id.
+
+    >>> join_pair([1, 1, 1, 2], 1, 1, 3)
+    [3, 1, 2]
+    """
+    joined: list[int] = []
+    at = 0
+    while at < len(ids):
+        is_pair = tuple(ids[at : at + 2]) == (left, right)
+        joined.append(made if is_pair else ids[at])
+        at += 1 + is_pair
+    return joined
 
 
 def try_changes(

@@ -1,7 +1,6 @@
 """Grows and shrinks a vocabulary in rounds, each judged by what the real encoder does."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from .allowed import Allowed
 from .candidates import Candidate, beginnings, choose, concatenations
 from .pruning import drop_cheapest
 from .text_buffers import Buffer, join
+from .training_progress import TrainingProgress
 from .training_settings import EFFORTS, LengthMaxSettings
 from .training_text import TrainingText
 from .vocabulary import room_for_pieces
@@ -27,16 +27,6 @@ SMALLEST_GAIN = 1e-4
 # Candidates looked at for each one wanted: many are too long, too alike or not allowed.
 CANDIDATES_PER_ENTRY = 16
 LEAST_CANDIDATES = 1 << 14
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingProgress:
-    """How far a training is; `rounds` is an estimate, and `round` never exceeds it."""
-
-    round: int
-    rounds: int
-    entries: int
-    bytes_per_token: float
 
 
 class Changes(NamedTuple):
@@ -67,7 +57,6 @@ class Rounds:
         self.threads = threads
         self.settings = settings
         self.effort = EFFORTS[settings.effort]
-        self.by_length = settings.objective == "freq-length"
         self.wanted = 256 + room_for_pieces(settings.vocab_size, settings.layout)
         self.kept: frozenset[bytes] = frozenset()
         self.allowed: Allowed = settings.allowed(settings.boundary)
@@ -78,8 +67,6 @@ class Rounds:
 
     def run(self) -> list[bytes]:
         """Return the entries chosen, in order."""
-        if self.by_length:
-            return self.grow(BYTES, self.wanted)
         entries = BYTES
         if self.settings.two_stage:
             self.allowed = self.settings.allowed("word")
@@ -100,9 +87,7 @@ class Rounds:
             texts = self.texts.beginning(len(entries) * self.effort.growing_text)
             ids, offsets = encode(entries, texts, self.threads)
             number = min(int(len(entries) * (GROWTH - 1)) + 1, limit - len(entries))
-            found: Iterable[Candidate] = self.neighbours(entries, ids, offsets, number)
-            if self.by_length:
-                found = sorted(found, key=lambda one: (-one.times * len(one.piece), one.piece))
+            found = self.neighbours(entries, ids, offsets, number)
             added = choose(found, occurrences(ids, entries), number)
             if not added:
                 break

@@ -11,7 +11,7 @@ MIB = 1 << 20
 # The trainer's memory at its peak is below this many times the text that it looks at.
 MEMORY_PER_BYTE = 8
 LEAST_MEMORY = MIB
-OBJECTIVES = ("tokens", "freq-length")
+OBJECTIVES = ("tokens", "freq-length", "frequency")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +75,10 @@ class LengthMaxSettings:
             free. 0: one stage.
         digits: `"free"`; `"split"`: no entry joins a digit to anything; `"group3"`: entries with a
             digit are up to three digits and nothing else.
-        objective: `"tokens"`: fewest under the real encoder; `"freq-length"`: merges by frequency
-            × length, as the paper has it, for comparison.
-        effort: `"fast"`, `"default"` or `"max"`: fewer tokens for more time.
+        objective: `"tokens"`: fewest under the real encoder; for comparison, merges one at a time:
+            `"freq-length"`: by frequency × length, as the paper has it; `"frequency"`: byte-pair
+            encoding without words.
+        effort: `"fast"`, `"default"` or `"max"`: fewer tokens for more time; for objective tokens.
         max_token_bytes: longest entry, 2 to 255.
         min_frequency: leave out entries that the sample uses less often.
         held_out: fraction of documents, chosen by content, that is only measured on.

@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "decoder.hpp"
 #include "entry_trie.hpp"
 #include "matcher.hpp"
+#include "merges.hpp"
 #include "pairs.hpp"
 #include "texts.hpp"
 #include "trials.hpp"
@@ -147,6 +150,52 @@ class Trial {
     EntryTrie trie_;
 };
 
+// Learning of merges, with ids as narrow as their number allows.
+class MergeLearner {
+  public:
+    MergeLearner(const Input<std::uint8_t>& ids, const Input<std::int64_t>& offsets,
+                 const Input<std::int64_t>& weights, const Input<std::uint32_t>& lengths,
+                 std::size_t merges, bool by_length, std::uint64_t most_bytes, unsigned threads,
+                 std::size_t listed)
+        : learner_(learn(Slices<std::uint8_t>(view(ids), view(offsets)), view(weights),
+                         view(lengths), merges, {by_length, most_bytes, threads, listed})) {}
+
+    nb::object best() {
+        const std::optional<Pair> pair = std::visit(
+            [](auto& learner) {
+                nb::gil_scoped_release free;
+                return learner.best();
+            },
+            learner_);
+        if (!pair) return nb::none();
+        return nb::make_tuple(pair->left, pair->right, pair->count);
+    }
+
+    std::uint32_t merge() {
+        nb::gil_scoped_release free;
+        return std::visit([](auto& learner) { return learner.merge(); }, learner_);
+    }
+
+    void refuse() {
+        std::visit([](auto& learner) { learner.refuse(); }, learner_);
+    }
+
+  private:
+    using Learner = std::variant<Merges<std::uint16_t>, Merges<std::uint32_t>>;
+
+    static Learner learn(const Slices<std::uint8_t>& documents, std::span<const std::int64_t> weights,
+                         std::span<const std::uint32_t> lengths, std::size_t merges,
+                         const MergeRules& rules) {
+        nb::gil_scoped_release free;
+        if (merges < 0xFFFF && lengths.size() < 0xFFFF - merges) {
+            return Merges<std::uint16_t>(documents, weights, lengths, rules);
+        }
+        return Merges<std::uint32_t>(documents, weights, lengths, rules);
+    }
+
+    Learner learner_;
+};
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -167,6 +216,15 @@ NB_MODULE(_native, module) {
                "threads"_a);
     module.def("count_pairs", &count_pairs_as<std::uint32_t>, "ids"_a, "offsets"_a, "limit"_a,
                "threads"_a);
+    nb::class_<MergeLearner>(module, "MergeLearner")
+        .def(nb::init<const Input<std::uint8_t>&, const Input<std::int64_t>&,
+                      const Input<std::int64_t>&, const Input<std::uint32_t>&, std::size_t, bool,
+                      std::uint64_t, unsigned, std::size_t>(),
+             "ids"_a, "offsets"_a, "weights"_a, "lengths"_a, "merges"_a, "by_length"_a,
+             "most_bytes"_a, "threads"_a, "listed"_a = 0)
+        .def("best", &MergeLearner::best)
+        .def("merge", &MergeLearner::merge)
+        .def("refuse", &MergeLearner::refuse);
     nb::class_<Trial>(module, "Trial")
         .def(nb::init<const Input<std::uint8_t>&, const Input<std::int64_t>&>(), "entries"_a,
              "offsets"_a)

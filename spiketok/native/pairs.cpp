@@ -5,19 +5,15 @@
 #include <memory>
 #include <tuple>
 
+#include "pair_table.hpp"
 #include "parallel.hpp"
 
 namespace spike {
 namespace {
 
 // Pairs are first dealt out to parts so small that counting one stays in the processor's cache.
-constexpr unsigned PART_BITS = 8;
-constexpr std::size_t PARTS = 1 << PART_BITS;
+constexpr std::size_t PARTS = std::size_t{1} << PART_BITS;
 constexpr std::size_t TASKS = 64;
-constexpr std::size_t FIRST_SLOTS = 1024;
-
-std::uint64_t scatter_bits(std::uint64_t key) { return key * 0x9E3779B97F4A7C15u; }
-std::size_t part_of(std::uint64_t key) { return scatter_bits(key) >> (64 - PART_BITS); }
 
 template <class Id, class Take>
 void for_each_pair(std::span<const Id> ids, Take take) {
@@ -29,55 +25,9 @@ void for_each_pair(std::span<const Id> ids, Take take) {
             continue;
         }
         overlaps = equal;
-        take(std::uint64_t{ids[i - 1]} << 32 | ids[i]);
+        take(pair_key(ids[i - 1], ids[i]));
     }
 }
-
-// Open addressing; a slot with count 0 is free.
-class Counter {
-  public:
-    Counter() : slots_(FIRST_SLOTS) {}
-
-    void add(std::uint64_t key) {
-        Slot& slot = find(key);
-        if (slot.count++ != 0) return;
-        slot.key = key;
-        if (++used_ * 2 > slots_.size()) grow();
-    }
-
-    void append_repeated_to(std::vector<Pair>& pairs) const {
-        for (const Slot& slot : slots_) {
-            if (slot.count < 2) continue;
-            pairs.push_back({static_cast<std::uint32_t>(slot.key >> 32),
-                             static_cast<std::uint32_t>(slot.key), slot.count});
-        }
-    }
-
-  private:
-    struct Slot {
-        std::uint64_t key = 0, count = 0;
-    };
-
-    Slot& find(std::uint64_t key) {
-        // The highest bits are equal in a whole part: take those below.
-        std::size_t i = scatter_bits(key) >> (32 - PART_BITS);
-        for (;; ++i) {
-            Slot& slot = slots_[i & (slots_.size() - 1)];
-            if (slot.count == 0 || slot.key == key) return slot;
-        }
-    }
-
-    void grow() {
-        std::vector<Slot> old(slots_.size() * 2);
-        old.swap(slots_);
-        for (const Slot& slot : old) {
-            if (slot.count != 0) find(slot.key) = slot;
-        }
-    }
-
-    std::vector<Slot> slots_;
-    std::size_t used_ = 0;
-};
 
 // All pairs of all documents, those of one part side by side; the order inside a part means nothing.
 class DealtPairs {
@@ -136,9 +86,11 @@ std::vector<Pair> count_pairs(const Slices<Id>& documents, std::size_t limit, un
     const DealtPairs dealt(documents, threads);
     std::vector<std::vector<Pair>> found(PARTS);
     for_each_task(PARTS, threads, [&](std::size_t part) {
-        Counter counter;
-        for (const std::uint64_t key : dealt.part(part)) counter.add(key);
-        counter.append_repeated_to(found[part]);
+        PairTable counts;
+        for (const std::uint64_t key : dealt.part(part)) counts.add(key, 1);
+        counts.for_each([&](std::uint64_t key, std::uint64_t count) {
+            if (count > 1) found[part].push_back({left_of(key), right_of(key), count});
+        });
         keep_best(found[part], limit);
     });
     std::vector<Pair> pairs;

@@ -10,6 +10,7 @@
 
 #include "decoder.hpp"
 #include "matcher.hpp"
+#include "merges.hpp"
 #include "pairs.hpp"
 #include "trials.hpp"
 #include "trie.hpp"
@@ -83,6 +84,29 @@ void round_trip(unsigned letters) {
     require(pairs.size() <= 50, "more pairs than asked for");
 }
 
+template <class Id>
+void merges(std::size_t letters) {
+    std::vector<std::uint8_t> ids(below(600));
+    for (auto& id : ids) id = static_cast<std::uint8_t>(below(letters));
+    std::vector<std::int64_t> offsets{0}, weights;
+    while (offsets.back() < static_cast<std::int64_t>(ids.size())) {
+        const auto left = ids.size() - static_cast<std::size_t>(offsets.back());
+        offsets.push_back(offsets.back() + 1 + static_cast<std::int64_t>(below(left)));
+        weights.push_back(1 + static_cast<std::int64_t>(below(3)));
+    }
+    const std::vector<std::uint32_t> lengths(letters, 1);
+    const MergeRules rules{below(2) == 0, 1 + below(20), 2, below(40)};
+    Merges<Id> learner(Slices<std::uint8_t>(ids, offsets), weights, lengths, rules);
+    for (int i = 0; i < 40; ++i) {
+        if (const auto pair = learner.best(); !pair) break;
+        if (below(4) == 0) {
+            learner.refuse();
+        } else {
+            learner.merge();
+        }
+    }
+}
+
 template <class Work>
 void must_refuse(Work work, const char* what) {
     try {
@@ -132,6 +156,8 @@ int main() {
         for (int i = 0; i < 60; ++i) {
             round_trip<std::uint16_t>(i % 3 ? 3 : 256);
             round_trip<std::uint32_t>(i % 2 ? 1 : 5);
+            merges<std::uint16_t>(1 + below(9));
+            merges<std::uint32_t>(i % 2 ? 1 : 256);
             trials(i % 3 ? 3 : 256);
         }
     } catch (const std::exception& error) {
