@@ -6,15 +6,14 @@ import unicodedata
 ESCAPED_BYTES = re.compile("[\udc80-\udcff]")
 # Control, format, private, unassigned; spaces and separators other than the plain space.
 HIDDEN = frozenset(("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs"))
-PICTURES = {"\n": "⏎", "\t": "⇥", "\x7f": "␡", " ": " "}
-PICTURES |= {chr(code): chr(0x2400 + code) for code in range(32) if chr(code) not in PICTURES}
+SHAPES = {"\n": "⏎", "\t": "⇥", " ": " "}
 
 
 def visible(data: bytes) -> str:
     r"""Return bytes as one line of text; what has no shape of its own gets one.
 
     >>> visible(b"a b\n\t\x1b\xff"), visible("\u202e\u00a0é".encode())
-    ('a b⏎⇥␛⟨FF⟩', '⟨U+202E⟩⟨U+A0⟩é')
+    ('a b⏎⇥⟨U+1B⟩⟨FF⟩', '⟨U+202E⟩⟨U+A0⟩é')
     """
     text = data.decode("utf-8", "surrogateescape")
     if text.isascii() and text.isprintable():
@@ -24,8 +23,8 @@ def visible(data: bytes) -> str:
 
 def shape(letter: str) -> str:
     """Return what stands for one character, or for one byte that is no UTF-8."""
-    if letter in PICTURES:
-        return PICTURES[letter]
+    if letter in SHAPES:
+        return SHAPES[letter]
     if ESCAPED_BYTES.match(letter):
         return f"⟨{ord(letter) - 0xDC00:02X}⟩"
     if unicodedata.category(letter) in HIDDEN:
