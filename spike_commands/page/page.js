@@ -5,7 +5,7 @@ const MOST_BYTES_SHOWN = 300;
 const ROWS_AT_ONCE = 200;
 const COLUMNS = [
   ["id", (side, id) => id, 1],
-  ["entry", (side, id) => side.entries[id].length, -1],
+  ["entry", (side, id) => side.entries[id], 1],
   ["bytes", (side, id) => side.entries[id].length, -1],
   ["frequency", (side, id) => side.frequencies[id] ?? 0, -1],
   ["here", (side, id) => side.uses[id], -1],
@@ -145,7 +145,7 @@ function drawVocabulary() {
   const side = sides[state.side];
   const [, valueOf] = COLUMNS[state.column];
   const ids = [...side.entries.keys()].filter((id) => side.matching === null || side.matching[id]);
-  ids.sort((one, other) => state.upwards * (valueOf(side, one) - valueOf(side, other)) || one - other);
+  ids.sort((one, other) => state.upwards * order(valueOf(side, one), valueOf(side, other)) || one - other);
   byId("found").textContent = `${number(Math.min(ids.length, state.rows))} shown of ${number(ids.length)} entries`;
   byId("entries").replaceChildren(...ids.slice(0, state.rows).map((id) => row(side, id)));
   byId("more").hidden = ids.length <= state.rows;
@@ -156,6 +156,10 @@ function drawVocabulary() {
   });
   byId("sides").hidden = sides.length < 2;
   byId("sides").childNodes.forEach((button, place) => (button.ariaPressed = place === state.side));
+}
+
+function order(one, other) {
+  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 function row(side, id) {
