@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from datapipe import Source, read_range
 from spiketok.errors import SpikeError
 
@@ -62,7 +64,7 @@ def read_column(source: Source, column: str) -> dict[int, str]:
     return {
         row: value.decode()
         for batch in read_range(source, 0, -1, column, "skip")
-        for row, value in zip(*(batch.column(name).to_pylist() for name in ("row", "text")))
+        for value, row in zip(*map(pa.Array.to_pylist, batch.columns), strict=True)
     }
 
 
@@ -80,9 +82,9 @@ def in_pieces(text: bytes) -> list[bytes]:
         limit = start + PIECE_BYTES
         stop = text.rfind(b"\n", start, limit) + 1
         if stop == 0:
-            stop = limit
-            while text[stop] & 0xC0 == 0x80 and stop > start + 1:
-                stop -= 1
+            # A character has at most three bytes that go on with it.
+            begins = (at for at in range(limit, limit - 4, -1) if text[at] & 0xC0 != 0x80)
+            stop = next(begins, limit)
         pieces.append(text[start:stop])
         start = stop
     return [*pieces, text[start:]]

@@ -140,7 +140,7 @@ def open_tiktoken(name: str) -> Peer:
     """Open an encoding of tiktoken whose ranks are on this machine; the network is never asked."""
     place = f"tiktoken:{name}"
     library = optional("tiktoken", place)
-    loading = importlib.import_module("tiktoken.load")
+    loading: Any = importlib.import_module("tiktoken.load")
     read = loading.read_file
 
     def read_here(source: str) -> Any:
@@ -180,7 +180,9 @@ def blank_entries(place: Path | str, ids: Any) -> list[bytes]:
     """Return an empty entry for each id up to the largest; SpikeError where that is absurd."""
     largest = max(ids, default=-1)
     if largest >= MOST_IDS:
-        raise SpikeError(f"{place}: has an id of {largest:,}; at most {MOST_IDS - 1:,} is supported")
+        raise SpikeError(
+            f"{place}: has an id of {largest:,}; at most {MOST_IDS - 1:,} is supported"
+        )
     return [b""] * (largest + 1)
 
 
@@ -189,9 +191,7 @@ def optional(library: str, place: Path | str) -> ModuleType:
     try:
         return importlib.import_module(library)
     except ImportError:
-        raise SpikeError(
-            f"{place}: needs the library {library}: pip install {library}"
-        ) from None
+        raise SpikeError(f"{place}: needs the library {library}: pip install {library}") from None
 
 
 @contextmanager

@@ -124,7 +124,7 @@ def browser(folder):
     )
     os.close(command_out)
     os.close(answer_in)
-    with open(command_in, "wb") as to_browser, open(answer_out, "rb") as from_browser:
+    with os.fdopen(command_in, "wb") as to_browser, os.fdopen(answer_out, "rb") as from_browser:
         try:
             yield Browser(to_browser, from_browser)
         finally:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -137,7 +138,9 @@ def test_byte_level_bpe(compared, byte_level):
     assert 0 not in found.ids  # names of special tokens are text
     pieces = np.split(np.frombuffer(text, np.uint8), found.ends[:-1])
     for token, piece in zip(found.ids.tolist(), pieces, strict=True):
-        assert piece.tobytes() == peer.entries[token] or b"\xef\xbf\xbd".find(peer.entries[token]) >= 0
+        assert (
+            piece.tobytes() == peer.entries[token] or b"\xef\xbf\xbd".find(peer.entries[token]) >= 0
+        )
 
 
 def test_sentencepiece(compared, pieces_model):
@@ -154,15 +157,9 @@ def test_tiktoken(compared, letters_encoding):
     (row,) = compared(letters_encoding, "--text", "rows.jsonl")
     assert (row["kind"], row["lossless"], row["vocab_size"]) == ("tiktoken", True, 301)
     text = "<eos> thé".encode() + b"\xff"
-    found = cut(open_any_name(letters_encoding), text)
+    found = cut(open_any(Path(letters_encoding)), text)
     assert 300 not in found.ids
     assert found.ends[-1] == len(text)
-
-
-def open_any_name(name):
-    from pathlib import Path
-
-    return open_any(Path(name))
 
 
 def test_ranks_are_never_fetched(line, monkeypatch, tmp_path):
@@ -182,11 +179,16 @@ def test_ranks_are_never_fetched(line, monkeypatch, tmp_path):
     [
         ("broken.model", b"no model", "sentencepiece"),
         ("empty.model", b"", "sentencepiece"),
-        ("broken.json", b'{"model": {"type": "BPE", "vocab": {}, "merges": [["a", "b"]]}}', "tokenizers"),
+        (
+            "broken.json",
+            b'{"model": {"type": "BPE", "vocab": {}, "merges": [["a", "b"]]}}',
+            "tokenizers",
+        ),
         (
             "panic.json",
             b'{"version": "1.0", "added_tokens": [], "normalizer": {"type": "Precompiled", '
-            b'"precompiled_charsmap": "AAAA"}, "model": {"type": "BPE", "vocab": {}, "merges": []}}',
+            b'"precompiled_charsmap": "AAAA"}, "model": {"type": "BPE", "vocab": {}, '
+            b'"merges": []}}',
             "tokenizers",
         ),
         (

@@ -18,7 +18,16 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
 ]
 HOSTILE = "</script><img src=x onerror=document.title='broken'><!--<script>&amp;\u2028'\""
-PIECES = [b"the ", b"quick ", b"fox", b"e\n", b"</script>", HOSTILE.encode()[:24], b"\xff\n", b"\xe2\x80\xa8"]
+PIECES = [
+    b"the ",
+    b"quick ",
+    b"fox",
+    b"e\n",
+    b"</script>",
+    HOSTILE.encode()[:24],
+    b"\xff\n",
+    b"\xe2\x80\xa8",
+]
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +133,13 @@ def test_search_finds_tokens_on_all_pages_and_entries(page):
     assert seen == [(3, "fox"), (5, "fox"), (3, "fox")]
     window.click("#previous-hit")
     assert window.evaluate("+document.querySelector('#page').value") == 5
-    for query, hits in (("#260", 1), (r"\xff\n", 0), ("the", 1), ("nothing like it", 0), ("", None)):
+    for query, hits in (
+        ("#260", 1),
+        (r"\xff\n", 0),
+        ("the", 1),
+        ("nothing like it", 0),
+        ("", None),
+    ):
         window.type("#query", query)
         assert whole(window, "#hits") == ("" if hits is None else f"{hits} in the text"), query
 

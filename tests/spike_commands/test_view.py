@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -65,7 +66,7 @@ def test_colours_alternate_and_no_colour_is_obeyed(view, monkeypatch):
     shown, _ = view(b"the quick brown fox\nthe end")
     colours = re.findall(r"48;2;(\d+;\d+;\d+)m", shown)
     assert len(set(colours)) == 4
-    assert all(one != other for one, other in zip(colours, colours[1:], strict=False))
+    assert all(one != other for one, other in pairwise(colours))
     assert re.sub(r"\x1b\[[\d;]*m", "", shown) == "the quick brown fox⏎\nthe end\n"
     monkeypatch.setenv("NO_COLOR", "1")
     assert "48;2" not in view(b"the quick")[0]
