@@ -116,11 +116,11 @@ def print_longest(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the longest tokens that occur in the text."""
     if not any(row["longest"] for row in rows):
         return
-    click.echo(f"\nlongest tokens in the text\n{'':>3}{'bytes':>7}{'uses':>10}{'id':>9}  token")
+    click.echo(f"\nlongest tokens in the text\n{'':>3}{'bytes':>7}{'uses':>13}{'id':>9}  token")
     for number, row in enumerate(rows, 1):
         for token in row["longest"]:
             click.echo(
-                f"{number:>3}{token['bytes']:>7,}{token['uses']:>10,}{token['id']:>9}"
+                f"{number:>3}{token['bytes']:>7,}{token['uses']:>13,}{token['id']:>9}"
                 f"  {visible(token['text'].encode())}"
             )
 
