@@ -18,6 +18,7 @@ test: check
 	$(BIN)/pytest -q
 
 test-all: check
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[peers]' --no-build-isolation
 	$(BIN)/pytest -q -m "slow or not slow"
 
 check: .venv/installed

@@ -1,16 +1,23 @@
 """`spike tokenizer compare`: tokens and speed of several tokenizers on the same text."""
 
-import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .console import PATH, common_options, json_option, print_result
+from .console import (
+    PATH,
+    common_options,
+    json_option,
+    print_result,
+    progress_bar,
+    remark,
+    warn_skipped,
+)
+from .visible import visible
 
-PIECE_BYTES = 1 << 16
+SHOWN_GROUPS = 40
 
 
 @click.command()
@@ -23,114 +30,118 @@ PIECE_BYTES = 1 << 16
     type=PATH,
     help="Corpus files or folders to encode; may be given more than once.",
 )
+@click.option(
+    "--by",
+    multiple=True,
+    help="Also tell results by a column with text, such as lang, or by `file`; may be repeated.",
+)
+@click.option(
+    "--passes",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="How often each tokenizer is timed; the median is told.",
+)
+@click.option(
+    "--longest",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    help="How many of the longest tokens in the text are told.",
+)
 @click.option("--text-field", default="text", show_default=True, help="Column with the text.")
 @json_option
 @common_options
 def compare(
-    files: tuple[Path, ...],
-    texts: tuple[Path, ...],
-    text_field: str,
-    as_json: bool,
-    quiet: bool,  # noqa: ARG001
+    files: tuple[Path, ...], texts: tuple[Path, ...], as_json: bool, quiet: bool, **options: Any
 ) -> None:
     """Encode the same text with each tokenizer of FILES, on one thread.
 
-    FILES are tokenizer files of spike or of Hugging Face. Each is timed on its second pass.
+    FILES are tokenizer files of spike or of Hugging Face, SentencePiece .model files, or
+    tiktoken:NAME where its ranks are on this machine. Documents are cut into pieces of at most
+    64 KiB, at line ends where there are any.
 
     \b
-    Example:
+    Examples:
       spike tokenizer compare tokenizer.json bpe.json --text held.txt --json
+      spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by lang
     """
-    from datapipe import find_sources, read_texts
+    from datapipe import find_sources
     from spiketok.errors import SpikeError
 
-    sources, _ = find_sources(texts)
-    documents = [
-        piece
-        for batch in read_texts(sources, text_field, "skip")
-        for text in batch.column("text").to_pylist()
-        for piece in in_pieces(text)
-    ]
-    if not documents:
+    from .any_tokenizer import open_any
+    from .compared_text import read_pieces
+    from .measuring import measure
+
+    sources, skipped = find_sources(texts)
+    warn_skipped(skipped, quiet)
+    pieces, dropped = read_pieces(sources, options["text_field"], options["by"])
+    if dropped:
+        remark(f"left out {dropped.total():,} documents: {', '.join(dropped)}", quiet)
+    if not pieces.texts:
         raise SpikeError(f"{texts[0]}: there is no text to encode; name other files")
-    rows = [row(file, documents) for file in files]
+    peers = [open_any(file) for file in files]
+    passes, rows = options["passes"], []
+    with progress_bar("compare", len(peers) * (passes + 1), "passes", quiet) as report:
+        for number, peer in enumerate(peers):
+
+            def advance(done: int, number: int = number, name: str = peer.name) -> None:
+                report(number * (passes + 1) + done, name)
+
+            rows.append(measure(peer, pieces, passes, options["longest"], advance))
     if as_json:
         print_result({"tokenizers": rows}, as_json)
-        return
-    click.echo(f"{'bytes/token':>12}{'tokens':>14}{'MB/s':>9}  name")
-    for found in rows:
+    else:
+        print_table(rows)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the results for people; tokenizers go by their number after the first table."""
+    click.echo(
+        f"{'':>3}{'bytes/token':>12}{'tokens':>14}{'MB/s':>9}{'ids':>9}{'unused':>9}"
+        f"{'lossless':>10}  name"
+    )
+    for number, row in enumerate(rows, 1):
         click.echo(
-            f"{found['bytes_per_token']:>12.4f}{found['tokens']:>14,}"
-            f"{found['encode_mb_per_s']:>9.1f}  {found['name']}"
+            f"{number:>3}{ratio(row['bytes_per_token']):>12}{row['tokens']:>14,}"
+            f"{row['encode_mb_per_s']:>9.1f}{row['vocab_size']:>9,}{row['unused']:>9,}"
+            f"{'yes' if row['lossless'] else 'no':>10}  {row['name']}"
         )
+    print_longest(rows)
+    for column in rows[0]["by"]:
+        print_groups(column, [row["by"][column] for row in rows])
 
 
-def in_pieces(text: bytes) -> list[bytes]:
-    """Cut a document where a line ends, so that no encoder meets a text of unusual length."""
-    pieces = []
-    while len(text) > PIECE_BYTES:
-        stop = text.rfind(b"\n", 0, PIECE_BYTES) + 1
-        if stop == 0:
-            break
-        pieces.append(text[:stop])
-        text = text[stop:]
-    return [*pieces, text]
+def print_longest(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the longest tokens that occur in the text."""
+    if not any(row["longest"] for row in rows):
+        return
+    click.echo(f"\nlongest tokens in the text\n{'':>3}{'bytes':>7}{'uses':>13}{'id':>9}  token")
+    for number, row in enumerate(rows, 1):
+        for token in row["longest"]:
+            click.echo(
+                f"{number:>3}{token['bytes']:>7,}{token['uses']:>13,}{token['id']:>9}"
+                f"  {visible(token['text'].encode())}"
+            )
 
 
-def row(file: Path, documents: Sequence[bytes]) -> dict[str, Any]:
-    """Encode the documents with one tokenizer, twice."""
-    count = counter(file)
-    size = sum(map(len, documents))
-    tokens = count(documents)
-    start = time.perf_counter()
-    count(documents)
-    seconds = time.perf_counter() - start
-    return {
-        "name": str(file),
-        "bytes": size,
-        "tokens": tokens,
-        "bytes_per_token": size / tokens,
-        "encode_mb_per_s": size / 1e6 / seconds,
-    }
+def print_groups(column: str, results: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+    """Print bytes per token of each tokenizer for each value of a column, most text first."""
+    shown = results[0][:SHOWN_GROUPS]
+    heading = "".join(f"{number:>9}" for number in range(1, len(results) + 1))
+    click.echo(f"\nbytes/token by {column}\n{'bytes':>14}{heading}  {column}")
+    for place, group in enumerate(shown):
+        ratios = "".join(f"{ratio(groups[place]['bytes_per_token']):>9}" for groups in results)
+        value = "–" if group["value"] is None else visible(group["value"].encode())
+        click.echo(f"{group['bytes']:>14,}{ratios}  {value}")
+    if len(results[0]) > len(shown):
+        click.echo(f"  … {len(results[0]) - len(shown):,} more with less text; --json has them all")
 
 
-def counter(file: Path) -> Callable[[Sequence[bytes]], int]:
-    """Return a function that counts the tokens of documents on one thread."""
-    if is_hugging_face(file):
-        return hugging_face_counter(file)
-    from spiketok import Tokenizer
+def ratio(value: float | None) -> str:
+    """Write bytes per token; there is none where there are no tokens.
 
-    loaded = Tokenizer.load(file)
-    return lambda documents: len(loaded.encode_batch(list(documents), threads=1)[0])
-
-
-def is_hugging_face(file: Path) -> bool:
-    """Tell whether a file is a JSON object with the key `model`, as Hugging Face writes it."""
-    try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False  # what is wrong with it is told where it is read as ours
-    return isinstance(content, dict) and isinstance(content.get("model"), dict)
-
-
-def hugging_face_counter(file: Path) -> Callable[[Sequence[bytes]], int]:
-    """Return a function that counts the tokens of a Hugging Face tokenizer."""
-    from spiketok.errors import SpikeError
-
-    try:
-        import tokenizers
-    except ImportError:
-        raise SpikeError(
-            f"{file}: a Hugging Face tokenizer needs the library: pip install tokenizers"
-        ) from None
-    try:
-        loaded = tokenizers.Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises Exception itself
-        message = str(error).splitlines()[0]
-        raise SpikeError(f"{file}: the library tokenizers refuses it: {message}") from None
-
-    def count(documents: Sequence[bytes]) -> int:
-        strings = (text.decode("utf-8", "replace") for text in documents)
-        return sum(len(loaded.encode(text, add_special_tokens=False).ids) for text in strings)
-
-    return count
+    >>> ratio(4.20001), ratio(None)
+    ('4.2000', '–')
+    """
+    return "–" if value is None else f"{value:.4f}"

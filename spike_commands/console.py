@@ -114,6 +114,13 @@ def let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def standard_input() -> bytes:
+    """Read standard input to its end."""
+    if sys.stdin is None:
+        raise click.UsageError("standard input is closed")
+    return sys.stdin.buffer.read()
+
+
 def remark(message: str, quiet: bool) -> None:
     """Say something on stderr that is not part of the result."""
     if not quiet:

@@ -1,14 +1,14 @@
 """`spike tokenizer`: the group, and its short commands: inspect, encode and decode."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from .comparison import compare
-from .console import PATH, common_options, json_option, print_result
+from .console import PATH, common_options, json_option, print_result, standard_input
 from .tokenizer_training import summary, train
+from .view import view
 
 tokenizer_option = click.option(
     "--tokenizer",
@@ -27,6 +27,7 @@ def tokenizer() -> None:
 
 tokenizer.add_command(train)
 tokenizer.add_command(compare)
+tokenizer.add_command(view)
 
 
 @tokenizer.command()
@@ -98,13 +99,6 @@ def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:  # 
     loaded = Tokenizer.load(tokenizer_path)
     text = loaded.decode_bytes(list(ids or ids_from(standard_input().decode("ascii", "replace"))))
     click.echo(text, nl=False)
-
-
-def standard_input() -> bytes:
-    """Read standard input to its end."""
-    if sys.stdin is None:
-        raise click.UsageError("standard input is closed")
-    return sys.stdin.buffer.read()
 
 
 def ids_from(text: str) -> Iterator[int]:

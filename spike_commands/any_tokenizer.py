@@ -1,0 +1,48 @@
+"""Opens a tokenizer of any make that the command line may name."""
+
+import json
+from pathlib import Path
+
+from spiketok import Tokenizer
+
+from .foreign import open_hugging_face, open_sentencepiece, open_tiktoken
+from .peer import Peer
+
+TIKTOKEN = "tiktoken:"
+
+
+def open_any(name: Path) -> Peer:
+    """Open a tokenizer file of spike, Hugging Face or SentencePiece, or `tiktoken:NAME`.
+
+    Raises:
+        SpikeError: the file is missing or broken, or the library that reads it is not installed.
+    """
+    if str(name).startswith(TIKTOKEN) and not name.exists():
+        return open_tiktoken(str(name).removeprefix(TIKTOKEN))
+    if name.suffix == ".model" and name.exists():
+        return open_sentencepiece(name)
+    if is_hugging_face(name):
+        return open_hugging_face(name)
+    return open_ours(name)
+
+
+def open_ours(path: Path) -> Peer:
+    """Open a tokenizer file of spike."""
+    loaded = Tokenizer.load(path)
+    return Peer(
+        name=str(path),
+        kind="spike",
+        entries=loaded.vocabulary.entries,
+        encode=lambda texts: loaded.encode_batch(list(texts), threads=1),
+        decode=loaded.decode_bytes,
+        frequencies=loaded.vocabulary.frequencies,
+    )
+
+
+def is_hugging_face(path: Path) -> bool:
+    """Tell whether a file is a JSON object with the key `model`, as Hugging Face writes it."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False  # what is wrong with it is told where it is read as ours
+    return isinstance(content, dict) and isinstance(content.get("model"), dict)

@@ -1,0 +1,90 @@
+"""Reads the text that tokenizers are compared on, and what its parts have in common."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from datapipe import Source, read_range
+from spiketok.errors import SpikeError
+
+PIECE_BYTES = 1 << 16
+BY_FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Pieces of documents, and what they are grouped by.
+
+    Attributes:
+        texts: the pieces.
+        labels: column → for each piece the value its document has there, None where it has none.
+    """
+
+    texts: list[bytes] = field(default_factory=list)
+    labels: dict[str, list[str | None]] = field(default_factory=dict)
+
+
+def read_pieces(
+    sources: Sequence[Source], text_field: str, columns: Sequence[str]
+) -> tuple[Pieces, Counter[str]]:
+    """Read all documents in pieces; also return why and how often documents were left out.
+
+    Args:
+        sources: the files.
+        text_field: the column with the text.
+        columns: columns with text to group by; `file` stands for the source's name.
+
+    Raises:
+        SpikeError: no document of any source has such a column.
+    """
+    pieces = Pieces(labels={column: [] for column in columns})
+    dropped: Counter[str] = Counter()
+    for source in sources:
+        found = {column: read_column(source, column) for column in columns if column != BY_FILE}
+        for batch in read_range(source, 0, -1, text_field, "skip", dropped):
+            rows = batch.column("row").to_pylist()
+            for text, row in zip(batch.column("text").to_pylist(), rows, strict=True):
+                parts = in_pieces(text)
+                pieces.texts.extend(parts)
+                for column, labels in pieces.labels.items():
+                    value = source.name if column == BY_FILE else found[column].get(row)
+                    labels.extend([value] * len(parts))
+    for column, labels in pieces.labels.items():
+        if labels and not any(labels):
+            raise SpikeError(f"--by {column}: no document has text there; name another column")
+    return pieces, dropped
+
+
+def read_column(source: Source, column: str) -> dict[int, str]:
+    """Return what stands in a column, by the row that `read_range` gives a document."""
+    if source.kind == "txt":
+        return {}  # one document without columns
+    return {
+        row: value.decode()
+        for batch in read_range(source, 0, -1, column, "skip")
+        for value, row in zip(*map(pa.Array.to_pylist, batch.columns), strict=True)
+    }
+
+
+def in_pieces(text: bytes) -> list[bytes]:
+    r"""Cut a document where a line ends, so that no encoder meets a text of unusual length.
+
+    A line that is too long is cut between two characters.
+
+    >>> [len(piece) for piece in in_pieces(b"a" * 40_000 + b"\n" + b"b" * 70_000)]
+    [40001, 65536, 4464]
+    """
+    pieces = []
+    start = 0
+    while len(text) - start > PIECE_BYTES:
+        limit = start + PIECE_BYTES
+        stop = text.rfind(b"\n", start, limit) + 1
+        if stop == 0:
+            # A character has at most three bytes that go on with it.
+            begins = (at for at in range(limit, limit - 4, -1) if text[at] & 0xC0 != 0x80)
+            stop = next(begins, limit)
+        pieces.append(text[start:stop])
+        start = stop
+    return [*pieces, text[start:]]

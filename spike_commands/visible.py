@@ -1,0 +1,41 @@
+"""Shows bytes as text in which nothing is invisible; the page's script has the same rules."""
+
+import re
+import unicodedata
+
+ESCAPED_BYTES = re.compile("[\udc80-\udcff]")
+# Control, format, private, unassigned; spaces and separators other than the plain space.
+HIDDEN = frozenset(("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs"))
+SHAPES = {"\n": "⏎", "\t": "⇥", " ": " "}
+
+
+def visible(data: bytes) -> str:
+    r"""Return bytes as one line of text; what has no shape of its own gets one.
+
+    >>> visible(b"a b\n\t\x1b\xff"), visible("\u202e\u00a0é".encode())
+    ('a b⏎⇥⟨U+1B⟩⟨FF⟩', '⟨U+202E⟩⟨U+A0⟩é')
+    """
+    text = data.decode("utf-8", "surrogateescape")
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(shape, text))
+
+
+def shape(letter: str) -> str:
+    """Return what stands for one character, or for one byte that is no UTF-8."""
+    if letter in SHAPES:
+        return SHAPES[letter]
+    if ESCAPED_BYTES.match(letter):
+        return f"⟨{ord(letter) - 0xDC00:02X}⟩"
+    if unicodedata.category(letter) in HIDDEN:
+        return f"⟨U+{ord(letter):02X}⟩"
+    return letter
+
+
+def one_character_a_byte(data: bytes) -> str:
+    r"""Decode UTF-8 with one U+FFFD for each byte that is none, so that places can be counted.
+
+    >>> one_character_a_byte(b"\xe2\x82a")
+    '\ufffd\ufffda'
+    """
+    return ESCAPED_BYTES.sub("\ufffd", data.decode("utf-8", "surrogateescape"))
