@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spiketok import Tokenizer
+from spiketok.chat_encoding import encode_pieces
 from spiketok.held_out import document_id
 
 from .reading import text_offsets
@@ -29,6 +30,7 @@ class Documents:
         ids: uint8 [n, 16], the names of the documents.
         source: int32 [n], index into the plan's sources.
         row: int64 [n], where each begins in its source.
+        loss_mask: uint8 [tokens], 1 where a token is trained on; None where all are.
     """
 
     tokens: Array
@@ -37,6 +39,7 @@ class Documents:
     ids: npt.NDArray[np.uint8]
     source: npt.NDArray[np.int32]
     row: npt.NDArray[np.int64]
+    loss_mask: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         """Return the number of documents."""
@@ -53,13 +56,15 @@ class Documents:
             ids=self.ids[start:stop],
             source=self.source[start:stop],
             row=self.row[start:stop],
+            loss_mask=None if self.loss_mask is None else self.loss_mask[first:last],
         )
 
 
 def concatenate(parts: Sequence[Documents]) -> Documents:
-    """Join documents; there must be at least one part."""
+    """Join documents; there must be at least one part, and all or none have a loss mask."""
     if len(parts) == 1:
         return parts[0]
+    masks = [part.loss_mask for part in parts if part.loss_mask is not None]
     first_tokens = np.cumsum([0] + [len(part.tokens) for part in parts[:-1]])
     return Documents(
         tokens=np.concatenate([part.tokens for part in parts]),
@@ -70,6 +75,7 @@ def concatenate(parts: Sequence[Documents]) -> Documents:
         ids=np.concatenate([part.ids for part in parts]),
         source=np.concatenate([part.source for part in parts]),
         row=np.concatenate([part.row for part in parts]),
+        loss_mask=np.concatenate(masks) if masks else None,
     )
 
 
@@ -116,6 +122,33 @@ def encode_documents(
         ids=ids,
         source=np.full(count, source, dtype=np.int32),
         row=rows,
+    )
+
+
+def encode_conversations(
+    tokenizer: Tokenizer, batch: pa.RecordBatch, ids: Array, source: int, threads: int
+) -> Documents:
+    """Encode conversations as `read_conversations` yields them; the separators are not trained on.
+
+    The pieces of text lie one after the other in the column `text` and are encoded where they are.
+    """
+    texts, pieces = batch.column("text"), batch.column("pieces")
+    sizes, codes, trained = (column.to_numpy() for column in pieces.flatten().flatten())
+    places = np.concatenate(([0], np.cumsum(sizes))) + text_offsets(texts)[0]
+    spread = [None, pa.py_buffer(places), texts.buffers()[2]]
+    tokens, counts = encode_pieces(
+        tokenizer, pa.Array.from_buffers(pa.large_binary(), len(sizes), spread), codes, threads
+    )
+    last_pieces = np.cumsum(pieces.value_lengths().to_numpy()) - 1
+    ends = np.cumsum(counts)[last_pieces]
+    return Documents(
+        tokens=np.insert(tokens, ends, tokenizer.separator),
+        ends=ends + np.arange(1, len(batch) + 1),
+        n_bytes=np.diff(text_offsets(texts)),
+        ids=ids,
+        source=np.full(len(batch), source, dtype=np.int32),
+        row=batch.column("row").to_numpy(),
+        loss_mask=np.insert(np.repeat(trained, counts), ends, 0),
     )
 
 

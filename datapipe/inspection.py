@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError
 
@@ -37,6 +39,8 @@ def describe(folder: Path) -> dict[str, Any]:
         result[f"{name}_documents"] = split.documents
         result[f"{name}_tokens"] = split.tokens
         result[f"{name}_bytes"] = split.text_bytes
+        if split.trained_tokens is not UNSET:
+            result[f"{name}_trained_tokens"] = split.trained_tokens
     return result
 
 

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import xxhash
+from msgspec import UNSET, UnsetType
 
 from spiketok.errors import SpikeError
 
+from .chat_reading import refuse_other_kinds
 from .faults import Errors, check_errors
 from .json_files import FORMAT, to_json
 from .lines import COMPRESSIONS
@@ -22,6 +24,17 @@ SAMPLE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSettings:
+    """How conversations are read.
+
+    Attributes:
+        parse_markers: find markers of reasoning and calls in the plain text of assistants.
+    """
+
+    parse_markers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShardSettings:
     """What the shards should be like.
 
@@ -30,12 +43,15 @@ class ShardSettings:
         errors: what becomes of broken records: `strict`, `replace` or `skip`.
         validation: fraction of documents, chosen by content, kept from the training split.
         shard_tokens: a shard ends with the document that brings it to this many tokens.
+        chat: set where the records are conversations; `text_field` means nothing then.
     """
 
     text_field: str = "text"
     errors: Errors = "strict"
     validation: float = 0.01
     shard_tokens: int = 1 << 26
+    # Not None: plans of text do not mention it.
+    chat: ChatSettings | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +93,9 @@ def make_plan(sources: Sequence[Source], tokenizer: str, settings: ShardSettings
     check_settings(settings)
     if not sources:
         raise SpikeError("there is nothing to shard: no input files")
+    if settings.chat:
+        for source in sources:
+            refuse_other_kinds(source)
     weights = [source.bytes * expansion(source) for source in sources]
     unit_bytes = max(UNIT_BYTES, sum(weights) // MOST_UNITS)
     return Plan(
@@ -163,7 +182,7 @@ def difference(old: Plan, new: Plan) -> str:
     """Say in a few words what two plans disagree about."""
     if old.tokenizer != new.tokenizer:
         return "the tokenizer is another one"
-    for name in ("text_field", "errors", "validation", "shard_tokens"):
+    for name in ("text_field", "errors", "validation", "shard_tokens", "chat"):
         before, now = getattr(old.settings, name), getattr(new.settings, name)
         if before != now:
             return f"{name} was {before!r} and is now {now!r}"

@@ -102,21 +102,27 @@ def validation_score(
     windows: NDArray[np.integer],
     byte_lengths: NDArray[np.int64],
     *,
+    mask: NDArray[np.bool_] | None = None,
     batch_windows: int = 8,
 ) -> Score:
     """Score windows [n, context + 1] each for itself; quicker and a little worse than documents.
 
     The bytes are those that the predicted ids stand for (`byte_lengths`, [vocab_size]). Documents
-    are not told apart: `nats_separators` and `documents` are 0.
+    are not told apart: `nats_separators` and `documents` are 0. With a mask of the windows' shape
+    nats, tokens and bytes are those of the targets inside it alone.
     """
     nats = 0.0
     for first in range(0, len(windows), batch_windows):
         ids = torch.from_numpy(windows[first : first + batch_windows].astype(np.int64))
         ids = ids.to(model.embedding.weight.device)
         with torch.inference_mode():
-            hidden = model.trunk(ids[:, :-1]).flatten(0, 1)
-            nats += float(_nats(model, hidden, ids[:, 1:].flatten()).sum())
-    targets = windows[:, 1:]
+            hidden, wanted = model.trunk(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()
+            if mask is not None:
+                part = mask[first : first + batch_windows, 1:].ravel()
+                chosen = torch.from_numpy(part).to(ids.device)
+                hidden, wanted = hidden[chosen], wanted[chosen]
+            nats += float(_nats(model, hidden, wanted).sum())
+    targets = windows[:, 1:] if mask is None else windows[:, 1:][mask[:, 1:]]
     return Score(
         nats=nats,
         nats_separators=0.0,

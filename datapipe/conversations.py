@@ -1,0 +1,105 @@
+"""Reads the common shapes of chat data sets, strictly, as the one shape of messages.
+
+A record says by its keys which shape it is of; keys that belong to none are about the record, not
+of it, and pass. docs/chat.md lists the shapes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from spiketok import Message, read_messages
+from spiketok.errors import SpikeError
+
+SPEAKERS = {
+    "system": "system",
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "tool": "tool",
+    "observation": "tool",
+}
+REPLIES = ("response", "completion", "output")
+CONTEXTS = ("input", "context")
+# The key that tells the shape of a record: one of the first pair, else one of the second.
+SHAPES = (("messages", "conversations"), ("prompt", "instruction"))
+
+
+def read_conversation(record: Any, parse_markers: bool = False) -> tuple[Message, ...]:
+    """Return the messages of one decoded record; `parse_markers` is that of `read_messages`.
+
+    Raises:
+        SpikeError: the record is of no shape, or of several, or malformed; the place in it.
+
+    >>> [said.role for said in read_conversation({"prompt": "1+1?", "response": "2"})]
+    ['user', 'assistant']
+    """
+    whole, parts = SHAPES
+    shape = only_key(record, whole if any(key in record for key in whole) else parts)
+    if shape == "messages":
+        return read_messages(record[shape], parse_markers)
+    if shape == "conversations":
+        return read_messages(turns(record[shape]), parse_markers)
+    if shape == "instruction" and "instances" in record:
+        record = record | only_instance(record["instances"])
+    return read_messages(exchange(record, shape), parse_markers)
+
+
+def turns(value: Any) -> list[dict[str, Any]]:
+    """Return ShareGPT's turns, objects with `from` and `value`, as messages."""
+    if not isinstance(value, list):
+        raise SpikeError(f"conversations: a {type(value).__name__} instead of a list")
+    messages = []
+    for number, turn in enumerate(value):
+        place = f"conversations[{number}]"
+        if not isinstance(turn, Mapping) or turn.keys() != {"from", "value"}:
+            raise SpikeError(f"{place}: must have 'from' and 'value', and nothing else")
+        speaker = turn["from"]
+        if not isinstance(speaker, str) or speaker not in SPEAKERS:
+            raise SpikeError(
+                f"{place}.from: {speaker!r} is unknown; known are {', '.join(SPEAKERS)}"
+            )
+        content = text_of(turn, "value", f"{place}.")
+        messages.append({"role": SPEAKERS[speaker], "content": content})
+    return messages
+
+
+def only_instance(value: Any) -> dict[str, Any]:
+    """Return the input and output of an instruction that has a list of one instance."""
+    if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
+        raise SpikeError("instances: must be a list of one object; give each a line of its own")
+    if unknown := value[0].keys() - {"input", "output"}:
+        raise SpikeError(f"instances[0]: unknown key {min(unknown)!r}")
+    return value[0]
+
+
+def exchange(record: Mapping[str, Any], question: str) -> list[dict[str, Any]]:
+    """Return a question and its answer as messages, after a system's message if there is one."""
+    asked = text_of(record, question)
+    given = [key for key in CONTEXTS if record.get(key)] if question == "instruction" else []
+    if given:
+        asked += "\n\n" + text_of(record, only_key(record, given))
+    messages = [
+        {"role": "user", "content": asked},
+        {"role": "assistant", "content": text_of(record, only_key(record, REPLIES))},
+    ]
+    if record.get("system"):
+        messages.insert(0, {"role": "system", "content": text_of(record, "system")})
+    return messages
+
+
+def only_key(record: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """Return the one of some keys that a record has."""
+    found = [key for key in keys if key in record]
+    if len(found) != 1:
+        there = " and ".join(map(repr, found)) or f"only {', '.join(map(repr, list(record)[:8]))}"
+        raise SpikeError(f"exactly one of {', '.join(keys)} is needed; there is {there}")
+    return found[0]
+
+
+def text_of(record: Mapping[str, Any], key: str, place: str = "") -> str:
+    """Return a member that must be a text."""
+    value = record[key]
+    if not isinstance(value, str):
+        raise SpikeError(f"{place}{key}: a {type(value).__name__} instead of a text")
+    return value
