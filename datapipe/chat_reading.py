@@ -33,12 +33,12 @@ SCHEMA = pa.schema(
 
 
 class Flat(NamedTuple):
-    """A conversation as flat lists: its text, and of each piece the size, the code and its use."""
+    """A conversation as flat arrays: its text, and of each piece the size, the code and its use."""
 
     text: bytes
     sizes: list[int]
-    codes: list[int]
-    trained: list[bool]
+    codes: bytes
+    trained: bytes
 
 
 def read_conversations(
@@ -99,28 +99,31 @@ def parse_conversation(line: bytes, parse_markers: bool, faults: Faults) -> Flat
 
 
 def flatten(messages: Sequence[Message], faults: Faults) -> Flat:
-    """Lay the pieces of a conversation out as flat lists."""
-    texts: list[bytes] = []
-    codes: list[int] = []
-    trained: list[bool] = []
-    for text, marker, in_use in pieces(messages):
-        texts.append(b"" if marker else faults.encode(text))
-        codes.append(CODES[text] if marker else TEXT_CODE)
-        trained.append(in_use)
+    """Lay the pieces of a conversation out as flat arrays."""
+    row = pieces(messages)
+    texts = ["" if marker else text for text, marker, _ in row]
+    joined = "".join(texts)
+    if joined.isascii():
+        data, sizes = joined.encode(), list(map(len, texts))
+    else:
+        encoded = list(map(faults.encode, texts))
+        data, sizes = b"".join(encoded), list(map(len, encoded))
+    codes = bytes([CODES[text] if marker else TEXT_CODE for text, marker, _ in row])
+    trained = bytes([trained for _, _, trained in row])
     if not any(trained):
         raise BadRecordError(NO_REPLY)
-    return Flat(b"".join(texts), list(map(len, texts)), codes, trained)
+    return Flat(data, sizes, codes, trained)
 
 
 def record_batch(found: Sequence[tuple[int, Flat]], offset: int) -> pa.RecordBatch:
     """Return conversations, each behind the start of its line in the block at `offset`."""
     flats = [flat for _, flat in found]
-    kinds = {field.name: field.type for field in PIECE}
-    columns = [
-        pa.array(list(chain.from_iterable(flat.sizes for flat in flats)), kinds["bytes"]),
-        pa.array(list(chain.from_iterable(flat.codes for flat in flats)), kinds["code"]),
-        pa.array(np.fromiter(chain.from_iterable(flat.trained for flat in flats), np.uint8)),
-    ]
+    sizes = np.fromiter(chain.from_iterable(flat.sizes for flat in flats), np.int64)
+    codes, trained = (
+        np.frombuffer(b"".join(parts), np.uint8)
+        for parts in ([flat.codes for flat in flats], [flat.trained for flat in flats])
+    )
+    columns = [pa.array(column) for column in (sizes, codes, trained)]
     ends = np.cumsum([0, *(len(flat.codes) for flat in flats)])
     return pa.record_batch(
         [

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec import UNSET
 
 from spiketok import Tokenizer
@@ -66,6 +67,8 @@ def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:
                 source = int(one.source[0])
                 if not 0 <= source < len(manifest.sources):
                     raise SpikeError(f"{path}: document {left} names no known source")
+                mask = one.loss_mask
+                trained = {} if mask is None else {"trained_tokens": int(np.count_nonzero(mask))}
                 text = Tokenizer.load(folder / TOKENIZER).decode_bytes(one.tokens[:-1])
                 return {
                     "source": manifest.sources[source],
@@ -74,6 +77,7 @@ def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:
                     "shard": shard.file,
                     "bytes": int(one.n_bytes[0]),
                     "tokens": len(one.tokens) - 1,
+                    **trained,
                     "text": text.decode("utf-8", "replace"),
                 }
             left -= len(documents)

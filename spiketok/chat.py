@@ -7,7 +7,7 @@ another, and the ids of a conversation are those of its messages, one after the 
 searched for markers: structure comes from the parts alone. docs/chat.md tells more.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from .errors import SpikeError
@@ -70,8 +70,17 @@ def message(role: str, text: str) -> Message:
     return Message(role, (Part("tool_response" if role == "tool" else TEXT, text),))
 
 
-def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> Iterator[Piece]:
-    r"""Yield the pieces of a conversation.
+# Role → what its messages begin with; and what they end with, in training or not.
+HEADERS = {
+    role: (Piece(START, True, False), Piece(f"{role}\n", False, False)) for role in KINDS_OF_ROLE
+}
+ENDINGS = {
+    trained: (Piece(END, True, trained), Piece("\n", False, False)) for trained in (False, True)
+}
+
+
+def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> list[Piece]:
+    r"""Return the pieces of a conversation.
 
     Args:
         messages: the conversation.
@@ -83,37 +92,32 @@ def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> Iter
     >>> [piece.text for piece in pieces([message("user", "Hi")], generation_prompt=True)]
     ['<|im_start|>', 'user\n', 'Hi', '<|im_end|>', '\n', '<|im_start|>', 'assistant\n']
     """
+    row: list[Piece] = []
     for number, (role, parts) in enumerate(messages):
         if role not in KINDS_OF_ROLE:
             known = ", ".join(KINDS_OF_ROLE)
             raise SpikeError(f"messages[{number}]: role {role!r} is unknown; known are {known}")
         trained = role == ASSISTANT
-        yield Piece(START, True, False)
-        yield Piece(f"{role}\n", False, False)
-        text = ""  # neighbouring parts of plain text are one piece
-        for kind, content in parts:
+        row += HEADERS[role]
+        before = ""
+        for kind, text in parts:
             if kind not in KINDS_OF_ROLE[role]:
-                raise SpikeError(
-                    f"messages[{number}]: a part {kind!r} in a message of {role!r}; "
-                    f"there may be {', '.join(KINDS_OF_ROLE[role])}"
-                )
-            if kind == TEXT:
-                text += content
-                continue
-            if text:
-                yield Piece(text, False, trained)
-                text = ""
-            opening, closing = AROUND[kind]
-            yield Piece(opening, True, trained)
-            yield Piece(content, False, trained)
-            yield Piece(closing, True, trained)
-        if text:
-            yield Piece(text, False, trained)
-        yield Piece(END, True, trained)
-        yield Piece("\n", False, False)
+                known = ", ".join(KINDS_OF_ROLE[role])
+                place = f"messages[{number}]: a part {kind!r} in a message of {role!r}"
+                raise SpikeError(f"{place}; there may be {known}")
+            if kind != TEXT:
+                opening, closing = AROUND[kind]
+                row += (Piece(opening, True, trained), Piece(text, False, trained))
+                row.append(Piece(closing, True, trained))
+            elif before == TEXT:  # no marker between the two: one piece
+                row.append(Piece(row.pop().text + text, False, trained))
+            else:
+                row.append(Piece(text, False, trained))
+            before = kind
+        row += ENDINGS[trained]
     if generation_prompt:
-        yield Piece(START, True, False)
-        yield Piece(f"{ASSISTANT}\n", False, False)
+        row += HEADERS[ASSISTANT]
+    return row
 
 
 def render(messages: Iterable[Message], generation_prompt: bool = False) -> str:

@@ -5,12 +5,11 @@ the conversation is about.
 """
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .chat import AROUND, ASSISTANT, KINDS_OF_ROLE, TEXT, Message, Part
 from .errors import SpikeError
-from .tool_calls import check_answer, checked_text, tool_call
+from .tool_calls import check_answer, checked_text, read_call
 
 REASONING = ("reasoning", "reasoning_content", "thinking")
 KEYS_OF_ROLE = {
@@ -43,89 +42,82 @@ def read_messages(value: Any, parse_markers: bool = False) -> tuple[Message, ...
     open_calls: list[str | None] = []
     messages = []
     for number, item in enumerate(value):
-        place = f"messages[{number}]"
-        role = checked_role(item, place)
-        if role == ASSISTANT:
-            parts, open_calls = assistant_parts(item, place, parse_markers)
-        else:
-            parts = content_parts(item.get("content"), f"{place}.content")
-        if role == "tool":
-            check_answer(item, open_calls, place)
-            parts = joined_response(parts)
-        messages.append(Message(role, tuple(parts)))
+        # Places are worded where they are needed: as strings made ahead they would cost much.
+        try:
+            messages.append(read_message(item, open_calls, parse_markers))
+        except SpikeError as error:
+            raise SpikeError(f"messages[{number}]{error}") from None
     return tuple(messages)
 
 
-def checked_role(item: Any, place: str) -> str:
-    """Return the role of a message after checking its keys."""
-    if not isinstance(item, Mapping):
-        raise SpikeError(f"{place}: a {type(item).__name__} instead of an object")
+def read_message(item: Any, open_calls: list[str | None], parse_markers: bool) -> Message:
+    """Return one message; `open_calls`, the ids of calls without answer, is brought up to date.
+
+    Errors begin with the place in the message, such as `.content`.
+    """
+    if not isinstance(item, dict):
+        raise SpikeError(f": a {type(item).__name__} instead of an object")
     role = item.get("role")
     if not isinstance(role, str) or role not in KEYS_OF_ROLE:
-        known = ", ".join(KEYS_OF_ROLE)
-        raise SpikeError(f"{place}.role: {role!r} is unknown; known are {known}")
-    if unknown := sorted(map(str, item.keys() - KEYS_OF_ROLE[role])):
-        raise SpikeError(f"{place}: unknown key {unknown[0]!r} in a message of {role!r}")
-    return role
+        raise SpikeError(f".role: {role!r} is unknown; known are {', '.join(KEYS_OF_ROLE)}")
+    if not item.keys() <= KEYS_OF_ROLE[role]:
+        unknown = min(item.keys() - KEYS_OF_ROLE[role])
+        raise SpikeError(f": unknown key {unknown!r} in a message of {role!r}")
+    if role == ASSISTANT:
+        return Message(role, tuple(assistant_parts(item, open_calls, parse_markers)))
+    parts = content_parts(item.get("content"))
+    if role == "tool":
+        check_answer(item, open_calls)
+        if all(part.kind == TEXT for part in parts):
+            parts = [Part("tool_response", "".join(part.text for part in parts))]
+    return Message(role, tuple(parts))
 
 
 def assistant_parts(
-    item: Mapping[str, Any], place: str, parse_markers: bool
-) -> tuple[list[Part], list[str | None]]:
-    """Return the parts of an assistant's message, and the ids of the calls it makes."""
-    given = [key for key in REASONING if item.get(key)]
+    item: dict[str, Any], open_calls: list[str | None], parse_markers: bool
+) -> list[Part]:
+    """Return the parts of an assistant's message: reasoning, content, calls."""
+    given = [key for key in REASONING if item.get(key) not in (None, "")]
     if len(given) > 1:
-        raise SpikeError(f"{place}: both {given[0]!r} and {given[1]!r}")
-    parts = [Part("think", checked_text(item[key], f"{place}.{key}")) for key in given]
-    calls = item.get("tool_calls")
-    calls = [] if calls is None else calls
+        raise SpikeError(f": both {given[0]!r} and {given[1]!r}")
+    parts = [Part("think", checked_text(item[key], f".{key}")) for key in given]
+    calls = item.get("tool_calls") or []
     if not isinstance(calls, list):
-        raise SpikeError(f"{place}.tool_calls: a {type(calls).__name__} instead of a list")
+        raise SpikeError(f".tool_calls: a {type(calls).__name__} instead of a list")
     if item.get("content") is not None or not (parts or calls):
-        content = content_parts(item.get("content"), f"{place}.content")
-        parts += split_content(content, f"{place}.content") if parse_markers else content
-    ids: list[str | None] = []
+        content = content_parts(item.get("content"))
+        for part in content:
+            split = parse_markers and part.kind == TEXT
+            parts += split_markers(part.text, ".content") if split else [part]
+    open_calls.clear()
     for number, call in enumerate(calls):
-        text, name = tool_call(call, f"{place}.tool_calls[{number}]")
+        try:
+            text, name = read_call(call)
+        except SpikeError as error:
+            raise SpikeError(f".tool_calls[{number}]{error}") from None
         parts.append(Part("tool_call", text))
-        ids.append(name)
-    return parts, ids
+        open_calls.append(name)
+    return parts
 
 
-def content_parts(content: Any, place: str) -> list[Part]:
+def content_parts(content: Any) -> list[Part]:
     """Return the parts of a message's content; what its role may have is not checked here."""
     if isinstance(content, str):
         return [Part(TEXT, content)]
     if not isinstance(content, list):
         what = "missing" if content is None else f"a {type(content).__name__}"
-        raise SpikeError(f"{place}: {what}; a text or a list of parts is needed")
+        raise SpikeError(f".content: {what}; a text or a list of parts is needed")
     parts = []
     for number, item in enumerate(content):
-        here = f"{place}[{number}]"
-        if not isinstance(item, Mapping) or item.keys() != {"type", "text"}:
-            raise SpikeError(f'{here}: not a part, {{"type": kind, "text": text}}')
+        place = f".content[{number}]"
+        if not isinstance(item, dict) or item.keys() != {"type", "text"}:
+            raise SpikeError(f'{place}: not a part, {{"type": kind, "text": text}}')
         kind = item["type"]
-        if kind != TEXT and (not isinstance(kind, str) or kind not in AROUND):
-            raise SpikeError(
-                f"{here}: type {kind!r} is unknown; known are {TEXT}, {', '.join(AROUND)}"
-            )
-        parts.append(Part(kind, checked_text(item["text"], f"{here}.text")))
+        if not isinstance(kind, str) or (kind != TEXT and kind not in AROUND):
+            known = ", ".join((TEXT, *AROUND))
+            raise SpikeError(f"{place}.type: {kind!r} is unknown; known are {known}")
+        parts.append(Part(kind, checked_text(item["text"], f"{place}.text")))
     return parts
-
-
-def joined_response(parts: Sequence[Part]) -> list[Part]:
-    """Return what a tool says; plain text is one response."""
-    if all(part.kind == TEXT for part in parts):
-        return [Part("tool_response", "".join(part.text for part in parts))]
-    return list(parts)
-
-
-def split_content(parts: Sequence[Part], place: str) -> list[Part]:
-    """Find parts by their markers in those that are plain text."""
-    found: list[Part] = []
-    for part in parts:
-        found += split_markers(part.text, place) if part.kind == TEXT else [part]
-    return found
 
 
 def split_markers(text: str, place: str = "text") -> list[Part]:

@@ -171,9 +171,10 @@ def test_what_does_not_belong_together_is_refused(changes, message, whole_run):
     ("batches", "message"),
     [
         ([], "the data ends before step 1"),
-        ([np.zeros((4, 12), int)], "shape"),
-        ([np.full((4, 13), VOCAB)], "id outside 0 … 31"),
-        ([np.full((4, 13), -1)], "id outside 0 … 31"),
+        ([(np.zeros((4, 12), int), None)], "shape"),
+        ([(np.zeros((4, 13), int), np.ones((4, 12), bool))], "shape"),
+        ([(np.full((4, 13), VOCAB), None)], "id outside 0 … 31"),
+        ([(np.full((4, 13), -1), None)], "id outside 0 … 31"),
     ],
 )
 def test_bad_batches_are_refused(batches, message, tmp_path):
