@@ -1,5 +1,6 @@
 """Text in, memory-mapped token shards out, and training windows over them."""
 
+from .chat_encoding import encoded_conversations
 from .chat_reading import read_conversations
 from .conversations import read_conversation
 from .faults import Errors
@@ -23,6 +24,7 @@ __all__ = [
     "read_texts",
     "read_conversation",
     "read_conversations",
+    "encoded_conversations",
     "ChatSettings",
     "ShardSettings",
     "Plan",

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from spiketok import Tokenizer
-from spiketok.chat_encoding import encode_pieces
 from spiketok.held_out import document_id
 
 from .reading import text_offsets
@@ -122,33 +121,6 @@ def encode_documents(
         ids=ids,
         source=np.full(count, source, dtype=np.int32),
         row=rows,
-    )
-
-
-def encode_conversations(
-    tokenizer: Tokenizer, batch: pa.RecordBatch, ids: Array, source: int, threads: int
-) -> Documents:
-    """Encode conversations as `read_conversations` yields them; the separators are not trained on.
-
-    The pieces of text lie one after the other in the column `text` and are encoded where they are.
-    """
-    texts, pieces = batch.column("text"), batch.column("pieces")
-    sizes, codes, trained = (column.to_numpy() for column in pieces.flatten().flatten())
-    places = np.concatenate(([0], np.cumsum(sizes))) + text_offsets(texts)[0]
-    spread = [None, pa.py_buffer(places), texts.buffers()[2]]
-    tokens, counts = encode_pieces(
-        tokenizer, pa.Array.from_buffers(pa.large_binary(), len(sizes), spread), codes, threads
-    )
-    last_pieces = np.cumsum(pieces.value_lengths().to_numpy()) - 1
-    ends = np.cumsum(counts)[last_pieces]
-    return Documents(
-        tokens=np.insert(tokens, ends, tokenizer.separator),
-        ends=ends + np.arange(1, len(batch) + 1),
-        n_bytes=np.diff(text_offsets(texts)),
-        ids=ids,
-        source=np.full(len(batch), source, dtype=np.int32),
-        row=batch.column("row").to_numpy(),
-        loss_mask=np.insert(np.repeat(trained, counts), ends, 0),
     )
 
 

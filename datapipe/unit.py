@@ -14,12 +14,12 @@ from spiketok.durable import write_durably
 from spiketok.errors import SpikeError
 from spiketok.held_out import is_held_out
 
+from .chat_encoding import encode_conversations
 from .chat_reading import read_conversations
 from .documents import (
     ID_BYTES,
     Documents,
     document_ids,
-    encode_conversations,
     encode_documents,
 )
 from .json_files import to_json
