@@ -110,7 +110,7 @@ def flatten(messages: Sequence[Message], faults: Faults) -> Flat:
         data, sizes = b"".join(encoded), list(map(len, encoded))
     codes = bytes([CODES[text] if marker else TEXT_CODE for text, marker, _ in row])
     trained = bytes([trained for _, _, trained in row])
-    if not any(trained):
+    if 1 not in trained:
         raise BadRecordError(NO_REPLY)
     return Flat(data, sizes, codes, trained)
 

@@ -4,10 +4,11 @@ A record says by its keys which shape it is of; keys that belong to none are abo
 of it, and pass. docs/chat.md lists the shapes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from spiketok import Message, read_messages
+from spiketok import Message, message, read_messages
+from spiketok.chat_messages import split_markers
 from spiketok.errors import SpikeError
 
 SPEAKERS = {
@@ -39,29 +40,28 @@ def read_conversation(record: Any, parse_markers: bool = False) -> tuple[Message
     if shape == "messages":
         return read_messages(record[shape], parse_markers)
     if shape == "conversations":
-        return read_messages(turns(record[shape]), parse_markers)
+        return turns(record[shape], parse_markers)
     if shape == "instruction" and "instances" in record:
         record = record | only_instance(record["instances"])
-    return read_messages(exchange(record, shape), parse_markers)
+    return exchange(record, shape, parse_markers)
 
 
-def turns(value: Any) -> list[dict[str, Any]]:
+def turns(value: Any, parse_markers: bool) -> tuple[Message, ...]:
     """Return ShareGPT's turns, objects with `from` and `value`, as messages."""
     if not isinstance(value, list):
         raise SpikeError(f"conversations: a {type(value).__name__} instead of a list")
     messages = []
     for number, turn in enumerate(value):
         place = f"conversations[{number}]"
-        if not isinstance(turn, Mapping) or turn.keys() != {"from", "value"}:
+        if not isinstance(turn, dict) or turn.keys() != {"from", "value"}:
             raise SpikeError(f"{place}: must have 'from' and 'value', and nothing else")
         speaker = turn["from"]
         if not isinstance(speaker, str) or speaker not in SPEAKERS:
             raise SpikeError(
                 f"{place}.from: {speaker!r} is unknown; known are {', '.join(SPEAKERS)}"
             )
-        content = text_of(turn, "value", f"{place}.")
-        messages.append({"role": SPEAKERS[speaker], "content": content})
-    return messages
+        messages.append(said(SPEAKERS[speaker], turn, "value", parse_markers, f"{place}."))
+    return tuple(messages)
 
 
 def only_instance(value: Any) -> dict[str, Any]:
@@ -73,22 +73,29 @@ def only_instance(value: Any) -> dict[str, Any]:
     return value[0]
 
 
-def exchange(record: Mapping[str, Any], question: str) -> list[dict[str, Any]]:
+def exchange(record: dict[str, Any], question: str, parse_markers: bool) -> tuple[Message, ...]:
     """Return a question and its answer as messages, after a system's message if there is one."""
     asked = text_of(record, question)
     given = [key for key in CONTEXTS if record.get(key)] if question == "instruction" else []
     if given:
         asked += "\n\n" + text_of(record, only_key(record, given))
-    messages = [
-        {"role": "user", "content": asked},
-        {"role": "assistant", "content": text_of(record, only_key(record, REPLIES))},
-    ]
+    reply = said("assistant", record, only_key(record, REPLIES), parse_markers)
     if record.get("system"):
-        messages.insert(0, {"role": "system", "content": text_of(record, "system")})
-    return messages
+        return said("system", record, "system"), message("user", asked), reply
+    return message("user", asked), reply
 
 
-def only_key(record: Mapping[str, Any], keys: Sequence[str]) -> str:
+def said(
+    role: str, record: dict[str, Any], key: str, parse_markers: bool = False, place: str = ""
+) -> Message:
+    """Return a member as a message; `place` words where the record is."""
+    text = text_of(record, key, place)
+    if parse_markers and role == "assistant":
+        return Message(role, tuple(split_markers(text, f"{place}{key}")))
+    return message(role, text)
+
+
+def only_key(record: dict[str, Any], keys: Sequence[str]) -> str:
     """Return the one of some keys that a record has."""
     found = [key for key in keys if key in record]
     if len(found) != 1:
@@ -97,7 +104,7 @@ def only_key(record: Mapping[str, Any], keys: Sequence[str]) -> str:
     return found[0]
 
 
-def text_of(record: Mapping[str, Any], key: str, place: str = "") -> str:
+def text_of(record: dict[str, Any], key: str, place: str = "") -> str:
     """Return a member that must be a text."""
     value = record[key]
     if not isinstance(value, str):

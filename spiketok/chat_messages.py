@@ -77,7 +77,7 @@ def assistant_parts(
     item: dict[str, Any], open_calls: list[str | None], parse_markers: bool
 ) -> list[Part]:
     """Return the parts of an assistant's message: reasoning, content, calls."""
-    given = [key for key in REASONING if item.get(key) not in (None, "")]
+    given = [key for key in REASONING if key in item and item[key] not in (None, "")]
     if len(given) > 1:
         raise SpikeError(f": both {given[0]!r} and {given[1]!r}")
     parts = [Part("think", checked_text(item[key], f".{key}")) for key in given]
