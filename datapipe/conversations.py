@@ -35,8 +35,8 @@ def read_conversation(record: Any, parse_markers: bool = False) -> tuple[Message
     >>> [said.role for said in read_conversation({"prompt": "1+1?", "response": "2"})]
     ['user', 'assistant']
     """
-    whole, parts = SHAPES
-    shape = only_key(record, whole if any(key in record for key in whole) else parts)
+    groups = (keys for keys in SHAPES if any(key in record for key in keys))
+    shape = only_key(record, next(groups, (*SHAPES[0], *SHAPES[1])))
     if shape == "messages":
         return read_messages(record[shape], parse_markers)
     if shape == "conversations":

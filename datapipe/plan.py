@@ -182,10 +182,13 @@ def difference(old: Plan, new: Plan) -> str:
     """Say in a few words what two plans disagree about."""
     if old.tokenizer != new.tokenizer:
         return "the tokenizer is another one"
-    for name in ("text_field", "errors", "validation", "shard_tokens", "chat"):
+    for name in ("text_field", "errors", "validation", "shard_tokens"):
         before, now = getattr(old.settings, name), getattr(new.settings, name)
         if before != now:
             return f"{name} was {before!r} and is now {now!r}"
+    if old.settings.chat != new.settings.chat:
+        before, now = (reading(plan.settings.chat) for plan in (old, new))
+        return f"records were read as {before} and are now read as {now}"
     names = [source.name for source in old.sources], [source.name for source in new.sources]
     if names[0] != names[1]:
         return f"the inputs are others ({len(names[0])} files before, {len(names[1])} now)"
@@ -193,3 +196,10 @@ def difference(old: Plan, new: Plan) -> str:
         if before != now:
             return f"{now.name} has changed"
     return "the work is cut otherwise"
+
+
+def reading(chat: ChatSettings | UnsetType) -> str:
+    """Say in a few words how records are read."""
+    if not chat:
+        return "text"
+    return f"conversations {'with' if chat.parse_markers else 'without'} markers in their text"

@@ -107,7 +107,9 @@ def test_another_way_to_read_is_another_plan(chats):
     assert json.loads((folder / "plan.json").read_text())["settings"]["chat"] == {
         "parse_markers": False
     }
-    with pytest.raises(SpikeError, match="another plan: chat was"):
+    with pytest.raises(
+        SpikeError, match=r"without markers in their text and are now read as .* with"
+    ):
         chats("data", parse_markers=True)
 
 

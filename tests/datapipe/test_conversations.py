@@ -46,7 +46,7 @@ def test_markers_are_parsed_only_on_demand():
 @pytest.mark.parametrize(
     ("record", "words"),
     [
-        ({}, "exactly one of prompt, instruction is needed"),
+        ({}, "exactly one of messages, conversations, prompt, instruction is needed"),
         ({"turns": ["hi"]}, "there is only 'turns'"),
         ({"messages": [], "conversations": []}, "there is 'messages' and 'conversations'"),
         ({"prompt": "a", "instruction": "a", "output": "b"}, "'prompt' and 'instruction'"),
