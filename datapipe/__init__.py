@@ -1,11 +1,14 @@
 """Text in, memory-mapped token shards out, and training windows over them."""
 
+from .chat_encoding import encoded_conversations
+from .chat_reading import read_conversations
+from .conversations import read_conversation
 from .faults import Errors
 from .inspection import describe, show_document
 from .interchange import open_as_dataset
 from .manifest import Manifest, read_manifest
 from .permutation import permute
-from .plan import Plan, ShardSettings, make_plan
+from .plan import ChatSettings, Plan, ShardSettings, make_plan
 from .reading import read_range, read_texts
 from .run import write_shards
 from .sources import Source, find_sources
@@ -19,6 +22,10 @@ __all__ = [
     "Errors",
     "read_range",
     "read_texts",
+    "read_conversation",
+    "read_conversations",
+    "encoded_conversations",
+    "ChatSettings",
     "ShardSettings",
     "Plan",
     "make_plan",

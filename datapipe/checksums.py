@@ -11,7 +11,6 @@ import xxhash
 from .documents import Documents
 
 RANGE_BYTES = 64 << 10
-CONTENT_PARTS = ("tokens per document", "tokens", "bytes per document", "ids")
 
 
 @dataclass(slots=True)
@@ -67,16 +66,22 @@ class SummingFile:
 
 @dataclass(slots=True)
 class ContentSum:
-    """The digest of the documents of a shard, in order."""
+    """The digest of the documents of a shard, in order.
 
-    parts: tuple[Any, ...] = field(
-        default_factory=lambda: tuple(xxhash.xxh3_128() for _ in CONTENT_PARTS)
-    )
+    Attributes:
+        parts: one digest for each thing summed: tokens per document, tokens, bytes per document,
+            ids, and the loss mask where there is one.
+    """
+
+    parts: list[Any] = field(default_factory=list)
 
     def update(self, documents: Documents) -> None:
         """Take the next documents."""
         lengths = np.diff(documents.ends, prepend=0)
-        arrays = (lengths, documents.tokens, documents.n_bytes, documents.ids)
+        arrays = [lengths, documents.tokens, documents.n_bytes, documents.ids]
+        if documents.loss_mask is not None:
+            arrays.append(documents.loss_mask)
+        self.parts = self.parts or [xxhash.xxh3_128() for _ in arrays]
         for part, array in zip(self.parts, arrays, strict=True):
             part.update(np.ascontiguousarray(array))
 

@@ -29,6 +29,7 @@ class Documents:
         ids: uint8 [n, 16], the names of the documents.
         source: int32 [n], index into the plan's sources.
         row: int64 [n], where each begins in its source.
+        loss_mask: uint8 [tokens], 1 where a token is trained on; None where all are.
     """
 
     tokens: Array
@@ -37,6 +38,7 @@ class Documents:
     ids: npt.NDArray[np.uint8]
     source: npt.NDArray[np.int32]
     row: npt.NDArray[np.int64]
+    loss_mask: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         """Return the number of documents."""
@@ -53,13 +55,15 @@ class Documents:
             ids=self.ids[start:stop],
             source=self.source[start:stop],
             row=self.row[start:stop],
+            loss_mask=None if self.loss_mask is None else self.loss_mask[first:last],
         )
 
 
 def concatenate(parts: Sequence[Documents]) -> Documents:
-    """Join documents; there must be at least one part."""
+    """Join documents; there must be at least one part, and all or none have a loss mask."""
     if len(parts) == 1:
         return parts[0]
+    masks = [part.loss_mask for part in parts if part.loss_mask is not None]
     first_tokens = np.cumsum([0] + [len(part.tokens) for part in parts[:-1]])
     return Documents(
         tokens=np.concatenate([part.tokens for part in parts]),
@@ -70,6 +74,7 @@ def concatenate(parts: Sequence[Documents]) -> Documents:
         ids=np.concatenate([part.ids for part in parts]),
         source=np.concatenate([part.source for part in parts]),
         row=np.concatenate([part.row for part in parts]),
+        loss_mask=np.concatenate(masks) if masks else None,
     )
 
 

@@ -20,6 +20,8 @@ NULL_TEXT = "null text"
 INVALID_UTF8 = "invalid UTF-8"
 LONE_SURROGATE = "lone surrogate"
 TRUNCATED = "truncated input"
+MALFORMED = "malformed conversation"
+NO_REPLY = "conversation without an assistant"
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 

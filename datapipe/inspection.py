@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from msgspec import UNSET
+
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError
 
@@ -37,6 +40,8 @@ def describe(folder: Path) -> dict[str, Any]:
         result[f"{name}_documents"] = split.documents
         result[f"{name}_tokens"] = split.tokens
         result[f"{name}_bytes"] = split.text_bytes
+        if split.trained_tokens is not UNSET:
+            result[f"{name}_trained_tokens"] = split.trained_tokens
     return result
 
 
@@ -62,6 +67,8 @@ def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:
                 source = int(one.source[0])
                 if not 0 <= source < len(manifest.sources):
                     raise SpikeError(f"{path}: document {left} names no known source")
+                mask = one.loss_mask
+                trained = {} if mask is None else {"trained_tokens": int(np.count_nonzero(mask))}
                 text = Tokenizer.load(folder / TOKENIZER).decode_bytes(one.tokens[:-1])
                 return {
                     "source": manifest.sources[source],
@@ -70,6 +77,7 @@ def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:
                     "shard": shard.file,
                     "bytes": int(one.n_bytes[0]),
                     "tokens": len(one.tokens) - 1,
+                    **trained,
                     "text": text.decode("utf-8", "replace"),
                 }
             left -= len(documents)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from msgspec import UNSET
 
 from .manifest import read_manifest
 from .shards import open_shard
@@ -23,7 +24,8 @@ def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
 
     manifest = read_manifest(folder)
     refuse_damage(folder, split, manifest)
-    schema = manifest.tokenizer.schema()
+    masked = manifest.splits[split].trained_tokens is not UNSET
+    schema = manifest.tokenizer.schema(masked)
     readers = [
         open_shard(folder / shard.file, manifest.tokenizer)
         for shard in manifest.splits[split].shards

@@ -8,7 +8,7 @@ gives an answer, the definition gives the same. Blank lines are no records.
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,9 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 WHITESPACE = b" \t\r"
 # Texts (large_binary) and the offset at which the line of each begins.
 Records: TypeAlias = tuple[pa.LargeBinaryArray, npt.NDArray[np.int64]]
+# Words the number of a line in its block and the byte of the block at which it begins.
+Place: TypeAlias = Callable[[int, int], str]
+Parsed = TypeVar("Parsed")
 
 
 def read_jsonl(
@@ -48,6 +51,28 @@ def read_jsonl(
     `progress` hears, block by block, how many bytes of the file on disk are newly done.
     """
 
+    def parse(block: bytes, place: Place, begins_file: bool) -> Records:
+        quick = parse_block(block, text_field)
+        return quick or parse_lines(block, text_field, faults, place, begins_file)
+
+    for offset, (texts, starts) in parsed_blocks(source, start, stop, faults, progress, parse):
+        yield texts, starts + offset
+
+
+def parsed_blocks(
+    source: Source,
+    start: int,
+    stop: int,
+    faults: Faults,
+    progress: Callable[[int], None],
+    parse: Callable[[bytes, Place, bool], Parsed],
+) -> Iterator[tuple[int, Parsed]]:
+    """Yield what `parse` makes of each block of lines, behind the offset of the block.
+
+    `parse` gets the block, a function that words the place of a line, and whether the block begins
+    its file. `progress` is that of `read_jsonl`.
+    """
+
     def damaged(offset: int, error: OSError) -> None:
         fault = BadRecordError(TRUNCATED, str(error))
         faults.drop(fault, lambda: f"after byte {offset} of the content")
@@ -58,12 +83,10 @@ def read_jsonl(
     with open_lines(source, start, stop) as (stream, begin, position):
         reached = position()
         for offset, block in line_blocks(stream, begin, damaged):
-            texts, starts = parse_block(block, text_field) or parse_lines(
-                block, text_field, faults, partial(place, offset), begins_file=offset == 0
-            )
+            parsed = parse(block, partial(place, offset), offset == 0)
             progress(position() - reached)
             reached = position()
-            yield texts, starts + offset
+            yield offset, parsed
 
 
 def count_lines(source: Source, stop: int) -> int:
@@ -132,27 +155,35 @@ def is_utf8(data: bytes) -> bool:
 
 
 def parse_lines(
-    block: bytes,
-    text_field: str,
-    faults: Faults,
-    place: Callable[[int, int], str],
-    begins_file: bool = False,
+    block: bytes, text_field: str, faults: Faults, place: Place, begins_file: bool = False
 ) -> Records:
-    """Parse a block line by line; `place` words the number and start of a line for messages."""
+    """Parse a block line by line."""
+    parse = partial(parse_line, text_field=text_field, faults=faults)
+    found = list(each_line(block, parse, faults, place, begins_file))
+    texts = pa.array([text for _, text in found], pa.large_binary())
+    return texts, np.array([start for start, _ in found], dtype=np.int64)
+
+
+def each_line(
+    block: bytes,
+    parse: Callable[[bytes], Parsed],
+    faults: Faults,
+    place: Place,
+    begins_file: bool,
+) -> Iterator[tuple[int, Parsed]]:
+    """Yield what `parse` makes of each line that is not blank or broken, behind its start."""
     if begins_file and block.startswith(BYTE_ORDER_MARK):
         block = b" " * len(BYTE_ORDER_MARK) + block[len(BYTE_ORDER_MARK) :]
-    texts: list[bytes] = []
-    starts: list[int] = []
     start = 0
     for number, line in enumerate(block.split(b"\n"), 1):
         if line.strip(WHITESPACE):
             try:
-                texts.append(parse_line(line, text_field, faults))
-                starts.append(start)
+                parsed = parse(line)
             except BadRecordError as fault:
                 faults.drop(fault, partial(place, number, start))
+            else:
+                yield start, parsed
         start += len(line) + 1
-    return pa.array(texts, pa.large_binary()), np.array(starts, dtype=np.int64)
 
 
 def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes:

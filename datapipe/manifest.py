@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import xxhash
+from msgspec import UNSET, UnsetType
 
 from spiketok.durable import Disk, write_durably
 from spiketok.errors import SpikeError
@@ -34,7 +35,7 @@ from .shards import Tokens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardEntry:
-    """One shard, as its record says, without the ranges."""
+    """One shard, as its record says, without the ranges; see `BlockRecord`."""
 
     file: str
     bytes: int
@@ -42,6 +43,7 @@ class ShardEntry:
     tokens: int
     text_bytes: int
     digest: str
+    trained_tokens: int | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class Split:
     tokens: int
     text_bytes: int
     shards: list[ShardEntry]
+    trained_tokens: int | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +155,9 @@ def contradiction(manifest: Manifest) -> str | None:
     """Say what in a manifest cannot be, or None."""
     if set(manifest.splits) != set(SPLITS):
         return f"the splits are {sorted(manifest.splits)}"
+    entries = [shard for split in manifest.splits.values() for shard in split.shards]
+    if len({shard.trained_tokens is UNSET for shard in entries}) > 1:
+        return "some shards have a loss mask and others have none"
     for name, split in manifest.splits.items():
         for shard in split.shards:
             if not SHARD_NAME.fullmatch(shard.file):
@@ -176,7 +182,14 @@ def total(shards: list[ShardEntry]) -> Split:
         tokens=sum(shard.tokens for shard in shards),
         text_bytes=sum(shard.text_bytes for shard in shards),
         shards=shards,
+        trained_tokens=trained_tokens(shards),
     )
+
+
+def trained_tokens(shards: list[ShardEntry]) -> int | UnsetType:
+    """Return how many tokens the loss masks of shards let through; UNSET where there are none."""
+    counts = [shard.trained_tokens for shard in shards if shard.trained_tokens is not UNSET]
+    return sum(counts) if counts else UNSET
 
 
 def entry(record: BlockRecord) -> ShardEntry:

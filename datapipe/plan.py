@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import xxhash
+from msgspec import UNSET, UnsetType
 
 from spiketok.errors import SpikeError
 
+from .chat_reading import refuse_other_kinds
 from .faults import Errors, check_errors
 from .json_files import FORMAT, to_json
 from .lines import COMPRESSIONS
@@ -22,6 +24,17 @@ SAMPLE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSettings:
+    """How conversations are read.
+
+    Attributes:
+        parse_markers: find markers of reasoning and calls in the plain text of assistants.
+    """
+
+    parse_markers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShardSettings:
     """What the shards should be like.
 
@@ -30,12 +43,15 @@ class ShardSettings:
         errors: what becomes of broken records: `strict`, `replace` or `skip`.
         validation: fraction of documents, chosen by content, kept from the training split.
         shard_tokens: a shard ends with the document that brings it to this many tokens.
+        chat: set where the records are conversations; `text_field` means nothing then.
     """
 
     text_field: str = "text"
     errors: Errors = "strict"
     validation: float = 0.01
     shard_tokens: int = 1 << 26
+    # Not None: plans of text do not mention it.
+    chat: ChatSettings | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +93,9 @@ def make_plan(sources: Sequence[Source], tokenizer: str, settings: ShardSettings
     check_settings(settings)
     if not sources:
         raise SpikeError("there is nothing to shard: no input files")
+    if settings.chat:
+        for source in sources:
+            refuse_other_kinds(source)
     weights = [source.bytes * expansion(source) for source in sources]
     unit_bytes = max(UNIT_BYTES, sum(weights) // MOST_UNITS)
     return Plan(
@@ -167,6 +186,9 @@ def difference(old: Plan, new: Plan) -> str:
         before, now = getattr(old.settings, name), getattr(new.settings, name)
         if before != now:
             return f"{name} was {before!r} and is now {now!r}"
+    if old.settings.chat != new.settings.chat:
+        before, now = (reading(plan.settings.chat) for plan in (old, new))
+        return f"records were read as {before} and are now read as {now}"
     names = [source.name for source in old.sources], [source.name for source in new.sources]
     if names[0] != names[1]:
         return f"the inputs are others ({len(names[0])} files before, {len(names[1])} now)"
@@ -174,3 +196,10 @@ def difference(old: Plan, new: Plan) -> str:
         if before != now:
             return f"{now.name} has changed"
     return "the work is cut otherwise"
+
+
+def reading(chat: ChatSettings | UnsetType) -> str:
+    """Say in a few words how records are read."""
+    if not chat:
+        return "text"
+    return f"conversations {'with' if chat.parse_markers else 'without'} markers in their text"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec import UNSET, UnsetType
+
 from .json_files import parse
 
 SPLITS: Final = ("train", "validation")
@@ -15,7 +17,10 @@ RECORD_NAME = re.compile(r"((train|validation)-[0-9]{6}-[0-9]{3,}|unit-[0-9]{6})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRecord:
-    """Says that a shard is complete, and what it holds; see docs/formats.md."""
+    """Says that a shard is complete, and what it holds; see docs/formats.md.
+
+    `trained_tokens` is set where there is a loss mask.
+    """
 
     plan: str
     file: str
@@ -25,6 +30,7 @@ class BlockRecord:
     text_bytes: int
     digest: str
     ranges: list[str]
+    trained_tokens: int | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from spiketok import Tokenizer
+from spiketok.chat import marker_ids
 from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
 from spiketok.errors import SpikeError
 
@@ -53,13 +54,16 @@ def write_shards(
         disk: the file operations.
 
     Raises:
-        SpikeError: an input is broken, the disk is full, or `out` is something else. Finished
-            work is kept, and the same call goes on from there.
+        SpikeError: an input is broken, the tokenizer lacks what conversations need, the disk is
+            full, or `out` is something else. Finished work is kept, and the same call goes on
+            from there.
     """
     started = time.time()
     if out.exists() and not out.is_dir():
         raise SpikeError(f"{out}: is not a folder; choose another --out")
     tokenizer = Tokenizer.load(tokenizer_path)
+    if settings.chat:
+        marker_ids(tokenizer.special_ids)
     # Read before anything is removed: the file may lie in the folder that is to be overwritten.
     tokenizer_file = tokenizer_path.read_bytes()
     plan = make_plan(sources, tokenizer.fingerprint, settings)
@@ -142,7 +146,7 @@ def do_units(
         threads=max(1, workers // max(len(unfinished), 1)),
         progress=progress.add,
     )
-    schema = tokens_of(tokenizer).schema()
+    schema = tokens_of(tokenizer).schema(masked=bool(plan.settings.chat))
 
     def do(unit: int) -> None:
         progress.add(0)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
+from msgspec import UNSET, UnsetType
 
 from spiketok.durable import Disk, durable_file, write_durably
 
@@ -45,6 +47,7 @@ class OpenShard:
     def __init__(self, target: Target, name: str) -> None:
         self.target, self.name = target, name
         self.documents, self.tokens, self.text_bytes = 0, 0, 0
+        self.trained_tokens: int | UnsetType = UNSET
         self._content = ContentSum()
         self._pending: list[Documents] = []
         self._room = BATCH_TOKENS
@@ -66,6 +69,9 @@ class OpenShard:
         self.documents += len(documents)
         self.tokens += len(documents.tokens)
         self.text_bytes += int(documents.n_bytes.sum())
+        if documents.loss_mask is not None:
+            trained = int(np.count_nonzero(documents.loss_mask))
+            self.trained_tokens = (self.trained_tokens or 0) + trained
 
     def _write_batch(self) -> None:
         documents = concatenate(self._pending)
@@ -88,6 +94,7 @@ class OpenShard:
             text_bytes=self.text_bytes,
             digest=self._content.hexdigest(),
             ranges=self._file.sums.digests(),
+            trained_tokens=self.trained_tokens,
         )
         path = block_record_path(target.folder, self.name)
         write_durably(path, to_json(record), target.disk)

@@ -17,6 +17,8 @@ from spiketok.errors import SpikeError
 from .documents import ID_BYTES, Documents
 
 FORMAT = b"1"
+LOSS_MASK = "loss_mask"
+COLUMNS = ("tokens", "n_bytes", "id", "source", "row", LOSS_MASK)
 LARGEST_UINT16_VOCABULARY = 1 << 16
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -35,8 +37,8 @@ class Tokens:
         small = self.vocab_size <= LARGEST_UINT16_VOCABULARY
         return np.dtype(np.uint16 if small else np.uint32)
 
-    def schema(self) -> pa.Schema:
-        """Return the schema of the shards, metadata included."""
+    def schema(self, masked: bool = False) -> pa.Schema:
+        """Return the schema of the shards, metadata included; `masked` with a loss mask."""
         fields = [
             ("tokens", pa.large_list(pa.field("item", pa.from_numpy_dtype(self.dtype), False))),
             ("n_bytes", pa.int64()),
@@ -44,6 +46,8 @@ class Tokens:
             ("source", pa.int32()),
             ("row", pa.int64()),
         ]
+        if masked:
+            fields.append((LOSS_MASK, pa.large_list(pa.field("item", pa.uint8(), False))))
         metadata = {
             "spike.format": FORMAT,
             "spike.tokenizer": self.fingerprint,
@@ -74,6 +78,11 @@ def record_batch(documents: Documents, schema: pa.Schema) -> pa.RecordBatch:
         [None, pa.py_buffer(np.ascontiguousarray(documents.ids))],
     )
     columns = [tokens, documents.n_bytes, ids, documents.source, documents.row]
+    if documents.loss_mask is not None:
+        mask = pa.array(documents.loss_mask)
+        columns.append(
+            pa.LargeListArray.from_arrays(tokens.offsets, mask, type=schema.field(LOSS_MASK).type)
+        )
     return pa.record_batch(
         [column if isinstance(column, pa.Array) else pa.array(column) for column in columns],
         schema=schema,
@@ -88,7 +97,8 @@ def open_shard(path: Path, tokens: Tokens) -> pa.RecordBatchFileReader:
     """
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        schema, expected = reader.schema, tokens.schema()
+        schema = reader.schema
+        expected = tokens.schema(masked=LOSS_MASK in schema.names)
     except (pa.ArrowException, OSError) as error:
         raise SpikeError(f"{path}: not an Arrow file: {error}; make the shards anew") from error
     found = schema.metadata or {}
@@ -122,13 +132,18 @@ def read_batch(reader: pa.RecordBatchFileReader, number: int, path: Path) -> Doc
         batch.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise SpikeError(f"{path}: batch {number} is damaged: {error}") from error
-    columns = {name: batch.column(name) for name in ("tokens", "n_bytes", "id", "source", "row")}
+    columns = {name: batch.column(name) for name in COLUMNS if name in batch.schema.names}
     values = columns["tokens"].values
     if values.null_count or any(column.null_count for column in columns.values()):
         raise SpikeError(f"{path}: batch {number} has nulls")
     offsets = columns["tokens"].offsets.to_numpy()
     if offsets[0] != 0 or offsets[-1] != len(values) or (np.diff(offsets) < 1).any():
         raise SpikeError(f"{path}: batch {number}: its documents do not fill its tokens")
+    mask = columns.get(LOSS_MASK)
+    if mask is not None and (
+        mask.values.null_count or not np.array_equal(mask.offsets.to_numpy(), offsets)
+    ):
+        raise SpikeError(f"{path}: batch {number}: its {LOSS_MASK} does not fit its tokens")
     ids = np.frombuffer(columns["id"].buffers()[1], dtype=np.uint8, count=len(batch) * ID_BYTES)
     return Documents(
         tokens=values.to_numpy(),
@@ -137,13 +152,16 @@ def read_batch(reader: pa.RecordBatchFileReader, number: int, path: Path) -> Doc
         ids=ids.reshape(-1, ID_BYTES),
         source=columns["source"].to_numpy(),
         row=columns["row"].to_numpy(),
+        loss_mask=None if mask is None else mask.values.to_numpy(),
     )
 
 
 def check_tokens(documents: Documents, tokens: Tokens, place: str) -> None:
-    """Refuse ids outside the vocabulary and documents that do not end with the separator."""
+    """Refuse wrong ids, documents that do not end with the separator, and odd loss masks."""
     largest = int(documents.tokens.max(initial=0))
     if largest >= tokens.vocab_size:
         raise SpikeError(f"{place}: id {largest} is outside the vocabulary of {tokens.vocab_size}")
     if (documents.tokens[documents.ends - 1] != tokens.separator).any():
         raise SpikeError(f"{place}: a document does not end with id {tokens.separator}")
+    if documents.loss_mask is not None and documents.loss_mask.max(initial=0) > 1:
+        raise SpikeError(f"{place}: the {LOSS_MASK} has values beside 0 and 1")

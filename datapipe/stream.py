@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import UNSET
 
 from spiketok.errors import SpikeError
 
 from .manifest import Manifest, read_manifest
 from .records import SPLITS
-from .shards import Tokens, open_shard, read_batch
+from .shards import LOSS_MASK, Tokens, open_shard, read_batch
 from .verify import damaged_file, shard_damages
 
-LOSS_MASK = "loss_mask"
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -26,11 +26,20 @@ class TokenStream:
         dtype: uint16 or uint32.
         made_by: the tokenizer that the shards name.
         fingerprint: of the manifest.
+        masked: whether there is a loss mask.
     """
 
-    def __init__(self, batches: Sequence[Array], made_by: Tokens, fingerprint: str) -> None:
+    def __init__(
+        self,
+        batches: Sequence[Array],
+        made_by: Tokens,
+        fingerprint: str,
+        masks: Sequence[Array] = (),
+    ) -> None:
         self.made_by, self.fingerprint, self.dtype = made_by, fingerprint, made_by.dtype
         self._batches = [batch for batch in batches if len(batch)]
+        self._masks = [mask for mask in masks if len(mask)]
+        self.masked = bool(self._masks)
         # Batches are not neighbours in memory: each has a first token and an address of its own.
         self._firsts = np.cumsum([0] + [len(batch) for batch in self._batches])
         self.tokens = int(self._firsts[-1])
@@ -42,26 +51,48 @@ class TokenStream:
             IndexError: a start is negative or too near the end.
             SpikeError: an id is outside the vocabulary: the shards have been damaged since.
         """
-        starts = np.asarray(starts, dtype=np.int64)
-        if starts.size and not 0 <= starts.min() <= starts.max() <= self.tokens - length:
-            raise IndexError(f"tokens {starts.min()} to {starts.max() + length} of {self.tokens}")
-        result = np.empty((len(starts), length), dtype=self.dtype)
-        numbers = np.searchsorted(self._firsts, starts, side="right") - 1
-        offsets = starts - self._firsts[numbers]
-        for row, number, offset in zip(result, numbers.tolist(), offsets.tolist(), strict=True):
-            piece = self._batches[number][offset : offset + length]
-            row[: len(piece)] = piece
-            if len(piece) < length:
-                self._continue(row, len(piece), number + 1)
+        result = self._gather(self._batches, starts, length, self.dtype)
         if result.size and int(result.max()) >= self.made_by.vocab_size:
             raise SpikeError("a shard holds ids outside its vocabulary: run spike data verify")
         return result
 
-    def _continue(self, row: Array, filled: int, number: int) -> None:
-        while filled < len(row):
-            piece = self._batches[number][: len(row) - filled]
-            row[filled : filled + len(piece)] = piece
-            filled, number = filled + len(piece), number + 1
+    def read_mask(self, starts: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.bool_] | None:
+        """Return which tokens of `read` are trained on, bool of its shape; None without a mask.
+
+        Raises:
+            IndexError: as `read`.
+        """
+        if not self.masked:
+            return None
+        return self._gather(self._masks, starts, length, np.dtype(np.uint8)).astype(np.bool_)
+
+    def _gather(
+        self,
+        batches: Sequence[Array],
+        starts: npt.NDArray[np.int64],
+        length: int,
+        dtype: np.dtype[Any],
+    ) -> Array:
+        starts = np.asarray(starts, dtype=np.int64)
+        if starts.size and not 0 <= starts.min() <= starts.max() <= self.tokens - length:
+            raise IndexError(f"tokens {starts.min()} to {starts.max() + length} of {self.tokens}")
+        result = np.empty((len(starts), length), dtype=dtype)
+        numbers = np.searchsorted(self._firsts, starts, side="right") - 1
+        offsets = starts - self._firsts[numbers]
+        for row, number, offset in zip(result, numbers.tolist(), offsets.tolist(), strict=True):
+            piece = batches[number][offset : offset + length]
+            row[: len(piece)] = piece
+            if len(piece) < length:
+                go_on(batches, number + 1, row[len(piece) :])
+        return result
+
+
+def go_on(batches: Sequence[Array], number: int, row: Array) -> None:
+    """Fill a row from the beginning of batch `number` on."""
+    while len(row):
+        piece = batches[number][: len(row)]
+        row[: len(piece)] = piece
+        row, number = row[len(piece) :], number + 1
 
 
 def open_stream(folder: Path, split: str = "train", verify: bool = True) -> TokenStream:
@@ -81,18 +112,18 @@ def open_stream(folder: Path, split: str = "train", verify: bool = True) -> Toke
     manifest = read_manifest(folder)
     if verify:
         refuse_damage(folder, split, manifest)
-    batches = []
+    batches, masks = [], []
     for shard in manifest.splits[split].shards:
         path = folder / shard.file
         reader = open_shard(path, manifest.tokenizer)
-        if LOSS_MASK in reader.schema.names:
-            raise SpikeError(f"{path}: has a {LOSS_MASK}, which would be lost; use a newer spike")
-        numbers = range(reader.num_record_batches)
-        found = [read_batch(reader, number, path).tokens for number in numbers]
-        if sum(map(len, found)) != shard.tokens:
+        found = [read_batch(reader, number, path) for number in range(reader.num_record_batches)]
+        if sum(len(part.tokens) for part in found) != shard.tokens:
             raise SpikeError(f"{path}: does not hold the {shard.tokens} tokens of the manifest")
-        batches += found
-    return TokenStream(batches, manifest.tokenizer, manifest.fingerprint)
+        batches += [part.tokens for part in found]
+        masks += [part.loss_mask for part in found if part.loss_mask is not None]
+        if len(masks) != (0 if shard.trained_tokens is UNSET else len(batches)):
+            raise SpikeError(f"{path}: has a {LOSS_MASK} or has none, against the manifest")
+    return TokenStream(batches, manifest.tokenizer, manifest.fingerprint, masks)
 
 
 def refuse_damage(folder: Path, split: str, manifest: Manifest) -> None:

@@ -14,7 +14,14 @@ from spiketok.durable import write_durably
 from spiketok.errors import SpikeError
 from spiketok.held_out import is_held_out
 
-from .documents import ID_BYTES, document_ids, encode_documents
+from .chat_encoding import encode_conversations
+from .chat_reading import read_conversations
+from .documents import (
+    ID_BYTES,
+    Documents,
+    document_ids,
+    encode_documents,
+)
 from .json_files import to_json
 from .plan import Plan
 from .reading import read_range
@@ -72,13 +79,7 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
                 refuse_change(same, work.sources[source])
                 done[split], part = done[split][skipped:], found[skipped:]
                 if len(part):
-                    texts = choose(batch.column("text"), part)
-                    rows = batch.column("row").to_numpy()[part]
-                    writers[split].add(
-                        encode_documents(
-                            work.tokenizer, texts, rows, ids[part], source, work.threads
-                        )
-                    )
+                    writers[split].add(encode(work, choose(batch, part), ids[part], source))
         refuse_change(
             not any(map(len, done.values())), work.sources[work.plan.units[target.unit][-1][0]]
         )
@@ -119,16 +120,36 @@ def read_unit(work: Work, unit: int, dropped: Counter[str]) -> Iterator[tuple[in
     """Yield the documents of a unit: (index of the source, batch)."""
     settings = work.plan.settings
     for index, start, stop in work.plan.units[unit]:
-        for batch in read_range(
-            work.sources[index],
-            start,
-            stop,
-            settings.text_field,
-            settings.errors,
-            dropped,
-            work.progress,
-        ):
+        if settings.chat:
+            batches = read_conversations(
+                work.sources[index],
+                start,
+                stop,
+                settings.chat.parse_markers,
+                settings.errors,
+                dropped,
+                work.progress,
+            )
+        else:
+            batches = read_range(
+                work.sources[index],
+                start,
+                stop,
+                settings.text_field,
+                settings.errors,
+                dropped,
+                work.progress,
+            )
+        for batch in batches:
             yield index, batch
+
+
+def encode(work: Work, batch: pa.RecordBatch, ids: np.ndarray, source: int) -> Documents:
+    """Encode the documents of a batch, whichever of the two readers it comes from."""
+    if work.plan.settings.chat:
+        return encode_conversations(work.tokenizer, batch, ids, source, work.threads)
+    texts, rows = batch.column("text"), batch.column("row").to_numpy()
+    return encode_documents(work.tokenizer, texts, rows, ids, source, work.threads)
 
 
 def split_masks(ids: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
@@ -138,6 +159,6 @@ def split_masks(ids: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     return ~held_out, held_out
 
 
-def choose(texts: pa.LargeBinaryArray, part: np.ndarray) -> pa.LargeBinaryArray:
-    """Return some of the texts; all of them without a copy."""
-    return texts if len(part) == len(texts) else texts.take(pa.array(part))
+def choose(batch: pa.RecordBatch, part: np.ndarray) -> pa.RecordBatch:
+    """Return some of the documents; all of them without a copy."""
+    return batch if len(part) == len(batch) else batch.take(pa.array(part))

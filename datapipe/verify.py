@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import xxhash
+from msgspec import UNSET
 
 from spiketok.errors import SpikeError
 
@@ -87,7 +89,8 @@ def shard_damages(
 
 def content_damage(path: Path, manifest: Manifest, shard: ShardEntry) -> str | None:
     """Read a shard as a stranger would, and compare with what the manifest says; None if equal."""
-    content, documents, tokens, text_bytes = ContentSum(), 0, 0, 0
+    content, documents, tokens, text_bytes, trained = ContentSum(), 0, 0, 0, 0
+    masked = shard.trained_tokens is not UNSET
     try:
         reader = open_shard(path, manifest.tokenizer)
         for number in range(reader.num_record_batches):
@@ -97,13 +100,18 @@ def content_damage(path: Path, manifest: Manifest, shard: ShardEntry) -> str | N
                 manifest.sources
             ):
                 return f"{path}: batch {number}: names a source that the manifest does not know"
+            if (part.loss_mask is not None) != masked:
+                return f"{path}: has a loss mask or has none, against what the manifest says"
             content.update(part)
             documents += len(part)
             tokens += len(part.tokens)
             text_bytes += int(part.n_bytes.sum())
+            if part.loss_mask is not None:
+                trained += int(np.count_nonzero(part.loss_mask))
     except SpikeError as error:
         return str(error)
-    found = (documents, tokens, text_bytes, content.hexdigest())
-    if found != (shard.documents, shard.tokens, shard.text_bytes, shard.digest):
+    found = (documents, tokens, text_bytes, content.hexdigest(), trained)
+    said = (shard.documents, shard.tokens, shard.text_bytes, shard.digest)
+    if found != (*said, shard.trained_tokens or 0):
         return f"{path}: its content is not what the manifest says"
     return None

@@ -6,7 +6,7 @@ the batch size nor the number of readers changes which sample comes n-th.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from .stream import TokenStream
 
 # The order is computed for many samples at a time: for few, NumPy's overhead would dominate.
 ORDER_SAMPLES = 4096
+# Tokens, and of the same shape which of them are trained on; None: all.
+Batch: TypeAlias = tuple[np.ndarray[Any, np.dtype[Any]], npt.NDArray[np.bool_] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,17 @@ class Windows:
         """Number of whole windows."""
         return max(self.stream.tokens - 1, 0) // self.length
 
-    def read(self, index: npt.NDArray[np.int64]) -> np.ndarray[Any, np.dtype[Any]]:
-        """Return windows as [index, length + 1] of the stream's type."""
-        return self.stream.read(np.asarray(index, dtype=np.int64) * self.length, self.length + 1)
+    def read(self, index: npt.NDArray[np.int64]) -> Batch:
+        """Return windows, tokens [index, length + 1] of the stream's type, beside their mask."""
+        starts = np.asarray(index, dtype=np.int64) * self.length
+        size = self.length + 1
+        return self.stream.read(starts, size), self.stream.read_mask(starts, size)
 
 
 def batches(
     stream: TokenStream, length: int, batch_size: int, seed: int, start_sample: int = 0
-) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
-    """Return shuffled batches without end: [batch_size, length + 1] uint16 or uint32.
+) -> Iterator[Batch]:
+    """Return shuffled batches without end: [batch_size, length + 1] uint16 or uint32, and masks.
 
     Sample n is the window at position n mod count of epoch n div count; every epoch has its own
     order and holds each window once. A run that has used n samples resumes with `start_sample` n.
@@ -61,9 +65,7 @@ def batches(
     return _batches(windows, batch_size, seed, start_sample)
 
 
-def _batches(
-    windows: Windows, batch_size: int, seed: int, start_sample: int
-) -> Iterator[np.ndarray[Any, np.dtype[Any]]]:
+def _batches(windows: Windows, batch_size: int, seed: int, start_sample: int) -> Iterator[Batch]:
     stride = batch_size * max(ORDER_SAMPLES // batch_size, 1)
     while True:
         order = shuffled(np.arange(start_sample, start_sample + stride), windows.count, seed)

@@ -1,7 +1,7 @@
 """`spike eval` and `spike generate`: score text under a trained model, or let it write."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from .console import (
     print_result,
     progress_bar,
 )
+
+if TYPE_CHECKING:
+    from model.run_folder import Run
 
 device_option = click.option(
     "--device",
@@ -29,11 +32,18 @@ device_option = click.option(
     "--text",
     "texts",
     multiple=True,
-    required=True,
     type=PATH,
     help="A file to score, one document; several may follow.",
 )
-@click.argument("more_texts", nargs=-1, metavar="", type=PATH)
+@click.option(
+    "--chat",
+    "chats",
+    multiple=True,
+    type=PATH,
+    help="A file of conversations, whose replies to score; several may follow.",
+)
+@click.option("--parse-markers", is_flag=True, help="--chat: as for spike shard.")
+@click.argument("more", nargs=-1, metavar="", type=PATH)
 @click.option(
     "--stride",
     type=click.IntRange(0),
@@ -47,7 +57,9 @@ device_option = click.option(
 def evaluate(
     run: Path,
     texts: tuple[Path, ...],
-    more_texts: tuple[Path, ...],
+    chats: tuple[Path, ...],
+    more: tuple[Path, ...],
+    parse_markers: bool,
     stride: int,
     device: str,
     as_json: bool,
@@ -56,46 +68,94 @@ def evaluate(
     """Score files in bits per byte under the model of RUN.
 
     Each file is one document, read as bytes. Its tokens and the separator at its end are each
-    predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes).
+    predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes). Of
+    conversations only what assistants say is scored, and its numbers have names of their own.
 
     \b
     Examples:
       spike eval runs/base --text book.txt
       spike eval runs/base --text one.txt two.txt --stride 64 --json
+      spike eval runs/chat --chat conversations.jsonl
     """
+    if bool(texts) == bool(chats):
+        raise click.UsageError("say either --text FILE or --chat FILE")
+    if texts and parse_markers:
+        raise click.UsageError("--parse-markers goes with --chat")
     let_threads_sleep()
-    from model.evaluation.bits_per_byte import score_documents
     from model.run_folder import load_run
     from model.training.device import choose_device
 
     loaded = load_run(run, choose_device(device))
-    contents = [path.read_bytes() for path in (*texts, *more_texts)]
-    documents = [(loaded.tokenizer.encode(content), len(content)) for content in contents]
     context = loaded.config.model.context
     stride = stride or max(1, context // 2)
+    windows = {"context": context, "stride": stride}
+    if texts:
+        found = text_score(loaded, (*texts, *more), windows, quiet)
+    else:
+        found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
+    print_result({"run": str(run), "step": loaded.step, **found, **windows}, as_json)
+
+
+def text_score(
+    loaded: "Run", paths: tuple[Path, ...], windows: dict[str, int], quiet: bool
+) -> dict[str, Any]:
+    """Score files, one document each."""
+    from model.evaluation import score_documents
+
+    contents = [path.read_bytes() for path in paths]
+    documents = [(loaded.tokenizer.encode(content), len(content)) for content in contents]
     total = sum(len(ids) + 1 for ids, _ in documents)
     with progress_bar("eval", total, "tokens", quiet) as report:
         score = score_documents(
             loaded.model,
             documents,
             separator=loaded.tokenizer.separator,
-            context=context,
-            stride=stride,
+            **windows,
             report=lambda scored: report(scored, ""),
         )
-    result = {
-        "run": str(run),
-        "step": loaded.step,
+    return {
         "bits_per_byte": score.bits_per_byte if score.bytes else None,
         "bytes": score.bytes,
         "tokens": score.tokens,
         "nats": score.nats,
         "nats_separators": score.nats_separators,
         "documents": score.documents,
-        "context": context,
-        "stride": stride,
     }
-    print_result(result, as_json)
+
+
+def reply_score(
+    loaded: "Run",
+    paths: tuple[Path, ...],
+    parse_markers: bool,
+    windows: dict[str, int],
+    quiet: bool,
+) -> dict[str, Any]:
+    """Score what assistants say in files of conversations."""
+    from datapipe import encoded_conversations, find_sources
+    from model.evaluation import score_replies
+
+    tokenizer = loaded.tokenizer
+    conversations = [
+        (ids, mask, int(tokenizer.byte_lengths[ids[mask]].sum()))
+        for source in find_sources(paths)[0]
+        for ids, mask in encoded_conversations(source, tokenizer, parse_markers)
+    ]
+    total = sum(len(ids) + 1 for ids, _, _ in conversations)
+    with progress_bar("eval", total, "tokens", quiet) as report:
+        score = score_replies(
+            loaded.model,
+            conversations,
+            separator=tokenizer.separator,
+            **windows,
+            report=lambda passed: report(passed, ""),
+        )
+    return {
+        "reply_bits_per_byte": score.bits_per_byte if score.bytes else None,
+        "reply_bytes": score.bytes,
+        "reply_tokens": score.tokens,
+        "reply_nats": score.nats,
+        "conversations": score.documents,
+    }
 
 
 @click.command()

@@ -43,6 +43,19 @@ from .console import (
     show_default=True,
     help="Fraction of documents, chosen by content, kept from training.",
 )
+@click.option(
+    "--format",
+    "record_format",
+    type=click.Choice(["text", "chat"]),
+    default="text",
+    show_default=True,
+    help="chat: each line of INPUTS is a conversation; see docs/chat.md.",
+)
+@click.option(
+    "--parse-markers",
+    is_flag=True,
+    help="chat: read <think>, <tool_call> and solution markers in what assistants say.",
+)
 @click.option("--text-field", help="Column with the text; else as the tokenizer was trained.")
 @click.option(
     "--errors",
@@ -65,6 +78,8 @@ def shard(
     inputs: tuple[Path, ...],
     tokenizer_path: Path,
     out: Path,
+    record_format: str,
+    parse_markers: bool,
     workers: int,
     overwrite: bool,
     as_json: bool,
@@ -80,12 +95,18 @@ def shard(
     Examples:
       spike shard --out data/
       spike shard corpus/ extra.jsonl.gz --tokenizer tokenizer.json --out data/ --workers 2
+      spike shard --format chat conversations.jsonl --out chats/
     """
-    from datapipe import ShardSettings, describe, find_sources, write_shards
+    from datapipe import ChatSettings, ShardSettings, describe, find_sources, write_shards
     from spiketok import Tokenizer
     from spiketok.errors import SpikeError
 
     vocabulary = Tokenizer.load(tokenizer_path).vocabulary
+    if record_format == "chat":
+        options["chat"] = ChatSettings(parse_markers=parse_markers)
+        refuse_misfits(inputs, options)
+    elif parse_markers:
+        raise click.UsageError("--parse-markers goes with --format chat")
     inputs = inputs or vocabulary.inputs
     for name, otherwise in (("text_field", "text"), ("errors", "strict")):
         options[name] = options[name] or str(vocabulary.settings.get(name, otherwise))
@@ -116,6 +137,15 @@ def shard(
             report=lambda bytes_done: report(bytes_done / 1e6, ""),
         )
     print_result({"folder": str(out), **describe(out)}, as_json)
+
+
+def refuse_misfits(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:
+    """Refuse what makes no sense for conversations."""
+    if options["text_field"]:
+        raise click.UsageError("--text-field goes with --format text")
+    if not inputs:
+        raise click.UsageError("say which files of conversations: spike shard --format chat INPUT…")
+    options["text_field"] = "text"
 
 
 @click.group()

@@ -1,6 +1,5 @@
 """`spike train`: a configuration and a shard folder to a trained model."""
 
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +17,11 @@ from .console import (
     progress_bar,
     remark,
 )
+from .signals import stop_on_signals
 
 if TYPE_CHECKING:
     from model import Config
+    from model.training.metrics import Metrics
     from model.training.step import Batch
     from model.training.trainer import Progress
     from model.transformer import Transformer
@@ -197,12 +198,23 @@ def run_training(
     return {
         "step": result.step,
         "tokens": result.step * batch * length,
-        "loss": result.metrics.get("loss"),
-        "validation_bits_per_byte": result.metrics.get("validation_bits_per_byte"),
+        **reached(result.metrics, masked=stream.masked),
         "seconds": time.monotonic() - started,
         "stopped": result.step < config.train.steps,
         "signal": signals.received,
     }
+
+
+def reached(metrics: "Metrics", masked: bool) -> dict[str, Any]:
+    """Return what the last line of metrics says of loss and score; None where it says nothing.
+
+    Data with a loss mask has numbers of its own, over the replies alone, under names of their own.
+    """
+    names = ["loss", "validation_bits_per_byte"]
+    if masked:
+        names += ["reply_loss", "validation_reply_bits_per_byte"]
+    found = {name: metrics.get(name) for name in names}
+    return {name: value if value == value else None for name, value in found.items()}
 
 
 def with_data(config: "Config", data_folder: Path) -> "Config":
@@ -228,7 +240,8 @@ def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Bat
 
     from datapipe import Windows, open_stream
 
-    windows = Windows(open_stream(data_folder, "validation"), config.model.context)
+    stream = open_stream(data_folder, "validation")
+    windows = Windows(stream, config.model.context)
     wanted = min(config.validation.windows, windows.count)
     if wanted == 0:
         if config.validation.windows:
@@ -238,17 +251,27 @@ def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Bat
                 quiet,
             )
         return None
-    return windows.read(np.arange(wanted) * windows.count // wanted)
+    chosen = windows.read(np.arange(wanted) * windows.count // wanted)
+    if chosen[1] is not None and not chosen[1][:, 1:].any():
+        remark(f"no validation: {data_folder} holds out no reply in {wanted} windows", quiet)
+        return None
+    return chosen
 
 
 def tell(progress: "Progress", show: Report, quiet: bool) -> None:
     """Show how training goes: on the bar, and a line for each validation and sample."""
     metrics = progress.metrics
     speed = f"{metrics['tokens_per_second']:,.0f} tokens/s"
-    show(progress.step, f"loss {metrics['loss']:.4f}, {speed}")
-    if "validation_bits_per_byte" in metrics:
-        score = metrics["validation_bits_per_byte"]
-        remark(f"step {progress.step:>6}: {score:.4f} bits per byte on validation text", quiet)
+    replies = "reply_loss" in metrics
+    name, loss = ("reply loss", "reply_loss") if replies else ("loss", "loss")
+    show(progress.step, f"{name} {metrics[loss]:.4f}, {speed}")
+    for key, what in (
+        ("validation_bits_per_byte", "text"),
+        ("validation_reply_bits_per_byte", "replies"),
+    ):
+        if key in metrics:
+            score = f"{metrics[key]:.4f} bits per byte on validation {what}"
+            remark(f"step {progress.step:>6}: {score}", quiet)
     if progress.sample is not None:
         remark(f"step {progress.step:>6}: {progress.sample!r}", quiet)
 
@@ -260,29 +283,3 @@ def write_sample(config: "Config", model: "Transformer", tokenizer: "Tokenizer")
     prompt = config.sample.prompt.encode()
     ids = list(continue_prompt(model, tokenizer, prompt, config.sample.tokens, 0.8, 0.95, 0))
     return (prompt + tokenizer.decode_bytes(ids)).decode("utf-8", "replace")
-
-
-class stop_on_signals:  # noqa: N801 (used as a `with` block)
-    """Notes SIGTERM and Ctrl-C, for the trainer to ask about after each step."""
-
-    received = 0
-
-    def __enter__(self) -> "stop_on_signals":
-        self.before = {
-            number: signal.signal(number, self.remember)
-            for number in (signal.SIGTERM, signal.SIGINT)
-        }
-        return self
-
-    def remember(self, number: int, *_: Any) -> None:
-        """Note the signal; a second one ends the process at once."""
-        self.received = number
-        self.restore()
-
-    def restore(self) -> None:
-        """Let signals do what they did before."""
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def __exit__(self, *_: Any) -> None:
-        self.restore()

@@ -3,6 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .chat import Message, Part, message, render
+from .chat_encoding import encode_chat
+from .chat_messages import read_messages
 from .stream_decoder import StreamDecoder
 from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary, build_vocabulary
@@ -20,6 +23,12 @@ __all__ = [
     "LengthMaxSettings",
     "TrainingProgress",
     "train_length_max",
+    "Message",
+    "Part",
+    "message",
+    "read_messages",
+    "render",
+    "encode_chat",
 ]
 
 # Loaded when asked for (PEP 562): who only encodes does not wait for the trainer.

@@ -226,3 +226,72 @@ def test_shard_believes_no_setting_of_a_tokenizer_file(line, folder, tmp_path):
     status, _, errors = line("shard", "--tokenizer", str(tokenizer), "--out", str(tmp_path / "d"))
     assert status == 1
     assert "defect" not in errors
+
+
+CHATS = [
+    {"prompt": f"What is {number} + 1?", "response": f"<think>add</think>It is {number + 1}."}
+    for number in range(60)
+]
+
+
+@pytest.fixture(scope="session")
+def chat_folder(folder, process, tiny):
+    """A folder in which conversations were sharded and trained on."""
+    (folder / "chats.jsonl").write_text("\n".join(json.dumps(chat) for chat in CHATS))
+    for line in (
+        ["shard", "--format", "chat", "chats.jsonl", "--out", "chats", "--validation", "0.2"],
+        ["train", "--config", "base", "--data", "chats", "--out", "runs/chat", *tiny],
+    ):
+        done = process(folder, *line, "--quiet", "--json")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        (folder / f"chat-{line[0]}.json").write_text(done.stdout)
+    return folder
+
+
+def test_conversations_go_the_whole_road(line, chat_folder):
+    sharded = json.loads((chat_folder / "chat-shard.json").read_text())
+    jsonschema.validate(sharded, SCHEMAS["data-inspect"])
+    assert 0 < sharded["train_trained_tokens"] < sharded["train_tokens"]
+    trained = json.loads((chat_folder / "chat-train.json").read_text())
+    jsonschema.validate(trained, SCHEMAS["train"])
+    assert (trained["loss"], trained["validation_bits_per_byte"]) == (None, None)
+    assert trained["reply_loss"] > 0
+    assert trained["validation_reply_bits_per_byte"] > 0
+    status, output, errors = line("eval", "runs/chat", "--chat", "chats.jsonl", "--json")
+    assert status == 0, errors
+    score = json.loads(output)
+    jsonschema.validate(score, SCHEMAS["eval-chat"])
+    assert score["conversations"] == 60
+    assert score["reply_bytes"] == sum(len(chat["response"]) for chat in CHATS)
+    marked = json.loads(
+        line("eval", "runs/chat", "--chat", "chats.jsonl", "--parse-markers", "--json")[1]
+    )
+    assert marked["reply_bytes"] == score["reply_bytes"] - 60 * len("<think></think>")
+    assert line("data", "verify", "chats")[0] == 0
+    shown = json.loads(line("data", "inspect", "chats", "--document", "0", "--json")[1])
+    jsonschema.validate(shown, SCHEMAS["data-document"])
+    assert shown["text"].startswith("<|im_start|>user\nWhat is ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["shard", "--format", "chat", "--out", "d"], 2, "which files of conversations"),
+        (["shard", "--format", "chat", "chats.jsonl", "--text-field", "x"], 2, "--text-field"),
+        (["shard", "chats.jsonl", "--parse-markers"], 2, "--format chat"),
+        (["shard", "--format", "chat", "held.txt", "--out", "d"], 1, "held.txt: conversations are"),
+        (
+            ["shard", "--format", "chat", "corpus/words.jsonl", "--out", "d"],
+            1,
+            "words.jsonl: line 1",
+        ),
+        (["eval", "runs/chat"], 2, "--text FILE or --chat FILE"),
+        (["eval", "runs/chat", "--chat", "held.txt"], 1, "held.txt: conversations are"),
+        (["eval", "runs/chat", "--text", "held.txt", "--parse-markers"], 2, "--chat"),
+    ],
+)
+def test_chat_errors_are_one_line(line, chat_folder, arguments, status, message):
+    found, output, errors = line(*arguments)
+    assert (found, errors.count("\n"), output) == (status, 1, ""), errors
+    assert message in errors

@@ -1,6 +1,6 @@
 """Scores models in bits per byte and lets them write."""
 
-from .bits_per_byte import Score, score_documents, validation_score
+from .bits_per_byte import Score, score_documents, score_replies, validation_score
 from .generate import generate
 
-__all__ = ["Score", "generate", "score_documents", "validation_score"]
+__all__ = ["Score", "generate", "score_documents", "score_replies", "validation_score"]

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import repeat
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -15,7 +17,8 @@ from .loss import backward_of_loss
 from .optimizers import scale_learning_rates
 from .run_state import RunState
 
-Batch = NDArray[np.integer]
+# Ids, and of the same shape which of them are trained on; None: all.
+Batch: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_] | None]
 
 
 def take_step(
@@ -25,33 +28,37 @@ def take_step(
     *,
     trunk: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
-) -> tuple[float, float]:
+) -> tuple[float, float, int]:
     """Move the run on by one step.
 
     Args:
         run: is changed.
-        batch: ids [batch, context + 1].
+        batch: ids [batch, context + 1], and which of them are trained on.
         factor: share of the full learning rates.
         trunk: the model's `trunk`, perhaps compiled.
         precision: the context of the forward passes.
 
     Returns:
-        The loss in nats per token before the update, and the norm of the gradient before clipping.
+        The loss in nats per target before the update, the norm of the gradient before clipping,
+        and the number of targets, those outside the mask left out. Without any the loss is NaN and
+        only momentum and weight decay move the weights.
 
     Raises:
         SpikeError: the batch does not fit, or loss or gradient is not finite; no weight has moved.
     """
     step, train = run.step + 1, run.config.train
-    ids = checked_batch(run, batch)
-    count = ids.shape[0] * (ids.shape[1] - 1)
+    ids, mask = checked_batch(run, batch)
+    count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
     nats = torch.zeros((), dtype=torch.float64, device=ids.device)
-    for part in torch.split(ids, train.micro_batch):
+    masks = repeat(None) if mask is None else torch.split(mask[:, 1:], train.micro_batch)
+    for part, chosen in zip(torch.split(ids, train.micro_batch), masks, strict=False):
         with precision:
-            nats += backward_of_loss(run.model, trunk(part[:, :-1]), part[:, 1:], count)
+            normed = trunk(part[:, :-1])
+            nats += backward_of_loss(run.model, normed, part[:, 1:], max(count, 1), chosen)
     limit = train.clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), limit).item()
-    loss = nats.item() / count
-    if not (math.isfinite(loss) and math.isfinite(norm)):
+    loss = nats.item() / count if count else math.nan
+    if not ((math.isfinite(loss) or not count) and math.isfinite(norm)):
         raise SpikeError(
             f"{run.folder}: step {step}: loss {loss}, gradient norm {norm}; start a new "
             "run with lower learning rates, the last checkpoint stays as it is"
@@ -61,17 +68,20 @@ def take_step(
         optimizer.step()
     run.model.zero_grad(set_to_none=True)
     run.step = step
-    return loss, norm
+    return loss, norm, count
 
 
-def checked_batch(run: RunState, batch: Batch) -> Tensor:
-    """Return the batch as int64 on the run's device, after checking its shape and its ids."""
+def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """Return the batch as int64 and bool on the run's device, after checking shapes and ids."""
+    ids, mask = batch
     expected = (run.config.train.batch, run.config.model.context + 1)
     vocab_size = run.model.embedding.num_embeddings
-    if batch.shape != expected:
-        raise SpikeError(f"step {run.step + 1}: a batch of shape {batch.shape}, not {expected}")
-    if batch.min() < 0 or batch.max() >= vocab_size:
+    for array in (ids,) if mask is None else (ids, mask):
+        if array.shape != expected:
+            raise SpikeError(f"step {run.step + 1}: a batch of shape {array.shape}, not {expected}")
+    if ids.min() < 0 or ids.max() >= vocab_size:
         raise SpikeError(
             f"step {run.step + 1}: an id outside 0 … {vocab_size - 1}; verify the data"
         )
-    return torch.from_numpy(batch.astype(np.int64)).to(run.device)
+    tokens = torch.from_numpy(ids.astype(np.int64)).to(run.device)
+    return tokens, None if mask is None else torch.from_numpy(mask).to(run.device)

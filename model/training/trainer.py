@@ -67,8 +67,9 @@ def train(
     Args:
         config: what to train; `data` and the prompt of `sample` are for the caller to act on.
         run_folder: exists; `metrics.jsonl` and `checkpoints/` are written here.
-        open_batches: given the samples consumed, yields ids [batch, context + 1] from there on.
-        validation: windows of ids [n, context + 1], or None.
+        open_batches: given the samples consumed, yields batches from there on: ids
+            [batch, context + 1] and a mask of the same shape, or None where every target counts.
+        validation: windows of ids [n, context + 1] and their mask, or None.
         byte_lengths: bytes that each id stands for, [vocab_size].
         vocab_size: number of ids.
         lineage: fingerprints of tokenizer and data; a checkpoint made with others is refused.
@@ -94,13 +95,16 @@ def train(
         batch = _next_batch(batches, run)
         factor = learning_rate_factor(run.step + 1, steps, config.schedule)
         started = time.perf_counter()
-        loss, norm = take_step(run, batch, factor, trunk=trunk, precision=precision)
+        loss, norm, count = take_step(run, batch, factor, trunk=trunk, precision=precision)
         seconds += time.perf_counter() - started
         timed_tokens += config.train.batch * config.model.context
         validate = validation is not None and _due(config.validation.every, run)
         write = sample is not None and bool(config.sample.every) and _due(config.sample.every, run)
         if validate or write or run.step == 1 or _due(config.train.log_every, run):
-            metrics = _measured(run, loss, norm, factor, timed_tokens / seconds)
+            told: Metrics = {"loss": loss}
+            if batch[1] is not None:
+                told = {"reply_loss": loss, "reply_tokens": count}
+            metrics = _measured(run, told, norm, factor, timed_tokens / seconds)
             seconds, timed_tokens = 0.0, 0
             if validation is not None and validate:
                 metrics |= _validated(run, validation, byte_lengths)
@@ -128,7 +132,7 @@ def _due(every: int, run: RunState) -> bool:
 
 
 def _measured(
-    run: RunState, loss: float, norm: float, factor: float, tokens_per_second: float
+    run: RunState, loss: Metrics, norm: float, factor: float, tokens_per_second: float
 ) -> Metrics:
     """Return a line of metrics; its learning rate is that of the blocks' matrices."""
     optimizer = run.config.optimizer
@@ -136,7 +140,7 @@ def _measured(
     return {
         "step": run.step,
         "tokens": run.tokens,
-        "loss": loss,
+        **loss,
         "learning_rate": factor * full,
         "gradient_norm": norm,
         "tokens_per_second": tokens_per_second,
@@ -144,10 +148,12 @@ def _measured(
 
 
 def _validated(run: RunState, windows: Batch, byte_lengths: NDArray[np.int64]) -> Metrics:
-    score = validation_score(run.model, windows, byte_lengths)
+    ids, mask = windows
+    score = validation_score(run.model, ids, byte_lengths, mask=mask)
+    what = "validation" if mask is None else "validation_reply"
     return {
-        "validation_bits_per_byte": score.bits_per_byte,
-        "validation_nats_per_token": score.nats / score.tokens,
+        f"{what}_bits_per_byte": score.bits_per_byte,
+        f"{what}_nats_per_token": score.nats / score.tokens,
     }
 
 

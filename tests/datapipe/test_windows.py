@@ -55,7 +55,8 @@ def test_windows_are_slices_of_the_stream(sizes, length):
     total = sum(sizes)
     assert stream.tokens == total
     assert windows.count == len(range(0, total - length, length))
-    found = windows.read(np.arange(windows.count))
+    found, mask = windows.read(np.arange(windows.count))
+    assert mask is None
     assert found.shape == (windows.count, length + 1)
     for number, window in enumerate(found):
         start = number * length
@@ -70,7 +71,7 @@ def test_epochs_hold_each_window_once_and_resume_is_exact(total, length, batch_s
 
     def samples(start_sample, batch_size, number):
         found = batches(stream, length, batch_size, 3, start_sample)
-        taken = list(itertools.islice(found, -(-number // batch_size)))
+        taken = [ids for ids, _ in itertools.islice(found, -(-number // batch_size))]
         return np.concatenate(taken)[:number]
 
     three = samples(0, batch_size, 3 * count)
@@ -83,7 +84,7 @@ def test_epochs_hold_each_window_once_and_resume_is_exact(total, length, batch_s
 
 def test_epochs_differ():
     stream = stream_of([2001])
-    first, second = itertools.islice(batches(stream, 10, 200, seed=0), 2)
+    (first, _), (second, _) = itertools.islice(batches(stream, 10, 200, seed=0), 2)
     assert not np.array_equal(first, second)
 
 
@@ -93,7 +94,7 @@ def test_stream_over_shards_and_batches(shard, tmp_path):
     whole = stream.read(np.array([0]), stream.tokens)[0]
     for length in (1, 64, 3000):
         windows = Windows(stream, length)
-        found = windows.read(np.arange(windows.count))
+        found, _ = windows.read(np.arange(windows.count))
         assert np.array_equal(found[:, :-1].ravel(), whole[: windows.count * length])
         assert np.array_equal(found[:, 1:].ravel(), whole[1 : windows.count * length + 1])
     quick = open_stream(tmp_path / "data", "train", verify=False)

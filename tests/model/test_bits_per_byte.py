@@ -6,7 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.evaluation import score_documents, validation_score
+from model.evaluation import score_documents, score_replies, validation_score
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB
 
@@ -109,3 +109,59 @@ def test_validation_scores_each_window_for_itself(model):
     assert score.nats == pytest.approx(nats, rel=1e-10)
     assert (score.tokens, score.bytes) == (132, n_bytes)
     assert score.bits_per_byte == pytest.approx(nats / math.log(2) / n_bytes)
+
+
+def test_validation_with_a_mask_counts_what_is_inside_alone(model):
+    model = model.double()
+    random = np.random.default_rng(0)
+    windows = random.integers(0, VOCAB, (11, 13)).astype(np.uint16)
+    mask = random.random((11, 13)) < 0.3
+    byte_lengths = random.integers(0, 9, VOCAB)
+    score = validation_score(model, windows, byte_lengths, mask=mask, batch_windows=4)
+    nats = n_bytes = tokens = 0
+    for window, inside in zip(windows.tolist(), mask.tolist(), strict=True):
+        logs = torch.log_softmax(model(torch.tensor([window[:-1]]))[0], -1)
+        for t, target in enumerate(window[1:]):
+            if inside[t + 1]:
+                nats -= logs[t, target].item()
+                n_bytes += int(byte_lengths[target])
+                tokens += 1
+    assert score.nats == pytest.approx(nats, rel=1e-10)
+    assert (score.tokens, score.bytes) == (tokens, n_bytes)
+
+
+@pytest.mark.parametrize(("context", "stride"), [(12, 12), (12, 5), (3, 1)])
+def test_replies_are_scored_from_all_that_stands_before_them(model, context, stride):
+    model = model.double()
+    random = np.random.default_rng(2)
+    conversations = []
+    for size in (1, 4, 11, 30):
+        mask = random.random(size) < 0.5
+        conversations.append((random.integers(0, VOCAB, size), mask, int(mask.sum())))
+    options = {"separator": SEPARATOR, "context": context, "stride": stride}
+    score = score_replies(model, conversations, batch_windows=3, **options)
+    nats = 0.0
+    for ids, mask, _ in conversations:
+        stream = [SEPARATOR, *ids.tolist(), SEPARATOR]
+        scored = 0
+        while scored < len(stream) - 1:
+            stop = min(scored + (stride if scored else context), len(stream) - 1)
+            start = max(0, stop - context)
+            logs = torch.log_softmax(model(torch.tensor([stream[start:stop]]))[0], -1)
+            for place in range(scored, stop):
+                if place < len(ids) and mask[place]:
+                    nats -= logs[place - start, stream[place + 1]].item()
+            scored = stop
+    assert score.nats == pytest.approx(nats, rel=1e-10)
+    count = sum(n_bytes for _, _, n_bytes in conversations)
+    assert (score.tokens, score.bytes) == (count, count)
+    assert (score.documents, score.nats_separators) == (4, 0.0)
+
+
+def test_all_of_a_text_as_a_reply_scores_as_the_text_without_its_end(model):
+    ids = np.arange(20) % VOCAB
+    options = {"separator": SEPARATOR, "context": 12, "stride": 5}
+    text = score_documents(model, [(ids, 7)], **options)
+    reply = score_replies(model, [(ids, np.ones(20, bool), 7)], **options)
+    assert reply.nats == pytest.approx(text.nats - text.nats_separators, rel=1e-6)
+    assert (reply.tokens, reply.bytes) == (20, 7)

@@ -26,3 +26,27 @@ def test_in_slices_as_in_one(tied, softcap, rows, monkeypatch):
     assert nats.item() / 24 == pytest.approx(whole.item(), rel=1e-12)
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(sliced[name], parameter.grad, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_targets_outside_the_mask_do_not_count(rows, share, monkeypatch):
+    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    model = build_transformer(tiny_config().model, VOCAB).double()
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, VOCAB, (3, 9), generator=generator)
+    mask = torch.rand((3, 8), generator=generator) < share
+    inputs, targets = ids[:, :-1], ids[:, 1:]
+
+    nats = loss.backward_of_loss(model, model.trunk(inputs), targets, 24, mask)
+    found = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    each = torch.nn.functional.cross_entropy(
+        model(inputs).flatten(0, 1), targets.flatten(), reduction="none"
+    )
+    total = (each * mask.flatten()).sum()
+    (total / 24).backward()
+
+    assert nats.item() == pytest.approx(total.item(), rel=1e-12)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, rtol=1e-9, atol=1e-12)

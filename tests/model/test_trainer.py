@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from model.training import newest_checkpoint
+from model.transformer import build_transformer
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, bytes_of_run, open_batches, tiny_config, train_tiny
 
@@ -171,11 +172,66 @@ def test_what_does_not_belong_together_is_refused(changes, message, whole_run):
     ("batches", "message"),
     [
         ([], "the data ends before step 1"),
-        ([np.zeros((4, 12), int)], "shape"),
-        ([np.full((4, 13), VOCAB)], "id outside 0 … 31"),
-        ([np.full((4, 13), -1)], "id outside 0 … 31"),
+        ([(np.zeros((4, 12), int), None)], "shape"),
+        ([(np.zeros((4, 13), int), np.ones((4, 12), bool))], "shape"),
+        ([(np.full((4, 13), VOCAB), None)], "id outside 0 … 31"),
+        ([(np.full((4, 13), -1), None)], "id outside 0 … 31"),
     ],
 )
 def test_bad_batches_are_refused(batches, message, tmp_path):
     with pytest.raises(SpikeError, match=message):
         train_tiny(tmp_path, open_batches=lambda samples: iter(batches))
+
+
+def masked_batches(share):
+    """Give each batch of `open_batches` a mask that is a pure function of its place."""
+
+    def masked(samples):
+        for number, (ids, _) in enumerate(open_batches(samples)):
+            yield ids, np.random.default_rng(samples + 4 * number).random(ids.shape) < share
+
+    return masked
+
+
+def metrics_of(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_all_inside_the_mask_trains_as_without_one_under_other_names(whole_run, tmp_path):
+    train_tiny(tmp_path, open_batches=masked_batches(2), validation=next(masked_batches(2)(10_000)))
+    for ours, theirs in zip(metrics_of(tmp_path), metrics_of(whole_run), strict=True):
+        assert ours["reply_loss"] == pytest.approx(theirs["loss"], rel=1e-5)
+        assert ours["reply_tokens"] == 48
+        assert "loss" not in ours
+        assert "validation_bits_per_byte" not in ours
+    score = theirs["validation_bits_per_byte"]
+    assert ours["validation_reply_bits_per_byte"] == pytest.approx(score, rel=1e-5)
+
+
+def test_the_loss_is_of_the_targets_inside_the_mask(tmp_path):
+    train_tiny(tmp_path, tiny_config("train.steps=1"), open_batches=masked_batches(0.3))
+    ids, mask = next(masked_batches(0.3)(0))
+    model = build_transformer(tiny_config().model, VOCAB, seed=0)
+    logs = torch.log_softmax(model(torch.from_numpy(ids[:, :-1])), -1)
+    nats = -logs.gather(-1, torch.from_numpy(ids[:, 1:, None]))[..., 0][
+        torch.from_numpy(mask[:, 1:])
+    ]
+    (line,) = metrics_of(tmp_path)
+    assert line["reply_tokens"] == len(nats)
+    assert line["reply_loss"] == pytest.approx(nats.mean().item(), rel=1e-5)
+
+
+def test_a_step_without_targets_says_so_and_training_goes_on(tmp_path):
+    result = train_tiny(tmp_path, open_batches=masked_batches(-1), validation=None)
+    assert result.step == 8
+    assert [line["reply_loss"] for line in metrics_of(tmp_path)] == [None] * 5
+    assert {line["gradient_norm"] for line in metrics_of(tmp_path)} == {0.0}
+
+
+def test_masked_runs_resume_to_the_same_bytes(tmp_path):
+    batches = {"open_batches": masked_batches(0.5), "validation": None}
+    train_tiny(tmp_path / "whole", **batches)
+    asked = iter(range(100))
+    train_tiny(tmp_path / "cut", **batches, should_stop=lambda: next(asked) == 4)
+    train_tiny(tmp_path / "cut", **batches, resume=True)
+    assert bytes_of_run(tmp_path / "cut") == bytes_of_run(tmp_path / "whole")

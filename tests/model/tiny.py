@@ -36,11 +36,12 @@ def tiny_config(*overrides: str) -> Config:
     return load_config("base", [*TINY, *overrides])
 
 
-def open_batches(samples: int) -> Iterator[np.ndarray]:
-    """Yield batches [4, 13] in which each sequence is a pure function of its number."""
+def open_batches(samples: int) -> Iterator[tuple[np.ndarray, None]]:
+    """Yield batches [4, 13], without mask; each sequence is a pure function of its number."""
     while True:
         numbers = range(samples, samples + 4)
-        yield np.stack([np.random.default_rng(number).integers(0, VOCAB, 13) for number in numbers])
+        rows = [np.random.default_rng(number).integers(0, VOCAB, 13) for number in numbers]
+        yield np.stack(rows), None
         samples += 4
 
 

@@ -1,0 +1,74 @@
+"""Reads the tool calls of chat messages, and checks that answers come in the order of the calls.
+
+Errors begin with the place in the call or message, such as `.function.name`.
+"""
+
+import json
+from typing import Any, NoReturn
+
+from .errors import SpikeError
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and infinities, which JSON does not know and Python reads."""
+    raise ValueError(f"{name} is no JSON")
+
+
+DECODER = json.JSONDecoder(parse_constant=refuse_constant)
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
+def read_call(call: Any) -> tuple[str, str | None]:
+    """Return the text of a call, `{"name": …, "arguments": …}` as JSON, and its id if it has one.
+
+    Arguments that are a text already must be a JSON object, and stay as they are written.
+    """
+    if not isinstance(call, dict):
+        raise SpikeError(f": a {type(call).__name__} instead of an object")
+    function, place = call, ""
+    if "function" in call:
+        function, place = call["function"], ".function"
+        if not call.keys() <= {"id", "type", "function"}:
+            raise SpikeError(": must have 'function', perhaps 'id' and 'type', and nothing else")
+    if not isinstance(function, dict) or function.keys() - {"id", "type"} != {"name", "arguments"}:
+        raise SpikeError(f"{place}: must have 'name' and 'arguments', and nothing else")
+    if call.get("type") not in (None, "function"):
+        raise SpikeError(f".type: {call['type']!r} instead of 'function'")
+    if (identity := call.get("id")) is not None:
+        checked_text(identity, ".id")
+    name = ENCODER.encode(checked_text(function["name"], f"{place}.name"))
+    arguments = call_arguments(function["arguments"], f"{place}.arguments")
+    return f'{{"name": {name}, "arguments": {arguments}}}', identity
+
+
+def call_arguments(arguments: Any, place: str) -> str:
+    """Return the arguments of a call as the text of a JSON object."""
+    try:
+        if isinstance(arguments, dict):
+            return ENCODER.encode(arguments)
+        if isinstance(arguments, str) and isinstance(DECODER.decode(arguments), dict):
+            return arguments
+    except (ValueError, RecursionError) as error:
+        raise SpikeError(f"{place}: not JSON ({error})") from None
+    raise SpikeError(f"{place}: neither a JSON object nor the text of one")
+
+
+def check_answer(item: dict[str, Any], open_calls: list[str | None]) -> None:
+    """Refuse an answer that does not come in its turn: only the order says what answers what."""
+    for key in ("name", "tool_call_id"):
+        if item.get(key) is not None:
+            checked_text(item[key], f".{key}")
+    expected = open_calls.pop(0) if open_calls else None
+    given = item.get("tool_call_id")
+    if given is not None and given != expected:
+        raise SpikeError(
+            f".tool_call_id: {given!r} is not the id of the next call without answer; "
+            "put the answers into the order of the calls"
+        )
+
+
+def checked_text(value: Any, place: str) -> str:
+    """Refuse what is not a text."""
+    if not isinstance(value, str):
+        raise SpikeError(f"{place}: a {type(value).__name__} instead of a text")
+    return value
