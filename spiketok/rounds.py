@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._native import Matcher, Trial, count_pairs
-from .allowed import Allowed
 from .candidates import Candidate, beginnings, choose, concatenations
 from .pruning import drop_cheapest
 from .text_buffers import Buffer, join
@@ -19,6 +18,8 @@ from .vocabulary import room_for_pieces
 BYTES = [bytes([byte]) for byte in range(256)]
 # Entries per growing round, as a factor: smaller is slower and hardly better.
 GROWTH = 1.2
+# Of the entries wanted, so many are words where words come first; a quarter or all is no better.
+WORDS_FIRST = 0.5
 # The surplus goes in so many steps: costs are exact for one entry, not for many at once.
 DROPS, REFINING_DROPS = 6, 3
 # A refining round puts so large a share of the vocabulary to the test.
@@ -59,23 +60,43 @@ class Rounds:
         self.effort = EFFORTS[settings.effort]
         self.wanted = 256 + room_for_pieces(settings.vocab_size, settings.layout)
         self.kept: frozenset[bytes] = frozenset()
-        self.allowed: Allowed = settings.allowed(settings.boundary)
+        self.allowed: Callable[[bytes], bool] = settings.allowed(settings.boundary)
+        # Inside words both starts are the same.
+        self.starts = (False,) if settings.boundary == "word" else self.effort.words_first
         self.report = report
         self.round = 0
         growing = np.log(max(self.wanted * self.effort.surplus / 256, 1)) / np.log(GROWTH)
-        self.rounds = int(np.ceil(growing)) + DROPS + self.effort.refinements
+        self.rounds = len(self.starts) * (int(np.ceil(growing)) + DROPS) + self.effort.refinements
 
     def run(self) -> list[bytes]:
         """Return the entries chosen, in order."""
-        entries = BYTES
         if self.settings.two_stage:
-            self.allowed = self.settings.allowed("word")
-            first = 256 + int((self.wanted - 256) * self.settings.two_stage)
-            entries = self.drop_surplus(self.grow(entries, self.surplus(first)), first)
-            self.kept = frozenset(entries)
-            self.allowed = self.settings.allowed("none")
-        entries = self.grow(entries, self.surplus(self.wanted))
-        return self.refine(self.drop_surplus(entries, self.wanted))
+            return self.refine(self.two_stages())
+        most_bytes = self.effort.dropping_text
+        starts = [self.start(words_first) for words_first in self.starts]
+        return self.refine(min(starts, key=lambda one: self.count_tokens(one, most_bytes)[0]))
+
+    def start(self, words_first: bool) -> list[bytes]:
+        """Grow to a surplus and drop it.
+
+        Neighbours of whole words are words again; grown freely from the first, entries begin and
+        end anywhere. Rounds never mend the difference. Which is better depends on the text.
+        """
+        entries, free = BYTES, self.allowed
+        if words_first:
+            in_word = self.settings.allowed("word")
+            self.allowed = lambda piece: in_word(piece) and free(piece)
+            entries = self.grow(entries, int(self.wanted * WORDS_FIRST))
+            self.allowed = free
+        return self.drop_surplus(self.grow(entries, self.surplus(self.wanted)), self.wanted)
+
+    def two_stages(self) -> list[bytes]:
+        """Choose a share of the entries inside words, keep it, and go on freely."""
+        free, self.allowed = self.allowed, self.settings.allowed("word")
+        first = 256 + int((self.wanted - 256) * self.settings.two_stage)
+        entries = self.drop_surplus(self.grow(BYTES, self.surplus(first)), first)
+        self.kept, self.allowed = frozenset(entries), free
+        return self.drop_surplus(self.grow(entries, self.surplus(self.wanted)), self.wanted)
 
     def surplus(self, wanted: int) -> int:
         """Return how many entries to grow to before dropping the surplus; bytes alone suffice."""

@@ -26,6 +26,7 @@ class Effort:
         refining_text: looked at in refining rounds; where the sample has less, the corpus is read
             again.
         refinements: refining rounds at most.
+        words_first: how to grow, freely from the first or inside words first; the better of both.
     """
 
     surplus: float
@@ -33,6 +34,7 @@ class Effort:
     dropping_text: int
     refining_text: int
     refinements: int
+    words_first: tuple[bool, ...] = (False, True)
 
 
 EFFORTS = {
@@ -42,6 +44,7 @@ EFFORTS = {
         dropping_text=8 * MIB,
         refining_text=16 * MIB,
         refinements=1,
+        words_first=(True,),
     ),
     "default": Effort(
         surplus=2.0,
