@@ -16,6 +16,11 @@ def export() -> None:
 @click.argument("file", type=PATH, default=Path("tokenizer.json"))
 @click.option("--to", "folder", type=PATH, required=True, help="The folder to make.")
 @click.option(
+    "--fast",
+    is_flag=True,
+    help="Write a file of the library tokenizers, which needs no code of ours.",
+)
+@click.option(
     "--format",
     "format_",
     type=click.Choice(["huggingface", "tiktoken"]),
@@ -28,19 +33,22 @@ def export() -> None:
 def tokenizer(
     file: Path,
     folder: Path,
+    fast: bool,
     format_: str,
     as_json: bool,
     quiet: bool,  # noqa: ARG001
 ) -> None:
     """Write tokenizer FILE as a folder for AutoTokenizer of transformers.
 
-    It is loaded with trust_remote_code=True, and does not need spike. spike reads the vocabulary
-    back from the file spike_tokenizer.json in it. docs/huggingface.md tells more.
+    The folder holds code, so it is loaded with trust_remote_code=True; the code does not need
+    spike. spike reads the vocabulary back from the file spike_tokenizer.json in the folder.
+    docs/huggingface.md tells more, also about what --fast loses.
 
     \b
     Examples:
       spike export tokenizer --to my-tokenizer/
       spike export tokenizer published.json --to my-tokenizer/ --json
+      spike export tokenizer tokenizer.json --to my-fast-tokenizer/ --fast
     """
     from spiketok import Vocabulary
     from spiketok.errors import SpikeError
@@ -52,7 +60,7 @@ def tokenizer(
             "order; use --format huggingface (docs/huggingface.md has an example)"
         )
     vocabulary = Vocabulary.read(file)
-    files = export_tokenizer(vocabulary, folder)
+    files = export_tokenizer(vocabulary, folder, fast)
     print_result(
         {
             "folder": str(folder),
