@@ -14,7 +14,6 @@ def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -46,7 +45,9 @@ def call_arguments(arguments: Any, place: str) -> str:
     try:
         if isinstance(arguments, dict):
             return ENCODER.encode(arguments)
-        if isinstance(arguments, str) and isinstance(DECODER.decode(arguments), dict):
+        if isinstance(arguments, str) and isinstance(
+            json.loads(arguments, parse_constant=refuse_constant), dict
+        ):
             return arguments
     except (ValueError, RecursionError) as error:
         raise SpikeError(f"{place}: not JSON ({error})") from None

@@ -46,35 +46,57 @@ def noted(token: int, note: Any) -> int:
     return found
 
 
-def encoder(entries: Sequence[bytes], kinds: bytes) -> tuple[Encode, bool]:
-    """Return what encodes texts, each for itself, and whether it is the native core."""
-    pieces_of_text = [
-        (entry, token)
-        for token, (entry, kind) in enumerate(zip(entries, kinds, strict=True))
-        if kind == PIECE
-    ]
+class Encoder:
+    """Encodes texts, each for itself, by the native core of spike where that is installed.
+
+    Attributes:
+        native: whether it is.
+    """
+
+    def __init__(self, entries: Sequence[bytes], kinds: bytes) -> None:
+        self._made_of = (entries, kinds)
+        native = native_encoder(entries, kinds)
+        self.native = native is not None
+        self._encode = native or plain_encoder(entries, kinds)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it is made of: native memory stays where it is."""
+        return type(self), self._made_of
+
+    def __call__(self, rows: Sequence[Sequence[Segment]]) -> list[list[list[int]]]:
+        """Return the ids of each segment of each row."""
+        texts = [part.text.encode() for row in rows for part in row if part.token is None]
+        encoded = iter(self._encode(texts))
+        return [
+            [next(encoded) if part.token is None else [part.token] for part in row] for row in rows
+        ]
+
+
+def native_encoder(entries: Sequence[bytes], kinds: bytes) -> Encode | None:
+    """Return a function that encodes by the native core, or None where there is none."""
     try:
         from spiketok import Tokenizer, Vocabulary
 
-        longest = max(len(entry) for entry, _ in pieces_of_text)
+        longest = max(map(len, entries))
         native = Tokenizer(Vocabulary(entries=tuple(entries), kinds=kinds, max_token_bytes=longest))
     except (ImportError, TypeError):  # no spike, or one whose vocabulary is made otherwise
-        matcher = PlainMatcher(pieces_of_text)
-        return lambda texts: [matcher.encode(text) for text in texts], False
+        return None
 
     def encode(texts: Sequence[bytes]) -> list[list[int]]:
         array, offsets = native.encode_batch(list(texts))
         ids = array.tolist()
         return [ids[start:stop] for start, stop in pairwise(offsets.tolist())]
 
-    return encode, True
+    return encode
 
 
-def number(encode: Encode, rows: Sequence[Sequence[Segment]]) -> list[list[list[int]]]:
-    """Return the ids of each segment of each row."""
-    texts = [part.text.encode() for row in rows for part in row if part.token is None]
-    encoded = iter(encode(texts))
-    return [[next(encoded) if part.token is None else [part.token] for part in row] for row in rows]
+def plain_encoder(entries: Sequence[bytes], kinds: bytes) -> Encode:
+    """Return a function that encodes in plain Python."""
+    numbered = zip(entries, range(len(entries)), strict=True)
+    matcher = PlainMatcher(
+        entry for entry, kind in zip(numbered, kinds, strict=True) if kind == PIECE
+    )
+    return lambda texts: [matcher.encode(text) for text in texts]
 
 
 def cut(text: str, pattern: re.Pattern[str], ids: Mapping[str, int]) -> Iterator[Segment]:

@@ -12,13 +12,12 @@ from ..layout import FIRST_NAMES, RESERVED, SPECIAL, reserved_name
 from ..vocabulary_file import read_fields
 from .chat_template import CHAT_TEMPLATE
 from .encoding import (
+    Encoder,
     Segment,
     chat_segments,
     cut,
-    encoder,
     name_pattern,
     noted,
-    number,
     places,
     rows_of,
 )
@@ -41,9 +40,6 @@ class SpikeTokenizer(PreTrainedTokenizer):
     `split_special_tokens=True` reads them as text. `apply_chat_template` never looks for names in
     messages. After `<|im_start|>` the first line, which names the role, is encoded for itself, so
     that a rendered conversation has the ids that its messages have.
-
-    Attributes:
-        native: whether the native core of spike encodes.
     """
 
     vocab_files_names: Mapping[str, str] = {"vocab_file": VOCABULARY_FILE}
@@ -53,7 +49,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         fields = read_fields(Path(vocab_file))
         self._entries: tuple[bytes, ...] = fields["entries"]
         self._kinds: bytes = fields["kinds"]
-        self._encode, self.native = encoder(self._entries, self._kinds)
+        self._encode = Encoder(self._entries, self._kinds)
         self._names = [
             reserved_name(token)
             if kind == RESERVED
@@ -72,14 +68,10 @@ class SpikeTokenizer(PreTrainedTokenizer):
         options.setdefault("extra_special_tokens", special[len(FIRST_NAMES) :])
         super().__init__(**options)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out the encoder, behind which there may be native memory."""
-        return {name: value for name, value in self.__dict__.items() if name != "_encode"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take the state and make the encoder anew."""
-        self.__dict__.update(state)
-        self._encode, self.native = encoder(self._entries, self._kinds)
+    @property
+    def native(self) -> bool:
+        """Whether the native core of spike encodes."""
+        return self._encode.native
 
     @property
     def vocab_size(self) -> int:
@@ -126,7 +118,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         as_text = self.split_special_tokens if as_text is None else as_text
         rows, batched = rows_of(text, text_pair, options.get("is_split_into_words", False))
         segments = [self._segments(part, as_text) for row in rows for part in row]
-        found = number(self._encode, segments)
+        found = self._encode(segments)
         ids = [[token for part in row for token in part] for row in found]
         note = ""
         if options.get("return_offsets_mapping"):
@@ -260,7 +252,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
                 ],
                 None,
             )
-            for row, found in zip(rows, number(self._encode, rows), strict=True)
+            for row, found in zip(rows, self._encode(rows), strict=True)
         ]
         encoded = self._finish(pairs, batched, note, options)
         return encoded if return_dict else encoded["input_ids"]

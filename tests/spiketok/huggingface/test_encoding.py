@@ -8,12 +8,11 @@ from spiketok import Tokenizer, build_vocabulary
 from spiketok.chat import Message, Part, render
 from spiketok.errors import SpikeError
 from spiketok.huggingface.encoding import (
+    Encoder,
     chat_segments,
     cut,
-    encoder,
     name_pattern,
     noted,
-    number,
     places,
     rows_of,
 )
@@ -30,9 +29,9 @@ def pattern_of(names, flags=SIMPLE):
 
 
 def encoded(vocabulary, segments):
-    encode, native = encoder(vocabulary.entries, vocabulary.kinds)
-    assert native
-    return number(encode, [segments])[0]
+    encode = Encoder(vocabulary.entries, vocabulary.kinds)
+    assert encode.native
+    return encode([segments])[0]
 
 
 def flat(lists):

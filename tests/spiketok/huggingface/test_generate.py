@@ -83,17 +83,16 @@ quickly = settings(deadline=None, suppress_health_check=[HealthCheck.function_sc
 @given(texts)
 def test_it_encodes_as_spike_does_without_spike(generated, tokenizer, text):
     vocabulary = tokenizer.vocabulary
-    encode, native = generated.encoder(vocabulary.entries, vocabulary.kinds)
-    assert not native
-    assert encode([text.encode()])[0] == tokenizer.encode(text).tolist()
+    encode = generated.Encoder(vocabulary.entries, vocabulary.kinds)
+    assert not encode.native
+    assert encode([[generated.Segment(text)]])[0][0] == tokenizer.encode(text).tolist()
 
 
 def test_it_uses_the_native_core_where_spike_is_installed(generated, vocabulary):
-    encode, native = generated.encoder(vocabulary.entries, vocabulary.kinds)
-    assert native
-    assert encode([b"the ", b"", b"th"]) == [
-        reference.encode(vocabulary, text) for text in (b"the ", b"", b"th")
-    ]
+    encode = generated.Encoder(vocabulary.entries, vocabulary.kinds)
+    assert encode.native
+    (found,) = encode([[generated.Segment(text) for text in ("the ", "", "th")]])
+    assert found == [reference.encode(vocabulary, text) for text in (b"the ", b"", b"th")]
 
 
 def test_it_reads_our_files_and_published_ones(generated, tmp_path):
