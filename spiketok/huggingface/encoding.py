@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from ..chat import START, Message, marker_ids, pieces
@@ -11,6 +11,8 @@ from ..layout import PIECE
 from ..plain_matcher import PlainMatcher
 
 Encode = Callable[[Sequence[bytes]], list[list[int]]]
+# The ids of a text, and those of a second one if there is one.
+Pair = tuple[list[int], list[int] | None]
 
 
 class Segment(NamedTuple):
@@ -27,23 +29,6 @@ class Segment(NamedTuple):
     token: int | None = None
     start: int = 0
     trained: bool = False
-
-
-class NotedId(int):
-    """An id that carries a note along while others cut and fill the list in which it stands."""
-
-    note: Any = None
-
-
-def noted(token: int, note: Any) -> int:
-    """Return an id with a note.
-
-    >>> noted(7, (0, 2)) == 7, noted(7, (0, 2)).note
-    (True, (0, 2))
-    """
-    found = NotedId(token)
-    found.note = note
-    return found
 
 
 class Encoder:
@@ -127,7 +112,7 @@ def plain_segments(text: str, start: int, role_follows: bool) -> Iterator[Segmen
 
 @lru_cache
 def name_pattern(names: tuple[tuple[str, bool, bool, bool], ...]) -> re.Pattern[str]:
-    """Compile what finds the leftmost, longest name, in a group.
+    """Compile what finds the leftmost, longest name: in a group, or else the whole of the match.
 
     Args:
         names: for each its text, and whether it takes the blanks before it, takes the blanks behind
@@ -137,7 +122,9 @@ def name_pattern(names: tuple[tuple[str, bool, bool, bool], ...]) -> re.Pattern[
     for text, lstrip, rstrip, single_word in sorted(names, key=lambda name: -len(name[0])):
         before = r"\s*" if lstrip else "(?<![^ ])" if single_word else ""
         behind = r"\s*" if rstrip else "(?![^ ])" if single_word else ""
-        patterns.append(f"{before}({re.escape(text)}){behind}")
+        name = re.escape(text)
+        # Without groups `re` looks for what all names begin with, many times as fast.
+        patterns.append(f"{before}({name}){behind}" if before or behind else name)
     return re.compile("|".join(patterns))
 
 
@@ -152,13 +139,35 @@ def places(
         if part.token is not None:
             yield part.start, part.start + len(part.text)
             continue
-        letters = enumerate(part.text, part.start)
-        character = [place for place, letter in letters for _ in letter.encode()]
+        # How many characters have begun, with each byte that does not continue one.
+        begun = [*accumulate((byte & 0xC0 != 0x80) for byte in part.text.encode())]
         byte = 0
         for token in tokens:
             end = byte + len(entries[token])
-            yield character[byte], character[end - 1] + 1
+            yield part.start + begun[byte] - 1, part.start + begun[end - 1]
             byte = end
+
+
+def stand_ins(pair: Pair) -> Pair:
+    """Return −1, −2, … for ids: numbers that still tell their place when others have cut the rows.
+
+    >>> stand_ins(([7, 7], [8]))
+    ([-1, -2], [-3])
+    """
+    first, second = pair
+    both = [*range(-1, -1 - len(first) - len(second or []), -1)]
+    return both[: len(first)], None if second is None else both[len(first) :]
+
+
+def resolved(row: Sequence[int], values: Sequence[Any], other: Any = None) -> list[Any]:
+    """Return what stand-ins stand for; `other`, or the number itself, for those that are none.
+
+    >>> resolved([-2, -3, 0], "abc")
+    ['b', 'c', 0]
+    """
+    return [
+        values[-1 - number] if number < 0 else number if other is None else other for number in row
+    ]
 
 
 def rows_of(text: Any, text_pair: Any, words: bool) -> tuple[list[tuple[Any, Any]], bool]:

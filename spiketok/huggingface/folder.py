@@ -39,7 +39,7 @@ def export_tokenizer(vocabulary: Vocabulary, folder: Path, fast: bool = False) -
 
 
 def write_tokenizer(vocabulary: Vocabulary, folder: Path, fast: bool = False) -> list[str]:
-    """Write the files of docs/formats.md §5 into a folder that is there; return their names."""
+    """Write the files of docs/formats.md §6 into a folder that is there; return their names."""
     # Beyond ASCII a name could be written like a piece, one character of which is one byte.
     if odd := [name for name in vocabulary.special_ids if not name.isascii()]:
         raise SpikeError(f"the special token {odd[0]!a} is not ASCII; rename it")

@@ -13,13 +13,15 @@ from ..vocabulary_file import read_fields
 from .chat_template import CHAT_TEMPLATE
 from .encoding import (
     Encoder,
+    Pair,
     Segment,
     chat_segments,
     cut,
     name_pattern,
-    noted,
     places,
+    resolved,
     rows_of,
+    stand_ins,
 )
 from .names import FIRST_ROLES, VOCABULARY_FILE
 
@@ -29,7 +31,7 @@ ROW_OPTIONS = (
     *("return_overflowing_tokens", "return_special_tokens_mask", "return_length"),
 )
 BATCH_OPTIONS = ("max_length", "pad_to_multiple_of", "padding_side", "return_attention_mask")
-# Result made of notes → what ids without a note get, those that fill a batch.
+# Result with a value for each id → that of ids which fill a row.
 NO_NOTE: dict[str, Any] = {"offset_mapping": (0, 0), "assistant_masks": 0}
 
 
@@ -120,18 +122,19 @@ class SpikeTokenizer(PreTrainedTokenizer):
         segments = [self._segments(part, as_text) for row in rows for part in row]
         found = self._encode(segments)
         ids = [[token for part in row for token in part] for row in found]
-        note = ""
-        if options.get("return_offsets_mapping"):
-            note = "offset_mapping"
-            ids = [
-                [*map(noted, row, places(parts, tokens, self._entries))]
-                for row, parts, tokens in zip(ids, segments, found, strict=True)
-            ]
         pairs = [
             (first, None if row[1] is None else second)
             for row, first, second in zip(rows, ids[::2], ids[1::2], strict=True)
         ]
-        return self._finish(pairs, batched, note, options)
+        notes = {}
+        if options.get("return_offsets_mapping"):
+            spans = [
+                [*places(parts, tokens, self._entries)]
+                for parts, tokens in zip(segments, found, strict=True)
+            ]
+            both = zip(spans[::2], spans[1::2], strict=True)
+            notes["offset_mapping"] = [first + second for first, second in both]
+        return self._finish(pairs, batched, notes, options)
 
     def _segments(self, text: Any, as_text: bool) -> list[Segment]:
         """Cut a text at names of special tokens; ids and words, in lists, are cut already."""
@@ -147,34 +150,44 @@ class SpikeTokenizer(PreTrainedTokenizer):
 
     def _finish(
         self,
-        pairs: Sequence[tuple[list[int], list[int] | None]],
+        pairs: Sequence[Pair],
         batched: bool,
-        note: str,
+        notes: Mapping[str, Sequence[Sequence[Any]]],
         options: Mapping[str, Any],
     ) -> BatchEncoding:
-        """Cut off, join and fill rows of ids as the options ask; notes become a result `note`."""
+        """Cut off, join and fill rows of ids as the options ask.
+
+        Args:
+            pairs: for each row its ids and, if it is a pair of texts, those of the second.
+            batched: whether the result is a batch even of one row.
+            notes: results that have a value for each id, from a row's first to its last.
+            options: as the base class hands them on.
+        """
         row_options = {name: options[name] for name in ROW_OPTIONS if name in options}
         batch_options = {name: options[name] for name in BATCH_OPTIONS if name in options}
         tensors = options.get("return_tensors")
         truncation = options["truncation_strategy"].value
         batch: dict[str, list[Any]] = {"input_ids": []}
-        for first, second in pairs:
+        for pair in map(stand_ins, pairs) if notes else pairs:
             row = self.prepare_for_model(
-                first, second, truncation=truncation, return_attention_mask=False, **row_options
+                *pair, truncation=truncation, return_attention_mask=False, **row_options
             )
             for name, value in row.items():
                 batch.setdefault(name, []).append(value)
         if tensors:
             batch.pop("overflowing_tokens", None)
             batch.pop("num_truncated_tokens", None)
-        batch = self.pad(batch, padding=options["padding_strategy"].value, **batch_options)
-        if note:
-            ids = batch["input_ids"]
-            batch[note] = [[getattr(t, "note", NO_NOTE[note]) for t in row] for row in ids]
-            batch["input_ids"] = [[int(token) for token in row] for row in ids]
+        batch = dict(self.pad(batch, padding=options["padding_strategy"].value, **batch_options))
+        if notes:
+            rows = batch["input_ids"]
+            for name, values in notes.items():
+                batch[name] = [*map(resolved, rows, values, [NO_NOTE[name]] * len(rows))]
+            ids = [first + (second or []) for first, second in pairs]
+            for name in {"input_ids", "overflowing_tokens"} & batch.keys():
+                batch[name] = [*map(resolved, batch[name], ids)]
         if not batched and not tensors:
             batch = {name: rows[0] for name, rows in batch.items()}
-        return BatchEncoding(dict(batch), tensor_type=tensors)
+        return BatchEncoding(batch, tensor_type=tensors)
 
     def apply_chat_template(
         self,
@@ -242,19 +255,15 @@ class SpikeTokenizer(PreTrainedTokenizer):
         names = ("padding_strategy", "truncation_strategy", "max_length")
         options |= {**(tokenizer_kwargs or {}), **dict(zip(names, strategies, strict=False))}
         options["add_special_tokens"] = False
-        note = "assistant_masks" if return_assistant_tokens_mask else ""
-        pairs: list[tuple[list[int], None]] = [
-            (
-                [
-                    noted(token, int(part.trained)) if note else token
-                    for part, tokens in zip(row, found, strict=True)
-                    for token in tokens
-                ],
-                None,
-            )
-            for row, found in zip(rows, self._encode(rows), strict=True)
-        ]
-        encoded = self._finish(pairs, batched, note, options)
+        found = self._encode(rows)
+        pairs = [([token for part in row for token in part], None) for row in found]
+        notes = {}
+        if return_assistant_tokens_mask:
+            notes["assistant_masks"] = [
+                [int(part.trained) for part, ids in zip(row, tokens, strict=True) for _ in ids]
+                for row, tokens in zip(rows, found, strict=True)
+            ]
+        encoded = self._finish(pairs, batched, notes, options)
         return encoded if return_dict else encoded["input_ids"]
 
 

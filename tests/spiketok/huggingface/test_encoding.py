@@ -12,9 +12,10 @@ from spiketok.huggingface.encoding import (
     chat_segments,
     cut,
     name_pattern,
-    noted,
     places,
+    resolved,
     rows_of,
+    stand_ins,
 )
 
 SIMPLE = (False, False, False)
@@ -113,10 +114,14 @@ def test_a_character_in_several_tokens_is_covered_by_each():
     assert list(places(segments, found, vocabulary.entries)) == [(0, 1), (0, 2)]
 
 
-def test_notes_travel_with_their_ids():
-    tokens = [noted(5, "x"), noted(6, "y")]
-    assert [token.note for token in tokens[1:]] == ["y"]
-    assert tokens == [5, 6]
+@given(st.lists(st.integers(0, 9)), st.none() | st.lists(st.integers(0, 9)), st.data())
+def test_stand_ins_tell_their_place_whatever_is_cut_off(first, second, data):
+    one, other = stand_ins((first, second))
+    assert (other is None) == (second is None)
+    both, ids = one + (other or []), first + (second or [])
+    assert resolved([*both, 0], ids, "fill") == [*ids, "fill"]
+    start = data.draw(st.integers(0, len(ids)))
+    assert resolved([5, *both[start:]], ids) == [5, *ids[start:]]
 
 
 @pytest.mark.parametrize(
