@@ -129,6 +129,14 @@ def test_encode_and_decode_are_inverse_through_pipes(process, folder):
     assert process(folder, "tokenizer", "decode", input=ids).stdout == text
 
 
+def test_names_of_special_tokens_are_text_unless_asked(line):
+    text = json.loads(line("tokenizer", "encode", "<|im_end|>", "--json")[1])
+    special = json.loads(line("tokenizer", "encode", "<|im_end|>", "--allow-special", "--json")[1])
+    assert "".join(text["pieces"]) == "<|im_end|>"
+    assert len(text["pieces"]) > 1
+    assert special["pieces"] == ["<|im_end|>"]
+
+
 def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
     shutil.copytree(folder / "data", tmp_path / "data")
     (shard,) = (tmp_path / "data").glob("train-*.arrow")

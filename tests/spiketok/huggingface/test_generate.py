@@ -1,6 +1,7 @@
 import ast
 import json
 import sys
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -108,3 +109,16 @@ def test_it_reads_our_files_and_published_ones(generated, tmp_path):
     path.write_text("{}")
     with pytest.raises(generated.SpikeError, match="algorithm"):
         generated.read_fields(path)
+
+
+def test_nothing_at_its_top_keeps_it_from_other_processes(generated):
+    """`datasets` sends the code of such modules by value, with all that it refers to."""
+    dill = pytest.importorskip("dill")
+    values = {
+        name: value
+        for name, value in vars(generated).items()
+        if not name.startswith("__") and not isinstance(value, ModuleType)
+    }
+    assert dill.dumps(values)
+    with pytest.raises(TypeError, match="Scanner"):
+        dill.dumps({**values, "DECODER": json.JSONDecoder()})
