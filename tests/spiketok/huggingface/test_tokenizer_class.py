@@ -239,13 +239,26 @@ def test_spike_reads_what_was_saved(loaded, tokenizer, tmp_path):
     assert back.fingerprint == tokenizer.fingerprint
 
 
-def test_datasets_know_it_again(loaded, folders):
-    """By its hash, which the cache of `map` goes by, before and after use."""
-    fingerprint = pytest.importorskip("datasets.fingerprint")
-    before = fingerprint.Hasher.hash(loaded)
-    loaded(TEXT)
-    assert fingerprint.Hasher.hash(loaded) == before
-    assert fingerprint.Hasher.hash(load(folders / "code", padding_side="left")) != before
+def test_datasets_know_it_again(folders, modules):
+    """By its hash, which the cache of `map` goes by: before and after use, in every process.
+
+    The hash is one of the code and all its constants, so no frozenset may be among them: these are
+    pickled in an order that differs from process to process.
+    """
+    pytest.importorskip("datasets")
+    code = (
+        "from datasets.fingerprint import Hasher; from transformers import AutoTokenizer;"
+        "loaded = AutoTokenizer.from_pretrained('code', trust_remote_code=True);"
+        "before = Hasher.hash(loaded); loaded('the'); print(before, Hasher.hash(loaded))"
+    )
+    hashes = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "HF_MODULES_CACHE": str(modules), "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=folders, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        hashes |= set(done.stdout.split())
+    assert len(hashes) == 1
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
