@@ -48,7 +48,7 @@ def tokenizer():
     column = pa.array([b"".join(lines[start : start + 50]) for start in range(0, len(lines), 50)])
     batch = pa.record_batch({"text": column})
     settings = LengthMaxSettings(vocab_size=6000, effort="fast", held_out=0)
-    return Tokenizer(train_length_max([batch], settings))
+    return Tokenizer(train_length_max(lambda: iter([batch]), settings))
 
 
 @pytest.fixture(scope="module")
