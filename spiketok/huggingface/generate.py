@@ -46,7 +46,7 @@ def generate() -> str:
         f"from {module} import {', '.join(sorted(found))}" if found else f"import {module}"
         for module, found in sorted(imports.items(), key=lambda item: (bool(item[1]), item[0]))
     ]
-    return HEADER + "\n" + "\n".join(lines) + "\n\n\n" + "\n\n\n".join(bodies)
+    return "\n\n\n".join([HEADER + "\n" + "\n".join(lines), *bodies]) + "\n"
 
 
 def names_of(tree: ast.Module) -> set[str]:
@@ -89,4 +89,4 @@ def body_of(source: str, tree: ast.Module) -> str:
         if docstring or isinstance(node, ast.Import | ast.ImportFrom):
             first, last = node.lineno - 1, node.end_lineno or node.lineno
             lines[first:last] = [""] * (last - first)
-    return "\n".join(lines).strip() + "\n"
+    return "\n".join(lines).strip()

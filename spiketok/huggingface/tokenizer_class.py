@@ -46,7 +46,9 @@ class SpikeTokenizer(PreTrainedTokenizer):
 
     vocab_files_names: Mapping[str, str] = {"vocab_file": VOCABULARY_FILE}
 
-    def __init__(self, vocab_file: str, **options: Any) -> None:
+    def __init__(self, vocab_file: str | None, **options: Any) -> None:
+        if vocab_file is None:
+            raise SpikeError(f"{VOCABULARY_FILE}: is not in the folder; export the tokenizer again")
         self._file = Path(vocab_file).read_bytes()
         fields = read_fields(Path(vocab_file))
         self._entries: tuple[bytes, ...] = fields["entries"]

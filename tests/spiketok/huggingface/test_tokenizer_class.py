@@ -198,6 +198,13 @@ def test_what_was_cut_off_can_be_asked_for(loaded, tokenizer):
     assert found["num_truncated_tokens"] == len(ids) - 4
 
 
+def test_a_folder_without_vocabulary_is_refused(vocabulary, tmp_path):
+    export_tokenizer(vocabulary, tmp_path / "out")
+    (tmp_path / "out" / VOCABULARY_FILE).unlink()
+    with pytest.raises(Exception, match="is not in the folder; export"):
+        load(tmp_path / "out")
+
+
 def test_lone_surrogates_are_refused(loaded):
     with pytest.raises(UnicodeEncodeError):
         loaded("a\ud800")
