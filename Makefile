@@ -1,6 +1,6 @@
 # make test      the checks and the fast tests, in an environment of their own (.venv)
 # make demo      the whole road on text this machine already has, about five minutes
-# make test-all  also the slow tests: wheel, sanitizers, whole runs
+# make test-all  also the slow tests: wheel, sanitizers, whole runs, transformers
 # make format    let ruff mend the layout
 # make bench     tokenizer speed beside other libraries
 # make clean     forget the environment and the build
@@ -17,8 +17,7 @@ NATIVE := $(wildcard spiketok/native/*)
 test: check
 	$(BIN)/pytest -q
 
-test-all: check
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[peers]' --no-build-isolation
+test-all: check .venv/installed-extras
 	$(BIN)/pytest -q -m "slow or not slow"
 
 check: .venv/installed
@@ -50,6 +49,10 @@ format: .venv/installed
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt $(TORCH) $(BUILD_TOOLS)
 	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+.venv/installed-extras: .venv/installed
+	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[hf,peers]'
 	@touch $@
 
 clean:

@@ -37,7 +37,7 @@ LAYOUTS: dict[str, tuple[tuple[str, ...], int]] = {
     "chatml": (CHATML_NAMES, 128),
     "minimal": ((), 0),
 }
-TAKEN_NAMES = frozenset(name.encode() for name in (*FIRST_NAMES, *CHATML_NAMES))
+TAKEN_NAMES = {name.encode() for name in (*FIRST_NAMES, *CHATML_NAMES)}
 
 # What a cell of the native matcher's table can hold.
 MOST_TOKEN_BYTES = 255

@@ -14,8 +14,8 @@ def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+KEYS_AROUND_FUNCTION = {"id", "type", "function"}
 
 
 def read_call(call: Any) -> tuple[str, str | None]:
@@ -28,7 +28,7 @@ def read_call(call: Any) -> tuple[str, str | None]:
     function, place = call, ""
     if "function" in call:
         function, place = call["function"], ".function"
-        if not call.keys() <= {"id", "type", "function"}:
+        if not call.keys() <= KEYS_AROUND_FUNCTION:
             raise SpikeError(": must have 'function', perhaps 'id' and 'type', and nothing else")
     if not isinstance(function, dict) or function.keys() - {"id", "type"} != {"name", "arguments"}:
         raise SpikeError(f"{place}: must have 'name' and 'arguments', and nothing else")
@@ -46,7 +46,10 @@ def call_arguments(arguments: Any, place: str) -> str:
     try:
         if isinstance(arguments, dict):
             return ENCODER.encode(arguments)
-        if isinstance(arguments, str) and isinstance(DECODER.decode(arguments), dict):
+        # Not by a decoder made once: it could not be pickled with what is exported.
+        if isinstance(arguments, str) and isinstance(
+            json.loads(arguments, parse_constant=refuse_constant), dict
+        ):
             return arguments
     except (ValueError, RecursionError) as error:
         raise SpikeError(f"{place}: not JSON ({error})") from None

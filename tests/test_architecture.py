@@ -117,6 +117,7 @@ def test_names_say_what_a_file_is():
     [
         ("import cli", {"numpy", "pyarrow", "torch", "datasets", "rich", "spiketok"}),
         ("import spiketok", {"pyarrow", "torch", "datapipe", "model", "datasets"}),
+        ("from spiketok.huggingface import export_tokenizer", {"transformers", "torch", "pyarrow"}),
         ("import datapipe", {"torch", "model", "datasets"}),
         ("from model import load_config", {"torch", "pyarrow"}),
     ],

@@ -44,6 +44,8 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("tokenizer-inspect", ["tokenizer", "inspect", "tokenizer.json"]),
         ("tokenizer-compare", ["tokenizer", "compare", "tokenizer.json", "--text", "held.txt"]),
         ("tokenizer-encode", ["tokenizer", "encode", "the quick é"]),
+        ("export-tokenizer", ["export", "tokenizer", "--to", "exported"]),
+        ("export-tokenizer", ["export", "tokenizer", "--to", "exported-fast", "--fast"]),
         ("data-inspect", ["data", "inspect", "data"]),
         ("data-document", ["data", "inspect", "data", "--document", "3"]),
         ("data-verify", ["data", "verify", "data"]),
@@ -127,6 +129,14 @@ def test_encode_and_decode_are_inverse_through_pipes(process, folder):
     assert process(folder, "tokenizer", "decode", input=ids).stdout == text
 
 
+def test_names_of_special_tokens_are_text_unless_asked(line):
+    text = json.loads(line("tokenizer", "encode", "<|im_end|>", "--json")[1])
+    special = json.loads(line("tokenizer", "encode", "<|im_end|>", "--allow-special", "--json")[1])
+    assert "".join(text["pieces"]) == "<|im_end|>"
+    assert len(text["pieces"]) > 1
+    assert special["pieces"] == ["<|im_end|>"]
+
+
 def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
     shutil.copytree(folder / "data", tmp_path / "data")
     (shard,) = (tmp_path / "data").glob("train-*.arrow")
@@ -156,6 +166,10 @@ def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
         (["tokenizer", "compare", "nowhere.json", "--text", "held.txt"], 1, "nowhere.json"),
         (["tokenizer", "compare", "hf.json", "--text", "held.txt"], 1, "hf.json"),
         (["tokenizer", "train", "corpus", "--pattern", "a"], 1, "pattern"),
+        (["export", "tokenizer", "nowhere.json", "--to", "out"], 1, "nowhere.json"),
+        (["export", "tokenizer", "--to", "corpus"], 1, "corpus: is there already"),
+        (["export", "tokenizer", "--to", "out", "--format", "tiktoken"], 1, "tiktoken: "),
+        (["export", "tokenizer"], 2, "--to"),
         (["shard", "--out", "corpus/words.jsonl"], 1, "words.jsonl"),
         (["shard", "nowhere", "--out", "d"], 1, "nowhere"),
         (["data", "verify", "corpus"], 1, "corpus"),

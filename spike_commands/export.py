@@ -1,0 +1,73 @@
+"""`spike export`: what spike made, as other libraries load it."""
+
+from pathlib import Path
+
+import click
+
+from .console import PATH, common_options, json_option, print_result
+
+
+@click.group()
+def export() -> None:
+    """Write what spike made as other libraries load it."""
+
+
+@export.command()
+@click.argument("file", type=PATH, default=Path("tokenizer.json"))
+@click.option("--to", "folder", type=PATH, required=True, help="The folder to make.")
+@click.option(
+    "--fast",
+    is_flag=True,
+    help="Write a file of the library tokenizers, which needs no code of ours.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["huggingface", "tiktoken"]),
+    default="huggingface",
+    show_default=True,
+    help="tiktoken: refused, with the reason.",
+)
+@json_option
+@common_options
+def tokenizer(
+    file: Path,
+    folder: Path,
+    fast: bool,
+    format_: str,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+) -> None:
+    """Write tokenizer FILE as a folder for AutoTokenizer of transformers.
+
+    The folder holds code, so it is loaded with trust_remote_code=True; the code does not need
+    spike. spike reads the vocabulary back from the file spike_tokenizer.json in the folder.
+    docs/huggingface.md tells more, also about what --fast loses.
+
+    \b
+    Examples:
+      spike export tokenizer --to my-tokenizer/
+      spike export tokenizer published.json --to my-tokenizer/ --json
+      spike export tokenizer tokenizer.json --to my-fast-tokenizer/ --fast
+    """
+    from spiketok import Vocabulary
+    from spiketok.errors import SpikeError
+    from spiketok.huggingface import VOCABULARY_FILE, export_tokenizer
+
+    if format_ == "tiktoken":
+        raise SpikeError(
+            "tiktoken: its ranks say which two tokens join first, and longest match knows no such "
+            "order; use --format huggingface (docs/huggingface.md has an example)"
+        )
+    vocabulary = Vocabulary.read(file)
+    files = export_tokenizer(vocabulary, folder, fast)
+    print_result(
+        {
+            "folder": str(folder),
+            "files": files,
+            "vocabulary": str(folder / VOCABULARY_FILE),
+            "vocab_size": len(vocabulary),
+            "fingerprint": vocabulary.fingerprint(),
+        },
+        as_json,
+    )
