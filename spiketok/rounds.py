@@ -66,15 +66,21 @@ class Rounds:
         self.report = report
         self.round = 0
         growing = np.log(max(self.wanted * self.effort.surplus / 256, 1)) / np.log(GROWTH)
-        self.rounds = len(self.starts) * (int(np.ceil(growing)) + DROPS) + self.effort.refinements
+        start = int(np.ceil(growing)) + DROPS + 1
+        self.rounds = len(self.starts) * start + self.effort.refinements - 1
 
     def run(self) -> list[bytes]:
         """Return the entries chosen, in order."""
         if self.settings.two_stage:
-            return self.refine(self.two_stages())
-        most_bytes = self.effort.dropping_text
+            return self.refine(self.two_stages(), self.effort.refinements)
         starts = [self.start(words_first) for words_first in self.starts]
-        return self.refine(min(starts, key=lambda one: self.count_tokens(one, most_bytes)[0]))
+        if len(starts) == 1:
+            return self.refine(starts[0], self.effort.refinements)
+        # Only a refining round shows how far a start can go.
+        refined = [self.refine(entries, 1) for entries in starts]
+        most_bytes = self.effort.refining_text
+        best = min(refined, key=lambda entries: self.count_tokens(entries, most_bytes)[0])
+        return self.refine(best, self.effort.refinements - 1)
 
     def start(self, words_first: bool) -> list[bytes]:
         """Grow to a surplus and drop it.
@@ -134,12 +140,12 @@ class Rounds:
             entries = in_order(drop_cheapest(entries, uses, costs, left, self.kept))
         return entries
 
-    def refine(self, entries: list[bytes]) -> list[bytes]:
+    def refine(self, entries: list[bytes], rounds: int) -> list[bytes]:
         """Try others in the place of the least useful, and go on while that saves tokens."""
         most_bytes = self.effort.refining_text
         number = max(int(self.wanted * EXCHANGED), 1)
         best, fewest = entries, self.count_tokens(entries, most_bytes)[0]
-        for _ in range(self.effort.refinements):
+        for _ in range(rounds):
             added = self.propose(best, number, most_bytes)
             if not added:
                 break
