@@ -31,6 +31,7 @@ import gigatoken
 import pyarrow as pa
 import tokenizers
 from corpora import CORPORA, split
+from trainers import BPE, kept_file
 
 from spiketok import Tokenizer
 
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--corpus", choices=CORPORA, default="english")
     parser.add_argument("--json", action="store_true", dest="as_json")
     options = parser.parse_args()
-    bpe, ours = (str(options.folder / f"{options.corpus}-{number}.json") for number in (0, 1))
+    bpe, ours = (str(kept_file(options.folder, options.corpus, name)) for name in (BPE, "spike"))
     pieces = in_pieces(split(CORPORA[options.corpus]())[0], 8192)
     starts = range(0, min(len(pieces), BLOCK_PIECES * MOST_BLOCKS), BLOCK_PIECES)
     blocks = [pieces[start : start + BLOCK_PIECES] for start in starts]

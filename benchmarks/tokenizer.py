@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import tokenizers
 from corpora import CORPORA, Parts, split
-from trainers import BPE, SETTINGS, train
+from trainers import BPE, SETTINGS, kept_file, train
 
 import spiketok
 
@@ -44,8 +44,8 @@ def main() -> None:
         write(texts, corpus)
         del texts
         rows = []
-        for number, name in enumerate(options.only or [BPE, *SETTINGS]):
-            out = folder / f"{options.corpus}-{number}.json"
+        for name in options.only or [BPE, *SETTINGS]:
+            out = kept_file(folder, options.corpus, name)
             cost = train(name, corpus, ENTRIES, out)
             tokens = count(name, out, held_out)
             rows.append({"name": name, "file": out.name, **cost, "tokens": tokens})

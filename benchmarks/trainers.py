@@ -1,6 +1,7 @@
 """Trains one tokenizer in a process of its own, and says what that took."""
 
 import multiprocessing
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -41,6 +42,15 @@ class Cost:
     seconds: float
     cpu_seconds: float
     peak_mib: float
+
+
+def kept_file(folder: Path, corpus: str, name: str) -> Path:
+    """Return where the named tokenizer of a corpus lies.
+
+    >>> kept_file(Path("."), "english", "spike effort max").name
+    'english-spike-effort-max.json'
+    """
+    return folder / f"{corpus}-{'-'.join(re.findall(r'[A-Za-z0-9]+', name))}.json"
 
 
 def train(name: str, corpus: Path, vocab: int, out: Path) -> dict[str, Any]:
