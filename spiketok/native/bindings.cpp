@@ -50,7 +50,7 @@ class Matcher {
   public:
     Matcher(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets,
             const Input<std::uint32_t>& ids)
-        : trie_(build_trie(Texts(view(bytes), view(offsets)), view(ids))) {
+        : match_(build_trie(Texts(view(bytes), view(offsets)), view(ids))) {
         for (const std::uint32_t id : view(ids)) wide_ = wide_ || id > 0xFFFF;
     }
 
@@ -67,12 +67,12 @@ class Matcher {
     nb::tuple encode_as(const Texts& texts, unsigned threads, std::size_t slice_bytes) const {
         auto encoded = [&] {
             nb::gil_scoped_release free;
-            return spike::encode<Id>(trie_, texts, threads, slice_bytes);
+            return spike::encode<Id>(match_, texts, threads, slice_bytes);
         }();
         return nb::make_tuple(give(std::move(encoded.ids)), give(std::move(encoded.offsets)));
     }
 
-    Trie trie_;
+    LongestMatch match_;
     bool wide_ = false;
 };
 

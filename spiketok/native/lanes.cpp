@@ -8,6 +8,8 @@ namespace {
 
 // Fewer bytes than this are not worth the turn.
 constexpr std::size_t SHORTEST_TURN = 32;
+// After this many steps a lane must have got on.
+constexpr std::size_t LONGEST_TURN = 1024;
 
 // A slice on its way: `cell` is the node that the bytes of the open token before `at` lead to.
 template <class Id>
@@ -17,19 +19,22 @@ struct Lane {
     Cell cell;
     Id* out;
     Slice<Id>* slice;
+    Effort effort;
 
     std::size_t left() const { return static_cast<std::size_t>(stop - at); }
+    bool is_worth_a_turn() const { return left() >= SHORTEST_TURN && !effort.too_much(at); }
 };
 
 template <class Id>
 Lane<Id> enter(const Cell* cells, Slice<Id>& slice) {
-    return {slice.begin + 1, slice.stop, cells[*slice.begin], slice.ids, &slice};
+    return {slice.begin + 1, slice.stop, cells[*slice.begin], slice.ids, &slice, {slice.begin, 1}};
 }
 
 // Without a branch that depends on the text: which way a step goes is hard to foretell, so both are
 // computed and a mask chooses.
 template <class Id, std::size_t COUNT>
 void take_turn(const Cell* const cells, std::array<Lane<Id>, LANES>& lanes, std::size_t steps) {
+    for (std::size_t i = 0; i < COUNT; ++i) lanes[i].effort.bytes += steps;
     const std::uint8_t* at[COUNT];
     Cell cell[COUNT];
     Id* out[COUNT];
@@ -63,52 +68,55 @@ void take_turn(const Cell* const cells, std::array<Lane<Id>, LANES>& lanes, std:
 
 // Encodes what is left of a slice.
 template <class Id>
-void finish(const Cell* const cells, Lane<Id> lane) {
+void finish(const LongestMatch& match, Lane<Id> lane) {
     Slice<Id>& slice = *lane.slice;
-    for (;;) {
-        const Cell closed = close_token(cells, lane.cell, lane.at, slice.limit);
-        *lane.out++ = static_cast<Id>(token(closed));
-        if (lane.at >= slice.stop) break;
-        lane.cell = cells[*lane.at++];
+    const Cell closed = match.close_token(lane.cell, lane.at, slice.limit);
+    *lane.out++ = static_cast<Id>(token(closed));
+    slice.end = lane.at;
+    if (slice.end < slice.stop) {
+        match.cut(slice.end, slice.limit, lane.effort, [&](std::uint32_t id, const std::uint8_t* end) {
+            *lane.out++ = static_cast<Id>(id);
+            slice.end = end;
+            return end < slice.stop;
+        });
     }
     slice.count = static_cast<std::size_t>(lane.out - slice.ids);
-    slice.end = lane.at;
 }
 
 }  // namespace
 
 template <class Id>
-void encode_slices(const Trie& trie, std::span<Slice<Id>> slices) {
-    const Cell* const cells = trie.cells.data();
+void encode_slices(const LongestMatch& match, std::span<Slice<Id>> slices) {
+    const Cell* const cells = match.trie.cells.data();
     std::array<Lane<Id>, LANES> lanes;
     std::size_t busy = 0;
     for (auto slice = slices.begin();;) {
         for (; busy < LANES && slice != slices.end(); ++slice) {
             if (slice->bytes() == 0) continue;
             lanes[busy] = enter(cells, *slice);
-            if (lanes[busy].left() < SHORTEST_TURN) {
-                finish(cells, lanes[busy]);
-            } else {
+            if (lanes[busy].is_worth_a_turn()) {
                 ++busy;
+            } else {
+                finish(match, lanes[busy]);
             }
         }
         if (busy == 0) return;
         // A step moves on by one byte at most.
-        std::size_t steps = lanes[0].left();
-        for (std::size_t i = 1; i < busy; ++i) steps = std::min(steps, lanes[i].left());
+        std::size_t steps = LONGEST_TURN;
+        for (std::size_t i = 0; i < busy; ++i) steps = std::min(steps, lanes[i].left());
         if (busy == 4) take_turn<Id, 4>(cells, lanes, steps);
         if (busy == 3) take_turn<Id, 3>(cells, lanes, steps);
         if (busy == 2) take_turn<Id, 2>(cells, lanes, steps);
         if (busy == 1) take_turn<Id, 1>(cells, lanes, steps);
         for (std::size_t i = busy; i-- > 0;) {
-            if (lanes[i].left() >= SHORTEST_TURN) continue;
-            finish(cells, lanes[i]);
+            if (lanes[i].is_worth_a_turn()) continue;
+            finish(match, lanes[i]);
             lanes[i] = lanes[--busy];
         }
     }
 }
 
-template void encode_slices(const Trie&, std::span<Slice<std::uint16_t>>);
-template void encode_slices(const Trie&, std::span<Slice<std::uint32_t>>);
+template void encode_slices(const LongestMatch&, std::span<Slice<std::uint16_t>>);
+template void encode_slices(const LongestMatch&, std::span<Slice<std::uint32_t>>);
 
 }  // namespace spike

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "trie.hpp"
+#include "longest_match.hpp"
 
 namespace spike {
 
@@ -27,19 +27,6 @@ struct Slice {
 
 // Encodes each slice as if its document began with it: fills in ids, count and end.
 template <class Id>
-void encode_slices(const Trie& trie, std::span<Slice<Id>> slices);
-
-// Goes on with a token from its node and the byte at `at`, and returns the cell that closes it; `at`
-// moves to its end.
-inline Cell close_token(const Cell* cells, Cell cell, const std::uint8_t*& at,
-                        const std::uint8_t* limit) {
-    for (; at < limit; ++at) {
-        const Cell longer = cells[base(cell) + *at];
-        if (label(longer) != *at) break;
-        cell = longer;
-    }
-    at -= overrun(cell);
-    return cell;
-}
+void encode_slices(const LongestMatch& match, std::span<Slice<Id>> slices);
 
 }  // namespace spike

@@ -54,7 +54,7 @@ std::vector<std::size_t> share(std::span<const Slice<Id>> slices, std::size_t ta
 
 // Encodes the slices and returns the memory that holds their ids.
 template <class Id>
-std::vector<Id> encode_task(const Trie& trie, std::span<Slice<Id>> slices) {
+std::vector<Id> encode_task(const LongestMatch& match, std::span<Slice<Id>> slices) {
     std::size_t bytes = 0, count = 0;
     for (const Slice<Id>& slice : slices) bytes += slice.bytes();
     const Array<Id> room(bytes);
@@ -63,7 +63,7 @@ std::vector<Id> encode_task(const Trie& trie, std::span<Slice<Id>> slices) {
         slice.ids = free;
         free += slice.bytes();
     }
-    encode_slices(trie, slices);
+    encode_slices(match, slices);
     for (const Slice<Id>& slice : slices) count += slice.count;
     std::vector<Id> ids;
     ids.reserve(count);
@@ -79,29 +79,26 @@ std::vector<Id> encode_task(const Trie& trie, std::span<Slice<Id>> slices) {
 // the bridge takes tokens from there, and right loses its first ones, until both are at the same
 // byte. What follows only depends on that place, so it is the same. Returns the bridge's ids.
 template <class Id>
-std::vector<Id> join(const Trie& trie, const std::uint8_t* left_end, Slice<Id>& right) {
+std::vector<Id> join(const LongestMatch& match, const std::uint8_t* left_end, Slice<Id>& right) {
     std::vector<Id> bridge;
-    const std::uint8_t *at = left_end, *from = right.begin;
-    while (at != from) {
-        if (at < from) {
-            const Cell first = trie.cells[*at++];
-            const Cell closed = close_token(trie.cells.data(), first, at, right.limit);
-            bridge.push_back(static_cast<Id>(token(closed)));
-        } else if (right.count > 0) {
-            from += trie.lengths[*right.ids++];
-            --right.count;
-        } else {
-            right.end = at;
-            break;
-        }
-    }
+    const std::uint8_t* from = right.begin;
+    const auto is_joined = [&](const std::uint8_t* at) {
+        for (; from < at && right.count > 0; --right.count) from += match.trie.lengths[*right.ids++];
+        if (from < at) right.end = at;
+        return from <= at;
+    };
+    if (is_joined(left_end)) return bridge;
+    match.cut(left_end, right.limit, {left_end}, [&](std::uint32_t id, const std::uint8_t* end) {
+        bridge.push_back(static_cast<Id>(id));
+        return !is_joined(end);
+    });
     return bridge;
 }
 
 }  // namespace
 
 template <class Id>
-Encoded<Id> encode(const Trie& trie, const Texts& texts, unsigned threads,
+Encoded<Id> encode(const LongestMatch& match, const Texts& texts, unsigned threads,
                    std::size_t slice_bytes) {
     if (slice_bytes == 0) slice_bytes = good_slice(texts.total());
     std::vector<Slice<Id>> slices = cut<Id>(texts, slice_bytes);
@@ -113,12 +110,12 @@ Encoded<Id> encode(const Trie& trie, const Texts& texts, unsigned threads,
         return std::span(slices).subspan(first[task], first[task + 1] - first[task]);
     };
     for_each_task(tasks, threads, [&](std::size_t task) {
-        memory[task] = encode_task(trie, slices_of(task));
+        memory[task] = encode_task(match, slices_of(task));
     });
     for (std::size_t i = 0; i < slices.size(); ++i) {
         const bool is_bridge = slices[i].bytes() == 0 && slices[i].stop < slices[i].limit;
         if (!is_bridge) continue;
-        memory.push_back(join(trie, slices[i - 1].end, slices[i + 1]));
+        memory.push_back(join(match, slices[i - 1].end, slices[i + 1]));
         slices[i].ids = memory.back().data();
         slices[i].count = memory.back().size();
     }
@@ -143,7 +140,7 @@ Encoded<Id> encode(const Trie& trie, const Texts& texts, unsigned threads,
     return {std::move(ids), std::move(offsets)};
 }
 
-template Encoded<std::uint16_t> encode(const Trie&, const Texts&, unsigned, std::size_t);
-template Encoded<std::uint32_t> encode(const Trie&, const Texts&, unsigned, std::size_t);
+template Encoded<std::uint16_t> encode(const LongestMatch&, const Texts&, unsigned, std::size_t);
+template Encoded<std::uint32_t> encode(const LongestMatch&, const Texts&, unsigned, std::size_t);
 
 }  // namespace spike

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "longest_match.hpp"
 #include "texts.hpp"
-#include "trie.hpp"
 
 namespace spike {
 
@@ -30,7 +30,7 @@ struct Encoded {
 // per core) changes the result. Id is std::uint16_t or std::uint32_t; the caller knows that the ids
 // fit.
 template <class Id>
-Encoded<Id> encode(const Trie& trie, const Texts& texts, unsigned threads,
+Encoded<Id> encode(const LongestMatch& match, const Texts& texts, unsigned threads,
                    std::size_t slice_bytes = 0);
 
 }  // namespace spike

@@ -1,0 +1,77 @@
+// Cuts one text after the other by the longest match, whatever the vocabulary.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "failure_links.hpp"
+#include "trie.hpp"
+
+namespace spike {
+
+// How many bytes of a text were read, those that a token did not take counted again when read again.
+struct Effort {
+    const std::uint8_t* begin;
+    std::size_t bytes = 0;
+
+    // Whether the text up to `at` was read more than twice. One step back is no reason.
+    bool too_much(const std::uint8_t* at) const {
+        return bytes > 2 * static_cast<std::size_t>(at - begin) + 128;
+    }
+};
+
+// A trie that may be walked in the plain way, and failure links for what that way is too slow for.
+// Threads may share it.
+class LongestMatch {
+  public:
+    explicit LongestMatch(Trie made) : trie(std::move(made)) {}
+
+    // Goes on with a token from its node and the byte at `at`, and returns the cell that closes it;
+    // `at` moves to its end.
+    Cell close_token(Cell cell, const std::uint8_t*& at, const std::uint8_t* limit) const {
+        const Cell* const cells = trie.cells.data();
+        for (; at < limit; ++at) {
+            const Cell longer = cells[base(cell) + *at];
+            if (label(longer) != *at) break;
+            cell = longer;
+        }
+        at -= overrun(cell);
+        return cell;
+    }
+
+    // Cuts the text at … limit) from the left and calls take(token, its end) for each token until
+    // that returns false, at the latest at the limit.
+    template <class Take>
+    void cut(const std::uint8_t* at, const std::uint8_t* limit, Effort effort, Take take) const {
+        while (at < limit) {
+            if (effort.too_much(at)) {
+                return links().cut(at, limit, [&](std::uint32_t token) {
+                    at += trie.lengths[token];
+                    return take(token, at);
+                });
+            }
+            const std::uint8_t* const start = at;
+            const Cell first = trie.cells[*at++];
+            const Cell closed = close_token(first, at, limit);
+            if (!take(token(closed), at)) return;
+            effort.bytes += static_cast<std::size_t>(at - start) + overrun(closed);
+        }
+    }
+
+    const Trie trie;
+
+  private:
+    // Made when a text first asks for them: few ever do.
+    const FailureLinks& links() const {
+        std::call_once(made_, [&] { links_ = std::make_unique<FailureLinks>(trie); });
+        return *links_;
+    }
+
+    mutable std::once_flag made_;
+    mutable std::unique_ptr<const FailureLinks> links_;
+};
+
+}  // namespace spike
