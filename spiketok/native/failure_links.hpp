@@ -10,13 +10,9 @@
 
 namespace spike {
 
-// Where a node's path cannot grow, the tokens that the path certainly begins with are taken off, its
-// pops, and what is left leads to the node's failure. A step either reads a byte or takes tokens, so
+// Where a node's path cannot grow, the tokens that it certainly begins with are taken off, its pops,
+// and what is left leads to another node, its failure. A step either reads a byte or takes tokens, so
 // there are at most two for a byte.
-//
-// The pops of a node that ends an entry are that entry. Those of another are its parent's, and then
-// those of as many nodes as it takes, beginning with the parent's failure, each the failure of the one
-// before, to reach one from which the path grows. So a node needs a number, not a list.
 class FailureLinks {
   public:
     explicit FailureLinks(const Trie& trie);
@@ -25,52 +21,38 @@ class FailureLinks {
     // returns false, at the latest at the limit.
     template <class Take>
     void cut(const std::uint8_t* at, const std::uint8_t* limit, Take take) const {
-        std::uint32_t cell = ROOT;
-        for (;;) {
-            if (cell == ROOT) {
-                if (at == limit) return;
-                cell = *at++;
+        while (at < limit) {
+            std::uint32_t cell = *at++;
+            while (cell != ROOT) {
+                for (; at < limit; ++at) {
+                    const std::size_t longer = base(nodes_[cell].cell) + *at;
+                    if (label(nodes_[longer].cell) != *at) break;
+                    cell = static_cast<std::uint32_t>(longer);
+                }
+                const Node& node = nodes_[cell];
+                for (std::uint32_t i = 0; i < node.count; ++i) {
+                    if (!take(pops_[node.pops + i])) return;
+                }
+                cell = node.failure;
             }
-            while (at < limit) {
-                const std::size_t longer = base(cells_[cell]) + *at;
-                if (label(cells_[longer]) != *at) break;
-                cell = static_cast<std::uint32_t>(longer);
-                ++at;
-            }
-            if (!pop(links_[cell].pops, take)) return;
-            cell = links_[cell].failure;
         }
     }
 
   private:
-    // No node's cell: pops that are a single token are that token plus this number.
-    static constexpr std::uint32_t ROOT = 1u << 31, TOKEN = 1u << 31;
+    // No node has this cell.
+    static constexpr std::uint32_t ROOT = MOST_ENTRIES;
 
-    struct Link {
-        std::uint32_t failure = ROOT;
-        std::uint32_t pops = 0;    // a token, or the node that says how to find them
-        std::uint32_t parent = 0;  // of that node
-        std::uint32_t more = 0;    // how many nodes' pops follow those of its parent
+    struct Node {
+        Cell cell;
+        std::uint32_t failure : 24, count : 8;
+        std::uint32_t pops;  // the first one's place
     };
 
-    // Calls take for each of the pops; false if take did not want more.
-    template <class Take>
-    bool pop(std::uint32_t pops, Take& take) const {
-        if (pops & TOKEN) return take(pops - TOKEN);
-        const Link& parent = links_[links_[pops].parent];
-        if (!pop(parent.pops, take)) return false;
-        std::uint32_t cell = parent.failure;
-        for (std::uint32_t more = links_[pops].more; more > 0; --more) {
-            if (!pop(links_[cell].pops, take)) return false;
-            cell = links_[cell].failure;
-        }
-        return true;
-    }
+    void find_failure(std::uint32_t cell, std::uint32_t parent);
+    void share_pops(const std::vector<std::uint32_t>& order, const std::vector<std::uint32_t>& parents);
 
-    void link(std::uint32_t cell, std::uint32_t parent);
-
-    const std::vector<Cell>& cells_;
-    std::vector<Link> links_;  // one for each cell
+    std::vector<Node> nodes_;  // one for each cell
+    std::vector<std::uint32_t> pops_;
 };
 
 }  // namespace spike
