@@ -19,22 +19,22 @@ struct Lane {
     Cell cell;
     Id* out;
     Slice<Id>* slice;
-    Effort effort;
+    Patience patience;
 
     std::size_t left() const { return static_cast<std::size_t>(stop - at); }
-    bool is_worth_a_turn() const { return left() >= SHORTEST_TURN && !effort.too_much(at); }
+    bool is_worth_a_turn() const { return left() >= SHORTEST_TURN && patience >= 0; }
 };
 
 template <class Id>
 Lane<Id> enter(const Cell* cells, Slice<Id>& slice) {
-    return {slice.begin + 1, slice.stop, cells[*slice.begin], slice.ids, &slice, {slice.begin, 1}};
+    return {slice.begin + 1, slice.stop, cells[*slice.begin], slice.ids, &slice, USUAL_PATIENCE};
 }
 
 // Without a branch that depends on the text: which way a step goes is hard to foretell, so both are
 // computed and a mask chooses.
 template <class Id, std::size_t COUNT>
 void take_turn(const Cell* const cells, std::array<Lane<Id>, LANES>& lanes, std::size_t steps) {
-    for (std::size_t i = 0; i < COUNT; ++i) lanes[i].effort.bytes += steps;
+    const auto taken = static_cast<Patience>(steps);
     const std::uint8_t* at[COUNT];
     Cell cell[COUNT];
     Id* out[COUNT];
@@ -60,6 +60,7 @@ void take_turn(const Cell* const cells, std::array<Lane<Id>, LANES>& lanes, std:
         }
     }
     for (std::size_t i = 0; i < COUNT; ++i) {
+        lanes[i].patience += 2 * (at[i] - lanes[i].at) - taken;
         lanes[i].at = at[i];
         lanes[i].cell = cell[i];
         lanes[i].out = out[i];
@@ -69,18 +70,20 @@ void take_turn(const Cell* const cells, std::array<Lane<Id>, LANES>& lanes, std:
 // Encodes what is left of a slice.
 template <class Id>
 void finish(const LongestMatch& match, Lane<Id> lane) {
-    Slice<Id>& slice = *lane.slice;
-    const Cell closed = match.close_token(lane.cell, lane.at, slice.limit);
-    *lane.out++ = static_cast<Id>(token(closed));
-    slice.end = lane.at;
-    if (slice.end < slice.stop) {
-        match.cut(slice.end, slice.limit, lane.effort, [&](std::uint32_t id, const std::uint8_t* end) {
-            *lane.out++ = static_cast<Id>(id);
-            slice.end = end;
-            return end < slice.stop;
+    const Slice<Id>& slice = *lane.slice;
+    Id* out = lane.out;
+    const std::uint8_t* end = lane.at;
+    const Cell closed = match.close_token(lane.cell, end, slice.limit);
+    *out++ = static_cast<Id>(token(closed));
+    if (end < slice.stop) {
+        match.cut(end, slice.limit, lane.patience, [&](std::uint32_t id, const std::uint8_t* at) {
+            *out++ = static_cast<Id>(id);
+            end = at;
+            return at < slice.stop;
         });
     }
-    slice.count = static_cast<std::size_t>(lane.out - slice.ids);
+    lane.slice->count = static_cast<std::size_t>(out - slice.ids);
+    lane.slice->end = end;
 }
 
 }  // namespace

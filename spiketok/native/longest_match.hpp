@@ -12,16 +12,11 @@
 
 namespace spike {
 
-// How many bytes of a text were read, those that a token did not take counted again when read again.
-struct Effort {
-    const std::uint8_t* begin;
-    std::size_t bytes = 0;
-
-    // Whether the text up to `at` was read more than twice. One step back is no reason.
-    bool too_much(const std::uint8_t* at) const {
-        return bytes > 2 * static_cast<std::size_t>(at - begin) + 128;
-    }
-};
+// How many more bytes may be read in vain, that is, will be read again, before the plain way of walking
+// a trie is given up. Each byte that a token takes adds one: on average it is read twice at most. To
+// begin with there are enough for steps back of usual lengths.
+using Patience = std::ptrdiff_t;
+inline constexpr Patience USUAL_PATIENCE = 128;
 
 // A trie that may be walked in the plain way, and failure links for what that way is too slow for.
 // Threads may share it.
@@ -45,20 +40,19 @@ class LongestMatch {
     // Cuts the text at … limit) from the left and calls take(token, its end) for each token until
     // that returns false, at the latest at the limit.
     template <class Take>
-    void cut(const std::uint8_t* at, const std::uint8_t* limit, Effort effort, Take take) const {
-        while (at < limit) {
-            if (effort.too_much(at)) {
-                return links().cut(at, limit, [&](std::uint32_t token) {
-                    at += trie.lengths[token];
-                    return take(token, at);
-                });
-            }
+    void cut(const std::uint8_t* at, const std::uint8_t* limit, Patience patience, Take take) const {
+        while (at < limit && patience >= 0) {
             const std::uint8_t* const start = at;
             const Cell first = trie.cells[*at++];
             const Cell closed = close_token(first, at, limit);
             if (!take(token(closed), at)) return;
-            effort.bytes += static_cast<std::size_t>(at - start) + overrun(closed);
+            patience += at - start - static_cast<Patience>(overrun(closed));
         }
+        if (at == limit) return;
+        links().cut(at, limit, [&](std::uint32_t token) {
+            at += trie.lengths[token];
+            return take(token, at);
+        });
     }
 
     const Trie trie;

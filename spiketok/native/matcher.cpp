@@ -88,7 +88,7 @@ std::vector<Id> join(const LongestMatch& match, const std::uint8_t* left_end, Sl
         return from <= at;
     };
     if (is_joined(left_end)) return bridge;
-    match.cut(left_end, right.limit, {left_end}, [&](std::uint32_t id, const std::uint8_t* end) {
+    match.cut(left_end, right.limit, USUAL_PATIENCE, [&](std::uint32_t id, const std::uint8_t* end) {
         bridge.push_back(static_cast<Id>(id));
         return !is_joined(end);
     });
