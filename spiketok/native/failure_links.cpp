@@ -1,7 +1,6 @@
 #include "failure_links.hpp"
 
 #include <algorithm>
-#include <stdexcept>
 
 namespace spike {
 namespace {
@@ -39,64 +38,69 @@ Numbers parents_of(const std::vector<Cell>& cells) {
 }  // namespace
 
 FailureLinks::FailureLinks(const Trie& trie) : nodes_(trie.cells.size()) {
-    for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i] = {trie.cells[i], ROOT, 1, 0};
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        const Cell cell = trie.cells[i];
+        nodes_[i] = {static_cast<std::uint32_t>(base(cell)), label(cell), ROOT, 1, 0, 0};
+    }
     const Numbers order = by_depth(trie), parents = parents_of(trie.cells);
     for (const std::uint32_t cell : order) {
-        if (overrun(nodes_[cell].cell) > 0) find_failure(cell, parents[cell]);
+        if (overrun(trie.cells[cell]) > 0) find_failure(nodes_[cell], nodes_[parents[cell]]);
     }
-    share_pops(order, parents);
+    share_pops(trie.cells, order, parents);
 }
 
 // From the parent's path take what has to go before the byte fits. A failure's path is shorter than
 // the node's, so it is known.
-void FailureLinks::find_failure(std::uint32_t cell, std::uint32_t parent) {
-    Node& node = nodes_[cell];
-    node.count = nodes_[parent].count;
-    const std::uint8_t byte = label(node.cell);
-    for (std::uint32_t rest = nodes_[parent].failure; rest != ROOT; rest = nodes_[rest].failure) {
-        const std::size_t longer = base(nodes_[rest].cell) + byte;
-        if (label(nodes_[longer].cell) == byte) {
-            node.failure = static_cast<std::uint32_t>(longer) & ROOT;
-            return;
-        }
+void FailureLinks::find_failure(Node& node, const Node& parent) {
+    node.count = parent.count;
+    std::uint32_t rest = parent.failure, row = parent.failure_base;
+    while (nodes_[row + node.label].label != node.label) {
         node.count += nodes_[rest].count;
+        row = nodes_[rest].failure_base;
+        rest = nodes_[rest].failure;
     }
-    node.failure = byte;
+    node.failure = row + node.label;
+    node.failure_base = nodes_[node.failure].base;
 }
 
-// A node's pops are its parent's and then those of each node that its failure was looked for from,
-// so they lie in one place with those of one child, who goes on where the parent's end. Other
-// children need a copy if they go on: all together there are no more than bytes in the entries.
-void FailureLinks::share_pops(const Numbers& order, const Numbers& parents) {
-    // Of the longest list to begin with the node's, and the child who goes on.
-    std::vector<std::uint8_t> room(nodes_.size());
+// A node's pops are its parent's and then those of each node that its failure was looked for from.
+// They lie in one place with those of one child, which goes on where its parent's end. Other
+// children that go on need a copy; all copies together hold no more tokens than the entries bytes.
+void FailureLinks::share_pops(const std::vector<Cell>& cells, const Numbers& order,
+                              const Numbers& parents) {
+    // The most pops on a way down from the node, and its child on that way.
+    std::vector<std::uint8_t> most(nodes_.size());
     Numbers heir(nodes_.size());
     for (auto cell = order.rbegin(); cell != order.rend(); ++cell) {
-        const Node& node = nodes_[*cell];
-        room[*cell] = std::max<std::uint8_t>(room[*cell], node.count);
-        if (overrun(node.cell) == 0) continue;
+        most[*cell] = std::max<std::uint8_t>(most[*cell], nodes_[*cell].count);
         const std::uint32_t parent = parents[*cell];
-        if (room[*cell] > room[parent]) {
-            room[parent] = room[*cell];
-            heir[parent] = *cell;
-        }
+        if (overrun(cells[*cell]) == 0 || most[*cell] <= most[parent]) continue;
+        most[parent] = most[*cell];
+        heir[parent] = *cell;
     }
+    const auto copy = [&](const Node& from, std::size_t to) {
+        std::copy_n(pops_.begin() + from.pops, from.count, pops_.begin() + to);
+        return to + from.count;
+    };
     for (const std::uint32_t cell : order) {
         Node& node = nodes_[cell];
-        const bool is_entry = overrun(node.cell) == 0;
-        const Node& parent = nodes_[is_entry ? cell : parents[cell]];
-        const bool goes_on = !is_entry && (heir[parents[cell]] == cell || room[cell] == parent.count);
-        node.pops = goes_on ? parent.pops : static_cast<std::uint32_t>(pops_.size());
-        if (!goes_on) pops_.resize(pops_.size() + room[cell]);
-        if (is_entry) {
-            pops_[node.pops] = token(node.cell);
+        const auto end = static_cast<std::uint32_t>(pops_.size());
+        if (overrun(cells[cell]) == 0) {
+            node.pops = end;
+            pops_.resize(end + most[cell]);
+            pops_[end] = token(cells[cell]);
             continue;
         }
-        if (!goes_on) std::copy_n(pops_.begin() + parent.pops, parent.count, pops_.begin() + node.pops);
-        std::uint32_t end = node.pops + parent.count;
-        for (std::uint32_t rest = parent.failure; end < node.pops + node.count; rest = nodes_[rest].failure) {
-            std::copy_n(pops_.begin() + nodes_[rest].pops, nodes_[rest].count, pops_.begin() + end);
-            end += nodes_[rest].count;
+        const Node& parent = nodes_[parents[cell]];
+        node.pops = parent.pops;
+        if (heir[parents[cell]] != cell && most[cell] > parent.count) {
+            node.pops = end;
+            pops_.resize(end + most[cell]);
+            copy(parent, end);
+        }
+        std::size_t place = node.pops + parent.count;
+        for (std::uint32_t rest = parent.failure; place < node.pops + node.count; rest = nodes_[rest].failure) {
+            place = copy(nodes_[rest], place);
         }
     }
 }

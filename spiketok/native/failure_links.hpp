@@ -21,38 +21,44 @@ class FailureLinks {
     // returns false, at the latest at the limit.
     template <class Take>
     void cut(const std::uint8_t* at, const std::uint8_t* limit, Take take) const {
-        while (at < limit) {
-            std::uint32_t cell = *at++;
-            while (cell != ROOT) {
-                for (; at < limit; ++at) {
-                    const std::size_t longer = base(nodes_[cell].cell) + *at;
-                    if (label(nodes_[longer].cell) != *at) break;
-                    cell = static_cast<std::uint32_t>(longer);
-                }
-                const Node& node = nodes_[cell];
-                for (std::uint32_t i = 0; i < node.count; ++i) {
-                    if (!take(pops_[node.pops + i])) return;
-                }
-                cell = node.failure;
+        std::uint32_t cell = ROOT, row = 0;
+        for (;;) {
+            for (; at < limit; ++at) {
+                const Node& longer = nodes_[row + *at];
+                if (longer.label != *at) break;
+                cell = row + *at;
+                row = longer.base;
             }
+            // At the root every byte fits, so this is the limit.
+            if (cell == ROOT) return;
+            const Node& node = nodes_[cell];
+            for (std::uint32_t i = 0; i < node.count; ++i) {
+                if (!take(pops_[node.pops + i])) return;
+            }
+            cell = node.failure;
+            row = node.failure_base;
         }
     }
 
   private:
-    // No node has this cell.
+    // No node has this cell; the root's base is 0.
     static constexpr std::uint32_t ROOT = MOST_ENTRIES;
 
+    // All that a step asks in one place: failing, it goes on from the failure's base at once.
     struct Node {
-        Cell cell;
+        std::uint32_t base : 24, label : 8;  // as in its cell of the trie
         std::uint32_t failure : 24, count : 8;
-        std::uint32_t pops;  // the first one's place
+        std::uint32_t failure_base;
+        std::uint32_t pops;  // the first one's place; there are `count`
     };
 
-    void find_failure(std::uint32_t cell, std::uint32_t parent);
-    void share_pops(const std::vector<std::uint32_t>& order, const std::vector<std::uint32_t>& parents);
+    using Numbers = std::vector<std::uint32_t>;
+
+    void find_failure(Node& node, const Node& parent);
+    void share_pops(const std::vector<Cell>& cells, const Numbers& order, const Numbers& parents);
 
     std::vector<Node> nodes_;  // one for each cell
-    std::vector<std::uint32_t> pops_;
+    Numbers pops_;
 };
 
 }  // namespace spike
