@@ -16,7 +16,7 @@ namespace spike {
 // a trie is given up. Each byte that a token takes adds one: on average it is read twice at most. To
 // begin with there are enough for steps back of usual lengths.
 using Patience = std::ptrdiff_t;
-inline constexpr Patience USUAL_PATIENCE = 128;
+inline constexpr Patience USUAL_PATIENCE = 64;
 
 // A trie that may be walked in the plain way, and failure links for what that way is too slow for.
 // Threads may share it.
