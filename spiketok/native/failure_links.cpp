@@ -30,7 +30,9 @@ Numbers by_depth(const Trie& trie) {
 // For each node but the first 256 the cell of its parent, found by the base that its label betrays.
 Numbers parents_of(const std::vector<Cell>& cells) {
     Numbers owner(cells.size()), parents(cells.size());
-    for (std::size_t i = 0; i < cells.size(); ++i) owner[base(cells[i])] = static_cast<std::uint32_t>(i);
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+        owner[base(cells[i])] = static_cast<std::uint32_t>(i);
+    }
     for (std::size_t i = 256; i < cells.size(); ++i) parents[i] = owner[i - label(cells[i])];
     return parents;
 }
@@ -99,7 +101,8 @@ void FailureLinks::share_pops(const std::vector<Cell>& cells, const Numbers& ord
             copy(parent, end);
         }
         std::size_t place = node.pops + parent.count;
-        for (std::uint32_t rest = parent.failure; place < node.pops + node.count; rest = nodes_[rest].failure) {
+        std::uint32_t rest = parent.failure;
+        for (; place < node.pops + node.count; rest = nodes_[rest].failure) {
             place = copy(nodes_[rest], place);
         }
     }

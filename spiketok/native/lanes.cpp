@@ -8,7 +8,7 @@ namespace {
 
 // Fewer bytes than this are not worth the turn.
 constexpr std::size_t SHORTEST_TURN = 32;
-// After this many steps a lane must have got on.
+// After so many steps at the latest it is asked how far a lane has come.
 constexpr std::size_t LONGEST_TURN = 1024;
 
 // A slice on its way: `cell` is the node that the bytes of the open token before `at` lead to.

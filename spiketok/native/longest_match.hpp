@@ -12,9 +12,9 @@
 
 namespace spike {
 
-// How many more bytes may be read in vain, that is, will be read again, before the plain way of walking
-// a trie is given up. Each byte that a token takes adds one: on average it is read twice at most. To
-// begin with there are enough for steps back of usual lengths.
+// How many more bytes may be read in vain, to be read again, before the plain way to walk a trie is
+// given up. Each byte that a token takes adds one, so that a byte is read about twice at most. The
+// first ones are for steps back of usual lengths.
 using Patience = std::ptrdiff_t;
 inline constexpr Patience USUAL_PATIENCE = 64;
 

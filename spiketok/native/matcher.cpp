@@ -83,15 +83,18 @@ std::vector<Id> join(const LongestMatch& match, const std::uint8_t* left_end, Sl
     std::vector<Id> bridge;
     const std::uint8_t* from = right.begin;
     const auto is_joined = [&](const std::uint8_t* at) {
-        for (; from < at && right.count > 0; --right.count) from += match.trie.lengths[*right.ids++];
+        for (; from < at && right.count > 0; --right.count) {
+            from += match.trie.lengths[*right.ids++];
+        }
         if (from < at) right.end = at;
         return from <= at;
     };
     if (is_joined(left_end)) return bridge;
-    match.cut(left_end, right.limit, USUAL_PATIENCE, [&](std::uint32_t id, const std::uint8_t* end) {
+    const auto take = [&](std::uint32_t id, const std::uint8_t* end) {
         bridge.push_back(static_cast<Id>(id));
         return !is_joined(end);
-    });
+    };
+    match.cut(left_end, right.limit, USUAL_PATIENCE, take);
     return bridge;
 }
 
