@@ -27,7 +27,7 @@ struct Lane {
 
 template <class Id>
 Lane<Id> enter(const Cell* cells, Slice<Id>& slice) {
-    return {slice.begin + 1, slice.stop, cells[*slice.begin], slice.ids, &slice, USUAL_PATIENCE};
+    return {slice.begin + 1, slice.stop, cells[*slice.begin], slice.ids, &slice, FIRST_PATIENCE};
 }
 
 // Without a branch that depends on the text: which way a step goes is hard to foretell, so both are
@@ -60,7 +60,8 @@ void take_turn(const Cell* const cells, std::array<Lane<Id>, LANES>& lanes, std:
         }
     }
     for (std::size_t i = 0; i < COUNT; ++i) {
-        lanes[i].patience += 2 * (at[i] - lanes[i].at) - taken;
+        const Patience moved = at[i] - lanes[i].at;
+        lanes[i].patience += PATIENCE_OF_A_BYTE * moved - (taken - moved);
         lanes[i].at = at[i];
         lanes[i].cell = cell[i];
         lanes[i].out = out[i];

@@ -13,10 +13,10 @@
 namespace spike {
 
 // How many more bytes may be read in vain, to be read again, before the plain way to walk a trie is
-// given up. Each byte that a token takes adds one, so that a byte is read about twice at most. The
-// first ones are for steps back of usual lengths.
+// given up. Each byte of a token adds two, so that a byte is read about three times at most. The first
+// ones are for steps back of usual lengths.
 using Patience = std::ptrdiff_t;
-inline constexpr Patience USUAL_PATIENCE = 64;
+inline constexpr Patience FIRST_PATIENCE = 64, PATIENCE_OF_A_BYTE = 2;
 
 // A trie that may be walked in the plain way, and failure links for what that way is too slow for.
 // Threads may share it.
@@ -37,18 +37,17 @@ class LongestMatch {
         return cell;
     }
 
-    // Cuts the text at … limit) from the left and calls take(token, its end) for each token until
-    // that returns false, at the latest at the limit.
+    // Cuts the text at … limit), which is not empty, from the left and calls take(token, its end)
+    // for each token until that returns false, as it must at the latest at the limit.
     template <class Take>
     void cut(const std::uint8_t* at, const std::uint8_t* limit, Patience patience, Take take) const {
-        while (at < limit && patience >= 0) {
+        while (patience >= 0) {
             const std::uint8_t* const start = at;
             const Cell first = trie.cells[*at++];
             const Cell closed = close_token(first, at, limit);
             if (!take(token(closed), at)) return;
-            patience += at - start - static_cast<Patience>(overrun(closed));
+            patience += PATIENCE_OF_A_BYTE * (at - start) - static_cast<Patience>(overrun(closed));
         }
-        if (at == limit) return;
         links().cut(at, limit, [&](std::uint32_t token) {
             at += trie.lengths[token];
             return take(token, at);

@@ -94,7 +94,7 @@ std::vector<Id> join(const LongestMatch& match, const std::uint8_t* left_end, Sl
         bridge.push_back(static_cast<Id>(id));
         return !is_joined(end);
     };
-    match.cut(left_end, right.limit, USUAL_PATIENCE, take);
+    match.cut(left_end, right.limit, FIRST_PATIENCE, take);
     return bridge;
 }
 
