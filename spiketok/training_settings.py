@@ -50,8 +50,8 @@ EFFORTS = {
         surplus=2.0,
         growing_text=2048,
         dropping_text=16 * MIB,
-        refining_text=24 * MIB,
-        refinements=2,
+        refining_text=32 * MIB,
+        refinements=4,
     ),
     "max": Effort(
         surplus=2.0,
