@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 def drop_cheapest(
     entries: Sequence[bytes],
     uses: Sequence[int],
-    costs: Sequence[int],
+    costs: Sequence[float],
     target: int,
     kept: Collection[bytes] = (),
 ) -> list[bytes]:
