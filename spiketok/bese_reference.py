@@ -21,16 +21,18 @@ QUOTE, OTHER = 28, 29  # of the published alphabet; the lossless one has the hyp
 # Single bytes by id, and letters of a group by two ids.
 DIRECT = dict(enumerate(SINGLE_LETTERS.encode(), 4)) | dict(enumerate(SIGNS.encode(), SPACE))
 DIRECT |= dict(enumerate(b"0123456789", DIGIT))
-GROUPED = {
+GROUPED: dict[tuple[int, ...], int] = {
     (GROUP + group, PLACE + place): ord(letter)
     for group, letters in enumerate(GROUPS)
     for place, letter in enumerate(letters)
 }
 # Behind an escape: signs; and with one more id all that has no other code.
-SHORT = {(ESCAPE, base): byte for base, byte in zip(DIRECT, ESCAPED.encode(), strict=True)}
+SHORT: dict[tuple[int, ...], int] = {
+    (ESCAPE, base): byte for base, byte in zip(DIRECT, ESCAPED.encode(), strict=True)
+}
 PREFIXES = (*range(GROUP, PLACE), SHIFT, CAPS)
 LETTERS = frozenset(range(ord("a"), ord("z") + 1)) | frozenset(range(ord("A"), ord("Z") + 1))
-RARE = dict(
+RARE: dict[tuple[int, ...], int] = dict(
     zip(
         [(ESCAPE, prefix, base) for prefix in PREFIXES for base in DIRECT],
         sorted(

@@ -56,7 +56,7 @@ std::vector<std::size_t> share(const std::vector<Part>& parts) {
 }  // namespace
 
 Bese::Bese(bool lossless, std::span<const std::uint32_t> left, std::span<const std::uint32_t> right,
-           std::string name)
+           std::string name, std::size_t size)
     : alphabet_(lossless), merges_(BASE_IDS, left, right), name_(std::move(name)) {
     starts_.push_back(0);
     for (std::size_t base = 0; base < BASE_IDS; ++base) {
@@ -68,15 +68,20 @@ Bese::Bese(bool lossless, std::span<const std::uint32_t> left, std::span<const s
         if (left[rank] == DOC || right[rank] == DOC) {
             throw std::invalid_argument("merge " + std::to_string(rank) + " joins the separator");
         }
-        const std::size_t size = expansion(left[rank]).size() + expansion(right[rank]).size();
-        if (size > MOST_BASE_IDS || begin + size > MOST_EXPANSIONS) {
+        const std::size_t length = expansion(left[rank]).size() + expansion(right[rank]).size();
+        if (length > MOST_BASE_IDS || begin + length > MOST_EXPANSIONS) {
             throw std::invalid_argument("merge " + std::to_string(rank) + " is too long");
         }
-        expansions_.resize(begin + size);
-        const auto middle = std::ranges::copy(expansion(left[rank]), expansions_.begin() + static_cast<std::ptrdiff_t>(begin)).out;
+        expansions_.resize(begin + length);
+        const auto start = expansions_.begin() + static_cast<std::ptrdiff_t>(begin);
+        const auto middle = std::ranges::copy(expansion(left[rank]), start).out;
         std::ranges::copy(expansion(right[rank]), middle);
         starts_.push_back(expansions_.size());
     }
+    if (size + 1 < starts_.size() || size > MOST_EXPANSIONS) {
+        throw std::invalid_argument("the number of ids does not fit the merges");
+    }
+    starts_.resize(size + 1, expansions_.size());
 }
 
 template <class Id>
@@ -120,7 +125,7 @@ std::uint32_t Bese::decode(std::span<const Id> ids, std::uint32_t state, std::st
         // A negative id becomes a very large one.
         if (static_cast<std::uint64_t>(ids[i]) >= size()) {
             throw std::invalid_argument("id " + std::to_string(ids[i]) + " at position " +
-                                        std::to_string(i) + " stands for nothing in a vocabulary of " +
+                                        std::to_string(i) + " is not below the vocabulary's " +
                                         std::to_string(size()));
         }
         for (const std::uint8_t base : expansion(static_cast<std::size_t>(ids[i]))) {

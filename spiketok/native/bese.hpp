@@ -35,10 +35,11 @@ void for_each_segment(const Alphabet& alphabet, std::span<const std::uint8_t> te
 
 class Bese {
   public:
-    // Merge r joins left[r] and right[r] to id BASE_IDS + r. `name` is what DOC decodes to. Throws
-    // std::invalid_argument when the merges are none.
+    // Merge r joins left[r] and right[r] to id BASE_IDS + r; `name` is what DOC decodes to; there
+    // are `size` ids, of which the last ones may stand for nothing. Throws std::invalid_argument
+    // where that is impossible.
     Bese(bool lossless, std::span<const std::uint32_t> left, std::span<const std::uint32_t> right,
-         std::string name);
+         std::string name, std::size_t size);
 
     // Encodes every text on its own; equal for any number of threads (0: one per core). Id is
     // std::uint16_t or std::uint32_t; the caller knows that the ids fit.
@@ -50,8 +51,7 @@ class Bese {
     template <class Id>
     std::uint32_t decode(std::span<const Id> ids, std::uint32_t state, std::string& text) const;
 
-    // How many ids there are, ids that stand for nothing included, is for the caller to say.
-    std::size_t size() const { return BASE_IDS + merges_.size(); }
+    std::size_t size() const { return starts_.size() - 1; }
 
     // The base ids that an id stands for.
     std::span<const std::uint8_t> expansion(std::size_t id) const {

@@ -75,8 +75,8 @@ class Decoder {
 class BeseCoder {
   public:
     BeseCoder(bool lossless, const Input<std::uint32_t>& left, const Input<std::uint32_t>& right,
-              const nb::bytes& name)
-        : bese_(lossless, view(left), view(right), std::string(name.c_str(), name.size())) {}
+              const nb::bytes& name, std::size_t size)
+        : bese_(lossless, view(left), view(right), std::string(name.c_str(), name.size()), size) {}
 
     nb::tuple encode(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets,
                      unsigned threads, bool wide) const {
@@ -125,8 +125,9 @@ NB_MODULE(_native, module) {
         .def("decode", &Decoder::decode<std::uint32_t>, "ids"_a)
         .def("decode", &Decoder::decode<std::int64_t>, "ids"_a);
     nb::class_<BeseCoder>(module, "BeseCoder")
-        .def(nb::init<bool, const Input<std::uint32_t>&, const Input<std::uint32_t>&, const nb::bytes&>(),
-             "lossless"_a, "left"_a, "right"_a, "name"_a)
+        .def(nb::init<bool, const Input<std::uint32_t>&, const Input<std::uint32_t>&, const nb::bytes&,
+                      std::size_t>(),
+             "lossless"_a, "left"_a, "right"_a, "name"_a, "size"_a)
         .def("encode", &BeseCoder::encode, "texts"_a, "offsets"_a, "threads"_a, "wide"_a)
         .def("decode", &BeseCoder::decode<std::uint16_t>, "ids"_a, "state"_a = 0)
         .def("decode", &BeseCoder::decode<std::uint32_t>, "ids"_a, "state"_a = 0)
