@@ -3,9 +3,10 @@
 Slow, and the specification; docs/bese.md says why the lossless alphabet is that.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from .reference import join_pair
+from .reference import join_pair, pairs_of
 
 DOC, SHIFT, CAPS, ESCAPE = range(4)
 BASE_IDS = 40
@@ -158,3 +159,17 @@ def text_of(row: Sequence[int]) -> bytes:
             text += bytes([byte]).upper() if letter and (shift or caps) else bytes([byte])
             code, shift, caps = (), False, max(caps - 1, 0) if letter else 0
     return bytes(text)
+
+
+def published_merges(rows: Sequence[Sequence[int]], number: int) -> tuple[tuple[int, int], ...]:
+    """Return the most frequent pairs, ties to the one that stands first, joined one by one."""
+    merges: list[tuple[int, int]] = []
+    while len(merges) < number:
+        # A counter has its keys in the order in which they came, and max takes the first.
+        counts = Counter(pair for row in rows for pair in pairs_of(row))
+        best = max(counts, key=counts.__getitem__, default=None)
+        if best is None or counts[best] < 2:
+            break
+        rows = [join_pair(row, *best, BASE_IDS + len(merges)) for row in rows]
+        merges.append(best)
+    return tuple(merges)

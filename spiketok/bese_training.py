@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # The trainer's memory at its peak is below so many times the base ids that it keeps; the published
 # alphabet has the places of all pairs noted.
-MEMORY_PER_ID = {"bese": 8, "bese-published": 16}
+MEMORY_PER_ID = {"bese": 6, "bese-published": 16}
 MERGES_PER_REPORT = 16
 
 
