@@ -150,7 +150,7 @@ void bese(unsigned letters) {
         Laid documents;
         SegmentCounter counter(below(2) == 0 ? 100'000 : 2'000);
         for (std::size_t i = below(6); i > 0; --i) {
-            documents.add(random_bytes(below(below(4) ? 100 : 600'000), letters));
+            documents.add(random_bytes(below(below(4) ? 100 : 60'000), letters));
         }
         const auto encoded = coder.encode<std::uint32_t>(documents.texts(), 3);
         const std::span<const std::uint32_t> ids(encoded.ids.items.get(), encoded.ids.size);
