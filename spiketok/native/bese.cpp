@@ -98,7 +98,7 @@ Encoded<Id> Bese::encode(const Texts& texts, unsigned threads) const {
         for (std::size_t i = first[task]; i < first[task + 1]; ++i) {
             const std::size_t before = ids.size();
             for_each_segment(alphabet_, parts[i].bytes, segment, [&](std::span<const std::uint8_t> row) {
-                for (const std::uint32_t id : room.merge(row)) ids.push_back(static_cast<Id>(id));
+                room.merge(row, [&](std::uint32_t id) { ids.push_back(static_cast<Id>(id)); });
             });
             counts[i] = ids.size() - before;
         }

@@ -24,14 +24,17 @@ class RankedMerges {
     std::uint32_t right(std::size_t rank) const { return right_[rank]; }
 
     // The rank of the merge of two ids, plus one; 0 if there is none.
-    std::size_t rank(std::uint32_t left, std::uint32_t right) const {
-        return ranks_.get(pair_key(left, right));
+    std::uint32_t rank(std::uint32_t left, std::uint32_t right) const {
+        if (!table_.empty()) return table_[left * ids_ + right];
+        return static_cast<std::uint32_t>(ranks_.get(pair_key(left, right)));
     }
 
   private:
     std::uint32_t first_;
     std::vector<std::uint32_t> left_, right_;
     PairTable ranks_;
+    std::size_t ids_;
+    std::vector<std::uint16_t> table_;  // the same for few ids, by left × ids + right
 };
 
 // Room to merge one row of ids after the other.
@@ -44,9 +47,15 @@ class MergeRoom {
   public:
     explicit MergeRoom(const RankedMerges& merges);
 
-    // Applies every merge, by rising rank, to all its places from left to right without overlap;
-    // returns the ids left, valid until the next call.
-    std::span<const std::uint32_t> merge(std::span<const std::uint8_t> row);
+    // Applies every merge, by rising rank, to all its places from left to right without overlap,
+    // and calls put(id) for each id that is left.
+    template <class Put>
+    void merge(std::span<const std::uint8_t> row, Put put) {
+        apply_all(row);
+        for (std::uint32_t i = row.empty() ? NONE : 0; i != NONE; i = nodes_[i].after) {
+            put(nodes_[i].id);
+        }
+    }
 
   private:
     static constexpr std::uint32_t NONE = UINT32_MAX;
@@ -56,19 +65,19 @@ class MergeRoom {
     struct Item {
         std::uint32_t place, next;
     };
-    struct List {
-        std::uint32_t first = NONE, last = NONE;
-    };
 
+    void apply_all(std::span<const std::uint8_t> row);
     void note(std::uint32_t place, std::uint32_t next);
     void apply(std::size_t rank);
 
     const RankedMerges& merges_;
     std::vector<Node> nodes_;
+    // Lists by rank plus one: item r is the head of list r, last_[r] its last item. List 0 takes
+    // the pairs that have no merge, so that adding to a list needs no branch; it is never read.
     std::vector<Item> items_;
-    std::vector<List> lists_;            // by rank
-    std::vector<std::uint64_t> waiting_;  // ranks whose lists are not empty, a bit each
-    std::vector<std::uint32_t> ids_;
+    std::vector<std::uint32_t> last_;
+    std::uint32_t used_ = 0;
+    std::vector<std::uint64_t> waiting_;  // lists that are not empty, a bit each
 };
 
 }  // namespace spike
