@@ -1,9 +1,10 @@
 """Opens a tokenizer of any make that the command line may name."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from spiketok import Tokenizer
+from spiketok import Tokenizer, Vocabulary
 
 from .foreign import open_hugging_face, open_sentencepiece, open_tiktoken
 from .peer import Peer
@@ -29,13 +30,20 @@ def open_any(name: Path) -> Peer:
 def open_ours(path: Path) -> Peer:
     """Open a tokenizer file of spike."""
     loaded = Tokenizer.load(path)
+    if isinstance(loaded.vocabulary, Vocabulary):
+        entries: Sequence[bytes] = loaded.vocabulary.entries
+        frequencies = loaded.vocabulary.frequencies
+    else:  # what an id stands for where nothing is before it
+        entries = [loaded.decode_bytes([token]) for token in range(loaded.vocab_size)]
+        frequencies = ()
     return Peer(
         name=str(path),
         kind="spike",
-        entries=loaded.vocabulary.entries,
+        entries=entries,
         encode=lambda texts: loaded.encode_batch(list(texts), threads=1),
         decode=loaded.decode_bytes,
-        frequencies=loaded.vocabulary.frequencies,
+        ends=lambda ids: loaded.byte_offsets(ids)[1:],
+        frequencies=frequencies,
     )
 
 

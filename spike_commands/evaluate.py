@@ -114,7 +114,7 @@ def text_score(
             report=lambda scored: report(scored, ""),
         )
     return {
-        "bits_per_byte": score.bits_per_byte if score.bytes else None,
+        loaded.tokenizer.score_name: score.bits_per_byte if score.bytes else None,
         "bytes": score.bytes,
         "tokens": score.tokens,
         "nats": score.nats,

@@ -25,6 +25,8 @@ class Peer:
         decode: ids of one text → its bytes, as the tokenizer's own library gives them back.
         spans: text → for each token the characters [start, stop) it was made of, int64 [tokens, 2];
             None where the entries always make up the text.
+        ends: ids of one text → the byte at which each ends, int64 [tokens]; None where the entries
+            or the spans must tell.
         frequencies: uses by id in the text trained on; empty where unknown.
     """
 
@@ -34,6 +36,7 @@ class Peer:
     encode: Callable[[Sequence[bytes]], tuple[NDArray[Any], NDArray[np.int64]]]
     decode: Callable[[NDArray[Any]], bytes]
     spans: Callable[[bytes], NDArray[np.int64]] | None = None
+    ends: Callable[[NDArray[np.int64]], NDArray[np.int64]] | None = None
     frequencies: Sequence[int] = ()
 
 
@@ -62,6 +65,8 @@ def cut(peer: Peer, text: bytes) -> Cut:
     inside a character; else the library's own account is taken.
     """
     ids = peer.encode([text])[0].astype(np.int64)
+    if peer.ends is not None:
+        return Cut(ids, peer.ends(ids))
     spelled = [peer.entries[token] for token in ids.tolist()]
     ends = np.cumsum(np.fromiter(map(len, spelled), np.int64, len(spelled)))
     whole = b"".join(spelled)

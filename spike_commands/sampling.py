@@ -20,16 +20,14 @@ def continue_prompt(
 ) -> Iterator[int]:
     """Yield ids that continue `prompt`, at most `tokens`, up to the end of the document.
 
-    The prompt begins a document, so the model sees the separator first. Ids without text of
-    their own (special and reserved ones) are never drawn; the separator ends the text.
+    The prompt begins a document, so the model sees the separator first. Ids that no text
+    becomes (special and reserved ones) are never drawn; the separator ends the text.
     """
-    import numpy as np
-
     from model.evaluation.generate import generate
 
     separator = tokenizer.separator
     ids = [separator, *tokenizer.encode(prompt).tolist()]
-    silent = np.flatnonzero(tokenizer.byte_lengths == 0)
+    unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
     drawn = generate(
         model,
         ids,
@@ -38,6 +36,6 @@ def continue_prompt(
         top_p=top_p,
         seed=seed,
         stop_ids=[separator],
-        banned_ids=silent[silent != separator].tolist(),
+        banned_ids=sorted(unused - {separator}),
     )
     return takewhile(lambda token: token != separator, drawn)

@@ -76,7 +76,10 @@ def encode(
     if not as_json:
         click.echo(" ".join(map(str, ids.tolist())))
         return
-    pieces = [loaded.decode([token]) for token in ids.tolist()]
+    pieces, state = [], 0
+    for token in ids.tolist():
+        added, state = loaded.decode_on([token], state)
+        pieces.append(added.decode("utf-8", "replace"))
     print_result(
         {"bytes": len(data), "tokens": len(ids), "ids": ids.tolist(), "pieces": pieces}, as_json
     )

@@ -1,8 +1,10 @@
 """`spike tokenizer train`: a corpus to a vocabulary."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,16 +18,23 @@ from .console import (
     warn_skipped,
 )
 
-# Options of `train` that the trainer's settings call the same.
-SAME_NAMES = (
+if TYPE_CHECKING:
+    from spiketok import TrainingProgress
+
+# Options that algorithm length-max alone knows, and calls the same.
+LENGTH_MAX_ALONE = (
     *("effort", "objective", "boundary", "pattern", "two_stage", "digits", "min_frequency"),
-    *("max_token_bytes", "held_out"),
+    "max_token_bytes",
 )
 
 
 @click.command()
 @click.argument("corpora", nargs=-1, required=True, type=PATH)
-@click.option("--vocab", default=16512, show_default=True, help="Entries, special tokens included.")
+@click.option(
+    "--vocab",
+    type=int,
+    help="Ids, special tokens included.  [default: 16512; for bese 288]",
+)
 @click.option(
     "--out",
     type=PATH,
@@ -35,10 +44,17 @@ SAME_NAMES = (
 )
 @click.option(
     "--algorithm",
-    type=click.Choice(["length-max"]),
+    type=click.Choice(["length-max", "bese"]),
     default="length-max",
     show_default=True,
-    help="How the vocabulary is chosen.",
+    help="length-max: longest match; bese: merges over 40 base ids, for very small vocabularies.",
+)
+@click.option(
+    "--alphabet",
+    type=click.Choice(["bese", "bese-published"]),
+    default="bese",
+    show_default=True,
+    help="Of algorithm bese; the published one maps many texts to the same ids.",
 )
 @click.option(
     "--specials",
@@ -109,7 +125,7 @@ SAME_NAMES = (
     type=click.IntRange(1),
     default=1024,
     show_default=True,
-    help="MiB to take at most; a corpus over an eighth of it is sampled over its whole length.",
+    help="MiB to take at most; a corpus that exceeds about an eighth of it is sampled.",
 )
 @click.option("--text-field", default="text", show_default=True, help="Column with the text.")
 @click.option(
@@ -124,7 +140,16 @@ SAME_NAMES = (
 )
 @json_option
 @common_options
-def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **options: Any) -> None:
+@click.pass_context
+def train(
+    context: click.Context,
+    /,
+    corpora: tuple[Path, ...],
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Choose the vocabulary that makes the fewest tokens of CORPORA.
 
     CORPORA are txt, jsonl, jsonl.gz, jsonl.zst or parquet files, or folders of them. The same
@@ -134,16 +159,13 @@ def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **op
     Examples:
       spike tokenizer train corpus/ --vocab 16512
       spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
+      spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
     from datapipe import find_sources, read_texts
-    from spiketok import LengthMaxSettings, Tokenizer, TrainingProgress, train_length_max
+    from spiketok import Tokenizer
 
-    settings = LengthMaxSettings(
-        vocab_size=options["vocab"],
-        layout=options["specials"],
-        memory=options["memory"] << 20,
-        **{name: options[name] for name in SAME_NAMES},
-    )
+    check_options(context, options["algorithm"])
+    train_on = trainer(options)
     sources, skipped = find_sources(corpora)
     check_out(out, [source.path.absolute() for source in sources])
     warn_skipped(skipped, quiet)
@@ -159,15 +181,14 @@ def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **op
         def reading(bytes_done: int) -> None:
             show(10 * bytes_done / 1e6 / max(total_mb, 1e-9), "reading")
 
-        def training(progress: TrainingProgress) -> None:
+        def training(progress: "TrainingProgress") -> None:
             show(
                 10 + 90 * progress.round / max(progress.rounds, 1),
                 f"{progress.entries:,} entries, {progress.bytes_per_token:.4f} bytes/token",
             )
 
-        vocabulary = train_length_max(
+        vocabulary = train_on(
             lambda: read_texts(sources, options["text_field"], options["errors"], report=reading),
-            settings,
             threads=options["threads"],
             inputs=corpora,
             report=training,
@@ -178,6 +199,31 @@ def train(corpora: tuple[Path, ...], out: Path, as_json: bool, quiet: bool, **op
     read = {name: options[name] for name in ("text_field", "errors")}
     replace(vocabulary, settings={**vocabulary.settings, **read}).write(out)
     print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
+
+
+def check_options(context: click.Context, algorithm: str) -> None:
+    """Refuse options that were given and that the algorithm does not know."""
+    foreign = ("alphabet",) if algorithm == "length-max" else (*LENGTH_MAX_ALONE, "specials")
+    for name in foreign:
+        source = context.get_parameter_source(name)
+        if source not in (None, click.core.ParameterSource.DEFAULT):
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(f"{option} means nothing to algorithm {algorithm}; leave it out")
+
+
+def trainer(options: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return the trainer of the chosen algorithm with its settings; it still wants the corpus."""
+    from spiketok import BeseSettings, LengthMaxSettings, train_bese, train_length_max
+
+    settings: dict[str, Any] = {"held_out": options["held_out"], "memory": options["memory"] << 20}
+    if options["vocab"] is not None:
+        settings["vocab_size"] = options["vocab"]
+    if options["algorithm"] == "bese":
+        return partial(train_bese, settings=BeseSettings(alphabet=options["alphabet"], **settings))
+    settings |= {name: options[name] for name in LENGTH_MAX_ALONE}
+    return partial(
+        train_length_max, settings=LengthMaxSettings(layout=options["specials"], **settings)
+    )
 
 
 def check_out(out: Path, inputs: list[Path]) -> None:
@@ -200,8 +246,7 @@ def summary(loaded: Any) -> dict[str, Any]:
         "algorithm": loaded.algorithm,
         "lossless": loaded.lossless,
         "fingerprint": loaded.fingerprint,
-        "layout": vocabulary.layout,
-        "max_token_bytes": vocabulary.max_token_bytes,
+        **vocabulary.shape,
         "special_tokens": len(loaded.special_ids),
         "reserved": len(vocabulary.reserved_ids),
         "training": dict(vocabulary.training),

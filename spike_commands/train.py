@@ -188,31 +188,32 @@ def run_training(
             open_batches=open_batches,
             validation=validation,
             byte_lengths=tokenizer.byte_lengths,
+            score_name=tokenizer.score_name,
             vocab_size=vocab_size,
             lineage=fingerprints,
             resume=resuming,
-            report=lambda progress: tell(progress, show, quiet),
+            report=lambda progress: tell(progress, tokenizer.score_name, show, quiet),
             should_stop=lambda: signals.received > 0,
             sample=lambda model: write_sample(config, model, tokenizer),
         )
     return {
         "step": result.step,
         "tokens": result.step * batch * length,
-        **reached(result.metrics, masked=stream.masked),
+        **reached(result.metrics, tokenizer.score_name, masked=stream.masked),
         "seconds": time.monotonic() - started,
         "stopped": result.step < config.train.steps,
         "signal": signals.received,
     }
 
 
-def reached(metrics: "Metrics", masked: bool) -> dict[str, Any]:
+def reached(metrics: "Metrics", score_name: str, masked: bool) -> dict[str, Any]:
     """Return what the last line of metrics says of loss and score; None where it says nothing.
 
     Data with a loss mask has numbers of its own, over the replies alone, under names of their own.
     """
-    names = ["loss", "validation_bits_per_byte"]
+    names = ["loss", f"validation_{score_name}"]
     if masked:
-        names += ["reply_loss", "validation_reply_bits_per_byte"]
+        names += ["reply_loss", f"validation_reply_{score_name}"]
     found = {name: metrics.get(name) for name in names}
     return {name: value if value == value else None for name, value in found.items()}
 
@@ -258,7 +259,7 @@ def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Bat
     return chosen
 
 
-def tell(progress: "Progress", show: Report, quiet: bool) -> None:
+def tell(progress: "Progress", score_name: str, show: Report, quiet: bool) -> None:
     """Show how training goes: on the bar, and a line for each validation and sample."""
     metrics = progress.metrics
     speed = f"{metrics['tokens_per_second']:,.0f} tokens/s"
@@ -266,11 +267,11 @@ def tell(progress: "Progress", show: Report, quiet: bool) -> None:
     name, loss = ("reply loss", "reply_loss") if replies else ("loss", "loss")
     show(progress.step, f"{name} {metrics[loss]:.4f}, {speed}")
     for key, what in (
-        ("validation_bits_per_byte", "text"),
-        ("validation_reply_bits_per_byte", "replies"),
+        (f"validation_{score_name}", "text"),
+        (f"validation_reply_{score_name}", "replies"),
     ):
         if key in metrics:
-            score = f"{metrics[key]:.4f} bits per byte on validation {what}"
+            score = f"{metrics[key]:.4f} {score_name.replace('_', ' ')} on validation {what}"
             remark(f"step {progress.step:>6}: {score}", quiet)
     if progress.sample is not None:
         remark(f"step {progress.step:>6}: {progress.sample!r}", quiet)

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .bese import BeseVocabulary
 from .chat import Message, Part, message, render
 from .chat_encoding import encode_chat
 from .chat_messages import read_messages
@@ -11,6 +12,7 @@ from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary, build_vocabulary
 
 if TYPE_CHECKING:
+    from .bese_training import BeseSettings, train_bese
     from .length_max import train_length_max
     from .training_progress import TrainingProgress
     from .training_settings import LengthMaxSettings
@@ -19,6 +21,7 @@ __all__ = [
     "Tokenizer",
     "StreamDecoder",
     "Vocabulary",
+    "BeseVocabulary",
     "build_vocabulary",
     "LengthMaxSettings",
     "TrainingProgress",
@@ -29,10 +32,14 @@ __all__ = [
     "read_messages",
     "render",
     "encode_chat",
+    "BeseSettings",
+    "train_bese",
 ]
 
 # Loaded when asked for (PEP 562): who only encodes does not wait for the trainer.
 TRAINER = {
+    "train_bese": "bese_training",
+    "BeseSettings": "bese_training",
     "train_length_max": "length_max",
     "TrainingProgress": "training_progress",
     "LengthMaxSettings": "training_settings",

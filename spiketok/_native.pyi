@@ -40,6 +40,55 @@ class Decoder:
     def decode(self, ids: NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64]) -> bytes:
         """Return the bytes of all ids."""
 
+class BeseCoder:
+    """BESE: base ids, and merges of them by rank."""
+
+    def __init__(
+        self,
+        lossless: bool,
+        left: NDArray[np.uint32],
+        right: NDArray[np.uint32],
+        name: bytes,
+        size: int,
+    ) -> None:
+        """Merge r joins `left[r]` and `right[r]` to id 40 + r; id 0 decodes to `name`.
+
+        There are `size` ids; those beyond the merges decode to nothing.
+        """
+
+    def encode(
+        self, texts: NDArray[np.uint8], offsets: NDArray[np.int64], threads: int, wide: bool
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return the ids (uint32 if `wide`, else uint16) and the offsets of each text's ids."""
+
+    def decode(
+        self, ids: NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64], state: int = 0
+    ) -> tuple[bytes, int]:
+        """Return the bytes of ids that follow others, and the state behind them.
+
+        `state` is 0 at the beginning of a text, else the state behind the ids before.
+        """
+
+class Segments:
+    """The different segments of texts in BESE's lossless alphabet, counted."""
+
+    def __init__(self, room: int) -> None:
+        """Keep at most `room` base ids, each segment taking 32 more.
+
+        When there are more, those with the larger half of the hashes are let go, for good. So
+        what is left does not depend on the order of the texts.
+        """
+
+    @property
+    def halvings(self) -> int:
+        """How often that had to be."""
+
+    def add(self, texts: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
+        """Count the segments of texts."""
+
+    def take(self) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+        """Return base ids, offsets and counts of the segments, and forget them."""
+
 def count_pairs(
     ids: NDArray[Any], offsets: NDArray[np.int64], limit: int, threads: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64]]:
@@ -63,6 +112,7 @@ class MergeLearner:
         most_bytes: int,
         threads: int,
         listed: int = 0,
+        first_seen: bool = False,
     ) -> None:
         """Prepare to learn at most `merges` merges.
 
@@ -71,10 +121,12 @@ class MergeLearner:
         `by_length` its count × the bytes of both ids; pairs of more than `most_bytes` are left
         alone, and so are pairs that count less than 2. Counts are those of `count_pairs`. `listed`
         is how many places are remembered at a time, 0 being a good number; no result depends on it.
+        With `first_seen` ties go to the pair that stands first in the documents, instead of to
+        the smaller ids.
         """
 
     def best(self) -> tuple[int, int, int] | None:
-        """Return left, right and count of the pair with the highest score, ties to smaller ids."""
+        """Return left, right and count of the pair with the highest score."""
 
     def merge(self) -> int:
         """Replace that pair everywhere, from left to right, by a new id, and return the id."""

@@ -14,14 +14,17 @@ class StreamDecoder:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._state = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, token: int) -> str:
         """Return the text that `token` completes; SpikeError when it is out of range."""
-        return self._decoder.decode(self._tokenizer.decode_bytes([token]))
+        added, self._state = self._tokenizer.decode_on([token], self._state)
+        return self._decoder.decode(added)
 
     def finish(self) -> str:
         """Return what is left: U+FFFD for a character that was begun; then all begins anew."""
         tail = self._decoder.decode(b"", final=True)
         self._decoder.reset()
+        self._state = 0
         return tail

@@ -1,59 +1,68 @@
-"""Turns text into token ids and back, by the longest match at each position."""
+"""Turns text into token ids and back."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._native import Decoder, Matcher
+from .bese import BeseMerger, BeseVocabulary, read_bese
 from .errors import SpikeError
-from .layout import PIECE, SEPARATOR_ID
-from .text_buffers import buffers, join, utf8
+from .longest_match import LongestMatch
+from .text_buffers import buffers, utf8
 from .vocabulary import Vocabulary
+from .vocabulary_file import BESE, LENGTH_MAX, parse, read_fields
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_NARROW_IDS = 1 << 16
+AnyVocabulary: TypeAlias = Vocabulary | BeseVocabulary
 
 
 class Tokenizer:
     """A vocabulary made ready for use; it never changes, and threads may share it.
 
     Attributes:
-        vocabulary: the entries and where they come from.
+        vocabulary: what it does and where it comes from.
         vocab_size: number of ids.
         algorithm: name of the way text is cut.
-        lossless: True: every text decodes to itself.
+        lossless: whether every text decodes to itself.
+        score_name: what a score of nats over bytes is called: `"bits_per_byte"` if lossless, else
+            `"pseudo_bits_per_byte"`, since other texts share the ids.
         separator: id that ends a document.
         special_ids: name → id of the special tokens.
         byte_lengths: int64 [vocab_size], bytes each id adds to the text; 0 for special ids.
         dtype: of the ids that `encode` returns: uint16 where `vocab_size` allows it, else uint32.
     """
 
-    lossless = True
-    separator = SEPARATOR_ID
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: AnyVocabulary) -> None:
         self.vocabulary = vocabulary
         self.vocab_size = len(vocabulary)
         self.algorithm = vocabulary.algorithm
+        self.lossless = vocabulary.lossless
+        self.score_name = "bits_per_byte" if self.lossless else "pseudo_bits_per_byte"
+        self.separator = vocabulary.separator
         self.special_ids: Mapping[str, int] = vocabulary.special_ids
         self.dtype = np.dtype(np.uint16 if self.vocab_size <= MOST_NARROW_IDS else np.uint32)
-        kinds = np.frombuffer(vocabulary.kinds, np.uint8)
-        entries, offsets = join(vocabulary.entries)
-        self.byte_lengths: NDArray[np.int64] = np.where(kinds == PIECE, np.diff(offsets), 0)
+        self._coder = (
+            LongestMatch(vocabulary)
+            if isinstance(vocabulary, Vocabulary)
+            else BeseMerger(vocabulary)
+        )
+        self.byte_lengths = self._coder.byte_lengths
         self.byte_lengths.flags.writeable = False
-        self._decoder = Decoder(entries, offsets)
-        self._matcher = matcher(vocabulary)
 
     @classmethod
     def load(cls, path: Path | str) -> "Tokenizer":
         """Read a tokenizer file; SpikeError says what is wrong with it."""
-        return cls(Vocabulary.read(path))
+        path = Path(path)
+        content = parse(path, LENGTH_MAX, BESE)
+        if content["algorithm"] == BESE:
+            return cls(BeseVocabulary(**read_bese(path, content)))
+        return cls(Vocabulary(**read_fields(path, content)))
 
     def save(self, path: Path | str) -> None:
         """Write the tokenizer file, whole or not at all."""
@@ -101,7 +110,7 @@ class Tokenizer:
         """
         wide = self.dtype == np.uint32
         results = [
-            self._matcher.encode(data, offsets, threads or 0, wide)
+            self._coder.encode(data, offsets, threads or 0, wide)
             for data, offsets in buffers(texts)
         ]
         if len(results) == 1:
@@ -120,9 +129,24 @@ class Tokenizer:
         Raises:
             SpikeError: the ids are no integers in one dimension, or one is out of range.
         """
+        return self.decode_on(ids, 0)[0]
+
+    def decode_on(self, ids: ArrayLike, state: int) -> tuple[bytes, int]:
+        """Decode ids [tokens] that follow others.
+
+        Args:
+            ids: the next ids.
+            state: 0 at the beginning of a text, else what the call for the ids before returned.
+
+        Returns:
+            The bytes that these ids add, and the state behind them.
+
+        Raises:
+            SpikeError: as `decode_bytes`.
+        """
         array = integers(ids)
         try:
-            return self._decoder.decode(array)
+            return self._coder.decode(array, state)
         except ValueError as error:
             raise SpikeError(f"ids: {error}; were they made by another tokenizer?") from None
 
@@ -160,18 +184,6 @@ def integers(ids: ArrayLike) -> NDArray[Any]:
             array = np.minimum(array, np.iinfo(np.int64).max)
         array = array.astype(np.int64)
     return np.ascontiguousarray(array)
-
-
-def matcher(vocabulary: Vocabulary) -> Matcher:
-    """Build the native table of all entries that text can become."""
-    tokens = np.flatnonzero(np.frombuffer(vocabulary.kinds, np.uint8) == PIECE)
-    entries, offsets = join(vocabulary.entries[token] for token in tokens)
-    try:
-        return Matcher(entries, offsets, tokens.astype(np.uint32))
-    except ValueError as error:
-        raise SpikeError(
-            f"the vocabulary: {error}; train one with fewer or shorter entries"
-        ) from None
 
 
 def special_pattern(names: Mapping[str, int]) -> re.Pattern[bytes]:

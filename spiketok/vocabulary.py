@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from .durable import write_durably
 from .errors import SpikeError
@@ -17,18 +17,21 @@ from .layout import (
     MOST_IDS,
     PIECE,
     RESERVED,
+    SEPARATOR_ID,
     SPECIAL,
     reserved_name,
     smallest_vocab_size,
 )
-from .vocabulary_file import FORMAT, LENGTH_MAX, read_fields
+from .vocabulary_file import FORMAT, LENGTH_MAX, parse, read_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """The entries of a tokenizer by id, and where they come from.
+    """The entries of a longest-match tokenizer by id, and where they come from.
 
     Attributes:
+        lossless: every text decodes to itself.
+        separator: the id that ends a document.
         entries: for each id its bytes: a special token's name, nothing for a reserved id.
         kinds: for each id `PIECE`, `SPECIAL` or `RESERVED`.
         algorithm: how text is cut: `"length-max"`.
@@ -39,6 +42,9 @@ class Vocabulary:
         inputs: the files and folders it was trained on.
         frequencies: uses by id in the text trained on; empty where unknown.
     """
+
+    lossless: ClassVar[bool] = True
+    separator: ClassVar[int] = SEPARATOR_ID
 
     entries: tuple[bytes, ...]
     kinds: bytes
@@ -67,6 +73,11 @@ class Vocabulary:
         """The ids that stand for nothing, rising."""
         return self.ids_of(RESERVED)
 
+    @property
+    def shape(self) -> dict[str, Any]:
+        """What tells it from others of its algorithm."""
+        return {"layout": self.layout, "max_token_bytes": self.max_token_bytes}
+
     def fingerprint(self) -> str:
         """Return the sha256 of all that encoding and decoding depend on."""
         import hashlib  # slow to load, and of use here alone
@@ -79,7 +90,7 @@ class Vocabulary:
     @classmethod
     def read(cls, path: Path | str) -> "Vocabulary":
         """Read a tokenizer file, published or written by `write`; SpikeError says what is wrong."""
-        return cls(**read_fields(Path(path)))
+        return cls(**read_fields(Path(path), parse(Path(path), LENGTH_MAX)))
 
     def write(self, path: Path | str) -> None:
         """Write the file, whole or not at all; `inputs` become relative to its folder."""

@@ -21,25 +21,20 @@ from .layout import (
 )
 
 FORMAT = 1
-LENGTH_MAX = "length-max"
+LENGTH_MAX, BESE = "length-max", "bese"
 MOST_FILE_BYTES = 1 << 30
 MEND = "take the file from its source again or train a new one"
 
 
-def read_fields(path: Path) -> dict[str, Any]:
-    """Read and check a tokenizer file; return the fields of its `Vocabulary`."""
-    content = parse(path)
+def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Check what a file holds; return the fields of its `Vocabulary`."""
     entries = read_entries(path, content)
-    about = content.get("spike")
-    if about is not None and not isinstance(about, dict):
-        refuse(path, "spike", "is not an object")
+    about = read_spike(path, content)
     names = read_names(path, content, entries)
     if about is None:
         reserved = set(range(min(names.values()), len(entries))) if names else set()
         reserved -= set(names.values())
     else:
-        if about.get("format") != FORMAT:
-            refuse(path, "spike.format", f"is not {FORMAT}", "read it with a newer spike")
         reserved = read_reserved(path, about, len(entries))
     kinds = bytearray([PIECE]) * len(entries)
     for token in reserved:
@@ -62,8 +57,8 @@ def read_fields(path: Path) -> dict[str, Any]:
     }
 
 
-def parse(path: Path) -> dict[str, Any]:
-    """Read the file as one JSON object without doubled keys, for an algorithm we know."""
+def parse(path: Path, *algorithms: str) -> dict[str, Any]:
+    """Read the file as one JSON object without doubled keys, for one of the algorithms."""
     try:
         with path.open("rb") as file:
             data = file.read(MOST_FILE_BYTES + 1)
@@ -77,14 +72,26 @@ def parse(path: Path) -> dict[str, Any]:
         refuse(path, "the file", f"is not proper JSON ({error})")
     if not isinstance(content, dict):
         refuse(path, "the file", "holds no JSON object")
-    if content.get("algorithm") != LENGTH_MAX:
+    if content.get("algorithm") not in algorithms:
         refuse(
             path,
             "algorithm",
-            f"is {short(content.get('algorithm'))}, not {LENGTH_MAX!r}",
+            f"is {short(content.get('algorithm'))}, not {' or '.join(map(repr, algorithms))}",
             "take a tokenizer of that kind",
         )
     return content
+
+
+def read_spike(path: Path, content: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the object `spike`, of a format we know; None in a published file."""
+    about = content.get("spike")
+    if about is None:
+        return None
+    if not isinstance(about, dict):
+        refuse(path, "spike", "is not an object")
+    if about.get("format") != FORMAT:
+        refuse(path, "spike.format", f"is not {FORMAT}", "read it with a newer spike")
+    return about
 
 
 def object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -182,9 +189,15 @@ def read_about(path: Path, about: dict[str, Any] | None, has_block: bool) -> dic
     """Return the fields that do not change what the tokenizer does."""
     if about is None:
         return {"layout": "chatml" if has_block else "minimal"}
-    layout, inputs = about.get("layout"), about.get("inputs")
+    layout = about.get("layout")
     if layout not in tuple(LAYOUTS):
         refuse(path, "spike.layout", f"is not one of {', '.join(LAYOUTS)}")
+    return {"layout": layout, **read_origin(path, about)}
+
+
+def read_origin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """Return where a vocabulary comes from: settings, training, inputs."""
+    inputs = about.get("inputs")
     for key in ("settings", "training"):
         if not isinstance(about.get(key), dict):
             refuse(path, f"spike.{key}", "is not an object")
@@ -196,7 +209,6 @@ def read_about(path: Path, about: dict[str, Any] | None, has_block: bool) -> dic
         refuse(path, "spike", "has text with lone surrogates")
     folder = path.absolute().parent
     return {
-        "layout": layout,
         "settings": about["settings"],
         "training": about["training"],
         "inputs": tuple(Path(os.path.normpath(folder / name)) for name in inputs),

@@ -55,6 +55,7 @@ def train(
     open_batches: Callable[[int], Iterator[Batch]],
     validation: Batch | None,
     byte_lengths: NDArray[np.int64],
+    score_name: str = "bits_per_byte",
     vocab_size: int,
     lineage: Mapping[str, str],
     resume: bool = False,
@@ -71,6 +72,7 @@ def train(
             [batch, context + 1] and a mask of the same shape, or None where every target counts.
         validation: windows of ids [n, context + 1] and their mask, or None.
         byte_lengths: bytes that each id stands for, [vocab_size].
+        score_name: what their score is called in the metrics, behind `validation_`.
         vocab_size: number of ids.
         lineage: fingerprints of tokenizer and data; a checkpoint made with others is refused.
         resume: go on from the newest checkpoint, or from the start where there is none.
@@ -107,7 +109,7 @@ def train(
             metrics = _measured(run, told, norm, factor, timed_tokens / seconds)
             seconds, timed_tokens = 0.0, 0
             if validation is not None and validate:
-                metrics |= _validated(run, validation, byte_lengths)
+                metrics |= _validated(run, validation, byte_lengths, score_name)
             append_metrics(metrics_file, metrics)
             text = sample(run.model) if sample is not None and write else None
             report(Progress(step=run.step, steps=steps, metrics=metrics, sample=text))
@@ -147,12 +149,14 @@ def _measured(
     }
 
 
-def _validated(run: RunState, windows: Batch, byte_lengths: NDArray[np.int64]) -> Metrics:
+def _validated(
+    run: RunState, windows: Batch, byte_lengths: NDArray[np.int64], score_name: str
+) -> Metrics:
     ids, mask = windows
     score = validation_score(run.model, ids, byte_lengths, mask=mask)
     what = "validation" if mask is None else "validation_reply"
     return {
-        f"{what}_bits_per_byte": score.bits_per_byte,
+        f"{what}_{score_name}": score.bits_per_byte,
         f"{what}_nats_per_token": score.nats / score.tokens,
     }
 

@@ -9,7 +9,7 @@ from transformers import AddedToken, BatchEncoding, PreTrainedTokenizer
 from ..chat_messages import read_messages
 from ..errors import SpikeError
 from ..layout import FIRST_NAMES, RESERVED, SPECIAL, reserved_name
-from ..vocabulary_file import read_fields
+from ..vocabulary_file import LENGTH_MAX, parse, read_fields
 from .chat_template import CHAT_TEMPLATE
 from .encoding import (
     Encoder,
@@ -50,7 +50,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         if vocab_file is None:
             raise SpikeError(f"{VOCABULARY_FILE}: is not in the folder; export the tokenizer again")
         self._file = Path(vocab_file).read_bytes()
-        fields = read_fields(Path(vocab_file))
+        fields = read_fields(Path(vocab_file), parse(Path(vocab_file), LENGTH_MAX))
         self._entries: tuple[bytes, ...] = fields["entries"]
         self._kinds: bytes = fields["kinds"]
         self._encode = Encoder(self._entries, self._kinds)

@@ -1,6 +1,7 @@
 #include "merges.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 
 #include "parallel.hpp"
@@ -72,6 +73,7 @@ Merges<Id>::Merges(const Slices<In>& documents, std::span<const std::int64_t> we
         place += documents[i].size() + 1;
         weight_ += weight * documents[i].size();
     }
+    if (rules_.first_seen) rules_.listed = std::numeric_limits<std::size_t>::max() / 2;
     if (rules_.listed == 0) rules_.listed = std::max(row_.size() / 8, LEAST_PLACES);
 }
 
@@ -84,14 +86,26 @@ std::uint64_t Merges<Id>::weight_at(Place place) const {
 
 template <class Id>
 std::optional<Pair> Merges<Id>::best() {
-    const ListedPair* pair = board_.best();
+    const ListedPair* pair = find_best();
     if (pair == nullptr && !board_.complete()) {
         fill_board();
-        pair = board_.best();
+        pair = find_best();
     }
     best_is_known_ = pair != nullptr;
     if (pair == nullptr) return std::nullopt;
     return Pair{left_of(pair->key) - 1, right_of(pair->key) - 1, pair->count};
+}
+
+template <class Id>
+const ListedPair* Merges<Id>::find_best() {
+    if (!rules_.first_seen) return board_.best();
+    return board_.best([&](const ListedPair& pair) { return first_place(pair); });
+}
+
+// The first noted place where the pair still is. Its count is at least 2, so there is one.
+template <class Id>
+Place Merges<Id>::first_place(const ListedPair& pair) const {
+    return *std::ranges::find_if(pair.places, [&](Place place) { return row_.has_pair(place, pair.key); });
 }
 
 template <class Id>
@@ -132,9 +146,8 @@ template <class Id>
 void Merges<Id>::replace(Id left, Id right, Id made, std::vector<Place>& places) {
     std::size_t joined = 0, run = 0;
     for (const Place place : places) {
-        if (!row_.begins(place) || row_.id(place) != left) continue;
+        if (!row_.has_pair(place, pair_key(left, right))) continue;
         const Place second = row_.after(place);
-        if (row_.id(second) != right) continue;
         const Id before = row_.id(row_.before(place)), behind = row_.id(row_.after(second));
         const std::uint64_t weight = weight_at(place);
         run = before == made ? run + 1 : 1;
@@ -180,7 +193,7 @@ std::vector<Rank> Merges<Id>::best_of_part(std::size_t part, std::size_t parts) 
     });
     std::vector<Rank> ranks;
     counts.for_each([&](std::uint64_t key, std::uint64_t count) { board_.rank(key, count, ranks); });
-    keep_best(ranks);
+    if (!rules_.first_seen) keep_best(ranks);
     return ranks;
 }
 
@@ -193,10 +206,11 @@ void Merges<Id>::fill_board() {
     for_each_task(goes, rules_.threads, [&](std::size_t go) { found[go] = best_of_part(go, goes); });
     std::vector<Rank> ranks;
     for (const auto& part : found) ranks.insert(ranks.end(), part.begin(), part.end());
-    keep_best(ranks);
-    const bool complete = ranks.size() <= MOST_LISTED;
+    if (!rules_.first_seen) keep_best(ranks);
+    const bool complete = rules_.first_seen || ranks.size() <= MOST_LISTED;
     if (!complete) ranks.pop_back();
-    board_.fill(ranks, rules_.listed * (weight_ / row_.size()), complete);
+    const std::uint64_t mean = std::max<std::uint64_t>(weight_ / row_.size(), 1);
+    board_.fill(ranks, rules_.first_seen ? rules_.listed : rules_.listed * mean, complete);
     row_.for_each_pair([&](Place place, std::uint64_t key, bool) { board_.note(key, place); });
 }
 

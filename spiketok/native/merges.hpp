@@ -20,10 +20,11 @@ struct MergeRules {
     std::uint64_t most_bytes;  // longer pairs are left alone
     unsigned threads = 0;      // 0: one per core; changes no result
     std::size_t listed = 0;    // places noted at a time; 0: a good number; changes no result
+    bool first_seen = false;   // ties go to the pair that stands first, and all places are noted
 };
 
 // Weighted documents as a row of tokens. `best` finds the pair with the highest score, ties to the
-// smallest ids; `merge` replaces it everywhere, from left to right, by a new id. Counts are those of
+// smallest ids (or `first_seen`); `merge` replaces it everywhere, from left to right, by a new id. Counts are those of
 // count_pairs, each occurrence times its document's weight; what counts less than 2 is no pair.
 //
 // The places of the best pairs alone are noted, when the whole row is gone over; then those of
@@ -60,6 +61,8 @@ class Merges {
     std::uint64_t weight_at(Place place) const;
     std::vector<PairBoard::Rank> best_of_part(std::size_t part, std::size_t parts) const;
     void fill_board();
+    const ListedPair* find_best();
+    Place first_place(const ListedPair& pair) const;
     ListedPair take_best();
     void replace(Id left, Id right, Id made, std::vector<Place>& places);
     void note_neighbours(const std::vector<Place>& places, Id made);

@@ -29,24 +29,6 @@ void PairBoard::fill(std::span<const Rank> ranks, std::uint64_t room, bool compl
     for (std::size_t i = 0; i < listed; ++i) enter(ranks[i].key, ranks[i].count);
 }
 
-const ListedPair* PairBoard::best() {
-    while (!heap_.empty()) {
-        Entry entry = heap_.front();
-        const ListedPair& pair = pairs_[entry.listed];
-        const std::uint64_t now = score(pair.key, pair.count);
-        if (now == entry.score && pair.count > 1) return &pair;
-        if (pair.count < 2 || Rank{now, pair.key, 0} < limit_) {
-            drop_first();
-            continue;
-        }
-        entry.score = now;
-        std::pop_heap(heap_.begin(), heap_.end());
-        heap_.back() = entry;
-        std::push_heap(heap_.begin(), heap_.end());
-    }
-    return nullptr;
-}
-
 ListedPair PairBoard::take_best() {
     ListedPair& pair = pairs_[heap_.front().listed];
     ListedPair taken{pair.key, pair.count, std::move(pair.places)};
@@ -66,7 +48,7 @@ void PairBoard::drop_first() {
 }
 
 void PairBoard::enter(std::uint64_t key, std::uint64_t count) {
-    heap_.push_back({score(key, count), key, static_cast<std::uint32_t>(pairs_.size())});
+    heap_.push_back({score(key, count), key, 0, static_cast<std::uint32_t>(pairs_.size())});
     std::push_heap(heap_.begin(), heap_.end());
     pairs_.push_back({key, count, {}});
     index_.add(key, pairs_.size());

@@ -1,9 +1,11 @@
 // The best pairs of tokens, their counts, and the places where they stand.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -20,8 +22,8 @@ struct ListedPair {
     std::vector<Place> places;  // rising; the pair may be gone from some
 };
 
-// Ranks pairs by score, ties by the smaller key; score is the count, or the count × the bytes of
-// both tokens. It holds all pairs down to a limit in that order. A count never grows, so the best
+// Ranks pairs by score, ties by the smaller key, or by the first place where they stand; score is
+// the count, or the count × the bytes of both tokens. It holds all pairs down to a limit in that order. A count never grows, so the best
 // pair is certain until no score is as good as the limit; then the board must be filled again.
 class PairBoard {
   public:
@@ -46,7 +48,13 @@ class PairBoard {
     bool complete() const { return complete_; }
 
     // The best pair, or null when the board must be filled again.
-    const ListedPair* best();
+    const ListedPair* best() {
+        return best([](const ListedPair&) { return Place{0}; });
+    }
+
+    // The same where ties go to the pair with the smallest first_place(pair), which never falls.
+    template <class FirstPlace>
+    const ListedPair* best(FirstPlace first_place);
 
     // Removes the pair that `best` just returned.
     ListedPair take_best();
@@ -75,9 +83,10 @@ class PairBoard {
   private:
     struct Entry {
         std::uint64_t score, key;  // the score when it was entered; it may have fallen
+        Place first = 0;           // where the pair stood first; it may have gone there
         std::uint32_t listed;
         bool operator<(const Entry& other) const {
-            return score != other.score ? score < other.score : key > other.key;
+            return std::tie(score, other.first, other.key) < std::tie(other.score, first, key);
         }
     };
 
@@ -96,5 +105,26 @@ class PairBoard {
     bool complete_ = false;
     std::size_t size_ = 0;
 };
+
+template <class FirstPlace>
+const ListedPair* PairBoard::best(FirstPlace first_place) {
+    while (!heap_.empty()) {
+        Entry entry = heap_.front();
+        const ListedPair& pair = pairs_[entry.listed];
+        const std::uint64_t now = score(pair.key, pair.count);
+        if (pair.count < 2 || Rank{now, pair.key, 0} < limit_) {
+            drop_first();
+            continue;
+        }
+        const Place first = first_place(pair);
+        if (now == entry.score && first == entry.first) return &pair;
+        entry.score = now;
+        entry.first = first;
+        std::pop_heap(heap_.begin(), heap_.end());
+        heap_.back() = entry;
+        std::push_heap(heap_.begin(), heap_.end());
+    }
+    return nullptr;
+}
 
 }  // namespace spike

@@ -47,6 +47,11 @@ class TokenRow {
     Place after(Place place) const { return place + widths_[slots_[place]]; }
     Place before(Place place) const { return place - widths_[slots_[place - 1]]; }
 
+    // Whether two tokens stand at a place.
+    bool has_pair(Place place, std::uint64_t key) const {
+        return begins(place) && id(place) == left_of(key) && id(after(place)) == right_of(key);
+    }
+
     // Makes a new id for tokens that join `left` and `right`.
     Id add_id(Id left, Id right) {
         if (widths_.size() > std::numeric_limits<Id>::max()) {

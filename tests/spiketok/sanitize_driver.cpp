@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "bese.hpp"
 #include "decoder.hpp"
 #include "matcher.hpp"
 #include "merges.hpp"
 #include "pairs.hpp"
+#include "segment_counter.hpp"
 #include "trials.hpp"
 #include "trie.hpp"
 
@@ -130,6 +132,40 @@ void merges(std::size_t letters) {
     }
 }
 
+// Random merges that build on each other; any ids decode to as many bytes as they weigh.
+void bese(unsigned letters) {
+    std::vector<std::uint32_t> left, right;
+    for (std::size_t i = below(50); i > 0; --i) {
+        const auto ids = BASE_IDS + left.size();
+        const auto first = static_cast<std::uint32_t>(1 + below(ids - 1));
+        const auto second = static_cast<std::uint32_t>(1 + below(ids - 1));
+        bool known = false;
+        for (std::size_t k = 0; k < left.size(); ++k) known |= left[k] == first && right[k] == second;
+        if (known) continue;
+        left.push_back(first);
+        right.push_back(second);
+    }
+    try {
+        const Bese coder(below(2) == 0, left, right, "<doc>", BASE_IDS + left.size() + below(9));
+        Laid documents;
+        SegmentCounter counter(below(2) == 0 ? 100'000 : 2'000);
+        for (std::size_t i = below(6); i > 0; --i) {
+            documents.add(random_bytes(below(below(4) ? 100 : 60'000), letters));
+        }
+        const auto encoded = coder.encode<std::uint32_t>(documents.texts(), 3);
+        const std::span<const std::uint32_t> ids(encoded.ids.items.get(), encoded.ids.size);
+        std::string text;
+        coder.decode(ids, 0, text);
+        require(text.size() == documents.bytes.size(), "BESE gave other bytes");
+        counter.add(documents.texts());
+        std::vector<std::uint32_t> any(below(300));
+        for (auto& id : any) id = static_cast<std::uint32_t>(below(coder.size()));
+        coder.decode(std::span<const std::uint32_t>(any), static_cast<std::uint32_t>(below(1 << 16)), text);
+    } catch (const std::invalid_argument&) {
+        // The merges were too long.
+    }
+}
+
 template <class Work>
 void must_refuse(Work work, const char* what) {
     try {
@@ -181,6 +217,7 @@ int main() {
             round_trip<std::uint32_t>(i % 2 ? 1 : 5);
             merges<std::uint16_t>(1 + below(9));
             merges<std::uint32_t>(i % 2 ? 1 : 256);
+            bese(i % 3 ? 100 : 256);
             trials(i % 3 ? 3 : 256);
         }
     } catch (const std::exception& error) {

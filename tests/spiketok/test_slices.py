@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from spiketok import Tokenizer, build_vocabulary, reference
 from spiketok._native import Matcher
+from spiketok.longest_match import matcher
 from spiketok.text_buffers import join
-from spiketok.tokenizer import matcher
 
 WHOLE = 1 << 60  # slices so large that nothing is cut
 SINGLES = [bytes([byte]) for byte in range(256)]

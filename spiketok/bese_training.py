@@ -1,0 +1,146 @@
+"""Learns the merges of a BESE vocabulary from a whole corpus, in bounded memory (docs/bese.md)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._native import MergeLearner
+from .bese import ALPHABETS, BASE_IDS, MOST_BASE_IDS, MOST_IDS, BeseMerger, BeseVocabulary
+from .bese_text import BaseText, DocumentGatherer, SegmentGatherer, gather
+from .errors import SpikeError
+from .sample import HELD_OUT_BYTES, ChunkSample
+from .text_buffers import join
+from .training_progress import TrainingProgress
+from .training_settings import LEAST_MEMORY
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# The trainer's memory at its peak is below so many times the base ids that it keeps; the published
+# alphabet has the places of all pairs noted.
+MEMORY_PER_ID = {"bese": 6, "bese-published": 16}
+MERGES_PER_REPORT = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeseSettings:
+    """What to train.
+
+    Attributes:
+        vocab_size: number of ids, at least 40.
+        alphabet: `"bese"`, or `"bese-published"` for comparison, which is not lossless.
+        held_out: fraction of documents, chosen by content, that is only measured on.
+        memory: bytes that the trainer may take, at least 1 MiB.
+    """
+
+    vocab_size: int = 288
+    alphabet: str = "bese"
+    held_out: float = 0.01
+    memory: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        if self.alphabet not in ALPHABETS:
+            known = ", ".join(ALPHABETS)
+            raise SpikeError(f"alphabet {self.alphabet!r} is unknown; take one of {known}")
+        if not BASE_IDS <= self.vocab_size <= MOST_IDS:
+            raise SpikeError(f"vocab_size {self.vocab_size}: choose {BASE_IDS} to {MOST_IDS}")
+        if not 0 <= self.held_out < 1:
+            raise SpikeError(f"held_out {self.held_out}: choose a fraction of 0 or more, below 1")
+        if self.memory < LEAST_MEMORY:
+            raise SpikeError(f"memory {self.memory}: choose at least {LEAST_MEMORY} bytes")
+
+
+def train_bese(
+    read: Callable[[], Iterable["pa.RecordBatch"]],
+    settings: BeseSettings,
+    *,
+    threads: int = 0,
+    inputs: Sequence[Path | str] = (),
+    report: Callable[[TrainingProgress], None] = lambda _: None,
+) -> BeseVocabulary:
+    """Merge the most frequent pair until there are enough ids; any `threads` give the same.
+
+    In the lossless alphabet ties go to the smallest ids, and the order of documents means nothing.
+    In the published one ties go to the pair that stands first.
+
+    Args:
+        read: returns the corpus: record batches whose column `text` is binary or string.
+        settings: what to train.
+        threads: how many to use; 0: one per core.
+        inputs: where the corpus came from, to be kept with the vocabulary.
+        report: called now and then.
+
+    Raises:
+        SpikeError: there is no text to train on.
+    """
+    room = settings.memory // MEMORY_PER_ID[settings.alphabet]
+    gatherer = SegmentGatherer(room) if ALPHABETS[settings.alphabet] else DocumentGatherer(room)
+    held_out = ChunkSample(HELD_OUT_BYTES)
+    about = gather(read(), settings.held_out, gatherer, held_out)
+    text = gatherer.take()
+    if len(text.ids) == 0:
+        held = f"all {about['documents']:,} documents are held out, or memory is too small"
+        where = held if about["bytes"] else "it is empty"
+        raise SpikeError(f"the corpus has no text to train on: {where}; add documents")
+    size = text.bytes()
+    merges, tokens = learn(text, size, settings, threads, report)
+    vocabulary = BeseVocabulary(
+        alphabet=settings.alphabet, merges=merges, vocab_size=settings.vocab_size
+    )
+    return replace(
+        vocabulary,
+        settings=asdict(settings),
+        training={
+            **about,
+            "sampled_bytes": size,
+            "sampled": not text.is_whole,
+            "bytes_per_token": round(size / tokens, 6),
+            "held_out_bytes_per_token": measure(vocabulary, held_out.chunks(), threads),
+        },
+        inputs=tuple(Path(file).absolute() for file in inputs),
+    )
+
+
+def learn(
+    text: BaseText,
+    size: int,
+    settings: BeseSettings,
+    threads: int,
+    report: Callable[[TrainingProgress], None],
+) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Return the merges of a text of `size` bytes, and how many tokens it has with them."""
+    tokens = text.tokens()
+    wanted = settings.vocab_size - BASE_IDS
+    learner = MergeLearner(
+        text.ids,
+        text.offsets,
+        text.counts,
+        np.ones(BASE_IDS, np.uint32),
+        merges=wanted,
+        by_length=False,
+        most_bytes=MOST_BASE_IDS,
+        threads=threads,
+        first_seen=not ALPHABETS[settings.alphabet],
+    )
+    merges: list[tuple[int, int]] = []
+    while len(merges) < wanted and (best := learner.best()):
+        left, right, count = best
+        learner.merge()
+        merges.append((left, right))
+        tokens -= count
+        if len(merges) % MERGES_PER_REPORT == 0:
+            entries = BASE_IDS + len(merges)
+            report(TrainingProgress(len(merges), wanted, entries, size / tokens))
+    return tuple(merges), tokens
+
+
+def measure(vocabulary: BeseVocabulary, texts: Sequence[bytes], threads: int) -> float | None:
+    """Return the bytes per token of texts; None where there are none."""
+    size = sum(map(len, texts))
+    if size == 0:
+        return None
+    ids = BeseMerger(vocabulary).encode(*join(texts), threads, True)[0]
+    return round(size / len(ids), 6)

@@ -1,0 +1,51 @@
+// The different segments of a corpus and how often each occurs, in bounded memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bese.hpp"
+
+namespace spike {
+
+// When the different segments exceed the room, those with the larger half of the hashes go, for
+// good. So what is kept, and every count, is the same for any order of the texts.
+class SegmentCounter {
+  public:
+    // `room`: base ids to keep, each segment taking SEGMENT_COST more.
+    explicit SegmentCounter(std::size_t room);
+
+    static constexpr std::size_t SEGMENT_COST = 32;
+
+    // Counts the segments of texts in the lossless alphabet.
+    void add(const Texts& texts);
+
+    // Of how many halvings what is kept is left.
+    unsigned halvings() const { return halvings_; }
+
+    std::size_t size() const { return segments_.size(); }
+    std::span<const std::uint8_t> segment(std::size_t i) const;
+    std::uint64_t count(std::size_t i) const { return segments_[i].count; }
+
+  private:
+    struct Segment {
+        std::uint64_t hash, begin, count;
+    };
+
+    void count_segment(std::span<const std::uint8_t> segment);
+    void halve();
+    void index_again(std::size_t slots);
+    bool is_kept(std::uint64_t hash) const { return halvings_ == 0 || hash >> (64 - halvings_) == 0; }
+
+    Alphabet alphabet_{true};
+    std::size_t room_;
+    unsigned halvings_ = 0;
+    std::vector<std::uint8_t> ids_;
+    std::vector<Segment> segments_;
+    std::vector<std::uint32_t> index_;  // open addressing: place in segments_, plus one
+    std::vector<std::uint8_t> buffer_;
+};
+
+}  // namespace spike
