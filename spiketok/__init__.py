@@ -4,15 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .bese import BeseVocabulary
-from .chat import Message, Part, message, render
-from .chat_encoding import encode_chat
-from .chat_messages import read_messages
 from .stream_decoder import StreamDecoder
 from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary, build_vocabulary
 
 if TYPE_CHECKING:
     from .bese_training import BeseSettings, train_bese
+    from .chat import Message, Part, message, render
+    from .chat_encoding import encode_chat
+    from .chat_messages import read_messages
     from .length_max import train_length_max
     from .training_progress import TrainingProgress
     from .training_settings import LengthMaxSettings
@@ -36,8 +36,14 @@ __all__ = [
     "train_bese",
 ]
 
-# Loaded when asked for (PEP 562): who only encodes does not wait for the trainer.
-TRAINER = {
+# Loaded when asked for (PEP 562): who only encodes does not wait for trainers and conversations.
+LATER = {
+    "Message": "chat",
+    "Part": "chat",
+    "message": "chat",
+    "render": "chat",
+    "encode_chat": "chat_encoding",
+    "read_messages": "chat_messages",
     "train_bese": "bese_training",
     "BeseSettings": "bese_training",
     "train_length_max": "length_max",
@@ -47,6 +53,6 @@ TRAINER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in TRAINER:
+    if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{TRAINER[name]}", __name__), name)
+    return getattr(import_module(f".{LATER[name]}", __name__), name)
