@@ -32,7 +32,7 @@ def ahead_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> li
     Returns:
         Ids [B, T] each, IGNORED where the sequence ends too soon or the target does not count.
 
-    >>> [t.tolist() for t in ahead_targets(torch.tensor([[5, 6, 7]]), 2)]
+    >>> [ids.tolist() for ids in ahead_targets(Tensor([[5, 6, 7]]).long(), 2)]
     [[[6, 7, -100]], [[7, -100, -100]]]
     """
     counted = targets if mask is None else targets.masked_fill(~mask, IGNORED)
