@@ -6,8 +6,7 @@ import torch
 
 from .config import Config
 from .golf import GolfTransformer, golf_flops_per_token, initialise_golf
-from .transformer import Transformer, build_transformer, count_parameters
-from .transformer import flops_per_token as plain_flops_per_token
+from .transformer import Transformer, build_transformer, count_parameters, flops_per_token
 
 Model: TypeAlias = Transformer | GolfTransformer
 
@@ -40,8 +39,8 @@ def exported_parameters(model: Model) -> int:
     return count_parameters(model) - (count_parameters(ahead) if ahead is not None else 0)
 
 
-def flops_per_token(model: Model) -> int:
+def training_flops(model: Model) -> int:
     """Return the floating-point operations to train on one token, as the model's family counts."""
     if isinstance(model, GolfTransformer):
         return golf_flops_per_token(model)
-    return plain_flops_per_token(model)
+    return flops_per_token(model)

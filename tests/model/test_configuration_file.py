@@ -102,7 +102,7 @@ def test_a_bad_file_is_told_in_one_line(text, words, tmp_path):
 
 
 def test_neither_file_nor_preset():
-    with pytest.raises(SpikeError, match=r"nothing: neither .*base, demo"):
+    with pytest.raises(SpikeError, match=r"nothing: neither .*base, bese-golf, .*demo"):
         load_config("nothing")
 
 

@@ -53,6 +53,7 @@ def train_tiny(folder: Path, config: Config | None = None, **changes: Any) -> Tr
         "validation": next(open_batches(10_000)),
         "byte_lengths": np.arange(VOCAB),
         "vocab_size": VOCAB,
+        "separator": 3,
         "lineage": {"tokenizer": "t", "data": "d"},
     }
     return train(config or tiny_config(), folder, **(settings | changes))
