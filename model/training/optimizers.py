@@ -56,7 +56,8 @@ def role_of(name: str, parameter: torch.Tensor) -> Role:
         return "memory"
     if owner.startswith("ahead"):
         return "ahead"
-    return "table" if owner.endswith(("embedding", "table", "head")) else "vector"
+    is_table = parameter.ndim == 2 and owner.endswith(("embedding", "table", "head"))
+    return "table" if is_table else "vector"
 
 
 def scale_learning_rates(optimizers: Sequence[torch.optim.Optimizer], factor: float) -> None:

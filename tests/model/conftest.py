@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from model import Config
+from model.assembly import build_model
+from model.golf import GolfTransformer
 from model.transformer import Transformer, build_transformer
-from tests.model.tiny import VOCAB, tiny_config
+from tests.model.tiny import VOCAB, golf_config, tiny_config
 
 
 @pytest.fixture
@@ -16,7 +18,16 @@ def config() -> Config:
 @pytest.fixture
 def model(config: Config) -> Transformer:
     """Return a tiny model whose residual branches are not zero."""
-    model = build_transformer(config.model, VOCAB, seed=1)
+    return shaken(build_transformer(config.model, VOCAB, seed=1))
+
+
+@pytest.fixture
+def golf() -> GolfTransformer:
+    """Return a tiny golf model with everything on, in double precision; nothing in it is zero."""
+    return shaken(build_model(golf_config(), VOCAB, separator=3, seed=1)).double()
+
+
+def shaken(model):
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in model.parameters():
