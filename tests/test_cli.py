@@ -50,7 +50,21 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("data-document", ["data", "inspect", "data", "--document", "3"]),
         ("data-verify", ["data", "verify", "data"]),
         ("train-dry-run", ["train", "--config", "base", "TINY", "--dry-run"]),
-        ("eval", ["eval", "runs/base", "--text", "held.txt", "held.txt", "--stride", "8"]),
+        ("train-dry-run", ["train", "--config", "memory-golf", "--data", "none", "--dry-run"]),
+        (
+            "eval",
+            [
+                "eval",
+                "runs/base",
+                "--text",
+                "held.txt",
+                "held.txt",
+                "--stride",
+                "8",
+                "--context",
+                "9",
+            ],
+        ),
         ("generate", ["generate", "runs/base", "the", "--tokens", "5", "--seed", "3"]),
     ],
 )
