@@ -100,8 +100,8 @@ class GolfTransformer(nn.Module):
 
         Args:
             ids: in training mode the first M rows, those of the memory, predict nothing of use.
-            before: the `look_back` ids before them [B, look_back], or None where there are none.
-                Separators may stand for those that a text does not have.
+            before: the `look_back` ids before them [B, look_back], or as many as there are; None
+                for none. Separators may stand for those that a text does not have.
         """
         embedded = self.embed(ids, before)
         added = self._value_additions(ids)

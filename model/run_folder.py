@@ -111,7 +111,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
     model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator)
     load_weights(checkpoint, model)
     if config.averaging and config.averaging.exported != "weights":
-        put_weights(model, load_averages(checkpoint, config.averaging.exported))
+        put_weights(model, load_averages(checkpoint, model, config.averaging.exported))
     model.to(device).requires_grad_(False)
     return Run(
         config=config,

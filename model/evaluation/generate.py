@@ -64,10 +64,10 @@ def _drawn(
     for _ in range(max_tokens):
         start = max(0, len(ids) - model.config.context)
         window = torch.tensor([ids[start:]], device=device)
-        before = torch.tensor([ids[max(0, start - model.look_back) : start]], device=device)
+        seen_before = ids[max(0, start - model.look_back) : start]
+        before = torch.tensor([seen_before], device=device) if seen_before else None
         with torch.inference_mode():
-            hidden = model.trunk(window, before if start else None)
-            logits = model.logits(hidden[0, -1]).double().cpu()
+            logits = model.logits(model.trunk(window, before)[0, -1]).double().cpu()
         allowed = logits.index_fill(0, banned, -torch.inf)
         chosen = _draw(allowed, temperature, top_p, generator)
         yield chosen

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..config import AveragingConfig
 
+KINDS = ("ema", "swa")
 SNAPSHOTS = "snapshots"
 
 
@@ -56,7 +57,8 @@ def exported_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
 
     Until there is a first snapshot, these are its own.
     """
-    means = {"ema": averages.ema, "swa": averages.swa}.get(averages.config.exported, {})
+    exported = averages.config.exported
+    means = getattr(averages, exported) if exported in KINDS else {}
     own = {name: p.detach().clone() for name, p in model.named_parameters() if name in means}
     put_weights(model, means)
     try:
@@ -75,8 +77,7 @@ def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 def averages_to_tensors(averages: Averages) -> dict[str, Tensor]:
     """Return all that a later `averages_from_tensors` needs, as `kind/parameter`."""
-    tensors = {f"ema/{name}": mean for name, mean in averages.ema.items()}
-    tensors |= {f"swa/{name}": mean for name, mean in averages.swa.items()}
+    tensors = {f"{k}/{name}": m for k in KINDS for name, m in getattr(averages, k).items()}
     if averages.snapshots:
         tensors[SNAPSHOTS] = torch.tensor(averages.snapshots)
     return tensors
@@ -89,4 +90,4 @@ def averages_from_tensors(averages: Averages, tensors: Mapping[str, Tensor], dev
         if kind == SNAPSHOTS:
             averages.snapshots = int(tensor)
         else:
-            {"ema": averages.ema, "swa": averages.swa}[kind][name] = tensor.to(device)
+            getattr(averages, kind)[name] = tensor.to(device)

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from spiketok.durable import durable_folder
 from spiketok.errors import SpikeError
 
+from .averaging import KINDS, SNAPSHOTS
+
 FORMAT = 1
 WEIGHTS = "model.safetensors"
 TRAINING = "training.safetensors"
@@ -166,20 +168,28 @@ def load_training(
         torch.cuda.set_rng_state(saved["random/cuda"])
 
 
-def load_averages(folder: Path, kind: str = "") -> Tensors:
+def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
     """Return the means of the weights, as `kind/parameter`; of one kind, by parameter alone.
 
     Raises:
-        SpikeError: the file cannot be read.
+        SpikeError: the file cannot be read, or speaks of parameters that the model does not have.
     """
     path = folder / TRAINING
-    prefix = f"{AVERAGE}/{kind}/" if kind else f"{AVERAGE}/"
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    wanted = {f"{k}/{name}": shape for k in KINDS for name, shape in shapes.items()}
+    wanted[SNAPSHOTS] = torch.Size([])
+    prefix = f"{AVERAGE}/"
     try:
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+            means = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as error:
         raise SpikeError(f"{path}: cannot be read ({error}); {_mend(folder)}") from None
+    for name, mean in means.items():
+        if mean.shape != wanted.get(name):
+            raise SpikeError(f"{path}: {prefix}{name}: fits no parameter of this config")
+    of_kind = f"{kind}/" if kind else ""
+    return {n.removeprefix(of_kind): mean for n, mean in means.items() if n.startswith(of_kind)}
 
 
 def _training_tensors(optimizers: Sequence[torch.optim.Optimizer], model: nn.Module) -> Tensors:

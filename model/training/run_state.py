@@ -131,7 +131,7 @@ def _restore(run: RunState, checkpoint: Path) -> None:
             )
     load_weights(checkpoint, run.model)
     load_training(checkpoint, run.model, run.optimizers)
-    averages_from_tensors(run.averages, load_averages(checkpoint), run.device)
+    averages_from_tensors(run.averages, load_averages(checkpoint, run.model), run.device)
     run.step, run.seconds = state.step, state.seconds
     if (state.samples, state.tokens) != (run.samples, run.tokens):
         raise SpikeError(f"{checkpoint}: samples or tokens do not fit its step; remove it to go on")

@@ -7,7 +7,7 @@ from torch.nn import functional
 from model.assembly import build_model, exported_parameters, training_flops
 from model.blocks import rotary_tables, rotate_part
 from model.transformer import count_parameters
-from tests.model.tiny import VOCAB, golf_config, tiny_config
+from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config
 
 SEPARATOR = 3
 IDS = torch.randint(4, VOCAB, (2, 12), generator=torch.Generator().manual_seed(3))
@@ -86,6 +86,39 @@ def _attention(attention, normed, value, exclusive):
 
 def _norm(x):
     return x / x.square().mean(-1, True).sqrt()
+
+
+FEATURES = [
+    ["golf.query_gain=2"],
+    ["golf.rotary_width=4", "golf.rope_length=6"],
+    ["golf.exclusive_layers=2"],
+    ["golf.mlp_slope=0.5"],
+    ["golf.depth_scale=true"],
+    ["golf.residual_mix=true"],
+    ["golf.skips=true"],
+    ["golf.parallel_layers=1"],
+    ["golf.loop_layers=[0, 1]", "golf.loops=2"],
+    ["golf.bigram_rows=64"],
+    ["golf.smear=true"],
+    ["golf.value_layers=1"],
+    ["golf.value_residual=true"],
+    ["golf.memory_tokens=3"],
+    ["golf.ahead_heads=2"],
+    ["model.logit_softcap=5"],
+]
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature[0])
+def test_no_feature_alone_lets_a_logit_see_what_comes_later(feature):
+    config = tiny_config("golf.loops=1", *feature)
+    model = shaken(build_model(config, VOCAB, separator=SEPARATOR)).double()
+    before = model(IDS)
+    for t in range(11):
+        changed = IDS.clone()
+        changed[:, t + 1 :] = (changed[:, t + 1 :] + 7) % VOCAB
+        torch.testing.assert_close(
+            model(changed)[:, : t + 1], before[:, : t + 1], rtol=0, atol=1e-12
+        )
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -62,7 +62,9 @@ def test_opens_the_weights_that_are_to_be_exported(exported, tokenizer, tmp_path
     opened = load_run(tmp_path)
     checkpoint = newest_checkpoint(tmp_path)
     weights = load_file(checkpoint / "model.safetensors")
-    expected = weights if exported == "weights" else load_averages(checkpoint, exported)
+    expected = (
+        weights if exported == "weights" else load_averages(checkpoint, opened.model, exported)
+    )
     for name, weight in opened.model.state_dict().items():
         assert torch.equal(weight, expected[name])
     windows = next(open_batches(10_000))[0]

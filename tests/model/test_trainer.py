@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from model.assembly import build_model
 from model.training import newest_checkpoint, step
 from model.training.checkpoint import load_averages
 from model.transformer import build_transformer
@@ -267,13 +268,20 @@ def test_a_golf_run_resumes_to_the_same_bytes(stop_at, whole_golf_run, tmp_path)
 
 def test_a_golf_run_keeps_its_means(whole_golf_run):
     checkpoint = newest_checkpoint(whole_golf_run)
-    names = {name.partition("/")[0] for name in load_averages(checkpoint)}
+    model = build_model(golf_config(), VOCAB, separator=3, device="meta")
+    names = {name.partition("/")[0] for name in load_averages(checkpoint, model)}
     assert names == {"ema", "swa", "snapshots"}
     # The rates are at 0.75 and 0.25 of their height in steps 6 and 8, and above 0.8 before.
-    assert load_averages(checkpoint)["snapshots"].item() == 2
-    ema, weights = load_averages(checkpoint, "ema"), load_file(checkpoint / "model.safetensors")
+    assert load_averages(checkpoint, model)["snapshots"].item() == 2
+    ema, weights = (
+        load_averages(checkpoint, model, "ema"),
+        load_file(checkpoint / "model.safetensors"),
+    )
     assert ema.keys() == weights.keys()
     assert not torch.equal(ema["embedding.weight"], weights["embedding.weight"])
+    other = build_model(golf_config("golf.bigram_rows=65"), VOCAB, separator=3, device="meta")
+    with pytest.raises(SpikeError, match=r"average/ema/bigram.table.weight: fits no parameter"):
+        load_averages(checkpoint, other)
 
 
 @pytest.mark.parametrize("memory", [0, 3])

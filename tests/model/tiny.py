@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from model import Config, load_config
 from model.training import TrainResult, train
@@ -71,6 +73,15 @@ def tiny_config(*overrides: str) -> Config:
 
 def golf_config(*overrides: str) -> Config:
     return tiny_config(*GOLF, *overrides)
+
+
+def shaken(model: nn.Module) -> Any:
+    """Move every weight a little, so that nothing is zero; the model is not to be trained."""
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return model.requires_grad_(False)
 
 
 def open_batches(samples: int) -> Iterator[tuple[np.ndarray, None]]:
