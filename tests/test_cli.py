@@ -128,6 +128,23 @@ def test_eval_counts_bytes_of_the_files_and_divides_by_them(line, folder):
     assert 0 < score["nats_separators"] < score["nats"]
 
 
+def test_a_golf_model_trains_scores_and_writes(line, tiny, tmp_path):
+    run_folder = str(tmp_path / "golf")
+    arguments = ["--config", "memory-golf-tiny", *tiny, "--out", run_folder]
+    status, output, errors = line("train", *arguments, "--json", "--quiet")
+    assert (status, errors) == (0, "")
+    jsonschema.validate(json.loads(output), SCHEMAS["train"])
+    scores = [
+        json.loads(line("eval", run_folder, "--text", "held.txt", *windows, "--json")[1])
+        for windows in (["--context", "16", "--stride", "4"], ["--stride", "32"])
+    ]
+    assert [score["context"] for score in scores] == [16, 32]
+    assert scores[0]["tokens"] == scores[1]["tokens"] > 32
+    assert scores[0]["nats"] != scores[1]["nats"]
+    status, output, _ = line("generate", run_folder, "the", "--tokens", "40", "--json")
+    assert len(json.loads(output)["ids"]) > 0
+
+
 def test_generate_depends_on_the_seed_alone(line):
     outputs = [
         line("generate", "runs/base", "the", "--tokens", "30", "--seed", seed)[1]
