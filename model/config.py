@@ -1,10 +1,14 @@
 """Says what to train: the sections and keys of a configuration, their units and legal ranges.
 
-The presets' `base.toml` holds the value of every key and the reason for it. Loading and the checks
-that need more than one key are in `configuration_file.py`.
+The presets' `base.toml` holds the value of every key and the reason for it; the sections `[golf]`
+and `[averaging]`, which not every configuration has, are explained by `bese-golf.toml`. Loading and
+the checks that need more than one key are in `configuration_file.py`.
+
+A key that has a default here came later than the others. Its default is how things were before, and
+it is written only where it differs, so that fingerprints of older configurations stay.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
@@ -42,6 +46,55 @@ class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     """Number of token ids; 0 to take it from the data."""
 
 
+class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What the golf family adds to the shape of the transformer; every default is off."""
+
+    query_gain: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+    """Factor of the queries at the start, which each head then learns."""
+    rotary_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=2)] = 0
+    """Numbers of a head that turn with the position; 0 for all."""
+    rope_length: CountOrZero = 0
+    """Tokens that `model.rope_base` is meant for; longer contexts enlarge it. 0 for any."""
+    exclusive_layers: CountOrZero = 0
+    """Layers, the last ones, whose attention leaves out a token's own value."""
+    mlp_slope: Fraction = 0.0
+    """Slope of the activation below zero, before it is squared."""
+    depth_scale: bool = False
+    """Whether layer i (from 0) reads its norms times 1 / √(i + 1)."""
+    residual_mix: bool = False
+    """Whether each layer mixes the first embedding in."""
+    skips: bool = False
+    """Whether late layers read the outputs of early ones, in reverse."""
+    parallel_layers: CountOrZero = 0
+    """Layers, the last ones, with attention and feed-forward network side by side."""
+    loop_layers: tuple[CountOrZero, ...] = ()
+    """Layers, one after the other, that run several times; counted from 0."""
+    loops: Annotated[int, Meta(ge=1, le=100)] = 1
+    """How many times they run."""
+    loop_from: Fraction = 0.0
+    """Share of the training after which they do; before it they run once."""
+    bigram_rows: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    """Rows of the table of hashed pairs of tokens; 0 for none, else at least 2."""
+    bigram_width: Count = 128
+    """Numbers in such a row."""
+    smear: bool = False
+    """Whether embeddings are blended with the one before."""
+    value_layers: CountOrZero = 0
+    """Layers, the last ones, whose values get an embedding of the token."""
+    value_width: Count = 128
+    """Numbers in a row of that embedding's table."""
+    value_residual: bool = False
+    """Whether the first layer's values are mixed into those of the others."""
+    memory_tokens: CountOrZero = 0
+    """Learned rows before the text; in training they take the place of as many tokens."""
+    ahead_heads: Annotated[int, Meta(ge=0, le=16)] = 0
+    """Heads that predict tokens further ahead, for training only."""
+    ahead_weight: Annotated[float, Meta(ge=0, le=100)] = 0.2
+    """Weight of their mean loss; it falls with the learning rates."""
+    projection_gain: Annotated[float, Meta(gt=0, le=100)] = 1.0
+    """Size at the start of the projections behind the narrow tables."""
+
+
 class DataConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """What to train on."""
 
@@ -76,7 +129,9 @@ class TrainConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     """Steps from one line of metrics to the next."""
 
 
-class OptimizerConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class OptimizerConfig(
+    Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
+):
     """Which update rule moves which tensors, and how far."""
 
     muon: bool
@@ -93,17 +148,52 @@ class OptimizerConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     """Shares of the old mean and the old mean square of the gradient kept at each step."""
     adamw_weight_decay: Fraction
     """The same as `muon_weight_decay`, for matrices and tables that AdamW trains."""
+    muon_momentum_start: BelowOne = 0.0
+    """Momentum of the first step, where `muon_momentum_warmup` is not 0."""
+    muon_momentum_warmup: CountOrZero = 0
+    """Steps in which the momentum goes from its start to its height."""
+    vector_learning_rate: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    """The same as `adamw_learning_rate`, for vectors and small projections; 0 for the same."""
+    vector_weight_decay: Fraction = 0.0
+    """The same as `adamw_weight_decay`, for vectors and small projections."""
+    ahead_learning_rate: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    """The same as `adamw_learning_rate`, for the heads that look ahead; 0 for the same."""
 
 
-class ScheduleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class ScheduleConfig(
+    Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
+):
     """How the learning rates rise, stay and fall."""
 
     warmup_fraction: Fraction
-    """Share of the steps in which the rates rise from zero."""
+    """Share of the training in which the rates rise from zero."""
     decay_fraction: Fraction
-    """Share of the steps, the last ones, in which the rates fall."""
+    """Share of the training, its end, in which the rates fall."""
     final_ratio: Fraction
     """What the rates fall to, as a share of their full height."""
+    seconds: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
+    """Seconds of training, validation apart, after which it ends; 0 to count steps alone."""
+    decay_steps: CountOrZero = 0
+    """Length of the fall in steps, or in mean step times; 0 to go by `decay_fraction`."""
+    decay_shape: Literal["linear", "cosine", "adaptive-cosine"] = "linear"
+    """How the rates fall; `adaptive-cosine` first lets them rise to `adaptive_peak` times."""
+    adaptive_peak: Annotated[float, Meta(ge=1, le=100)] = 3.0
+    """What `adaptive-cosine` multiplies the rates by after 0.3 of the fall."""
+
+
+class AveragingConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Which means of the weights over the steps are kept, and which weights are used."""
+
+    ema_decay: BelowOne = 0.0
+    """Share of the old mean kept by the exponential mean at each turn; 0 for none."""
+    ema_every: Count = 1
+    """Steps from one turn to the next."""
+    swa_every: CountOrZero = 0
+    """Steps between the snapshots of the plain mean; 0 for none."""
+    swa_below: Fraction = 1.0
+    """Share of the full learning rates at which snapshots begin; 1 for all (Polyak's mean)."""
+    exported: Literal["weights", "ema", "swa"] = "weights"
+    """What is validated, sampled, scored and exported."""
 
 
 class ValidationConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -135,8 +225,11 @@ class CheckpointConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Newest checkpoints to keep."""
 
 
-class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A complete configuration; one attribute per section of the file."""
+class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+    """A complete configuration; one attribute per section of the file.
+
+    With a section `[golf]` the model is of the golf family, else it is the plain transformer.
+    """
 
     model: ModelConfig
     data: DataConfig
@@ -146,3 +239,20 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     validation: ValidationConfig
     sample: SampleConfig
     checkpoint: CheckpointConfig
+    averaging: AveragingConfig | None = None
+    golf: GolfConfig | None = None
+
+
+def keys_of(section: str) -> tuple[str, ...]:
+    """Return the keys of a section.
+
+    >>> keys_of("checkpoint")
+    ('every', 'keep')
+    """
+    hint = get_type_hints(Config)[section]
+    fields: tuple[str, ...] = next(
+        kind.__struct_fields__
+        for kind in (hint, *get_args(hint))
+        if hasattr(kind, "__struct_fields__")
+    )
+    return fields

@@ -9,6 +9,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import tomli_w
 
 from spiketok.errors import SpikeError
 
-from .config import Config
+from .config import Config, GolfConfig, keys_of
 
 Sections = dict[str, dict[str, Any]]
 
@@ -47,10 +48,27 @@ def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
 def dump_config(config: Config) -> str:
     """Write a configuration as TOML: every key, in the order of `Config`.
 
+    Later keys, those with a default in `config.py`, are written only where they differ from it.
+
     >>> dump_config(load_config("base")).startswith("[model]")
     True
     """
-    return tomli_w.dumps(msgspec.to_builtins(config))
+    return tomli_w.dumps(_written(config))
+
+
+def _written(struct: msgspec.Struct) -> Sections:
+    """Return a struct's keys and values without those to be left out.
+
+    The option `omit_defaults` of msgspec knows defaults by identity; a number equal to one is one.
+    """
+    written = {}
+    for field in msgspec.structs.fields(struct):
+        value = getattr(struct, field.name)
+        if isinstance(value, msgspec.Struct):
+            value = _written(value)
+        if field.required or not struct.__struct_config__.omit_defaults or value != field.default:
+            written[field.name] = value
+    return written
 
 
 def config_fingerprint(config: Config) -> str:
@@ -114,14 +132,15 @@ def _parse_override(override: str) -> Sections:
 
 
 def _merge(sections: Sections, changes: Sections, origin: str) -> None:
-    """Lay `changes` over `sections`, refusing what `sections`, which is complete, does not have."""
+    """Lay `changes` over `sections`, refusing sections and keys that do not exist."""
     for section, keys in changes.items():
-        _check_known(section, sections, origin, section)
+        _check_known(section, Config.__struct_fields__, origin, section)
         if not isinstance(keys, dict):
             raise SpikeError(f"{origin}: {section}: expected a table, [{section}]")
+        merged = sections.setdefault(section, {})
         for key, value in keys.items():
-            _check_known(key, sections[section], origin, f"{section}.{key}")
-            sections[section][key] = value
+            _check_known(key, keys_of(section), origin, f"{section}.{key}")
+            merged[key] = value
 
 
 def _check_known(name: str, known: Iterable[str], origin: str, place: str) -> None:
@@ -146,15 +165,50 @@ def _checked(sections: Sections, origin: str) -> Config:
     """Check types, ranges and the rules that hold between keys."""
     config = _check_types(sections, origin)
     model, train, schedule = config.model, config.train, config.schedule
-    problems = {
+    problems: dict[str, str | bool | int] = {
         "model.heads": model.heads % model.kv_heads
         and f"{model.heads} is no multiple of model.kv_heads = {model.kv_heads}",
         "train.batch": train.batch % train.micro_batch
         and f"{train.batch} is no multiple of train.micro_batch = {train.micro_batch}",
         "schedule.decay_fraction": schedule.warmup_fraction + schedule.decay_fraction > 1
         and "more than 1 together with schedule.warmup_fraction",
+        "averaging.exported": _missing_mean(config),
     }
+    if config.golf:
+        problems |= _golf_problems(config, config.golf)
     for place, problem in problems.items():
         if problem:
             raise SpikeError(f"{origin}: {place}: {problem}")
     return config
+
+
+def _missing_mean(config: Config) -> str | bool:
+    """Say that the mean to be exported is not kept."""
+    kept = config.averaging
+    if kept is None:
+        return False
+    wanted = {"ema": ("ema_decay", kept.ema_decay), "swa": ("swa_every", kept.swa_every)}
+    key, value = wanted.get(kept.exported, ("", 1))
+    return not value and f"{kept.exported}, but averaging.{key} is 0"
+
+
+def _golf_problems(config: Config, golf: GolfConfig) -> dict[str, str | bool | int]:
+    """Return what is wrong between the keys of a golf model, per place."""
+    model, loop = config.model, golf.loop_layers
+    problems: dict[str, str | bool | int] = {
+        "model.tied_embeddings": not model.tied_embeddings and "the golf family ties its tables",
+        "golf.rotary_width": golf.rotary_width > model.head_width
+        and f"{golf.rotary_width} is more than model.head_width = {model.head_width}",
+        "golf.loop_layers": any(after != layer + 1 for layer, after in pairwise(loop))
+        and "layers that follow one another are needed",
+        "golf.bigram_rows": golf.bigram_rows == 1 and "0 or at least 2 are needed",
+        "golf.memory_tokens": golf.memory_tokens >= model.context
+        and f"{golf.memory_tokens} leave nothing of model.context = {model.context}",
+    }
+    for key in ("exclusive_layers", "parallel_layers", "value_layers"):
+        problems[f"golf.{key}"] = getattr(golf, key) > model.layers and (
+            f"more than model.layers = {model.layers}"
+        )
+    if loop and max(loop) >= model.layers:
+        problems["golf.loop_layers"] = f"{max(loop)} is past the last layer, {model.layers - 1}"
+    return problems

@@ -12,11 +12,12 @@ from spiketok import Tokenizer
 from spiketok.durable import make_folder, write_durably
 from spiketok.errors import SpikeError
 
+from .assembly import Model, build_model
 from .config import Config
 from .configuration_file import config_fingerprint, dump_config, load_config
-from .training.checkpoint import load_weights, newest_checkpoint, read_state
+from .training.averaging import put_weights
+from .training.checkpoint import load_averages, load_weights, newest_checkpoint, read_state
 from .training.run_state import METRICS
-from .transformer import Transformer, build_transformer
 
 FORMAT = 1
 CONFIG = "config.toml"
@@ -38,10 +39,10 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A trained model with what is needed to use it."""
+    """A trained model, with the weights that are to be exported, and what is needed to use it."""
 
     config: Config
-    model: Transformer
+    model: Model
     tokenizer: Tokenizer
     step: int
     fingerprints: dict[str, str]
@@ -107,8 +108,10 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
             raise SpikeError(f"{checkpoint}: its {what} is not that of {folder}; restore the file")
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
         raise SpikeError(f"{folder / TOKENIZER}: not the tokenizer that the run was made with")
-    model = build_transformer(config.model, tokenizer.vocab_size)
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator)
     load_weights(checkpoint, model)
+    if config.averaging and config.averaging.exported != "weights":
+        put_weights(model, load_averages(checkpoint, model, config.averaging.exported))
     model.to(device).requires_grad_(False)
     return Run(
         config=config,

@@ -7,7 +7,7 @@ queries and keys, SwiGLU, no biases, and one table for input and output where `t
 import torch
 from torch import Tensor, nn
 
-from .blocks import Attention, FeedForward, rotary_tables
+from .blocks import Attention, FeedForward, rotary_tables, softcap
 from .config import ModelConfig
 
 NORM_EPS = 1e-6
@@ -41,6 +41,7 @@ class Transformer(nn.Module):
 
     cosines: Tensor
     sines: Tensor
+    look_back = 0  # tokens before a window on which its embeddings depend
 
     def __init__(self, config: ModelConfig, vocab_size: int) -> None:
         super().__init__()
@@ -60,8 +61,11 @@ class Transformer(nn.Module):
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1."""
         return self.logits(self.trunk(ids))
 
-    def trunk(self, ids: Tensor) -> Tensor:
-        """Map ids [B, T] to the normed residual stream [B, T, D] before the output layer."""
+    def trunk(self, ids: Tensor, before: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Map ids [B, T] to the normed residual stream [B, T, D] before the output layer.
+
+        What stands `before` is no concern of this family, which looks back by attention alone.
+        """
         cosines, sines = self.cosines[: ids.shape[1]], self.sines[: ids.shape[1]]
         stream = self.embedding(ids)
         for block in self.blocks:
@@ -73,8 +77,7 @@ class Transformer(nn.Module):
         """Map [..., D] to logits [..., V]."""
         weight = self.embedding.weight if self.head is None else self.head.weight
         logits = nn.functional.linear(normed, weight)
-        cap = self.config.logit_softcap
-        return cap * torch.tanh(logits / cap) if cap else logits
+        return softcap(logits, self.config.logit_softcap)
 
 
 def build_transformer(

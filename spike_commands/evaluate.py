@@ -45,6 +45,13 @@ device_option = click.option(
 @click.option("--parse-markers", is_flag=True, help="--chat: as for spike shard.")
 @click.argument("more", nargs=-1, metavar="", type=PATH)
 @click.option(
+    "--context",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Tokens in a window. 0: as many as the model was trained with.",
+)
+@click.option(
     "--stride",
     type=click.IntRange(0),
     default=0,
@@ -60,6 +67,7 @@ def evaluate(
     chats: tuple[Path, ...],
     more: tuple[Path, ...],
     parse_markers: bool,
+    context: int,
     stride: int,
     device: str,
     as_json: bool,
@@ -75,6 +83,7 @@ def evaluate(
     Examples:
       spike eval runs/base --text book.txt
       spike eval runs/base --text one.txt two.txt --stride 64 --json
+      spike eval runs/memory-golf --text book.txt --context 1024 --stride 128
       spike eval runs/chat --chat conversations.jsonl
     """
     if bool(texts) == bool(chats):
@@ -86,7 +95,7 @@ def evaluate(
     from model.training.device import choose_device
 
     loaded = load_run(run, choose_device(device))
-    context = loaded.config.model.context
+    context = context or loaded.config.model.context
     stride = stride or max(1, context // 2)
     windows = {"context": context, "stride": stride}
     if texts:

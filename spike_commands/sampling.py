@@ -5,12 +5,12 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from model.transformer import Transformer
+    from model.assembly import Model
     from spiketok import Tokenizer
 
 
 def continue_prompt(
-    model: "Transformer",
+    model: "Model",
     tokenizer: "Tokenizer",
     prompt: bytes,
     tokens: int,

@@ -21,10 +21,10 @@ from .signals import stop_on_signals
 
 if TYPE_CHECKING:
     from model import Config
+    from model.assembly import Model
     from model.training.metrics import Metrics
     from model.training.step import Batch
     from model.training.trainer import Progress
-    from model.transformer import Transformer
     from spiketok import Tokenizer
 
 # A shell adds this to the number of the signal that ended a process.
@@ -115,7 +115,8 @@ def chosen_run(
 
 def dry_run_numbers(config: "Config", data_folder: Path) -> dict[str, Any]:
     """Count parameters and work without giving the model any memory."""
-    from model.transformer import build_transformer, count_parameters, flops_per_token
+    from model.assembly import build_model, exported_parameters, training_flops
+    from model.transformer import count_parameters
     from spiketok.errors import SpikeError
 
     vocab_size = config.model.vocab_size
@@ -126,12 +127,13 @@ def dry_run_numbers(config: "Config", data_folder: Path) -> dict[str, Any]:
             f"model.vocab_size is 0, to follow the data, but there is no {data_folder}; "
             "use --data or --set model.vocab_size=16512"
         )
-    model = build_transformer(config.model, vocab_size, device="meta")
+    model = build_model(config, vocab_size, separator=0, device="meta")
     return {
         "parameters": count_parameters(model),
+        "exported_parameters": exported_parameters(model),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "tokens": config.train.steps * config.train.batch * config.model.context,
-        "flops_per_token": flops_per_token(model),
+        "flops_per_token": training_flops(model),
         "vocab_size": vocab_size,
     }
 
@@ -190,6 +192,7 @@ def run_training(
             byte_lengths=tokenizer.byte_lengths,
             score_name=tokenizer.score_name,
             vocab_size=vocab_size,
+            separator=tokenizer.separator,
             lineage=fingerprints,
             resume=resuming,
             report=lambda progress: tell(progress, tokenizer.score_name, show, quiet),
@@ -201,7 +204,7 @@ def run_training(
         "tokens": result.step * batch * length,
         **reached(result.metrics, tokenizer.score_name, masked=stream.masked),
         "seconds": time.monotonic() - started,
-        "stopped": result.step < config.train.steps,
+        "stopped": not result.finished,
         "signal": signals.received,
     }
 
@@ -277,7 +280,7 @@ def tell(progress: "Progress", score_name: str, show: Report, quiet: bool) -> No
         remark(f"step {progress.step:>6}: {progress.sample!r}", quiet)
 
 
-def write_sample(config: "Config", model: "Transformer", tokenizer: "Tokenizer") -> str:
+def write_sample(config: "Config", model: "Model", tokenizer: "Tokenizer") -> str:
     """Let the model continue the configured prompt."""
     from .sampling import continue_prompt
 

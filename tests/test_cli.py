@@ -50,7 +50,21 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("data-document", ["data", "inspect", "data", "--document", "3"]),
         ("data-verify", ["data", "verify", "data"]),
         ("train-dry-run", ["train", "--config", "base", "TINY", "--dry-run"]),
-        ("eval", ["eval", "runs/base", "--text", "held.txt", "held.txt", "--stride", "8"]),
+        ("train-dry-run", ["train", "--config", "memory-golf", "--data", "none", "--dry-run"]),
+        (
+            "eval",
+            [
+                "eval",
+                "runs/base",
+                "--text",
+                "held.txt",
+                "held.txt",
+                "--stride",
+                "8",
+                "--context",
+                "9",
+            ],
+        ),
         ("generate", ["generate", "runs/base", "the", "--tokens", "5", "--seed", "3"]),
     ],
 )
@@ -112,6 +126,23 @@ def test_eval_counts_bytes_of_the_files_and_divides_by_them(line, folder):
     assert score["bytes"] == size
     assert score["bits_per_byte"] == pytest.approx(score["nats"] / 0.6931471805599453 / size)
     assert 0 < score["nats_separators"] < score["nats"]
+
+
+def test_a_golf_model_trains_scores_and_writes(line, tiny, tmp_path):
+    run_folder = str(tmp_path / "golf")
+    arguments = ["--config", "memory-golf-tiny", *tiny, "--out", run_folder]
+    status, output, errors = line("train", *arguments, "--json", "--quiet")
+    assert (status, errors) == (0, "")
+    jsonschema.validate(json.loads(output), SCHEMAS["train"])
+    scores = [
+        json.loads(line("eval", run_folder, "--text", "held.txt", *windows, "--json")[1])
+        for windows in (["--context", "16", "--stride", "4"], ["--stride", "32"])
+    ]
+    assert [score["context"] for score in scores] == [16, 32]
+    assert scores[0]["tokens"] == scores[1]["tokens"] > 32
+    assert scores[0]["nats"] != scores[1]["nats"]
+    status, output, _ = line("generate", run_folder, "the", "--tokens", "40", "--json")
+    assert len(json.loads(output)["ids"]) > 0
 
 
 def test_generate_depends_on_the_seed_alone(line):

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from spiketok.errors import SpikeError
 
-from ..transformer import Transformer
+from ..assembly import Model
 
 # Positions whose logits are held at a time: on CPUs little enough to be reused by the allocator.
 ROWS_ON_CPU = 128
@@ -50,7 +50,7 @@ class Score:
 
 
 def score_documents(
-    model: Transformer,
+    model: Model,
     documents: Iterable[tuple[NDArray[np.integer], int]],
     *,
     separator: int,
@@ -86,7 +86,7 @@ def score_documents(
 
 
 def score_replies(
-    model: Transformer,
+    model: Model,
     conversations: Iterable[tuple[NDArray[np.integer], NDArray[np.bool_], int]],
     *,
     separator: int,
@@ -115,7 +115,7 @@ def score_replies(
 
 
 def _score(
-    model: Transformer,
+    model: Model,
     documents: Iterable[_Document],
     *,
     separator: int,
@@ -131,7 +131,7 @@ def _score(
         )
     nats = nats_separators = 0.0
     tokens = passed = n_bytes = n_documents = 0
-    windows = _windows(documents, separator, context, stride)
+    windows = _windows(documents, separator, context, stride, model.look_back)
     while batch := list(islice(windows, batch_windows)):
         fresh = _fresh_nats(model, batch, separator)
         nats += sum(float(part.sum()) for part in fresh)
@@ -154,7 +154,7 @@ def _score(
 
 
 def validation_score(
-    model: Transformer,
+    model: Model,
     windows: NDArray[np.integer],
     byte_lengths: NDArray[np.int64],
     *,
@@ -198,11 +198,15 @@ class _Window:
     """Of the last targets, those that are in no window before, which are scored."""
     text_bytes: int | None
     """The document's bytes in its last window, and None in those before."""
+    before: NDArray[np.int64]
+    """As many ids before the inputs as the model's embeddings look back on."""
 
 
 def _windows(
-    documents: Iterable[_Document], separator: int, context: int, stride: int
+    documents: Iterable[_Document], separator: int, context: int, stride: int, look_back: int
 ) -> Iterator[_Window]:
+    # Nothing looks back over a separator, so more of them stand well for what is not there.
+    nothing = np.full(look_back, separator)
     for ids, counted, text_bytes in documents:
         stream = np.concatenate([[separator], ids.astype(np.int64), [separator]])
         targets = len(stream) - 1
@@ -211,13 +215,17 @@ def _windows(
             stop = min(scored + (stride if scored else context), targets)
             start = max(0, stop - context)
             last = stop == targets
+            before = np.concatenate([nothing, stream[max(0, start - look_back) : start]])
             yield _Window(
-                stream[start : stop + 1], counted[scored:stop], text_bytes if last else None
+                stream[start : stop + 1],
+                counted[scored:stop],
+                text_bytes if last else None,
+                before[len(before) - look_back :],
             )
             scored = stop
 
 
-def _fresh_nats(model: Transformer, batch: list[_Window], padding: int) -> list[Tensor]:
+def _fresh_nats(model: Model, batch: list[_Window], padding: int) -> list[Tensor]:
     """Return, per window, the nats of its targets that are scored, float64."""
     length = max(len(window.stream) for window in batch)
     ids = np.full((len(batch), length), padding, np.int64)
@@ -233,12 +241,15 @@ def _fresh_nats(model: Transformer, batch: list[_Window], padding: int) -> list[
         )
     device = model.embedding.weight.device
     tokens, mask = torch.from_numpy(ids).to(device), torch.from_numpy(fresh).to(device)
+    before = None
+    if model.look_back:
+        before = torch.from_numpy(np.stack([window.before for window in batch])).to(device)
     with torch.inference_mode():
-        nats = _nats(model, model.trunk(tokens[:, :-1])[mask], tokens[:, 1:][mask])
+        nats = _nats(model, model.trunk(tokens[:, :-1], before)[mask], tokens[:, 1:][mask])
     return list(torch.split(nats.cpu(), [int(window.counted.sum()) for window in batch]))
 
 
-def _nats(model: Transformer, hidden: Tensor, targets: Tensor) -> Tensor:
+def _nats(model: Model, hidden: Tensor, targets: Tensor) -> Tensor:
     """Return −ln p of targets [N] after hidden rows [N, D], as float64 [N]."""
     rows = ROWS_ON_CUDA if hidden.is_cuda else ROWS_ON_CPU
     pieces = zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)

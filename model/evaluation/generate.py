@@ -7,11 +7,11 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError
 
-from ..transformer import Transformer
+from ..assembly import Model
 
 
 def generate(
-    model: Transformer,
+    model: Model,
     prompt_ids: Sequence[int],
     *,
     max_tokens: int,
@@ -48,7 +48,7 @@ def generate(
 
 
 def _drawn(
-    model: Transformer,
+    model: Model,
     prompt_ids: Sequence[int],
     max_tokens: int,
     temperature: float,
@@ -62,9 +62,12 @@ def _drawn(
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
     ids = list(prompt_ids)
     for _ in range(max_tokens):
-        window = torch.tensor([ids[-model.config.context :]], device=device)
+        start = max(0, len(ids) - model.config.context)
+        window = torch.tensor([ids[start:]], device=device)
+        seen_before = ids[max(0, start - model.look_back) : start]
+        before = torch.tensor([seen_before], device=device) if seen_before else None
         with torch.inference_mode():
-            logits = model.logits(model.trunk(window)[0, -1]).double().cpu()
+            logits = model.logits(model.trunk(window, before)[0, -1]).double().cpu()
         allowed = logits.index_fill(0, banned, -torch.inf)
         chosen = _draw(allowed, temperature, top_p, generator)
         yield chosen

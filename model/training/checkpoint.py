@@ -13,22 +13,25 @@ from typing import Annotated
 import msgspec
 import torch
 from msgspec import Meta
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from spiketok.durable import durable_folder
 from spiketok.errors import SpikeError
 
+from .averaging import KINDS, SNAPSHOTS
+
 FORMAT = 1
 WEIGHTS = "model.safetensors"
 TRAINING = "training.safetensors"
 STATE = "state.json"
+AVERAGE = "average"
 Count = Annotated[int, Meta(ge=0)]
 Tensors = dict[str, Tensor]
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `state.json` says."""
 
     format: int
@@ -42,6 +45,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """`config` and what the caller named: tokenizer, data."""
     sha256: dict[str, str]
     """File name → digest, of the two files beside this one."""
+    seconds: Annotated[float, Meta(ge=0)] | None = None
+    """Seconds of training, where these measure the run."""
 
 
 def checkpoint_folder(run_folder: Path, step: int) -> Path:
@@ -64,10 +69,12 @@ def save_checkpoint(
     run_folder: Path,
     model: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
+    averages: Mapping[str, Tensor],
     *,
     step: int,
     samples: int,
     tokens: int,
+    seconds: float | None,
     fingerprints: Mapping[str, str],
     keep: int,
 ) -> Path:
@@ -80,7 +87,9 @@ def save_checkpoint(
     if not target.exists():
         with durable_folder(target) as folder:
             _save(_on_cpu(model.state_dict()), folder / WEIGHTS, target)
-            _save(_on_cpu(_training_tensors(optimizers, model)), folder / TRAINING, target)
+            training = _training_tensors(optimizers, model)
+            training |= {f"{AVERAGE}/{name}": mean for name, mean in averages.items()}
+            _save(_on_cpu(training), folder / TRAINING, target)
             state = State(
                 format=FORMAT,
                 step=step,
@@ -88,6 +97,7 @@ def save_checkpoint(
                 tokens=tokens,
                 fingerprints=dict(fingerprints),
                 sha256={name: _sha256(folder / name) for name in (WEIGHTS, TRAINING)},
+                seconds=seconds,
             )
             text = msgspec.json.format(msgspec.json.encode(state), indent=2)
             (folder / STATE).write_bytes(text + b"\n")
@@ -146,7 +156,7 @@ def load_training(
     owners = {id(p): o for o in optimizers for g in o.param_groups for p in g["params"]}
     for key, tensor in saved.items():
         kind, _, slot = key.partition("/")
-        if kind == "random":
+        if kind in ("random", AVERAGE):
             continue
         parameter = parameters.get(kind)
         if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
@@ -156,6 +166,30 @@ def load_training(
         torch.set_rng_state(saved["random/cpu"])
     if "random/cuda" in saved and torch.cuda.is_available():
         torch.cuda.set_rng_state(saved["random/cuda"])
+
+
+def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
+    """Return the means of the weights, as `kind/parameter`; of one kind, by parameter alone.
+
+    Raises:
+        SpikeError: the file cannot be read, or speaks of parameters that the model does not have.
+    """
+    path = folder / TRAINING
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    wanted = {f"{k}/{name}": shape for k in KINDS for name, shape in shapes.items()}
+    wanted[SNAPSHOTS] = torch.Size([])
+    prefix = f"{AVERAGE}/"
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+            means = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as error:
+        raise SpikeError(f"{path}: cannot be read ({error}); {_mend(folder)}") from None
+    for name, mean in means.items():
+        if mean.shape != wanted.get(name):
+            raise SpikeError(f"{path}: {prefix}{name}: fits no parameter of this config")
+    of_kind = f"{kind}/" if kind else ""
+    return {n.removeprefix(of_kind): mean for n, mean in means.items() if n.startswith(of_kind)}
 
 
 def _training_tensors(optimizers: Sequence[torch.optim.Optimizer], model: nn.Module) -> Tensors:

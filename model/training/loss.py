@@ -9,14 +9,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..transformer import Transformer
+from ..assembly import Model
+from ..blocks import IGNORED, AheadHeads, ahead_targets, softcap
 
 ROWS_ON_CPU = 256
 ROWS_ON_CUDA = 8192
 
 
 def backward_of_loss(
-    model: Transformer, normed: Tensor, targets: Tensor, count: int, mask: Tensor | None = None
+    model: Model,
+    normed: Tensor,
+    targets: Tensor,
+    count: int,
+    mask: Tensor | None = None,
+    ahead: AheadHeads | None = None,
+    ahead_weight: float = 0.0,
 ) -> Tensor:
     """Add the gradient of (sum of cross-entropies) / `count` to every parameter's gradient.
 
@@ -26,22 +33,34 @@ def backward_of_loss(
         targets: ids [B, T], int64.
         count: what to divide by: the targets of the whole step, those outside the mask left out.
         mask: bool [B, T], the targets that count; None: all.
+        ahead: heads that predict what comes after the targets.
+        ahead_weight: weight of the mean of these heads' losses, which the gradient has too.
 
     Returns:
-        The sum of the cross-entropies, in nats, float64, a scalar on the device of `normed`.
+        The sum of the cross-entropies of the targets, in nats, float64, a scalar on the device of
+        `normed`.
     """
     rows = ROWS_ON_CUDA if normed.is_cuda else ROWS_ON_CPU
-    normed, targets = normed.flatten(0, 1), targets.flatten()
+    heads = len(ahead.heads) if ahead is not None else 0
+    wanted = torch.stack([targets, *ahead_targets(targets, heads, mask)], dim=-1).flatten(0, 1)
+    normed = normed.flatten(0, 1)
     if mask is not None:
         # The output layer, the larger part of a small model, sees only what counts.
         chosen = mask.flatten()
-        normed, targets = normed[chosen], targets[chosen]
+        normed, wanted = normed[chosen], wanted[chosen]
     slices = [piece.requires_grad_() for piece in torch.split(normed.detach(), rows)]
     nats = torch.zeros((), dtype=torch.float64, device=normed.device)
-    for piece, wanted in zip(slices, torch.split(targets, rows), strict=True):
-        loss = functional.cross_entropy(model.logits(piece), wanted, reduction="sum")
-        (loss / count).backward()  # type: ignore[no-untyped-call]
+    for piece, next_ids in zip(slices, torch.split(wanted, rows), strict=True):
+        loss = functional.cross_entropy(model.logits(piece), next_ids[:, 0], reduction="sum")
         nats += loss.detach()
+        if ahead is not None:
+            cap = model.config.logit_softcap
+            for logits, further in zip(ahead(piece), next_ids.T[1:], strict=True):
+                share = functional.cross_entropy(
+                    softcap(logits, cap), further, reduction="sum", ignore_index=IGNORED
+                )
+                loss = loss + ahead_weight / heads * share
+        (loss / count).backward()  # type: ignore[no-untyped-call]
     gradients = [piece.grad for piece in slices if piece.grad is not None]
     normed.backward(torch.cat(gradients))  # type: ignore[no-untyped-call]
     return nats

@@ -60,6 +60,9 @@ class Muon(torch.optim.Optimizer):
             "momentum": momentum,
             "ns_steps": ns_steps,
             "ns_dtype": ns_dtype,
+            # What to multiply the buffer, a weighted mean, by before a step whose momentum is
+            # another: (1 - m) / (1 - m before) keeps it in step with the sum it stands for.
+            "rescale": 1.0,
         }
         super().__init__(params, defaults)
 
@@ -84,7 +87,10 @@ class Muon(torch.optim.Optimizer):
             state = self.state[matrix]
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(matrix)
-            buffer = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
+            buffer = state["momentum_buffer"]
+            if group["rescale"] != 1.0:
+                buffer.mul_(group["rescale"])
+            buffer.lerp_(matrix.grad, 1 - momentum)
             ahead.append(buffer.lerp(matrix.grad, 1 - momentum))
         on_cuda = matrices[0].device.type == "cuda"
         dtype = group["ns_dtype"] or (torch.bfloat16 if on_cuda else torch.float32)

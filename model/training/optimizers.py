@@ -1,36 +1,45 @@
-"""Decides which optimiser moves which tensor.
+"""Decides which optimiser moves which tensor, how far, and with what momentum.
 
 Matrices inside the blocks go to Muon; the tables, whose rows are used one at a time, and the
-vectors go to AdamW. Weight decay leaves vectors alone.
+vectors go to AdamW. Weight decay leaves memory tokens alone and, unless it is asked for, vectors.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import torch
 
+from ..assembly import Model
 from ..config import OptimizerConfig
-from ..transformer import Transformer
 from .muon import Muon
 
+Role: TypeAlias = Literal["matrix", "table", "vector", "memory", "ahead"]
 
-def build_optimizers(model: Transformer, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+
+def build_optimizers(model: Model, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
     """Return AdamW and, where `config.muon`, Muon; between them each parameter exactly once."""
-    matrices = [p for p in model.blocks.parameters() if p.ndim == 2] if config.muon else []
-    taken = {id(matrix) for matrix in matrices}
-    rest = [p for p in model.parameters() if id(p) not in taken]
-    adamw = torch.optim.AdamW(
-        [
-            {"params": [p for p in rest if p.ndim > 1], "weight_decay": config.adamw_weight_decay},
-            {"params": [p for p in rest if p.ndim == 1], "weight_decay": 0.0},
-        ],
-        lr=config.adamw_learning_rate,
-        betas=config.adamw_betas,
-        fused=True,
-    )
-    if not matrices:
+    of_role: dict[Role, list[torch.nn.Parameter]] = defaultdict(list)
+    for name, parameter in model.named_parameters():
+        role = role_of(name, parameter)
+        of_role["table" if role == "matrix" and not config.muon else role].append(parameter)
+    table_rate, decay = config.adamw_learning_rate, config.adamw_weight_decay
+    settings: dict[Role, tuple[float, float]] = {
+        "table": (table_rate, decay),
+        "memory": (table_rate, 0.0),
+        "ahead": (config.ahead_learning_rate or table_rate, decay),
+        "vector": (config.vector_learning_rate or table_rate, config.vector_weight_decay),
+    }
+    groups = [
+        {"params": of_role[role], "lr": rate, "weight_decay": weight_decay}
+        for role, (rate, weight_decay) in settings.items()
+        if of_role[role]
+    ]
+    adamw = torch.optim.AdamW(groups, lr=table_rate, betas=config.adamw_betas, fused=True)
+    if not of_role["matrix"]:
         return [adamw]
     muon = Muon(
-        matrices,
+        of_role["matrix"],
         lr=config.muon_learning_rate,
         weight_decay=config.muon_weight_decay,
         momentum=config.muon_momentum,
@@ -38,8 +47,37 @@ def build_optimizers(model: Transformer, config: OptimizerConfig) -> list[torch.
     return [adamw, muon]
 
 
+def role_of(name: str, parameter: torch.Tensor) -> Role:
+    """Return what a parameter is to the optimisers, by its name in the model."""
+    owner = name.rpartition(".")[0]
+    if name.startswith("blocks.") and parameter.ndim == 2:
+        return "matrix"
+    if owner == "memory":
+        return "memory"
+    if owner.startswith("ahead"):
+        return "ahead"
+    is_table = parameter.ndim == 2 and owner.endswith(("embedding", "table", "head"))
+    return "table" if is_table else "vector"
+
+
 def scale_learning_rates(optimizers: Sequence[torch.optim.Optimizer], factor: float) -> None:
-    """Set every learning rate to `factor` times the configured one."""
+    """Set every learning rate to `factor` times the one that its group was made with."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = factor * optimizer.defaults["lr"]
+            group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
+
+
+def warm_momentum(
+    optimizers: Sequence[torch.optim.Optimizer], step: int, config: OptimizerConfig
+) -> None:
+    """Give Muon the momentum of `step`, from 1, on its straight way up."""
+    for optimizer in optimizers:
+        if isinstance(optimizer, Muon) and config.muon_momentum_warmup:
+            now, before = (_momentum(s, config) for s in (step, step - 1))
+            for group in optimizer.param_groups:
+                group["momentum"], group["rescale"] = now, (1 - now) / (1 - before)
+
+
+def _momentum(step: int, config: OptimizerConfig) -> float:
+    start, full = config.muon_momentum_start, config.muon_momentum
+    return start + (full - start) * min(1.0, max(0, step - 1) / config.muon_momentum_warmup)

@@ -1,5 +1,6 @@
 """Holds everything that changes while training, and makes it from nothing or from a checkpoint."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,18 @@ import torch
 
 from spiketok.errors import SpikeError
 
+from ..assembly import Model, build_model
 from ..config import Config
 from ..configuration_file import config_fingerprint
-from ..transformer import Transformer, build_transformer
-from .checkpoint import load_training, load_weights, newest_checkpoint, read_state, save_checkpoint
+from .averaging import Averages, averages_from_tensors, averages_to_tensors, start_averages
+from .checkpoint import (
+    load_averages,
+    load_training,
+    load_weights,
+    newest_checkpoint,
+    read_state,
+    save_checkpoint,
+)
 from .device import available_threads, choose_device
 from .optimizers import build_optimizers
 
@@ -24,12 +33,21 @@ class RunState:
 
     config: Config
     folder: Path
-    model: Transformer
+    model: Model
     optimizers: list[torch.optim.Optimizer]
+    averages: Averages
     device: str
     fingerprints: dict[str, str]
     step: int
     """Optimiser steps done."""
+    seconds: float | None
+    """Seconds of training, where these measure the run and not the steps alone."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        out_of_time = (self.seconds or 0.0) >= (self.config.schedule.seconds or math.inf)
+        return out_of_time or self.step >= self.config.train.steps
 
     @property
     def samples(self) -> int:
@@ -43,7 +61,13 @@ class RunState:
 
 
 def start_run(
-    config: Config, folder: Path, vocab_size: int, lineage: Mapping[str, str], *, resume: bool
+    config: Config,
+    folder: Path,
+    vocab_size: int,
+    separator: int,
+    lineage: Mapping[str, str],
+    *,
+    resume: bool,
 ) -> RunState:
     """Return the run at its newest checkpoint, or at step 0 where there is none.
 
@@ -63,15 +87,19 @@ def start_run(
     torch.set_num_threads(config.train.threads or available_threads())
     torch.manual_seed(config.train.seed)
     device = choose_device(config.train.device)
-    model = build_transformer(config.model, vocab_size, seed=config.train.seed, device=device)
+    model = build_model(
+        config, vocab_size, separator=separator, seed=config.train.seed, device=device
+    )
     run = RunState(
         config=config,
         folder=folder,
         model=model,
         optimizers=build_optimizers(model, config.optimizer),
+        averages=start_averages(model, config.averaging),
         device=device,
         fingerprints={"config": config_fingerprint(config), **lineage},
         step=0,
+        seconds=0.0 if config.schedule.seconds else None,
     )
     if newest:
         _restore(run, newest)
@@ -84,9 +112,11 @@ def save_run(run: RunState) -> None:
         run.folder,
         run.model,
         run.optimizers,
+        averages_to_tensors(run.averages),
         step=run.step,
         samples=run.samples,
         tokens=run.tokens,
+        seconds=run.seconds,
         fingerprints=run.fingerprints,
         keep=run.config.checkpoint.keep,
     )
@@ -101,6 +131,7 @@ def _restore(run: RunState, checkpoint: Path) -> None:
             )
     load_weights(checkpoint, run.model)
     load_training(checkpoint, run.model, run.optimizers)
-    run.step = state.step
+    averages_from_tensors(run.averages, load_averages(checkpoint, run.model), run.device)
+    run.step, run.seconds = state.step, state.seconds
     if (state.samples, state.tokens) != (run.samples, run.tokens):
         raise SpikeError(f"{checkpoint}: samples or tokens do not fit its step; remove it to go on")

@@ -13,9 +13,14 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError
 
+from ..assembly import Model
+from ..blocks import AheadHeads
+from ..golf import GolfTransformer
+from .averaging import update_averages
 from .loss import backward_of_loss
-from .optimizers import scale_learning_rates
+from .optimizers import scale_learning_rates, warm_momentum
 from .run_state import RunState
+from .schedule import share_done
 
 # Ids, and of the same shape which of them are trained on; None: all.
 Batch: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_] | None]
@@ -48,13 +53,19 @@ def take_step(
     """
     step, train = run.step + 1, run.config.train
     ids, mask = checked_batch(run, batch)
+    mask = scored_targets(run.model, ids, mask)
+    run.model.train()
+    ahead, ahead_weight = _prepare_golf(run, factor)
     count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
     nats = torch.zeros((), dtype=torch.float64, device=ids.device)
     masks = repeat(None) if mask is None else torch.split(mask[:, 1:], train.micro_batch)
     for part, chosen in zip(torch.split(ids, train.micro_batch), masks, strict=False):
         with precision:
             normed = trunk(part[:, :-1])
-            nats += backward_of_loss(run.model, normed, part[:, 1:], max(count, 1), chosen)
+            nats += backward_of_loss(
+                run.model, normed, part[:, 1:], max(count, 1), chosen, ahead, ahead_weight
+            )
+    run.model.eval()
     limit = train.clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), limit).item()
     loss = nats.item() / count if count else math.nan
@@ -64,9 +75,11 @@ def take_step(
             "run with lower learning rates, the last checkpoint stays as it is"
         )
     scale_learning_rates(run.optimizers, factor)
+    warm_momentum(run.optimizers, step, run.config.optimizer)
     for optimizer in run.optimizers:
         optimizer.step()
     run.model.zero_grad(set_to_none=True)
+    update_averages(run.averages, run.model, step, factor)
     run.step = step
     return loss, norm, count
 
@@ -85,3 +98,23 @@ def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:
         )
     tokens = torch.from_numpy(ids.astype(np.int64)).to(run.device)
     return tokens, None if mask is None else torch.from_numpy(mask).to(run.device)
+
+
+def scored_targets(model: Model, ids: Tensor, mask: Tensor | None) -> Tensor | None:
+    """Return the mask [batch, context + 1] without what memory tokens take the place of."""
+    memory = model.golf.memory_tokens if isinstance(model, GolfTransformer) else 0
+    if not memory:
+        return mask
+    scored = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.clone()
+    scored[:, 1 : memory + 1] = False
+    return scored
+
+
+def _prepare_golf(run: RunState, factor: float) -> tuple[AheadHeads | None, float]:
+    """Let layers loop when it is time; return the heads that look ahead and their weight."""
+    model, config = run.model, run.config
+    if not isinstance(model, GolfTransformer):
+        return None, 0.0
+    done = share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
+    model.looping = done >= model.golf.loop_from
+    return model.ahead, model.golf.ahead_weight * factor

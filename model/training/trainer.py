@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
 
+from ..assembly import Model
 from ..config import Config
 from ..evaluation.bits_per_byte import validation_score
-from ..transformer import Transformer
+from .averaging import exported_weights
 from .device import autocast
 from .metrics import Metrics, append_metrics, cut_back_metrics, sync_metrics
 from .run_state import METRICS, RunState, save_run, start_run
@@ -43,7 +44,9 @@ class TrainResult:
     """How a run ended."""
 
     step: int
-    """Steps done; less than the configured ones where the run was stopped."""
+    """Steps done; less than the configured ones where the run was stopped or ran out of time."""
+    finished: bool
+    """Whether nothing is left to do."""
     metrics: Metrics
     """The last line that this call logged; empty if no step was left to do."""
 
@@ -57,11 +60,12 @@ def train(
     byte_lengths: NDArray[np.int64],
     score_name: str = "bits_per_byte",
     vocab_size: int,
+    separator: int,
     lineage: Mapping[str, str],
     resume: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
-    sample: Callable[[Transformer], str] | None = None,
+    sample: Callable[[Model], str] | None = None,
 ) -> TrainResult:
     """Train to the configured step, with a checkpoint at the end.
 
@@ -74,6 +78,7 @@ def train(
         byte_lengths: bytes that each id stands for, [vocab_size].
         score_name: what their score is called in the metrics, behind `validation_`.
         vocab_size: number of ids.
+        separator: the id that stands between documents.
         lineage: fingerprints of tokenizer and data; a checkpoint made with others is refused.
         resume: go on from the newest checkpoint, or from the start where there is none.
         report: called after each logged step.
@@ -85,7 +90,7 @@ def train(
             configuration, tokenizer or data; the batches end or do not fit; loss or gradient is
             not finite (the last checkpoint stays the newest).
     """
-    run = start_run(config, run_folder, vocab_size, lineage, resume=resume)
+    run = start_run(config, run_folder, vocab_size, separator, lineage, resume=resume)
     precision = autocast(config.train, run.device)
     trunk = torch.compile(run.model.trunk) if config.train.compile else run.model.trunk
     metrics_file = run_folder / METRICS
@@ -93,12 +98,15 @@ def train(
     batches, steps = open_batches(run.samples), config.train.steps
     metrics: Metrics = {}
     seconds, timed_tokens = 0.0, 0
-    while run.step < steps and not should_stop():
+    while not run.finished and not should_stop():
         batch = _next_batch(batches, run)
-        factor = learning_rate_factor(run.step + 1, steps, config.schedule)
+        factor = learning_rate_factor(run.step + 1, steps, config.schedule, run.seconds or 0.0)
         started = time.perf_counter()
         loss, norm, count = take_step(run, batch, factor, trunk=trunk, precision=precision)
-        seconds += time.perf_counter() - started
+        passed = time.perf_counter() - started
+        seconds += passed
+        if run.seconds is not None:
+            run.seconds += passed
         timed_tokens += config.train.batch * config.model.context
         validate = validation is not None and _due(config.validation.every, run)
         write = sample is not None and bool(config.sample.every) and _due(config.sample.every, run)
@@ -111,12 +119,12 @@ def train(
             if validation is not None and validate:
                 metrics |= _validated(run, validation, byte_lengths, score_name)
             append_metrics(metrics_file, metrics)
-            text = sample(run.model) if sample is not None and write else None
+            text = _written(run, sample) if write else None
             report(Progress(step=run.step, steps=steps, metrics=metrics, sample=text))
         if run.step % config.checkpoint.every == 0:
             _make_safe(run)
     _make_safe(run)
-    return TrainResult(step=run.step, metrics=metrics)
+    return TrainResult(step=run.step, finished=run.finished, metrics=metrics)
 
 
 def _next_batch(batches: Iterator[Batch], run: RunState) -> Batch:
@@ -130,7 +138,7 @@ def _next_batch(batches: Iterator[Batch], run: RunState) -> Batch:
 
 def _due(every: int, run: RunState) -> bool:
     """Tell whether something done every so many steps, and after the last one, is due."""
-    return run.step == run.config.train.steps or (every > 0 and run.step % every == 0)
+    return run.finished or (every > 0 and run.step % every == 0)
 
 
 def _measured(
@@ -153,12 +161,18 @@ def _validated(
     run: RunState, windows: Batch, byte_lengths: NDArray[np.int64], score_name: str
 ) -> Metrics:
     ids, mask = windows
-    score = validation_score(run.model, ids, byte_lengths, mask=mask)
+    with exported_weights(run.averages, run.model):
+        score = validation_score(run.model, ids, byte_lengths, mask=mask)
     what = "validation" if mask is None else "validation_reply"
     return {
         f"{what}_{score_name}": score.bits_per_byte,
         f"{what}_nats_per_token": score.nats / score.tokens,
     }
+
+
+def _written(run: RunState, sample: Callable[[Model], str] | None) -> str | None:
+    with exported_weights(run.averages, run.model):
+        return sample(run.model) if sample is not None else None
 
 
 def _make_safe(run: RunState) -> None:

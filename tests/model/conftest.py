@@ -1,11 +1,12 @@
 """The tiny configuration and model that most tests here use."""
 
 import pytest
-import torch
 
 from model import Config
+from model.assembly import build_model
+from model.golf import GolfTransformer
 from model.transformer import Transformer, build_transformer
-from tests.model.tiny import VOCAB, tiny_config
+from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config
 
 
 @pytest.fixture
@@ -16,9 +17,10 @@ def config() -> Config:
 @pytest.fixture
 def model(config: Config) -> Transformer:
     """Return a tiny model whose residual branches are not zero."""
-    model = build_transformer(config.model, VOCAB, seed=1)
-    generator = torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return model.requires_grad_(False)
+    return shaken(build_transformer(config.model, VOCAB, seed=1))
+
+
+@pytest.fixture
+def golf() -> GolfTransformer:
+    """Return a tiny golf model with everything on, in double precision; nothing in it is zero."""
+    return shaken(build_model(golf_config(), VOCAB, separator=3, seed=1)).double()

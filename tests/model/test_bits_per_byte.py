@@ -165,3 +165,32 @@ def test_all_of_a_text_as_a_reply_scores_as_the_text_without_its_end(model):
     reply = score_replies(model, [(ids, np.ones(20, bool), 7)], **options)
     assert reply.nats == pytest.approx(text.nats - text.nats_separators, rel=1e-6)
     assert (reply.tokens, reply.bytes) == (20, 7)
+
+
+@settings(
+    deadline=None,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(documents=Documents, context=st.integers(1, 12), stride=st.integers(1, 12))
+def test_windows_of_a_golf_model_get_the_ids_before_them(golf, documents, context, stride):
+    stride = min(stride, context)
+    pairs = [(np.array(ids, np.uint16), 1) for ids in documents]
+    score = score_documents(golf, pairs, separator=SEPARATOR, context=context, stride=stride)
+    nats = sum(_golf_nats(golf, ids, context, stride) for ids in documents)
+    assert score.nats == pytest.approx(nats, rel=1e-10)
+
+
+def _golf_nats(golf, ids, context, stride):
+    """Score with embeddings of the whole document, of which layers see the window alone."""
+    stream = [SEPARATOR, *ids, SEPARATOR]
+    whole = golf.embed(torch.tensor([stream]))
+    nats = 0.0
+    for target in range(1, len(stream)):
+        end = context + max(0, -(-(target - context) // stride)) * stride
+        start = max(0, min(end, len(stream) - 1) - context)
+        embed, golf.embed = golf.embed, lambda seen, before: whole[:, start:target]  # noqa: B023
+        hidden = golf.trunk(torch.tensor([stream[start:target]]))
+        golf.embed = embed
+        nats -= torch.log_softmax(golf.logits(hidden)[0, -1], 0)[stream[target]].item()
+    return nats

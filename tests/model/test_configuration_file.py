@@ -1,6 +1,10 @@
+import tomllib
+from importlib.resources import files
+
 import pytest
 
 from model import Config, config_fingerprint, dump_config, load_config, preset_names
+from model.config import keys_of
 from spiketok.errors import SpikeError
 
 
@@ -14,14 +18,32 @@ def test_presets_load_and_survive_a_round_trip(name, tmp_path):
     assert config_fingerprint(load_config(str(path))) == config_fingerprint(config)
 
 
+def test_later_keys_leave_old_fingerprints_alone():
+    """Runs that were made before a key came must resume: these are their fingerprints."""
+    assert config_fingerprint(load_config("base")).startswith("4dc21fceee5a4992")
+    assert config_fingerprint(load_config("demo")).startswith("8c5e58a9240bbb76")
+    changed = load_config("base", ["optimizer.muon_momentum_warmup=1"])
+    assert config_fingerprint(changed) != config_fingerprint(load_config("base"))
+    same = load_config("base", ["optimizer.muon_momentum_start=0.0"])
+    assert config_fingerprint(same) == config_fingerprint(load_config("base"))
+
+
+def test_base_has_every_key_of_its_sections():
+    sections = tomllib.loads((files("model") / "presets/base.toml").read_text())
+    assert {name: set(keys) for name, keys in sections.items()} == {
+        name: set(keys_of(name)) for name in sections
+    }
+
+
 def test_the_presets_have_base_and_demo():
     assert {"base", "demo"} <= set(preset_names())
 
 
-def test_dump_keeps_the_order_of_sections():
-    lines = dump_config(load_config("base")).splitlines()
+@pytest.mark.parametrize(("name", "without"), [("base", ["averaging", "golf"]), ("bese-golf", [])])
+def test_dump_keeps_the_order_of_sections(name, without):
+    lines = dump_config(load_config(name)).splitlines()
     sections = [line.strip("[]") for line in lines if line.startswith("[")]
-    assert sections == list(Config.__struct_fields__)
+    assert sections == [name for name in Config.__struct_fields__ if name not in without]
 
 
 def test_a_file_says_only_what_differs(tmp_path):
@@ -69,6 +91,20 @@ def test_overrides_are_toml_or_bare_strings():
         ("train.micro_batch=3", ["train.batch", "multiple of train.micro_batch = 3"]),
         ("schedule.decay_fraction=1", ["schedule.decay_fraction"]),
         ("train.seed=-1", ["train.seed", ">= 0"]),
+        ("golf.lops=3", ["golf.lops", "did you mean `loops`?"]),
+        ("golf.rotary_width=34", ["golf.rotary_width", "model.head_width = 32"]),
+        ("golf.rotary_width=3", ["golf.rotary_width"]),
+        ("golf.loop_layers=[1, 3]", ["golf.loop_layers", "follow one another"]),
+        ("golf.loop_layers=[3, 4]", ["golf.loop_layers", "last layer, 3"]),
+        ("golf.loop_layers=[-1, 0]", ["golf.loop_layers", ">= 0"]),
+        ("golf.bigram_rows=1", ["golf.bigram_rows", "at least 2"]),
+        ("golf.memory_tokens=256", ["golf.memory_tokens", "model.context = 256"]),
+        ("golf.value_layers=5", ["golf.value_layers", "model.layers = 4"]),
+        ("golf.exclusive_layers=5", ["golf.exclusive_layers", "model.layers = 4"]),
+        ("golf.parallel_layers=5", ["golf.parallel_layers", "model.layers = 4"]),
+        ("averaging.exported=ema", ["averaging.exported", "averaging.ema_decay is 0"]),
+        ("averaging.exported=swa", ["averaging.exported", "averaging.swa_every is 0"]),
+        ("schedule.decay_shape=round", ["schedule.decay_shape", "round"]),
         ("steps=1", ["section.key=value"]),
         ("train.steps", ["section.key=value"]),
         ("train.steps=1\nseed=2", ["train.steps", "`int`"]),
@@ -101,7 +137,7 @@ def test_a_bad_file_is_told_in_one_line(text, words, tmp_path):
 
 
 def test_neither_file_nor_preset():
-    with pytest.raises(SpikeError, match=r"nothing: neither .*base, demo"):
+    with pytest.raises(SpikeError, match=r"nothing: neither .*base, bese-golf, .*demo"):
         load_config("nothing")
 
 
@@ -111,3 +147,8 @@ def test_no_torch_is_needed():
 
     code = "import sys, model; model.load_config('base'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_golf_family_ties_its_tables():
+    with pytest.raises(SpikeError, match=r"model.tied_embeddings: the golf family"):
+        load_config("bese-golf", ["model.tied_embeddings=false"])

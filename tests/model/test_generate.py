@@ -62,3 +62,16 @@ def test_settings_out_of_range_are_refused(model, bad):
 def test_an_empty_prompt_is_refused(model):
     with pytest.raises(SpikeError, match="no tokens"):
         list(generate(model, [], max_tokens=1))
+
+
+def test_a_golf_model_sees_the_ids_before_its_window(golf, monkeypatch):
+    ids = list(PROMPT)
+    for chosen in generate(golf, PROMPT, max_tokens=20, temperature=0):
+        start = max(0, len(ids) - 12)
+        whole = golf.embed(torch.tensor([ids]))
+        with monkeypatch.context() as patch:
+            patch.setattr(golf, "embed", lambda *_: whole[:, start:])  # noqa: B023
+            hidden = golf.trunk(torch.tensor([ids[start:]]))
+        assert chosen == int(golf.logits(hidden)[0, -1].argmax())
+        ids.append(chosen)
+    assert len(ids) == 25

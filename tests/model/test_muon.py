@@ -50,3 +50,22 @@ def test_matrices_without_gradient_stay():
     matrix = torch.ones(2, 2, requires_grad=True)
     Muon([matrix], lr=1.0, weight_decay=0.5, momentum=0.9).step()
     assert torch.equal(matrix, torch.ones(2, 2))
+
+
+def test_a_momentum_that_rises_is_that_of_the_summed_gradients():
+    generator = torch.Generator().manual_seed(1)
+    start = torch.randn(6, 4, generator=generator)
+    gradients = [torch.randn(6, 4, generator=generator) for _ in range(5)]
+    momenta = [0.5, 0.6, 0.7, 0.7, 0.7]
+    ours = start.clone().requires_grad_()
+    muon = Muon([ours], lr=0.1, weight_decay=0.2, momentum=0.7)
+    expected, buffer, before = start.clone(), torch.zeros(6, 4), 0.5
+    for gradient, momentum in zip(gradients, momenta, strict=True):
+        muon.param_groups[0].update(momentum=momentum, rescale=(1 - momentum) / (1 - before))
+        ours.grad, before = gradient.clone(), momentum
+        muon.step()
+        buffer = momentum * buffer + gradient
+        ahead = gradient + momentum * buffer
+        expected = expected * (1 - 0.1 * 0.2)
+        expected -= 0.1 * (6 / 4) ** 0.5 * newton_schulz(ahead[None])[0]
+    torch.testing.assert_close(ours.detach(), expected)

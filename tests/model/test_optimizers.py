@@ -1,10 +1,11 @@
 import pytest
 import torch
 
+from model.assembly import build_model
 from model.training.muon import Muon
-from model.training.optimizers import build_optimizers, scale_learning_rates
+from model.training.optimizers import build_optimizers, scale_learning_rates, warm_momentum
 from model.transformer import build_transformer
-from tests.model.tiny import VOCAB, tiny_config
+from tests.model.tiny import VOCAB, golf_config, tiny_config
 
 
 @pytest.mark.parametrize("muon", ["true", "false"])
@@ -37,3 +38,46 @@ def test_learning_rates_are_shares_of_the_configured_ones():
     for factor, expected in [(0.5, 0.25), (0.1, 0.05), (1.0, 0.5)]:
         scale_learning_rates([optimizer], factor)
         assert optimizer.param_groups[0]["lr"] == pytest.approx(expected)
+
+
+def test_roles_in_a_golf_model():
+    config = golf_config(
+        "optimizer.adamw_weight_decay=0.25",
+        "optimizer.vector_learning_rate=0.5",
+        "optimizer.ahead_learning_rate=0.75",
+        "optimizer.adamw_learning_rate=1.5",
+    )
+    model = build_model(config, VOCAB, separator=3)
+    adamw, muon = build_optimizers(model, config.optimizer)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    tables, memory, ahead, vectors = (
+        {names[id(p)] for p in group["params"]} for group in adamw.param_groups
+    )
+    assert tables == {"embedding.weight", "bigram.table.weight", "value_embedding.table.weight"}
+    assert memory == {"memory.rows"}
+    assert ahead == {"ahead.heads.0.weight", "ahead.heads.1.weight"}
+    assert {"skips.weights", "smear.gate", "bigram.projection.weight", "bigram.size"} < vectors
+    assert "blocks.0.attention.gain" in vectors
+    settings = [(group["lr"], group["weight_decay"]) for group in adamw.param_groups]
+    assert settings == [(1.5, 0.25), (1.5, 0.0), (0.75, 0.25), (0.5, 0.1)]
+    assert {
+        names[id(p)].rpartition(".")[0].rpartition(".")[2] for p in muon.param_groups[0]["params"]
+    } == {"query", "key", "value", "output", "up", "down"}
+    taken = [id(p) for o in (adamw, muon) for group in o.param_groups for p in group["params"]]
+    assert sorted(taken) == sorted(names)
+
+
+def test_momentum_warms_up_in_a_straight_line():
+    config = tiny_config(
+        "optimizer.muon_momentum_start=0.5",
+        "optimizer.muon_momentum=0.9",
+        "optimizer.muon_momentum_warmup=4",
+    )
+    model = build_transformer(config.model, VOCAB)
+    optimizers = build_optimizers(model, config.optimizer)
+    group, before = optimizers[1].param_groups[0], 0.5
+    for step, expected in enumerate([0.5, 0.6, 0.7, 0.8, 0.9, 0.9], 1):
+        warm_momentum(optimizers, step, config.optimizer)
+        assert group["momentum"] == pytest.approx(expected)
+        assert group["rescale"] == pytest.approx((1 - expected) / (1 - before))
+        before = expected

@@ -2,12 +2,16 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from model.configuration_file import dump_config
+from model.evaluation import validation_score
 from model.run_folder import create_run, load_run, read_lineage
+from model.training import newest_checkpoint
+from model.training.checkpoint import load_averages
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
-from tests.model.tiny import tiny_config, train_tiny
+from tests.model.tiny import golf_config, open_batches, tiny_config, train_tiny
 
 
 @pytest.fixture
@@ -41,6 +45,31 @@ def test_opens_what_was_trained(run, tokenizer):
     assert not logits.requires_grad
     fresh = sum(float(p.abs().sum()) for n, p in opened.model.named_parameters() if "down" in n)
     assert fresh > 0
+
+
+@pytest.mark.parametrize("exported", ["weights", "ema", "swa"])
+def test_opens_the_weights_that_are_to_be_exported(exported, tokenizer, tmp_path):
+    config = golf_config(f"averaging.exported={exported}")
+    fingerprints = {"tokenizer": tokenizer.fingerprint, "data": "d"}
+    create_run(tmp_path, config, tokenizer, fingerprints)
+    result = train_tiny(
+        tmp_path,
+        config,
+        vocab_size=tokenizer.vocab_size,
+        byte_lengths=tokenizer.byte_lengths,
+        lineage=fingerprints,
+    )
+    opened = load_run(tmp_path)
+    checkpoint = newest_checkpoint(tmp_path)
+    weights = load_file(checkpoint / "model.safetensors")
+    expected = (
+        weights if exported == "weights" else load_averages(checkpoint, opened.model, exported)
+    )
+    for name, weight in opened.model.state_dict().items():
+        assert torch.equal(weight, expected[name])
+    windows = next(open_batches(10_000))[0]
+    score = validation_score(opened.model, windows, tokenizer.byte_lengths)
+    assert result.metrics["validation_bits_per_byte"] == pytest.approx(score.bits_per_byte)
 
 
 def test_says_what_it_was_made_from_and_with(run, tokenizer):

@@ -7,11 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from model.training import newest_checkpoint
+from model.assembly import build_model
+from model.training import newest_checkpoint, step
+from model.training.checkpoint import load_averages
 from model.transformer import build_transformer
 from spiketok.errors import SpikeError
-from tests.model.tiny import VOCAB, bytes_of_run, open_batches, tiny_config, train_tiny
+from tests.model.tiny import (
+    VOCAB,
+    bytes_of_run,
+    golf_config,
+    open_batches,
+    tiny_config,
+    train_tiny,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -235,3 +245,101 @@ def test_masked_runs_resume_to_the_same_bytes(tmp_path):
     train_tiny(tmp_path / "cut", **batches, should_stop=lambda: next(asked) == 4)
     train_tiny(tmp_path / "cut", **batches, resume=True)
     assert bytes_of_run(tmp_path / "cut") == bytes_of_run(tmp_path / "whole")
+
+
+@pytest.fixture(scope="module")
+def whole_golf_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("golf") / "run"
+    train_tiny(folder, golf_config())
+    return folder
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 4, 5, 7])
+def test_a_golf_run_resumes_to_the_same_bytes(stop_at, whole_golf_run, tmp_path):
+    asked = iter(range(100))
+    train_tiny(tmp_path, golf_config(), should_stop=lambda: next(asked) == stop_at)
+    torch.rand(3)
+    train_tiny(tmp_path, golf_config(), resume=True)
+    ours, theirs = bytes_of_run(tmp_path), bytes_of_run(whole_golf_run)
+    last = {name for name in theirs if "step-00000008" in name}
+    assert {name: ours[name] for name in last} == {name: theirs[name] for name in last}
+    assert ours["metrics.jsonl"] == theirs["metrics.jsonl"]
+
+
+def test_a_golf_run_keeps_its_means(whole_golf_run):
+    checkpoint = newest_checkpoint(whole_golf_run)
+    model = build_model(golf_config(), VOCAB, separator=3, device="meta")
+    names = {name.partition("/")[0] for name in load_averages(checkpoint, model)}
+    assert names == {"ema", "swa", "snapshots"}
+    # The rates are at 0.75 and 0.25 of their height in steps 6 and 8, and above 0.8 before.
+    assert load_averages(checkpoint, model)["snapshots"].item() == 2
+    ema, weights = (
+        load_averages(checkpoint, model, "ema"),
+        load_file(checkpoint / "model.safetensors"),
+    )
+    assert ema.keys() == weights.keys()
+    assert not torch.equal(ema["embedding.weight"], weights["embedding.weight"])
+    other = build_model(golf_config("golf.bigram_rows=65"), VOCAB, separator=3, device="meta")
+    with pytest.raises(SpikeError, match=r"average/ema/bigram.table.weight: fits no parameter"):
+        load_averages(checkpoint, other)
+
+
+@pytest.mark.parametrize("memory", [0, 3])
+def test_a_golf_model_learns_one_batch_by_heart(memory, tmp_path):
+    config = golf_config(
+        f"golf.memory_tokens={memory}",
+        "train.steps=60",
+        "optimizer.adamw_learning_rate=0.03",
+        "optimizer.muon_learning_rate=0.1",
+        "model.logit_softcap=30",
+        "checkpoint.every=60",
+    )
+    batch = next(open_batches(0))
+
+    def same_batch(samples):
+        while True:
+            yield batch
+
+    result = train_tiny(tmp_path, config, open_batches=same_batch, validation=batch)
+    assert result.metrics["loss"] < 0.5 * np.log(VOCAB)
+    if not memory:  # which would move the text to other positions than it was learnt at
+        assert result.metrics["validation_nats_per_token"] < 0.5 * np.log(VOCAB)
+
+
+def test_layers_loop_from_their_share_on(tmp_path, monkeypatch):
+    seen = []
+
+    def watched(run, *arguments, **settings):
+        done = step.take_step(run, *arguments, **settings)
+        seen.append(run.model.looping)
+        assert not run.model.training
+        return done
+
+    monkeypatch.setattr("model.training.trainer.take_step", watched)
+    train_tiny(tmp_path, golf_config("golf.loop_from=0.35"))
+    assert seen == [False, False, False, True, True, True, True, True]
+
+
+@pytest.mark.parametrize("mask", [None, "some"])
+def test_targets_that_memory_hides_are_not_scored(mask, golf):
+    ids = torch.zeros(2, 13, dtype=torch.int64)
+    given = None if mask is None else torch.arange(26).view(2, 13) % 3 > 0
+    scored = step.scored_targets(golf, ids, given)
+    expected = torch.ones(2, 13, dtype=torch.bool) if given is None else given.clone()
+    # Rows 0 to 2 are memory; their targets are ids 1 to 3.
+    expected[:, 1:4] = False
+    assert torch.equal(scored, expected)
+
+
+def test_time_ends_a_run_and_is_resumed(tmp_path, monkeypatch):
+    now = iter(range(10_000))
+    monkeypatch.setattr("model.training.trainer.time.perf_counter", lambda: float(next(now)))
+    config = tiny_config("schedule.seconds=5", "train.steps=1000", "checkpoint.every=2")
+    asked = iter(range(100))
+    first = train_tiny(tmp_path, config, should_stop=lambda: next(asked) == 3)
+    assert (first.step, first.finished) == (3, False)
+    result = train_tiny(tmp_path, config, resume=True)
+    assert (result.step, result.finished) == (5, True)
+    assert "validation_bits_per_byte" in result.metrics
+    assert json.loads((newest_checkpoint(tmp_path) / "state.json").read_text())["seconds"] == 5.0
+    assert train_tiny(tmp_path, config, resume=True).metrics == {}

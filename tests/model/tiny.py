@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from model import Config, load_config
 from model.training import TrainResult, train
@@ -31,9 +33,55 @@ TINY = [
     "checkpoint.every=4",
 ]
 
+# Everything that the golf family knows, at once.
+GOLF = [
+    "model.layers=6",
+    "model.logit_softcap=5",
+    "golf.query_gain=1.5",
+    "golf.rotary_width=4",
+    "golf.rope_length=6",
+    "golf.exclusive_layers=3",
+    "golf.mlp_slope=0.5",
+    "golf.depth_scale=true",
+    "golf.residual_mix=true",
+    "golf.skips=true",
+    "golf.parallel_layers=2",
+    "golf.loop_layers=[2, 3]",
+    "golf.loops=3",
+    "golf.loop_from=0.5",
+    "golf.bigram_rows=64",
+    "golf.bigram_width=4",
+    "golf.smear=true",
+    "golf.value_layers=2",
+    "golf.value_width=4",
+    "golf.value_residual=true",
+    "golf.memory_tokens=3",
+    "golf.ahead_heads=2",
+    "optimizer.muon_momentum_warmup=6",
+    "optimizer.vector_weight_decay=0.1",
+    "averaging.ema_decay=0.5",
+    "averaging.ema_every=2",
+    "averaging.swa_every=2",
+    "averaging.swa_below=0.8",
+    "averaging.exported=ema",
+]
+
 
 def tiny_config(*overrides: str) -> Config:
     return load_config("base", [*TINY, *overrides])
+
+
+def golf_config(*overrides: str) -> Config:
+    return tiny_config(*GOLF, *overrides)
+
+
+def shaken(model: nn.Module) -> Any:
+    """Move every weight a little, so that nothing is zero; the model is not to be trained."""
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return model.requires_grad_(False)
 
 
 def open_batches(samples: int) -> Iterator[tuple[np.ndarray, None]]:
@@ -53,6 +101,7 @@ def train_tiny(folder: Path, config: Config | None = None, **changes: Any) -> Tr
         "validation": next(open_batches(10_000)),
         "byte_lengths": np.arange(VOCAB),
         "vocab_size": VOCAB,
+        "separator": 3,
         "lineage": {"tokenizer": "t", "data": "d"},
     }
     return train(config or tiny_config(), folder, **(settings | changes))

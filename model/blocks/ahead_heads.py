@@ -1,0 +1,42 @@
+"""Lets the model practise to predict tokens further ahead, with heads that are thrown away later.
+
+Multi-token prediction with independent linear heads, Gloeckle et al. 2024 (arXiv:2404.19737).
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+IGNORED = -100
+
+
+class AheadHeads(nn.Module):
+    """Head k (from 0) maps the last hidden rows to logits of the token k + 2 further on."""
+
+    def __init__(self, *, heads: int, width: int, vocab_size: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(width, vocab_size, bias=False) for _ in range(heads))
+
+    def forward(self, normed: Tensor) -> list[Tensor]:
+        """Map [..., D] to logits [..., V] of each head."""
+        return [head(normed) for head in self.heads]
+
+
+def ahead_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> list[Tensor]:
+    """Return what each head should predict where `targets` [B, T] are the next ids.
+
+    Args:
+        targets: ids [B, T].
+        heads: how many.
+        mask: bool [B, T], the targets that count; None: all.
+
+    Returns:
+        Ids [B, T] each, IGNORED where the sequence ends too soon or the target does not count.
+
+    >>> [ids.tolist() for ids in ahead_targets(Tensor([[5, 6, 7]]).long(), 2)]
+    [[[6, 7, -100]], [[7, -100, -100]]]
+    """
+    counted = targets if mask is None else targets.masked_fill(~mask, IGNORED)
+    return [
+        functional.pad(counted[:, ahead:], (0, min(ahead, counted.shape[1])), value=IGNORED)
+        for ahead in range(1, heads + 1)
+    ]

@@ -1,0 +1,39 @@
+"""Adds to each token's embedding a vector for the pair it makes with the token before.
+
+Pairs are hashed into the rows of a small table, which a projection widens. From
+openai/parameter-golf; hashed n-gram embeddings are from Clark et al. 2022 (CANINE,
+arXiv:2103.06874) and fastText (Bojanowski et al. 2017, arXiv:1607.04606).
+"""
+
+import torch
+from torch import Tensor, nn
+
+FACTOR, FACTOR_BEFORE = 36313, 27191
+
+
+def bigram_rows(ids: Tensor, *, rows: int, separator: int) -> Tensor:
+    """Return the table's row for each of ids [B, T]: a hash of the id and of the one before it.
+
+    The last row is for what has nothing before it: the first id, and every separator, so that no
+    document is told how the one before it ended.
+    """
+    paired = (FACTOR * ids[:, 1:]) ^ (FACTOR_BEFORE * ids[:, :-1])
+    hashed = torch.nn.functional.pad(paired % (rows - 1), (1, 0), value=rows - 1)
+    return hashed.masked_fill(ids == separator, rows - 1)
+
+
+class BigramHash(nn.Module):
+    """A table [rows, table width], a projection to the model's width, a learned size."""
+
+    def __init__(self, *, rows: int, table_width: int, width: int, separator: int) -> None:
+        super().__init__()
+        self.separator = separator
+        self.table = nn.Embedding(rows, table_width)
+        self.projection = nn.Linear(table_width, width, bias=False)
+        self.size = nn.Parameter(torch.tensor([0.05]))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Map ids [B, T] to [B, T, D]."""
+        rows = bigram_rows(ids, rows=self.table.num_embeddings, separator=self.separator)
+        widened: Tensor = self.projection(self.table(rows))
+        return widened * self.size.to(widened.dtype)

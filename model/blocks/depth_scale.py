@@ -1,0 +1,21 @@
+"""Makes what deeper layers read smaller, so that the depth does not add up to an explosion.
+
+LN scale, Sun et al. 2025 (arXiv:2502.05795, "The Curse of Depth").
+"""
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def scaled_norm(stream: Tensor, scale: float) -> Tensor:
+    """Return the rows of [..., D] with root mean square `scale`; no gain is learned."""
+    return functional.rms_norm(stream, stream.shape[-1:]) * scale
+
+
+def depth_scale(layer: int) -> float:
+    """Return 1 / √(layer + 1) for layers counted from 0.
+
+    >>> depth_scale(3)
+    0.5
+    """
+    return float((layer + 1) ** -0.5)

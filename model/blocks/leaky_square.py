@@ -1,0 +1,23 @@
+"""Lets each token work on what it has gathered: the square of a leaky ReLU.
+
+ReLU² is from Primer (So et al. 2021, arXiv:2109.08668); a slope of 0.5 below zero, squared after,
+is from openai/parameter-golf. Slope 0 is ReLU².
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class LeakySquare(nn.Module):
+    """One projection up, the square of leaky ReLU, one projection down; no biases."""
+
+    def __init__(self, *, width: int, mlp_width: int, slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+        self.up = nn.Linear(width, mlp_width, bias=False)
+        self.down = nn.Linear(mlp_width, width, bias=False)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        """Map [B, T, D] to [B, T, D], each token for itself."""
+        output: Tensor = self.down(functional.leaky_relu(self.up(stream), self.slope).square())
+        return output

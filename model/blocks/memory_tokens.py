@@ -1,0 +1,27 @@
+"""Puts learned rows before a text, where every token can look something up.
+
+PR #352 of openai/parameter-golf; after memory transformers (Burtsev et al. 2020,
+arXiv:2006.11527). In training they take the place of a sequence's first tokens, so that its length
+stays; their targets are not scored. In evaluation they stand before the tokens, which keep all
+their context, and every target is scored. Positions agree: text begins after the memory.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class MemoryTokens(nn.Module):
+    """Rows [M, D], drawn with a deviation of 0.02."""
+
+    def __init__(self, *, count: int, width: int) -> None:
+        super().__init__()
+        self.rows = nn.Parameter(torch.zeros(count, width))
+
+    def overwrite(self, stream: Tensor) -> Tensor:
+        """Return [B, T, D] with the rows in place of the first M, T > M."""
+        return self.prepend(stream[:, len(self.rows) :])
+
+    def prepend(self, stream: Tensor) -> Tensor:
+        """Return [B, M + T, D] with the rows before those of [B, T, D]."""
+        rows = self.rows.to(stream.dtype).expand(len(stream), -1, -1)
+        return torch.cat([rows, stream], dim=1)

@@ -1,0 +1,34 @@
+"""Adds attention and feed-forward network to the stream, one after the other or side by side.
+
+Side by side both read the same normed input, as in GPT-J (Wang and Komatsuzaki 2021,
+https://github.com/kingoflolz/mesh-transformer-jax). Each branch has a learned vector of sizes.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from .depth_scale import scaled_norm
+
+
+class ResidualBranches(nn.Module):
+    """Two vectors over the width, all ones at the start."""
+
+    def __init__(self, *, width: int, parallel: bool, scale: float) -> None:
+        super().__init__()
+        self.parallel, self.scale = parallel, scale
+        self.attention = nn.Parameter(torch.ones(width))
+        self.feed_forward = nn.Parameter(torch.ones(width))
+
+    def forward(
+        self,
+        stream: Tensor,
+        attend: Callable[[Tensor], Tensor],
+        feed: Callable[[Tensor], Tensor],
+    ) -> Tensor:
+        """Map the stream [B, T, D] to the next; both functions map [B, T, D] to [B, T, D]."""
+        normed = scaled_norm(stream, self.scale)
+        gathered = stream + self.attention.to(stream.dtype) * attend(normed)
+        worked = feed(normed if self.parallel else scaled_norm(gathered, self.scale))
+        return gathered + self.feed_forward.to(stream.dtype) * worked

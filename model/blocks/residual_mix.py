@@ -1,0 +1,21 @@
+"""Lets each layer read the first embedding again.
+
+x ← a ⊙ x + b ⊙ x₀ before a layer, a = 1 and b = 0 at the start. From modded-nanogpt
+(https://github.com/KellerJordan/modded-nanogpt), used by all records of openai/parameter-golf.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class ResidualMix(nn.Module):
+    """Two vectors over the width."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.stream = nn.Parameter(torch.ones(width))
+        self.first = nn.Parameter(torch.zeros(width))
+
+    def forward(self, stream: Tensor, first: Tensor) -> Tensor:
+        """Mix the stream [B, T, D] with the first embedding [B, T, D]."""
+        return self.stream.to(stream.dtype) * stream + self.first.to(stream.dtype) * first

@@ -1,0 +1,30 @@
+"""Carries what early layers made to late ones, as in a U-Net.
+
+The first half of the layers push their outputs; the second half pop them, the last pushed first,
+each times a learned vector, and add them to what they read. From U-Net (Ronneberger et al. 2015,
+arXiv:1505.04597) by way of modded-nanogpt; used by all records of openai/parameter-golf.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class Skips(nn.Module):
+    """One vector per skip, over the width; all ones at the start."""
+
+    def __init__(self, *, layers: int, width: int) -> None:
+        super().__init__()
+        self.pushing = layers // 2
+        self.weights = nn.Parameter(torch.ones(self.pushing, width))
+
+    def add(self, stream: Tensor, layer: int, pushed: list[Tensor]) -> Tensor:
+        """Return what `layer` reads, [B, T, D]; takes the newest of `pushed` where one is due."""
+        if not self.pushing <= layer < 2 * self.pushing:
+            return stream
+        weight = self.weights[layer - self.pushing]
+        return stream + weight.to(stream.dtype) * pushed.pop()
+
+    def push(self, stream: Tensor, layer: int, pushed: list[Tensor]) -> None:
+        """Keep what `layer` has written, where a later layer wants it."""
+        if layer < self.pushing:
+            pushed.append(stream)

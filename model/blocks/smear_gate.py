@@ -1,0 +1,27 @@
+"""Blends each token's embedding with that of the token before, by a learned share per number.
+
+From openai/parameter-golf, where without a mask it let documents see the end of the one before
+(PR #1851).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SmearGate(nn.Module):
+    """One vector over the width; shares are its sigmoid, a half at the start."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.zeros(width))
+
+    def forward(self, stream: Tensor, begins: Tensor) -> Tensor:
+        """Map [B, T, D] to (1 − g) x_t + g x_(t−1).
+
+        Where bool `begins` [B, T] is true a document begins and x_t stays as it is. Before the
+        first row stand zeros.
+        """
+        share = torch.sigmoid(self.gate).to(stream.dtype) * ~begins.unsqueeze(-1)
+        before = functional.pad(stream[:, :-1], (0, 0, 1, 0))
+        return (1 - share) * stream + share * before

@@ -1,0 +1,9 @@
+"""Bounds logits softly, so that no single one can run away: Gemma 2 (arXiv:2408.00118)."""
+
+import torch
+from torch import Tensor
+
+
+def softcap(logits: Tensor, cap: float) -> Tensor:
+    """Return cap · tanh(logits / cap), or the logits themselves where `cap` is 0."""
+    return cap * torch.tanh(logits / cap) if cap else logits

@@ -1,0 +1,25 @@
+"""Tells the values of some layers directly which token they stand on.
+
+One table of narrow vectors for all these layers, widened by one projection and added to the
+values, times a learned number for all and one per layer. openai/parameter-golf calls it VE128;
+value embeddings come from modded-nanogpt, after Zhou et al. 2024 (arXiv:2410.17897).
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class ValueEmbedding(nn.Module):
+    """A table [V, table width], a projection to the width of all value heads, and sizes."""
+
+    def __init__(self, *, vocab_size: int, table_width: int, kv_width: int, layers: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, table_width)
+        self.projection = nn.Linear(table_width, kv_width, bias=False)
+        self.size = nn.Parameter(torch.tensor([0.1]))
+        self.layer_sizes = nn.Parameter(torch.ones(layers))
+
+    def forward(self, ids: Tensor) -> list[Tensor]:
+        """Map ids [B, T] to what each layer adds to its values, [B, T, G · K] each."""
+        widened: Tensor = self.projection(self.table(ids)) * self.size
+        return [widened * size for size in self.layer_sizes.unbind()]

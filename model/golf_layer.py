@@ -1,0 +1,105 @@
+"""Is one layer of the golf family: attention, feed-forward network, and what is done to both."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .blocks import (
+    LeakySquare,
+    ResidualBranches,
+    ResidualMix,
+    ValueResidual,
+    depth_scale,
+    exclude_own_value,
+    qk_norm,
+    rotate_part,
+)
+from .config import GolfConfig, ModelConfig
+
+
+class GolfAttention(nn.Module):
+    """Grouped-query attention with partial rotary positions, and what is done to values."""
+
+    def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
+        super().__init__()
+        self.head_width = config.head_width
+        self.exclusive = layer >= config.layers - golf.exclusive_layers
+        query_width, kv_width = (n * config.head_width for n in (config.heads, config.kv_heads))
+        self.query = nn.Linear(config.width, query_width, bias=False)
+        self.key = nn.Linear(config.width, kv_width, bias=False)
+        self.value = nn.Linear(config.width, kv_width, bias=False)
+        self.output = nn.Linear(query_width, config.width, bias=False)
+        self.gain = nn.Parameter(torch.full((config.heads,), golf.query_gain))
+        self.value_residual = ValueResidual() if golf.value_residual and layer else None
+
+    def forward(
+        self,
+        normed: Tensor,
+        tables: tuple[Tensor, Tensor],
+        added: Tensor | None,
+        first_value: list[Tensor],
+    ) -> Tensor:
+        """Map [B, T, D] to [B, T, D]; row t depends on rows 0 … t.
+
+        Args:
+            normed: what the layer reads.
+            tables: cosines and sines [T, R].
+            added: what the value embedding adds to the values, [B, T, G · K], if anything.
+            first_value: the first layer's values, [B, G, T, K]; the first layer puts them there.
+        """
+        shape = (normed.shape[0], normed.shape[1], -1, self.head_width)
+        query = self.query(normed).view(shape).transpose(1, 2)  # [B, H, T, K]
+        key = self.key(normed).view(shape).transpose(1, 2)  # [B, G, T, K]
+        value = self.value(normed) if added is None else self.value(normed) + added
+        value = value.view(shape).transpose(1, 2)  # [B, G, T, K]
+        if not first_value:
+            first_value.append(value)
+        elif self.value_residual is not None:
+            value = self.value_residual(value, first_value[0])
+        query, key = qk_norm(query, key, self.gain)
+        gathered = functional.scaled_dot_product_attention(
+            rotate_part(query, *tables),
+            rotate_part(key, *tables),
+            value,
+            is_causal=True,
+            enable_gqa=True,
+        )
+        if self.exclusive:
+            gathered = exclude_own_value(gathered, value)
+        output: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
+        return output
+
+
+class GolfBlock(nn.Module):
+    """One layer: the first embedding mixed in, then attention and feed-forward network."""
+
+    def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
+        super().__init__()
+        self.mix = ResidualMix(width=config.width) if golf.residual_mix else None
+        self.attention = GolfAttention(config, golf, layer)
+        self.feed_forward = LeakySquare(
+            width=config.width, mlp_width=config.mlp_width, slope=golf.mlp_slope
+        )
+        self.branches = ResidualBranches(
+            width=config.width,
+            parallel=layer >= config.layers - golf.parallel_layers,
+            scale=depth_scale(layer) if golf.depth_scale else 1.0,
+        )
+
+    def forward(
+        self,
+        stream: Tensor,
+        embedded: Tensor,
+        tables: tuple[Tensor, Tensor],
+        added: Tensor | None,
+        first_value: list[Tensor],
+    ) -> Tensor:
+        """Map the stream [B, T, D] to the next; `embedded` is the stream before all layers."""
+        if self.mix is not None:
+            stream = self.mix(stream, embedded)
+        next_stream: Tensor = self.branches(
+            stream,
+            lambda normed: self.attention(normed, tables, added, first_value),
+            self.feed_forward,
+        )
+        return next_stream
