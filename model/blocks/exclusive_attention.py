@@ -5,8 +5,10 @@ attention may spend itself on the others. No parameters. openai/parameter-golf, 
 layers by PR #1666 and in all 11 by PR #851.
 """
 
+import torch
 from torch import Tensor
-from torch.nn import functional
+
+EPS = 1e-12
 
 
 def exclude_own_value(gathered: Tensor, value: Tensor) -> Tensor:
@@ -16,6 +18,8 @@ def exclude_own_value(gathered: Tensor, value: Tensor) -> Tensor:
     """
     batch, groups, time, head_width = value.shape
     heads = gathered.reshape(batch, groups, -1, time, head_width)
-    own = functional.normalize(value, dim=-1).unsqueeze(2)
-    left = heads - (heads * own).sum(dim=-1, keepdim=True) * own
-    return left.view(gathered.shape)
+    own = value.unsqueeze(2)
+    # Dividing the product by v · v instead of v by |v| touches one number per row, not K.
+    size = own.square().sum(dim=-1, keepdim=True).clamp(min=EPS)
+    share = (heads * own).sum(dim=-1, keepdim=True) / size
+    return torch.addcmul(heads, share, own, value=-1.0).view(gathered.shape)

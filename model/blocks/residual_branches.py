@@ -29,6 +29,6 @@ class ResidualBranches(nn.Module):
     ) -> Tensor:
         """Map the stream [B, T, D] to the next; both functions map [B, T, D] to [B, T, D]."""
         normed = scaled_norm(stream, self.scale)
-        gathered = stream + self.attention.to(stream.dtype) * attend(normed)
+        gathered = torch.addcmul(stream, self.attention, attend(normed))
         worked = feed(normed if self.parallel else scaled_norm(gathered, self.scale))
-        return gathered + self.feed_forward.to(stream.dtype) * worked
+        return torch.addcmul(gathered, self.feed_forward, worked)

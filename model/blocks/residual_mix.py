@@ -18,4 +18,4 @@ class ResidualMix(nn.Module):
 
     def forward(self, stream: Tensor, first: Tensor) -> Tensor:
         """Mix the stream [B, T, D] with the first embedding [B, T, D]."""
-        return self.stream.to(stream.dtype) * stream + self.first.to(stream.dtype) * first
+        return torch.addcmul(self.stream * stream, self.first, first)
