@@ -16,9 +16,9 @@ from .rounds import Rounds, encode, in_order, occurrences
 from .sample import CorpusSample, draw_sample
 from .text_buffers import Buffer, join
 from .training_progress import TrainingProgress
-from .training_settings import LengthMaxSettings
+from .training_settings import EFFORTS, LengthMaxSettings
 from .training_text import TrainingText
-from .vocabulary import Vocabulary, build_vocabulary
+from .vocabulary import Vocabulary, build_vocabulary, room_for_pieces
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +53,9 @@ def train_length_max(
     text = TrainingText(drawn, read, settings)
     report = report or (lambda _: None)
     if settings.objective == "tokens":
-        entries = Rounds(settings, text, threads, report).run()
+        wanted = 256 + room_for_pieces(settings.vocab_size, settings.layout)
+        effort = EFFORTS[settings.effort]
+        entries = Rounds(settings, text, threads, report, effort, wanted).run()
     else:
         entries = in_order(merge_entries(settings, text.sample, threads, report))
     entries, uses = without_rare(entries, text.sample, settings.min_frequency, threads)

@@ -11,9 +11,8 @@ from .candidates import Candidate, beginnings, choose, concatenations
 from .pruning import drop_cheapest
 from .text_buffers import Buffer, join
 from .training_progress import TrainingProgress
-from .training_settings import EFFORTS, LengthMaxSettings
+from .training_settings import SCOUTING, Effort, LengthMaxSettings
 from .training_text import TrainingText
-from .vocabulary import room_for_pieces
 
 BYTES = [bytes([byte]) for byte in range(256)]
 # Entries per growing round, as a factor: smaller is slower and hardly better.
@@ -21,7 +20,9 @@ GROWTH = 1.2
 # Of the entries wanted, so many are words where words come first; a quarter or all is no better.
 WORDS_FIRST = 0.5
 # The surplus goes in so many steps: costs are exact for one entry, not for many at once.
-DROPS, REFINING_DROPS = 6, 3
+DROPS, REFINING_DROPS = 6, 2
+# Scouts that compare two starts want an entry where the training wants so many.
+SCOUTS_WANT = 4
 # A refining round puts so large a share of the vocabulary to the test.
 EXCHANGED = 0.1
 SMALLEST_GAIN = 1e-4
@@ -45,7 +46,7 @@ class Changes(NamedTuple):
 
 
 class Rounds:
-    """One training: its text, and the rounds over it."""
+    """The rounds over a text, towards so many `wanted` entries."""
 
     def __init__(
         self,
@@ -53,38 +54,40 @@ class Rounds:
         texts: TrainingText,
         threads: int,
         report: Callable[[TrainingProgress], None],
+        effort: Effort,
+        wanted: int,
     ) -> None:
         self.texts = texts
         self.threads = threads
         self.settings = settings
-        self.effort = EFFORTS[settings.effort]
-        self.wanted = 256 + room_for_pieces(settings.vocab_size, settings.layout)
+        self.effort = effort
+        self.wanted = wanted
         self.kept: frozenset[bytes] = frozenset()
         self.allowed: Callable[[bytes], bool] = settings.allowed(settings.boundary)
-        # Inside words both starts are the same.
-        self.starts = (False,) if settings.boundary == "word" else self.effort.words_first
         self.report = report
         self.round = 0
-        growing = np.log(max(self.wanted * self.effort.surplus / 256, 1)) / np.log(GROWTH)
-        start = int(np.ceil(growing)) + DROPS + 1
-        self.rounds = len(self.starts) * start + self.effort.refinements - 1
+        growing = np.log(max(self.wanted * effort.surplus / 256, 1)) / np.log(GROWTH)
+        self.rounds = int(np.ceil(growing)) + DROPS + effort.refinements
 
     def run(self) -> list[bytes]:
         """Return the entries chosen, in order."""
-        if self.settings.two_stage:
-            return self.refine(self.two_stages(), self.effort.refinements)
-        starts = [self.start(words_first) for words_first in self.starts]
-        if len(starts) == 1:
-            return self.refine(starts[0], self.effort.refinements)
-        most_bytes = self.effort.refining_text
+        entries = self.two_stages() if self.settings.two_stage else self.start(self.words_first())
+        return self.refine(entries, self.effort.refinements)[0]
+
+    def words_first(self) -> bool:
+        """Return which start is better, as a small vocabulary tells.
+
+        Where one round saves more, so do the next; what it leaves alone would mislead.
+        """
+        if self.settings.boundary == "word":  # both are the same
+            return False
+        wanted = 256 + (self.wanted - 256) // SCOUTS_WANT
+        scouts = Rounds(self.settings, self.texts, self.threads, lambda _: None, SCOUTING, wanted)
         outlooks = []
-        for entries in starts:
-            refined = self.refine(entries, 1)
-            before, after = (self.count_tokens(one, most_bytes)[0] for one in (entries, refined))
-            # Where one round saves more, so do the next; what it leaves alone would mislead.
-            outlooks.append((2 * after - before, refined))
-        best = min(outlooks, key=lambda outlook: outlook[0])[1]
-        return self.refine(best, self.effort.refinements - 1)
+        for words_first in (False, True):
+            _, before, after = scouts.refine(scouts.start(words_first), SCOUTING.refinements)
+            outlooks.append(2 * after - before)
+        return outlooks[1] < outlooks[0]
 
     def start(self, words_first: bool) -> list[bytes]:
         """Grow to a surplus and drop it.
@@ -92,33 +95,36 @@ class Rounds:
         Neighbours of whole words are words again; grown freely from the first, entries begin and
         end anywhere. Rounds never mend the difference. Which is better depends on the text.
         """
-        entries, free = BYTES, self.allowed
+        entries = BYTES
         if words_first:
             in_word = self.settings.allowed("word")
-            self.allowed = lambda piece: in_word(piece) and free(piece)
-            entries = self.grow(entries, int(self.wanted * WORDS_FIRST))
-            self.allowed = free
-        return self.drop_surplus(self.grow(entries, self.surplus(self.wanted)), self.wanted)
+            limit = int(self.wanted * WORDS_FIRST)
+            entries = self.grow(entries, limit, lambda one: in_word(one) and self.allowed(one))
+        entries = self.grow(entries, self.surplus(self.wanted), self.allowed)
+        return self.drop_surplus(entries, self.wanted)
 
     def two_stages(self) -> list[bytes]:
         """Choose a share of the entries inside words, keep it, and go on freely."""
-        free, self.allowed = self.allowed, self.settings.allowed("word")
         first = 256 + int((self.wanted - 256) * self.settings.two_stage)
-        entries = self.drop_surplus(self.grow(BYTES, self.surplus(first)), first)
-        self.kept, self.allowed = frozenset(entries), free
-        return self.drop_surplus(self.grow(entries, self.surplus(self.wanted)), self.wanted)
+        words = self.grow(BYTES, self.surplus(first), self.settings.allowed("word"))
+        words = self.drop_surplus(words, first)
+        self.kept = frozenset(words)
+        entries = self.grow(words, self.surplus(self.wanted), self.allowed)
+        return self.drop_surplus(entries, self.wanted)
 
     def surplus(self, wanted: int) -> int:
         """Return how many entries to grow to before dropping the surplus; bytes alone suffice."""
         return int(wanted * self.effort.surplus) if wanted > 256 else wanted
 
-    def grow(self, entries: list[bytes], limit: int) -> list[bytes]:
+    def grow(
+        self, entries: list[bytes], limit: int, allowed: Callable[[bytes], bool]
+    ) -> list[bytes]:
         """Add the most frequent pairs until there are `limit` entries or no pairs left."""
         while len(entries) < limit:
             texts = self.texts.beginning(len(entries) * self.effort.growing_text)
             ids, offsets = encode(entries, texts, self.threads)
             number = min(int(len(entries) * (GROWTH - 1)) + 1, limit - len(entries))
-            found = self.neighbours(entries, ids, offsets, number)
+            found = self.neighbours(entries, ids, offsets, number, allowed)
             added = choose(found, occurrences(ids, entries), number)
             if not added:
                 break
@@ -144,11 +150,15 @@ class Rounds:
             entries = in_order(drop_cheapest(entries, found.uses, costs, left, self.kept))
         return entries
 
-    def refine(self, entries: list[bytes], rounds: int) -> list[bytes]:
-        """Try others in the place of the least useful, and go on while that saves tokens."""
+    def refine(self, entries: list[bytes], rounds: int) -> tuple[list[bytes], int, int]:
+        """Try others in the place of the least useful, and go on while that saves tokens.
+
+        Returns the entries, and the tokens before and after.
+        """
         most_bytes = self.effort.refining_text
         number = max(int(self.wanted * EXCHANGED), 1)
-        best, fewest = entries, self.count_tokens(entries, most_bytes)[0]
+        before = fewest = self.count_tokens(entries, most_bytes)[0]
+        best = entries
         for _ in range(rounds):
             added = self.propose(best, number, most_bytes)
             if not added:
@@ -162,12 +172,12 @@ class Rounds:
             self.tell(best, text_bytes, tokens)
             if small:
                 break
-        return best
+        return best, before, fewest
 
     def propose(self, entries: list[bytes], number: int, most_bytes: int) -> list[bytes]:
         """Return up to `number` new entries that save most tokens, each measured by itself."""
         ids, offsets = encode(entries, self.texts.beginning(most_bytes), self.threads)
-        found = list(self.neighbours(entries, ids, offsets, number))
+        found = list(self.neighbours(entries, ids, offsets, number, self.allowed))
         found += beginnings(entries, found, self.allowed)
         tried = [*entries, *(one.piece for one in found)]
         changes = self.try_changes(tried, len(entries), most_bytes)
@@ -176,12 +186,17 @@ class Rounds:
         return choose((one for gain, one in ranked if gain > 0), occurrences(ids, entries), number)
 
     def neighbours(
-        self, entries: list[bytes], ids: NDArray[Any], offsets: NDArray[np.int64], number: int
+        self,
+        entries: list[bytes],
+        ids: NDArray[Any],
+        offsets: NDArray[np.int64],
+        number: int,
+        allowed: Callable[[bytes], bool],
     ) -> Iterable[Candidate]:
         """Return what frequent pairs make, several for each of `number` wanted."""
         looked_at = max(LEAST_CANDIDATES, CANDIDATES_PER_ENTRY * number)
         pairs = count_pairs(ids, offsets, looked_at, self.threads)
-        return concatenations(entries, pairs, self.allowed)
+        return concatenations(entries, pairs, allowed)
 
     def try_changes(self, entries: list[bytes], used: int, most_bytes: int) -> Changes:
         """Try to add each entry from `used` on; where all are used, try to do without each."""

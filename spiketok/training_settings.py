@@ -26,7 +26,6 @@ class Effort:
         refining_text: looked at in refining rounds; where the sample has less, the corpus is read
             again.
         refinements: refining rounds at most.
-        words_first: how to grow, freely from the first or inside words first; the better of both.
     """
 
     surplus: float
@@ -34,7 +33,6 @@ class Effort:
     dropping_text: int
     refining_text: int
     refinements: int
-    words_first: tuple[bool, ...] = (False, True)
 
 
 EFFORTS = {
@@ -44,7 +42,6 @@ EFFORTS = {
         dropping_text=8 * MIB,
         refining_text=16 * MIB,
         refinements=1,
-        words_first=(True,),
     ),
     "default": Effort(
         surplus=2.0,
@@ -61,6 +58,14 @@ EFFORTS = {
         refinements=8,
     ),
 }
+# What it takes to see which of two starts is better, with a quarter of the entries.
+SCOUTING = Effort(
+    surplus=1.2,
+    growing_text=512,
+    dropping_text=2 * MIB,
+    refining_text=4 * MIB,
+    refinements=1,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
