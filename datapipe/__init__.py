@@ -9,7 +9,7 @@ from .interchange import open_as_dataset
 from .manifest import Manifest, read_manifest
 from .permutation import permute
 from .plan import ChatSettings, Plan, ShardSettings, make_plan
-from .reading import read_range, read_texts
+from .reading import first_fault, read_range, read_texts
 from .run import write_shards
 from .sources import Source, find_sources
 from .stream import TokenStream, open_stream
@@ -22,6 +22,7 @@ __all__ = [
     "Errors",
     "read_range",
     "read_texts",
+    "first_fault",
     "read_conversation",
     "read_conversations",
     "encoded_conversations",

@@ -23,7 +23,26 @@ TRUNCATED = "truncated input"
 MALFORMED = "malformed conversation"
 NO_REPLY = "conversation without an assistant"
 
+# Reason → what helps, where it is not only to leave the record out.
+HELP = {
+    INVALID_UTF8: "pass --errors skip or replace",
+    LONE_SURROGATE: "pass --errors skip or replace",
+    NO_TEXT: "pass --text-field or --errors skip",
+    NOT_A_STRING: "pass --text-field or --errors skip",
+}
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class BrokenRecordError(SpikeError):
+    """A record that the policy does not pass over; `what` says which one and what is wrong."""
+
+    def __init__(self, what: str, help_: str) -> None:
+        super().__init__(what, help_)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}; mend it, or {self.args[1]}"
 
 
 class BadRecordError(Exception):
@@ -54,13 +73,12 @@ class Faults:
         """Count a record that is lost; `place` words where it is, asked only for an error.
 
         Raises:
-            SpikeError: the policy is `strict`.
+            BrokenRecordError: the policy is `strict`.
         """
         if self.errors == "strict":
             what = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
-            raise SpikeError(
-                f"{self.path}: {place()}: {what}; mend it, or pass --errors skip or replace"
-            )
+            help_ = HELP.get(fault.reason, "pass --errors skip")
+            raise BrokenRecordError(f"{self.path}: {place()}: {what}", help_)
         self.dropped[fault.reason] += 1
 
     def drop_empty(self, number: int) -> None:

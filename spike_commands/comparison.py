@@ -9,6 +9,7 @@ import click
 from .console import (
     PATH,
     common_options,
+    counted,
     json_option,
     print_result,
     progress_bar,
@@ -77,7 +78,7 @@ def compare(
     warn_skipped(skipped, quiet)
     pieces, dropped = read_pieces(sources, options["text_field"], options["by"])
     if dropped:
-        remark(f"left out {dropped.total():,} documents: {', '.join(dropped)}", quiet)
+        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
     if not pieces.texts:
         raise SpikeError(f"{texts[0]}: there is no text to encode; name other files")
     peers = [open_any(file) for file in files]

@@ -79,16 +79,31 @@ def print_result(result: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result, indent=2, ensure_ascii=False))
         return
+    for line in lines_of(result):
+        click.echo(line)
+
+
+def lines_of(result: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield a line for each name and value; those of an object stand below its name.
+
+    >>> list(lines_of({"documents": 2, "dropped": {"empty": 1}}))
+    ['documents  2', 'dropped', '  empty  1']
+    """
     width = max(map(len, result), default=0)
     for name, value in result.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {for_people(value)}")
+        shown = f"{indent}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping) and value:
+            yield shown
+            yield from lines_of(value, indent + "  ")
+        else:
+            yield f"{shown:<{width + len(indent)}}  {for_people(value)}"
 
 
 def for_people(value: Any) -> str:
     """Write a value as a person reads it.
 
-    >>> for_people(1234567), for_people(1.23456), for_people({"empty": 2}), for_people(None)
-    ('1,234,567', '1.2346', 'empty 2', '–')
+    >>> for_people(1234567), for_people(1.23456), for_people([]), for_people(None)
+    ('1,234,567', '1.2346', 'none', '–')
     """
     if value is None:
         return "–"
@@ -98,9 +113,7 @@ def for_people(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4f}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {for_people(item)}" for key, item in value.items()) or "none"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | Mapping):
         return ", ".join(map(for_people, value)) or "none"
     return str(value)
 
@@ -126,6 +139,15 @@ def remark(message: str, quiet: bool) -> None:
     if not quiet:
         # Not click.echo, which would write past a progress bar instead of above it.
         sys.stderr.write(f"{message}\n")
+
+
+def counted(dropped: Mapping[str, int]) -> str:
+    """Word what was left out: each reason and how often.
+
+    >>> counted({"broken JSON": 1200, "empty": 1})
+    'broken JSON 1,200, empty 1'
+    """
+    return ", ".join(f"{reason} {number:,}" for reason, number in sorted(dropped.items()))
 
 
 def warn_skipped(skipped: list[str], quiet: bool) -> None:

@@ -1,6 +1,7 @@
 """`spike tokenizer train`: a corpus to a vocabulary."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from .console import (
     PATH,
     common_options,
+    counted,
     json_option,
     print_result,
     progress_bar,
@@ -19,6 +21,9 @@ from .console import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from datapipe import Source
     from spiketok import TrainingProgress
 
 # Options that algorithm length-max alone knows, and calls the same.
@@ -161,7 +166,7 @@ def train(
       spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
       spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
-    from datapipe import find_sources, read_texts
+    from datapipe import find_sources
     from spiketok import Tokenizer
 
     check_options(context, options["algorithm"])
@@ -170,6 +175,7 @@ def train(
     check_out(out, [source.path.absolute() for source in sources])
     warn_skipped(skipped, quiet)
     total_mb = sum(source.bytes for source in sources) / 1e6
+    dropped: Counter[str] = Counter()
     with progress_bar("train", 100.0, "%", quiet) as report:
         furthest = 0.0
 
@@ -188,7 +194,7 @@ def train(
             )
 
         vocabulary = train_on(
-            lambda: read_texts(sources, options["text_field"], options["errors"], report=reading),
+            lambda: read_corpus(sources, options, dropped, reading),
             threads=options["threads"],
             inputs=corpora,
             report=training,
@@ -196,9 +202,41 @@ def train(
     if vocabulary.training["sampled"]:
         seen, whole = (vocabulary.training[key] / 1e6 for key in ("sampled_bytes", "bytes"))
         remark(f"sampled {seen:,.1f} of {whole:,.1f} MB; more --memory takes more", quiet)
-    read = {name: options[name] for name in ("text_field", "errors")}
-    replace(vocabulary, settings={**vocabulary.settings, **read}).write(out)
+    if dropped:
+        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
+    settings = {name: options[name] for name in ("text_field", "errors")}
+    replace(
+        vocabulary,
+        settings={**vocabulary.settings, **settings},
+        training={**vocabulary.training, "dropped": dict(sorted(dropped.items()))},
+    ).write(out)
     print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
+
+
+def read_corpus(
+    sources: "Sequence[Source]",
+    options: Mapping[str, Any],
+    dropped: Counter[str],
+    report: Callable[[int], None],
+) -> "Iterator[pa.RecordBatch]":
+    """Yield the corpus and count anew what is left out.
+
+    Raises:
+        SpikeError: all of it is left out, or as `read_texts`.
+    """
+    from datapipe import first_fault, read_texts
+    from spiketok.errors import SpikeError
+
+    dropped.clear()
+    documents = 0
+    how = options["text_field"], options["errors"]
+    for batch in read_texts(sources, *how, dropped, report):
+        documents += len(batch)
+        yield batch
+    if dropped and not documents:
+        first = first_fault(sources, options["text_field"])
+        what = f"every record of the corpus is left out: {counted(dropped)}"
+        raise SpikeError(f"{what}; the first broken one: {first}" if first else what)
 
 
 def check_options(context: click.Context, algorithm: str) -> None:
