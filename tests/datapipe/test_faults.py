@@ -40,6 +40,13 @@ def test_only_what_helps_is_offered(tmp_path, name, content, offered):
         assert errors == "skip" or not lost or "replace" not in offered
 
 
+def test_kinds_of_values_have_the_names_of_json(tmp_path):
+    for text, kind in (("5", "a number"), ("0.5", "a number"), ("{}", "an object")):
+        (tmp_path / "a.jsonl").write_text(f'{{"text": {text}}}')
+        fault = first_fault(find_sources([tmp_path / "a.jsonl"])[0])
+        assert fault.endswith(f"text is not a string ('text' is {kind})")
+
+
 def test_whole_records_have_no_first_fault(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": ""}\n{"text": "a"}')
     assert first_fault(find_sources([tmp_path / "a.jsonl"])[0]) is None
