@@ -14,6 +14,7 @@ from .console import (
     print_result,
     progress_bar,
     remark,
+    text_field_option,
     warn_skipped,
 )
 from .visible import visible
@@ -50,7 +51,7 @@ SHOWN_GROUPS = 40
     show_default=True,
     help="How many of the longest tokens in the text are told.",
 )
-@click.option("--text-field", default="text", show_default=True, help="Column with the text.")
+@text_field_option
 @json_option
 @common_options
 def compare(

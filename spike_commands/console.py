@@ -3,8 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,29 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Fraction(click.FloatRange):
+    """A number in a range; `nan`, which is in none, is refused too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn a word into a number."""
+        number = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
 PATH = FilePath()
+tokenizer_option = click.option(
+    "--tokenizer",
+    "tokenizer_path",
+    type=PATH,
+    default=Path("tokenizer.json"),
+    show_default=True,
+    help="The tokenizer file.",
+)
+text_field_option = click.option(
+    "--text-field", default="text", show_default=True, help="Column with the text."
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
 )
@@ -139,6 +162,21 @@ def remark(message: str, quiet: bool) -> None:
     if not quiet:
         # Not click.echo, which would write past a progress bar instead of above it.
         sys.stderr.write(f"{message}\n")
+
+
+def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:
+    """Refuse, before the work, a file of an option that could not or should not be written."""
+    from spiketok.errors import SpikeError
+
+    mend = f"choose another {option}"
+    if out.is_dir():
+        raise SpikeError(f"{out}: is a folder; {mend}")
+    if not out.absolute().parent.is_dir():
+        raise SpikeError(f"{out}: there is no folder {out.parent}; make it, or {mend}")
+    if any("\udc80" <= letter <= "\udcff" for path in (out, *inputs) for letter in str(path)):
+        raise SpikeError(f"{str(out)!a} or an input: the name is not UTF-8; rename the folder")
+    if out.resolve() in [path.resolve() for path in inputs]:
+        raise SpikeError(f"{out}: is one of the inputs; {mend}")
 
 
 def counted(dropped: Mapping[str, int]) -> str:

@@ -6,18 +6,16 @@ from pathlib import Path
 import click
 
 from .comparison import compare
-from .console import PATH, common_options, json_option, print_result, standard_input
+from .console import (
+    PATH,
+    common_options,
+    json_option,
+    print_result,
+    standard_input,
+    tokenizer_option,
+)
 from .tokenizer_training import summary, train
 from .view import view
-
-tokenizer_option = click.option(
-    "--tokenizer",
-    "tokenizer_path",
-    type=PATH,
-    default=Path("tokenizer.json"),
-    show_default=True,
-    help="The tokenizer file.",
-)
 
 
 @click.group()

@@ -4,21 +4,14 @@ from pathlib import Path
 
 import click
 
-from .console import PATH, common_options, remark, standard_input
+from .console import PATH, check_out, common_options, remark, standard_input, tokenizer_option
 
 MOST_PAGE_BYTES = 16 << 20
 
 
 @click.command()
 @click.argument("file", required=False, type=PATH)
-@click.option(
-    "--tokenizer",
-    "tokenizer_path",
-    type=PATH,
-    default=Path("tokenizer.json"),
-    show_default=True,
-    help="The tokenizer file; also one of the kinds that compare reads.",
-)
+@tokenizer_option
 @click.option("--ids", "with_ids", is_flag=True, help="Show the id before each token.")
 @click.option("--html", type=PATH, help="Write one page to search and point at, and print nothing.")
 @click.option(
@@ -37,7 +30,8 @@ def view(
 
     Without FILE, or with -, standard input is read; the text is the bytes as they are. Line ends
     are shown as ⏎, tabs as ⇥, bytes that are no UTF-8 as ⟨FF⟩, other invisible characters as
-    ⟨U+200B⟩. Where the output has no colours, tokens are separated by │.
+    ⟨U+200B⟩, tokens that add no bytes as ∅. Where the output has no colours, tokens are separated
+    by │. The tokenizer may be of any kind that compare reads.
 
     \b
     Examples:
@@ -64,17 +58,12 @@ def view(
 def write_html(out: Path, file: Path | None, tokenizers: list[Path], quiet: bool) -> None:
     """Write the page, whole or not at all."""
     from spiketok.durable import write_durably
-    from spiketok.errors import SpikeError
 
     from .any_tokenizer import open_any
     from .page import page
     from .peer import cut
 
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise SpikeError(f"{out}: not a file in an existing folder; choose another --html")
-    inputs = [path.resolve() for path in (*([file] if file else []), *tokenizers)]
-    if out.resolve() in inputs:
-        raise SpikeError(f"{out}: is one of the inputs; choose another --html")
+    check_out(out, [*([file] if file else []), *tokenizers], "--html")
     peers = [open_any(path) for path in tokenizers]
     text = text_of(file)
     shown = text[:MOST_PAGE_BYTES]

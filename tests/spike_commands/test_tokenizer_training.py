@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from spiketok import BeseSettings, LengthMaxSettings
+from spiketok.errors import SpikeError
+
 GOOD = "the quick brown fox jumps over the lazy dog, and the quick fox is gone "
 
 
@@ -54,3 +57,46 @@ def test_why_nothing_is_left_is_told(train, algorithm, records, told):
     status, _, errors = train(records, "--errors", "skip", "--algorithm", algorithm)
     assert (status, errors.count("\n")) == (1, 1)
     assert [part for part in told if part not in errors] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--pattern a", "--pattern: only boundary word"),
+        ("--boundary word --pattern (", "--pattern: '(' is no regular expression"),
+        ("--boundary word --pattern (?!x)", "--pattern: '(?!x)' matches no text"),
+        ("--boundary word --pattern=", "--pattern: '' matches no text"),
+        ("--boundary word --pattern ^$|x{0}", "matches no text"),
+        ("--two-stage 0.5 --boundary line", "--two-stage: its second stage is free"),
+        ("--two-stage 0.5 --objective frequency", "--two-stage: goes with objective tokens"),
+        ("--two-stage nan", "'--two-stage': nan is not in the range"),
+        ("--held-out nan", "'--held-out': nan is not in the range 0<=x<=0.5"),
+        ("--held-out 0.6", "'--held-out': 0.6 is not in the range 0<=x<=0.5"),
+        (
+            "--vocab 387",
+            "--vocab: 387 ids are not possible; layout chatml allows 388 to 16,777,215",
+        ),
+        ("--vocab -1", "--vocab: -1 ids"),
+        ("--vocab 16777216", "--vocab: 16,777,216 ids"),
+        ("--algorithm bese --vocab 39", "--vocab: 39 ids are not possible, 40 to 1,048,576 are"),
+        ("--algorithm bese --vocab 1048577", "--vocab: 1,048,577 ids"),
+        ("--algorithm bese --effort max", "--effort means nothing to algorithm bese"),
+    ],
+)
+def test_settings_that_cannot_be_are_usage_errors(train, options, message):
+    status, result, errors = train(["{}"], *options.split(" "))
+    assert (status, result, errors.count("\n")) == (2, None, 1)
+    assert message in errors
+    assert errors.endswith("(see spike tokenizer train --help)\n")
+
+
+@pytest.mark.parametrize("pattern", ["foo", r"(?:foo)?", r"\p{Han}+", r" ?[a-z]+|\d", "the "])
+def test_patterns_that_match_something_are_taken(pattern):
+    LengthMaxSettings(boundary="word", pattern=pattern)
+
+
+def test_settings_keep_their_names_in_python():
+    with pytest.raises(SpikeError, match=r"^two_stage: nan is no fraction"):
+        LengthMaxSettings(two_stage=float("nan"))
+    with pytest.raises(SpikeError, match=r"^vocab_size: 3 ids are not possible"):
+        BeseSettings(vocab_size=3)
