@@ -201,6 +201,9 @@ def train(
         remark(f"sampled {seen:,.1f} of {whole:,.1f} MB; more --memory takes more", quiet)
     if dropped:
         remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
+    found, room = vocabulary.filling
+    if found < room:
+        remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved", quiet)
     settings = {name: options[name] for name in ("text_field", "errors")}
     replace(
         vocabulary,
@@ -247,6 +250,7 @@ def summary(loaded: Any) -> dict[str, Any]:
         **vocabulary.shape,
         "special_tokens": len(loaded.special_ids),
         "reserved": len(vocabulary.reserved_ids),
+        "settings": dict(vocabulary.settings),
         "training": dict(vocabulary.training),
         "inputs": [str(path) for path in vocabulary.inputs],
     }

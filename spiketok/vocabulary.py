@@ -74,6 +74,12 @@ class Vocabulary:
         return self.ids_of(RESERVED)
 
     @property
+    def filling(self) -> tuple[int, int]:
+        """How many pieces it has, and how many it has room for."""
+        pieces = self.kinds.count(PIECE) - 256
+        return pieces, room_for_pieces(len(self), self.layout)
+
+    @property
     def shape(self) -> dict[str, Any]:
         """What tells it from others of its algorithm."""
         return {"layout": self.layout, "max_token_bytes": self.max_token_bytes}

@@ -90,6 +90,30 @@ def test_settings_that_cannot_be_are_usage_errors(train, options, message):
     assert errors.endswith("(see spike tokenizer train --help)\n")
 
 
+@pytest.mark.parametrize("algorithm", ["length-max", "bese"])
+def test_ids_that_the_corpus_cannot_fill_are_told(train, algorithm):
+    records = [json.dumps({"text": GOOD})]
+    options = ["--algorithm", algorithm, "--held-out", "0", "--vocab"]
+    _, result, errors = train(records, *options, "2000")
+    room = 2000 - (388 if algorithm == "length-max" else 40)
+    found = room - result["reserved"] + (111 if algorithm == "length-max" else 0)
+    assert f"the corpus gave {found} of {room:,} entries" in errors
+    assert 0 < found < room
+    assert train(records, *options, "390")[2] == "" or algorithm == "bese"
+    assert train(records, *options, "45")[2] == "" or algorithm == "length-max"
+
+
+def test_settings_are_shown(train, line):
+    options = ["--boundary", "word", "--digits", "split", "--effort", "fast", "--vocab", "390"]
+    _, result, _ = train([json.dumps({"text": GOOD})], *options, "--held-out", "0")
+    expected = {"boundary": "word", "digits": "split", "effort": "fast", "errors": "strict"}
+    assert expected.items() <= result["settings"].items()
+    shown = line("tokenizer", "inspect", result["file"])[1]
+    assert "\nsettings\n  vocab size " in shown
+    assert "\n  boundary         word\n" in shown
+    assert max(map(len, shown.splitlines())) < 200
+
+
 @pytest.mark.parametrize("pattern", ["foo", r"(?:foo)?", r"\p{Han}+", r" ?[a-z]+|\d", "the "])
 def test_patterns_that_match_something_are_taken(pattern):
     LengthMaxSettings(boundary="word", pattern=pattern)
