@@ -35,7 +35,7 @@ SHOWN_GROUPS = 40
 @click.option(
     "--by",
     multiple=True,
-    help="Also tell results by a column with text, such as lang, or by `file`; may be repeated.",
+    help="Also tell results by a column with text, or by `file`; may be repeated.",
 )
 @click.option(
     "--passes",
@@ -66,7 +66,7 @@ def compare(
     \b
     Examples:
       spike tokenizer compare tokenizer.json bpe.json --text held.txt --json
-      spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by lang
+      spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by code
     """
     from datapipe import find_sources
     from spiketok.errors import SpikeError

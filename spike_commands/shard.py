@@ -44,7 +44,8 @@ from .console import (
     type=click.Choice(["text", "chat"]),
     default="text",
     show_default=True,
-    help="chat: each line of INPUTS is a conversation; see docs/chat.md.",
+    help="chat: each line of INPUTS is a conversation; see docs/chat.md. The tokenizer must be a "
+    "length-max one with --specials chatml.",
 )
 @click.option(
     "--parse-markers",

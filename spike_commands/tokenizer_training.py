@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     type=click.Choice(["length-max", "bese"]),
     default="length-max",
     show_default=True,
-    help="length-max: longest match; bese: merges over 40 base ids, for very small vocabularies.",
+    help="length-max: longest match; bese: merges over 40 base ids, for very small vocabularies, "
+    "without chat markers.",
 )
 @click.option(
     "--alphabet",
