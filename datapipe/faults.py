@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -112,6 +112,15 @@ class Faults:
             return text.encode()
         except UnicodeEncodeError as error:
             raise BadRecordError(LONE_SURROGATE, f"at character {error.start}") from None
+
+
+def counted(dropped: Mapping[str, int]) -> str:
+    """Word what was left out: each reason and how often.
+
+    >>> counted({"broken JSON": 1200, "empty": 1})
+    'broken JSON 1,200, empty 1'
+    """
+    return ", ".join(f"{reason} {number:,}" for reason, number in sorted(dropped.items()))
 
 
 def check_errors(errors: str) -> None:

@@ -9,7 +9,6 @@ import click
 from .console import (
     PATH,
     common_options,
-    counted,
     json_option,
     print_result,
     progress_bar,
@@ -68,7 +67,7 @@ def compare(
       spike tokenizer compare tokenizer.json bpe.json --text held.txt --json
       spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by code
     """
-    from datapipe import find_sources
+    from datapipe import counted, find_sources
     from spiketok.errors import SpikeError
 
     from .any_tokenizer import open_any

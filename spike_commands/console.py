@@ -179,15 +179,6 @@ def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:
         raise SpikeError(f"{out}: is one of the inputs; {mend}")
 
 
-def counted(dropped: Mapping[str, int]) -> str:
-    """Word what was left out: each reason and how often.
-
-    >>> counted({"broken JSON": 1200, "empty": 1})
-    'broken JSON 1,200, empty 1'
-    """
-    return ", ".join(f"{reason} {number:,}" for reason, number in sorted(dropped.items()))
-
-
 def warn_skipped(skipped: list[str], quiet: bool) -> None:
     """Say which files of a folder are left out because of their kind."""
     if skipped:

@@ -13,7 +13,6 @@ from .console import (
     Fraction,
     check_out,
     common_options,
-    counted,
     json_option,
     print_result,
     progress_bar,
@@ -164,7 +163,7 @@ def train(
       spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
       spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
-    from datapipe import find_sources
+    from datapipe import counted, find_sources
     from spiketok import Tokenizer
 
     check_options(context, options["algorithm"])
@@ -225,7 +224,7 @@ def read_corpus(
     Raises:
         SpikeError: all of it is left out, or as `read_texts`.
     """
-    from datapipe import first_fault, read_texts
+    from datapipe import counted, first_fault, read_texts
     from spiketok.errors import SpikeError
 
     dropped.clear()
