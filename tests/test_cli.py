@@ -338,3 +338,33 @@ def test_chat_errors_are_one_line(line, chat_folder, arguments, status, message)
     found, output, errors = line(*arguments)
     assert (found, errors.count("\n"), output) == (status, 1, ""), errors
     assert message in errors
+
+
+@pytest.mark.parametrize("algorithm", ["length-max", "bese"])
+def test_pieces_join_to_the_text(line, tmp_path, algorithm):
+    tokenizer = str(tmp_path / "t.json")
+    command = ["tokenizer", "train", "held.txt", "--algorithm", algorithm, "--vocab", "390"]
+    assert line(*command, "--held-out", "0", "--out", tokenizer)[0] == 0
+    text = "The QUICK brown fox É 🦔 日本 \x00"
+    encoded = json.loads(line("tokenizer", "encode", text, "--tokenizer", tokenizer, "--json")[1])
+    assert len(encoded["pieces"]) == len(encoded["ids"]) == encoded["tokens"]
+    assert "".join(encoded["pieces"]) == text
+
+
+def test_decode_reads_what_encode_prints(process, folder):
+    encoded = process(folder, "tokenizer", "encode", "round é trip", "--json").stdout
+    done = process(folder, "tokenizer", "decode", input=encoded)
+    assert (done.stdout, done.stderr) == ("round é trip", "")
+    for broken in ('{"ids": [1.5]}', '{"pieces": []}', "{", '{"ids": ["a"]}', "1 " + "9" * 5000):
+        done = process(folder, "tokenizer", "decode", input=broken)
+        assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
+
+
+def test_decode_says_what_is_no_token(line):
+    for number in ("9" * 30, str(2**63), "400"):
+        status, _, errors = line("tokenizer", "decode", number)
+        assert (status, errors.count("\n")) == (1, 1)
+        assert f"id {number} at position 0 is not below the vocabulary's 400" in errors
+    assert line("tokenizer", "decode", "399", "398", "-q") == (0, "", "")
+    assert "stand for nothing: 398, 399" in line("tokenizer", "decode", "399", "398")[2]
+    assert line("tokenizer", "decode", "--", "-1")[0] == 1
