@@ -3,13 +3,13 @@
 from .chat_encoding import encoded_conversations
 from .chat_reading import read_conversations
 from .conversations import read_conversation
-from .faults import Errors
+from .faults import Errors, counted
 from .inspection import describe, show_document
 from .interchange import open_as_dataset
 from .manifest import Manifest, read_manifest
 from .permutation import permute
 from .plan import ChatSettings, Plan, ShardSettings, make_plan
-from .reading import read_range, read_texts
+from .reading import first_fault, read_range, read_texts
 from .run import write_shards
 from .sources import Source, find_sources
 from .stream import TokenStream, open_stream
@@ -20,8 +20,10 @@ __all__ = [
     "Source",
     "find_sources",
     "Errors",
+    "counted",
     "read_range",
     "read_texts",
+    "first_fault",
     "read_conversation",
     "read_conversations",
     "encoded_conversations",

@@ -9,9 +9,11 @@ import pyarrow as pa
 from spiketok import Tokenizer
 from spiketok.chat import marker_ids
 from spiketok.chat_encoding import encode_pieces
+from spiketok.errors import SpikeError
 
 from .chat_reading import read_conversations
 from .documents import Array, Documents, document_ids
+from .faults import BrokenRecordError
 from .reading import text_offsets
 from .sources import Source
 
@@ -43,6 +45,14 @@ def encode_conversations(
     )
 
 
+def whole_conversations(source: Source, parse_markers: bool) -> Iterator[pa.RecordBatch]:
+    """Read conversations where none may be left out: an error offers no way around it."""
+    try:
+        yield from read_conversations(source, 0, -1, parse_markers)
+    except BrokenRecordError as error:
+        raise SpikeError(f"{error.what}; mend it") from None
+
+
 def encoded_conversations(
     source: Source, tokenizer: Tokenizer, parse_markers: bool = False
 ) -> Iterator[tuple[Array, npt.NDArray[np.bool_]]]:
@@ -52,7 +62,7 @@ def encoded_conversations(
         SpikeError: the tokenizer lacks markers, or a conversation is malformed.
     """
     marker_ids(tokenizer.special_ids)
-    for batch in read_conversations(source, 0, -1, parse_markers):
+    for batch in whole_conversations(source, parse_markers):
         names = document_ids(batch.column("text"))
         found = encode_conversations(tokenizer, batch, names, source=0, threads=1)
         for number in range(len(found)):

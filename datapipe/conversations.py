@@ -10,6 +10,7 @@ from typing import Any
 from spiketok import Message, message, read_messages
 from spiketok.chat_messages import split_markers
 from spiketok.errors import SpikeError
+from spiketok.json_values import checked, checked_name
 
 SPEAKERS = {
     "system": "system",
@@ -48,18 +49,12 @@ def read_conversation(record: Any, parse_markers: bool = False) -> tuple[Message
 
 def turns(value: Any, parse_markers: bool) -> tuple[Message, ...]:
     """Return ShareGPT's turns, objects with `from` and `value`, as messages."""
-    if not isinstance(value, list):
-        raise SpikeError(f"conversations: a {type(value).__name__} instead of a list")
     messages = []
-    for number, turn in enumerate(value):
+    for number, turn in enumerate(checked(value, list, "conversations")):
         place = f"conversations[{number}]"
         if not isinstance(turn, dict) or turn.keys() != {"from", "value"}:
             raise SpikeError(f"{place}: must have 'from' and 'value', and nothing else")
-        speaker = turn["from"]
-        if not isinstance(speaker, str) or speaker not in SPEAKERS:
-            raise SpikeError(
-                f"{place}.from: {speaker!r} is unknown; known are {', '.join(SPEAKERS)}"
-            )
+        speaker = checked_name(turn["from"], SPEAKERS, f"{place}.from")
         messages.append(said(SPEAKERS[speaker], turn, "value", parse_markers, f"{place}."))
     return tuple(messages)
 
@@ -75,10 +70,11 @@ def only_instance(value: Any) -> dict[str, Any]:
 
 def exchange(record: dict[str, Any], question: str, parse_markers: bool) -> tuple[Message, ...]:
     """Return a question and its answer as messages, after a system's message if there is one."""
-    asked = text_of(record, question)
+    asked = checked(record[question], str, question)
     given = [key for key in CONTEXTS if record.get(key)] if question == "instruction" else []
     if given:
-        asked += "\n\n" + text_of(record, only_key(record, given))
+        context = only_key(record, given)
+        asked += "\n\n" + checked(record[context], str, context)
     reply = said("assistant", record, only_key(record, REPLIES), parse_markers)
     if record.get("system"):
         return said("system", record, "system"), message("user", asked), reply
@@ -89,7 +85,7 @@ def said(
     role: str, record: dict[str, Any], key: str, parse_markers: bool = False, place: str = ""
 ) -> Message:
     """Return a member as a message; `place` words where the record is."""
-    text = text_of(record, key, place)
+    text = checked(record[key], str, f"{place}{key}")
     if parse_markers and role == "assistant":
         return Message(role, tuple(split_markers(text, f"{place}{key}")))
     return message(role, text)
@@ -102,11 +98,3 @@ def only_key(record: dict[str, Any], keys: Sequence[str]) -> str:
         there = " and ".join(map(repr, found)) or f"only {', '.join(map(repr, list(record)[:8]))}"
         raise SpikeError(f"exactly one of {', '.join(keys)} is needed; there is {there}")
     return found[0]
-
-
-def text_of(record: dict[str, Any], key: str, place: str = "") -> str:
-    """Return a member that must be a text."""
-    value = record[key]
-    if not isinstance(value, str):
-        raise SpikeError(f"{place}{key}: a {type(value).__name__} instead of a text")
-    return value

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -23,7 +23,26 @@ TRUNCATED = "truncated input"
 MALFORMED = "malformed conversation"
 NO_REPLY = "conversation without an assistant"
 
+# Reason → what helps, where it is not only to leave the record out.
+HELP = {
+    INVALID_UTF8: "pass --errors skip or replace",
+    LONE_SURROGATE: "pass --errors skip or replace",
+    NO_TEXT: "pass --text-field or --errors skip",
+    NOT_A_STRING: "pass --text-field or --errors skip",
+}
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class BrokenRecordError(SpikeError):
+    """A record that the policy does not pass over; `what` says which one and what is wrong."""
+
+    def __init__(self, what: str, help_: str) -> None:
+        super().__init__(what, help_)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}; mend it, or {self.args[1]}"
 
 
 class BadRecordError(Exception):
@@ -54,13 +73,12 @@ class Faults:
         """Count a record that is lost; `place` words where it is, asked only for an error.
 
         Raises:
-            SpikeError: the policy is `strict`.
+            BrokenRecordError: the policy is `strict`.
         """
         if self.errors == "strict":
             what = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
-            raise SpikeError(
-                f"{self.path}: {place()}: {what}; mend it, or pass --errors skip or replace"
-            )
+            help_ = HELP.get(fault.reason, "pass --errors skip")
+            raise BrokenRecordError(f"{self.path}: {place()}: {what}", help_)
         self.dropped[fault.reason] += 1
 
     def drop_empty(self, number: int) -> None:
@@ -94,6 +112,15 @@ class Faults:
             return text.encode()
         except UnicodeEncodeError as error:
             raise BadRecordError(LONE_SURROGATE, f"at character {error.start}") from None
+
+
+def counted(dropped: Mapping[str, int]) -> str:
+    """Word what was left out: each reason and how often.
+
+    >>> counted({"broken JSON": 1200, "empty": 1})
+    'broken JSON 1,200, empty 1'
+    """
+    return ", ".join(f"{reason} {number:,}" for reason, number in sorted(dropped.items()))
 
 
 def check_errors(errors: str) -> None:

@@ -32,7 +32,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "tokens": tokens,
         "text_bytes": text_bytes,
         # Without the separators, which stand for no bytes.
-        "bytes_per_token": text_bytes / (tokens - documents) if tokens > documents else 0.0,
+        "bytes_per_token": text_bytes / (tokens - documents) if tokens > documents else None,
         "shards": sum(len(split.shards) for split in splits),
         "shard_bytes": sum(shard.bytes for split in splits for shard in split.shards),
     }

@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.json
 
+from spiketok.json_values import kind_name
+
 from .faults import (
     BROKEN_JSON,
     NO_TEXT,
@@ -208,7 +210,7 @@ def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes:
     if text is None:
         raise BadRecordError(NULL_TEXT)
     if not isinstance(text, str):
-        raise BadRecordError(NOT_A_STRING, f"{text_field!r} is a {type(text).__name__}")
+        raise BadRecordError(NOT_A_STRING, f"{text_field!r} is {kind_name(text)}")
     return faults.encode(text)
 
 

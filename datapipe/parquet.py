@@ -71,7 +71,7 @@ def check_column(source: Source, file: pq.ParquetFile, text_field: str) -> None:
     if schema.names.count(text_field) != 1:
         found = ", ".join(schema.names[:8])
         raise SpikeError(
-            f"{source.path}: no column {text_field!r} (there are: {found}); pass --text-field"
+            f"{source.path}: no column {text_field!r} (there are: {found}); name one of those"
         )
     kind = schema.field(text_field).type
     if pa.types.is_dictionary(kind):

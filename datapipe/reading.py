@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .faults import BadRecordError, Errors, Faults, check_errors
+from .faults import BadRecordError, BrokenRecordError, Errors, Faults, check_errors
 from .jsonl import Records, is_utf8, read_jsonl
 from .parquet import read_parquet
 from .sources import Source
@@ -68,11 +68,12 @@ def read_texts(
     sources: Sequence[Source],
     text_field: str = "text",
     errors: Errors = "strict",
+    dropped: Counter[str] | None = None,
     report: Callable[[int], None] = ignore,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the documents of all sources in order; `report` hears the bytes of files done.
 
-    Batches and errors are those of `read_range`.
+    Batches, errors and `dropped` are those of `read_range`.
     """
     done = 0
 
@@ -82,7 +83,17 @@ def read_texts(
         report(done)
 
     for source in sources:
-        yield from read_range(source, 0, -1, text_field, errors, progress=progress)
+        yield from read_range(source, 0, -1, text_field, errors, dropped, progress)
+
+
+def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | None:
+    """Say what is wrong with the first broken record of sources; None where all are whole."""
+    try:
+        for _ in read_texts(sources, text_field):
+            pass
+    except BrokenRecordError as error:
+        return error.what
+    return None
 
 
 def text_offsets(texts: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:

@@ -1,5 +1,7 @@
 """Finds out what an interrupted run has finished, and clears away what it has not."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -62,6 +64,35 @@ def clear(folder: Path) -> None:
         if path.name not in (RECORDS, PLAN) and is_ours(path, folder):
             path.unlink()
     (folder / PLAN).unlink(missing_ok=True)
+
+
+@contextmanager
+def resumable(folder: Path, made: bool) -> Iterator[None]:
+    """Work in a folder; failing, leave it fit to go on from and say so, or leave nothing.
+
+    Args:
+        folder: the shard folder.
+        made: the folder is new: without any finished shard it is removed too.
+
+    Raises:
+        SpikeError: what made the work fail, and that there are finished shards.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if any(folder.glob("*.arrow")):
+            if isinstance(error, SpikeError):
+                raise SpikeError(
+                    f"{error} (finished shards stay in {folder}: with the same inputs the same "
+                    "command goes on from there, --overwrite begins anew)"
+                ) from error
+            raise
+        clear(folder)
+        with suppress(OSError):  # something else is in there
+            for path in [folder / RECORDS, *([folder] if made else [])]:
+                if path.exists():
+                    path.rmdir()
+        raise
 
 
 def clear_unfinished(folder: Path, plan: str, units: int) -> dict[int, Committed]:

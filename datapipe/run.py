@@ -5,8 +5,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 
 from spiketok import Tokenizer
@@ -14,12 +15,13 @@ from spiketok.chat import marker_ids
 from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
 from spiketok.errors import SpikeError
 
+from .faults import counted
 from .json_files import parse
 from .manifest import Manifest, build_manifest, read_manifest, write_manifest
 from .plan import Plan, ShardSettings, difference, expansion, make_plan
 from .reading import ignore
 from .records import MANIFEST, PLAN, RECORDS, TOKENIZER
-from .resume import Committed, clear, clear_unfinished, foreign_names
+from .resume import Committed, clear, clear_unfinished, foreign_names, resumable
 from .shard_writer import Target
 from .shards import tokens_of
 from .sources import Source
@@ -55,8 +57,8 @@ def write_shards(
 
     Raises:
         SpikeError: an input is broken, the tokenizer lacks what conversations need, the disk is
-            full, or `out` is something else. Finished work is kept, and the same call goes on
-            from there.
+            full, there is no document, or `out` is something else. Finished shards are kept,
+            and the same call goes on from there; where there are none, nothing is left.
     """
     started = time.time()
     if out.exists() and not out.is_dir():
@@ -68,25 +70,44 @@ def write_shards(
     tokenizer_file = tokenizer_path.read_bytes()
     plan = make_plan(sources, tokenizer.fingerprint, settings)
     workers = workers or os.cpu_count() or 1
-    try:
+    made = not out.exists()
+    with told_failures(out):
         make_folder(out, disk)
         with locked(out):
             if not prepare(out, plan, overwrite):
                 return read_manifest(out)
-            check_space(out, sources, tokens_of(tokenizer).dtype.itemsize)
-            write_durably(out / PLAN, plan.to_json(), disk)
-            write_durably(out / TOKENIZER, tokenizer_file, disk)
-            make_folder(out / RECORDS, disk)
-            do_units(plan, list(sources), tokenizer, out, workers, report, disk)
-            manifest = build_manifest(out, plan, tokens_of(tokenizer))
-            write_manifest(out, manifest, disk)
-    except OSError as error:
-        place = error.filename or out
-        raise SpikeError(
-            f"{place}: {error.strerror or error}; mend that and run again: finished work is kept"
-        ) from error
+            with resumable(out, made), told_failures(out):
+                check_space(out, sources, tokens_of(tokenizer).dtype.itemsize)
+                write_durably(out / PLAN, plan.to_json(), disk)
+                write_durably(out / TOKENIZER, tokenizer_file, disk)
+                make_folder(out / RECORDS, disk)
+                do_units(plan, list(sources), tokenizer, out, workers, report, disk)
+                manifest = build_manifest(out, plan, tokens_of(tokenizer))
+                refuse_nothing(manifest, settings)
+                write_manifest(out, manifest, disk)
     write_log(out, manifest, workers, time.time() - started)
     return manifest
+
+
+@contextmanager
+def told_failures(out: Path) -> Iterator[None]:
+    """Tell what the disk refuses as one SpikeError."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or out
+        what = f"{place}: {error.strerror or error}"
+        raise SpikeError(f"{what}; mend that and run again") from error
+
+
+def refuse_nothing(manifest: Manifest, settings: ShardSettings) -> None:
+    """Refuse shards without a document."""
+    if any(split.documents for split in manifest.splits.values()):
+        return
+    if not manifest.documents:
+        raise SpikeError("there is nothing to shard: no documents in the input files")
+    what = f"every record of the input files is left out: {counted(manifest.dropped)}"
+    raise SpikeError(what if settings.errors == "strict" else f"{what}; --errors strict tells why")
 
 
 def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from datapipe import Source, read_range
+from datapipe import Source, first_fault, read_range
 from spiketok.errors import SpikeError
 
 PIECE_BYTES = 1 << 16
@@ -53,7 +53,9 @@ def read_pieces(
                     labels.extend([value] * len(parts))
     for column, labels in pieces.labels.items():
         if labels and not any(labels):
-            raise SpikeError(f"--by {column}: no document has text there; name another column")
+            first = first_fault([source for source in sources if source.kind != "txt"], column)
+            why = f"the first: {first}" if first else f"txt files have no columns, use {BY_FILE}"
+            raise SpikeError(f"--by {column}: no document has text there; {why}")
     return pieces, dropped
 
 

@@ -13,6 +13,7 @@ from .console import (
     print_result,
     progress_bar,
     remark,
+    text_field_option,
     warn_skipped,
 )
 from .visible import visible
@@ -33,7 +34,7 @@ SHOWN_GROUPS = 40
 @click.option(
     "--by",
     multiple=True,
-    help="Also tell results by a column with text, such as lang, or by `file`; may be repeated.",
+    help="Also tell results by a column with text, or by `file`; may be repeated.",
 )
 @click.option(
     "--passes",
@@ -49,7 +50,7 @@ SHOWN_GROUPS = 40
     show_default=True,
     help="How many of the longest tokens in the text are told.",
 )
-@click.option("--text-field", default="text", show_default=True, help="Column with the text.")
+@text_field_option
 @json_option
 @common_options
 def compare(
@@ -64,9 +65,9 @@ def compare(
     \b
     Examples:
       spike tokenizer compare tokenizer.json bpe.json --text held.txt --json
-      spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by lang
+      spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by code
     """
-    from datapipe import find_sources
+    from datapipe import counted, find_sources
     from spiketok.errors import SpikeError
 
     from .any_tokenizer import open_any
@@ -77,7 +78,7 @@ def compare(
     warn_skipped(skipped, quiet)
     pieces, dropped = read_pieces(sources, options["text_field"], options["by"])
     if dropped:
-        remark(f"left out {dropped.total():,} documents: {', '.join(dropped)}", quiet)
+        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
     if not pieces.texts:
         raise SpikeError(f"{texts[0]}: there is no text to encode; name other files")
     peers = [open_any(file) for file in files]

@@ -3,8 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,29 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Fraction(click.FloatRange):
+    """A number in a range; `nan`, which is in none, is refused too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn a word into a number."""
+        number = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
 PATH = FilePath()
+tokenizer_option = click.option(
+    "--tokenizer",
+    "tokenizer_path",
+    type=PATH,
+    default=Path("tokenizer.json"),
+    show_default=True,
+    help="The tokenizer file.",
+)
+text_field_option = click.option(
+    "--text-field", default="text", show_default=True, help="Column with the text."
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
 )
@@ -79,16 +102,31 @@ def print_result(result: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result, indent=2, ensure_ascii=False))
         return
+    for line in lines_of(result):
+        click.echo(line)
+
+
+def lines_of(result: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Yield a line for each name and value; those of an object stand below its name.
+
+    >>> list(lines_of({"documents": 2, "dropped": {"empty": 1}}))
+    ['documents  2', 'dropped', '  empty  1']
+    """
     width = max(map(len, result), default=0)
     for name, value in result.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {for_people(value)}")
+        shown = f"{indent}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping) and value:
+            yield shown
+            yield from lines_of(value, indent + "  ")
+        else:
+            yield f"{shown:<{width + len(indent)}}  {for_people(value)}"
 
 
 def for_people(value: Any) -> str:
     """Write a value as a person reads it.
 
-    >>> for_people(1234567), for_people(1.23456), for_people({"empty": 2}), for_people(None)
-    ('1,234,567', '1.2346', 'empty 2', '–')
+    >>> for_people(1234567), for_people(1.23456), for_people([]), for_people(None)
+    ('1,234,567', '1.2346', 'none', '–')
     """
     if value is None:
         return "–"
@@ -98,9 +136,7 @@ def for_people(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4f}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {for_people(item)}" for key, item in value.items()) or "none"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | Mapping):
         return ", ".join(map(for_people, value)) or "none"
     return str(value)
 
@@ -126,6 +162,21 @@ def remark(message: str, quiet: bool) -> None:
     if not quiet:
         # Not click.echo, which would write past a progress bar instead of above it.
         sys.stderr.write(f"{message}\n")
+
+
+def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:
+    """Refuse, before the work, a file of an option that could not or should not be written."""
+    from spiketok.errors import SpikeError
+
+    mend = f"choose another {option}"
+    if out.is_dir():
+        raise SpikeError(f"{out}: is a folder; {mend}")
+    if not out.absolute().parent.is_dir():
+        raise SpikeError(f"{out}: there is no folder {out.parent}; make it, or {mend}")
+    if any("\udc80" <= letter <= "\udcff" for path in (out, *inputs) for letter in str(path)):
+        raise SpikeError(f"{str(out)!a} or an input: the name is not UTF-8; rename the folder")
+    if out.resolve() in [path.resolve() for path in inputs]:
+        raise SpikeError(f"{out}: is one of the inputs; {mend}")
 
 
 def warn_skipped(skipped: list[str], quiet: bool) -> None:

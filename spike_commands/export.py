@@ -38,7 +38,7 @@ def tokenizer(
     as_json: bool,
     quiet: bool,  # noqa: ARG001
 ) -> None:
-    """Write tokenizer FILE as a folder for AutoTokenizer of transformers.
+    """Write length-max tokenizer FILE as a folder for AutoTokenizer of transformers.
 
     The folder holds code, so it is loaded with trust_remote_code=True; the code does not need
     spike. spike reads the vocabulary back from the file spike_tokenizer.json in the folder.
@@ -50,7 +50,7 @@ def tokenizer(
       spike export tokenizer published.json --to my-tokenizer/ --json
       spike export tokenizer tokenizer.json --to my-fast-tokenizer/ --fast
     """
-    from spiketok import Vocabulary
+    from spiketok import Tokenizer, Vocabulary
     from spiketok.errors import SpikeError
     from spiketok.huggingface import VOCABULARY_FILE, export_tokenizer
 
@@ -59,7 +59,12 @@ def tokenizer(
             "tiktoken: its ranks say which two tokens join first, and longest match knows no such "
             "order; use --format huggingface (docs/huggingface.md has an example)"
         )
-    vocabulary = Vocabulary.read(file)
+    vocabulary = Tokenizer.load(file).vocabulary
+    if not isinstance(vocabulary, Vocabulary):
+        raise SpikeError(
+            f"{file}: a BESE tokenizer, and only length-max ones can be exported; train one with "
+            "--algorithm length-max"
+        )
     files = export_tokenizer(vocabulary, folder, fast)
     print_result(
         {

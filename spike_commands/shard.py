@@ -7,25 +7,20 @@ import click
 
 from .console import (
     PATH,
+    Fraction,
     common_options,
     json_option,
     print_result,
     progress_bar,
     remark,
+    tokenizer_option,
     warn_skipped,
 )
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, type=PATH)
-@click.option(
-    "--tokenizer",
-    "tokenizer_path",
-    type=PATH,
-    default=Path("tokenizer.json"),
-    show_default=True,
-    help="The tokenizer file.",
-)
+@tokenizer_option
 @click.option(
     "--out",
     type=PATH,
@@ -38,7 +33,7 @@ from .console import (
 )
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 0.5),
+    type=Fraction(0, 0.5),
     default=0.01,
     show_default=True,
     help="Fraction of documents, chosen by content, kept from training.",
@@ -49,7 +44,8 @@ from .console import (
     type=click.Choice(["text", "chat"]),
     default="text",
     show_default=True,
-    help="chat: each line of INPUTS is a conversation; see docs/chat.md.",
+    help="chat: each line of INPUTS is a conversation; see docs/chat.md. The tokenizer must be a "
+    "length-max one with --specials chatml.",
 )
 @click.option(
     "--parse-markers",

@@ -1,23 +1,27 @@
 """`spike tokenizer`: the group, and its short commands: inspect, encode and decode."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from .comparison import compare
-from .console import PATH, common_options, json_option, print_result, standard_input
+from .console import (
+    PATH,
+    common_options,
+    json_option,
+    print_result,
+    remark,
+    standard_input,
+    tokenizer_option,
+)
 from .tokenizer_training import summary, train
 from .view import view
 
-tokenizer_option = click.option(
-    "--tokenizer",
-    "tokenizer_path",
-    type=PATH,
-    default=Path("tokenizer.json"),
-    show_default=True,
-    help="The tokenizer file.",
-)
+# Python refuses to read a number of very many.
+MOST_DIGITS = 40
 
 
 @click.group()
@@ -68,7 +72,7 @@ def encode(
       spike tokenizer encode "hello world"
       spike tokenizer encode --json < book.txt
     """
-    from spiketok import Tokenizer
+    from spiketok import StreamDecoder, Tokenizer
 
     loaded = Tokenizer.load(tokenizer_path)
     data = standard_input() if text is None else text.encode("utf-8", "surrogateescape")
@@ -76,10 +80,10 @@ def encode(
     if not as_json:
         click.echo(" ".join(map(str, ids.tolist())))
         return
-    pieces, state = [], 0
-    for token in ids.tolist():
-        added, state = loaded.decode_on([token], state)
-        pieces.append(added.decode("utf-8", "replace"))
+    decoder = StreamDecoder(loaded)
+    pieces = [decoder.add(token) for token in ids.tolist()]
+    if tail := decoder.finish():  # a character that was begun
+        pieces[-1] += tail
     print_result(
         {"bytes": len(data), "tokens": len(ids), "ids": ids.tolist(), "pieces": pieces}, as_json
     )
@@ -89,8 +93,10 @@ def encode(
 @click.argument("ids", nargs=-1, type=int)
 @tokenizer_option
 @common_options
-def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:  # noqa: ARG001
+def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:
     """Print the bytes that IDS stand for; without IDS they are read from standard input.
+
+    Standard input has numbers between blanks, or what encode --json prints.
 
     \b
     Examples:
@@ -98,15 +104,32 @@ def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:  # 
       spike tokenizer encode "round trip" | spike tokenizer decode
     """
     from spiketok import Tokenizer
+    from spiketok.errors import SpikeError
 
     loaded = Tokenizer.load(tokenizer_path)
-    text = loaded.decode_bytes(list(ids or ids_from(standard_input().decode("ascii", "replace"))))
-    click.echo(text, nl=False)
+    wanted = list(ids or ids_from(standard_input().decode("utf-8", "replace")))
+    for place, token in enumerate(wanted):
+        if not 0 <= token < loaded.vocab_size:
+            raise SpikeError(
+                f"id {token} at position {place} is not below the vocabulary's "
+                f"{loaded.vocab_size}; were the ids made by another tokenizer?"
+            )
+    click.echo(loaded.decode_bytes(wanted), nl=False)
+    if reserved := sorted({*wanted} & {*loaded.vocabulary.reserved_ids}):
+        shown = ", ".join(map(str, reserved[:5])) + (", …" if len(reserved) > 5 else "")
+        remark(f"reserved ids stand for nothing: {shown}", quiet)
 
 
-def ids_from(text: str) -> Iterator[int]:
-    """Read whitespace-separated ids; a word that is no number is a usage error."""
-    for word in text.split():
-        if not word.isascii() or not word.isdecimal():
+def ids_from(text: str) -> Sequence[int]:
+    """Read ids between blanks, or in the object of `encode --json`; others are a usage error."""
+    if text.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):
+            found = json.loads(text).get("ids")
+            if isinstance(found, list) and all(type(token) is int for token in found):
+                return found
+        raise click.UsageError("standard input: a JSON object without a list 'ids' of token ids")
+    words = text.split()
+    for word in words:
+        if not (word.isascii() and word.isdecimal() and len(word) < MOST_DIGITS):
             raise click.UsageError(f"standard input: {word[:40]!r} is not a token id")
-        yield int(word)
+    return list(map(int, words))

@@ -1,8 +1,8 @@
 """`spike tokenizer train`: a corpus to a vocabulary."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +10,23 @@ import click
 
 from .console import (
     PATH,
+    Fraction,
+    check_out,
     common_options,
     json_option,
     print_result,
     progress_bar,
     remark,
+    text_field_option,
     warn_skipped,
 )
+from .training_options import check_options, trainer
 
 if TYPE_CHECKING:
-    from spiketok import TrainingProgress
+    import pyarrow as pa
 
-# Options that algorithm length-max alone knows, and calls the same.
-LENGTH_MAX_ALONE = (
-    *("effort", "objective", "boundary", "pattern", "two_stage", "digits", "min_frequency"),
-    "max_token_bytes",
-)
+    from datapipe import Source
+    from spiketok import TrainingProgress
 
 
 @click.command()
@@ -47,7 +48,8 @@ LENGTH_MAX_ALONE = (
     type=click.Choice(["length-max", "bese"]),
     default="length-max",
     show_default=True,
-    help="length-max: longest match; bese: merges over 40 base ids, for very small vocabularies.",
+    help="length-max: longest match; bese: merges over 40 base ids, for very small vocabularies, "
+    "without chat markers.",
 )
 @click.option(
     "--alphabet",
@@ -87,7 +89,7 @@ LENGTH_MAX_ALONE = (
 @click.option("--pattern", help="What boundary word takes for a word, as a regular expression.")
 @click.option(
     "--two-stage",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Fraction(0, 1, max_open=True),
     default=0.0,
     show_default=True,
     help="Share of the entries that is chosen first and keeps to words; the others are free.",
@@ -115,7 +117,7 @@ LENGTH_MAX_ALONE = (
 )
 @click.option(
     "--held-out",
-    type=click.FloatRange(0, 0.5),
+    type=Fraction(0, 0.5),
     default=0.01,
     show_default=True,
     help="Fraction of documents, chosen by content, that is only measured on.",
@@ -127,7 +129,7 @@ LENGTH_MAX_ALONE = (
     show_default=True,
     help="MiB to take at most; a corpus that exceeds about an eighth of it is sampled.",
 )
-@click.option("--text-field", default="text", show_default=True, help="Column with the text.")
+@text_field_option
 @click.option(
     "--errors",
     type=click.Choice(["strict", "replace", "skip"]),
@@ -161,15 +163,16 @@ def train(
       spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
       spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
-    from datapipe import find_sources, read_texts
+    from datapipe import counted, find_sources
     from spiketok import Tokenizer
 
     check_options(context, options["algorithm"])
     train_on = trainer(options)
     sources, skipped = find_sources(corpora)
-    check_out(out, [source.path.absolute() for source in sources])
+    check_out(out, [source.path.absolute() for source in sources], "--out")
     warn_skipped(skipped, quiet)
     total_mb = sum(source.bytes for source in sources) / 1e6
+    dropped: Counter[str] = Counter()
     with progress_bar("train", 100.0, "%", quiet) as report:
         furthest = 0.0
 
@@ -188,7 +191,7 @@ def train(
             )
 
         vocabulary = train_on(
-            lambda: read_texts(sources, options["text_field"], options["errors"], report=reading),
+            lambda: read_corpus(sources, options, dropped, reading),
             threads=options["threads"],
             inputs=corpora,
             report=training,
@@ -196,46 +199,44 @@ def train(
     if vocabulary.training["sampled"]:
         seen, whole = (vocabulary.training[key] / 1e6 for key in ("sampled_bytes", "bytes"))
         remark(f"sampled {seen:,.1f} of {whole:,.1f} MB; more --memory takes more", quiet)
-    read = {name: options[name] for name in ("text_field", "errors")}
-    replace(vocabulary, settings={**vocabulary.settings, **read}).write(out)
+    if dropped:
+        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
+    found, room = vocabulary.filling
+    if found < room:
+        remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved", quiet)
+    settings = {name: options[name] for name in ("text_field", "errors")}
+    replace(
+        vocabulary,
+        settings={**vocabulary.settings, **settings},
+        training={**vocabulary.training, "dropped": dict(sorted(dropped.items()))},
+    ).write(out)
     print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
 
 
-def check_options(context: click.Context, algorithm: str) -> None:
-    """Refuse options that were given and that the algorithm does not know."""
-    foreign = ("alphabet",) if algorithm == "length-max" else (*LENGTH_MAX_ALONE, "specials")
-    for name in foreign:
-        source = context.get_parameter_source(name)
-        if source not in (None, click.core.ParameterSource.DEFAULT):
-            option = "--" + name.replace("_", "-")
-            raise click.UsageError(f"{option} means nothing to algorithm {algorithm}; leave it out")
+def read_corpus(
+    sources: "Sequence[Source]",
+    options: Mapping[str, Any],
+    dropped: Counter[str],
+    report: Callable[[int], None],
+) -> "Iterator[pa.RecordBatch]":
+    """Yield the corpus and count anew what is left out.
 
-
-def trainer(options: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return the trainer of the chosen algorithm with its settings; it still wants the corpus."""
-    from spiketok import BeseSettings, LengthMaxSettings, train_bese, train_length_max
-
-    settings: dict[str, Any] = {"held_out": options["held_out"], "memory": options["memory"] << 20}
-    if options["vocab"] is not None:
-        settings["vocab_size"] = options["vocab"]
-    if options["algorithm"] == "bese":
-        return partial(train_bese, settings=BeseSettings(alphabet=options["alphabet"], **settings))
-    settings |= {name: options[name] for name in LENGTH_MAX_ALONE}
-    return partial(
-        train_length_max, settings=LengthMaxSettings(layout=options["specials"], **settings)
-    )
-
-
-def check_out(out: Path, inputs: list[Path]) -> None:
-    """Refuse, before the work, a file that could not or should not be written."""
+    Raises:
+        SpikeError: all of it is left out, or as `read_texts`.
+    """
+    from datapipe import counted, first_fault, read_texts
     from spiketok.errors import SpikeError
 
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise SpikeError(f"{out}: not a file in an existing folder; choose another --out")
-    if any("\udc80" <= letter <= "\udcff" for path in (out, *inputs) for letter in str(path)):
-        raise SpikeError(f"{str(out)!a} or an input: the name is not UTF-8; rename the folder")
-    if out.resolve() in [path.resolve() for path in inputs]:
-        raise SpikeError(f"{out}: is one of the inputs; choose another --out")
+    dropped.clear()
+    documents = 0
+    how = options["text_field"], options["errors"]
+    for batch in read_texts(sources, *how, dropped, report):
+        documents += len(batch)
+        yield batch
+    if dropped and not documents:
+        first = first_fault(sources, options["text_field"])
+        what = f"every record of the corpus is left out: {counted(dropped)}"
+        raise SpikeError(f"{what}; the first broken one: {first}" if first else what)
 
 
 def summary(loaded: Any) -> dict[str, Any]:
@@ -249,6 +250,7 @@ def summary(loaded: Any) -> dict[str, Any]:
         **vocabulary.shape,
         "special_tokens": len(loaded.special_ids),
         "reserved": len(vocabulary.reserved_ids),
+        "settings": dict(vocabulary.settings),
         "training": dict(vocabulary.training),
         "inputs": [str(path) for path in vocabulary.inputs],
     }

@@ -1,26 +1,31 @@
 """`spike tokenizer view`: shows how a text is cut, in the terminal or on a page."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .console import PATH, common_options, remark, standard_input
+from .console import PATH, check_out, common_options, remark, standard_input, tokenizer_option
+
+if TYPE_CHECKING:
+    from .peer import Cut, Peer
 
 MOST_PAGE_BYTES = 16 << 20
+# Of each tokenizer; one is about eleven bytes of the page.
+MOST_PAGE_TOKENS = 2 << 20
 
 
 @click.command()
 @click.argument("file", required=False, type=PATH)
-@click.option(
-    "--tokenizer",
-    "tokenizer_path",
-    type=PATH,
-    default=Path("tokenizer.json"),
-    show_default=True,
-    help="The tokenizer file; also one of the kinds that compare reads.",
-)
+@tokenizer_option
 @click.option("--ids", "with_ids", is_flag=True, help="Show the id before each token.")
-@click.option("--html", type=PATH, help="Write one page to search and point at, and print nothing.")
+@click.option(
+    "--html",
+    type=PATH,
+    help="Write one page to search and point at, and print nothing. It has 16 MiB of text or "
+    "2,097,152 tokens at most.",
+)
 @click.option(
     "--beside", type=PATH, help="Show a second tokenizer on the page, of any kind compare reads."
 )
@@ -37,7 +42,8 @@ def view(
 
     Without FILE, or with -, standard input is read; the text is the bytes as they are. Line ends
     are shown as ⏎, tabs as ⇥, bytes that are no UTF-8 as ⟨FF⟩, other invisible characters as
-    ⟨U+200B⟩. Where the output has no colours, tokens are separated by │.
+    ⟨U+200B⟩, tokens that add no bytes as ∅. Where the output has no colours, tokens are separated
+    by │. The tokenizer may be of any kind that compare reads.
 
     \b
     Examples:
@@ -64,27 +70,32 @@ def view(
 def write_html(out: Path, file: Path | None, tokenizers: list[Path], quiet: bool) -> None:
     """Write the page, whole or not at all."""
     from spiketok.durable import write_durably
-    from spiketok.errors import SpikeError
 
     from .any_tokenizer import open_any
     from .page import page
-    from .peer import cut
 
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise SpikeError(f"{out}: not a file in an existing folder; choose another --html")
-    inputs = [path.resolve() for path in (*([file] if file else []), *tokenizers)]
-    if out.resolve() in inputs:
-        raise SpikeError(f"{out}: is one of the inputs; choose another --html")
+    check_out(out, [*([file] if file else []), *tokenizers], "--html")
     peers = [open_any(path) for path in tokenizers]
     text = text_of(file)
-    shown = text[:MOST_PAGE_BYTES]
+    shown, cuts = beginning(text, peers)
     if len(shown) < len(text):
         remark(f"the page has the first {len(shown):,} of {len(text):,} bytes", quiet)
     name = "standard input" if file is None or str(file) == "-" else file.name
-    cuts = [cut(peer, shown) for peer in peers]
     write_durably(out, page(name, shown, len(text), peers, cuts))
     for path, found in zip(tokenizers, cuts, strict=True):
         remark(f"{path}: {counts(len(shown), found.tokens)}", quiet)
+
+
+def beginning(text: bytes, peers: "Sequence[Peer]") -> "tuple[bytes, list[Cut]]":
+    """Return as much of a text as fits a page, and how each tokenizer cuts that."""
+    from .peer import cut
+
+    text = text[:MOST_PAGE_BYTES]
+    cuts = [cut(peer, text) for peer in peers]
+    if max(len(found.ends) for found in cuts) > MOST_PAGE_TOKENS:
+        text = text[: min(int(found.ends[:MOST_PAGE_TOKENS][-1]) for found in cuts)]
+        cuts = [cut(peer, text) for peer in peers]
+    return text, cuts
 
 
 def text_of(file: Path | None) -> bytes:

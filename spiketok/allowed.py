@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from .errors import SpikeError
+from .errors import SettingError
 from .layout import is_taken
 
 BOUNDARIES = ("none", "word", "line")
@@ -13,6 +13,7 @@ WORD = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+"
 )
+CODE_POINTS = 0x110000
 Test = Callable[[str], bool]
 
 
@@ -53,7 +54,10 @@ def word_test(pattern: str) -> Test:
     try:
         word = regex.compile(pattern)
     except regex.error as error:
-        raise SpikeError(f"pattern {pattern!r} is no regular expression: {error}") from None
+        raise SettingError("pattern", f"{pattern!r} is no regular expression: {error}") from None
+    # Partial: with more behind it, the character could be a word.
+    if not any(word.fullmatch(chr(code), partial=True) for code in range(CODE_POINTS)):
+        raise SettingError("pattern", f"{pattern!r} matches no text but the empty one")
     return lambda text: word.fullmatch(text) is not None
 
 

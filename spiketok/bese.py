@@ -72,6 +72,11 @@ class BeseVocabulary:
         return [*unused, *range(BASE_IDS + len(self.merges), self.vocab_size)]
 
     @property
+    def filling(self) -> tuple[int, int]:
+        """How many merges it has, and how many it has room for."""
+        return len(self.merges), self.vocab_size - BASE_IDS
+
+    @property
     def shape(self) -> dict[str, Any]:
         """What tells it from others of its algorithm."""
         return {"alphabet": self.alphabet, "merges": len(self.merges)}

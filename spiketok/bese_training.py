@@ -10,7 +10,7 @@ import numpy as np
 from ._native import MergeLearner
 from .bese import ALPHABETS, BASE_IDS, MOST_BASE_IDS, MOST_IDS, BeseMerger, BeseVocabulary
 from .bese_text import BaseText, DocumentGatherer, SegmentGatherer, gather
-from .errors import SpikeError
+from .errors import SettingError, SpikeError
 from .sample import HELD_OUT_BYTES, ChunkSample
 from .text_buffers import join
 from .training_progress import TrainingProgress
@@ -44,13 +44,15 @@ class BeseSettings:
     def __post_init__(self) -> None:
         if self.alphabet not in ALPHABETS:
             known = ", ".join(ALPHABETS)
-            raise SpikeError(f"alphabet {self.alphabet!r} is unknown; take one of {known}")
+            raise SettingError("alphabet", f"{self.alphabet!r} is unknown; take one of {known}")
         if not BASE_IDS <= self.vocab_size <= MOST_IDS:
-            raise SpikeError(f"vocab_size {self.vocab_size}: choose {BASE_IDS} to {MOST_IDS}")
+            fault = f"{self.vocab_size:,} ids are not possible, {BASE_IDS} to {MOST_IDS:,} are"
+            raise SettingError("vocab_size", fault)
         if not 0 <= self.held_out < 1:
-            raise SpikeError(f"held_out {self.held_out}: choose a fraction of 0 or more, below 1")
+            fault = f"{self.held_out} is no fraction of at least 0, below 1"
+            raise SettingError("held_out", fault)
         if self.memory < LEAST_MEMORY:
-            raise SpikeError(f"memory {self.memory}: choose at least {LEAST_MEMORY} bytes")
+            raise SettingError("memory", f"{self.memory} is below {LEAST_MEMORY} bytes")
 
 
 def train_bese(

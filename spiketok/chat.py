@@ -137,7 +137,7 @@ def marker_ids(special_ids: Mapping[str, int]) -> dict[str, int]:
     """
     if missing := [name for name in MARKERS if name not in special_ids]:
         raise SpikeError(
-            f"the tokenizer lacks the chat markers {', '.join(missing)}; "
-            "train one with --specials chatml"
+            f"the tokenizer lacks the chat markers {', '.join(missing)}; train a length-max one "
+            "with --specials chatml (BESE has no chat markers)"
         )
     return {name: special_ids[name] for name in MARKERS}

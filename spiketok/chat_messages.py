@@ -9,7 +9,8 @@ from typing import Any
 
 from .chat import AROUND, ASSISTANT, KINDS_OF_ROLE, TEXT, Message, Part
 from .errors import SpikeError
-from .tool_calls import check_answer, checked_text, read_call
+from .json_values import checked, checked_name, kind_name
+from .tool_calls import check_answer, read_call
 
 REASONING = ("reasoning", "reasoning_content", "thinking")
 KEYS_OF_ROLE = {
@@ -18,6 +19,7 @@ KEYS_OF_ROLE = {
     ASSISTANT: {"role", "content", "tool_calls", *REASONING},
     "tool": {"role", "content", "name", "tool_call_id"},
 }
+KINDS = (TEXT, *AROUND)
 # The parts that an assistant may mark in plain text, for `split_markers` to find.
 SPLIT_KINDS = tuple(kind for kind in KINDS_OF_ROLE[ASSISTANT] if kind != TEXT)
 KIND_OPENED = {AROUND[kind][0]: kind for kind in SPLIT_KINDS}
@@ -37,11 +39,9 @@ def read_messages(value: Any, parse_markers: bool = False) -> tuple[Message, ...
     Raises:
         SpikeError: the place and what is wrong there.
     """
-    if not isinstance(value, list):
-        raise SpikeError(f"messages: a {type(value).__name__} instead of a list")
     open_calls: list[str | None] = []
     messages = []
-    for number, item in enumerate(value):
+    for number, item in enumerate(checked(value, list, "messages")):
         # Places are worded where they are needed: as strings made ahead they would cost much.
         try:
             messages.append(read_message(item, open_calls, parse_markers))
@@ -55,11 +55,7 @@ def read_message(item: Any, open_calls: list[str | None], parse_markers: bool) -
 
     Errors begin with the place in the message, such as `.content`.
     """
-    if not isinstance(item, dict):
-        raise SpikeError(f": a {type(item).__name__} instead of an object")
-    role = item.get("role")
-    if not isinstance(role, str) or role not in KEYS_OF_ROLE:
-        raise SpikeError(f".role: {role!r} is unknown; known are {', '.join(KEYS_OF_ROLE)}")
+    role = checked_name(checked(item, dict, "").get("role"), KEYS_OF_ROLE, ".role")
     if not item.keys() <= KEYS_OF_ROLE[role]:
         unknown = min(item.keys() - KEYS_OF_ROLE[role])
         raise SpikeError(f": unknown key {unknown!r} in a message of {role!r}")
@@ -80,10 +76,8 @@ def assistant_parts(
     given = [key for key in REASONING if key in item and item[key] not in (None, "")]
     if len(given) > 1:
         raise SpikeError(f": both {given[0]!r} and {given[1]!r}")
-    parts = [Part("think", checked_text(item[key], f".{key}")) for key in given]
-    calls = item.get("tool_calls") or []
-    if not isinstance(calls, list):
-        raise SpikeError(f".tool_calls: a {type(calls).__name__} instead of a list")
+    parts = [Part("think", checked(item[key], str, f".{key}")) for key in given]
+    calls = checked(item.get("tool_calls") or [], list, ".tool_calls")
     if item.get("content") is not None or not (parts or calls):
         content = content_parts(item.get("content"))
         for part in content:
@@ -105,18 +99,15 @@ def content_parts(content: Any) -> list[Part]:
     if isinstance(content, str):
         return [Part(TEXT, content)]
     if not isinstance(content, list):
-        what = "missing" if content is None else f"a {type(content).__name__}"
+        what = "missing" if content is None else kind_name(content)
         raise SpikeError(f".content: {what}; a text or a list of parts is needed")
     parts = []
     for number, item in enumerate(content):
         place = f".content[{number}]"
         if not isinstance(item, dict) or item.keys() != {"type", "text"}:
             raise SpikeError(f'{place}: not a part, {{"type": kind, "text": text}}')
-        kind = item["type"]
-        if not isinstance(kind, str) or (kind != TEXT and kind not in AROUND):
-            known = ", ".join((TEXT, *AROUND))
-            raise SpikeError(f"{place}.type: {kind!r} is unknown; known are {known}")
-        parts.append(Part(kind, checked_text(item["text"], f"{place}.text")))
+        kind = checked_name(item["type"], KINDS, f"{place}.type")
+        parts.append(Part(kind, checked(item["text"], str, f"{place}.text")))
     return parts
 
 

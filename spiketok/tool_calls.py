@@ -4,15 +4,10 @@ Errors begin with the place in the call or message, such as `.function.name`.
 """
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 from .errors import SpikeError
-
-
-def refuse_constant(name: str) -> NoReturn:
-    """Refuse NaN and infinities, which JSON does not know and Python reads."""
-    raise ValueError(f"{name} is no JSON")
-
+from .json_values import checked, refuse_constant
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 KEYS_AROUND_FUNCTION = {"id", "type", "function"}
@@ -23,9 +18,7 @@ def read_call(call: Any) -> tuple[str, str | None]:
 
     Arguments that are a text already must be a JSON object, and stay as they are written.
     """
-    if not isinstance(call, dict):
-        raise SpikeError(f": a {type(call).__name__} instead of an object")
-    function, place = call, ""
+    function, place = checked(call, dict, ""), ""
     if "function" in call:
         function, place = call["function"], ".function"
         if not call.keys() <= KEYS_AROUND_FUNCTION:
@@ -35,8 +28,8 @@ def read_call(call: Any) -> tuple[str, str | None]:
     if call.get("type") not in (None, "function"):
         raise SpikeError(f".type: {call['type']!r} instead of 'function'")
     if (identity := call.get("id")) is not None:
-        checked_text(identity, ".id")
-    name = ENCODER.encode(checked_text(function["name"], f"{place}.name"))
+        checked(identity, str, ".id")
+    name = ENCODER.encode(checked(function["name"], str, f"{place}.name"))
     arguments = call_arguments(function["arguments"], f"{place}.arguments")
     return f'{{"name": {name}, "arguments": {arguments}}}', identity
 
@@ -60,7 +53,7 @@ def check_answer(item: dict[str, Any], open_calls: list[str | None]) -> None:
     """Refuse an answer that does not come in its turn: only the order says what answers what."""
     for key in ("name", "tool_call_id"):
         if item.get(key) is not None:
-            checked_text(item[key], f".{key}")
+            checked(item[key], str, f".{key}")
     expected = open_calls.pop(0) if open_calls else None
     given = item.get("tool_call_id")
     if given is not None and given != expected:
@@ -68,10 +61,3 @@ def check_answer(item: dict[str, Any], open_calls: list[str | None]) -> None:
             f".tool_call_id: {given!r} is not the id of the next call without answer; "
             "put the answers into the order of the calls"
         )
-
-
-def checked_text(value: Any, place: str) -> str:
-    """Refuse what is not a text."""
-    if not isinstance(value, str):
-        raise SpikeError(f"{place}: a {type(value).__name__} instead of a text")
-    return value

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .allowed import BOUNDARIES, DIGITS, Allowed
-from .errors import SpikeError
+from .errors import SettingError
 from .layout import MOST_TOKEN_BYTES
 from .vocabulary import room_for_pieces
 
@@ -114,27 +114,26 @@ class LengthMaxSettings:
             ("objective", OBJECTIVES),
             ("effort", tuple(EFFORTS)),
         ):
-            if getattr(self, name) not in choices:
-                wrong = getattr(self, name)
-                raise SpikeError(f"{name} {wrong!r} is unknown; take one of {', '.join(choices)}")
+            if (wrong := getattr(self, name)) not in choices:
+                raise SettingError(name, f"{wrong!r} is unknown; take one of {', '.join(choices)}")
         if not 2 <= self.max_token_bytes <= MOST_TOKEN_BYTES:
-            raise SpikeError(
-                f"max_token_bytes {self.max_token_bytes}: choose 2 to {MOST_TOKEN_BYTES}"
-            )
+            wrong = self.max_token_bytes
+            raise SettingError("max_token_bytes", f"{wrong} is not in 2 to {MOST_TOKEN_BYTES}")
         for name in ("held_out", "two_stage"):
-            if not 0 <= getattr(self, name) < 1:
-                wrong = getattr(self, name)
-                raise SpikeError(f"{name} {wrong}: choose a fraction of at least 0, below 1")
+            if not 0 <= (wrong := getattr(self, name)) < 1:
+                raise SettingError(name, f"{wrong} is no fraction of at least 0, below 1")
         if self.min_frequency < 0:
-            raise SpikeError(f"min_frequency {self.min_frequency}: choose 0 or more")
+            raise SettingError("min_frequency", f"{self.min_frequency} is below 0")
         if self.memory < LEAST_MEMORY:
-            raise SpikeError(f"memory {self.memory}: choose at least {LEAST_MEMORY} bytes")
+            raise SettingError("memory", f"{self.memory} is below {LEAST_MEMORY} bytes")
         if self.two_stage and self.boundary != "none":
-            raise SpikeError("two_stage: its second stage is free; leave boundary at none")
+            raise SettingError("two_stage", "its second stage is free; leave boundary at none")
         if self.two_stage and self.objective != "tokens":
-            raise SpikeError("two_stage: goes with objective tokens only; leave one of them out")
+            raise SettingError(
+                "two_stage", "goes with objective tokens only; leave one of them out"
+            )
         if self.pattern is not None and self.boundary != "word" and not self.two_stage:
-            raise SpikeError("pattern: only boundary word has use for one; add it or drop it")
+            raise SettingError("pattern", "only boundary word has use for one; add it or drop it")
         self.allowed(self.boundary)
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .durable import write_durably
-from .errors import SpikeError
+from .errors import SettingError, SpikeError
 from .layout import (
     FIRST_ENTRIES,
     FIRST_NAMES,
@@ -72,6 +72,12 @@ class Vocabulary:
     def reserved_ids(self) -> list[int]:
         """The ids that stand for nothing, rising."""
         return self.ids_of(RESERVED)
+
+    @property
+    def filling(self) -> tuple[int, int]:
+        """How many pieces it has, and how many it has room for."""
+        pieces = self.kinds.count(PIECE) - 256
+        return pieces, room_for_pieces(len(self), self.layout)
 
     @property
     def shape(self) -> dict[str, Any]:
@@ -166,12 +172,13 @@ def room_for_pieces(vocab_size: int, layout: str) -> int:
     16124
     """
     if layout not in LAYOUTS:
-        raise SpikeError(f"layout {layout!r} is unknown; take one of {', '.join(LAYOUTS)}")
+        raise SettingError("layout", f"{layout!r} is unknown; take one of {', '.join(LAYOUTS)}")
     smallest = smallest_vocab_size(layout)
     if not smallest <= vocab_size <= MOST_IDS:
-        raise SpikeError(
-            f"a vocabulary of {vocab_size:,} ids is not possible; "
-            f"layout {layout} allows {smallest} to {MOST_IDS:,}"
+        raise SettingError(
+            "vocab_size",
+            f"{vocab_size:,} ids are not possible; layout {layout} allows {smallest} to "
+            f"{MOST_IDS:,}",
         )
     return vocab_size - smallest
 

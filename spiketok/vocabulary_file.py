@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .errors import SpikeError
+from .json_values import refuse_constant
 from .layout import (
     FIRST_BYTE_ID,
     FIRST_ENTRIES,
@@ -67,7 +68,11 @@ def parse(path: Path, *algorithms: str) -> dict[str, Any]:
     if len(data) > MOST_FILE_BYTES:
         refuse(path, "the file", "is larger than 1 GiB")
     try:
-        content = json.loads(data.decode(), object_pairs_hook=object_without_doubles)
+        content = json.loads(
+            data.decode(),
+            object_pairs_hook=object_without_doubles,
+            parse_constant=refuse_constant,
+        )
     except (ValueError, RecursionError) as error:
         refuse(path, "the file", f"is not proper JSON ({error})")
     if not isinstance(content, dict):
@@ -84,9 +89,9 @@ def parse(path: Path, *algorithms: str) -> dict[str, Any]:
 
 def read_spike(path: Path, content: dict[str, Any]) -> dict[str, Any] | None:
     """Return the object `spike`, of a format we know; None in a published file."""
-    about = content.get("spike")
-    if about is None:
+    if "spike" not in content:
         return None
+    about = content["spike"]
     if not isinstance(about, dict):
         refuse(path, "spike", "is not an object")
     if about.get("format") != FORMAT:
@@ -204,9 +209,12 @@ def read_origin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
         refuse(path, "spike.inputs", "is not a list of paths")
     try:
-        json.dumps([about["settings"], about["training"], inputs], ensure_ascii=False).encode()
+        origin = [about["settings"], about["training"], inputs]
+        json.dumps(origin, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         refuse(path, "spike", "has text with lone surrogates")
+    except ValueError:  # 1e999 is read as infinity
+        refuse(path, "spike", "has a number that is too large")
     folder = path.absolute().parent
     return {
         "settings": about["settings"],

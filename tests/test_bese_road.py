@@ -40,6 +40,23 @@ def road(line, tmp_path, tiny, alphabet):
     return result, tokenizer, data, run, trained
 
 
+def test_what_bese_cannot_do_is_one_clear_line(line, road, tmp_path):
+    tokenizer, out = road[1], str(tmp_path / "out")
+    chat = tmp_path / "chat.jsonl"
+    chat.write_text(json.dumps({"prompt": "a", "response": "b"}))
+    for arguments, told in (
+        (["export", "tokenizer", tokenizer, "--to", out], "only length-max ones can be exported"),
+        (
+            ["shard", "--format", "chat", str(chat), "--tokenizer", tokenizer, "--out", out],
+            "train a length-max one with --specials chatml (BESE has no chat markers)",
+        ),
+    ):
+        status, output, errors = line(*arguments)
+        assert (status, output, errors.count("\n")) == (1, "", 1)
+        assert told in errors
+        assert not Path(out).exists()
+
+
 def test_the_road(road, folder, alphabet):
     result, tokenizer, data, run, trained = road
     lossless = alphabet == "bese"

@@ -8,7 +8,7 @@ from ..errors import SpikeError
 PACKAGE = Path(__file__).parent.parent
 # In this order: what a module imports from the others stands before it.
 MODULES = (
-    *("errors", "layout", "vocabulary_file", "plain_matcher"),
+    *("errors", "json_values", "layout", "vocabulary_file", "plain_matcher"),
     *("chat", "tool_calls", "chat_messages"),
     *("huggingface/names", "huggingface/chat_template"),
     *("huggingface/encoding", "huggingface/tokenizer_class"),

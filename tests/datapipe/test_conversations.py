@@ -53,18 +53,18 @@ def test_markers_are_parsed_only_on_demand():
         ({"prompt": "a"}, "exactly one of response, completion, output"),
         ({"prompt": "a", "response": "b", "output": "c"}, "'response' and 'output'"),
         ({"prompt": ["a"], "response": "b"}, "prompt: a list instead of a text"),
-        ({"prompt": "a", "response": None}, "response: a NoneType instead of a text"),
-        ({"prompt": "a", "response": "b", "system": 1}, "system: a int"),
+        ({"prompt": "a", "response": None}, "response: null instead of a text"),
+        ({"prompt": "a", "response": "b", "system": 1}, "system: a number"),
         (
             {"instruction": "a", "input": "b", "context": "c", "output": "d"},
             "'input' and 'context'",
         ),
         ({"instruction": "a", "instances": []}, "instances: must be a list of one object"),
         ({"instruction": "a", "instances": [{"input": "", "x": 1}]}, "instances[0]: unknown key"),
-        ({"conversations": {}}, "conversations: a dict instead of a list"),
+        ({"conversations": {}}, "conversations: an object instead of a list"),
         ({"conversations": [{"from": "gpt"}]}, "conversations[0]: must have 'from' and 'value'"),
         ({"conversations": [{"from": "bing", "value": "x"}]}, "conversations[0].from: 'bing'"),
-        ({"conversations": [{"from": "gpt", "value": 1}]}, "conversations[0].value: a int"),
+        ({"conversations": [{"from": "gpt", "value": 1}]}, "conversations[0].value: a number"),
     ],
 )
 def test_other_shapes_are_refused_with_their_place(record, words):

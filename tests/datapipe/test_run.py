@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,7 +171,7 @@ def test_too_small_a_disk_is_refused_before_work(shard, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(SpikeError, match="MB are needed"):
         shard(tmp_path / "data")
-    assert not list(Path(tmp_path / "data").iterdir())
+    assert not (tmp_path / "data").exists()
 
 
 def test_the_tokenizer_may_lie_in_the_folder_that_is_overwritten(shard, corpus, tmp_path):
@@ -215,3 +214,43 @@ def test_a_shard_folder_may_have_any_name(shard, tmp_path):
     for _ in range(2):
         shard(tmp_path / "records")
     assert not verify_folder(tmp_path / "records")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "no documents in the input files"),
+        (b"\n \n", "no documents in the input files"),
+        (b'{"text": ""}\n', "every record of the input files is left out: empty 1"),
+        (b'{\n[]\n{"text": ""}', "broken JSON 1, empty 1, not an object 1; --errors strict tells"),
+    ],
+)
+def test_nothing_to_shard_is_an_error_that_leaves_nothing(tokenizer_path, tmp_path, content, told):
+    (tmp_path / "words.jsonl").write_bytes(content)
+    sources, _ = find_sources([tmp_path / "words.jsonl"])
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SpikeError, match=told):
+        write_shards(sources, tokenizer_path, tmp_path / "data", ShardSettings(errors="skip"))
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_run_that_fails_early_leaves_nothing_and_a_later_one_says_what_it_leaves(
+    tokenizer_path, tmp_path, small_units, small_shards
+):
+    path, out = tmp_path / "words.jsonl", tmp_path / "data"
+    good = b'{"text":"the good and the fine of it"}\n'
+    for content, is_left in ((b"{\n", False), (good * 3000 + b"{\n", True)):
+        path.write_bytes(content)
+        with pytest.raises(SpikeError, match="broken JSON") as caught:
+            write_shards(find_sources([path])[0], tokenizer_path, out, small_shards, workers=1)
+        assert out.exists() == is_left
+        assert str(caught.value).endswith("--overwrite begins anew)") == is_left
+
+
+def test_a_folder_that_was_there_stays(tokenizer_path, tmp_path):
+    (tmp_path / "words.jsonl").write_bytes(b"{\n")
+    (tmp_path / "data").mkdir()
+    sources, _ = find_sources([tmp_path / "words.jsonl"])
+    with pytest.raises(SpikeError, match="broken JSON"):
+        write_shards(sources, tokenizer_path, tmp_path / "data", ShardSettings())
+    assert list((tmp_path / "data").iterdir()) == []

@@ -236,3 +236,21 @@ def test_pieces_are_the_text_and_never_long():
         assert b"".join(pieces) == text
         assert max(map(len, pieces)) <= PIECE_BYTES
     assert all(piece.decode() for piece in in_pieces("é🦔".encode() * 40_000))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"text": "a", "code": "x"}, "(no 'lang' among text, code)"),
+        ({"text": "a", "lang": 5}, "('lang' is a number)"),
+    ],
+)
+def test_a_column_that_is_not_there_is_told_with_those_that_are(line, folder, row, message):
+    (folder / "rows.jsonl").write_text(json.dumps(row))
+    pq.write_table(pa.table({"text": ["a"], "code": ["x"]}), folder / "rows.parquet")
+    command = ["tokenizer", "compare", "tokenizer.json", "--by", "lang", "--text"]
+    status, _, errors = line(*command, "rows.jsonl")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert message in errors
+    assert "(there are: text, code); name one of those" in line(*command, "rows.parquet")[2]
+    assert "txt files have no columns, use file" in line(*command, "held.txt")[2]

@@ -127,3 +127,16 @@ def test_a_long_text_is_cut_and_said_to_be(line, tmp_path, monkeypatch):
     status, _, remarks = line("tokenizer", "view", "held.txt", "--html", str(tmp_path / "p.html"))
     assert status == 0
     assert "the page has the first 100 of" in remarks
+
+
+def test_a_page_has_so_many_tokens_of_each_tokenizer_at_most(line, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("spike_commands.view.MOST_PAGE_TOKENS", 20)
+    bese = str(tmp_path / "bese.json")
+    train = ["tokenizer", "train", "held.txt", "--algorithm", "bese", "--vocab", "40"]
+    assert line(*train, "--held-out", "0", "--out", bese)[0] == 0
+    out = str(tmp_path / "p.html")
+    status, _, remarks = line("tokenizer", "view", "held.txt", "--html", out, "--beside", bese)
+    assert status == 0
+    assert "the page has the first " in remarks
+    counts = [int(found) for found in re.findall(r"bytes, (\d+) tokens", remarks)]
+    assert 0 < counts[0] < counts[1] == 20

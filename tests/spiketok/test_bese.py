@@ -210,7 +210,7 @@ def test_fingerprints_tell_what_encodes_differently():
         ({"merges": [[4, 4], [4, True]]}, "number 1"),
         ({"merges": [[4, 4], [4, 4]]}, "there twice"),
         ({"merges": [[4, 4]] + [[n, n] for n in range(40, 80)]}, "too long"),
-        ({"spike": None}, "spike"),
+        ({"spike": None}, "spike is not an object"),
         ({"spike": {"format": 2}}, "format"),
         ({"spike": {"format": 1, "settings": 1}}, "settings"),
         ({"algorithm": "other"}, "algorithm"),

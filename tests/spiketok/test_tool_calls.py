@@ -23,14 +23,14 @@ def test_calls_become_json(call, expected):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ("f(1)", ": a str instead of an object"),
+        ("f(1)", ": a text instead of an object"),
         ({"name": "f"}, ": must have 'name' and 'arguments'"),
         ({"name": "f", "arguments": {}, "strict": True}, "nothing else"),
         ({"function": {"name": "f", "arguments": {}}, "index": 0}, "nothing else"),
         ({"function": "f"}, ".function: must have"),
         ({"type": "code", "function": {"name": "f", "arguments": {}}}, ".type: 'code'"),
-        ({"id": 3, "name": "f", "arguments": {}}, ".id: a int instead"),
-        ({"name": 3, "arguments": {}}, ".name: a int instead"),
+        ({"id": 3, "name": "f", "arguments": {}}, ".id: a number instead"),
+        ({"name": 3, "arguments": {}}, ".name: a number instead"),
         ({"function": {"name": "f", "arguments": "x=1"}}, ".function.arguments: not JSON"),
         ({"name": "f", "arguments": '{"x": NaN}'}, ".arguments: not JSON (NaN is no JSON)"),
         ({"name": "f", "arguments": {"x": float("inf")}}, ".arguments: not JSON"),
@@ -53,5 +53,5 @@ def test_answers_come_in_the_order_of_the_calls():
         check_answer({"tool_call_id": "c"}, open_calls)
     with pytest.raises(SpikeError, match="next call without answer"):
         check_answer({"tool_call_id": "d"}, [])
-    with pytest.raises(SpikeError, match="name: a int"):
+    with pytest.raises(SpikeError, match="name: a number"):
         check_answer({"name": 1}, [])

@@ -146,6 +146,9 @@ BREAKS = [
     ("special_tokens", lambda c: c["special_tokens"].insert(0, "a")),
     ("special_tokens", lambda c: c["special_tokens"].insert(0, "<pad>")),
     ("spike", lambda c: c.update(spike=3)),
+    ("spike is not an object", lambda c: c.update(spike=None)),
+    ("NaN is no JSON", lambda c: c["spike"]["training"].update(loss=float("nan"))),
+    ("-Infinity is no JSON", lambda c: c.update(elsewhere=-float("inf"))),
     ("spike.format is not 1", lambda c: c["spike"].update(format=2)),
     ("spike.layout", lambda c: c["spike"].update(layout=[])),
     ("spike.reserved", lambda c: c["spike"].update(reserved=[[399, 401]])),
@@ -188,6 +191,13 @@ def test_files_that_are_no_vocabulary(tmp_path, content):
     (tmp_path / "t.json").write_bytes(content)
     with pytest.raises(SpikeError, match=r"t\.json"):
         Vocabulary.read(tmp_path / "t.json")
+
+
+def test_numbers_beyond_all_bounds_are_refused(file):
+    settings = '"settings": {"x": 1e999}, "x": {'
+    file.write_text(file.read_text().replace('"settings": {', settings))
+    with pytest.raises(SpikeError, match="too large"):
+        Vocabulary.read(file)
 
 
 def test_doubled_keys_are_named(file):

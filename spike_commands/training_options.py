@@ -1,0 +1,54 @@
+"""Turns the options of `spike tokenizer train` into a trainer with its settings."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import click
+
+# Options that algorithm length-max alone knows, and calls the same.
+LENGTH_MAX_ALONE = (
+    *("effort", "objective", "boundary", "pattern", "two_stage", "digits", "min_frequency"),
+    "max_token_bytes",
+)
+
+
+def check_options(context: click.Context, algorithm: str) -> None:
+    """Refuse options that were given and that the algorithm does not know."""
+    foreign = ("alphabet",) if algorithm == "length-max" else (*LENGTH_MAX_ALONE, "specials")
+    for name in foreign:
+        source = context.get_parameter_source(name)
+        if source not in (None, click.core.ParameterSource.DEFAULT):
+            raise click.UsageError(
+                f"{option_of(name)} means nothing to algorithm {algorithm}; leave it out"
+            )
+
+
+def trainer(options: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return the trainer of the chosen algorithm with its settings; it still wants the corpus."""
+    from spiketok import BeseSettings, LengthMaxSettings, train_bese, train_length_max
+    from spiketok.errors import SettingError
+
+    settings: dict[str, Any] = {"held_out": options["held_out"], "memory": options["memory"] << 20}
+    if options["vocab"] is not None:
+        settings["vocab_size"] = options["vocab"]
+    try:
+        if options["algorithm"] == "bese":
+            settings["alphabet"] = options["alphabet"]
+            return partial(train_bese, settings=BeseSettings(**settings))
+        settings |= {name: options[name] for name in LENGTH_MAX_ALONE}
+        settings["layout"] = options["specials"]
+        return partial(train_length_max, settings=LengthMaxSettings(**settings))
+    except SettingError as error:
+        raise click.UsageError(f"{option_of(error.setting)}: {error.fault}") from None
+
+
+def option_of(setting: str) -> str:
+    """Return the option that a setting comes from.
+
+    >>> option_of("vocab_size"), option_of("two_stage")
+    ('--vocab', '--two-stage')
+    """
+    return {"vocab_size": "--vocab", "layout": "--specials"}.get(setting) or (
+        "--" + setting.replace("_", "-")
+    )
