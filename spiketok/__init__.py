@@ -3,12 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .bese import BeseVocabulary
 from .stream_decoder import StreamDecoder
 from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary, build_vocabulary
 
 if TYPE_CHECKING:
+    from .bese import BeseVocabulary
     from .bese_training import BeseSettings, train_bese
     from .chat import Message, Part, message, render
     from .chat_encoding import encode_chat
@@ -36,7 +36,8 @@ __all__ = [
     "train_bese",
 ]
 
-# Loaded when asked for (PEP 562): who only encodes does not wait for trainers and conversations.
+# Loaded when asked for (PEP 562): who only encodes by longest match
+# waits for no trainer, no conversation and no BESE.
 LATER = {
     "Message": "chat",
     "Part": "chat",
@@ -44,6 +45,7 @@ LATER = {
     "render": "chat",
     "encode_chat": "chat_encoding",
     "read_messages": "chat_messages",
+    "BeseVocabulary": "bese",
     "train_bese": "bese_training",
     "BeseSettings": "bese_training",
     "train_length_max": "length_max",

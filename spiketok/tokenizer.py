@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .bese import BeseMerger, BeseVocabulary, read_bese
 from .errors import SpikeError
 from .longest_match import LongestMatch
 from .text_buffers import buffers, utf8
@@ -18,8 +17,10 @@ from .vocabulary_file import BESE, LENGTH_MAX, parse, read_fields
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .bese import BeseMerger, BeseVocabulary
+
 MOST_NARROW_IDS = 1 << 16
-AnyVocabulary: TypeAlias = Vocabulary | BeseVocabulary
+AnyVocabulary: TypeAlias = "Vocabulary | BeseVocabulary"
 
 
 class Tokenizer:
@@ -47,11 +48,7 @@ class Tokenizer:
         self.separator = vocabulary.separator
         self.special_ids: Mapping[str, int] = vocabulary.special_ids
         self.dtype = np.dtype(np.uint16 if self.vocab_size <= MOST_NARROW_IDS else np.uint32)
-        self._coder = (
-            LongestMatch(vocabulary)
-            if isinstance(vocabulary, Vocabulary)
-            else BeseMerger(vocabulary)
-        )
+        self._coder = coder(vocabulary)
         self.byte_lengths = self._coder.byte_lengths
         self.byte_lengths.flags.writeable = False
 
@@ -61,6 +58,8 @@ class Tokenizer:
         path = Path(path)
         content = parse(path, LENGTH_MAX, BESE)
         if content["algorithm"] == BESE:
+            from .bese import BeseVocabulary, read_bese
+
             return cls(BeseVocabulary(**read_bese(path, content)))
         return cls(Vocabulary(**read_fields(path, content)))
 
@@ -184,6 +183,15 @@ def integers(ids: ArrayLike) -> NDArray[Any]:
             array = np.minimum(array, np.iinfo(np.int64).max)
         array = array.astype(np.int64)
     return np.ascontiguousarray(array)
+
+
+def coder(vocabulary: AnyVocabulary) -> "LongestMatch | BeseMerger":
+    """Return what cuts text and joins ids; what BESE needs is imported for it alone."""
+    if isinstance(vocabulary, Vocabulary):
+        return LongestMatch(vocabulary)
+    from .bese import BeseMerger
+
+    return BeseMerger(vocabulary)
 
 
 def special_pattern(names: Mapping[str, int]) -> re.Pattern[bytes]:
