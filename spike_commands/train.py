@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ from .console import (
     progress_bar,
     remark,
 )
+from .ranks import joined_ranks
 from .signals import stop_on_signals
+from .training_size import checked_vocabulary, dry_run_numbers
 
 if TYPE_CHECKING:
     from model import Config
@@ -71,16 +74,20 @@ def train(
       spike train --config base --set train.steps=100 --out runs/short
       spike train --resume runs/base
       spike train --config base.toml --dry-run --json
+      torchrun --nproc-per-node 2 --no-python spike train --config base.toml
     """
     let_threads_sleep()
     config, folder = chosen_run(config_name, overrides, out, resume)
-    data_folder = (data_folder or Path(config.data.path)).absolute()
     if dry_run:
         print_result(dry_run_numbers(config, data_folder), as_json)
         return
-    result = run_training(config, data_folder, folder, resuming=bool(resume), quiet=quiet)
+    data_folder = (data_folder or Path(config.data.path)).absolute()
+    with joined_ranks() as rank:
+        quiet = quiet or rank > 0
+        result = run_training(config, data_folder, folder, bool(resume), rank, quiet)
     number = result.pop("signal")
-    print_result({"run": str(folder), **result}, as_json)
+    if rank == 0:
+        print_result({"run": str(folder), **result}, as_json)
     if result["stopped"]:
         remark(f"stopped by a signal; go on with: spike train --resume {folder}", quiet)
         raise click.exceptions.Exit(EXIT_SIGNAL + number)
@@ -113,47 +120,8 @@ def chosen_run(
     return config, resume
 
 
-def dry_run_numbers(config: "Config", data_folder: Path) -> dict[str, Any]:
-    """Count parameters and work without giving the model any memory."""
-    from model.assembly import build_model, exported_parameters, training_flops
-    from model.transformer import count_parameters
-    from spiketok.errors import SpikeError
-
-    vocab_size = config.model.vocab_size
-    if data_folder.exists():
-        vocab_size = checked_vocabulary(config, data_folder)
-    elif not vocab_size:
-        raise SpikeError(
-            f"model.vocab_size is 0, to follow the data, but there is no {data_folder}; "
-            "use --data or --set model.vocab_size=16512"
-        )
-    model = build_model(config, vocab_size, separator=0, device="meta")
-    return {
-        "parameters": count_parameters(model),
-        "exported_parameters": exported_parameters(model),
-        "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "tokens": config.train.steps * config.train.batch * config.model.context,
-        "flops_per_token": training_flops(model),
-        "vocab_size": vocab_size,
-    }
-
-
-def checked_vocabulary(config: "Config", data_folder: Path) -> int:
-    """Return the data's vocabulary size, which must be the configured one if there is one."""
-    from datapipe import read_manifest
-    from spiketok.errors import SpikeError
-
-    vocab_size = read_manifest(data_folder).tokenizer.vocab_size
-    if config.model.vocab_size not in (0, vocab_size):
-        raise SpikeError(
-            f"model.vocab_size is {config.model.vocab_size}, but {data_folder} has "
-            f"{vocab_size} ids; use --set model.vocab_size={vocab_size} or another --data"
-        )
-    return vocab_size
-
-
 def run_training(
-    config: "Config", data_folder: Path, folder: Path, resuming: bool, quiet: bool
+    config: "Config", data_folder: Path, folder: Path, resuming: bool, rank: int, quiet: bool
 ) -> dict[str, Any]:
     """Open the data, train, and return what the run reached."""
     from datapipe import batches, open_stream
@@ -176,13 +144,13 @@ def run_training(
     make_folder(folder)
     started = time.monotonic()
     with (
-        locked(folder),
+        locked(folder) if rank == 0 else nullcontext(),
         progress_bar("train", config.train.steps, "steps", quiet) as show,
         stop_on_signals() as signals,
     ):
         if resuming:
             check_tokenizer(folder, tokenizer)
-        else:
+        elif rank == 0:
             create_run(folder, with_data(config, data_folder), tokenizer, fingerprints)
         result = train_model(
             config,

@@ -50,7 +50,7 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("data-document", ["data", "inspect", "data", "--document", "3"]),
         ("data-verify", ["data", "verify", "data"]),
         ("train-dry-run", ["train", "--config", "base", "TINY", "--dry-run"]),
-        ("train-dry-run", ["train", "--config", "memory-golf", "--data", "none", "--dry-run"]),
+        ("train-dry-run", ["train", "--config", "memory-golf", "--dry-run"]),
         (
             "eval",
             [
@@ -179,6 +179,21 @@ def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("preset", "parameters", "exported"),
+    [
+        ("bese-golf", 26_522_716, 26_522_716),
+        ("ngram-golf", 33_317_980, 33_317_980),
+        ("memory-golf", 26_598_481, 25_549_905),
+    ],
+)
+def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, parameters, exported):
+    status, output, errors = line("train", "--config", preset, "--dry-run", "--json")
+    assert status == 0, errors
+    numbers = json.loads(output)
+    assert (numbers["parameters"], numbers["exported_parameters"]) == (parameters, exported)
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (["trian"], 2, "No such command 'trian'"),
@@ -190,6 +205,8 @@ def test_verify_names_the_damage_in_json_too(line, folder, tmp_path):
         (["train", "--config", "base", "--set", "model.layers=many"], 1, "model.layers"),
         (["train", "--config", "base", "TINY"], 1, "runs/base"),
         (["train", "--config", "base", "--set", "model.vocab_size=99", "--out", "x"], 1, "400"),
+        (["train", "--config", "bese-golf", "--data", "data", "--dry-run"], 1, "400"),
+        (["train", "--config", "bese-golf", "--data", "nowhere", "--dry-run"], 1, "nowhere"),
         (["tokenizer", "train", "nothing/"], 1, "nothing"),
         (["tokenizer", "decode", "9999"], 1, "9999"),
         (["tokenizer", "inspect", "corpus/words.jsonl"], 1, "words.jsonl"),

@@ -59,8 +59,19 @@ def exported_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
     """
     exported = averages.config.exported
     means = getattr(averages, exported) if exported in KINDS else {}
-    own = {name: p.detach().clone() for name, p in model.named_parameters() if name in means}
-    put_weights(model, means)
+    with lent_weights(model, means):
+        yield
+
+
+@contextmanager
+def lent_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Give the parameters of these names other values inside the block; then they have their own.
+
+    Gradients taken inside are of the values lent: with rounded weights, what a straight-through
+    estimator gives.
+    """
+    own = {name: p.detach().clone() for name, p in model.named_parameters() if name in weights}
+    put_weights(model, weights)
     try:
         yield
     finally:

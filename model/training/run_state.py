@@ -23,6 +23,7 @@ from .checkpoint import (
 )
 from .device import available_threads, choose_device
 from .optimizers import build_optimizers
+from .ranks import rank_count
 
 METRICS = "metrics.jsonl"
 
@@ -81,10 +82,15 @@ def start_run(
         raise SpikeError(
             f"model.vocab_size: {wanted}, but the data has {vocab_size} ids; use 0 to follow it"
         )
+    parts, ranks = config.train.batch // config.train.micro_batch, rank_count()
+    if parts % ranks:
+        raise SpikeError(
+            f"train.micro_batch: {parts} parts of a batch cannot be shared evenly by {ranks} ranks"
+        )
     newest = newest_checkpoint(folder)
     if not resume and (newest or (folder / METRICS).exists()):
         raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
-    torch.set_num_threads(config.train.threads or available_threads())
+    torch.set_num_threads(config.train.threads or max(1, available_threads() // ranks))
     torch.manual_seed(config.train.seed)
     device = choose_device(config.train.device)
     model = build_model(

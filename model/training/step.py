@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from itertools import repeat
+from itertools import islice, repeat
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..golf import GolfTransformer
 from .averaging import update_averages
 from .loss import backward_of_loss
 from .optimizers import scale_learning_rates, warm_momentum
+from .ranks import rank, rank_count, sum_gradients, sum_over_ranks
 from .run_state import RunState
 from .schedule import share_done
 
@@ -51,24 +52,11 @@ def take_step(
     Raises:
         SpikeError: the batch does not fit, or loss or gradient is not finite; no weight has moved.
     """
-    step, train = run.step + 1, run.config.train
-    ids, mask = checked_batch(run, batch)
-    mask = scored_targets(run.model, ids, mask)
-    run.model.train()
-    ahead, ahead_weight = _prepare_golf(run, factor)
-    count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
-    nats = torch.zeros((), dtype=torch.float64, device=ids.device)
-    masks = repeat(None) if mask is None else torch.split(mask[:, 1:], train.micro_batch)
-    for part, chosen in zip(torch.split(ids, train.micro_batch), masks, strict=False):
-        with precision:
-            normed = trunk(part[:, :-1])
-            nats += backward_of_loss(
-                run.model, normed, part[:, 1:], max(count, 1), chosen, ahead, ahead_weight
-            )
-    run.model.eval()
-    limit = train.clip or math.inf
+    step = run.step + 1
+    nats, count = take_gradients(run, batch, factor, trunk=trunk, precision=precision)
+    limit = run.config.train.clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), limit).item()
-    loss = nats.item() / count if count else math.nan
+    loss = nats / count if count else math.nan
     if not ((math.isfinite(loss) or not count) and math.isfinite(norm)):
         raise SpikeError(
             f"{run.folder}: step {step}: loss {loss}, gradient norm {norm}; start a new "
@@ -82,6 +70,42 @@ def take_step(
     update_averages(run.averages, run.model, step, factor)
     run.step = step
     return loss, norm, count
+
+
+def take_gradients(
+    run: RunState,
+    batch: Batch,
+    factor: float,
+    *,
+    trunk: Callable[[Tensor], Tensor],
+    precision: AbstractContextManager[object],
+) -> tuple[float, int]:
+    """Give every parameter its gradient over the whole batch; arguments are as for `take_step`.
+
+    What the weights are while this runs is what the gradients are of.
+
+    Returns:
+        The sum of the targets' cross-entropies in nats, and the number of targets.
+    """
+    size = run.config.train.micro_batch
+    ids, mask = checked_batch(run, batch)
+    mask = scored_targets(run.model, ids, mask)
+    run.model.train()
+    ahead, ahead_weight = _prepare_golf(run, factor)
+    count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
+    nats = torch.zeros((), dtype=torch.float64, device=ids.device)
+    masks = repeat(None) if mask is None else torch.split(mask[:, 1:], size)
+    parts = zip(torch.split(ids, size), masks, strict=False)
+    for part, chosen in islice(parts, rank(), None, rank_count()):
+        with precision:
+            normed = trunk(part[:, :-1])
+            nats += backward_of_loss(
+                run.model, normed, part[:, 1:], max(count, 1), chosen, ahead, ahead_weight
+            )
+    run.model.eval()
+    sum_gradients(run.model)
+    sum_over_ranks([nats])
+    return nats.item(), count
 
 
 def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
@@ -20,8 +19,10 @@ from ..assembly import Model
 from ..config import Config
 from ..evaluation.bits_per_byte import validation_score
 from .averaging import exported_weights
+from .compiling import step_trunk
 from .device import autocast
 from .metrics import Metrics, append_metrics, cut_back_metrics, sync_metrics
+from .ranks import largest, rank
 from .run_state import METRICS, RunState, save_run, start_run
 from .schedule import learning_rate_factor
 from .step import Batch, take_step
@@ -69,6 +70,9 @@ def train(
 ) -> TrainResult:
     """Train to the configured step, with a checkpoint at the end.
 
+    Where this process is one of several (`ranks.py`), all make the same call with the same batches
+    and each computes its parts of them; the first one writes, validates, samples and reports.
+
     Args:
         config: what to train; `data` and the prompt of `sample` are for the caller to act on.
         run_folder: exists; `metrics.jsonl` and `checkpoints/` are written here.
@@ -82,7 +86,8 @@ def train(
         lineage: fingerprints of tokenizer and data; a checkpoint made with others is refused.
         resume: go on from the newest checkpoint, or from the start where there is none.
         report: called after each logged step.
-        should_stop: asked before each step; if true, a checkpoint is made and the call returns.
+        should_stop: asked before each step; if true on any rank, a checkpoint is made and the
+            call returns.
         sample: lets the model write a text.
 
     Raises:
@@ -92,13 +97,16 @@ def train(
     """
     run = start_run(config, run_folder, vocab_size, separator, lineage, resume=resume)
     precision = autocast(config.train, run.device)
-    trunk = torch.compile(run.model.trunk) if config.train.compile else run.model.trunk
+    largest(run.step, run.device)  # all ranks have read the folder before one writes to it
+    first = rank() == 0
+    trunk = step_trunk(run, precision)
     metrics_file = run_folder / METRICS
-    cut_back_metrics(metrics_file, run.step)
+    if first:
+        cut_back_metrics(metrics_file, run.step)
     batches, steps = open_batches(run.samples), config.train.steps
     metrics: Metrics = {}
     seconds, timed_tokens = 0.0, 0
-    while not run.finished and not should_stop():
+    while not run.finished and not largest(should_stop(), run.device):
         batch = _next_batch(batches, run)
         factor = learning_rate_factor(run.step + 1, steps, config.schedule, run.seconds or 0.0)
         started = time.perf_counter()
@@ -106,11 +114,12 @@ def train(
         passed = time.perf_counter() - started
         seconds += passed
         if run.seconds is not None:
-            run.seconds += passed
+            run.seconds = largest(run.seconds + passed, run.device)
         timed_tokens += config.train.batch * config.model.context
         validate = validation is not None and _due(config.validation.every, run)
         write = sample is not None and bool(config.sample.every) and _due(config.sample.every, run)
-        if validate or write or run.step == 1 or _due(config.train.log_every, run):
+        due = validate or write or run.step == 1 or _due(config.train.log_every, run)
+        if first and due:
             told: Metrics = {"loss": loss}
             if batch[1] is not None:
                 told = {"reply_loss": loss, "reply_tokens": count}
@@ -176,6 +185,8 @@ def _written(run: RunState, sample: Callable[[Model], str] | None) -> str | None
 
 
 def _make_safe(run: RunState) -> None:
-    """Bring the metrics and then a checkpoint to the device."""
+    """Let the first rank bring the metrics and then a checkpoint to the device."""
+    if rank():
+        return
     sync_metrics(run.folder / METRICS)
     save_run(run)

@@ -200,6 +200,31 @@ def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():
     assert not torch.equal(first.embedding.weight, other.embedding.weight)
 
 
+OFF = {
+    "golf.exclusive_layers=0",
+    "golf.depth_scale=false",
+    "golf.residual_mix=false",
+    "golf.skips=false",
+    "golf.parallel_layers=0",
+    "golf.loop_layers=[]",
+    "golf.bigram_rows=0",
+    "golf.smear=false",
+    "golf.value_layers=0",
+    "golf.value_residual=false",
+    "golf.memory_tokens=0",
+    "golf.ahead_heads=0",
+}
+
+
+@pytest.mark.parametrize("off", sorted(OFF))
+def test_a_feature_that_is_off_leaves_the_start_of_all_else_as_it_is(off):
+    whole = build_model(golf_config(), VOCAB, separator=SEPARATOR, seed=7).state_dict()
+    without = build_model(golf_config(off), VOCAB, separator=SEPARATOR, seed=7).state_dict()
+    assert without.keys() <= whole.keys()
+    for name, weight in without.items():
+        assert torch.equal(weight, whole[name]), name
+
+
 def test_matrices_start_orthogonal_or_zero():
     model = build_model(golf_config("golf.projection_gain=0.25"), VOCAB, separator=SEPARATOR)
     for name, weight in model.named_parameters():

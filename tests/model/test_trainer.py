@@ -2,6 +2,7 @@ import json
 import signal
 import subprocess
 import sys
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -34,24 +35,31 @@ def whole_run(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("muon", ["true", "false"])
-def test_learns_one_batch_by_heart(muon, tmp_path):
-    config = tiny_config(
-        "train.steps=60",
-        f"optimizer.muon={muon}",
-        "optimizer.adamw_learning_rate=0.03",
-        "optimizer.muon_learning_rate=0.1",
-        "checkpoint.every=60",
-    )
+LEARNING_BY_HEART = [
+    "train.steps=60",
+    "optimizer.adamw_learning_rate=0.03",
+    "optimizer.muon_learning_rate=0.1",
+    "checkpoint.every=60",
+]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        tiny_config(*LEARNING_BY_HEART),
+        tiny_config(*LEARNING_BY_HEART, "optimizer.muon=false"),
+        golf_config(*LEARNING_BY_HEART, "model.logit_softcap=30", "golf.memory_tokens=0"),
+        golf_config(*LEARNING_BY_HEART, "model.logit_softcap=30"),
+    ],
+    ids=["plain", "without Muon", "golf", "golf with memory"],
+)
+def test_learns_one_batch_by_heart(config, tmp_path):
     batch = next(open_batches(0))
-
-    def same_batch(samples):
-        while True:
-            yield batch
-
-    result = train_tiny(tmp_path, config, open_batches=same_batch, validation=batch)
+    result = train_tiny(tmp_path, config, open_batches=lambda _: repeat(batch), validation=batch)
     assert result.metrics["loss"] < 0.5 * np.log(VOCAB)
-    assert result.metrics["validation_nats_per_token"] < 0.5 * np.log(VOCAB)
+    # In evaluation memory moves the text to other positions than it was learnt at.
+    if config.golf is None or not config.golf.memory_tokens:
+        assert result.metrics["validation_nats_per_token"] < 0.5 * np.log(VOCAB)
 
 
 def test_two_equal_runs_give_equal_bytes(whole_run, tmp_path):
@@ -282,28 +290,6 @@ def test_a_golf_run_keeps_its_means(whole_golf_run):
     other = build_model(golf_config("golf.bigram_rows=65"), VOCAB, separator=3, device="meta")
     with pytest.raises(SpikeError, match=r"average/ema/bigram.table.weight: fits no parameter"):
         load_averages(checkpoint, other)
-
-
-@pytest.mark.parametrize("memory", [0, 3])
-def test_a_golf_model_learns_one_batch_by_heart(memory, tmp_path):
-    config = golf_config(
-        f"golf.memory_tokens={memory}",
-        "train.steps=60",
-        "optimizer.adamw_learning_rate=0.03",
-        "optimizer.muon_learning_rate=0.1",
-        "model.logit_softcap=30",
-        "checkpoint.every=60",
-    )
-    batch = next(open_batches(0))
-
-    def same_batch(samples):
-        while True:
-            yield batch
-
-    result = train_tiny(tmp_path, config, open_batches=same_batch, validation=batch)
-    assert result.metrics["loss"] < 0.5 * np.log(VOCAB)
-    if not memory:  # which would move the text to other positions than it was learnt at
-        assert result.metrics["validation_nats_per_token"] < 0.5 * np.log(VOCAB)
 
 
 def test_layers_loop_from_their_share_on(tmp_path, monkeypatch):

@@ -1,0 +1,53 @@
+"""Shares a step among processes, each of which takes parts of the batch; gradients are summed.
+
+Every rank holds the whole model and its optimisers. All begin with the same weights and make the
+same update of the same sums, so they stay equal to the byte; only the first one writes. Matrices
+are not divided among ranks for Muon: what each would save of the update is small beside a step.
+Without a process group there is one rank, and nothing here does anything.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, distributed
+
+
+def rank() -> int:
+    """Return the number of this process, from 0."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def rank_count() -> int:
+    """Return how many processes train together."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def sum_over_ranks(tensors: Iterable[Tensor]) -> None:
+    """Replace tensors of one type, the same shapes on all ranks, by their sums, all at once."""
+    if rank_count() == 1:
+        return
+    targets = list(tensors)
+    joined = torch.cat([tensor.flatten() for tensor in targets])
+    distributed.all_reduce(joined)
+    sums = torch.split(joined, [tensor.numel() for tensor in targets])
+    for target, total in zip(targets, sums, strict=True):
+        target.copy_(total.view_as(target))
+
+
+def sum_gradients(model: torch.nn.Module) -> None:
+    """Replace all gradients by their sums over the ranks; none counts as zero."""
+    if rank_count() == 1:
+        return
+    for parameter in model.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    sum_over_ranks(p.grad for p in model.parameters() if p.grad is not None)
+
+
+def largest(value: float, device: str) -> float:
+    """Return the largest value that any rank has; all ranks have come this far then."""
+    if rank_count() == 1:
+        return value
+    found = torch.tensor(value, dtype=torch.float64, device=device)
+    distributed.all_reduce(found, distributed.ReduceOp.MAX)
+    return found.item()

@@ -1,0 +1,26 @@
+"""Joins the processes that torchrun starts into one run."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def joined_ranks() -> Iterator[int]:
+    """Yield the number of this process, from 0; the processes are joined inside the block.
+
+    By gloo for what is on CPUs, by NCCL for what is on CUDA devices, of which each takes its own.
+    """
+    import torch
+    from torch import distributed
+
+    if not (distributed.is_available() and distributed.is_torchelastic_launched()):
+        yield 0
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group()
+    try:
+        yield distributed.get_rank()
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,50 @@
+"""Says how large a training would be, before anything is made."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model import Config
+
+
+def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any]:
+    """Count parameters and work without giving the model any memory.
+
+    Data that no option names is asked only where the configuration leaves the vocabulary to it.
+    """
+    from model.assembly import build_model, exported_parameters, training_flops
+    from model.transformer import count_parameters
+    from spiketok.errors import SpikeError
+
+    vocab_size = config.model.vocab_size
+    if data_folder or not vocab_size:
+        data_folder = data_folder or Path(config.data.path)
+        if not vocab_size and not data_folder.exists():
+            raise SpikeError(
+                f"model.vocab_size is 0, to follow the data, but there is no {data_folder}; "
+                "use --data or --set model.vocab_size=16512"
+            )
+        vocab_size = checked_vocabulary(config, data_folder)
+    model = build_model(config, vocab_size, separator=0, device="meta")
+    return {
+        "parameters": count_parameters(model),
+        "exported_parameters": exported_parameters(model),
+        "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "tokens": config.train.steps * config.train.batch * config.model.context,
+        "flops_per_token": training_flops(model),
+        "vocab_size": vocab_size,
+    }
+
+
+def checked_vocabulary(config: "Config", data_folder: Path) -> int:
+    """Return the data's vocabulary size, which must be the configured one if there is one."""
+    from datapipe import read_manifest
+    from spiketok.errors import SpikeError
+
+    vocab_size = read_manifest(data_folder).tokenizer.vocab_size
+    if config.model.vocab_size not in (0, vocab_size):
+        raise SpikeError(
+            f"model.vocab_size is {config.model.vocab_size}, but {data_folder} has "
+            f"{vocab_size} ids; use --set model.vocab_size={vocab_size} or another --data"
+        )
+    return vocab_size
