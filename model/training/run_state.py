@@ -23,6 +23,7 @@ from .checkpoint import (
 )
 from .device import available_threads, choose_device
 from .optimizers import build_optimizers
+from .recomputation import recompute_blocks
 
 METRICS = "metrics.jsonl"
 
@@ -90,6 +91,8 @@ def start_run(
     model = build_model(
         config, vocab_size, separator=separator, seed=config.train.seed, device=device
     )
+    if config.train.recompute:
+        recompute_blocks(model)
     run = RunState(
         config=config,
         folder=folder,

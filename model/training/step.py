@@ -16,11 +16,14 @@ from spiketok.errors import SpikeError
 from ..assembly import Model
 from ..blocks import AheadHeads
 from ..golf import GolfTransformer
+from ..spikewhale import SpikeWhale
 from .averaging import update_averages
 from .loss import backward_of_loss
+from .metrics import Metrics
 from .optimizers import scale_learning_rates, warm_momentum
 from .run_state import RunState
 from .schedule import share_done
+from .spikewhale_loss import MTP, NEXT, PARTS, backward_of_spikewhale_loss
 
 # Ids, and of the same shape which of them are trained on; None: all.
 Batch: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_] | None]
@@ -33,7 +36,7 @@ def take_step(
     *,
     trunk: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
-) -> tuple[float, float, int]:
+) -> tuple[float, float, int, Metrics]:
     """Move the run on by one step.
 
     Args:
@@ -45,8 +48,9 @@ def take_step(
 
     Returns:
         The loss in nats per target before the update, the norm of the gradient before clipping,
-        and the number of targets, those outside the mask left out. Without any the loss is NaN and
-        only momentum and weight decay move the weights.
+        the number of targets, those outside the mask left out, and the means of what else the
+        model practised, by name. Without any target the loss is NaN and only momentum and weight
+        decay move the weights.
 
     Raises:
         SpikeError: the batch does not fit, or loss or gradient is not finite; no weight has moved.
@@ -57,18 +61,21 @@ def take_step(
     run.model.train()
     ahead, ahead_weight = _prepare_golf(run, factor)
     count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
-    nats = torch.zeros((), dtype=torch.float64, device=ids.device)
+    sums = torch.zeros(len(PARTS), 2, dtype=torch.float64, device=ids.device)
     masks = repeat(None) if mask is None else torch.split(mask[:, 1:], train.micro_batch)
     for part, chosen in zip(torch.split(ids, train.micro_batch), masks, strict=False):
         with precision:
             normed = trunk(part[:, :-1])
-            nats += backward_of_loss(
-                run.model, normed, part[:, 1:], max(count, 1), chosen, ahead, ahead_weight
-            )
+            of_part = (normed, part[:, 1:], max(count, 1), chosen)
+            if isinstance(run.model, SpikeWhale):
+                share = len(part) / train.batch
+                sums += backward_of_spikewhale_loss(run.model, *of_part, share)
+            else:
+                sums[NEXT, 0] += backward_of_loss(run.model, *of_part, ahead, ahead_weight)
     run.model.eval()
     limit = train.clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), limit).item()
-    loss = nats.item() / count if count else math.nan
+    loss = sums[NEXT, 0].item() / count if count else math.nan
     if not ((math.isfinite(loss) or not count) and math.isfinite(norm)):
         raise SpikeError(
             f"{run.folder}: step {step}: loss {loss}, gradient norm {norm}; start a new "
@@ -81,7 +88,8 @@ def take_step(
     run.model.zero_grad(set_to_none=True)
     update_averages(run.averages, run.model, step, factor)
     run.step = step
-    return loss, norm, count
+    means = zip(PARTS[MTP:], sums[MTP:].tolist(), strict=True)
+    return loss, norm, count, {name: total / number for name, (total, number) in means if number}
 
 
 def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:
