@@ -225,12 +225,11 @@ def spikewhale_flops_per_token(model: SpikeWhale) -> int:
     that see a token, and 12 × L × H × K × T; what is looked up or frozen does not count.
     """
     config, whale = model.config, model.whale
+    looked_up = ("embedding", "engram.table", "connections")
     weights = sum(
         p.numel()
         for name, p in model.named_parameters()
-        if p.ndim == 2
-        and p.requires_grad
-        and not name.endswith(("embedding.weight", "table.weight"))
+        if p.ndim == 2 and p.requires_grad and not name.startswith(looked_up)
     )
     weights += (1 + whale.ahead_heads) * model.embedding.weight.numel()
     for experts in model.experts():

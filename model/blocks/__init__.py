@@ -18,6 +18,7 @@ from .exclusive_attention import exclude_own_value
 from .experts import Experts
 from .feed_forward import FeedForward
 from .hyper_connections import HyperConnections, Route, branch
+from .latent_attention import Keep, LatentAttention
 from .latent_prediction import LatentPrediction, latent_distance
 from .leaky_square import LeakySquare
 from .memory_tokens import MemoryTokens
@@ -47,6 +48,8 @@ __all__ = [
     "Experts",
     "FeedForward",
     "HyperConnections",
+    "Keep",
+    "LatentAttention",
     "LatentPrediction",
     "LeakySquare",
     "MemoryTokens",

@@ -47,7 +47,8 @@ def backward_of_spikewhale_loss(
 
     def add(part: int, values: Tensor) -> Tensor:
         total = values.sum()
-        sums[part] += torch.stack([total.detach().double(), total.new_tensor(values.numel())])
+        sums[part, 0] += total.detach()
+        sums[part, 1] += values.numel()
         return total
 
     def loss_of(rows: Tensor, ids: Tensor, places: Tensor) -> Tensor:
@@ -79,9 +80,8 @@ def backward_of_spikewhale_loss(
     if uneven:
         balance = torch.stack(uneven).sum()
         more = share * whale.balance_weight * balance
-        sums[AUX] += torch.stack(
-            [balance.detach().double() * len(later), sums.new_tensor(len(later))]
-        )
+        sums[AUX, 0] += balance.detach() * len(later)
+        sums[AUX, 1] += len(later)
     backward_in_slices(normed, [further, places], mask, loss_of, more)
     return sums
 

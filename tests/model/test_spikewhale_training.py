@@ -93,7 +93,11 @@ def test_learns_one_batch_by_heart(overrides, tmp_path):
     assert result.metrics["validation_nats_per_token"] < 0.5 * np.log(VOCAB)
 
 
-@pytest.mark.parametrize("make", [tiny_config, golf_config, whale_config])
+def rare_config(*overrides):
+    return whale_config(*WHALE_RARE, *overrides)
+
+
+@pytest.mark.parametrize("make", [tiny_config, golf_config, whale_config, rare_config])
 def test_recomputed_blocks_train_to_the_same_weights(make, tmp_path):
     for value in ("false", "true"):
         train_tiny(tmp_path / value, make(f"train.recompute={value}"))
