@@ -167,7 +167,10 @@ class SpikeWhale(nn.Module):
         apart = self.separator is not None and self.whale.documents_apart
         if real is None:
             tables = (self.cosines[:time], self.sines[:time])
-            return tables, visible_in_document(documents, time) if apart else None
+            # A mask doubles the cost of attention; a compiled model cannot look whether it must.
+            if apart and (torch.compiler.is_compiling() or _several(documents)):
+                return tables, visible_in_document(documents, time)
+            return tables, None
         real = real[:, -documents.shape[1] :]
         places = (real.cumsum(dim=1) - 1).clamp(min=0)[:, -time:]
         tables = (self.cosines[places].unsqueeze(1), self.sines[places].unsqueeze(1))
@@ -193,6 +196,11 @@ class SpikeWhale(nn.Module):
     def experts(self) -> list[Experts]:
         """Return the layers' experts, where layers have some."""
         return [b.feed_forward for b in self.blocks if isinstance(b.feed_forward, Experts)]
+
+
+def _several(documents: Tensor) -> bool:
+    """Tell whether any row has more than one document."""
+    return bool((documents[:, 0] != documents[:, -1]).any())
 
 
 @torch.no_grad()

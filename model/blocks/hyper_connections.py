@@ -53,7 +53,7 @@ class HyperConnections(nn.Module):
 
     def merge(self, streams: Tensor) -> Tensor:
         """Map streams [N, B, T, D] to one, [B, T, D]."""
-        return _weighted(self.end.softmax(dim=-1), streams)
+        return _combined(self.end.softmax(dim=-1), streams)
 
 
 def sinkhorn(logits: Tensor, rounds: int) -> Tensor:
@@ -72,20 +72,15 @@ def branch(streams: Tensor, route: Route | None, work: Callable[[Tensor], Tensor
     """
     if route is None:
         return streams + work(streams)
-    worked = work(_weighted(route.read, streams))
-    mixed = [_weighted(row, streams) for row in route.mix.unbind()]
-    return torch.stack(
-        [
-            torch.addcmul(old, way, worked)
-            for old, way in zip(mixed, route.write.unbind(), strict=True)
-        ]
-    )
+    worked = work(_combined(route.read, streams))
+    mixed = _combined(route.mix, streams)
+    return torch.addcmul(mixed, route.write.view(-1, 1, 1, 1), worked)
 
 
-def _weighted(weights: Tensor, streams: Tensor) -> Tensor:
-    """Return the sum of weights [N] times streams [N, …], in the streams' own precision."""
-    first, *others = zip(weights.unbind(), streams.unbind(), strict=True)
-    total = first[0] * first[1]
-    for weight, stream in others:
-        total = torch.addcmul(total, weight, stream)
-    return total
+def _combined(weights: Tensor, streams: Tensor) -> Tensor:
+    """Return weights […, N] times streams [N, B, T, D] as […, B, T, D].
+
+    Autocast would keep what the streams carry in bfloat16.
+    """
+    with torch.autocast(streams.device.type, enabled=False):
+        return (weights @ streams.flatten(1)).view(*weights.shape[:-1], *streams.shape[1:])
