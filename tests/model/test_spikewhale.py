@@ -226,3 +226,21 @@ def test_frozen_numbers_do_not_train():
     model = build_model(whale_config(), VOCAB, separator=SEPARATOR)
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
     assert frozen == ["engram.compressor"]
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+@pytest.mark.parametrize("feature", RARE, ids=str)
+def test_autocast_keeps_the_streams_precise(feature):
+    config = whale_config(*feature)
+    model = build_model(config, VOCAB, separator=SEPARATOR, seed=1)
+    seen = []
+    for block in model.blocks:
+        block.register_forward_hook(lambda *call: seen.append(call[-1].dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = model(IDS)
+        cache = model.empty_cache(batch=2)
+        for t in range(12):
+            last = model.logits(model.trunk(IDS[:, t : t + 1], cache=cache))[:, 0]
+            torch.testing.assert_close(last, logits[:, t], rtol=0.05, atol=0.05)
+    assert set(seen) == {torch.float32}
+    torch.testing.assert_close(logits.float(), model(IDS), rtol=0.05, atol=0.05)
