@@ -3,7 +3,16 @@ from importlib.resources import files
 
 import pytest
 
-from model import Config, config_fingerprint, dump_config, load_config, preset_names
+
+from model import (
+    Config,
+    blocks,
+    config_fingerprint,
+    configuration_file,
+    dump_config,
+    load_config,
+    preset_names,
+)
 from model.config import keys_of
 from spiketok.errors import SpikeError
 
@@ -160,6 +169,10 @@ def test_keys_that_do_not_go_together_are_told_in_one_line(overrides, words):
     with pytest.raises(SpikeError) as error:
         load_config("base", overrides)
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_the_engram_and_the_checks_agree_on_the_bits_of_an_id():
+    assert configuration_file.ID_BITS == blocks.ID_BITS
 
 
 def test_neither_file_nor_preset():
