@@ -3,7 +3,6 @@ from importlib.resources import files
 
 import pytest
 
-
 from model import (
     Config,
     blocks,
