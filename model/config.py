@@ -1,8 +1,9 @@
 """Says what to train: the sections and keys of a configuration, their units and legal ranges.
 
 The presets' `base.toml` holds the value of every key and the reason for it; the sections `[golf]`
-and `[averaging]`, which not every configuration has, are explained by `bese-golf.toml`. Loading and
-the checks that need more than one key are in `configuration_file.py`.
+and `[averaging]`, which not every configuration has, are explained by `bese-golf.toml`, and
+`[spikewhale]` by `escarda-86m-base.toml`. Loading and the checks that need more than one key are in
+`configuration_file.py`.
 
 A key that has a default here came later than the others. Its default is how things were before, and
 it is written only where it differs, so that fingerprints of older configurations stay.
@@ -12,11 +13,8 @@ from typing import Annotated, Literal, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
-Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-CountOrZero = Annotated[int, Meta(ge=0, le=1_000_000_000)]
-Rate = Annotated[float, Meta(gt=0, le=100)]
-Fraction = Annotated[float, Meta(ge=0, le=1)]
-BelowOne = Annotated[float, Meta(ge=0, lt=1)]
+from .ranges import BelowOne, Count, CountOrZero, Fraction, Rate
+from .spikewhale_config import SpikeWhaleConfig
 
 
 class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -104,7 +102,9 @@ class DataConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Seed of the order of the windows."""
 
 
-class TrainConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class TrainConfig(
+    Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
+):
     """How long, how much at once, and on what."""
 
     steps: Annotated[int, Meta(ge=1, le=99_999_999)]
@@ -127,6 +127,8 @@ class TrainConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     """Whether torch.compile is used: a slow first step, faster ones after it."""
     log_every: Count
     """Steps from one line of metrics to the next."""
+    recompute: bool = False
+    """Whether the backward pass computes blocks again instead of keeping what they made."""
 
 
 class OptimizerConfig(
@@ -228,7 +230,8 @@ class CheckpointConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
 class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
     """A complete configuration; one attribute per section of the file.
 
-    With a section `[golf]` the model is of the golf family, else it is the plain transformer.
+    With a section `[golf]` the model is of the golf family, with `[spikewhale]` it is a
+    SpikeWhaleLM, else it is the plain transformer.
     """
 
     model: ModelConfig
@@ -241,6 +244,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit
     checkpoint: CheckpointConfig
     averaging: AveragingConfig | None = None
     golf: GolfConfig | None = None
+    spikewhale: SpikeWhaleConfig | None = None
 
 
 def keys_of(section: str) -> tuple[str, ...]:

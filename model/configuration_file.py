@@ -19,8 +19,11 @@ import tomli_w
 from spiketok.errors import SpikeError
 
 from .config import Config, GolfConfig, keys_of
+from .spikewhale_config import SpikeWhaleConfig
 
 Sections = dict[str, dict[str, Any]]
+# What an id's code is made of; blocks/engram.py, which needs torch, says the same.
+ID_BITS = 24
 
 
 def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
@@ -176,6 +179,8 @@ def _checked(sections: Sections, origin: str) -> Config:
     }
     if config.golf:
         problems |= _golf_problems(config, config.golf)
+    if config.spikewhale:
+        problems |= _spikewhale_problems(config, config.spikewhale)
     for place, problem in problems.items():
         if problem:
             raise SpikeError(f"{origin}: {place}: {problem}")
@@ -212,3 +217,21 @@ def _golf_problems(config: Config, golf: GolfConfig) -> dict[str, str | bool | i
     if loop and max(loop) >= model.layers:
         problems["golf.loop_layers"] = f"{max(loop)} is past the last layer, {model.layers - 1}"
     return problems
+
+
+def _spikewhale_problems(config: Config, whale: SpikeWhaleConfig) -> dict[str, str | bool | int]:
+    """Return what is wrong between the keys of a SpikeWhaleLM, per place."""
+    model, expert_layers = config.model, whale.expert_layers
+    return {
+        "spikewhale": config.golf is not None and "a model is of one family; remove [golf]",
+        "model.tied_embeddings": not model.tied_embeddings and "SpikeWhaleLM ties its tables",
+        "spikewhale.rotary_width": whale.rotary_width > model.head_width
+        and f"{whale.rotary_width} is more than model.head_width = {model.head_width}",
+        "spikewhale.engram_rows": bool(whale.engram_rows)
+        and model.width < ID_BITS
+        and f"an engram needs model.width ≥ {ID_BITS}",
+        "spikewhale.expert_layers": max(expert_layers, default=0) >= model.layers
+        and f"{max(expert_layers, default=0)} is past the last layer, {model.layers - 1}",
+        "spikewhale.experts_chosen": whale.experts_chosen > whale.experts
+        and f"{whale.experts_chosen} is more than spikewhale.experts = {whale.experts}",
+    }

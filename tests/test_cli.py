@@ -51,6 +51,7 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("data-verify", ["data", "verify", "data"]),
         ("train-dry-run", ["train", "--config", "base", "TINY", "--dry-run"]),
         ("train-dry-run", ["train", "--config", "memory-golf", "--dry-run"]),
+        ("train-dry-run", ["train", "--config", "byrne-86m-chat", "--data", "none", "--dry-run"]),
         (
             "eval",
             [
@@ -128,9 +129,10 @@ def test_eval_counts_bytes_of_the_files_and_divides_by_them(line, folder):
     assert 0 < score["nats_separators"] < score["nats"]
 
 
-def test_a_golf_model_trains_scores_and_writes(line, tiny, tmp_path):
-    run_folder = str(tmp_path / "golf")
-    arguments = ["--config", "memory-golf-tiny", *tiny, "--out", run_folder]
+@pytest.mark.parametrize("preset", ["memory-golf-tiny", "escarda-tiny"])
+def test_other_families_train_score_and_write(preset, line, tiny, tmp_path):
+    run_folder = str(tmp_path / preset)
+    arguments = ["--config", preset, *tiny, "--out", run_folder]
     status, output, errors = line("train", *arguments, "--json", "--quiet")
     assert (status, errors) == (0, "")
     jsonschema.validate(json.loads(output), SCHEMAS["train"])

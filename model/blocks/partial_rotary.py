@@ -29,3 +29,9 @@ def rotate_part(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     width = cosines.shape[-1]
     turned, free = heads[..., :width], heads[..., width:]
     return torch.cat([rotate(turned, cosines, sines), free], dim=-1)
+
+
+def rotate_last(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Turn the last R numbers of heads [..., T, K]; the others pass unchanged."""
+    free = heads.shape[-1] - cosines.shape[-1]
+    return torch.cat([heads[..., :free], rotate(heads[..., free:], cosines, sines)], dim=-1)

@@ -8,6 +8,8 @@ from torch import Tensor
 from spiketok.errors import SpikeError
 
 from ..assembly import Model
+from ..decoding_cache import DecodingCache
+from ..spikewhale import SpikeWhale
 
 
 def generate(
@@ -57,23 +59,36 @@ def _drawn(
     stop_ids: Collection[int],
     banned_ids: Collection[int],
 ) -> Iterator[int]:
-    device = model.embedding.weight.device
     generator = torch.Generator().manual_seed(seed)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
     ids = list(prompt_ids)
+    cache = model.empty_cache(batch=1) if isinstance(model, SpikeWhale) else None
     for _ in range(max_tokens):
-        start = max(0, len(ids) - model.config.context)
-        window = torch.tensor([ids[start:]], device=device)
-        seen_before = ids[max(0, start - model.look_back) : start]
-        before = torch.tensor([seen_before], device=device) if seen_before else None
         with torch.inference_mode():
-            logits = model.logits(model.trunk(window, before)[0, -1]).double().cpu()
+            logits = model.logits(_last_row(model, ids, cache)).double().cpu()
         allowed = logits.index_fill(0, banned, -torch.inf)
         chosen = _draw(allowed, temperature, top_p, generator)
         yield chosen
         if chosen in stop_ids:
             return
         ids.append(chosen)
+
+
+def _last_row(model: Model, ids: Sequence[int], cache: DecodingCache | None) -> Tensor:
+    """Return the hidden row [D] that predicts what follows `ids`.
+
+    A cache serves until the context is full; then each window begins with another token, on which
+    all rows depend.
+    """
+    device = model.embedding.weight.device
+    start = max(0, len(ids) - model.config.context)
+    if isinstance(model, SpikeWhale) and cache is not None and not start:
+        unread = torch.tensor([ids[cache.length :]], device=device)
+        return model.trunk(unread, cache=cache)[0, -1]
+    window = torch.tensor([ids[start:]], device=device)
+    seen_before = ids[max(0, start - model.look_back) : start]
+    before = torch.tensor([seen_before], device=device) if seen_before else None
+    return model.trunk(window, before)[0, -1]
 
 
 def _draw(logits: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:

@@ -5,6 +5,8 @@ their gradients. Here a slice of positions goes through the output layer, the lo
 the next one does; the result is the same and, memory being slow, comes sooner.
 """
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -40,27 +42,53 @@ def backward_of_loss(
         The sum of the cross-entropies of the targets, in nats, float64, a scalar on the device of
         `normed`.
     """
-    rows = ROWS_ON_CUDA if normed.is_cuda else ROWS_ON_CPU
     heads = len(ahead.heads) if ahead is not None else 0
-    wanted = torch.stack([targets, *ahead_targets(targets, heads, mask)], dim=-1).flatten(0, 1)
-    normed = normed.flatten(0, 1)
-    if mask is not None:
-        # The output layer, the larger part of a small model, sees only what counts.
-        chosen = mask.flatten()
-        normed, wanted = normed[chosen], wanted[chosen]
-    slices = [piece.requires_grad_() for piece in torch.split(normed.detach(), rows)]
+    wanted = torch.stack([targets, *ahead_targets(targets, heads, mask)], dim=-1)
     nats = torch.zeros((), dtype=torch.float64, device=normed.device)
-    for piece, next_ids in zip(slices, torch.split(wanted, rows), strict=True):
-        loss = functional.cross_entropy(model.logits(piece), next_ids[:, 0], reduction="sum")
-        nats += loss.detach()
+
+    def loss_of(rows: Tensor, next_ids: Tensor) -> Tensor:
+        loss = functional.cross_entropy(model.logits(rows), next_ids[:, 0], reduction="sum")
+        nats.add_(loss.detach())
         if ahead is not None:
             cap = model.config.logit_softcap
-            for logits, further in zip(ahead(piece), next_ids.T[1:], strict=True):
+            for logits, further in zip(ahead(rows), next_ids.T[1:], strict=True):
                 share = functional.cross_entropy(
                     softcap(logits, cap), further, reduction="sum", ignore_index=IGNORED
                 )
                 loss = loss + ahead_weight / heads * share
-        (loss / count).backward()  # type: ignore[no-untyped-call]
-    gradients = [piece.grad for piece in slices if piece.grad is not None]
-    normed.backward(torch.cat(gradients))  # type: ignore[no-untyped-call]
+        return loss / count
+
+    backward_in_slices(normed, [wanted], mask, loss_of)
     return nats
+
+
+def backward_in_slices(
+    normed: Tensor,
+    beside: Sequence[Tensor],
+    mask: Tensor | None,
+    loss_of: Callable[..., Tensor],
+    more: Tensor | None = None,
+) -> None:
+    """Add the gradient of a sum over rows to every parameter's gradient, some rows at a time.
+
+    Args:
+        normed: [B, T, D]; its graph is consumed.
+        beside: what else there is to know of each row, [B, T, …].
+        mask: bool [B, T], the rows that count; None: all.
+        loss_of: maps rows [N, D] and what is beside them [N, …] to a scalar.
+        more: a scalar of the same graph, to be added to the loss.
+    """
+    rows = ROWS_ON_CUDA if normed.is_cuda else ROWS_ON_CPU
+    hidden, *others = (tensor.flatten(0, 1) for tensor in (normed, *beside))
+    if mask is not None:
+        # The output layer, the larger part of a small model, sees only what counts.
+        chosen = mask.flatten()
+        hidden, *others = (tensor[chosen] for tensor in (hidden, *others))
+    slices = [piece.requires_grad_() for piece in torch.split(hidden.detach(), rows)]
+    for piece, *known in zip(slices, *(torch.split(o, rows) for o in others), strict=True):
+        loss_of(piece, *known).backward()  # type: ignore[no-untyped-call]
+    gradient = torch.cat([piece.grad for piece in slices if piece.grad is not None])
+    roots, gradients = (
+        ([hidden], [gradient]) if more is None else ([hidden, more], [gradient, None])
+    )
+    torch.autograd.backward(roots, gradients)

@@ -18,9 +18,11 @@ Role: TypeAlias = Literal["matrix", "table", "vector", "memory", "ahead"]
 
 
 def build_optimizers(model: Model, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
-    """Return AdamW and, where `config.muon`, Muon; between them each parameter exactly once."""
+    """Return AdamW and, where `config.muon`, Muon; between them each parameter that trains once."""
     of_role: dict[Role, list[torch.nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         role = role_of(name, parameter)
         of_role["table" if role == "matrix" and not config.muon else role].append(parameter)
     table_rate, decay = config.adamw_learning_rate, config.adamw_weight_decay

@@ -39,7 +39,7 @@ def sum_gradients(model: torch.nn.Module) -> None:
     if rank_count() == 1:
         return
     for parameter in model.parameters():
-        if parameter.grad is None:
+        if parameter.requires_grad and parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
     sum_over_ranks(p.grad for p in model.parameters() if p.grad is not None)
 

@@ -24,6 +24,7 @@ from .checkpoint import (
 from .device import available_threads, choose_device
 from .optimizers import build_optimizers
 from .ranks import rank_count
+from .recomputation import recompute_blocks
 
 METRICS = "metrics.jsonl"
 
@@ -96,6 +97,8 @@ def start_run(
     model = build_model(
         config, vocab_size, separator=separator, seed=config.train.seed, device=device
     )
+    if config.train.recompute:
+        recompute_blocks(model)
     run = RunState(
         config=config,
         folder=folder,

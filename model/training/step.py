@@ -16,12 +16,15 @@ from spiketok.errors import SpikeError
 from ..assembly import Model
 from ..blocks import AheadHeads
 from ..golf import GolfTransformer
+from ..spikewhale import SpikeWhale
 from .averaging import update_averages
 from .loss import backward_of_loss
+from .metrics import Metrics
 from .optimizers import scale_learning_rates, warm_momentum
 from .ranks import rank, rank_count, sum_gradients, sum_over_ranks
 from .run_state import RunState
 from .schedule import share_done
+from .spikewhale_loss import MTP, NEXT, PARTS, backward_of_spikewhale_loss
 
 # Ids, and of the same shape which of them are trained on; None: all.
 Batch: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_] | None]
@@ -34,7 +37,7 @@ def take_step(
     *,
     trunk: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
-) -> tuple[float, float, int]:
+) -> tuple[float, float, int, Metrics]:
     """Move the run on by one step.
 
     Args:
@@ -46,17 +49,18 @@ def take_step(
 
     Returns:
         The loss in nats per target before the update, the norm of the gradient before clipping,
-        and the number of targets, those outside the mask left out. Without any the loss is NaN and
-        only momentum and weight decay move the weights.
+        the number of targets, those outside the mask left out, and the means of what else the
+        model practised, by name. Without any target the loss is NaN and only momentum and weight
+        decay move the weights.
 
     Raises:
         SpikeError: the batch does not fit, or loss or gradient is not finite; no weight has moved.
     """
     step = run.step + 1
-    nats, count = take_gradients(run, batch, factor, trunk=trunk, precision=precision)
+    sums, count = take_gradients(run, batch, factor, trunk=trunk, precision=precision)
     limit = run.config.train.clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), limit).item()
-    loss = nats / count if count else math.nan
+    loss = sums[NEXT, 0].item() / count if count else math.nan
     if not ((math.isfinite(loss) or not count) and math.isfinite(norm)):
         raise SpikeError(
             f"{run.folder}: step {step}: loss {loss}, gradient norm {norm}; start a new "
@@ -69,7 +73,8 @@ def take_step(
     run.model.zero_grad(set_to_none=True)
     update_averages(run.averages, run.model, step, factor)
     run.step = step
-    return loss, norm, count
+    means = zip(PARTS[MTP:], sums[MTP:].tolist(), strict=True)
+    return loss, norm, count, {name: total / number for name, (total, number) in means if number}
 
 
 def take_gradients(
@@ -79,13 +84,14 @@ def take_gradients(
     *,
     trunk: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
-) -> tuple[float, int]:
+) -> tuple[Tensor, int]:
     """Give every parameter its gradient over the whole batch; arguments are as for `take_step`.
 
     What the weights are while this runs is what the gradients are of.
 
     Returns:
-        The sum of the targets' cross-entropies in nats, and the number of targets.
+        For each of PARTS its sum and of how many it is, float64 [5, 2], where the sum of NEXT is
+        that of the targets' cross-entropies in nats; and the number of targets.
     """
     size = run.config.train.micro_batch
     ids, mask = checked_batch(run, batch)
@@ -93,19 +99,22 @@ def take_gradients(
     run.model.train()
     ahead, ahead_weight = _prepare_golf(run, factor)
     count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
-    nats = torch.zeros((), dtype=torch.float64, device=ids.device)
+    sums = torch.zeros(len(PARTS), 2, dtype=torch.float64, device=ids.device)
     masks = repeat(None) if mask is None else torch.split(mask[:, 1:], size)
     parts = zip(torch.split(ids, size), masks, strict=False)
     for part, chosen in islice(parts, rank(), None, rank_count()):
         with precision:
             normed = trunk(part[:, :-1])
-            nats += backward_of_loss(
-                run.model, normed, part[:, 1:], max(count, 1), chosen, ahead, ahead_weight
-            )
+            of_part = (normed, part[:, 1:], max(count, 1), chosen)
+            if isinstance(run.model, SpikeWhale):
+                share = len(part) / len(ids)
+                sums += backward_of_spikewhale_loss(run.model, *of_part, share)
+            else:
+                sums[NEXT, 0] += backward_of_loss(run.model, *of_part, ahead, ahead_weight)
     run.model.eval()
     sum_gradients(run.model)
-    sum_over_ranks([nats])
-    return nats.item(), count
+    sum_over_ranks([sums])
+    return sums, count
 
 
 def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:

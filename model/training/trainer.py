@@ -110,7 +110,7 @@ def train(
         batch = _next_batch(batches, run)
         factor = learning_rate_factor(run.step + 1, steps, config.schedule, run.seconds or 0.0)
         started = time.perf_counter()
-        loss, norm, count = take_step(run, batch, factor, trunk=trunk, precision=precision)
+        loss, norm, count, beside = take_step(run, batch, factor, trunk=trunk, precision=precision)
         passed = time.perf_counter() - started
         seconds += passed
         if run.seconds is not None:
@@ -120,9 +120,10 @@ def train(
         write = sample is not None and bool(config.sample.every) and _due(config.sample.every, run)
         due = validate or write or run.step == 1 or _due(config.train.log_every, run)
         if first and due:
-            told: Metrics = {"loss": loss}
+            told: Metrics = {"loss": loss, **beside}
             if batch[1] is not None:
-                told = {"reply_loss": loss, "reply_tokens": count}
+                told = {f"reply_{name}": number for name, number in told.items()}
+                told["reply_tokens"] = count
             metrics = _measured(run, told, norm, factor, timed_tokens / seconds)
             seconds, timed_tokens = 0.0, 0
             if validation is not None and validate:

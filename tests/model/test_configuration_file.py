@@ -3,7 +3,15 @@ from importlib.resources import files
 
 import pytest
 
-from model import Config, config_fingerprint, dump_config, load_config, preset_names
+from model import (
+    Config,
+    blocks,
+    config_fingerprint,
+    configuration_file,
+    dump_config,
+    load_config,
+    preset_names,
+)
 from model.config import keys_of
 from spiketok.errors import SpikeError
 
@@ -39,7 +47,14 @@ def test_the_presets_have_base_and_demo():
     assert {"base", "demo"} <= set(preset_names())
 
 
-@pytest.mark.parametrize(("name", "without"), [("base", ["averaging", "golf"]), ("bese-golf", [])])
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [
+        ("base", ["averaging", "golf", "spikewhale"]),
+        ("bese-golf", ["spikewhale"]),
+        ("byrne-tiny", ["averaging", "golf"]),
+    ],
+)
 def test_dump_keeps_the_order_of_sections(name, without):
     lines = dump_config(load_config(name)).splitlines()
     sections = [line.strip("[]") for line in lines if line.startswith("[")]
@@ -102,6 +117,11 @@ def test_overrides_are_toml_or_bare_strings():
         ("golf.value_layers=5", ["golf.value_layers", "model.layers = 4"]),
         ("golf.exclusive_layers=5", ["golf.exclusive_layers", "model.layers = 4"]),
         ("golf.parallel_layers=5", ["golf.parallel_layers", "model.layers = 4"]),
+        ("spikewhale.stream=2", ["spikewhale.stream", "did you mean `streams`?"]),
+        ("spikewhale.rotary_width=34", ["spikewhale.rotary_width", "model.head_width = 32"]),
+        ("spikewhale.expert_layers=[0, 4]", ["spikewhale.expert_layers", "last layer, 3"]),
+        ("spikewhale.experts_chosen=7", ["spikewhale.experts_chosen", "experts = 6"]),
+        ("spikewhale.layout=other", ["spikewhale.layout", "other"]),
         ("averaging.exported=ema", ["averaging.exported", "averaging.ema_decay is 0"]),
         ("averaging.exported=swa", ["averaging.exported", "averaging.swa_every is 0"]),
         ("schedule.decay_shape=round", ["schedule.decay_shape", "round"]),
@@ -134,6 +154,24 @@ def test_a_bad_file_is_told_in_one_line(text, words, tmp_path):
         load_config(str(path))
     assert all(word in str(error.value) for word in words), str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["golf.loops=2", "spikewhale.streams=2"], ["spikewhale", "one family"]),
+        (["spikewhale.streams=2", "model.tied_embeddings=false"], ["model.tied_embeddings"]),
+        (["spikewhale.engram_rows=9", "model.width=23"], ["spikewhale.engram_rows", "≥ 24"]),
+    ],
+)
+def test_keys_that_do_not_go_together_are_told_in_one_line(overrides, words):
+    with pytest.raises(SpikeError) as error:
+        load_config("base", overrides)
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_the_engram_and_the_checks_agree_on_the_bits_of_an_id():
+    assert configuration_file.ID_BITS == blocks.ID_BITS
 
 
 def test_neither_file_nor_preset():

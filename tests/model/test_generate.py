@@ -3,9 +3,10 @@ from collections import Counter
 import pytest
 import torch
 
+from model.assembly import build_model
 from model.evaluation import generate
 from spiketok.errors import SpikeError
-from tests.model.tiny import VOCAB
+from tests.model.tiny import VOCAB, shaken, whale_config
 
 PROMPT = [3, 1, 4, 1, 5]
 
@@ -75,3 +76,24 @@ def test_a_golf_model_sees_the_ids_before_its_window(golf, monkeypatch):
         assert chosen == int(golf.logits(hidden)[0, -1].argmax())
         ids.append(chosen)
     assert len(ids) == 25
+
+
+@pytest.mark.parametrize("layout", ["repaired", "published"])
+def test_a_cache_changes_nothing_even_where_the_context_is_full(layout, monkeypatch):
+    config = whale_config(f"spikewhale.layout={layout}")
+    whale = shaken(build_model(config, VOCAB, separator=3, seed=1)).double()
+    cached = list(generate(whale, PROMPT, max_tokens=20, temperature=0))
+    read = []
+    trunk = whale.trunk
+
+    def uncached(ids, *before, cache):
+        read.append(ids.shape[1])
+        cache.length += ids.shape[1]
+        start = sum(read[:-1])
+        return trunk(torch.tensor([[*PROMPT, *cached][: start + ids.shape[1]]]))
+
+    monkeypatch.setattr(
+        whale, "trunk", lambda ids, *b, **c: uncached(ids, **c) if c else trunk(ids, *b)
+    )
+    assert list(generate(whale, PROMPT, max_tokens=20, temperature=0)) == cached
+    assert read == [5, 1, 1, 1, 1, 1, 1, 1]

@@ -66,6 +66,33 @@ GOLF = [
     "averaging.exported=ema",
 ]
 
+# What the SpikeWhale presets have on, with two heads that look ahead.
+WHALE = [
+    "model.width=24",
+    "model.kv_heads=1",
+    "spikewhale.query_rank=8",
+    "spikewhale.output_rank=8",
+    "spikewhale.rotary_width=4",
+    "spikewhale.exclusive=true",
+    "spikewhale.streams=2",
+    "spikewhale.engram_rows=16",
+    "spikewhale.engram_code_width=8",
+    "spikewhale.hrm_steps=1",
+    "spikewhale.hrm_width=8",
+    "spikewhale.ahead_heads=2",
+    "spikewhale.jepa_horizon=2",
+    "spikewhale.jepa_width=8",
+    "spikewhale.z_weight=0.001",
+]
+# What they have off.
+WHALE_RARE = [
+    "spikewhale.derf=true",
+    "spikewhale.embedding_again=true",
+    "spikewhale.expert_layers=[0, 1]",
+    "spikewhale.hashed_layers=1",
+    "spikewhale.experts=3",
+]
+
 
 def tiny_config(*overrides: str) -> Config:
     return load_config("base", [*TINY, *overrides])
@@ -73,6 +100,10 @@ def tiny_config(*overrides: str) -> Config:
 
 def golf_config(*overrides: str) -> Config:
     return tiny_config(*GOLF, *overrides)
+
+
+def whale_config(*overrides: str) -> Config:
+    return tiny_config(*WHALE, *overrides)
 
 
 def shaken(model: nn.Module) -> Any:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.blocks import rotary_tables, rotate_part, stretched_base
+from model.blocks import rotary_tables, rotate_last, rotate_part, stretched_base
 from tests.model.blocks.causality import assert_causal, noise
 
 TABLES = rotary_tables(positions=5, head_width=4, base=9.0)
@@ -25,6 +25,13 @@ def test_equals_its_definition():
             for index, value in zip((pair, pair + 2), expected, strict=True):
                 torch.testing.assert_close(turned[:, t, index], value, rtol=0, atol=1e-6)
     assert torch.equal(turned[..., 4:], heads[..., 4:])
+
+
+def test_the_last_numbers_turn_as_the_first_do():
+    heads = noise(3, 5, 10)
+    turned = rotate_last(heads, *TABLES)
+    assert torch.equal(turned[..., 6:], rotate_part(heads[..., 6:], *TABLES))
+    assert torch.equal(turned[..., :6], heads[..., :6])
 
 
 def test_what_comes_later_changes_nothing():

@@ -1,0 +1,17 @@
+"""Squashes numbers into a gate between nothing and a learned height, by the error function.
+
+Derf: x ↦ γ (erf(α x + β) + 1) / 2, all three learned. After "dynamic erf" as a stand-in for
+normalisation (Chen et al. 2025, arXiv:2512.10938), here in the form that SpikeWhale gives it.
+"""
+
+import torch
+from torch import Tensor
+
+
+def derf(x: Tensor, slope: Tensor, shift: Tensor, height: Tensor) -> Tensor:
+    """Return height · (erf(slope · x + shift) + 1) / 2; all shapes broadcast.
+
+    >>> derf(*(torch.tensor(v) for v in (0.0, 1.0, 0.0, 3.0))).item()
+    1.5
+    """
+    return height * (torch.erf(slope * x + shift) + 1) / 2

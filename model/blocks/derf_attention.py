@@ -1,0 +1,34 @@
+"""Weighs what a token gathers by the error function of the scores instead of softmax.
+
+An alternative that SpikeWhale's releases carry and leave off. Each head has a slope, a shift and a
+height of its own (`derf.py`); a row's weights are divided by their sum.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .derf import derf
+
+EPS = 1e-8
+
+
+class DerfAttention(nn.Module):
+    """Three numbers per query head: slope 1, shift 0 and height 1 at the start."""
+
+    def __init__(self, *, heads: int) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.ones(heads, 1, 1))
+        self.shift = nn.Parameter(torch.zeros(heads, 1, 1))
+        self.height = nn.Parameter(torch.ones(heads, 1, 1))
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+        """Gather values [B, G, N, K] by queries [B, H, T, K] and keys [B, G, N, K].
+
+        Where bool `visible` [B, 1, T, N] is false nothing is seen; None: nothing later is, T = N.
+        """
+        group = query.shape[1] // key.shape[1]
+        key, value = (x.repeat_interleave(group, dim=1) for x in (key, value))
+        scores = query @ key.mT * query.shape[-1] ** -0.5
+        weights = derf(scores, self.slope, self.shift, self.height)
+        weights = weights.tril() if visible is None else weights.masked_fill(~visible, 0.0)
+        return (weights / (weights.sum(dim=-1, keepdim=True) + EPS)).to(value.dtype) @ value

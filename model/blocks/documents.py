@@ -1,0 +1,40 @@
+"""Tells the documents of a sequence apart, so that none is read into the next.
+
+A separator begins a document and padding is a document of its own: what a token may see is then
+one rule, the same document and not later. That is causal for any padding, and leaves no row of
+attention empty, which softmax would answer with NaN.
+"""
+
+import torch
+from torch import Tensor
+
+PADDING = -1
+
+
+def document_numbers(
+    ids: Tensor, separator: int | None = None, real: Tensor | None = None
+) -> Tensor:
+    """Return, for each of ids [B, T], the number of its document; PADDING where not bool `real`.
+
+    Without a separator all that is real is one document.
+
+    >>> document_numbers(torch.tensor([[7, 8, 3, 9]]), 3).tolist()
+    [[0, 0, 1, 1]]
+    """
+    is_border = torch.zeros_like(ids) if separator is None else ids == separator
+    numbers = is_border.cumsum(dim=1)
+    return numbers if real is None else numbers.masked_fill(~real, PADDING)
+
+
+def document_begins(documents: Tensor) -> Tensor:
+    """Return bool [B, T]: where the number differs from the one before, and at the start."""
+    changed = documents[:, 1:] != documents[:, :-1]
+    return torch.nn.functional.pad(changed, (1, 0), value=True)
+
+
+def visible_in_document(documents: Tensor, queries: int) -> Tensor:
+    """Return bool [B, 1, queries, N]: which of N tokens each of the last `queries` may see."""
+    time = torch.arange(documents.shape[1], device=documents.device)
+    earlier = time <= time[-queries:, None]
+    same = documents[:, None, :] == documents[:, -queries:, None]
+    return (earlier & same).unsqueeze(1)

@@ -1,0 +1,13 @@
+"""Reminds each layer of the token that it stands on.
+
+SpikeWhale's optional value embedding: the token's embedding, times tanh of a learned number that
+starts at zero, is added to what a layer's attention reads.
+"""
+
+import torch
+from torch import Tensor
+
+
+def embedding_again(stream: Tensor, embedded: Tensor, gate: Tensor) -> Tensor:
+    """Return stream + tanh(gate) · embedded, both [B, T, D], for a scalar gate."""
+    return torch.addcmul(stream, torch.tanh(gate), embedded)

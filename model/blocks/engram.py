@@ -1,0 +1,95 @@
+"""Remembers what often follows short runs of tokens, in tables looked up by a hash.
+
+The engram memory of SpikeWhale, after DeepSeek's Engram (arXiv:2601.07372). Every token has a code
+of a few numbers, of frozen random columns; for each run of 1, 2, … tokens fixed random projections
+of its codes add up to one number per head, whose size, modulo the rows, is the row of that
+head's table. The mean of the rows found passes a gate that sees it and the token.
+
+A code is made of the bits of the token's id. All frozen numbers are whole, so that sums are exact
+in any order, type and device, and their rows are those of a universal hash: two runs share a row
+by chance alone. As published a code is made of the token's embedding instead, at a scale at which
+every sum is below 1: every run finds row 0. Scaled up, its rows would move with each step of
+training and with each rounding.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .derf import derf
+
+ID_BITS = 24
+# Whole numbers up to here are exact in bfloat16, too.
+LARGEST = 255
+
+
+class Engram(nn.Module):
+    """A frozen compressor, fixed projections, one table for all heads, and a gate."""
+
+    projections: Tensor
+
+    def __init__(
+        self, *, rows: int, heads: int, orders: int, code_width: int, width: int, gate_bias: float
+    ) -> None:
+        super().__init__()
+        self.rows, self.heads, self.orders = rows, heads, orders
+        self.compressor = nn.Parameter(torch.zeros(code_width, width), requires_grad=False)
+        runs = orders * (orders + 1) // 2  # one projection per order and place in its run
+        self.register_buffer("projections", torch.zeros(runs, heads, code_width))
+        self.table = nn.Embedding(heads * rows, width)
+        self.gate = nn.Linear(2 * width, width)
+        self.slope = nn.Parameter(torch.ones(width))
+        self.shift = nn.Parameter(torch.full((width,), gate_bias))
+        self.height = nn.Parameter(torch.ones(width))
+
+    def forward(self, codes: Tensor, stream: Tensor, begins: Tensor) -> Tensor:
+        """Return what is added to the stream [B, T, D].
+
+        Args:
+            codes: of `id_codes` or `embedding_codes`, [B, T, code width].
+            stream: the tokens' embeddings, [B, T, D].
+            begins: bool [B, T], where a document begins; no run goes on over such a place.
+        """
+        rows, fits = self.lookup(codes, begins)
+        weights = fits.repeat_interleave(self.heads, dim=-1).to(self.table.weight.dtype)
+        weights = weights / weights.sum(dim=-1, keepdim=True)
+        found = functional.embedding_bag(
+            rows.flatten(2).flatten(0, 1),
+            self.table.weight,
+            mode="sum",
+            per_sample_weights=weights.flatten(0, 1),
+        ).view(stream.shape)
+        opened = self.gate(torch.cat([found, stream], dim=-1))
+        return derf(opened, self.slope, self.shift, self.height) * found
+
+    def lookup(self, codes: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rows [B, T, orders, heads] and bool [B, T, orders]: which runs there are."""
+        shares = functional.linear(codes, self.projections.flatten(0, 1).to(codes.dtype))
+        shares = shares.view(*begins.shape, -1, self.heads)  # [B, T, runs, heads]
+        there = torch.ones_like(begins)
+        sums, fits, first = [], [], 0
+        for order in range(1, self.orders + 1):
+            if order > 1:
+                there = there & ~_later(begins, order - 2, value=True)
+            run = [_later(shares[:, :, first + k], order - 1 - k) for k in range(order)]
+            sums.append(torch.stack(run).sum(dim=0))
+            fits.append(there)
+            first += order
+        offsets = self.rows * torch.arange(self.heads, device=codes.device)
+        rows = torch.stack(sums, dim=2).abs().long() % self.rows + offsets
+        return rows, torch.stack(fits, dim=2)
+
+    def id_codes(self, ids: Tensor) -> Tensor:
+        """Return codes of ids [B, T], float64: the compressor's columns at the ids' bits, added."""
+        bits = ids.unsqueeze(-1) >> torch.arange(ID_BITS, device=ids.device) & 1
+        return functional.linear(bits.double(), self.compressor[:, :ID_BITS].double())
+
+    def embedding_codes(self, embedded: Tensor) -> Tensor:
+        """Return codes as published, float64: the compressor times embeddings [B, T, D]."""
+        return functional.linear(embedded.detach().double(), self.compressor.double())
+
+
+def _later(rows: Tensor, places: int, value: float = 0.0) -> Tensor:
+    """Move [B, T, …] on by some places in time; `value` comes in from the left."""
+    padding = (0, 0) * (rows.ndim - 2) + (places, 0)
+    return functional.pad(rows, padding, value=value)[:, : rows.shape[1]]

@@ -1,0 +1,35 @@
+"""Lets the model practise to predict its own later hidden rows.
+
+The JEPA objective of SpikeWhale: joint-embedding prediction (LeCun 2022; for language models Huang
+et al. 2025, arXiv:2509.14252) of the row some tokens on, which gets no gradient. The loss is
+1 − cosine. Next-token prediction keeps the rows from all becoming equal.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+NORM_EPS = 1e-6
+
+
+class LatentPrediction(nn.Module):
+    """A norm, a projection down and one up, and a gate per distance; closed at the start."""
+
+    def __init__(self, *, width: int, hidden_width: int, horizon: int) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width, eps=NORM_EPS)
+        self.down = nn.Linear(width, hidden_width, bias=False)
+        self.up = nn.Linear(hidden_width, width, bias=False)
+        self.gates = nn.Parameter(torch.zeros(horizon))
+
+    def forward(self, rows: Tensor, distance: int) -> Tensor:
+        """Map [..., D] to the rows expected `distance` (from 1) tokens later."""
+        inner = self.up(functional.silu(self.down(self.norm(rows))))
+        return torch.addcmul(rows, torch.tanh(self.gates[distance - 1]), inner)
+
+
+def latent_distance(expected: Tensor, found: Tensor) -> Tensor:
+    """Return 1 − cosine of rows [N, D], [N] in float32 or better; `found` gets no gradient."""
+    precise = torch.promote_types(expected.dtype, torch.float32)
+    target = found.detach().to(precise)
+    return 1 - functional.cosine_similarity(expected.to(precise), target, dim=-1)

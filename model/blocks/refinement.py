@@ -1,0 +1,32 @@
+"""Goes over the last hidden rows once more before the output layer.
+
+The HRM refinement of SpikeWhale: a gated step that sees the row as it is and as it was, repeated
+with the same weights. Of the hierarchical reasoning model (Wang et al. 2025, arXiv:2506.21734),
+with its slow and fast recurrent modules, it keeps the name and the wish.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+NORM_EPS = 1e-6
+
+
+class Refinement(nn.Module):
+    """A norm, a projection down and one up, and a gate per step; closed at the start."""
+
+    def __init__(self, *, width: int, hidden_width: int, steps: int) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width, eps=NORM_EPS)
+        self.down = nn.Linear(2 * width, hidden_width, bias=False)
+        self.up = nn.Linear(hidden_width, width, bias=False)
+        # Only these are zero: were `up` zero as well, neither would ever have a gradient.
+        self.gates = nn.Parameter(torch.zeros(steps))
+
+    def forward(self, stream: Tensor) -> Tensor:
+        """Map [B, T, D] to h, from h = x by h ← h + tanh(g) U SiLU(D [norm h; x])."""
+        refined = stream
+        for gate in self.gates.unbind():
+            inner = self.down(torch.cat([self.norm(refined), stream], dim=-1))
+            refined = torch.addcmul(refined, torch.tanh(gate), self.up(functional.silu(inner)))
+        return refined
