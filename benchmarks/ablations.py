@@ -1,6 +1,6 @@
 """Switches features of the golf family off, one at a time, and measures what that costs.
 
-    python benchmarks/ablations.py FOLDER [--seeds 4] [--steps 360] [--jobs 2] [--only TEXT]
+    python benchmarks/ablations.py FOLDER [--seeds 4] [--steps 200] [--jobs 2] [--only TEXT]
 
 A pair of runs has the same seed, and with it the same first numbers in all weights that both have
 and the same windows in the same order; one has every feature of its preset and the other lacks one.
@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="paired ablations of the golf family")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=360, help="of 4 windows each")
+    parser.add_argument("--steps", type=int, default=200, help="of 4 windows each")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     parser.add_argument("--only", default="", help="presets whose name has this in it")
     options = parser.parse_args()
@@ -204,8 +204,9 @@ def spike(*arguments: str) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Yield the lines of a table in Markdown; differences are against all on, seed by seed."""
-    yield "| preset | run | bits per byte | difference | 95 % interval | seeds | parameters | s |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    names = ["preset", "run", "bits per byte", "difference", "95 % interval", "seeds", "parameters"]
+    yield f"| {' | '.join([*names, 'MFLOP a token'])} |"
+    yield "| --- " * 8 + "|"
     for preset, (_, variants) in VARIANTS.items():
         whole = scores(rows, preset, "all on")
         for variant in variants:
@@ -214,11 +215,11 @@ def table(rows: list[dict[str, Any]]) -> Iterator[str]:
             if not both:
                 continue
             mean = statistics.mean(ours[seed]["bits_per_byte"] for seed in both)
-            seconds = statistics.mean(ours[seed]["seconds"] for seed in both)
             gaps = [ours[s]["bits_per_byte"] - whole[s]["bits_per_byte"] for s in both]
             told = ["", ""] if variant == "all on" else interval(gaps)
-            size = f"{ours[both[0]]['parameters']:,}"
-            cells = [preset, variant, f"{mean:.4f}", *told, len(both), size, f"{seconds:.0f}"]
+            size, work = (ours[both[0]][key] for key in ("parameters", "flops_per_token"))
+            cells = [preset, variant, f"{mean:.4f}", *told, len(both), f"{size:,}"]
+            cells.append(f"{work / 1e6:.1f}")
             yield f"| {' | '.join(map(str, cells))} |"
 
 
