@@ -51,7 +51,7 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("data-verify", ["data", "verify", "data"]),
         ("train-dry-run", ["train", "--config", "base", "TINY", "--dry-run"]),
         ("train-dry-run", ["train", "--config", "memory-golf", "--dry-run"]),
-        ("train-dry-run", ["train", "--config", "byrne-86m-chat", "--data", "none", "--dry-run"]),
+        ("train-dry-run", ["train", "--config", "byrne-86m-chat", "--dry-run"]),
         (
             "eval",
             [
