@@ -24,11 +24,12 @@ from .blocks import (
     document_begins,
     document_numbers,
     rotary_tables,
+    sight,
     softcap,
     visible_in_document,
 )
 from .config import ModelConfig
-from .decoding_cache import DecodingCache, empty_cache
+from .decoding_cache import DecodingCache, empty_cache, seen_so_far
 from .spikewhale_config import SpikeWhaleConfig
 from .spikewhale_layer import NORM_EPS, WhaleBlock
 
@@ -113,15 +114,9 @@ class SpikeWhale(nn.Module):
             before: up to `look_back` ids before them, on which embeddings look back and attention
                 does not; None for none. Separators may stand for those that a text does not have.
             real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
-            cache: what was read before, in place of `before`; takes in what is read now.
+            cache: what was read before, and what stood before that; takes in what is read now.
         """
-        seen, real_seen = ids, None if real is None else real.bool()
-        if before is not None:
-            seen = torch.cat([before, ids], dim=1)
-            if real_seen is not None:
-                real_seen = functional.pad(real_seen, (before.shape[1], 0), value=True)
-        elif cache is not None:
-            seen, real_seen = cache.append(ids, real_seen)
+        seen, real_seen = seen_so_far(ids, before, real, cache)
         documents = document_numbers(seen, self.separator, real_seen)
         time = ids.shape[1]
         embedded = self.embed(seen, documents, time)
@@ -172,10 +167,8 @@ class SpikeWhale(nn.Module):
                 return tables, visible_in_document(documents, time)
             return tables, None
         real = real[:, -documents.shape[1] :]
-        places = (real.cumsum(dim=1) - 1).clamp(min=0)[:, -time:]
-        tables = (self.cosines[places].unsqueeze(1), self.sines[places].unsqueeze(1))
         walls = documents if apart else document_numbers(documents, real=real)
-        return tables, visible_in_document(walls, time)
+        return sight((self.cosines, self.sines), walls, real, time)
 
     def logits(self, normed: Tensor) -> Tensor:
         """Map [..., D] to logits [..., V]."""
@@ -191,6 +184,7 @@ class SpikeWhale(nn.Module):
             context=self.config.context,
             head_width=self.config.head_width,
             like=self.embedding.weight,
+            look_back=self.look_back,
         )
 
     def experts(self) -> list[Experts]:

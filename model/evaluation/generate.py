@@ -9,7 +9,6 @@ from spiketok.errors import SpikeError
 
 from ..assembly import Model
 from ..decoding_cache import DecodingCache
-from ..spikewhale import SpikeWhale
 
 
 def generate(
@@ -62,7 +61,7 @@ def _drawn(
     generator = torch.Generator().manual_seed(seed)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
     ids = list(prompt_ids)
-    cache = model.empty_cache(batch=1) if isinstance(model, SpikeWhale) else None
+    cache = model.empty_cache(batch=1)
     for _ in range(max_tokens):
         with torch.inference_mode():
             logits = model.logits(_last_row(model, ids, cache)).double().cpu()
@@ -74,7 +73,7 @@ def _drawn(
         ids.append(chosen)
 
 
-def _last_row(model: Model, ids: Sequence[int], cache: DecodingCache | None) -> Tensor:
+def _last_row(model: Model, ids: Sequence[int], cache: DecodingCache) -> Tensor:
     """Return the hidden row [D] that predicts what follows `ids`.
 
     A cache serves until the context is full; then each window begins with another token, on which
@@ -82,7 +81,7 @@ def _last_row(model: Model, ids: Sequence[int], cache: DecodingCache | None) -> 
     """
     device = model.embedding.weight.device
     start = max(0, len(ids) - model.config.context)
-    if isinstance(model, SpikeWhale) and cache is not None and not start:
+    if not start:
         unread = torch.tensor([ids[cache.length :]], device=device)
         return model.trunk(unread, cache=cache)[0, -1]
     window = torch.tensor([ids[start:]], device=device)
