@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import click
 
 from spike_commands.demo import demo
-from spike_commands.evaluate import evaluate, generate
+from spike_commands.evaluate import evaluate
 from spike_commands.export import export
+from spike_commands.generate import generate
 from spike_commands.shard import data, shard
 from spike_commands.tokenizer import tokenizer
 from spike_commands.train import train

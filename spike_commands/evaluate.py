@@ -1,4 +1,4 @@
-"""`spike eval` and `spike generate`: score text under a trained model, or let it write."""
+"""`spike eval`: scores text under a trained model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ import click
 from .console import (
     PATH,
     common_options,
+    device_option,
     json_option,
     let_threads_sleep,
     print_result,
@@ -16,14 +17,6 @@ from .console import (
 
 if TYPE_CHECKING:
     from model.run_folder import Run
-
-device_option = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto: a CUDA device where there is one.",
-)
 
 
 @click.command("eval")
@@ -165,73 +158,3 @@ def reply_score(
         "reply_nats": score.nats,
         "conversations": score.documents,
     }
-
-
-@click.command()
-@click.argument("run", type=PATH)
-@click.argument("prompt", default="")
-@click.option("--tokens", type=click.IntRange(1), default=200, show_default=True, help="At most.")
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0),
-    default=0.8,
-    show_default=True,
-    help="0: always the likeliest token.",
-)
-@click.option(
-    "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.95,
-    show_default=True,
-    help="Draw from the likeliest tokens that hold this much probability.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=0,
-    show_default=True,
-    help="Another seed, another text.",
-)
-@device_option
-@json_option
-@common_options
-def generate(
-    run: Path,
-    prompt: str,
-    device: str,
-    as_json: bool,
-    quiet: bool,  # noqa: ARG001
-    **options: Any,
-) -> None:
-    """Continue PROMPT with the model of RUN, printing as it writes.
-
-    \b
-    Examples:
-      spike generate runs/base "It was a dark night"
-      spike generate runs/base "def main(" --temperature 0.5 --seed 7
-    """
-    let_threads_sleep()
-    from model.run_folder import load_run
-    from model.training.device import choose_device
-    from spiketok import StreamDecoder
-
-    from .sampling import continue_prompt
-
-    loaded = load_run(run, choose_device(device))
-    text = prompt.encode("utf-8", "surrogateescape")
-    decoder = StreamDecoder(loaded.tokenizer)
-    ids, written = [], ""
-    drawn = continue_prompt(loaded.model, loaded.tokenizer, text, **options)
-    if not as_json:
-        click.echo(prompt, nl=False)
-    for token in drawn:
-        ids.append(token)
-        piece = decoder.add(token)
-        written += piece
-        if not as_json:
-            click.echo(piece, nl=False)
-    tail = decoder.finish()
-    if as_json:
-        print_result({"prompt": prompt, "text": written + tail, "ids": ids}, as_json)
-    else:
-        click.echo(tail)

@@ -250,8 +250,10 @@ def tell(progress: "Progress", score_name: str, show: Report, quiet: bool) -> No
 
 def write_sample(config: "Config", model: "Model", tokenizer: "Tokenizer") -> str:
     """Let the model continue the configured prompt."""
-    from .sampling import continue_prompt
+    from model.evaluation import Drawing
 
-    prompt = config.sample.prompt.encode()
-    ids = list(continue_prompt(model, tokenizer, prompt, config.sample.tokens, 0.8, 0.95, 0))
-    return (prompt + tokenizer.decode_bytes(ids)).decode("utf-8", "replace")
+    from .sampling import continue_prompt, text_after
+
+    prompt, drawing = config.sample.prompt, Drawing(temperature=0.8, top_p=0.95)
+    begun = continue_prompt(model, tokenizer, prompt.encode(), config.sample.tokens, drawing)
+    return prompt + "".join(text_after(tokenizer, *begun))
