@@ -9,7 +9,6 @@ text and layers loop. Embeddings look back over up to two tokens. In evaluation 
 a window are given along with it, so that windows embed as one long pass.
 """
 
-import hashlib
 from functools import partial
 
 import torch
@@ -34,6 +33,7 @@ from .blocks import (
 from .config import GolfConfig, ModelConfig
 from .decoding_cache import DecodingCache, empty_cache, seen_so_far
 from .golf_layer import GolfBlock
+from .named_draws import named_generator
 
 
 class GolfTransformer(nn.Module):
@@ -208,14 +208,12 @@ def initialise_golf(model: GolfTransformer, seed: int) -> None:
 
     Matrices are orthogonal, but what ends a residual branch and the heads that look ahead are zero.
     The embedding is drawn with a deviation of 0.005, the value embedding's table 0.01, memory 0.02;
-    the table of pairs is zero. Each draws from its own name, so that models with and without a
-    feature start from the same numbers in all that they share.
+    the table of pairs is zero. Each draws from its own name.
     """
     deviations = {"embedding": 0.005, "value_embedding.table": 0.01, "memory": 0.02}
     for name, parameter in model.named_parameters():
         owner = name.rpartition(".")[0]
-        digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7]))
+        generator = named_generator(seed, name)
         if owner in deviations:
             parameter.normal_(0.0, deviations[owner], generator=generator)
         elif owner.endswith(("output", "down", "bigram.table")) or owner.startswith("ahead"):

@@ -30,6 +30,7 @@ from .blocks import (
 )
 from .config import ModelConfig
 from .decoding_cache import DecodingCache, empty_cache, seen_so_far
+from .named_draws import named_generator
 from .spikewhale_config import SpikeWhaleConfig
 from .spikewhale_layer import NORM_EPS, WhaleBlock
 
@@ -201,23 +202,26 @@ def _several(documents: Tensor) -> bool:
 def initialise_spikewhale(model: SpikeWhale, seed: int) -> None:
     """Draw the weights; vectors, gates and routes start as their blocks made them.
 
-    Matrices and tables are drawn with a deviation of 0.02, as published; the heads that look ahead
-    start as identity. The engram's frozen numbers are whole, or as published small.
+    Matrices and tables are drawn with a deviation of 0.02, as published, each from its own name;
+    the heads that look ahead start as identity. The engram's frozen numbers are whole, or as
+    published small.
     """
-    generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         owner = name.rpartition(".")[0]
         if owner.startswith("ahead"):
             parameter.zero_()
         elif parameter.ndim == 2 and owner != "connections":
-            parameter.normal_(0.0, 0.02, generator=generator)
+            parameter.normal_(0.0, 0.02, generator=named_generator(seed, name))
     if model.engram is None:
         return
-    if model.whale.layout == "published":
-        model.engram.projections.normal_(generator=generator)
-        return
-    for frozen in (model.engram.compressor, model.engram.projections):
-        frozen.random_(-LARGEST, LARGEST + 1, generator=generator)
+    published = model.whale.layout == "published"
+    for what in ("projections",) if published else ("projections", "compressor"):
+        frozen: Tensor = getattr(model.engram, what)
+        generator = named_generator(seed, f"engram.{what}")
+        if published:
+            frozen.normal_(generator=generator)
+        else:
+            frozen.random_(-LARGEST, LARGEST + 1, generator=generator)
 
 
 def spikewhale_flops_per_token(model: SpikeWhale) -> int:

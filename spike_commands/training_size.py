@@ -22,7 +22,7 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
         if not vocab_size and not data_folder.exists():
             raise SpikeError(
                 f"model.vocab_size is 0, to follow the data, but there is no {data_folder}; "
-                "use --data or --set model.vocab_size=16512"
+                "use --data or --set model.vocab_size=16512 (a BESE tokenizer: 288)"
             )
         vocab_size = checked_vocabulary(config, data_folder)
     model = build_model(config, vocab_size, separator=0, device="meta")

@@ -211,3 +211,15 @@ def test_autocast_keeps_the_streams_precise(feature):
             torch.testing.assert_close(last, logits[:, t], rtol=0.05, atol=0.05)
     assert set(seen) == {torch.float32}
     torch.testing.assert_close(logits.float(), model(IDS), rtol=0.05, atol=0.05)
+
+
+def fresh(*overrides):
+    return build_model(whale_config(*overrides), VOCAB, separator=SEPARATOR, seed=1)
+
+
+def test_features_leave_the_first_numbers_of_other_weights_alone():
+    whole = dict(fresh().named_parameters())
+    for setting in ("engram_rows=0", "streams=1", "ahead_heads=0", "hrm_steps=0"):
+        less = dict(fresh(f"spikewhale.{setting}").named_parameters())
+        assert less.keys() < whole.keys()
+        assert all(torch.equal(weight, whole[name]) for name, weight in less.items())
