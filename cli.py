@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from spike_commands.compress import compress, decompress
 from spike_commands.demo import demo
 from spike_commands.evaluate import evaluate
 from spike_commands.export import export
@@ -29,7 +30,18 @@ def spike() -> None:
     """
 
 
-for command in (tokenizer, shard, data, train, evaluate, generate, export, demo):
+for command in (
+    tokenizer,
+    shard,
+    data,
+    train,
+    evaluate,
+    generate,
+    compress,
+    decompress,
+    export,
+    demo,
+):
     spike.add_command(command)
 
 

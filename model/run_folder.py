@@ -82,7 +82,7 @@ def read_lineage(folder: Path) -> Lineage:
         lineage = msgspec.json.decode(path.read_bytes(), type=Lineage)
     except FileNotFoundError:
         raise SpikeError(f"{folder}: not a run folder, {LINEAGE} is missing") from None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpikeError(f"{path}: cannot be read ({error}); restore it from a copy") from None
     if lineage.format != FORMAT:
         raise SpikeError(f"{path}: format {lineage.format} is not known; use a newer spike")

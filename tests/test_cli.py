@@ -67,6 +67,8 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
             ],
         ),
         ("generate", ["generate", "runs/base", "the", "--tokens", "5", "--seed", "3"]),
+        ("compress", ["compress", "held.txt", "-m", "runs/base", "-o", "held.spikez"]),
+        ("decompress", ["decompress", "held.spikez", "-m", "runs/base", "-o", "again.txt"]),
     ],
 )
 def test_json_results_follow_their_schema(line, tiny, schema, arguments):
@@ -231,6 +233,9 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["generate", "runs/base", "x", "--prompts", "held.txt"], 2, "--prompts"),
         (["generate", "runs/base", "--prompts", "none.txt"], 1, "none.txt"),
         (["generate", "runs/base", "--seed", "99999999999999999999"], 2, "--seed"),
+        (["compress", "held.txt", "-m", "runs/base", "-o", "held.txt"], 1, "there already"),
+        (["compress", "none.txt", "-m", "runs/base", "-o", "x"], 1, "none.txt"),
+        (["decompress", "held.txt", "-m", "runs/base", "-o", "x"], 1, "held.txt: not a file that"),
         (["eval", "runs/none", "--text", "held.txt"], 1, "runs/none"),
         (["eval", "runs/base", "--text", "none.txt"], 1, "none.txt"),
     ],

@@ -122,7 +122,7 @@ def read_state(folder: Path) -> State:
         for name in (WEIGHTS, TRAINING):
             if _sha256(folder / name) != state.sha256.get(name):
                 raise SpikeError(f"{folder / name}: damaged (sha256 differs); {_mend(folder)}")
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpikeError(f"{path}: cannot be used ({error}); {_mend(folder)}") from None
     return state
 
