@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Tokens between two windows; smaller gives each token more context. 0: half a window.",
 )
+@click.option(
+    "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
+)
 @device_option
 @json_option
 @common_options
@@ -62,6 +65,7 @@ def evaluate(
     parse_markers: bool,
     context: int,
     stride: int,
+    prove: bool,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -77,10 +81,13 @@ def evaluate(
       spike eval runs/base --text book.txt
       spike eval runs/base --text one.txt two.txt --stride 64 --json
       spike eval runs/memory-golf --text book.txt --context 1024 --stride 128
+      spike eval runs/base --text page.txt --prove
       spike eval runs/chat --chat conversations.jsonl
     """
     if bool(texts) == bool(chats):
         raise click.UsageError("say either --text FILE or --chat FILE")
+    if prove and chats:
+        raise click.UsageError("--prove goes with --text")
     if texts and parse_markers:
         raise click.UsageError("--parse-markers goes with --chat")
     let_threads_sleep()
@@ -93,6 +100,8 @@ def evaluate(
     windows = {"context": context, "stride": stride}
     if texts:
         found = text_score(loaded, (*texts, *more), windows, quiet)
+        if prove:
+            found |= proof(loaded, (*texts, *more), windows, found, quiet)
     else:
         found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
     print_result({"run": str(run), "step": loaded.step, **found, **windows}, as_json)
@@ -123,6 +132,43 @@ def text_score(
         "nats_separators": score.nats_separators,
         "documents": score.documents,
     }
+
+
+def proof(
+    loaded: "Run",
+    paths: tuple[Path, ...],
+    windows: dict[str, int],
+    found: dict[str, Any],
+    quiet: bool,
+) -> dict[str, Any]:
+    """Compress and decompress the files; refuse where that does not bear the score out.
+
+    Separators are scored and not coded. Coding is to take no more than the score by 0.1 % and 64
+    bytes a file.
+    """
+    from math import log
+
+    from model.evaluation.compressed_text import compress, decompress, read_header
+    from spiketok.errors import SpikeError
+
+    contents = [path.read_bytes() for path in paths]
+    coded = headers = passed = 0
+    with progress_bar("prove", max(1, 2 * sum(map(len, contents))), "bytes", quiet) as show:
+        for path, text in zip(paths, contents, strict=True):
+            data = compress(
+                loaded, text, **windows, report=lambda _, n, __, begun=passed: show(begun + n, "")
+            )
+            passed += len(text)
+            if decompress(loaded, data) != text:
+                raise SpikeError(f"{path}: the text that came out is not the one that went in")
+            passed += len(text)
+            show(passed, "")
+            size = len(read_header(data)[1])
+            coded, headers = coded + size, headers + len(data) - size
+    told = (found["nats"] - found["nats_separators"]) / log(2) / 8
+    if coded > told * 1.001 + 64 * len(paths):
+        raise SpikeError(f"coding took {coded:,} bytes, but the score says {told:,.0f}")
+    return {"coded_bytes": coded, "header_bytes": headers}
 
 
 def reply_score(
