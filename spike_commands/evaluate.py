@@ -1,5 +1,6 @@
 """`spike eval`: scores text under a trained model."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import click
 
 from .console import (
     PATH,
+    Report,
     common_options,
     device_option,
     json_option,
@@ -155,9 +157,7 @@ def proof(
     coded = headers = passed = 0
     with progress_bar("prove", max(1, 2 * sum(map(len, contents))), "bytes", quiet) as show:
         for path, text in zip(paths, contents, strict=True):
-            data = compress(
-                loaded, text, **windows, report=lambda _, n, __, begun=passed: show(begun + n, "")
-            )
+            data = compress(loaded, text, **windows, report=moved_on(show, passed))
             passed += len(text)
             if decompress(loaded, data) != text:
                 raise SpikeError(f"{path}: the text that came out is not the one that went in")
@@ -169,6 +169,11 @@ def proof(
     if coded > told * 1.001 + 64 * len(paths):
         raise SpikeError(f"coding took {coded:,} bytes, but the score says {told:,.0f}")
     return {"coded_bytes": coded, "header_bytes": headers}
+
+
+def moved_on(show: Report, begun: int) -> Callable[[int, int, int], None]:
+    """Return what shows how many bytes of a file are done, of which `begun` came before."""
+    return lambda _tokens, done, _size: show(begun + done, "")
 
 
 def reply_score(
