@@ -13,6 +13,7 @@ from typing import Annotated, Literal, get_args, get_type_hints
 
 from msgspec import Meta, Struct
 
+from .distill_config import DistillConfig
 from .ranges import BelowOne, Count, CountOrZero, Fraction, Rate
 from .spikewhale_config import SpikeWhaleConfig
 
@@ -245,6 +246,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit
     averaging: AveragingConfig | None = None
     golf: GolfConfig | None = None
     spikewhale: SpikeWhaleConfig | None = None
+    distill: DistillConfig | None = None
 
 
 def keys_of(section: str) -> tuple[str, ...]:
