@@ -4,7 +4,8 @@
 
 A teacher of the shape of the preset `base` is trained once. A pair of students has the same seed,
 so the same first numbers and the same windows in the same order; one learns the next token alone
-and the other from the teacher besides. Data and scores are those of ablations.py. Each run has one
+and the other from the teacher besides; a third one, alone, trains for as many more steps as the
+teacher's reading would pay for. Data and scores are those of ablations.py. Each run has one
 thread and they run one at a time. A line of FOLDER/results.jsonl is a run; runs that have one are
 not done again. Then a table: the mean of the paired differences with its 95 % interval.
 """
@@ -21,7 +22,7 @@ from typing import Any
 from ablations import TOKENIZERS, interval, prepare, spike
 
 TOKENIZER = "length-max"
-TEACHER, ALONE = "teacher", "no teacher"
+TEACHER, ALONE, LONGER = "teacher", "no teacher", "no teacher, equal work"
 STUDENT = (
     "model.layers=2",
     "model.width=64",
@@ -36,6 +37,7 @@ VARIANTS = {
     "logits": ("distill.weight=1",),
     "hidden rows": ("distill.weight=0", "distill.hidden_weight=1"),
     "both": ("distill.weight=1", "distill.hidden_weight=1"),
+    LONGER: (),
 }
 
 
@@ -70,40 +72,58 @@ def plan(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def measured(key: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Train and score; return what the line of the results says beside the key."""
-    name, seed, steps = (key[what] for what in ("run", "seed", "steps"))
+    name, steps = key["run"], key["steps"]
     teacher = folder / "runs" / f"teacher-{key['teacher_steps']}"
-    out = teacher if name == TEACHER else folder / "runs" / f"{name.replace(' ', '-')}-{seed}"
-    settings = [
-        f"train.steps={steps}",
-        f"train.seed={seed}",
-        f"data.shuffle_seed={seed}",
-        "train.threads=1",
-        "train.device=cpu",
-        "validation.windows=0",
-        "sample.every=0",
-        f"checkpoint.every={steps}",
-    ]
-    if name != TEACHER:
-        settings += [*STUDENT, *VARIANTS[name]]
-    if VARIANTS.get(name):
-        settings.append(f"distill.teachers={json.dumps([str(teacher.absolute())])}")
-    chosen = [part for setting in settings for part in ("--set", setting)]
+    student = folder / "runs" / f"{name.replace(' ', '-').replace(',', '')}-{key['seed']}"
+    out = teacher if name == TEACHER else student
+    lessons = {what: VARIANTS[what] for what in VARIANTS if VARIANTS[what]}
+    if name == LONGER:
+        taught = work(train_options(key, folder, teacher, lessons["logits"]))
+        alone = work(train_options(key, folder, teacher, ()))
+        steps = round(steps * taught / alone)
+    options = train_options(key | {"steps": steps}, folder, teacher, lessons.get(name, ()))
     shutil.rmtree(out, ignore_errors=True)
-    common = ("--config", "base", "--data", str(folder / f"data-{TOKENIZER}"), *chosen)
-    size = spike("train", *common, "--dry-run", "--json")
-    trained = spike("train", *common, "--out", str(out), "--json", "--quiet")
+    trained = spike("train", *options, "--out", str(out), "--json", "--quiet")
     pieces = map(str, sorted((folder / "held-out").iterdir()))
     scored = spike("eval", str(out), "--text", *pieces, "--json", "--quiet")
     last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
     return {
-        "parameters": size["exported_parameters"],
-        "flops_per_token": size["flops_per_token"] + size.get("teaching_flops_per_token", 0),
+        "parameters": spike("train", *options, "--dry-run", "--json")["exported_parameters"],
+        "flops_per_token": work(options),
         "tokens": trained["tokens"],
         "seconds": round(trained["seconds"], 1),
         "scored_bytes": scored["bytes"],
         "bits_per_byte": scored["bits_per_byte"],
         "loss": last["loss"],
     } | {name: last[name] for name in last if name.startswith("distill")}
+
+
+def train_options(
+    key: dict[str, Any], folder: Path, teacher: Path, lesson: tuple[str, ...]
+) -> list[str]:
+    """Return the options of `spike train` for a run and what its teacher teaches, if anything."""
+    settings = [
+        f"train.steps={key['steps']}",
+        f"train.seed={key['seed']}",
+        f"data.shuffle_seed={key['seed']}",
+        "train.threads=1",
+        "train.device=cpu",
+        "validation.windows=0",
+        "sample.every=0",
+        f"checkpoint.every={key['steps']}",
+    ]
+    if key["run"] != TEACHER:
+        settings += [*STUDENT, *lesson]
+    if lesson:
+        settings.append(f"distill.teachers={json.dumps([str(teacher.absolute())])}")
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    return ["--config", "base", "--data", str(folder / f"data-{TOKENIZER}"), *chosen]
+
+
+def work(options: list[str]) -> int:
+    """Return the floating-point operations of a token, the teachers' included."""
+    size = spike("train", *options, "--dry-run", "--json")
+    return int(size["flops_per_token"] + size.get("teaching_flops_per_token", 0))
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:

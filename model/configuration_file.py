@@ -180,6 +180,9 @@ def _checked(sections: Sections, origin: str) -> Config:
         "schedule.decay_fraction": schedule.warmup_fraction + schedule.decay_fraction > 1
         and "more than 1 together with schedule.warmup_fraction",
         "averaging.exported": _missing_mean(config),
+        "distill.teachers": config.distill is not None
+        and not config.distill.teachers
+        and 'name at least one run folder, as ["runs/large"]',
     }
     if config.golf:
         problems |= _golf_problems(config, config.golf)

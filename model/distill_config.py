@@ -12,8 +12,8 @@ Weight = Annotated[float, Meta(ge=0, le=1000)]
 class DistillConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Who teaches, and how much it weighs beside the next token, whose weight is 1."""
 
-    teachers: Annotated[tuple[Annotated[str, Meta(min_length=1)], ...], Meta(min_length=1)]
-    """Run folders; the student follows the mean of their probabilities."""
+    teachers: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
+    """Run folders, at least one; the student follows the mean of their probabilities."""
     weight: Weight = 1.0
     """Weight of the divergence from the teachers' probabilities; 0 for none."""
     temperature: Annotated[float, Meta(ge=0.01, le=1000)] = 1.0

@@ -116,12 +116,12 @@ def test_another_tokenizer_is_refused(runs):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("distill.teachers=[]", "distill.teachers: expected `array` of length >= 1"),
+        ("distill.teachers=[]", "distill.teachers: name at least one run folder"),
         ('distill.teachers=[""]', "distill.teachers"),
         ("distill.teachers=runs/a", "distill.teachers: expected `array`"),
         ("distill.weight=-1", "distill.weight"),
         ("distill.temperature=0", "distill.temperature"),
-        ("distill.weight=1", "missing required field `teachers`"),
+        ("distill.weight=1", "distill.teachers: name at least one run folder"),
     ],
 )
 def test_settings_that_cannot_be(override, message):
