@@ -17,7 +17,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,11 +114,11 @@ def main() -> None:
     print("\n".join(table(rows)))
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, tokenizers: Mapping[str, list[str]] = TOKENIZERS) -> None:
     """Make tokenizers, shards and pieces of held-out books, where they are missing."""
     folder.mkdir(exist_ok=True, parents=True)
     (folder / "results.jsonl").touch()
-    for name, options in TOKENIZERS.items():
+    for name, options in tokenizers.items():
         tokenizer, data = folder / f"{name}.json", folder / f"data-{name}"
         share = str(HELD_OUT)
         if not tokenizer.exists():

@@ -13,6 +13,7 @@ import pytest
 from cli import run, spike
 
 ROOT = Path(__file__).parent.parent
+TEACHER = 'distill.teachers=["runs/base"]'
 SCHEMAS = {
     found[1]: json.loads(found[2])
     for found in re.finditer(
@@ -52,6 +53,7 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("train-dry-run", ["train", "--config", "base", "TINY", "--dry-run"]),
         ("train-dry-run", ["train", "--config", "memory-golf", "--dry-run"]),
         ("train-dry-run", ["train", "--config", "byrne-86m-chat", "--dry-run"]),
+        ("train-dry-run", ["train", "--config", "base", "TINY", "--set", TEACHER, "--dry-run"]),
         (
             "eval",
             [
@@ -212,6 +214,11 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["train", "--config", "base", "--set", "model.vocab_size=99", "--out", "x"], 1, "400"),
         (["train", "--config", "bese-golf", "--data", "data", "--dry-run"], 1, "400"),
         (["train", "--config", "bese-golf", "--data", "nowhere", "--dry-run"], 1, "nowhere"),
+        (
+            ["train", "--config", "base", "--set", 'distill.teachers=["no"]', "--out", "x"],
+            1,
+            "no: ",
+        ),
         (["tokenizer", "train", "nothing/"], 1, "nothing"),
         (["tokenizer", "decode", "9999"], 1, "9999"),
         (["tokenizer", "inspect", "corpus/words.jsonl"], 1, "words.jsonl"),
