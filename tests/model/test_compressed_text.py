@@ -28,7 +28,8 @@ TEXT = b"abc the abab" * 4 + bytes(range(250, 256))
 def make_run(config, tokenizer=TOKENIZER):
     vocab_size, separator = tokenizer.vocab_size, tokenizer.separator
     model = shaken(build_model(config, vocab_size, separator=separator, seed=1))
-    return Run(config=config, model=model, tokenizer=tokenizer, step=1, fingerprints={})
+    known = {"step": 1, "fingerprints": {}, "digest": ""}
+    return Run(config=config, model=model, tokenizer=tokenizer, **known)
 
 
 @pytest.fixture(scope="module", params=CONFIGS)
