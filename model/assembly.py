@@ -41,14 +41,15 @@ def build_model(
     return model.to(device).eval()
 
 
+def practising_parts(model: Model) -> list[str]:
+    """Return the names of the parts that only training needs: heads that look ahead."""
+    return [name for name in ("ahead", "latent") if getattr(model, name, None) is not None]
+
+
 def exported_parameters(model: Model) -> int:
     """Return the number of weights without those that only training needs."""
-    practising: list[torch.nn.Module | None] = []
-    if isinstance(model, GolfTransformer):
-        practising = [model.ahead]
-    elif isinstance(model, SpikeWhale):
-        practising = [model.ahead, model.latent]
-    return count_parameters(model) - sum(count_parameters(part) for part in practising if part)
+    practising = [model.get_submodule(name) for name in practising_parts(model)]
+    return count_parameters(model) - sum(map(count_parameters, practising))
 
 
 def training_flops(model: Model) -> int:

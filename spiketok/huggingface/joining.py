@@ -1,7 +1,7 @@
 """Joins modules of spike into the text of one, for folders whose code needs no spike."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from ..errors import SpikeError
@@ -18,18 +18,18 @@ def join_modules(package: Path, modules: Sequence[str], header: str) -> str:
         header: a licence line and a docstring.
 
     Raises:
-        SpikeError: two modules define the same name, or one is imported that is not joined.
+        SpikeError: two modules define one name differently, or one is imported that is not joined.
     """
     imports: dict[str, set[str]] = {}
     bodies: list[str] = []
-    names: set[str] = set()
+    names: dict[str, str] = {}
     for module in modules:
         place = f"{package.name}/{module}.py"
         source = (package / f"{module}.py").read_text(encoding="utf-8")
         tree = ast.parse(source)
-        if doubled := names & (defined := names_of(tree)):
-            raise SpikeError(f"{place}: {min(doubled)} is also in a module before it")
-        names |= defined
+        for name, definition in definitions_of(tree).items():
+            if names.setdefault(name, definition) != definition:
+                raise SpikeError(f"{place}: {name} is also in a module before it, and another")
         gather_imports(tree, imports)
         check_relative_imports(tree, names, place)
         bodies.append(f"# From {place}.\n\n{body_of(source, tree)}")
@@ -42,17 +42,17 @@ def join_modules(package: Path, modules: Sequence[str], header: str) -> str:
     return "\n\n\n".join([header + "\n" + "\n".join(whole + parts), *bodies]) + "\n"
 
 
-def names_of(tree: ast.Module) -> set[str]:
-    """Return the names that a module defines at its top."""
-    found = set()
+def definitions_of(tree: ast.Module) -> dict[str, str]:
+    """Return the names that a module defines at its top, each with how it does."""
+    found = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.add(node.name)
+            found[node.name] = ast.dump(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found |= {
-                name.id for top in targets for name in ast.walk(top) if isinstance(name, ast.Name)
-            }
+            for part in (part for top in targets for part in ast.walk(top)):
+                if isinstance(part, ast.Name):
+                    found[part.id] = ast.dump(node)
     return found
 
 
@@ -66,7 +66,7 @@ def gather_imports(tree: ast.Module, imports: dict[str, set[str]]) -> None:
             imports.setdefault(str(node.module), set()).update(alias.name for alias in node.names)
 
 
-def check_relative_imports(tree: ast.Module, names: set[str], place: str) -> None:
+def check_relative_imports(tree: ast.Module, names: Container[str], place: str) -> None:
     """See that all a module takes from its neighbours is there, under the same name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
