@@ -47,6 +47,7 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("tokenizer-encode", ["tokenizer", "encode", "the quick é"]),
         ("export-tokenizer", ["export", "tokenizer", "--to", "exported"]),
         ("export-tokenizer", ["export", "tokenizer", "--to", "exported-fast", "--fast"]),
+        ("export-model", ["export", "model", "runs/base", "--to", "exported-model"]),
         ("data-inspect", ["data", "inspect", "data"]),
         ("data-document", ["data", "inspect", "data", "--document", "3"]),
         ("data-verify", ["data", "verify", "data"]),

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent
 # In this order: what a module imports from the others stands before it.
 BLOCKS = (
     *("softcap", "rotary", "partial_rotary", "documents", "depth_scale", "derf", "qk_norm"),
-    *("exclusive_attention", "derf_attention", "attention", "latent_attention"),
+    *("sight", "exclusive_attention", "derf_attention", "attention", "latent_attention"),
     *("feed_forward", "leaky_square", "experts", "engram", "bigram_hash", "embedding_again"),
     *("value_embedding", "value_residual", "smear_gate", "memory_tokens"),
     *("residual_branches", "residual_mix", "skips", "recurrence", "hyper_connections"),
