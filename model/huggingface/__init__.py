@@ -2,5 +2,6 @@
 
 from .folder import Exported, export_model
 from .generate import generate
+from .importing import import_model
 
-__all__ = ["Exported", "export_model", "generate"]
+__all__ = ["Exported", "export_model", "generate", "import_model"]
