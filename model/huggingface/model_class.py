@@ -99,6 +99,7 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         super().__init__(config)
         self.model = build_trunk(config)
         self.model.training = False
+        self.frozen = [n for n, weight in self.model.named_parameters() if not weight.requires_grad]
         self.post_init()
 
     @classmethod
@@ -133,10 +134,15 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Fill what a file of weights does not hold: the rotary tables, or all of a new model."""
+        """Fill what a file of weights does not hold: the rotary tables, or all of a new model.
+
+        What is never trained is frozen again, for loading makes new parameters.
+        """
         trunk = self.model
         if module is not trunk:
             return
+        for name in self.frozen:
+            trunk.get_parameter(name).requires_grad_(False)
         for name, table in trunk.rotary().items():
             getattr(trunk, name).copy_(table)
         if any(getattr(weight, "_is_hf_initialized", False) for weight in trunk.parameters()):
