@@ -52,7 +52,7 @@ format: .venv/installed
 	@touch $@
 
 .venv/installed-extras: .venv/installed
-	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[hf,peers]'
+	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[hf,hf-uses,peers]'
 	@touch $@
 
 clean:

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from model.run_folder import load_run
 from tests.model.huggingface.test_model_class import ids_of
 
 pytestmark = pytest.mark.slow
@@ -104,13 +105,12 @@ def test_lora_learns_and_leaves_the_model_as_it_was(both, kind, tmp_path):
 
 
 @families
-def test_lm_eval_scores_a_local_task(runs, both, kind, transformers, tmp_path, monkeypatch):
+def test_lm_eval_scores_a_local_task(runs, kind, transformers, tmp_path, monkeypatch):
     lm_eval = pytest.importorskip("lm_eval")
-    from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    run, theirs = both(kind)
+    run = load_run(runs(kind)[0])
     # No entry holds a newline: lm_eval cuts the ids of both texts where those of the first end.
     questions = [("the and", ["\na", "\nthe"], 0), ("a user", ["\nand a", "\nan"], 1)]
     lines = [json.dumps({"q": q, "choices": c, "gold": g}) for q, c, g in questions]
@@ -132,11 +132,16 @@ metric_list:
   - metric: acc
 """
     )
-    tokenizer = transformers.AutoTokenizer.from_pretrained(runs(kind)[1], trust_remote_code=True)
     found = lm_eval.simple_evaluate(
-        HFLM(pretrained=theirs, tokenizer=tokenizer, prefix_token_id=run.tokenizer.separator),
+        "hf",
+        {
+            "pretrained": str(runs(kind)[1]),
+            "trust_remote_code": True,
+            "prefix_token_id": run.tokenizer.separator,
+        },
         tasks=["spike_local"],
         task_manager=TaskManager(include_path=str(tmp_path), include_defaults=False),
+        device="cpu",
         bootstrap_iters=0,
     )
 
@@ -147,8 +152,9 @@ metric_list:
             scores = run.model(ids).log_softmax(-1)[0]
         return sum(scores[place - 1, ids[0, place]].item() for place in range(start, ids.shape[1]))
 
-    right = sum(
-        likelihood(text, choices[gold]) == max(likelihood(text, end) for end in choices)
-        for text, choices, gold in questions
-    )
+    wanted = [[likelihood(text, end) for end in choices] for text, choices, _ in questions]
+    samples = found["samples"]["spike_local"]
+    scores = [[response[0] for response in sample["filtered_resps"]] for sample in samples]
+    assert scores == [pytest.approx(row, abs=1e-4) for row in wanted]
+    right = sum(max(row) == row[gold] for row, (_, _, gold) in zip(wanted, questions, strict=True))
     assert found["results"]["spike_local"]["acc,none"] == pytest.approx(right / 2)
