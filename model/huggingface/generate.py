@@ -19,7 +19,7 @@ BLOCKS = (
 )
 MODULES = (
     *(f"blocks/{block}" for block in BLOCKS),
-    *("huggingface/sections", "decoding_cache", "transformer", "golf_layer", "golf"),
+    *("huggingface/sections", "named_draws", "decoding_cache", "transformer", "golf_layer", "golf"),
     *("spikewhale_layer", "spikewhale", "huggingface/kept_tokens", "huggingface/model_class"),
 )
 HEADER = '''\

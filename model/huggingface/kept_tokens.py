@@ -11,7 +11,7 @@ from ..decoding_cache import DecodingCache
 
 
 class SpikeCache(Cache):
-    """A `DecodingCache`, and all ids so far, from which a window is read anew at the context's end.
+    """A `DecodingCache` of a window, and all ids so far, for windows that move on.
 
     What `transformers` asks of single layers has no answer here: there is one cache for all.
     """
@@ -19,6 +19,7 @@ class SpikeCache(Cache):
     def __init__(self, decoding: DecodingCache) -> None:
         super().__init__(layers=[])
         self.decoding = decoding
+        self.start = 0  # with which id the window begins
         self.ids = decoding.ids[:, :0]
         self.real = decoding.real[:, :0]
 
@@ -27,9 +28,11 @@ class SpikeCache(Cache):
         real = torch.ones_like(ids, dtype=torch.bool) if real is None else real
         self.ids, self.real = torch.cat([self.ids, ids], 1), torch.cat([self.real, real], 1)
 
-    def unread(self) -> tuple[Tensor, Tensor]:
-        """Return the ids that the decoding cache does not know yet, and which are real."""
-        return self.ids[:, self.decoding.length :], self.real[:, self.decoding.length :]
+    def unread(self, start: int) -> slice:
+        """Let the window begin with id number `start`; return which ids it has not read yet."""
+        if start != self.start:
+            self.start, self.decoding.length, self.decoding.before = start, 0, 0
+        return slice(start + self.decoding.length, None)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:  # noqa: ARG002
         """Return the number of tokens read."""
@@ -68,7 +71,7 @@ class SpikeCache(Cache):
         """Forget the last tokens; their number is given below zero, as `transformers` does."""
         length = self.get_seq_length() - abs(tokens_to_remove)
         self.ids, self.real = self.ids[:, :length], self.real[:, :length]
-        self.decoding.length = min(self.decoding.length, length)
+        self.decoding.length = max(0, min(self.decoding.length, length - self.start))
 
     def reset(self) -> None:
         """Forget everything."""

@@ -11,6 +11,7 @@ from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from ..config import GolfConfig, ModelConfig
+from ..decoding_cache import window_start
 from ..golf import GolfTransformer, initialise_golf
 from ..spikewhale import SpikeWhale, initialise_spikewhale
 from ..spikewhale_config import SpikeWhaleConfig
@@ -85,9 +86,9 @@ def build_trunk(config: SpikeConfig) -> Trunk:
 class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
     """Token ids in, logits of the next token out.
 
-    Behind the end of its context a model reads the last `context` tokens anew for each further
-    one. Heads that only practise are not here, and so are their losses: `labels` give the mean
-    loss of the next token alone.
+    Once the context is full, the window moves on by half of it, and what is left is read anew.
+    Heads that only practise are not here, and so are their losses: `labels` give the mean loss of
+    the next token alone.
     """
 
     config_class = SpikeConfig
@@ -198,26 +199,23 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=cache)
 
     def _read(self, ids: Tensor, real: Tensor | None, cache: SpikeCache | None) -> Tensor:
-        """Return the rows [B, T, D] of ids; of the last `context` of them where there are more."""
-        context, time = self.model.config.context, ids.shape[1]
-        seen, seen_real = ids, real
+        """Return the rows [B, T, D] of ids, or those of the last ids, which are in the window."""
+        seen, seen_real, time = ids, real, ids.shape[1]
         if cache is not None:
             cache.append(ids, real)
             seen, seen_real = cache.ids, cache.real
-            if seen.shape[1] <= context:
-                unread, unread_real = cache.unread()
-                rows = self.model.trunk(unread, real=unread_real, cache=cache.decoding)
-                return rows[:, -time:]
-        elif time <= context:
-            return self.model.trunk(ids, real=real)
-        start = seen.shape[1] - context
-        before = seen[:, max(0, start - self.model.look_back) : start]
-        if seen_real is not None:
-            # What is before a text is taken for text, unless a separator stands there.
-            real_before = seen_real[:, max(0, start - self.model.look_back) : start]
-            before = before.masked_fill(~real_before, self.config.separator)
-            seen_real = None if seen_real[:, start:].all() else seen_real[:, start:]
-        rows = self.model.trunk(seen[:, start:], before, real=seen_real)
+        start = window_start(seen.shape[1], self.model.config.context)
+        unread = slice(start, None) if cache is None else cache.unread(start)
+        before = None
+        if unread.start == start and start and self.model.look_back:
+            window = slice(max(0, start - self.model.look_back), start)
+            before = seen[:, window]
+            if seen_real is not None:
+                # What is before a text is taken for text, unless a separator stands there.
+                before = before.masked_fill(~seen_real[:, window], self.config.separator)
+        new_real = None if seen_real is None else seen_real[:, unread]
+        decoding = None if cache is None else cache.decoding
+        rows = self.model.trunk(seen[:, unread], before, real=new_real, cache=decoding)
         return rows[:, -time:]
 
 
@@ -227,7 +225,7 @@ def _kept(rows: Tensor, wanted: int | Tensor, time: int) -> Tensor:
         return rows[:, wanted]
     if (wanted or time) > rows.shape[1]:
         raise ValueError(
-            f"input_ids: {time} tokens, and the context is {rows.shape[1]}; pass less, or a "
-            "logits_to_keep that fits"
+            f"input_ids: {time} tokens are more than the context; pass less, or a logits_to_keep "
+            f"up to {rows.shape[1]}"
         )
     return rows[:, -wanted:]

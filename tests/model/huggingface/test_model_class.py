@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from model.evaluation.generate import generate
+from model.decoding_cache import window_start
+from model.evaluation import Drawing, generate
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +29,8 @@ def ours_greedy(run, row, tokens):
     banned = {*run.tokenizer.special_ids.values(), *run.tokenizer.vocabulary.reserved_ids}
     separator = run.tokenizer.separator
     settings = {"stop_ids": [separator], "banned_ids": sorted(banned - {separator})}
-    return [*generate(run.model, row, max_tokens=tokens, temperature=0, **settings)]
+    drawn = generate(run.model, row, Drawing(temperature=0), max_tokens=tokens, **settings)
+    return [token.id for token in drawn]
 
 
 def until_end(ids, separator):
@@ -62,18 +64,18 @@ def test_greedy_texts_are_ours_alone_and_in_a_padded_batch(both, kind, use_cache
 
 
 @every_kind
-def test_behind_the_context_windows_are_read_anew_as_ours_are(both, kind):
+def test_behind_the_context_windows_move_on_as_ours_do(both, kind):
     run, theirs = both(kind)
     if not hasattr(theirs.config, "sections"):
         pytest.skip("the stock class goes on with positions that it has not learned")
-    row = ids_of(run, b"the and a user an the the and ")
-    wanted = ours_greedy(run, row, 30)
-    assert len(row) + len(wanted) > run.config.model.context
-    for use_cache in (True, False):
-        options = {"max_new_tokens": 30, "do_sample": False, "use_cache": use_cache}
-        found = theirs.generate(torch.tensor([row]), **options)[0, len(row) :]
-        assert until_end(found, run.tokenizer.separator) == wanted
-    with pytest.raises(ValueError, match="the context is 24"):
+    for row in (ids_of(run, TEXTS[0]), ids_of(run, 5 * TEXTS[0])):
+        wanted = ours_greedy(run, row, 40)
+        assert window_start(len(row) + len(wanted) - 1, 24) >= 2 * window_start(25, 24)
+        for use_cache in (True, False):
+            options = {"max_new_tokens": 40, "do_sample": False, "use_cache": use_cache}
+            found = theirs.generate(torch.tensor([row]), **options)[0, len(row) :]
+            assert until_end(found, run.tokenizer.separator) == wanted
+    with pytest.raises(ValueError, match="more than the context"):
         theirs(torch.full((1, 25), 5))
 
 
