@@ -126,10 +126,8 @@ def generation_fields(tokenizer: Tokenizer, *, replies: bool) -> dict[str, Any]:
 def _write_records(
     folder: Path, run_folder: Path, run: Run, config: Config, left_out: list[str]
 ) -> Record:
-    """Write what a run folder has beside weights; where its data lay is nobody's concern."""
-    anywhere = msgspec.structs.replace(config.data, path="")
-    text = dump_config(msgspec.structs.replace(config, data=anywhere))
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    """Write what a run folder has beside weights."""
+    (folder / CONFIG).write_text(dump_config(_without_places(config)), encoding="utf-8")
     checkpoint = newest_checkpoint(run_folder)
     if checkpoint is None:
         raise SpikeError(f"{run_folder}: its checkpoint is gone; try again")
@@ -146,6 +144,17 @@ def _write_records(
     )
     _write_json(folder / RECORD, msgspec.to_builtins(record))
     return record
+
+
+def _without_places(config: Config) -> Config:
+    """Return the configuration without where data and teachers lay, which is nobody's concern."""
+    replace_in = msgspec.structs.replace
+    config = replace_in(config, data=replace_in(config.data, path=""))
+    if config.distill is None:
+        return config
+    numbers = range(1, len(config.distill.teachers) + 1)
+    teachers = tuple(f"teacher-{number}" for number in numbers)
+    return replace_in(config, distill=replace_in(config.distill, teachers=teachers))
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -187,6 +187,7 @@ def _save(
             model,
             [],
             means,
+            {},
             step=record.step if record else 0,
             samples=record.samples if record else 0,
             tokens=record.tokens if record else 0,

@@ -34,7 +34,7 @@ def make_run(folder: Path, overrides: list[str], averages=None) -> Path:
     shaken(model)
     counts = {"step": 8, "samples": 32, "tokens": 768, "seconds": None, "keep": 1}
     prints = {"config": config_fingerprint(config), **lineage}
-    save_checkpoint(folder, model, [], averages or {}, fingerprints=prints, **counts)
+    save_checkpoint(folder, model, [], averages or {}, {}, fingerprints=prints, **counts)
     lines = ['{"step":4,"loss":5.5,"validation_bits_per_byte":3.25}', '{"step":8,"loss":4.5}']
     (folder / "metrics.jsonl").write_text("\n".join([*lines, '{"step":9,"loss":1.5}\n']))
     return folder

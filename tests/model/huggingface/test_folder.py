@@ -55,10 +55,14 @@ def test_weights_are_those_that_count_and_no_others(runs, kind):
     assert sum(numbers) == exported_parameters(model) + kept
 
 
-def test_nothing_tells_where_the_run_or_its_data_lay(runs):
-    run, folder = runs("whale")
-    for file in folder.iterdir():
-        assert str(run.parent).encode() not in file.read_bytes(), file.name
+def test_nothing_tells_where_the_run_its_data_and_teachers_lay(tmp_path):
+    places = [f"data.path={tmp_path}/data", f'distill.teachers=["{tmp_path}/a", "{tmp_path}/b"]']
+    run = make_run(tmp_path / "run", [*KINDS["whale"], *places])
+    export_model(run, tmp_path / "exported")
+    for file in (tmp_path / "exported").iterdir():
+        assert str(tmp_path).encode() not in file.read_bytes(), file.name
+    import_model(tmp_path / "exported", tmp_path / "back")
+    assert load_run(tmp_path / "back").config.distill.teachers == ("teacher-1", "teacher-2")
 
 
 def test_the_card_has_the_numbers_of_the_records_and_no_others(runs):
@@ -126,7 +130,7 @@ def test_models_with_a_bese_tokenizer_go_out_without_its_class(tmp_path):
     model = build_model(config, 41, separator=tokenizer.separator)
     prints = {"config": config_fingerprint(config), **lineage}
     counts = {"step": 8, "samples": 32, "tokens": 768, "seconds": None, "keep": 1}
-    save_checkpoint(tmp_path / "run", model, [], {}, fingerprints=prints, **counts)
+    save_checkpoint(tmp_path / "run", model, [], {}, {}, fingerprints=prints, **counts)
     exported = export_model(tmp_path / "run", tmp_path / "exported")
     assert "tokenizer_config.json" not in exported.files
     assert "no class reads it" in (tmp_path / "exported/README.md").read_text()
