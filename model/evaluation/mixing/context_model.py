@@ -86,7 +86,7 @@ class ContextModel:
 
     def learn(self, ids: NDArray[np.integer]) -> None:
         """Count ids [n] without scoring them."""
-        self._counts.learn(_plain(ids))
+        self._counts.learn(plain_ids(ids))
         self._note_learned(len(ids), len(ids) >= BLOCK)
 
     def score(
@@ -101,7 +101,7 @@ class ContextModel:
         start = 0
         while start < len(ids) or not parts:
             end = start + BLOCK - self._learned % BLOCK if learn else len(ids)
-            part = _plain(ids[start:end])
+            part = plain_ids(ids[start:end])
             parts.append(
                 self._counts.score(part, base[start:end], self.discounts, self.shortest, learn)
             )
@@ -137,9 +137,12 @@ class ContextModel:
         return estimate_discounts(self._counts.counts_of_counts())
 
 
-def _plain(ids: NDArray[np.integer]) -> NDArray[np.integer]:
-    if ids.dtype in (np.uint16, np.uint32):
-        return np.ascontiguousarray(ids)
+def plain_ids(ids: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Return ids as uint16 or uint32; ValueError where they do not fit."""
+    if ids.dtype == np.uint16:
+        return np.ascontiguousarray(ids, np.uint16)
+    if ids.dtype == np.uint32:
+        return np.ascontiguousarray(ids, np.uint32)
     if len(ids) and not 0 <= ids.min() <= ids.max() < 1 << 32:
         raise ValueError("an id is not in the vocabulary")
     return ids.astype(np.uint32)
