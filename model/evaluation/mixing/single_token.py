@@ -35,7 +35,8 @@ def tilted(
     Z = 1 + p(hint) · (e^strength − 1) is known from the hinted token's probability alone, which is
     `p_hints`, 0 where there is no hint.
 
-    >>> tilted(np.array([0.5, 0.5]), np.arange(2), np.array(1), np.array(0.5), np.log(3)).round(9).tolist()
+    >>> half = np.array([0.5, 0.5])
+    >>> tilted(half, np.arange(2), np.array(1), half[1], np.log(3)).round(9).tolist()
     [0.25, 0.75]
     """
     more = np.expm1(strengths)

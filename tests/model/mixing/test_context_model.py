@@ -44,6 +44,21 @@ def test_scores_are_those_of_the_definition(row, longest, continuation, seed, sh
         assert every[:, token].tolist() == expected
 
 
+@pytest.mark.parametrize("continuation", [True, False])
+def test_tables_that_grow_change_nothing(continuation):
+    generator = np.random.default_rng(5)
+    row = np.tile(generator.integers(0, 300, 700), 4)
+    row = np.where(generator.random(len(row)) < 0.1, generator.integers(0, 300, len(row)), row)
+    discounts = discounts_of(6, 5)
+    counts = ContextCounts(300, 6, continuation)
+    p = counts.score(row.astype(np.uint32), np.full(len(row), 1 / 300), discounts, 0, True)[0]
+    assert counts.strings > 4_000  # the first table has 1,024 places
+    plain = PlainCounts(6, continuation)
+    for token, scores in zip(row.tolist(), p, strict=True):
+        assert scores.tolist() == plain.probabilities(token, 1 / 300, discounts)
+        plain.learn(token)
+
+
 @settings(deadline=None)
 @given(ROWS, st.integers(0, 5))
 def test_counts_of_counts_and_continuations_are_true(row, longest):
