@@ -45,9 +45,9 @@ class NetworkAdjustment:
         self._tokens = 0
 
     def peek(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distributions [n, V] and their entropies [n] in nats, float64, for logits [n, V] on the CPU.
+        """Return distributions [n, V] and their entropies [n] in nats, float64.
 
-        Entropies are those before temperature and bias.
+        Logits are [n, V] and on the CPU. Entropies are those before temperature and bias.
         """
         rows = torch.empty(logits.shape, dtype=torch.float64)
         entropies = torch.empty(len(logits), dtype=torch.float64)
