@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::size_t FIRST_SLOTS = 1024;
 constexpr std::uint32_t END = UINT32_MAX;  // in the row: nothing follows what stands before
-constexpr std::size_t MOST = UINT32_MAX - 2;
 
 std::uint64_t scatter(std::uint32_t parent, std::uint32_t token) {
     std::uint64_t key = (std::uint64_t{parent} << 32 | token) * 0x9E3779B97F4A7C15u;
@@ -44,43 +43,6 @@ ContextCounts::ContextCounts(std::uint32_t vocab_size, unsigned longest, bool co
     contexts_.resize(longest + 1, NONE);
     found_.resize(longest + 1, NONE);
     nodes_.push_back({NONE, NONE, 0});
-    restart();
-}
-
-void ContextCounts::load(const Strings& strings) {
-    const std::size_t size = strings.parents.size();
-    if (nodes_.size() != 1 || !row_.empty()) throw std::invalid_argument("there are counts already");
-    if (strings.tokens.size() != size || strings.counts.size() != size ||
-        strings.totals.size() != size + 1 || size >= MOST) {
-        throw std::invalid_argument("the strings' parts differ in length");
-    }
-    std::vector<unsigned char> depths{0};
-    std::vector<std::uint64_t> sums(size + 1);
-    for (std::size_t i = 0; i < size; ++i) {
-        const std::uint32_t parent = strings.parents[i], token = strings.tokens[i];
-        if (parent > i) throw std::invalid_argument("a string's parent does not stand before it");
-        check_id(token);
-        if (depths[parent] > longest_) throw std::invalid_argument("a string is too long");
-        if (strings.counts[i] == 0) throw std::invalid_argument("a string counts nothing");
-        if (find(parent, token) != NONE) throw std::invalid_argument("a string is there twice");
-        const unsigned length = depths[parent];
-        depths.push_back(static_cast<unsigned char>(length + 1));
-        sums[parent] += strings.counts[i];
-        if (sums[parent] > INT32_MAX) throw std::invalid_argument("counts are too large");
-        add(parent, token, strings.counts[i], NONE);
-        if (strings.counts[i] <= 4) ++frequencies_[4 * length + strings.counts[i] - 1];
-    }
-    for (std::size_t i = 0; i <= size; ++i) {
-        Node& node = nodes_[i];
-        if (strings.totals[i] > INT32_MAX || strings.totals[i] < node.total) {
-            throw std::invalid_argument("a total does not fit the counts");
-        }
-        // Totals without children say nothing.
-        if (node.total != 0) {
-            node.pruned = strings.totals[i] - node.total;
-            node.total = strings.totals[i];
-        }
-    }
     restart();
 }
 
@@ -121,7 +83,7 @@ void ContextCounts::grow() {
 
 std::uint32_t ContextCounts::add(std::uint32_t parent, std::uint32_t token, std::uint32_t count,
                                  std::uint32_t place) {
-    if (nodes_.size() >= MOST) throw std::length_error("there are too many strings");
+    if (nodes_.size() >= MOST_STRINGS) throw std::length_error("there are too many strings");
     if (nodes_.size() == nodes_.capacity()) nodes_.reserve(nodes_.size() + nodes_.size() / 4 + 1024);
     const auto id = static_cast<std::uint32_t>(nodes_.size());
     Node& above = nodes_[parent];
@@ -294,29 +256,6 @@ void ContextCounts::describe(std::uint32_t& length, std::uint32_t& total, std::u
         kinds = nodes_[contexts_[k]].kinds();
         return;
     }
-}
-
-ContextCounts::Kept ContextCounts::keep(std::uint32_t fewest, unsigned longest_kept) const {
-    std::vector<unsigned char> depths(nodes_.size());
-    for (std::size_t i = 1; i < nodes_.size(); ++i) depths[i] = depths[nodes_[i].parent] + 1;
-    std::vector<std::uint32_t> number(nodes_.size());
-    for (std::size_t i = nodes_.size(); i-- > 1;) {
-        if (number[i] == 0 && (nodes_[i].count < fewest || depths[i] > longest_kept + 1)) continue;
-        number[i] = number[nodes_[i].parent] = 1;
-    }
-    Kept kept;
-    number[0] = 0;
-    kept.totals.push_back(nodes_[0].total);
-    for (std::size_t i = 1; i < nodes_.size(); ++i) {
-        if (number[i] == 0) continue;
-        const Node& node = nodes_[i];
-        kept.parents.push_back(number[node.parent]);
-        kept.tokens.push_back(node.token);
-        kept.counts.push_back(node.count);
-        kept.totals.push_back(node.total);
-        number[i] = static_cast<std::uint32_t>(kept.parents.size());
-    }
-    return kept;
 }
 
 std::size_t ContextCounts::bytes() const {

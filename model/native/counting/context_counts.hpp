@@ -78,6 +78,7 @@ class ContextCounts {
 
   private:
     static constexpr std::uint32_t NONE = UINT32_MAX;
+    static constexpr std::size_t MOST_STRINGS = UINT32_MAX - 2;
     struct Node {
         std::uint32_t parent, token, count;
         std::uint32_t total = 0;  // of what followed
