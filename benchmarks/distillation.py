@@ -16,6 +16,7 @@ import shutil
 import statistics
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,8 @@ def plan(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield what tells each run from the others: the teacher, then students seed by seed."""
     teacher = {"teacher_steps": options.teacher_steps}
     yield {"run": TEACHER, "seed": 1000, "steps": options.teacher_steps} | teacher
-    for seed in range(options.seeds):
-        for name in VARIANTS:
+    for names in ([name for name in VARIANTS if name != LONGER], [LONGER]):
+        for seed, name in product(range(options.seeds), names):
             yield {"run": name, "seed": seed, "steps": options.steps} | teacher
 
 

@@ -27,8 +27,10 @@ def divergence(
         temperature: what logits are divided by.
         top_k: 0 for all ids.
     """
-    taught = torch.stack([_log_probabilities(logits, temperature) for logits in teachers])
-    wanted = (taught.logsumexp(dim=0) - math.log(len(teachers))).detach()
+    taught = [_log_probabilities(logits, temperature).detach() for logits in teachers]
+    wanted = taught[0]
+    if len(taught) > 1:
+        wanted = torch.stack(taught).logsumexp(dim=0) - math.log(len(taught))
     found = _log_probabilities(student, temperature)
     if 0 < top_k < wanted.shape[1]:
         ids = wanted.topk(top_k, dim=1).indices
