@@ -10,6 +10,8 @@ from .spikewhale import SpikeWhale, initialise_spikewhale, spikewhale_flops_per_
 from .transformer import Transformer, build_transformer, count_parameters, flops_per_token
 
 Model: TypeAlias = Transformer | GolfTransformer | SpikeWhale
+# What the names of weights begin with that only training needs.
+PRACTISING = ("ahead.", "latent.")
 
 
 def build_model(
@@ -43,12 +45,12 @@ def build_model(
 
 def exported_parameters(model: Model) -> int:
     """Return the number of weights without those that only training needs."""
-    practising: list[torch.nn.Module | None] = []
-    if isinstance(model, GolfTransformer):
-        practising = [model.ahead]
-    elif isinstance(model, SpikeWhale):
-        practising = [model.ahead, model.latent]
-    return count_parameters(model) - sum(count_parameters(part) for part in practising if part)
+    practising = (
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if name.startswith(PRACTISING)
+    )
+    return count_parameters(model) - sum(practising)
 
 
 def training_flops(model: Model) -> int:
