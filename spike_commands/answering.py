@@ -1,0 +1,61 @@
+"""Lets a model answer: from a question to the parts of a reply, for terminals and pages alike."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model.evaluation import Conversation, Drawing
+    from spiketok import Part
+
+
+def stretches(
+    conversation: "Conversation",
+    drawing: "Drawing",
+    ids: list[int],
+    should_stop: Callable[[], bool],
+) -> Iterator["Part"]:
+    """Yield the reply to the last question as it is drawn; `ids` takes in what was drawn.
+
+    `should_stop` is asked after each id.
+    """
+    from model.evaluation import reply
+    from spiketok import ReplyStream
+
+    stream = ReplyStream(conversation.tokenizer)
+    with closing(reply(conversation, drawing)) as drawn:
+        for token in drawn:
+            ids.append(token)
+            yield from stream.add(token)
+            if should_stop():
+                break
+    yield from stream.finish()
+
+
+def why_ended(
+    conversation: "Conversation", drawing: "Drawing", ids: list[int], stopped: bool
+) -> str:
+    """Return `end`, `stopped`, `max-tokens` or `context`: what ended a reply of these ids."""
+    from spiketok.chat import END
+
+    if ids and ids[-1] == conversation.tokenizer.special_ids[END]:
+        return "end"
+    if stopped:
+        return "stopped"
+    return "max-tokens" if len(ids) == drawing.max_tokens else "context"
+
+
+def answer(conversation: "Conversation", drawing: "Drawing", question: str) -> dict[str, Any]:
+    """Return a whole answer, as `spike chat --json` prints it."""
+    from model.evaluation import ask
+    from spiketok.reply_stream import joined
+
+    dropped, ids = ask(conversation, question, drawing.max_tokens), list[int]()
+    parts = joined(stretches(conversation, drawing, ids, lambda: False))
+    return {
+        "question": question,
+        "parts": [{"type": kind, "text": text} for kind, text in parts],
+        "ids": ids,
+        "ended": why_ended(conversation, drawing, ids, stopped=False),
+        "dropped_turns": dropped,
+    }
