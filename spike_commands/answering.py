@@ -8,6 +8,13 @@ if TYPE_CHECKING:
     from model.evaluation import Conversation, Drawing
     from spiketok import Part
 
+# Why a reply ended, where it is worth a remark.
+REMARKS = {
+    "stopped": "stopped",
+    "max-tokens": "cut off after --max-tokens",
+    "context": "cut off, the context is full",
+}
+
 
 def stretches(
     conversation: "Conversation",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from .console import PATH, common_options, json_option, let_threads_sleep
+from .console import PATH, common_options, json_option, let_threads_sleep, remark
 from .evaluate import device_option, drawing_options
 
 
@@ -38,7 +38,7 @@ def chat(
     port: int,
     device: str,
     as_json: bool,
-    quiet: bool,  # noqa: ARG001
+    quiet: bool,
 ) -> None:
     """Talk with the model of RUN, which must have been trained on conversations.
 
@@ -70,7 +70,15 @@ def chat(
     def begin(prompt: str) -> Conversation:
         return begin_conversation(loaded.model, loaded.tokenizer, prompt)
 
-    if sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
+    if web:
+        from .chat_server import ADDRESS, Served, open_server, serve
+
+        served = Served(begin=begin, drawing=drawing, name=run.name, system=system)
+        server = open_server(served, port)
+        click.echo(f"http://{ADDRESS}:{server.server_address[1]}{served.path}")
+        remark("the page answers this machine alone; Ctrl-C ends it", quiet)
+        serve(served, server)
+    elif sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
         chat_in_terminal(begin, system, drawing)
     else:
         answer_lines(begin, system, drawing, as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .answering import answer, stretches, why_ended
+from .answering import REMARKS, answer, stretches, why_ended
 from .signals import stop_on_signals
 from .visible import safe_for_terminals
 
@@ -28,11 +28,6 @@ STYLES: dict[str, dict[str, Any]] = {
     "solution": {"bold": True},
 }
 NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
-REMARKS = {
-    "stopped": "stopped",
-    "max-tokens": "cut off after --max-tokens",
-    "context": "cut off, the context is full",
-}
 
 
 def chat_in_terminal(begin: Begin, system: str, drawing: "Drawing") -> None:
