@@ -88,18 +88,19 @@ def show_reply(conversation: "Conversation", drawing: "Drawing") -> None:
 
 def show(parts: Iterable["Part"]) -> None:
     """Print stretches of a reply, each part on lines of its own and in its own style."""
-    before, line_begins = None, True
+    before, begins, line_begins = None, True, True
     for kind, stretch in parts:
-        shown, style = stretch, STYLES.get(kind, {})
+        style = STYLES.get(kind, {})
         if kind != before or not stretch:
             if not line_begins:
                 click.echo()
             click.secho(NAMES.get(kind, ""), nl=False, **style)
-            # Models write line breaks around their blocks, which have lines of their own already.
-            shown, before, line_begins = stretch.lstrip("\n"), kind, kind not in NAMES
+            before, begins, line_begins = kind, True, kind not in NAMES
+        # Models write line breaks around their blocks, which have lines of their own already.
+        shown = stretch.lstrip("\n") if begins else stretch
         if shown:
             click.secho(safe_for_terminals(shown), nl=False, **style)
-            line_begins = shown.endswith("\n")
+            begins, line_begins = False, shown.endswith("\n")
     if not line_begins:
         click.echo()
 

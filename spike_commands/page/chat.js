@@ -61,20 +61,20 @@ async function show(response, bubble) {
   let part = null;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return;
+    if (done) return fold(bubble);
     const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines) {
       const told = JSON.parse(line);
       if (told.remark) remark(told.remark);
       if (told.kind === undefined) continue;
-      let shown = told.text;
-      if (told.kind !== kind || !shown) {
+      if (told.kind !== kind || !told.text) {
         if (kind === "think") fold(bubble);
         kind = told.kind;
         part = beginPart(bubble, kind);
-        shown = shown.replace(/^\n+/, "");
       }
+      // Models write line breaks around their blocks, which have lines of their own already.
+      const shown = part.textContent ? told.text : told.text.replace(/^\n+/, "");
       const talk = byId("talk");
       const follows = talk.scrollTop + talk.clientHeight > talk.scrollHeight - 40;
       part.append(shown);
