@@ -19,6 +19,7 @@ REMARKS = {
 def stretches(
     conversation: "Conversation",
     drawing: "Drawing",
+    max_tokens: int,
     ids: list[int],
     should_stop: Callable[[], bool],
 ) -> Iterator["Part"]:
@@ -30,7 +31,7 @@ def stretches(
     from spiketok import ReplyStream
 
     stream = ReplyStream(conversation.tokenizer)
-    with closing(reply(conversation, drawing)) as drawn:
+    with closing(reply(conversation, drawing, max_tokens)) as drawn:
         for token in drawn:
             ids.append(token)
             yield from stream.add(token)
@@ -39,9 +40,7 @@ def stretches(
     yield from stream.finish()
 
 
-def why_ended(
-    conversation: "Conversation", drawing: "Drawing", ids: list[int], stopped: bool
-) -> str:
+def why_ended(conversation: "Conversation", max_tokens: int, ids: list[int], stopped: bool) -> str:
     """Return `end`, `stopped`, `max-tokens` or `context`: what ended a reply of these ids."""
     from spiketok.chat import END
 
@@ -49,20 +48,22 @@ def why_ended(
         return "end"
     if stopped:
         return "stopped"
-    return "max-tokens" if len(ids) == drawing.max_tokens else "context"
+    return "max-tokens" if len(ids) == max_tokens else "context"
 
 
-def answer(conversation: "Conversation", drawing: "Drawing", question: str) -> dict[str, Any]:
+def answer(
+    conversation: "Conversation", drawing: "Drawing", max_tokens: int, question: str
+) -> dict[str, Any]:
     """Return a whole answer, as `spike chat --json` prints it."""
     from model.evaluation import ask
     from spiketok.reply_stream import joined
 
-    dropped, ids = ask(conversation, question, drawing.max_tokens), list[int]()
-    parts = joined(stretches(conversation, drawing, ids, lambda: False))
+    dropped, ids = ask(conversation, question, max_tokens), list[int]()
+    parts = joined(stretches(conversation, drawing, max_tokens, ids, lambda: False))
     return {
         "question": question,
         "parts": [{"type": kind, "text": text} for kind, text in parts],
         "ids": ids,
-        "ended": why_ended(conversation, drawing, ids, stopped=False),
+        "ended": why_ended(conversation, max_tokens, ids, stopped=False),
         "dropped_turns": dropped,
     }

@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .console import PATH, common_options, json_option, let_threads_sleep, remark
-from .evaluate import device_option, drawing_options
+from .console import PATH, common_options, device_option, json_option, let_threads_sleep, remark
+from .generate import drawing_options
 
 
 @click.command()
@@ -31,14 +32,12 @@ def chat(
     run: Path,
     system: str,
     max_tokens: int,
-    temperature: float,
-    top_p: float,
-    seed: int,
     web: bool,
     port: int,
     device: str,
     as_json: bool,
     quiet: bool,
+    **drawn: Any,
 ) -> None:
     """Talk with the model of RUN, which must have been trained on conversations.
 
@@ -64,8 +63,8 @@ def chat(
 
     from .chat_terminal import answer_lines, chat_in_terminal
 
+    drawing = Drawing(**drawn)
     loaded = load_run(run, choose_device(device))
-    drawing = Drawing(max_tokens=max_tokens, temperature=temperature, top_p=top_p, seed=seed)
 
     def begin(prompt: str) -> Conversation:
         return begin_conversation(loaded.model, loaded.tokenizer, prompt)
@@ -73,12 +72,14 @@ def chat(
     if web:
         from .chat_server import ADDRESS, Served, open_server, serve
 
-        served = Served(begin=begin, drawing=drawing, name=run.name, system=system)
+        served = Served(
+            begin=begin, drawing=drawing, max_tokens=max_tokens, name=run.name, system=system
+        )
         server = open_server(served, port)
         click.echo(f"http://{ADDRESS}:{server.server_address[1]}{served.path}")
         remark("the page answers this machine alone; Ctrl-C ends it", quiet)
         serve(served, server)
     elif sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
-        chat_in_terminal(begin, system, drawing)
+        chat_in_terminal(begin, system, drawing, max_tokens)
     else:
-        answer_lines(begin, system, drawing, as_json)
+        answer_lines(begin, system, drawing, max_tokens, as_json)

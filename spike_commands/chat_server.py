@@ -34,6 +34,7 @@ class Served:
 
     begin: "Callable[[str], Conversation]"
     drawing: "Drawing"
+    max_tokens: int
     name: str
     system: str
     path: str = field(default_factory=lambda: f"/{secrets.token_urlsafe(24)}/")
@@ -165,7 +166,7 @@ class ChatHandler(BaseHTTPRequestHandler):
             shared.stop.clear()
             shared.writing = number
             try:
-                dropped = ask(conversation, question, shared.drawing.max_tokens)
+                dropped = ask(conversation, question, shared.max_tokens)
             except SpikeError as error:
                 raise RefusedError(400, str(error)) from None
             self.send_head(200, {"Transfer-Encoding": "chunked"}, "application/x-ndjson")
@@ -175,18 +176,21 @@ class ChatHandler(BaseHTTPRequestHandler):
         finally:
             shared.writing = ""
             shared.model.release()
+        # Who reads the end may ask again at once.
+        if not self.close_connection:
+            self.wfile.write(b"0\r\n\r\n")
 
     def stream(self, conversation: "Conversation") -> None:
         """Send a reply while it is written; who goes away stops it."""
         ids: list[int] = []
-        shared = self.shared
+        shared, should_stop = self.shared, self.shared.stop.is_set
+        limit = shared.max_tokens
         try:
-            for kind, text in stretches(conversation, shared.drawing, ids, shared.stop.is_set):
+            for kind, text in stretches(conversation, shared.drawing, limit, ids, should_stop):
                 self.tell({"kind": kind, "text": text})
-            ended = why_ended(conversation, shared.drawing, ids, stopped=shared.stop.is_set())
+            ended = why_ended(conversation, limit, ids, stopped=should_stop())
             if ended in REMARKS:
                 self.tell({"remark": REMARKS[ended]})
-            self.wfile.write(b"0\r\n\r\n")
         except OSError:
             self.close_connection = True
 

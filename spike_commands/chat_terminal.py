@@ -30,7 +30,7 @@ STYLES: dict[str, dict[str, Any]] = {
 NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
 
 
-def chat_in_terminal(begin: Begin, system: str, drawing: "Drawing") -> None:
+def chat_in_terminal(begin: Begin, system: str, drawing: "Drawing", max_tokens: int) -> None:
     """Ask for questions and show the answers as they are written, until the user leaves."""
     from model.evaluation import ask
     from spiketok.errors import SpikeError
@@ -49,13 +49,13 @@ def chat_in_terminal(begin: Begin, system: str, drawing: "Drawing") -> None:
             tell(f"a new conversation, {'with a' if system else 'without'} system prompt")
         else:
             try:
-                dropped = ask(conversation, line, drawing.max_tokens)
+                dropped = ask(conversation, line, max_tokens)
             except SpikeError as error:
                 tell(str(error))
                 continue
             if dropped:
                 tell(f"the context is full: forgot the oldest {dropped} of your questions")
-            show_reply(conversation, drawing)
+            show_reply(conversation, drawing, max_tokens)
 
 
 def typed_lines() -> Iterator[str]:
@@ -72,14 +72,14 @@ def typed_lines() -> Iterator[str]:
             yield line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def show_reply(conversation: "Conversation", drawing: "Drawing") -> None:
+def show_reply(conversation: "Conversation", drawing: "Drawing", max_tokens: int) -> None:
     """Print the reply to the last question while it is written; Ctrl-C stops it."""
     import signal
 
     ids: list[int] = []
     with stop_on_signals() as signals:
-        show(stretches(conversation, drawing, ids, lambda: signals.received > 0))
-    ended = why_ended(conversation, drawing, ids, stopped=signals.received > 0)
+        show(stretches(conversation, drawing, max_tokens, ids, lambda: signals.received > 0))
+    ended = why_ended(conversation, max_tokens, ids, stopped=signals.received > 0)
     if ended in REMARKS:
         tell(REMARKS[ended])
     if signals.received == signal.SIGTERM:
@@ -105,7 +105,9 @@ def show(parts: Iterable["Part"]) -> None:
         click.echo()
 
 
-def answer_lines(begin: Begin, system: str, drawing: "Drawing", as_json: bool) -> None:
+def answer_lines(
+    begin: Begin, system: str, drawing: "Drawing", max_tokens: int, as_json: bool
+) -> None:
     """Answer each line of standard input in one conversation; commands work as in a terminal."""
     conversation = begin(system)
     for line in sys.stdin.buffer:
@@ -117,7 +119,7 @@ def answer_lines(begin: Begin, system: str, drawing: "Drawing", as_json: bool) -
             system = rest.strip() if command == "/system" else system
             conversation = begin(system)
         elif question.strip():
-            found = answer(conversation, drawing, question)
+            found = answer(conversation, drawing, max_tokens, question)
             shown = json.dumps(found, ensure_ascii=False) if as_json else plain(found["parts"])
             click.echo(shown)
 

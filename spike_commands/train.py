@@ -1,8 +1,8 @@
 """`spike train`: a configuration and a shard folder to a trained model."""
 
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,10 +144,7 @@ def run_training(
     tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
     stream = open_stream(data_folder, "train")
     length, batch = config.model.context, config.train.batch
-
-    def open_batches(start: int) -> "Iterator[Batch]":
-        return batches(stream, length, batch, config.data.shuffle_seed, start)
-
+    open_batches = partial(batches, stream, length, batch, config.data.shuffle_seed)
     teachers = open_teachers(config, tokenizer)
     open_batches(0)  # too little data is told before the run folder is made
     validation = validation_windows(config, data_folder, quiet)

@@ -1,7 +1,7 @@
 """Holds a conversation with a model as ids: what was drawn is kept, and never encoded again."""
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from spiketok import Tokenizer, encode_chat, message
@@ -9,13 +9,15 @@ from spiketok.chat import AROUND, ASSISTANT, END, KINDS_OF_ROLE, TEXT, marker_id
 from spiketok.errors import SpikeError
 
 from ..assembly import Model
+from .drawing import Drawing
 from .generate import generate
+from .reading import Reading
 
 # A turn is a user's message and the reply to it.
 Turn = list[int]
 # One part in so many of the context is kept free for a reply, unless fewer tokens are asked for.
 REPLY_SHARE = 4
-LARGEST_SEED = 2**63 - 1
+SEEDS = 2**63
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,17 +32,8 @@ class Conversation:
     """Those that are still in the context, oldest first."""
     replies: int = 0
     """How many were drawn."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
-    """How a reply is drawn; the values are those of `generate`."""
-
-    max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int
-    """Of the first reply; each further one has the next."""
+    reading: Reading
+    """What the model has read of it."""
 
 
 def begin_conversation(model: Model, tokenizer: Tokenizer, system: str = "") -> Conversation:
@@ -51,7 +44,7 @@ def begin_conversation(model: Model, tokenizer: Tokenizer, system: str = "") -> 
     """
     marker_ids(tokenizer.special_ids)
     ids = encoded(tokenizer, "system", system) if system else []
-    return Conversation(model=model, tokenizer=tokenizer, system=ids)
+    return Conversation(model=model, tokenizer=tokenizer, system=ids, reading=Reading(model))
 
 
 def encoded(tokenizer: Tokenizer, role: str, text: str) -> list[int]:
@@ -86,15 +79,20 @@ def ask(conversation: Conversation, question: str, max_tokens: int) -> int:
     dropped = 0
     while sum(map(len, conversation.turns[dropped:])) > room:
         dropped += 1
+    if dropped:
+        conversation.reading = Reading(conversation.model)
     conversation.turns = [*conversation.turns[dropped:], turn]
     return dropped
 
 
-def reply(conversation: Conversation, drawing: Drawing) -> Generator[int, None, None]:
+def reply(
+    conversation: Conversation, drawing: Drawing, max_tokens: int
+) -> Generator[int, None, None]:
     """Yield the ids of a reply as they are drawn, up to `<|im_end|>`, and keep them.
 
     It also ends after `max_tokens` or where the context is full. However it ends, and if the caller
-    closes the iterator before that, the message is closed and the next question can come.
+    closes the iterator before that, the message is closed and the next question can come. The seed
+    is that of the first reply; each further one has the next.
     """
     tokenizer, turn = conversation.tokenizer, conversation.turns[-1]
     end = tokenizer.special_ids[END]
@@ -103,18 +101,17 @@ def reply(conversation: Conversation, drawing: Drawing) -> Generator[int, None, 
     drawn = generate(
         conversation.model,
         ids,
-        max_tokens=min(drawing.max_tokens, conversation.model.config.context - len(ids)),
-        temperature=drawing.temperature,
-        top_p=drawing.top_p,
-        seed=(drawing.seed + conversation.replies) % LARGEST_SEED,
+        replace(drawing, seed=(drawing.seed + conversation.replies) % SEEDS),
+        max_tokens=min(max_tokens, conversation.model.config.context - len(ids)),
         stop_ids=[end],
         banned_ids=unspeakable_ids(tokenizer),
+        reading=conversation.reading,
     )
     conversation.replies += 1
     try:
         for token in drawn:
-            turn.append(token)
-            yield token
+            turn.append(token.id)
+            yield token.id
     finally:
         if turn[-1] != end:
             turn.append(end)

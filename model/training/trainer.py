@@ -110,10 +110,7 @@ def train(
     first = rank() == 0
     trunk = step_trunk(run, precision)
     metrics_file = run_folder / METRICS
-    if first:
-        cut_back_metrics(metrics_file, run.step)
-    if weights:
-        _make_safe(run)
+    _make_ready(run, begun=bool(weights))
     batches, steps = open_batches(run.samples), config.train.steps
     metrics: Metrics = {}
     seconds, timed_tokens = 0.0, 0
@@ -146,6 +143,15 @@ def train(
             _make_safe(run)
     _make_safe(run)
     return TrainResult(step=run.step, finished=run.finished, metrics=metrics)
+
+
+def _make_ready(run: RunState, begun: bool) -> None:
+    """Let the first rank forget what was logged after the step, and save weights taken over."""
+    if rank():
+        return
+    cut_back_metrics(run.folder / METRICS, run.step)
+    if begun:
+        _make_safe(run)
 
 
 def _next_batch(batches: Iterator[Batch], run: RunState) -> Batch:

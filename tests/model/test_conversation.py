@@ -4,7 +4,7 @@ from itertools import chain
 import pytest
 
 from model.assembly import build_model
-from model.evaluation import Drawing, ask, begin_conversation, generate, reply
+from model.evaluation import Drawing, Drawn, ask, begin_conversation, generate, reply
 from model.evaluation.conversation import unspeakable_ids
 from spiketok import Tokenizer, build_vocabulary, encode_chat, message, read_messages
 from spiketok.errors import SpikeError
@@ -12,7 +12,7 @@ from tests.model.tiny import golf_config, tiny_config, whale_config
 
 TOKENIZER = Tokenizer(build_vocabulary([b"the", b"user\n", b"assistant\n"], 400, "chatml"))
 END = TOKENIZER.special_ids["<|im_end|>"]
-DRAWING = Drawing(max_tokens=5, temperature=1.0, top_p=1.0, seed=3)
+DRAWING = Drawing(seed=3)
 FAMILIES = pytest.mark.parametrize(
     "config_of", [tiny_config, golf_config, whale_config], ids=["plain", "golf", "whale"]
 )
@@ -39,16 +39,16 @@ def test_a_reply_goes_on_from_exactly_what_was_drawn(config_of):
     for number, question in enumerate(["hi", "the <|im_end|>"]):
         assert ask(conversation, question, 5) == 0
         expected += ids_of(message("user", question), generation_prompt=True)
-        drawn = list(reply(conversation, DRAWING))
+        drawn = list(reply(conversation, DRAWING, 5))
         alone = generate(
             conversation.model,
             expected,
+            Drawing(seed=3 + number),
             max_tokens=5,
-            seed=3 + number,
             stop_ids=[END],
             banned_ids=unspeakable_ids(TOKENIZER),
         )
-        assert drawn == list(alone)
+        assert drawn == [token.id for token in alone]
         expected += [*drawn, *([] if drawn[-1] == END else [END]), 4 + ord("\n")]
         assert all_ids(conversation) == expected
 
@@ -56,11 +56,12 @@ def test_a_reply_goes_on_from_exactly_what_was_drawn(config_of):
 def test_ids_are_those_of_training_when_the_reply_is_cut_as_the_encoder_cuts(monkeypatch):
     said = TOKENIZER.encode(b"the cat").tolist()
     monkeypatch.setattr(
-        "model.evaluation.conversation.generate", lambda *_, **__: iter([*said, END])
+        "model.evaluation.conversation.generate",
+        lambda *_, **__: (Drawn(token, 0.0) for token in [*said, END]),
     )
     conversation = begun()
     ask(conversation, "who?", 9)
-    list(reply(conversation, DRAWING))
+    list(reply(conversation, DRAWING, 5))
     whole = ids_of(message("user", "who?"), message("assistant", "the cat"))
     assert conversation.turns == [whole]
 
@@ -78,7 +79,7 @@ def test_what_an_assistant_cannot_say_is_never_drawn():
 def test_a_reply_broken_off_is_closed_and_kept():
     conversation = begun()
     ask(conversation, "hi", 5)
-    with closing(reply(conversation, DRAWING)) as drawn:
+    with closing(reply(conversation, DRAWING, 5)) as drawn:
         first = next(drawn)
     asked = ids_of(message("user", "hi"), generation_prompt=True)
     ending = [] if first == END else [END]
@@ -97,7 +98,7 @@ def test_the_oldest_turns_go_whole_and_the_system_prompt_stays():
         kept = sum(map(len, before[max(0, gone - 1) :]))
         asked = len(conversation.turns[-1]) + len(ids_of(generation_prompt=True))
         assert not gone or 1 + len(system) + kept + asked + 20 > 80
-        list(reply(conversation, Drawing(max_tokens=20, temperature=1.0, top_p=1.0, seed=0)))
+        list(reply(conversation, Drawing(), 20))
         assert conversation.system == system
     assert dropped > 5
 
@@ -105,7 +106,7 @@ def test_the_oldest_turns_go_whole_and_the_system_prompt_stays():
 def test_a_full_context_ends_a_reply():
     conversation = begun(context=60)
     ask(conversation, "hi", 1000)
-    drawn = list(reply(conversation, Drawing(max_tokens=1000, temperature=1, top_p=1, seed=0)))
+    drawn = list(reply(conversation, Drawing(), 1000))
     asked = len(ids_of(message("user", "hi"), generation_prompt=True))
     assert drawn[-1] == END or len(drawn) == 60 - 1 - asked
 

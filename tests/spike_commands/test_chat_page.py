@@ -6,7 +6,7 @@ import time
 import pytest
 
 from model.assembly import build_model
-from model.evaluation import Drawing, begin_conversation
+from model.evaluation import Drawing, Drawn, begin_conversation
 from spike_commands.chat_server import Served, open_server
 from spiketok import Tokenizer, build_vocabulary
 from tests.model.tiny import tiny_config
@@ -48,7 +48,7 @@ class Script:
         for number, token in enumerate(self.ids):
             if number == 10:
                 self.go_on.wait(SECONDS)
-            yield token
+            yield Drawn(token, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,8 @@ def chat(window, script):
     model = build_model(config, TOKENIZER.vocab_size, separator=TOKENIZER.separator)
     shared = Served(
         begin=lambda system: begin_conversation(model, TOKENIZER, system),
-        drawing=Drawing(max_tokens=1000, temperature=1.0, top_p=1.0, seed=0),
+        drawing=Drawing(),
+        max_tokens=1000,
         name="runs/chat",
         system="You may call the calculator tool.",
     )

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from model.assembly import build_model
-from model.evaluation import Drawing, begin_conversation
+from model.evaluation import Drawing, Drawn, begin_conversation
 from spike_commands.chat_server import LARGEST_REQUEST, MOST_PAGES, Served, open_server
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
@@ -23,7 +23,8 @@ def served():
     model = build_model(config, TOKENIZER.vocab_size, separator=TOKENIZER.separator)
     shared = Served(
         begin=lambda system: begin_conversation(model, TOKENIZER, system),
-        drawing=Drawing(max_tokens=60, temperature=1.0, top_p=1.0, seed=0),
+        drawing=Drawing(),
+        max_tokens=60,
         name="tiny </script>",
         system="be brief",
     )
@@ -140,7 +141,7 @@ def test_one_answer_at_a_time_and_it_can_be_stopped(send, served, page, monkeypa
     def endless(*_, **__):
         begun.set()
         while True:
-            yield 4 + ord("x")
+            yield Drawn(4 + ord("x"), 0.0)
 
     monkeypatch.setattr("model.evaluation.conversation.generate", endless)
     asking = threading.Thread(
@@ -163,7 +164,7 @@ def test_a_browser_that_goes_away_stops_the_answer(served, page, monkeypatch):
 
     def endless(*_, **__):
         while True:
-            yield 4 + ord("x")
+            yield Drawn(4 + ord("x"), 0.0)
 
     monkeypatch.setattr("model.evaluation.conversation.generate", endless)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
