@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from spike_commands.chat import chat
 from spike_commands.compress import compress, decompress
 from spike_commands.demo import demo
 from spike_commands.evaluate import evaluate
@@ -38,6 +39,7 @@ for command in (
     train,
     evaluate,
     generate,
+    chat,
     compress,
     decompress,
     export,

@@ -10,6 +10,8 @@ from .spikewhale import SpikeWhale, initialise_spikewhale, spikewhale_flops_per_
 from .transformer import Transformer, build_transformer, count_parameters, flops_per_token
 
 Model: TypeAlias = Transformer | GolfTransformer | SpikeWhale
+# What the names of weights begin with that only training needs.
+PRACTISING = ("ahead", "latent")
 
 
 def build_model(
@@ -43,7 +45,7 @@ def build_model(
 
 def practising_parts(model: Model) -> list[str]:
     """Return the names of the parts that only training needs: heads that look ahead."""
-    return [name for name in ("ahead", "latent") if getattr(model, name, None) is not None]
+    return [name for name in PRACTISING if getattr(model, name, None) is not None]
 
 
 def exported_parameters(model: Model) -> int:

@@ -41,7 +41,8 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     torch: str
     """Version of torch that made the run."""
     fingerprints: dict[str, str]
-    """Of what the run was made from: `tokenizer`, `data`, and of a student `teacher-1` …."""
+    """Of what the run was made from: `tokenizer`, `data`, of a student `teacher-1` …, and `init`
+    where it began with another run's weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """`spike train`: a configuration and a shard folder to a trained model."""
 
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from .console import (
 )
 from .ranks import joined_ranks
 from .signals import stop_on_signals
+from .starting_weights import resumed_lineage, starting_weights
 from .training_size import checked_vocabulary, dry_run_numbers
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ EXIT_SIGNAL = 128
     help="The run folder; else runs/ and the config's name.",
 )
 @click.option("--resume", type=PATH, help="Go on with this run folder.")
+@click.option("--init", type=PATH, help="Begin with the weights of this run.")
 @click.option(
     "--set",
     "overrides",
@@ -58,6 +60,7 @@ def train(
     data_folder: Path | None,
     out: Path | None,
     resume: Path | None,
+    init: Path | None,
     overrides: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
@@ -66,18 +69,22 @@ def train(
     """Train a model on token shards.
 
     SIGTERM or Ctrl-C saves a checkpoint and stops; --resume goes on, bit for bit as if it had
-    never stopped.
+    never stopped. --init begins a new run with the weights of another one, whose tokenizer and
+    shapes must be the same.
 
     \b
     Examples:
       spike train --config base.toml
       spike train --config base --set train.steps=100 --out runs/short
       spike train --resume runs/base
+      spike train --config chat.toml --data chats/ --init runs/base
       spike train --config base.toml --dry-run --json
       spike train --config base --set 'distill.teachers=["runs/large"]' --out runs/student
       torchrun --nproc-per-node 2 --no-python spike train --config base.toml
     """
     let_threads_sleep()
+    if init and resume:
+        raise click.UsageError("--init begins a new run and --resume goes on with one")
     config, folder = chosen_run(config_name, overrides, out, resume)
     if dry_run:
         print_result(dry_run_numbers(config, data_folder), as_json)
@@ -85,7 +92,7 @@ def train(
     data_folder = (data_folder or Path(config.data.path)).absolute()
     with joined_ranks() as rank:
         quiet = quiet or rank > 0
-        result = run_training(config, data_folder, folder, bool(resume), rank, quiet)
+        result = run_training(config, data_folder, folder, bool(resume), init, quiet)
     number = result.pop("signal")
     if rank == 0:
         print_result({"run": str(folder), **result}, as_json)
@@ -122,12 +129,13 @@ def chosen_run(
 
 
 def run_training(
-    config: "Config", data_folder: Path, folder: Path, resuming: bool, rank: int, quiet: bool
+    config: "Config", data_folder: Path, folder: Path, resume: bool, init: Path | None, quiet: bool
 ) -> dict[str, Any]:
     """Open the data, train, and return what the run reached."""
     from datapipe import batches, open_stream
     from model.run_folder import create_run
     from model.teachers import open_teachers, teacher_fingerprints
+    from model.training.ranks import rank
     from model.training.trainer import train as train_model
     from spiketok import Tokenizer
     from spiketok.durable import locked, make_folder
@@ -136,25 +144,24 @@ def run_training(
     tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
     stream = open_stream(data_folder, "train")
     length, batch = config.model.context, config.train.batch
-
-    def open_batches(start: int) -> "Iterator[Batch]":
-        return batches(stream, length, batch, config.data.shuffle_seed, start)
-
+    open_batches = partial(batches, stream, length, batch, config.data.shuffle_seed)
     teachers = open_teachers(config, tokenizer)
     open_batches(0)  # too little data is told before the run folder is made
     validation = validation_windows(config, data_folder, quiet)
-    fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
+    weights, begun = starting_weights(init, config, tokenizer, quiet)
+    fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint, **begun}
     fingerprints |= teacher_fingerprints(teachers)
     make_folder(folder)
     started = time.monotonic()
     with (
-        locked(folder) if rank == 0 else nullcontext(),
+        locked(folder) if rank() == 0 else nullcontext(),
         progress_bar("train", config.train.steps, "steps", quiet) as show,
         stop_on_signals() as signals,
     ):
-        if resuming:
+        if resume:
             check_tokenizer(folder, tokenizer)
-        elif rank == 0:
+            fingerprints = resumed_lineage(folder, fingerprints)
+        elif rank() == 0:
             create_run(folder, with_places(config, data_folder), tokenizer, fingerprints)
         result = train_model(
             config,
@@ -167,7 +174,8 @@ def run_training(
             separator=tokenizer.separator,
             lineage=fingerprints,
             teachers=[teacher.model for teacher in teachers],
-            resume=resuming,
+            weights=weights,
+            resume=resume,
             report=lambda progress: tell(progress, tokenizer.score_name, show, quiet),
             should_stop=lambda: signals.received > 0,
             sample=lambda model: write_sample(config, model, tokenizer),

@@ -21,6 +21,15 @@ def visible(data: bytes) -> str:
     return "".join(map(shape, text))
 
 
+def safe_for_terminals(text: str) -> str:
+    r"""Return text in which lines and tabs stay, and what else has no shape of its own gets one.
+
+    >>> safe_for_terminals("a\tb\n\x1b[31m")
+    'a\tb\n⟨U+1B⟩[31m'
+    """
+    return "".join(letter if letter in SHAPES else shape(letter) for letter in text)
+
+
 def shape(letter: str) -> str:
     """Return what stands for one character, or for one byte that is no UTF-8."""
     if letter in SHAPES:

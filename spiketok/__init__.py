@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .chat_messages import read_messages
     from .healing import Healer
     from .length_max import train_length_max
+    from .reply_stream import ReplyStream
     from .training_progress import TrainingProgress
     from .training_settings import LengthMaxSettings
 
@@ -33,6 +34,7 @@ __all__ = [
     "read_messages",
     "render",
     "encode_chat",
+    "ReplyStream",
     "BeseSettings",
     "train_bese",
     "Healer",
@@ -47,6 +49,7 @@ LATER = {
     "render": "chat",
     "encode_chat": "chat_encoding",
     "read_messages": "chat_messages",
+    "ReplyStream": "reply_stream",
     "BeseVocabulary": "bese",
     "train_bese": "bese_training",
     "BeseSettings": "bese_training",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from spiketok.errors import SpikeError
 
@@ -79,10 +80,12 @@ def start_run(
     teachers: Sequence[Model] = (),
     *,
     resume: bool,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> RunState:
     """Return the run at its newest checkpoint, or at step 0 where there is none.
 
-    Sets the number of threads and the random seed of torch for this process.
+    Sets the number of threads and the random seed of torch for this process. `weights` replace
+    the initial ones of their names.
 
     Raises:
         SpikeError: there is a run and `resume` is false, or it was made from something else.
@@ -106,6 +109,7 @@ def start_run(
     model = build_model(
         config, vocab_size, separator=separator, seed=config.train.seed, device=device
     )
+    model.load_state_dict(weights or {}, strict=False)
     if config.train.recompute:
         recompute_blocks(model)
     teaching = start_teaching(config, model, teachers)

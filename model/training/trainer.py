@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from spiketok.errors import SpikeError
 
@@ -64,6 +65,7 @@ def train(
     separator: int,
     lineage: Mapping[str, str],
     teachers: Sequence[Model] = (),
+    weights: Mapping[str, Tensor] | None = None,
     resume: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -84,9 +86,11 @@ def train(
         score_name: what their score is called in the metrics, behind `validation_`.
         vocab_size: number of ids.
         separator: the id that stands between documents.
-        lineage: fingerprints of tokenizer, data and teachers; a checkpoint made with others is
+        lineage: fingerprints of what the run is made from; a checkpoint made with others is
             refused.
         teachers: those that `distill.teachers` names, in evaluation mode, on the run's device.
+        weights: those that the run takes over from another one. A checkpoint of step 0 holds
+            them, so that resuming needs the other run no more.
         resume: go on from the newest checkpoint, or from the start where there is none.
         report: called after each logged step.
         should_stop: asked before each step; if true on any rank, a checkpoint is made and the
@@ -98,14 +102,15 @@ def train(
             configuration, tokenizer, data or teachers; the batches end or do not fit; loss or
             gradient is not finite (the last checkpoint stays the newest).
     """
-    run = start_run(config, run_folder, vocab_size, separator, lineage, teachers, resume=resume)
+    run = start_run(
+        config, run_folder, vocab_size, separator, lineage, teachers, resume=resume, weights=weights
+    )
     precision = autocast(config.train, run.device)
     largest(run.step, run.device)  # all ranks have read the folder before one writes to it
     first = rank() == 0
     trunk = step_trunk(run, precision)
     metrics_file = run_folder / METRICS
-    if first:
-        cut_back_metrics(metrics_file, run.step)
+    _make_ready(run, begun=bool(weights))
     batches, steps = open_batches(run.samples), config.train.steps
     metrics: Metrics = {}
     seconds, timed_tokens = 0.0, 0
@@ -138,6 +143,15 @@ def train(
             _make_safe(run)
     _make_safe(run)
     return TrainResult(step=run.step, finished=run.finished, metrics=metrics)
+
+
+def _make_ready(run: RunState, begun: bool) -> None:
+    """Let the first rank forget what was logged after the step, and save weights taken over."""
+    if rank():
+        return
+    cut_back_metrics(run.folder / METRICS, run.step)
+    if begun:
+        _make_safe(run)
 
 
 def _next_batch(batches: Iterator[Batch], run: RunState) -> Batch:

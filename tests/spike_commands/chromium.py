@@ -53,8 +53,11 @@ class Browser:
             self.requests.append(event["params"]["request"]["url"])
 
     def open(self, path):
+        self.visit(path.absolute().as_uri())
+
+    def visit(self, url):
         self.complaints, self.requests = [], []
-        self.send("Page.navigate", url=path.absolute().as_uri())
+        self.send("Page.navigate", url=url)
         while self.evaluate("document.readyState") != "complete":
             pass
 

@@ -1,0 +1,142 @@
+"""Holds a chat in a terminal, or answers the lines of standard input."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .answering import REMARKS, answer, stretches, why_ended
+from .signals import stop_on_signals
+from .visible import safe_for_terminals
+
+if TYPE_CHECKING:
+    from model.evaluation import Conversation, Drawing
+    from spiketok import Part
+
+# Begins a conversation with a system prompt, which may be empty.
+Begin = Callable[[str], "Conversation"]
+HELP = """\
+/reset        forget what was said
+/system TEXT  begin anew with this system prompt, or without one
+/quit         leave, as Ctrl-D does; Ctrl-C stops a reply"""
+STYLES: dict[str, dict[str, Any]] = {
+    "think": {"dim": True},
+    "tool_call": {"fg": "cyan"},
+    "solution": {"bold": True},
+}
+NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
+
+
+def chat_in_terminal(begin: Begin, system: str, drawing: "Drawing", max_tokens: int) -> None:
+    """Ask for questions and show the answers as they are written, until the user leaves."""
+    from model.evaluation import ask
+    from spiketok.errors import SpikeError
+
+    conversation = begin(system)
+    tell("/help says what else there is; Ctrl-D leaves")
+    for line in typed_lines():
+        command, _, rest = line.partition(" ")
+        if command == "/quit":
+            return
+        if command == "/help":
+            click.echo(HELP)
+        elif command in ("/reset", "/system"):
+            system = rest.strip() if command == "/system" else system
+            conversation = begin(system)
+            tell(f"a new conversation, {'with a' if system else 'without'} system prompt")
+        else:
+            try:
+                dropped = ask(conversation, line, max_tokens)
+            except SpikeError as error:
+                tell(str(error))
+                continue
+            if dropped:
+                tell(f"the context is full: forgot the oldest {dropped} of your questions")
+            show_reply(conversation, drawing, max_tokens)
+
+
+def typed_lines() -> Iterator[str]:
+    """Yield what a user types, lines with something in them; Ctrl-D or Ctrl-C end it."""
+    with suppress(ImportError):
+        import readline  # noqa: F401 (gives `input` editing and a history)
+    while True:
+        try:
+            line = input("> ")
+        except (EOFError, KeyboardInterrupt):
+            click.echo()
+            return
+        if line.strip():
+            yield line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def show_reply(conversation: "Conversation", drawing: "Drawing", max_tokens: int) -> None:
+    """Print the reply to the last question while it is written; Ctrl-C stops it."""
+    import signal
+
+    ids: list[int] = []
+    with stop_on_signals() as signals:
+        show(stretches(conversation, drawing, max_tokens, ids, lambda: signals.received > 0))
+    ended = why_ended(conversation, max_tokens, ids, stopped=signals.received > 0)
+    if ended in REMARKS:
+        tell(REMARKS[ended])
+    if signals.received == signal.SIGTERM:
+        raise click.Abort
+
+
+def show(parts: Iterable["Part"]) -> None:
+    """Print stretches of a reply, each part on lines of its own and in its own style."""
+    before, begins, line_begins = None, True, True
+    for kind, stretch in parts:
+        style = STYLES.get(kind, {})
+        if kind != before or not stretch:
+            if not line_begins:
+                click.echo()
+            click.secho(NAMES.get(kind, ""), nl=False, **style)
+            before, begins, line_begins = kind, True, kind not in NAMES
+        # Models write line breaks around their blocks, which have lines of their own already.
+        shown = stretch.lstrip("\n") if begins else stretch
+        if shown:
+            click.secho(safe_for_terminals(shown), nl=False, **style)
+            begins, line_begins = False, shown.endswith("\n")
+    if not line_begins:
+        click.echo()
+
+
+def answer_lines(
+    begin: Begin, system: str, drawing: "Drawing", max_tokens: int, as_json: bool
+) -> None:
+    """Answer each line of standard input in one conversation; commands work as in a terminal."""
+    conversation = begin(system)
+    for line in sys.stdin.buffer:
+        question = line.decode("utf-8", "replace").rstrip("\r\n")
+        command, _, rest = question.partition(" ")
+        if command == "/quit":
+            return
+        if command in ("/reset", "/system"):
+            system = rest.strip() if command == "/system" else system
+            conversation = begin(system)
+        elif question.strip():
+            found = answer(conversation, drawing, max_tokens, question)
+            shown = json.dumps(found, ensure_ascii=False) if as_json else plain(found["parts"])
+            click.echo(shown)
+
+
+def plain(parts: Iterable[dict[str, str]]) -> str:
+    """Write the parts of an answer as text, with the names of their markers.
+
+    >>> plain([{"type": "think", "text": "1+1"}, {"type": "text", "text": "2"}])
+    '<think>1+1</think>2'
+    """
+    from spiketok.chat import AROUND
+
+    around = {kind: AROUND.get(kind, ("", "")) for kind in ("text", *AROUND)}
+    written = (around[part["type"]] + (part["text"],) for part in parts)
+    return safe_for_terminals("".join(first + text + last for first, last, text in written))
+
+
+def tell(remark: str) -> None:
+    """Say something that is not part of the conversation."""
+    click.secho(f"({safe_for_terminals(remark)})", dim=True, err=True)

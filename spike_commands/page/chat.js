@@ -1,0 +1,138 @@
+// Sends questions and shows answers while they are written; all that is said is shown as text.
+
+const data = JSON.parse(byId("data").textContent);
+const themes = ["auto", "light", "dark"];
+let answering = false;
+
+function byId(id) {
+  return document.getElementById(id);
+}
+
+function element(tag, className, content = "") {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = content;
+  return made;
+}
+
+function add(made) {
+  const talk = byId("talk");
+  // Who has scrolled up to read stays there.
+  const follows = talk.scrollTop + talk.clientHeight > talk.scrollHeight - 40;
+  talk.append(made);
+  if (follows) talk.scrollTop = talk.scrollHeight;
+  return made;
+}
+
+function remark(content, trouble = false) {
+  add(element("div", trouble ? "remark trouble" : "remark", content));
+}
+
+function post(path, content) {
+  return fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ page: data.page, ...content }),
+  });
+}
+
+function beginPart(bubble, kind) {
+  if (kind !== "think") {
+    const part = element("span", kind);
+    bubble.append(part);
+    return part;
+  }
+  const block = element("details", "think");
+  const part = element("div", "");
+  block.open = true;
+  block.append(element("summary", "", "thinking"), part);
+  bubble.append(block);
+  return part;
+}
+
+function fold(bubble) {
+  for (const block of bubble.querySelectorAll(".think")) block.open = false;
+}
+
+async function show(response, bubble) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  let kind = null;
+  let part = null;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return fold(bubble);
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      const told = JSON.parse(line);
+      if (told.remark) remark(told.remark);
+      if (told.kind === undefined) continue;
+      if (told.kind !== kind || !told.text) {
+        if (kind === "think") fold(bubble);
+        kind = told.kind;
+        part = beginPart(bubble, kind);
+      }
+      // Models write line breaks around their blocks, which have lines of their own already.
+      const shown = part.textContent ? told.text : told.text.replace(/^\n+/, "");
+      const talk = byId("talk");
+      const follows = talk.scrollTop + talk.clientHeight > talk.scrollHeight - 40;
+      part.append(shown);
+      if (follows) talk.scrollTop = talk.scrollHeight;
+    }
+  }
+}
+
+function setAnswering(now) {
+  answering = now;
+  byId("send").hidden = now;
+  byId("stop").hidden = !now;
+  byId("reset").disabled = now;
+}
+
+async function ask(event) {
+  event.preventDefault();
+  const question = byId("question").value;
+  if (answering || !question.trim()) return;
+  setAnswering(true);
+  byId("question").value = "";
+  add(element("div", "said user", question));
+  try {
+    const response = await post("ask", { question });
+    if (response.ok) {
+      await show(response, add(element("div", "said assistant")));
+    } else {
+      remark(await response.text(), true);
+    }
+  } catch {
+    remark("spike has gone; start it again and open its new address", true);
+  }
+  setAnswering(false);
+  byId("question").focus();
+}
+
+async function reset() {
+  try {
+    const response = await post("reset", { system: byId("system").value });
+    if (!response.ok) return remark(await response.text(), true);
+    byId("talk").replaceChildren();
+  } catch {
+    remark("spike has gone; start it again and open its new address", true);
+  }
+}
+
+byId("name").textContent = document.title = data.name;
+byId("system").value = data.system;
+byId("asking").addEventListener("submit", ask);
+byId("reset").addEventListener("click", reset);
+byId("stop").addEventListener("click", () => post("stop", {}));
+byId("question").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) ask(event);
+});
+byId("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const next = themes[(themes.indexOf(root.dataset.theme ?? "auto") + 1) % 3];
+  if (next === "auto") delete root.dataset.theme;
+  else root.dataset.theme = next;
+  byId("theme").textContent = `theme: ${next}`;
+});

@@ -1,0 +1,71 @@
+"""Opens the run that `spike train --init` begins with, and says what does not come from it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .console import remark
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from model import Config
+    from spiketok import Tokenizer
+
+# The checkpoint that a run began with, as its `state.json` tells it.
+INIT = "init"
+
+
+def starting_weights(
+    start: Path | None, config: "Config", tokenizer: "Tokenizer", quiet: bool
+) -> tuple[dict[str, "Tensor"], dict[str, str]]:
+    """Return the exported weights of a run, and their fingerprint under its name; or nothing twice.
+
+    Raises:
+        SpikeError: the run has another tokenizer than the data, or weights of other shapes.
+    """
+    from model.run_folder import load_run
+    from model.training.starting_weights import choose_starting_weights
+    from spiketok.errors import SpikeError
+
+    if start is None:
+        return {}, {}
+    run = load_run(start)
+    if run.tokenizer.fingerprint != tokenizer.fingerprint:
+        raise SpikeError(
+            f"{start}: its tokenizer is not the data's; "
+            f"make shards with --tokenizer {start / 'tokenizer.json'}"
+        )
+    chosen = choose_starting_weights(
+        config, tokenizer.vocab_size, run.model.state_dict(), str(start)
+    )
+    if chosen.fresh:
+        remark(f"drawn afresh, for {start} lacks them: {named(chosen.fresh)}", quiet)
+    if chosen.unused:
+        remark(f"left in {start}, for the config lacks them: {named(chosen.unused)}", quiet)
+    return chosen.weights, {INIT: run.digest}
+
+
+def named(names: Sequence[str]) -> str:
+    """Return names, not too many, as a list for people.
+
+    >>> named(["a", "b", "c", "d", "e", "f"])
+    'a, b, c, d, …'
+    """
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+
+
+def resumed_lineage(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, str]:
+    """Return fingerprints with that of the weights a run began with, if it did with another's.
+
+    Raises:
+        SpikeError: the run was stopped before it had made these weights its own.
+    """
+    from model.run_folder import read_lineage
+    from model.training import newest_checkpoint
+    from spiketok.errors import SpikeError
+
+    known = read_lineage(folder).fingerprints
+    if INIT in known and newest_checkpoint(folder) is None:
+        raise SpikeError(f"{folder}: no checkpoint yet; start it again with --init and --out")
+    return {**fingerprints, **{name: known[name] for name in known if name == INIT}}
