@@ -63,7 +63,7 @@ CODES, SCALES = np.zeros((2, 3), np.int8), np.ones(2, np.float16)
         (CODES, SCALES * np.float16(np.inf), 5, "infinite"),
         (CODES, SCALES * np.float16(np.nan), 5, "not a number"),
         (CODES + np.int8(16), SCALES, 5, "outside -15 … 15"),
-        (CODES - np.int8(128), SCALES, 8, "outside -127 … 127"),
+        (CODES + np.int8(-128), SCALES, 8, "outside -127 … 127"),
     ],
 )
 def test_refuses_what_is_not_one(codes, scales, bits, word):
