@@ -41,14 +41,17 @@ def build_model(
     return model.to(device).eval()
 
 
+def practising_modules(model: Model) -> dict[str, torch.nn.Module]:
+    """Return, by name, what only training needs."""
+    of_family = {GolfTransformer: ["ahead"], SpikeWhale: ["ahead", "latent"]}
+    modules = dict(model.named_children())
+    return {name: modules[name] for name in of_family.get(type(model), []) if name in modules}
+
+
 def exported_parameters(model: Model) -> int:
     """Return the number of weights without those that only training needs."""
-    practising: list[torch.nn.Module | None] = []
-    if isinstance(model, GolfTransformer):
-        practising = [model.ahead]
-    elif isinstance(model, SpikeWhale):
-        practising = [model.ahead, model.latent]
-    return count_parameters(model) - sum(count_parameters(part) for part in practising if part)
+    practising = sum(map(count_parameters, practising_modules(model).values()))
+    return count_parameters(model) - practising
 
 
 def training_flops(model: Model) -> int:

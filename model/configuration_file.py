@@ -18,6 +18,7 @@ import tomli_w
 
 from spiketok.errors import SpikeError
 
+from .compress_config import compress_problems
 from .config import Config, GolfConfig, keys_of
 from .spikewhale_config import SpikeWhaleConfig
 
@@ -181,6 +182,8 @@ def _checked(sections: Sections, origin: str) -> Config:
         problems |= _golf_problems(config, config.golf)
     if config.spikewhale:
         problems |= _spikewhale_problems(config, config.spikewhale)
+    if config.compress:
+        problems |= compress_problems(config.compress)
     for place, problem in problems.items():
         if problem:
             raise SpikeError(f"{origin}: {place}: {problem}")
