@@ -120,9 +120,9 @@ def put_quantized(model: Model, weights: Mapping[str, QuantizedMatrix | Tensor])
         if ours != theirs:
             raise SpikeError(f"{name}: shape {theirs}, and the model wants {ours}")
     for name, value in weights.items():
-        if isinstance(value, QuantizedMatrix):
-            value = torch.from_numpy(value.dequantize())
-        wanted[name].copy_(value)
+        wanted[name].copy_(
+            torch.from_numpy(value.dequantize()) if isinstance(value, QuantizedMatrix) else value
+        )
 
 
 def needed_tensors(model: Model) -> dict[str, Tensor]:
