@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import click
 
+from spike_commands.compress import compress, decompress
 from spike_commands.demo import demo
-from spike_commands.evaluate import evaluate, generate
+from spike_commands.evaluate import evaluate
 from spike_commands.export import export
+from spike_commands.generate import generate
 from spike_commands.shard import data, shard
 from spike_commands.tokenizer import tokenizer
 from spike_commands.train import train
@@ -28,7 +30,18 @@ def spike() -> None:
     """
 
 
-for command in (tokenizer, shard, data, train, evaluate, generate, export, demo):
+for command in (
+    tokenizer,
+    shard,
+    data,
+    train,
+    evaluate,
+    generate,
+    compress,
+    decompress,
+    export,
+    demo,
+):
     spike.add_command(command)
 
 
