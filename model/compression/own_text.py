@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 
 from ..assembly import Model
-from ..spikewhale import SpikeWhale
 
 
 @torch.no_grad()
@@ -21,8 +20,6 @@ def own_text(
     seed: int = 0,
 ) -> NDArray[np.int64]:
     """Return ids that the model draws from its predictions, all sequences at once.
-
-    Each step reads the sequences so far again, unless the model has a cache.
 
     Args:
         model: in evaluation mode.
@@ -39,12 +36,9 @@ def own_text(
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
     device = model.embedding.weight.device
     ids = torch.full((sequences, 1), separator, device=device)
-    cache = model.empty_cache(sequences) if isinstance(model, SpikeWhale) else None
+    cache = model.empty_cache(sequences)
     while ids.shape[1] < length:
-        if isinstance(model, SpikeWhale):
-            rows = model.trunk(ids[:, -1:], cache=cache)
-        else:
-            rows = model.trunk(ids)
+        rows = model.trunk(ids[:, -1:], cache=cache)
         logits = model.logits(rows[:, -1]).float().cpu().index_fill(1, banned, -torch.inf)
         drawn = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
         ids = torch.cat([ids, drawn.to(device)], dim=1)
