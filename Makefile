@@ -10,7 +10,7 @@ BIN := .venv/bin
 # torch must be asked for by its pinned version alone: any looser spelling may fetch the CUDA build.
 TORCH := $(shell grep '^torch==' constraints.txt)
 BUILD_TOOLS := cmake nanobind ninja scikit-build-core
-NATIVE := $(wildcard spiketok/native/*)
+NATIVE := $(wildcard spiketok/native/* model/native/*/*)
 
 .PHONY: test test-all demo bench check format clean
 
@@ -52,7 +52,7 @@ format: .venv/installed
 	@touch $@
 
 .venv/installed-extras: .venv/installed
-	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[hf,peers]'
+	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[hf,hf-uses,peers]'
 	@touch $@
 
 clean:

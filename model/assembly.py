@@ -41,17 +41,15 @@ def build_model(
     return model.to(device).eval()
 
 
-def practising_modules(model: Model) -> dict[str, torch.nn.Module]:
-    """Return, by name, what only training needs."""
-    of_family = {GolfTransformer: ["ahead"], SpikeWhale: ["ahead", "latent"]}
-    modules = dict(model.named_children())
-    return {name: modules[name] for name in of_family.get(type(model), []) if name in modules}
+def practising_parts(model: Model) -> list[str]:
+    """Return the names of the parts that only training needs: heads that look ahead."""
+    return [name for name in ("ahead", "latent") if getattr(model, name, None) is not None]
 
 
 def exported_parameters(model: Model) -> int:
     """Return the number of weights without those that only training needs."""
-    practising = sum(map(count_parameters, practising_modules(model).values()))
-    return count_parameters(model) - practising
+    practising = [model.get_submodule(name) for name in practising_parts(model)]
+    return count_parameters(model) - sum(map(count_parameters, practising))
 
 
 def training_flops(model: Model) -> int:

@@ -7,7 +7,7 @@ key, and that is what a run folder keeps.
 import difflib
 import hashlib
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -46,6 +46,24 @@ def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
     for override in overrides:
         _merge(sections, _parse_override(override), f"override {override}")
         _check_types(sections, f"override {override}")
+    return _checked(sections, origin)
+
+
+def config_of_sections(changes: Mapping[str, Any], origin: str) -> Config:
+    """Return the preset `base` with these sections and keys laid over it.
+
+    Args:
+        changes: section → key → value.
+        origin: where they are from, for messages.
+
+    Raises:
+        SpikeError: a key or value is not legal.
+
+    >>> config_of_sections({"model": {"layers": 2}}, "here").model.layers
+    2
+    """
+    sections = _parse("preset base", _preset_text("base"))
+    _merge(sections, changes, origin)
     return _checked(sections, origin)
 
 
@@ -139,7 +157,7 @@ def _parse_override(override: str) -> Sections:
     return {section: {key: value}}
 
 
-def _merge(sections: Sections, changes: Sections, origin: str) -> None:
+def _merge(sections: Sections, changes: Mapping[str, Any], origin: str) -> None:
     """Lay `changes` over `sections`, refusing sections and keys that do not exist."""
     for section, keys in changes.items():
         _check_known(section, Config.__struct_fields__, origin, section)

@@ -98,3 +98,15 @@ def seen_so_far(
     if real is not None:
         real = functional.pad(real, (before.shape[1], 0), value=True)
     return torch.cat([before, ids], dim=1), real
+
+
+def window_start(length: int, context: int) -> int:
+    """Return with which of `length` tokens the window begins that predicts the next.
+
+    Once the context is full, the window moves on by half of it, whenever it is full again.
+
+    >>> [window_start(length, 4) for length in (4, 5, 6, 7, 8)]
+    [0, 3, 3, 3, 6]
+    """
+    stride = context + 1 - max(1, context // 2)
+    return -(-max(0, length - context) // stride) * stride

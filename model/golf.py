@@ -83,6 +83,12 @@ class GolfTransformer(nn.Module):
             else None
         )
         self.orders = [layer_order(layers, golf.loop_layers, n) for n in (1, golf.loops)]
+        for name, table in self.rotary().items():
+            self.register_buffer(name, table, persistent=False)
+
+    def rotary(self) -> dict[str, Tensor]:
+        """Return the tables of all positions, by the names of the buffers that hold them."""
+        config, golf = self.config, self.golf
         rotary_width = golf.rotary_width or config.head_width
         cosines, sines = rotary_tables(
             positions=golf.memory_tokens + config.context,
@@ -94,8 +100,7 @@ class GolfTransformer(nn.Module):
                 rotary_width=rotary_width,
             ),
         )
-        self.register_buffer("cosines", cosines, persistent=False)
-        self.register_buffer("sines", sines, persistent=False)
+        return {"cosines": cosines, "sines": sines}
 
     def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.

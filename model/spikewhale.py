@@ -85,13 +85,17 @@ class SpikeWhale(nn.Module):
             if whale.jepa_horizon
             else None
         )
+        for name, table in self.rotary().items():
+            self.register_buffer(name, table, persistent=False)
+
+    def rotary(self) -> dict[str, Tensor]:
+        """Return the tables of all positions, by the names of the buffers that hold them."""
         cosines, sines = rotary_tables(
-            positions=config.context,
-            head_width=whale.rotary_width or config.head_width,
-            base=config.rope_base,
+            positions=self.config.context,
+            head_width=self.whale.rotary_width or self.config.head_width,
+            base=self.config.rope_base,
         )
-        self.register_buffer("cosines", cosines, persistent=False)
-        self.register_buffer("sines", sines, persistent=False)
+        return {"cosines": cosines, "sines": sines}
 
     def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.

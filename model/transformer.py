@@ -60,11 +60,16 @@ class Transformer(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=NORM_EPS)
         tied = config.tied_embeddings
         self.head = None if tied else nn.Linear(config.width, vocab_size, bias=False)
+        for name, table in self.rotary().items():
+            self.register_buffer(name, table, persistent=False)
+
+    def rotary(self) -> dict[str, Tensor]:
+        """Return the tables of all positions, by the names of the buffers that hold them."""
+        config = self.config
         cosines, sines = rotary_tables(
             positions=config.context, head_width=config.head_width, base=config.rope_base
         )
-        self.register_buffer("cosines", cosines, persistent=False)
-        self.register_buffer("sines", sines, persistent=False)
+        return {"cosines": cosines, "sines": sines}
 
     def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.

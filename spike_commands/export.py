@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from .console import PATH, common_options, json_option, print_result
+from .console import (
+    PATH,
+    common_options,
+    json_option,
+    let_threads_sleep,
+    print_result,
+    remark,
+)
 
 
 @click.group()
@@ -73,6 +80,43 @@ def tokenizer(
             "vocabulary": str(folder / VOCABULARY_FILE),
             "vocab_size": len(vocabulary),
             "fingerprint": vocabulary.fingerprint(),
+        },
+        as_json,
+    )
+
+
+@export.command()
+@click.argument("run", type=PATH)
+@click.option("--to", "folder", type=PATH, required=True, help="The folder to make.")
+@json_option
+@common_options
+def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
+    """Write the model of RUN as a folder for AutoModelForCausalLM of transformers.
+
+    A plain transformer becomes a stock Qwen3 model, which needs no code. Other families, and what
+    Qwen3 cannot express, come with a generated file of code and are loaded with
+    trust_remote_code=True; it does not need spike. `spike import` makes a run folder of it again.
+
+    \b
+    Examples:
+      spike export model runs/base --to my-model/
+      spike export model runs/escarda-tiny --to my-whale/ --json
+    """
+    let_threads_sleep()
+    from model.huggingface import export_model
+
+    done = export_model(run, folder)
+    if done.beyond_stock:
+        remark(f"not a stock Qwen3 model, because of {', '.join(done.beyond_stock)}", quiet)
+    if done.left_out:
+        remark(f"left out, for only training needs them: {', '.join(done.left_out)}", quiet)
+    print_result(
+        {
+            "folder": str(folder),
+            "files": done.files,
+            "class": done.model_class,
+            "beyond_stock": done.beyond_stock,
+            "left_out": done.left_out,
         },
         as_json,
     )

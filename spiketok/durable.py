@@ -90,8 +90,11 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
-        for file in sorted(partial.iterdir()):
-            with file.open("rb+") as handle:
+        for path_inside in sorted(partial.rglob("*")):
+            if path_inside.is_dir():
+                disk.sync_folder(path_inside)
+                continue
+            with path_inside.open("rb+") as handle:
                 disk.sync(handle)
         disk.sync_folder(partial)
         disk.rename(partial, path)

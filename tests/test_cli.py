@@ -152,6 +152,23 @@ def test_other_families_train_score_and_write(preset, line, tiny, tmp_path):
     assert len(json.loads(output)["ids"]) > 0
 
 
+def test_a_model_goes_out_and_comes_back_the_same(line):
+    for schema, arguments in (
+        ("export-model", ["export", "model", "runs/base", "--to", "exported-model"]),
+        ("import", ["import", "exported-model", "--to", "runs/imported"]),
+    ):
+        status, output, errors = line(*arguments, "--json")
+        assert (status, errors) == (0, "")
+        jsonschema.validate(json.loads(output), SCHEMAS[schema])
+    text = ["--text", "held.txt", "--json"]
+    scores = [json.loads(line("eval", f"runs/{run}", *text)[1]) for run in ("base", "imported")]
+    assert [score.pop("run") for score in scores] == ["runs/base", "runs/imported"]
+    assert scores[0] == scores[1]
+    status, _, errors = line("import", "data", "--to", "runs/none")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "config.json: missing" in errors
+
+
 def test_generate_depends_on_the_seed_alone(line):
     outputs = [
         line("generate", "runs/base", "the", "--tokens", "30", "--seed", seed)[1]

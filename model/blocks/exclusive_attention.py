@@ -8,7 +8,7 @@ layers by PR #1666 and in all 11 by PR #851.
 import torch
 from torch import Tensor
 
-EPS = 1e-12
+SIZE_EPS = 1e-12
 
 
 def exclude_own_value(gathered: Tensor, value: Tensor) -> Tensor:
@@ -20,6 +20,6 @@ def exclude_own_value(gathered: Tensor, value: Tensor) -> Tensor:
     heads = gathered.reshape(batch, groups, -1, time, head_width)
     own = value.unsqueeze(2)
     # Dividing the product by v · v instead of v by |v| touches one number per row, not K.
-    size = own.square().sum(dim=-1, keepdim=True).clamp(min=EPS)
+    size = own.square().sum(dim=-1, keepdim=True).clamp(min=SIZE_EPS)
     share = (heads * own).sum(dim=-1, keepdim=True) / size
     return torch.addcmul(heads, share, own, value=-1.0).view(gathered.shape)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-EPS = 1e-6
+SINKHORN_EPS = 1e-6
 READ_START, MIX_START = 2.0, 4.0  # logits: a share of 0.88 of two streams, and of 0.98
 
 
@@ -58,10 +58,10 @@ class HyperConnections(nn.Module):
 
 def sinkhorn(logits: Tensor, rounds: int) -> Tensor:
     """Return matrices [..., N, N] whose rows and columns add up to nearly 1 (Sinkhorn 1964)."""
-    matrix = logits.softmax(dim=-1) + EPS
+    matrix = logits.softmax(dim=-1) + SINKHORN_EPS
     for _ in range(rounds):
-        matrix = matrix / (matrix.sum(dim=-2, keepdim=True) + EPS)
-        matrix = matrix / (matrix.sum(dim=-1, keepdim=True) + EPS)
+        matrix = matrix / (matrix.sum(dim=-2, keepdim=True) + SINKHORN_EPS)
+        matrix = matrix / (matrix.sum(dim=-1, keepdim=True) + SINKHORN_EPS)
     return matrix
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..assembly import Model, practising_modules
+from ..assembly import Model, practising_parts
 from ..compress_config import Clip, CompressConfig, Part, parse_clip, parse_quantize
 
 FLOAT_BITS = 16
@@ -32,7 +32,7 @@ class Precision:
 
 def named_matrices(model: Model) -> dict[str, nn.Parameter]:
     """Return the matrices by the names of their parameters; a shared table has one."""
-    practising = tuple(f"{name}." for name in practising_modules(model))
+    practising = tuple(f"{name}." for name in practising_parts(model))
     found: dict[str, nn.Parameter] = {}
     for owner, module in model.named_modules():
         is_one = isinstance(module, nn.Linear | nn.Embedding)

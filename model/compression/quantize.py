@@ -7,7 +7,7 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError
 
-from ..assembly import Model, practising_modules
+from ..assembly import Model, practising_parts
 from .gptq import Columns, arrange_columns, gptq_codes, weighted_errors
 from .grid import LARGEST_SCALE, rounded_codes, row_scales, searched_scales
 from .low_rank import low_rank_correction
@@ -139,6 +139,6 @@ def put_quantized(model: Model, weights: Mapping[str, QuantizedMatrix | Tensor])
 
 def needed_tensors(model: Model) -> dict[str, Tensor]:
     """Return the tensors of the model's `state_dict` that are needed after training."""
-    practising = tuple(f"{name}." for name in practising_modules(model))
+    practising = tuple(f"{name}." for name in practising_parts(model))
     state = model.state_dict()
     return {name: tensor for name, tensor in state.items() if not name.startswith(practising)}

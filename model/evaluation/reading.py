@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..assembly import Model
-from ..decoding_cache import DecodingCache
+from ..decoding_cache import DecodingCache, window_start
 
 
 class Reading:
@@ -25,9 +25,9 @@ class Reading:
         """Return the logits [V] of what follows `ids`, which begin with all ids given before."""
         context = self._model.config.context
         with torch.inference_mode():
-            if self._cache is None or len(ids) - self._start > context:
-                self._start = max(0, len(ids) - max(1, context // 2)) if len(ids) > context else 0
-                self._cache = self._model.empty_cache(batch=1)
+            start = window_start(len(ids), context)
+            if self._cache is None or start != self._start:
+                self._start, self._cache = start, self._model.empty_cache(batch=1)
             cache, device = self._cache, self._model.embedding.weight.device
             before = None
             if self._start and not cache.length and self._model.look_back:

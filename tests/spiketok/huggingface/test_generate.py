@@ -8,11 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spiketok import build_vocabulary, reference
-from spiketok.errors import SpikeError
 from spiketok.huggingface import generate as generate_module_text
 from spiketok.huggingface.generate import MODULES, PACKAGE, generate
 
-generate_module = sys.modules["spiketok.huggingface.generate"]
 ALLOWED = {"transformers"}
 
 
@@ -55,23 +53,6 @@ def test_it_needs_nothing_but_python_and_transformers():
     assert inner
     assert all(id(node) in caught for node in inner)
     assert not [node for node in ast.walk(tree) if getattr(node, "level", 0)]
-
-
-@pytest.mark.parametrize(
-    ("sources", "message"),
-    [
-        ({"a": "x = 1", "b": "def x(): pass"}, r"b\.py: x is also"),
-        ({"a": "x = 1", "b": "from .a import x as y"}, r"b\.py: x is not"),
-        ({"a": "x = 1", "b": "from .c import z"}, r"b\.py: z is not"),
-    ],
-)
-def test_what_cannot_be_joined_is_refused(tmp_path, monkeypatch, sources, message):
-    for name, source in sources.items():
-        (tmp_path / f"{name}.py").write_text(source)
-    monkeypatch.setattr(generate_module, "PACKAGE", tmp_path)
-    monkeypatch.setattr(generate_module, "MODULES", tuple(sources))
-    with pytest.raises(SpikeError, match=message):
-        generate()
 
 
 NAMES = ["<eos>", "<|im_start|>", "<|im_end|>", "<think>", "user\n", "the", " ", "\n", "<", "ää"]

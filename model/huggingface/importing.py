@@ -1,0 +1,197 @@
+"""Brings an exported folder back as a run; code in the folder is never looked at.
+
+Files are those of others until they are checked: the configuration before a model is built, names,
+shapes and types of the weights before one is read.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from spiketok import Tokenizer
+from spiketok.durable import durable_folder
+from spiketok.errors import SpikeError
+from spiketok.huggingface import VOCABULARY_FILE
+
+from ..assembly import build_model
+from ..config import Config
+from ..configuration_file import config_fingerprint, config_of_sections, load_config
+from ..run_folder import create_run
+from ..training.checkpoint import save_checkpoint
+from .records import CONFIG, WEIGHTS, Record, read_record
+from .spike_fields import FAMILIES, MODEL_TYPE, PREFIX, spike_fields
+from .stock_qwen3 import MODEL_TYPE as STOCK_TYPE
+from .stock_qwen3 import model_section, stock_names
+
+FIELDS = "config.json"
+# Types of weights that become float32 without a change of value.
+EXACT = ("F32", "BF16", "F16")
+
+
+def import_model(folder: Path, run_folder: Path) -> Config:
+    """Make a run folder of an exported one, whole or not at all; weights are equal to the bit.
+
+    Without `spike_run.json`, as after `save_pretrained`, the run is at step 0 and its data unknown.
+
+    Returns:
+        The configuration of the run.
+
+    Raises:
+        SpikeError: a file is missing, damaged, or says what spike's models cannot be.
+    """
+    fields = read_fields(folder / FIELDS)
+    record = read_record(folder)
+    tokenizer = read_tokenizer(folder, fields)
+    config = read_config(folder, fields, tokenizer)
+    lineage = {"tokenizer": tokenizer.fingerprint}
+    if record is not None:
+        lineage = {key: value for key, value in record.fingerprints.items() if key != "config"}
+        if lineage.get("tokenizer") != tokenizer.fingerprint:
+            raise SpikeError(f"{folder / VOCABULARY_FILE}: not the tokenizer of the run")
+    stock = fields["model_type"] == STOCK_TYPE
+    weights = read_weights(folder / WEIGHTS, config, tokenizer, stock=stock)
+    try:
+        with durable_folder(run_folder) as unfinished:
+            create_run(unfinished, config, tokenizer, lineage)
+            _save(unfinished, config, tokenizer, weights, lineage, record)
+    except FileExistsError:
+        raise SpikeError(f"{run_folder}: is there already; remove it or choose another") from None
+    return config
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """Read config.json.
+
+    Raises:
+        SpikeError: it is missing, no object of JSON, or of a model that spike does not know.
+    """
+    try:
+        fields: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        raise SpikeError(
+            f"{path}: missing; name a folder that `spike export model` wrote"
+        ) from None
+    except (OSError, msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise SpikeError(f"{path}: cannot be read ({error})") from None
+    if fields.get("model_type") not in (MODEL_TYPE, STOCK_TYPE):
+        raise SpikeError(
+            f"{path}: model_type: {fields.get('model_type')!r:.80}; spike brings back its own "
+            f"models, {MODEL_TYPE!r}, and {STOCK_TYPE!r}"
+        )
+    return fields
+
+
+def read_tokenizer(folder: Path, fields: Mapping[str, Any]) -> Tokenizer:
+    """Read the tokenizer, and see that the model was made for it.
+
+    Raises:
+        SpikeError: it is missing, damaged, or has another size or separator than the model.
+    """
+    path = folder / VOCABULARY_FILE
+    if not path.is_file():
+        raise SpikeError(f"{path}: missing; spike needs a tokenizer of its own beside the weights")
+    tokenizer = Tokenizer.load(path)
+    wanted = {"vocab_size": tokenizer.vocab_size}
+    if fields.get("model_type") == MODEL_TYPE:
+        wanted["separator"] = tokenizer.separator
+    for key, value in wanted.items():
+        if fields.get(key) != value:
+            raise SpikeError(
+                f"{folder / FIELDS}: {key}: {fields.get(key)!r:.80}, but the tokenizer has {value}"
+            )
+    return tokenizer
+
+
+def read_config(folder: Path, fields: Mapping[str, Any], tokenizer: Tokenizer) -> Config:
+    """Return the configuration of the run, checked against config.json.
+
+    Raises:
+        SpikeError: the two disagree, or a value is not legal.
+    """
+    place = str(folder / FIELDS)
+    if fields["model_type"] == STOCK_TYPE:
+        sections = {"model": model_section(fields, place)}
+    else:
+        sections = fields.get("sections")  # type: ignore[assignment]
+        if not isinstance(sections, dict) or not {"model"} <= sections.keys() <= {
+            "model",
+            *FAMILIES,
+        }:
+            raise SpikeError(f"{place}: sections: needed are model, and {' or '.join(FAMILIES)}")
+    described = config_of_sections(sections, place)
+    path = folder / CONFIG
+    if not path.is_file():
+        return described
+    config = load_config(str(path))
+    shapes = [spike_fields(c, tokenizer.vocab_size, 0)["sections"] for c in (described, config)]
+    if shapes[0] != shapes[1]:
+        raise SpikeError(f"{path}: not of the model in {FIELDS}; export again")
+    return config
+
+
+def read_weights(
+    path: Path, config: Config, tokenizer: Tokenizer, *, stock: bool
+) -> dict[str, Tensor]:
+    """Return the weights by our names, float32; in a stock file they have the stock class's.
+
+    Raises:
+        SpikeError: the file is damaged, or a name, shape or type is not that of the model.
+    """
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta")
+    wanted = {name: list(weight.shape) for name, weight in model.state_dict().items()}
+    names = stock_names(config.model) if stock else {name: PREFIX + name for name in wanted}
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = set(file.keys())
+            for name in sorted(found ^ {names[ours] for ours in wanted}):
+                what = "not in this configuration" if name in found else "missing"
+                raise SpikeError(f"{path}: {name!r:.200}: {what}")
+            for ours, shape in wanted.items():
+                piece = file.get_slice(names[ours])
+                if piece.get_shape() != shape or piece.get_dtype() not in EXACT:
+                    raise SpikeError(
+                        f"{path}: {names[ours]}: {piece.get_dtype()} {piece.get_shape()}, and the "
+                        f"configuration wants F32 {shape}"
+                    )
+            return {ours: file.get_tensor(names[ours]).float() for ours in wanted}
+    except FileNotFoundError:
+        raise SpikeError(f"{path}: missing; weights in several files are not read") from None
+    except (OSError, SafetensorError) as error:
+        raise SpikeError(f"{path}: cannot be read ({error})") from None
+
+
+def _save(
+    run_folder: Path,
+    config: Config,
+    tokenizer: Tokenizer,
+    weights: Mapping[str, Tensor],
+    lineage: Mapping[str, str],
+    record: Record | None,
+) -> None:
+    """Write the checkpoint; where a mean is what counts, the weights stand for it, too."""
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator)
+    model.load_state_dict(dict(weights))
+    exported = config.averaging.exported if config.averaging else "weights"
+    means: dict[str, Tensor] = {}
+    if exported != "weights":
+        means = {f"{exported}/{name}": p.detach() for name, p in model.named_parameters()}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.train.seed)
+        save_checkpoint(
+            run_folder,
+            model,
+            [],
+            means,
+            {},
+            step=record.step if record else 0,
+            samples=record.samples if record else 0,
+            tokens=record.tokens if record else 0,
+            seconds=None,
+            fingerprints={"config": config_fingerprint(config), **lineage},
+            keep=1,
+        )

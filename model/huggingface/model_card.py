@@ -1,0 +1,133 @@
+"""Writes README.md, the model card, of what a run recorded of itself and of nothing else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from spiketok.errors import SpikeError
+
+from ..assembly import exported_parameters
+from ..run_folder import Run
+from .records import CONFIG, RECORD, Record
+
+FAMILIES = {"golf": "a model of the golf family", "spikewhale": "a SpikeWhaleLM"}
+# Key of metrics.jsonl → what the card calls it.
+SCORES = {
+    "loss": "training loss, nats per token",
+    "reply_loss": "training loss, nats per token of a reply",
+    "validation_bits_per_byte": "validation, bits per byte",
+    "validation_pseudo_bits_per_byte": "validation, pseudo bits per byte (tokens lose text)",
+    "validation_nats_per_token": "validation, nats per token",
+    "validation_reply_bits_per_byte": "validation, bits per byte of replies",
+    "validation_reply_nats_per_token": "validation, nats per token of replies",
+}
+CARD = """\
+---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [spike]
+---
+
+# {name}
+
+A causal language model, {family}, exported by spike {spike}. {code}
+
+```python
+from transformers import AutoModelForCausalLM{imported}
+
+model = AutoModelForCausalLM.from_pretrained("{name}"{trust})
+{loading}```
+
+Documents begin behind the separator, id {separator}, and end with it. {tokens}
+
+## What the run recorded
+
+| | |
+| --- | --- |
+{rows}
+
+Numbers are those of `metrics.jsonl` at step {step}{averaged}. Nothing else was measured.
+
+## Where it comes from
+
+| fingerprint | sha256 |
+| --- | --- |
+{fingerprints}
+
+`{config}` is the configuration of the run, `{record}` its record; `spike import` makes a run folder
+of this one again.{left_out}
+"""
+
+
+Metrics = Mapping[str, int | float]
+
+
+def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: bool) -> str:
+    """Return the text of the card.
+
+    Args:
+        run: the run, opened.
+        record: what is known of the exported weights.
+        metrics: the last ones that the run recorded.
+        name: what the exported folder is called.
+        stock: whether the folder's class is one of `transformers` itself.
+    """
+    families = [words for family, words in FAMILIES.items() if getattr(run.config, family)]
+    exported = run.config.averaging.exported if run.config.averaging else "weights"
+    averaged = "" if exported == "weights" else f"; the weights are the mean `{exported}`"
+    coded = hasattr(run.tokenizer.vocabulary, "entries")
+    trust = ", trust_remote_code=True"
+    return CARD.format(
+        name=name,
+        family=families[0] if families else "shaped as Qwen3",
+        spike=record.spike,
+        code="`transformers` has its class."
+        if stock
+        else "Its code is in `spike_model.py`, generated, and needs torch and transformers alone.",
+        imported=", AutoTokenizer" if coded else "",
+        trust="" if stock else trust,
+        loading=f'tokenizer = AutoTokenizer.from_pretrained("{name}"{trust})\n' if coded else "",
+        separator=run.tokenizer.separator,
+        tokens="" if coded else "Its BESE tokenizer is for spike alone: no class reads it.",
+        rows="\n".join(f"| {what} | {value} |" for what, value in _facts(run, record, metrics)),
+        step=f"{record.step:,}",
+        averaged=averaged,
+        fingerprints="\n".join(f"| {k} | `{v}` |" for k, v in sorted(record.fingerprints.items())),
+        config=CONFIG,
+        record=RECORD,
+        left_out=f" Left out, for only training needs them: {', '.join(record.left_out)}."
+        if record.left_out
+        else "",
+    )
+
+
+def _facts(run: Run, record: Record, metrics: Metrics) -> list[tuple[str, str]]:
+    """Return what there is to say in numbers."""
+    scores = [(what, f"{metrics[key]:.4f}") for key, what in SCORES.items() if key in metrics]
+    return [
+        ("parameters", f"{exported_parameters(run.model):,}"),
+        ("vocabulary", f"{run.tokenizer.vocab_size:,}"),
+        ("context, tokens", f"{run.config.model.context:,}"),
+        ("steps", f"{record.step:,}"),
+        ("tokens trained on", f"{record.tokens:,}"),
+        *scores,
+    ]
+
+
+def last_metrics(path: Path, step: int) -> Metrics:
+    """Return the last value of each key up to a step; of none where there is no file.
+
+    Raises:
+        SpikeError: a line is not an object of numbers.
+    """
+    found: dict[str, int | float] = {}
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            metrics = msgspec.json.decode(line, type=dict[str, int | float | None])
+        except msgspec.DecodeError as error:
+            raise SpikeError(f"{path}:{number}: not a line of metrics ({error})") from None
+        if (metrics.get("step") or 0) <= step:
+            found |= {key: value for key, value in metrics.items() if value is not None}
+    return found

@@ -1,0 +1,19 @@
+"""Holds the sections of a configuration as the generated file reads them from config.json.
+
+They stand in for the classes of `config.py` and `spikewhale_config.py`, which check values with a
+library that others need not have; what is exported has been checked.
+"""
+
+from types import SimpleNamespace
+
+
+class ModelConfig(SimpleNamespace):
+    """The keys of `[model]`."""
+
+
+class GolfConfig(SimpleNamespace):
+    """The keys of `[golf]`."""
+
+
+class SpikeWhaleConfig(SimpleNamespace):
+    """The keys of `[spikewhale]`."""

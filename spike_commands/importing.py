@@ -1,0 +1,48 @@
+"""`spike import`: a folder that `spike export model` wrote, as a run again."""
+
+from pathlib import Path
+
+import click
+
+from .console import PATH, common_options, json_option, let_threads_sleep, print_result
+
+
+@click.command("import")
+@click.argument("folder", type=PATH)
+@click.option("--to", "run", type=PATH, required=True, help="The run folder to make.")
+@json_option
+@common_options
+def import_folder(
+    folder: Path,
+    run: Path,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+) -> None:
+    """Make a run folder of FOLDER, which holds a model for transformers and a tokenizer of spike.
+
+    Weights come back equal to the bit. Code in the folder is never run. What save_pretrained wrote
+    after more training elsewhere comes back as a run at step 0. Heads that only practise were not
+    exported, and optimiser state neither: the run can be scored and sampled, not resumed.
+
+    \b
+    Examples:
+      spike import my-model/ --to runs/back
+      spike import my-model/ --to runs/back --json
+    """
+    let_threads_sleep()
+    from model.huggingface import import_model
+    from model.run_folder import load_run
+    from model.transformer import count_parameters
+
+    import_model(folder, run)
+    loaded = load_run(run)
+    print_result(
+        {
+            "run": str(run),
+            "step": loaded.step,
+            "parameters": count_parameters(loaded.model),
+            "vocab_size": loaded.tokenizer.vocab_size,
+            "fingerprints": loaded.fingerprints,
+        },
+        as_json,
+    )

@@ -1,0 +1,78 @@
+"""Runs of each family, exported, and where `transformers` keeps the code of folders."""
+
+from pathlib import Path
+
+import pytest
+
+from model.assembly import build_model
+from model.configuration_file import config_fingerprint
+from model.huggingface import export_model
+from model.run_folder import create_run, load_run
+from model.training.checkpoint import save_checkpoint
+from spiketok import Tokenizer, build_vocabulary
+from tests.model.tiny import GOLF, WHALE, WHALE_RARE, shaken, tiny_config
+
+PIECES = [b"th", b"the", b"the ", b" a", b"an", b"and ", b"user", "ä".encode()]
+CONTEXT = "model.context=24"
+KINDS = {
+    "plain": [CONTEXT],
+    "untied": [CONTEXT, "model.tied_embeddings=false"],
+    "capped": [CONTEXT, "model.logit_softcap=5", "model.tied_embeddings=false"],
+    "whale": [CONTEXT, *WHALE],
+    "rare": [CONTEXT, *WHALE, *WHALE_RARE],
+    "golf": [*GOLF, CONTEXT, "averaging.exported=weights"],
+}
+
+
+def make_run(folder: Path, overrides: list[str], averages=None) -> Path:
+    """Write a run of a model whose weights are all about, as training would leave it."""
+    config = tiny_config(*overrides)
+    tokenizer = Tokenizer(build_vocabulary(PIECES, 400, "chatml"))
+    lineage = {"tokenizer": tokenizer.fingerprint, "data": "d" * 64}
+    create_run(folder, config, tokenizer, lineage)
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, seed=1)
+    shaken(model)
+    counts = {"step": 8, "samples": 32, "tokens": 768, "seconds": None, "keep": 1}
+    prints = {"config": config_fingerprint(config), **lineage}
+    save_checkpoint(folder, model, [], averages or {}, {}, fingerprints=prints, **counts)
+    lines = ['{"step":4,"loss":5.5,"validation_bits_per_byte":3.25}', '{"step":8,"loss":4.5}']
+    (folder / "metrics.jsonl").write_text("\n".join([*lines, '{"step":9,"loss":1.5}\n']))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """Return the folders of a kind: a run, and what is exported of it; made when first asked."""
+    folder = tmp_path_factory.mktemp("exported-models")
+    made = {}
+
+    def of_kind(kind):
+        if kind not in made:
+            run = make_run(folder / f"run-{kind}", KINDS[kind])
+            export_model(run, folder / kind)
+            made[kind] = run, folder / kind
+        return made[kind]
+
+    return of_kind
+
+
+@pytest.fixture
+def transformers(tmp_path_factory):
+    """The library, where it is installed; it keeps the code of folders in one of its own."""
+    library = pytest.importorskip("transformers")
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("modules")
+        patch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(folder))
+        yield library
+
+
+@pytest.fixture
+def both(runs, transformers):
+    """Return our model of a kind and the one that `transformers` makes of its folder."""
+
+    def of_kind(kind):
+        run, folder = runs(kind)
+        theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True)
+        return load_run(run), theirs
+
+    return of_kind

@@ -1,0 +1,25 @@
+"""Compiles the native code of mixing with sanitizers and runs it on random and hostile input."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+NATIVE = HERE.parents[2] / "model" / "native" / "counting"
+COMPILER = os.environ.get("CXX", "g++")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason="there is no C++ compiler")
+def test_counting_under_sanitizers(tmp_path):
+    sources = [path for path in sorted(NATIVE.glob("*.cpp")) if path.stem != "bindings"]
+    program = tmp_path / "driver"
+    flags = ["-std=c++20", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
+    flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-D_GLIBCXX_ASSERTIONS"]
+    sources = [HERE / "sanitize_driver.cpp", *sources]
+    subprocess.run([COMPILER, *flags, f"-I{NATIVE}", *sources, "-o", program], check=True)
+    result = subprocess.run([program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
