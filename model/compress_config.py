@@ -1,0 +1,145 @@
+"""Says how a model's weights are made small: the section `[compress]`, and how its words are read.
+
+No torch here: configurations are read without it.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias, get_args
+
+from msgspec import Meta, Struct
+
+from spiketok.errors import SpikeError
+
+from .ranges import BelowOne
+
+Part: TypeAlias = Literal["mlp", "attn", "embed", "other"]
+PARTS: tuple[Part, ...] = get_args(Part)
+# What a number of bits is called; from 16 on they are floating-point numbers.
+BITS = {f"int{bits}": bits for bits in range(2, 9)} | {"fp16": 16, "fp32": 32}
+UNNAMED = BITS["fp16"]
+
+
+class CompressConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """How many bits weights have, what training knows of it, and how they are found."""
+
+    quantize: str
+    """Bits of the matrices of each part, as in "mlp=int5,attn=int6,embed=fp16"; others fp16."""
+    clip: str = "search"
+    """Largest number of a row's grid: "max", "percentile=99.95", "std=12.5", or "search"."""
+    qat: str = "off"
+    """When training at rounded weights begins: "off", "start", "progress=0.6", "rate=0.15"."""
+    crown_q: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    """Weight λ of CROWN-Q's penalty, from that moment on: λ/12 · mean of w²δ², per matrix."""
+    method: Literal["gptq", "rtn"] = "gptq"
+    """How codes are chosen: so that errors make up for one another, or each the nearest."""
+    prune: BelowOne = 0.0
+    """Share of the weights of each matrix, the smallest, that become zero."""
+    correction_rank: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Rank of a correction of what rounding changed, of four bits; 0 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """How the largest number of a row's grid follows from the row."""
+
+    kind: Literal["max", "percentile", "std"]
+    """Its largest size, this percentile of its sizes, or so many standard deviations."""
+    value: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class QatStart:
+    """When training at rounded weights begins."""
+
+    kind: Literal["progress", "rate"]
+    """From this share of the training on, or once the learning rates fall below this share."""
+    value: float
+
+
+def parse_quantize(text: str) -> dict[Part, int]:
+    """Return the bits of each part; 16 and 32 are of floating-point numbers.
+
+    Raises:
+        SpikeError: a part or precision is unknown or named twice.
+
+    >>> parse_quantize("mlp=int5, embed=fp32")
+    {'mlp': 5, 'attn': 16, 'embed': 32, 'other': 16}
+    """
+    bits: dict[Part, int] = {}
+    for item in text.split(","):
+        name, _, precision = (word.strip() for word in item.partition("="))
+        part = next((known for known in PARTS if known == name), None)
+        if part is None:
+            raise SpikeError(f"`{name}` is no part of a model; known: {', '.join(PARTS)}")
+        if precision not in BITS:
+            raise SpikeError(f"{part}: `{precision}` is no precision; known: {', '.join(BITS)}")
+        if part in bits:
+            raise SpikeError(f"{part} is named twice")
+        bits[part] = BITS[precision]
+    return {part: bits.get(part, UNNAMED) for part in PARTS}
+
+
+def parse_clip(text: str) -> Clip | None:
+    """Return the clip; None: to be searched for.
+
+    Raises:
+        SpikeError: the text is not one of a clip.
+
+    >>> parse_clip("percentile=99.95")
+    Clip(kind='percentile', value=99.95)
+    """
+    match _word_and_number(text):
+        case "search", None:
+            return None
+        case "max", None:
+            return Clip("max")
+        case "percentile", float(value) if 0 < value <= 100:
+            return Clip("percentile", value)
+        case "std", float(value) if 0 < value <= 1000:
+            return Clip("std", value)
+    raise SpikeError(f"`{text}` is none of search, max, percentile=0 … 100, std=0 … 1000")
+
+
+def parse_qat(text: str) -> QatStart | None:
+    """Return when rounding begins; None: never.
+
+    Raises:
+        SpikeError: the text does not say it.
+
+    >>> parse_qat("rate=0.15")
+    QatStart(kind='rate', value=0.15)
+    """
+    match _word_and_number(text):
+        case "off", None:
+            return None
+        case "start", None:
+            return QatStart("progress", 0.0)
+        case "progress", float(value) if 0 <= value < 1:
+            return QatStart("progress", value)
+        case "rate", float(value) if 0 < value <= 1:
+            return QatStart("rate", value)
+    raise SpikeError(f"`{text}` is none of off, start, progress=0 … 1, rate=0 … 1")
+
+
+def _word_and_number(text: str) -> tuple[str, float | None]:
+    word, equals, number = text.partition("=")
+    try:
+        return word.strip(), float(number) if equals else None
+    except ValueError:
+        return text, None
+
+
+def compress_problems(compress: CompressConfig) -> dict[str, str]:
+    """Return what is wrong with the section, per place."""
+    problems = {}
+    for key, parse in (("quantize", parse_quantize), ("clip", parse_clip), ("qat", parse_qat)):
+        try:
+            parse(getattr(compress, key))
+        except SpikeError as error:
+            problems[f"compress.{key}"] = str(error)
+    off = compress.qat.strip() == "off"
+    if not off and compress.clip.strip() == "search":
+        problems.setdefault("compress.clip", "training needs one; use max, percentile=… or std=…")
+    if off and compress.crown_q:
+        problems["compress.crown_q"] = "works with compress.qat, which is off"
+    return problems

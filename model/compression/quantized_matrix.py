@@ -1,0 +1,115 @@
+"""Holds a matrix as whole numbers of a few bits, with one scale per row.
+
+NumPy alone, so that a file of such matrices can be looked into without torch.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketok.errors import SpikeError
+
+FEWEST_BITS, MOST_BITS = 2, 8
+
+
+def largest_code(bits: int) -> int:
+    """Return the largest code of so many bits; the smallest is its negative.
+
+    >>> [largest_code(bits) for bits in (2, 5, 8)]
+    [1, 15, 127]
+    """
+    return (1 << bits - 1) - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class QuantizedMatrix:
+    """The matrix codes · scale of the row, and what a correction adds.
+
+    Raises:
+        SpikeError: types, shapes or numbers are not as said here.
+    """
+
+    codes: NDArray[np.int8]
+    """[rows, columns], from −(2^(bits − 1) − 1) to 2^(bits − 1) − 1."""
+    scales: NDArray[np.float16]
+    """[rows], finite and not negative; 0 where a row is zero."""
+    bits: int
+    """2 to 8."""
+    correction: "LowRank | None" = None
+
+    def __post_init__(self) -> None:
+        """Check everything."""
+        codes, scales = self.codes, self.scales
+        if not FEWEST_BITS <= self.bits <= MOST_BITS:
+            raise SpikeError(f"a matrix of {self.bits} bits: {FEWEST_BITS} to {MOST_BITS} exist")
+        if codes.dtype != np.int8 or codes.ndim != 2:
+            raise SpikeError(f"codes are {codes.dtype} {codes.shape}, not int8 [rows, columns]")
+        if scales.dtype != np.float16 or scales.shape != codes.shape[:1]:
+            raise SpikeError(f"scales are {scales.dtype} {scales.shape}, not float16 [rows]")
+        if not (np.isfinite(scales).all() and (scales >= 0).all()):
+            raise SpikeError("a scale is negative, infinite or not a number")
+        top = largest_code(self.bits)
+        if codes.size and not (codes.min() >= -top and codes.max() <= top):
+            raise SpikeError(f"a code is outside {-top} … {top}, those of {self.bits} bits")
+        if self.correction is not None and self.correction.shape != codes.shape:
+            raise SpikeError(f"a correction of {self.correction.shape} for codes of {codes.shape}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.codes.shape[0], self.codes.shape[1]
+
+    def dequantize(self) -> NDArray[np.float32]:
+        """Return the matrix, float32 [rows, columns], the same bytes on every machine."""
+        matrix = self.codes * self.scales.astype(np.float32)[:, None]
+        return matrix if self.correction is None else matrix + self.correction.dequantize()
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether all codes, scales, bits and corrections are equal."""
+        if not isinstance(other, QuantizedMatrix):
+            return NotImplemented
+        return (
+            self.bits == other.bits
+            and np.array_equal(self.codes, other.codes)
+            and np.array_equal(self.scales, other.scales)
+            and self.correction == other.correction
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowRank:
+    """The product leftᵀ · right, both with one row per rank and no corrections of their own.
+
+    Raises:
+        SpikeError: they do not fit together.
+    """
+
+    left: QuantizedMatrix
+    """[rank, rows]."""
+    right: QuantizedMatrix
+    """[rank, columns]."""
+
+    def __post_init__(self) -> None:
+        """Check that the factors fit."""
+        if self.left.shape[0] != self.right.shape[0]:
+            raise SpikeError(f"factors of ranks {self.left.shape[0]} and {self.right.shape[0]}")
+        if self.left.correction is not None or self.right.correction is not None:
+            raise SpikeError("the factors of a correction have no corrections")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the product."""
+        return self.left.shape[1], self.right.shape[1]
+
+    def dequantize(self) -> NDArray[np.float32]:
+        """Return the product, float32 [rows, columns].
+
+        Added rank by rank: a matrix product adds in an order that depends on the machine.
+        """
+        product = np.zeros(self.shape, np.float32)
+        for left, right in zip(self.left.dequantize(), self.right.dequantize(), strict=True):
+            product += left[:, None] * right
+        return product
