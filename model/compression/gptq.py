@@ -1,0 +1,118 @@
+"""Rounds a matrix column by column, so that later columns make up for the errors of earlier ones.
+
+GPTQ, Frantar et al. 2022 (arXiv:2210.17323): with the inverse Hessian's upper Cholesky factor U,
+H⁻¹ = UᵀU, the error of column j over U_jj, times row j of U, is taken from the columns not yet
+rounded. Columns with the largest inputs come first, when most others are left to compensate.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .quantized_matrix import largest_code
+
+DAMPING = 0.01
+BLOCK = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """In which order columns are rounded, and how their errors spread."""
+
+    order: Tensor
+    """[columns], the largest diagonal of the Hessian first."""
+    factor: Tensor
+    """Upper triangular U [columns, columns] of columns in that order."""
+
+    def importance(self) -> Tensor:
+        """Return what an error in each column costs when all later ones make up for it.
+
+        That is 1 / U_jj², [columns] in the matrix's own order.
+        """
+        return torch.empty_like(self.factor[0]).index_copy_(
+            0, self.order, self.factor.diagonal().square().reciprocal()
+        )
+
+
+def arrange_columns(hessian: Tensor) -> Columns | None:
+    """Return order and factor for a Hessian [columns, columns].
+
+    A hundredth of its mean diagonal is added to the diagonal, and ten times as much again until it
+    can be inverted, in the type of `hessian` or else in float64. None: there is nothing to go by,
+    for it is zero or not finite.
+    """
+    diagonal = hessian.diagonal()
+    mean = float(diagonal.mean())
+    if not 0 < mean < torch.inf:
+        return None
+    order = diagonal.argsort(descending=True, stable=True)
+    ordered = hessian[order][:, order]
+    damping = DAMPING * mean
+    while damping < 1e6 * mean:
+        for precision in (hessian.dtype, torch.float64):
+            factor = _inverse_factor(_with_diagonal(ordered.to(precision), damping))
+            if factor is not None:
+                return Columns(order=order, factor=factor.to(hessian.dtype))
+        damping *= 10
+    return None
+
+
+def _with_diagonal(matrix: Tensor, more: float) -> Tensor:
+    return matrix + torch.diag(torch.full_like(matrix[0], more))
+
+
+def _inverse_factor(matrix: Tensor) -> Tensor | None:
+    """Return upper U with (matrix)⁻¹ = UᵀU, or None where it has none.
+
+    Backwards in rows and columns a Cholesky factor L gives matrix = R Rᵀ for an upper R, whose
+    inverse is U: no inverse is made only to be factored.
+    """
+    lower, failed = torch.linalg.cholesky_ex(matrix.flip(0, 1))
+    if failed:
+        return None
+    identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+    factor = torch.linalg.solve_triangular(lower.flip(0, 1), identity, upper=True)
+    return factor if bool(factor.isfinite().all()) else None
+
+
+def gptq_codes(
+    weight: Tensor, scales: Tensor, bits: int, columns: Columns, pruned: Tensor | None = None
+) -> Tensor:
+    """Return the codes that GPTQ gives a matrix.
+
+    Args:
+        weight: [rows, columns].
+        scales: of the rows' grids, [rows].
+        bits: of the codes.
+        columns: of the Hessian.
+        pruned: bool [rows, columns], where the code is to be 0; None: nowhere.
+
+    Returns:
+        Whole numbers in the type of `weight`, [rows, columns].
+    """
+    order, factor, top = columns.order, columns.factor, largest_code(bits)
+    # Columns as rows: each is read and changed as a whole.
+    left = weight.T[order].contiguous()
+    zero = None if pruned is None else pruned.T[order]
+    codes = torch.empty_like(left)
+    for start in range(0, len(left), BLOCK):
+        end = min(start + BLOCK, len(left))
+        errors = torch.empty_like(left[start:end])
+        for column in range(start, end):
+            code = (left[column] / scales).round_().clamp_(-top, top)
+            if zero is not None:
+                code.masked_fill_(zero[column], 0.0)
+            codes[column] = code
+            error = (left[column] - code * scales) / factor[column, column]
+            errors[column - start] = error
+            left[column + 1 : end].addr_(factor[column, column + 1 : end], error, alpha=-1)
+        left[end:].addmm_(factor[start:end, end:].T, errors, alpha=-1)
+    return torch.empty_like(codes).index_copy_(0, order, codes).T.contiguous()
+
+
+def weighted_errors(error: Tensor, hessian: Tensor | None) -> Tensor:
+    """Return e H eᵀ for each row e of [rows, columns], float64 [rows]; None: H is the identity."""
+    precise = error.double()
+    weighted = precise if hessian is None else precise @ hessian.double()
+    return (weighted * precise).sum(dim=1)

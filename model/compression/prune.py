@@ -1,0 +1,19 @@
+"""Chooses the weights of a matrix that become zero: the smallest ones."""
+
+from torch import Tensor
+
+
+def smallest_weights(weight: Tensor, share: float) -> Tensor | None:
+    """Return bool of the shape of `weight`, true for `share` of it, rounded down; None for none.
+
+    Of weights of one size at the border fewer are chosen.
+
+    >>> smallest_weights(Tensor([[1, -3], [0.5, 2]]), 0.5).tolist()
+    [[True, False], [True, False]]
+    """
+    count = int(share * weight.numel())
+    if not count:
+        return None
+    sizes = weight.abs()
+    border = sizes.flatten().kthvalue(count + 1).values
+    return sizes < border
