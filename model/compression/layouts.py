@@ -3,23 +3,33 @@
 docs/formats.md, section 7, says what each order, arrangement and coding is.
 """
 
-import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._coding import cell_count, decode_symbols, encode_symbols
+from .arrangement import (
+    FLOATS,
+    Arrangement,
+    Array,
+    Bytes,
+    arrange,
+    arranged_size,
+    as_matrix,
+    matrix_shape,
+    rearrange,
+    to_codes,
+    to_symbols,
+)
 from .quantized_matrix import largest_code
+from .xz import from_xz, to_xz
 
 FRESH_CELL = 1 << 31
-XZ_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
-FLOATS = {16: np.dtype("<f2"), 32: np.dtype("<f4")}
-Array: TypeAlias = NDArray[Any]
-Bytes: TypeAlias = NDArray[np.uint8]
+# Arrays with more numbers are written in every layout only in part.
+SAMPLE = 1 << 17
 
 
 class Order(IntEnum):
@@ -27,14 +37,6 @@ class Order(IntEnum):
 
     ROWS = 0
     COLUMNS = 1
-
-
-class Arrangement(IntEnum):
-    """How numbers become bytes."""
-
-    PLAIN = 0
-    PACKED = 1
-    PLANES = 2
 
 
 class Coding(IntEnum):
@@ -100,36 +102,39 @@ def possible_layouts(bits: int, size: int, shape: tuple[int, ...]) -> Iterator[L
 def smallest_bytes(array: Array, bits: int, learned: Learned) -> tuple[Layout, bytes]:
     """Write an array in every layout and keep the smallest.
 
+    Of a large array some rows, evenly spread, are written in every layout, and all of it in the
+    best two.
+
     Args:
         array: float32, float16, or int8 codes.
         bits: 32, 16, or those of the codes.
         learned: what arrays before taught the coder; takes in this one where it is coded so.
     """
-    best: tuple[Layout, bytes, NDArray[np.uint32] | None] | None = None
-    for layout in possible_layouts(bits, array.size, array.shape):
-        cells = learned.cells(bits, layout.order) if layout.coding == Coding.ADAPTIVE else None
-        data = array_to_bytes(array, bits, layout, cells)
-        if best is None or len(data) < len(best[1]):
-            best = layout, data, cells
-    assert best is not None  # noqa: S101 — every array has a plain layout
-    layout, data, cells = best
+    layouts = list(possible_layouts(bits, array.size, array.shape))
+    if array.ndim > 1 and array.size > SAMPLE:
+        rows = array[:: -(-array.size // SAMPLE)]
+        sizes = {layout: len(written(rows, bits, layout, learned)[0]) for layout in layouts}
+        layouts = sorted(sorted(layouts, key=sizes.__getitem__)[:2], key=layouts.index)
+    tried = {layout: written(array, bits, layout, learned) for layout in layouts}
+    layout = min(tried, key=lambda layout: len(tried[layout][0]))
+    data, cells = tried[layout]
     if cells is not None:
         learned.keep(bits, layout.order, cells)
     return layout, data
 
 
-def array_to_bytes(
-    array: Array, bits: int, layout: Layout, cells: NDArray[np.uint32] | None
-) -> bytes:
-    """Write an array in one layout; `cells` are for adaptive coding and learn."""
+def written(
+    array: Array, bits: int, layout: Layout, learned: Learned
+) -> tuple[bytes, NDArray[np.uint32] | None]:
+    """Write an array in one layout; return its bytes and what the adaptive coder knows then."""
     matrix = as_matrix(array)
     if layout.order == Order.COLUMNS:
         matrix = np.ascontiguousarray(matrix.T)
     if layout.coding == Coding.ADAPTIVE:
-        assert cells is not None  # noqa: S101
-        return adaptive_bytes(matrix, bits, cells)
+        cells = learned.cells(bits, layout.order)
+        return adaptive_bytes(matrix, bits, cells), cells
     arranged = arrange(matrix, bits, layout.arrangement).tobytes()
-    return to_xz(arranged) if layout.coding == Coding.XZ else arranged
+    return to_xz(arranged) if layout.coding == Coding.XZ else arranged, None
 
 
 def array_from_bytes(
@@ -183,105 +188,3 @@ def adaptive_matrix(
         return to_codes(symbols, bits)
     planes = np.concatenate([symbols.ravel(), plain])
     return rearrange(planes, bits, Arrangement.PLANES, rows * columns).reshape(rows, columns)
-
-
-def arrange(matrix: Array, bits: int, arrangement: Arrangement) -> Bytes:
-    """Turn the numbers of a matrix into bytes."""
-    if arrangement == Arrangement.PLAIN:
-        return np.frombuffer(matrix.tobytes(), np.uint8)
-    if bits in FLOATS:
-        unsigned = matrix.ravel().view(f"<u{bits // 8}")
-        turned = unsigned << 1 | unsigned >> bits - 1
-        planes = turned.astype(turned.dtype.newbyteorder(">")).view(np.uint8)
-        return np.ascontiguousarray(planes.reshape(-1, bits // 8).T).ravel()
-    symbols = to_symbols(matrix, bits).ravel()
-    places = np.arange(bits, dtype=np.uint8)
-    if arrangement == Arrangement.PACKED:
-        return np.packbits((symbols[:, None] >> places & 1).ravel(), bitorder="little")
-    return np.packbits(symbols >> places[::-1, None] & 1, axis=1, bitorder="little").ravel()
-
-
-def arranged_size(bits: int, arrangement: Arrangement, size: int) -> int:
-    """Return how many bytes `arrange` makes of so many numbers."""
-    if bits in FLOATS:
-        return size * bits // 8
-    if arrangement == Arrangement.PLAIN:
-        return size
-    return -(-size * bits // 8) if arrangement == Arrangement.PACKED else bits * -(-size // 8)
-
-
-def rearrange(data: Bytes, bits: int, arrangement: Arrangement, size: int) -> Array:
-    """Turn bytes back into numbers, in a row."""
-    if arrangement == Arrangement.PLAIN:
-        return data.view(FLOATS[bits]).copy() if bits in FLOATS else checked(data.view(np.int8), bits)
-    if bits in FLOATS:
-        planes = np.ascontiguousarray(data.reshape(bits // 8, size).T).ravel()
-        turned = planes.view(f">u{bits // 8}").astype(f"<u{bits // 8}")
-        return (turned >> 1 | turned << bits - 1).view(FLOATS[bits])
-    places = np.arange(bits, dtype=np.uint8)
-    if arrangement == Arrangement.PACKED:
-        ones = np.unpackbits(data, count=size * bits, bitorder="little").reshape(size, bits)
-        return to_codes((ones << places).sum(axis=1, dtype=np.uint8), bits)
-    ones = np.unpackbits(data.reshape(bits, -1), axis=1, count=size, bitorder="little")
-    return to_codes((ones << places[::-1, None]).sum(axis=0, dtype=np.uint8), bits)
-
-
-def to_symbols(codes: Array, bits: int) -> Bytes:
-    """Return codes as numbers from 0 on."""
-    return (codes + np.int8(largest_code(bits))).view(np.uint8)
-
-
-def to_codes(symbols: Bytes, bits: int) -> NDArray[np.int8]:
-    """Return what `to_symbols` was given; ValueError where a symbol stands for no code."""
-    return checked(symbols.view(np.int8) - np.int8(largest_code(bits)), bits)
-
-
-def checked(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
-    """Return the codes, if all are codes of so many bits."""
-    top = largest_code(bits)
-    if codes.size and not (codes.min() >= -top and codes.max() <= top):
-        raise ValueError(f"a code is outside {-top} … {top}")
-    return codes
-
-
-def as_matrix(array: Array) -> Array:
-    """Return an array as a matrix: its first dimension by all others; a vector is one row."""
-    return np.ascontiguousarray(array).reshape(matrix_shape(array.shape))
-
-
-def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return rows and columns of an array of this shape; without numbers there are neither.
-
-    >>> matrix_shape((4, 2, 3)), matrix_shape((5,)), matrix_shape(()), matrix_shape((9, 0))
-    ((4, 6), (1, 5), (1, 1), (0, 0))
-    """
-    size = 1
-    for length in shape:
-        size *= length
-    if size == 0:
-        return 0, 0
-    rows = shape[0] if len(shape) > 1 else 1
-    return rows, size // rows
-
-
-def to_xz(data: bytes) -> bytes:
-    """Compress bytes, as a bare LZMA2 stream."""
-    return lzma.compress(data, lzma.FORMAT_RAW, filters=XZ_FILTERS)
-
-
-def from_xz(data: bytes, size: int) -> bytes:
-    """Read a bare LZMA2 stream of at most so many bytes.
-
-    Raises:
-        ValueError: it is damaged, longer, or does not end with the data.
-    """
-    decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=XZ_FILTERS)
-    try:
-        found = decompressor.decompress(data, size + 1)
-        if not decompressor.eof and len(found) <= size:
-            found += decompressor.decompress(b"", size + 1 - len(found))
-    except lzma.LZMAError as error:
-        raise ValueError(f"damaged ({error})") from None
-    if len(found) != size or not decompressor.eof or decompressor.unused_data:
-        raise ValueError(f"damaged, or not of {size} bytes")
-    return found
