@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 CLASSES = 64
 FRESH_CELL = 1 << 31
-MOST_SEEN = 1023
+MOST_SEEN = 255
 PRIOR = 16
 WHOLE = 0xFFFFFFFF
 
@@ -104,7 +104,7 @@ def shifted(low: int, high: int) -> tuple[int, int]:
 
 def learned(cell: int, bit: int) -> int:
     """Return the cell after it was used for the bit."""
-    seen, probability = cell & MOST_SEEN, cell >> 10
+    seen, probability = cell & 1023, cell >> 10
     aim = (1 << 22) - 1 if bit else 0
     probability += (aim - probability) * (327_680 // (5 * seen + 8)) >> 16
     return probability << 10 | min(seen + 1, MOST_SEEN)
