@@ -114,7 +114,7 @@ def parse_qat(text: str) -> QatStart | None:
             return None
         case "start", None:
             return QatStart("progress", 0.0)
-        case "progress", float(value) if 0 <= value <= 1:
+        case "progress", float(value) if 0 <= value < 1:
             return QatStart("progress", value)
         case "rate", float(value) if 0 < value <= 1:
             return QatStart("rate", value)

@@ -18,7 +18,7 @@ import tomli_w
 
 from spiketok.errors import SpikeError
 
-from .compress_config import compress_problems
+from .compress_config import compress_problems, parse_qat
 from .config import Config, GolfConfig, keys_of
 from .spikewhale_config import SpikeWhaleConfig
 
@@ -194,7 +194,7 @@ def _checked(sections: Sections, origin: str) -> Config:
     if config.spikewhale:
         problems |= _spikewhale_problems(config, config.spikewhale)
     if config.compress:
-        problems |= compress_problems(config.compress)
+        problems |= compress_problems(config.compress) or _unreached_rate(config)
     for place, problem in problems.items():
         if problem:
             raise SpikeError(f"{origin}: {place}: {problem}")
@@ -209,6 +209,18 @@ def _missing_mean(config: Config) -> str | bool:
     wanted = {"ema": ("ema_decay", kept.ema_decay), "swa": ("swa_every", kept.swa_every)}
     key, value = wanted.get(kept.exported, ("", 1))
     return not value and f"{kept.exported}, but averaging.{key} is 0"
+
+
+def _unreached_rate(config: Config) -> dict[str, str]:
+    """Say that the learning rates never fall to where rounding is to begin."""
+    start = parse_qat(config.compress.qat) if config.compress else None
+    schedule = config.schedule
+    lowest = 0.0 if schedule.decay_shape == "adaptive-cosine" else schedule.final_ratio
+    if not (schedule.decay_fraction or schedule.decay_steps):
+        lowest = 1.0
+    if start is None or start.kind != "rate" or lowest < start.value:
+        return {}
+    return {"compress.qat": f"the learning rates never fall below {start.value}; see [schedule]"}
 
 
 def _golf_problems(config: Config, golf: GolfConfig) -> dict[str, str | bool | int]:

@@ -2,6 +2,7 @@
 
 from .hessian import gather_hessians
 from .matrices import Precision, plan_of
+from .own_text import own_text
 from .quantize import put_quantized, quantize_matrix, quantize_model
 from .quantized_matrix import LowRank, QuantizedMatrix
 
@@ -10,6 +11,7 @@ __all__ = [
     "Precision",
     "QuantizedMatrix",
     "gather_hessians",
+    "own_text",
     "plan_of",
     "put_quantized",
     "quantize_matrix",

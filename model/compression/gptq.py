@@ -34,6 +34,18 @@ class Columns:
             0, self.order, self.factor.diagonal().square().reciprocal()
         )
 
+    def weigh(self, error: Tensor) -> Tensor:
+        """Return errors [rows, columns] times a root of the Hessian: their squares are its cost."""
+        # R with H = R Rᵀ is the inverse of U: X R is the solution Y of Y U = X.
+        weighted: Tensor = torch.linalg.solve_triangular(
+            self.factor, error[:, self.order], upper=True, left=False
+        )
+        return weighted
+
+    def unweigh(self, weighted: Tensor) -> Tensor:
+        """Return what `weigh` makes [rows, columns] of."""
+        return torch.empty_like(weighted).index_copy_(1, self.order, weighted @ self.factor)
+
 
 def arrange_columns(hessian: Tensor) -> Columns | None:
     """Return order and factor for a Hessian [columns, columns].

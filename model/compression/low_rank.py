@@ -7,41 +7,28 @@ the error times a root of the Hessian (CALDERA, Saha et al. 2024, arXiv:2405.188
 import torch
 from torch import Tensor
 
-from .gptq import weighted_errors
+from .gptq import Columns
 from .grid import rounded_codes, searched_scales
 from .quantized_matrix import LowRank, QuantizedMatrix
 
 BITS = 4
-DAMPING = 0.01
 
 
-def low_rank_correction(missing: Tensor, rank: int, hessian: Tensor | None) -> LowRank | None:
-    """Return a product near `missing`, or None where it leaves more than nothing would.
+def low_rank_correction(missing: Tensor, rank: int, columns: Columns | None = None) -> LowRank:
+    """Return a product near `missing`.
+
+    Rounding to four bits may make it worse than none; the caller looks.
 
     Args:
         missing: what is to be added, [rows, columns].
         rank: of the product; at most the smaller side of the matrix is used.
-        hessian: [columns, columns]; None: every column counts the same.
+        columns: of the Hessian; None: errors in all columns count the same.
     """
     rank = min(rank, *missing.shape)
-    left, right = _thin_factors(missing, rank, hessian)
-    correction = LowRank(left=_four_bits(left.T), right=_four_bits(right))
-    rest = missing - torch.from_numpy(correction.dequantize()).to(missing.device)
-    before, after = (weighted_errors(error, hessian).sum() for error in (missing, rest))
-    return correction if after < before else None
-
-
-def _thin_factors(missing: Tensor, rank: int, hessian: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return [rows, rank] and [rank, columns], whose product leaves the least."""
-    if hessian is None:
-        hessian = torch.eye(missing.shape[1], device=missing.device)
-    damping = DAMPING * float(hessian.diagonal().mean()) + torch.finfo(torch.float64).tiny
-    damped = hessian.double() + damping * torch.eye(len(hessian), device=missing.device)
-    root = torch.linalg.cholesky(damped)
-    weighted = missing.double() @ root
+    weighted = missing if columns is None else columns.weigh(missing)
     directions = torch.linalg.eigh(weighted.T @ weighted).eigenvectors[:, -rank:]
-    right = torch.linalg.solve_triangular(root, directions.T, upper=False, left=False)
-    return (weighted @ directions).to(missing.dtype), right.to(missing.dtype)
+    right = directions.T if columns is None else columns.unweigh(directions.T)
+    return LowRank(left=_four_bits((weighted @ directions).T), right=_four_bits(right))
 
 
 def _four_bits(factor: Tensor) -> QuantizedMatrix:

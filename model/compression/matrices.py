@@ -1,6 +1,6 @@
 """Says which matrices a model has, what part of it each is, and how many bits it shall have.
 
-A matrix here is what a linear layer multiplies by or a table whose rows are looked up, trained and
+A matrix here is what a linear layer multiplies by, or a table whose rows are looked up, where it is
 needed after training. All else (gains, gates, routes, memory rows, biases, frozen numbers) is small
 and stays as it is.
 """
@@ -35,8 +35,8 @@ def named_matrices(model: Model) -> dict[str, nn.Parameter]:
     practising = tuple(f"{name}." for name in practising_modules(model))
     found: dict[str, nn.Parameter] = {}
     for owner, module in model.named_modules():
-        matters = isinstance(module, nn.Linear | nn.Embedding) and module.weight.requires_grad
-        if matters and not owner.startswith(practising):
+        is_one = isinstance(module, nn.Linear | nn.Embedding)
+        if is_one and not owner.startswith(practising):
             found[f"{owner}.weight"] = module.weight
     return found
 

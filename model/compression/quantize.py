@@ -8,12 +8,12 @@ from torch import Tensor
 from spiketok.errors import SpikeError
 
 from ..assembly import Model, practising_modules
-from .gptq import arrange_columns, gptq_codes, weighted_errors
+from .gptq import Columns, arrange_columns, gptq_codes, weighted_errors
 from .grid import LARGEST_SCALE, rounded_codes, row_scales, searched_scales
 from .low_rank import low_rank_correction
 from .matrices import FLOAT_BITS, Precision, named_matrices
 from .prune import smallest_weights
-from .quantized_matrix import QuantizedMatrix
+from .quantized_matrix import LowRank, QuantizedMatrix
 
 
 @torch.no_grad()
@@ -78,6 +78,8 @@ def quantize_matrix(
     """
     bits, clip = precision.bits, precision.clip
     columns = None if hessian is None else arrange_columns(hessian)
+    if columns is None:
+        hessian = None
     if clip is not None:
         scales = row_scales(weight, bits, clip)
     else:
@@ -97,13 +99,23 @@ def quantize_matrix(
     correction = None
     if correction_rank:
         missing = weight - codes * scales.unsqueeze(1)
-        correction = low_rank_correction(missing, correction_rank, hessian)
+        correction = _correction(missing, correction_rank, hessian, columns)
     return QuantizedMatrix(
         codes=codes.to(torch.int8).cpu().numpy(),
         scales=scales.half().cpu().numpy(),
         bits=bits,
         correction=correction,
     )
+
+
+def _correction(
+    missing: Tensor, rank: int, hessian: Tensor | None, columns: Columns | None
+) -> LowRank | None:
+    """Return what corrects a matrix, if with it less is missing than without."""
+    found = low_rank_correction(missing, rank, columns)
+    rest = missing - torch.from_numpy(found.dequantize()).to(missing.device)
+    before, after = (weighted_errors(error, hessian).sum() for error in (missing, rest))
+    return found if after < before else None
 
 
 @torch.no_grad()

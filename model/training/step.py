@@ -22,6 +22,7 @@ from .loss import backward_of_loss
 from .metrics import Metrics
 from .optimizers import scale_learning_rates, warm_momentum
 from .ranks import rank, rank_count, sum_gradients, sum_over_ranks
+from .rounding import rounded_as_configured
 from .run_state import RunState
 from .schedule import share_done
 from .spikewhale_loss import MTP, NEXT, PARTS, backward_of_spikewhale_loss
@@ -57,7 +58,8 @@ def take_step(
         SpikeError: the batch does not fit, or loss or gradient is not finite; no weight has moved.
     """
     step = run.step + 1
-    sums, count = take_gradients(run, batch, factor, trunk=trunk, precision=precision)
+    with rounded_as_configured(run, factor):
+        sums, count = take_gradients(run, batch, factor, trunk=trunk, precision=precision)
     limit = run.config.train.clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), limit).item()
     loss = sums[NEXT, 0].item() / count if count else math.nan

@@ -37,6 +37,7 @@ def test_is_written_and_read_again(tmp_path):
         ("qat=soon", "`soon` is none of off, start"),
         ("qat=rate=0", "none of off"),
         ("qat=progress=x", "none of off"),
+        ("qat=progress=1", "none of off"),
         ("qat=start", "compress.clip: training needs one"),
         ("crown_q=0.1", "compress.crown_q: works with compress.qat"),
         ("bits=5", "compress.bits: no such key"),
@@ -46,6 +47,25 @@ def test_refuses_what_cannot_be(key, message):
     with pytest.raises(SpikeError, match=message) as refused:
         load(f"compress.{key}")
     assert "compress." in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "reached"),
+    [
+        (["final_ratio=0.1"], True),
+        (["final_ratio=0.15"], False),
+        (["final_ratio=0.15", "decay_shape=adaptive-cosine"], True),
+        (["final_ratio=0.1", "decay_fraction=0.0"], False),
+        (["final_ratio=0.1", "decay_fraction=0.0", "decay_steps=5"], True),
+    ],
+)
+def test_rates_must_fall_to_where_rounding_begins(schedule, reached):
+    keys = ["compress.clip=max", "compress.qat=rate=0.15", *(f"schedule.{k}" for k in schedule)]
+    if reached:
+        assert load(*keys).compress.qat == "rate=0.15"
+        return
+    with pytest.raises(SpikeError, match=r"compress.qat: the learning rates never fall below 0.15"):
+        load(*keys)
 
 
 def test_the_matrices_must_be_named():
