@@ -9,6 +9,7 @@ import click
 from spike_commands.demo import demo
 from spike_commands.evaluate import evaluate, generate
 from spike_commands.export import export
+from spike_commands.pack import inspect, pack, unpack
 from spike_commands.shard import data, shard
 from spike_commands.tokenizer import tokenizer
 from spike_commands.train import train
@@ -28,7 +29,19 @@ def spike() -> None:
     """
 
 
-for command in (tokenizer, shard, data, train, evaluate, generate, export, demo):
+for command in (
+    tokenizer,
+    shard,
+    data,
+    train,
+    evaluate,
+    generate,
+    pack,
+    unpack,
+    inspect,
+    export,
+    demo,
+):
     spike.add_command(command)
 
 

@@ -10,7 +10,9 @@ from .assembly import build_model
 from .compression import QuantizedMatrix, put_quantized
 from .compression.artifact import Artifact, read_artifact
 from .compression.quantize import needed_tensors
-from .run_folder import Run, load_run
+from .configuration_file import config_fingerprint
+from .run_folder import Run, create_run, load_run
+from .training.checkpoint import save_checkpoint
 
 
 def open_run(path: Path, device: str = "cpu") -> Run:
@@ -55,9 +57,7 @@ def check_weights(artifact: Artifact, path: Path) -> None:
     experts = len(whale.expert_layers) * whale.experts if whale else 0
     if config.model.layers + experts > len(weights):
         raise SpikeError(f"{path}: fewer weights than its configuration has layers; {mend}")
-    model = build_model(
-        config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta"
-    )
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta")
     wanted = needed_tensors(model)
     for name in sorted(wanted.keys() | weights.keys()):
         ours = tuple(wanted[name].shape) if name in wanted else None
@@ -66,3 +66,30 @@ def check_weights(artifact: Artifact, path: Path) -> None:
             raise SpikeError(
                 f"{path}: {name}: shape {theirs}, and its configuration wants {ours}; {mend}"
             )
+
+
+def unpack_artifact(path: Path, folder: Path) -> int:
+    """Make a run folder of an artifact, with its weights as they are after the round trip.
+
+    Returns:
+        The step of the run.
+
+    Raises:
+        SpikeError: the artifact cannot be opened, or the folder holds a run already.
+    """
+    run = open_artifact(path)
+    origin = {name: made_from for name, made_from in run.fingerprints.items() if name != "config"}
+    create_run(folder, run.config, run.tokenizer, origin)
+    save_checkpoint(
+        folder,
+        run.model,
+        [],
+        {},
+        step=run.step,
+        samples=0,
+        tokens=0,
+        seconds=None,
+        fingerprints={**origin, "config": config_fingerprint(run.config)},
+        keep=1,
+    )
+    return run.step

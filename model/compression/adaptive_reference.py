@@ -1,4 +1,4 @@
-"""Defines adaptive coding (docs/formats.md, section 7) in plain Python; the native code equals it."""
+"""Defines adaptive coding (docs/formats.md, section 7) in plain Python; native code equals it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,13 +9,12 @@ PRIOR = 16
 WHOLE = 0xFFFFFFFF
 
 
-
 def encode(symbols: Sequence[Sequence[int]], bits: int, centre: int, cells: list[int]) -> bytes:
     """Return the coded matrix of symbols below 2^bits; `cells` [64 · 2^bits] learn."""
     low, high, written = 0, WHOLE, bytearray()
     columns = len(symbols[0]) if symbols else 0
     flat = iter([symbol for row in symbols for symbol in row])
-    for tree, sizes in expected_trees(len(symbols), columns, bits, centre):
+    for tree, sizes in expected_trees(len(symbols), columns, bits):
         symbol, node = next(flat), 1
         for place in reversed(range(bits)):
             bit = symbol >> place & 1
@@ -39,7 +38,7 @@ def decode(
     """
     low, high, number, at = 0, WHOLE, int.from_bytes(data[:4]), 4
     found: list[int] = []
-    for tree, sizes in expected_trees(rows, columns, bits, centre):
+    for tree, sizes in expected_trees(rows, columns, bits):
         node = 1
         for _ in range(bits):
             bit = number <= middle(low, high, cells[tree + node])
@@ -57,9 +56,7 @@ def decode(
     return [found[row * columns : (row + 1) * columns] for row in range(rows)]
 
 
-def expected_trees(
-    rows: int, columns: int, bits: int, centre: int
-) -> Iterator[tuple[int, list[int]]]:
+def expected_trees(rows: int, columns: int, bits: int) -> Iterator[tuple[int, list[int]]]:
     """Yield for each symbol its first cell, and a list to which the caller adds its size."""
     start = 256 * 2**bits // 6
     above = [0] * columns

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .quantized_matrix import largest_code
 
 FLOATS = {16: np.dtype("<f2"), 32: np.dtype("<f4")}
+UNSIGNED = {16: np.dtype("<u2"), 32: np.dtype("<u4")}
 Array: TypeAlias = NDArray[Any]
 Bytes: TypeAlias = NDArray[np.uint8]
 
@@ -29,9 +30,9 @@ def arrange(matrix: Array, bits: int, arrangement: Arrangement) -> Bytes:
     if arrangement == Arrangement.PLAIN:
         return np.frombuffer(matrix.tobytes(), np.uint8)
     if bits in FLOATS:
-        unsigned = matrix.ravel().view(f"<u{bits // 8}")
+        unsigned = matrix.ravel().view(UNSIGNED[bits])
         turned = unsigned << 1 | unsigned >> bits - 1
-        planes = turned.astype(turned.dtype.newbyteorder(">")).view(np.uint8)
+        planes = turned.astype(UNSIGNED[bits].newbyteorder(">")).view(np.uint8)
         return np.ascontiguousarray(planes.reshape(-1, bits // 8).T).ravel()
     symbols = to_symbols(matrix, bits).ravel()
     places = np.arange(bits, dtype=np.uint8)
@@ -52,10 +53,12 @@ def arranged_size(bits: int, arrangement: Arrangement, size: int) -> int:
 def rearrange(data: Bytes, bits: int, arrangement: Arrangement, size: int) -> Array:
     """Turn bytes back into numbers, in a row."""
     if arrangement == Arrangement.PLAIN:
-        return data.view(FLOATS[bits]).copy() if bits in FLOATS else checked(data.view(np.int8), bits)
+        return (
+            data.view(FLOATS[bits]).copy() if bits in FLOATS else checked(data.view(np.int8), bits)
+        )
     if bits in FLOATS:
         planes = np.ascontiguousarray(data.reshape(bits // 8, size).T).ravel()
-        turned = planes.view(f">u{bits // 8}").astype(f"<u{bits // 8}")
+        turned = planes.view(UNSIGNED[bits].newbyteorder(">")).astype(UNSIGNED[bits])
         return (turned >> 1 | turned << bits - 1).view(FLOATS[bits])
     places = np.arange(bits, dtype=np.uint8)
     if arrangement == Arrangement.PACKED:

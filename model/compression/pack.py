@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from torch import Tensor
@@ -13,10 +12,13 @@ import spiketok
 from ..compress_config import CompressConfig
 from ..run_folder import Run
 from .artifact import Artifact, artifact_to_bytes
-from .budget import fitting_plans
+from .budget import best_trades, possible_trades
 from .matrices import Precision, plan_of
 from .quantize import quantize_model
 from .quantized_matrix import QuantizedMatrix
+
+# How often a budget is tried to be met, and which share of it may stay free.
+TRIES, CLOSE = 5, 0.004
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +43,37 @@ def pack_run(
         run: what `load_run` gave.
         compress: what is to become of its weights; `qat` and `crown_q` are of training alone.
         hessians: of `gather_hessians`, for GPTQ; None: codes are the nearest ones.
-        budget: bytes that the artifact may have; steps are then chosen so that it does, and the
-            smallest error of what was tried is returned; where nothing fits, the smallest file.
-            None: steps are as `compress.clip` says.
+        budget: bytes that the artifact may have; the steps of matrices are then chosen for the
+            smallest error that fits. Where nothing does, the smallest artifact that was tried is
+            returned. None: steps are as `compress.clip` says.
         report: called with the name of each weight that was rounded.
     """
     plan = plan_of(run.model, compress)
     if budget is None:
         return packed(run, compress, plan, hessians, report)
-    best: Packed | None = None
-    for tried in fitting_plans(run, plan, hessians):
-        found = packed(run, compress, tried.plan, hessians, report)
-        if best is None or len(found.data) < len(best.data):
+    trades = possible_trades(run.model, plan, hessians)
+    aim, best = float(budget), None
+    for _ in range(TRIES):
+        found = packed(run, compress, plan | best_trades(trades, aim), hessians, report)
+        size = len(found.data)
+        if best is None or better(size, len(best.data), budget):
             best = found
-        if tried.judge(len(found.data), budget):
-            return found
-    assert best is not None  # noqa: S101 — at least one plan is tried
+        if 0 <= budget - size <= CLOSE * budget:
+            break
+        aim += budget * (1 - CLOSE / 2) - size
+    assert best is not None  # noqa: S101 — at least one is tried
     return best
+
+
+def better(size: int, other: int, budget: int) -> bool:
+    """Tell whether a size is nearer to what a budget is for: full, and not overdrawn.
+
+    >>> better(9, 8, 10), better(11, 8, 10), better(11, 12, 10)
+    (True, False, True)
+    """
+    if (size <= budget) != (other <= budget):
+        return size <= budget
+    return size > other if size <= budget else size < other
 
 
 def packed(
@@ -97,8 +113,3 @@ def code_bytes() -> int:
     """
     folders = [Path(__file__).parents[1], Path(str(spiketok.__file__)).parent]
     return sum(path.stat().st_size for folder in folders for path in folder.rglob("*.py"))
-
-
-def array_rows(data: Any) -> Any:
-    """Return nothing yet."""
-    return data
