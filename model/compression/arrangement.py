@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from .quantized_matrix import largest_code
 
-FLOATS = {16: np.dtype("<f2"), 32: np.dtype("<f4")}
-UNSIGNED = {16: np.dtype("<u2"), 32: np.dtype("<u4")}
+FLOATS: dict[int, np.dtype[Any]] = {16: np.dtype("<f2"), 32: np.dtype("<f4")}
+UNSIGNED: dict[int, np.dtype[Any]] = {16: np.dtype("<u2"), 32: np.dtype("<u4")}
 Array: TypeAlias = NDArray[Any]
 Bytes: TypeAlias = NDArray[np.uint8]
 
@@ -59,7 +59,8 @@ def rearrange(data: Bytes, bits: int, arrangement: Arrangement, size: int) -> Ar
     if bits in FLOATS:
         planes = np.ascontiguousarray(data.reshape(bits // 8, size).T).ravel()
         turned = planes.view(UNSIGNED[bits].newbyteorder(">")).astype(UNSIGNED[bits])
-        return (turned >> 1 | turned << bits - 1).view(FLOATS[bits])
+        numbers: Array = (turned >> 1 | turned << bits - 1).view(FLOATS[bits])
+        return numbers
     places = np.arange(bits, dtype=np.uint8)
     if arrangement == Arrangement.PACKED:
         ones = np.unpackbits(data, count=size * bits, bitorder="little").reshape(size, bits)

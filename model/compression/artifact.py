@@ -117,7 +117,8 @@ def as_arrays(name: str, weight: Weight) -> list[tuple[str, int, Array]]:
     """Return the arrays of a weight: name, bits and numbers of each."""
     if not isinstance(weight, QuantizedMatrix):
         return [(name, 8 * weight.itemsize, weight)]
-    arrays = [(name, weight.bits, weight.codes), (name + SCALES, 16, weight.scales)]
+    arrays: list[tuple[str, int, Array]] = [(name, weight.bits, weight.codes)]
+    arrays.append((name + SCALES, 16, weight.scales))
     if weight.correction is not None:
         arrays += as_arrays(name + LEFT, weight.correction.left)
         arrays += as_arrays(name + RIGHT, weight.correction.right)

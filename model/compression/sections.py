@@ -82,7 +82,7 @@ def split_sections(path: Path) -> dict[str, Section]:
         refuse(path, "the header", f"has format {version}", "use a newer spike")
     if size != len(data):
         refuse(path, "the file", f"has {len(data):,} bytes and should have {size:,}")
-    if hashlib.sha256(memoryview(data[:-DIGEST_BYTES])).digest() != data[-DIGEST_BYTES:].tobytes():
+    if hashlib.sha256(data[:-DIGEST_BYTES].data).digest() != data[-DIGEST_BYTES:].tobytes():
         refuse(path, "the file", "is damaged (sha256 differs)")
     begin = HEADER.size + count * ROW.size
     if count > MOST_SECTIONS or begin > size - DIGEST_BYTES:
