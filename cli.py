@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import click
 
+from spike_commands.compress import compress, decompress
 from spike_commands.demo import demo
-from spike_commands.evaluate import evaluate, generate
+from spike_commands.evaluate import evaluate
 from spike_commands.export import export
+from spike_commands.generate import generate
 from spike_commands.pack import inspect, pack, unpack
 from spike_commands.shard import data, shard
 from spike_commands.tokenizer import tokenizer
@@ -39,6 +41,8 @@ for command in (
     pack,
     unpack,
     inspect,
+    compress,
+    decompress,
     export,
     demo,
 ):

@@ -1,4 +1,4 @@
-"""Switches features of the golf family off, one at a time, and measures what that costs.
+"""Switches features of a model off, one at a time, and measures what that costs.
 
     python benchmarks/ablations.py FOLDER [--seeds 4] [--steps 200] [--jobs 2] [--only TEXT]
 
@@ -17,7 +17,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ TOKENIZERS = {
     "length-max": ["--vocab", "1024", "--specials", "minimal"],
 }
 OTHER_TOKENIZER = "length-max, equal bytes"
+PLAIN, PLAIN_PRESET = "plain, equal parameters", "base"
 # Per preset: its tokenizer, and by name what one run has otherwise; nothing in the first.
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "bese-golf-tiny": (
@@ -56,6 +57,19 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "memory-golf-tiny": ("length-max", {"all on": "", "no memory": "golf.memory_tokens=0"}),
     "ngram-golf-tiny": ("length-max", {"all on": "", "no XSA": "golf.exclusive_layers=0"}),
+    "escarda-tiny": (
+        "length-max",
+        {
+            "all on": "",
+            PLAIN: "",
+            "no XSA": "spikewhale.exclusive=false",
+            "no engram": "spikewhale.engram_rows=0",
+            "one stream": "spikewhale.streams=1",
+            "no HRM": "spikewhale.hrm_steps=0",
+            "no MTP": "spikewhale.ahead_heads=0",
+            "no JEPA": "spikewhale.jepa_horizon=0",
+        },
+    ),
 }
 
 
@@ -78,7 +92,7 @@ class Run:
 
 def main() -> None:
     """Do the runs that are missing, then print the table."""
-    parser = argparse.ArgumentParser(description="paired ablations of the golf family")
+    parser = argparse.ArgumentParser(description="paired ablations")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=200, help="of 4 windows each")
@@ -100,11 +114,11 @@ def main() -> None:
     print("\n".join(table(rows)))
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, tokenizers: Mapping[str, list[str]] = TOKENIZERS) -> None:
     """Make tokenizers, shards and pieces of held-out books, where they are missing."""
     folder.mkdir(exist_ok=True, parents=True)
     (folder / "results.jsonl").touch()
-    for name, options in TOKENIZERS.items():
+    for name, options in tokenizers.items():
         tokenizer, data = folder / f"{name}.json", folder / f"data-{name}"
         share = str(HELD_OUT)
         if not tokenizer.exists():
@@ -130,6 +144,8 @@ def plan(options: argparse.Namespace) -> Iterator[Run]:
                 if variant == OTHER_TOKENIZER:
                     used = "length-max"
                     settings = (f"model.mlp_width={equal_mlp_width(preset, options.folder)}",)
+                if variant == PLAIN:
+                    settings = plain_settings(preset)
                 yield Run(preset, variant, seed, options.steps, used, settings)
 
 
@@ -144,18 +160,32 @@ def equal_mlp_width(preset: str, folder: Path) -> int:
     )
 
 
+def plain_settings(preset: str, vocab_size: int = 1024) -> tuple[str, ...]:
+    """Return what makes `base` as deep and wide as the preset, and of as many parameters."""
+    shape, wanted = load_config(preset).model, built(preset, (), vocab_size)
+    same = ("layers", "width", "heads", "kv_heads", "head_width", "context")
+    settings = tuple(f"model.{key}={getattr(shape, key)}" for key in same)
+    widths = [(*settings, f"model.mlp_width={width}") for width in range(64, 1024, 4)]
+    return min(widths, key=lambda s: abs(built(PLAIN_PRESET, s, vocab_size) - wanted))
+
+
+def built(preset: str, settings: tuple[str, ...], vocab_size: int) -> int:
+    """Return the parameters that are exported."""
+    model = build_model(load_config(preset, settings), vocab_size, separator=0, device="meta")
+    return exported_parameters(model)
+
+
 def artifact_bytes(preset: str, settings: tuple[str, ...], folder: Path, tokenizer: str) -> int:
     """Return exported weights at six bits each, and the tokenizer without notes, by LZMA."""
-    config = load_config(preset, settings)
     fields = json.loads((folder / f"{tokenizer}.json").read_text())
     fields.pop("spike")
-    model = build_model(config, fields["vocab_size"], separator=0, device="meta")
     vocabulary = len(lzma.compress(json.dumps(fields).encode()))
-    return exported_parameters(model) * WEIGHT_BITS // 8 + vocabulary
+    return built(preset, settings, fields["vocab_size"]) * WEIGHT_BITS // 8 + vocabulary
 
 
 def measured(run: Run, folder: Path) -> dict[str, Any]:
     """Train and score; return the line of the results."""
+    preset = PLAIN_PRESET if run.variant == PLAIN else run.preset
     out = folder / "runs" / f"{run.preset}-{run.variant.replace(' ', '-')}-{run.seed}"
     shutil.rmtree(out, ignore_errors=True)
     settings = [
@@ -173,7 +203,7 @@ def measured(run: Run, folder: Path) -> dict[str, Any]:
     ]
     chosen = [part for setting in settings for part in ("--set", setting)]
     data = str(folder / f"data-{run.tokenizer}")
-    common = ("--config", run.preset, "--data", data, *chosen)
+    common = ("--config", preset, "--data", data, *chosen)
     size = spike("train", *common, "--dry-run", "--json")
     trained = spike("train", *common, "--out", str(out), "--json", "--quiet")
     pieces = map(str, sorted((folder / "held-out").iterdir()))
@@ -183,7 +213,7 @@ def measured(run: Run, folder: Path) -> dict[str, Any]:
         "settings": list(run.settings),
         "tokenizer": run.tokenizer,
         "parameters": size["exported_parameters"],
-        "artifact_bytes": artifact_bytes(run.preset, run.settings, folder, run.tokenizer),
+        "artifact_bytes": artifact_bytes(preset, run.settings, folder, run.tokenizer),
         "flops_per_token": size["flops_per_token"],
         "tokens": trained["tokens"],
         "seconds": round(trained["seconds"], 1),

@@ -2,8 +2,9 @@
 
 The presets' `base.toml` holds the value of every key and the reason for it; the sections `[golf]`
 and `[averaging]`, which not every configuration has, are explained by `bese-golf.toml`,
-`[spikewhale]` by `escarda-86m-base.toml` and `[compress]` by `compress_config.py`. Loading and the
-checks that need more than one key are in `configuration_file.py`.
+`[spikewhale]` by `escarda-86m-base.toml`, `[distill]` at the end of `base.toml` and `[compress]` by
+`compress_config.py`. Loading and the checks that need more than one key are in
+`configuration_file.py`.
 
 A key that has a default here came later than the others. Its default is how things were before, and
 it is written only where it differs, so that fingerprints of older configurations stay.
@@ -14,6 +15,7 @@ from typing import Annotated, Literal, get_args, get_type_hints
 from msgspec import Meta, Struct
 
 from .compress_config import CompressConfig
+from .distill_config import DistillConfig
 from .ranges import BelowOne, Count, CountOrZero, Fraction, Rate
 from .spikewhale_config import SpikeWhaleConfig
 
@@ -247,6 +249,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit
     golf: GolfConfig | None = None
     spikewhale: SpikeWhaleConfig | None = None
     compress: CompressConfig | None = None
+    distill: DistillConfig | None = None
 
 
 def keys_of(section: str) -> tuple[str, ...]:

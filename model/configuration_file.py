@@ -87,14 +87,18 @@ def _written(struct: msgspec.Struct) -> Sections:
 
 
 def config_fingerprint(config: Config) -> str:
-    """Return the sha256 of the configuration's TOML; where the data lies is left out.
+    """Return the sha256 of the configuration's TOML; where data and teachers lie is left out.
 
     >>> config_fingerprint(load_config("base")) == config_fingerprint(
     ...     load_config("base", ["data.path=elsewhere"])
     ... )
     True
     """
-    anywhere = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, path=""))
+    replace = msgspec.structs.replace
+    anywhere = replace(config, data=replace(config.data, path=""))
+    if config.distill:
+        nameless = ("",) * len(config.distill.teachers)
+        anywhere = replace(anywhere, distill=replace(config.distill, teachers=nameless))
     return hashlib.sha256(dump_config(anywhere).encode()).hexdigest()
 
 
@@ -188,6 +192,9 @@ def _checked(sections: Sections, origin: str) -> Config:
         "schedule.decay_fraction": schedule.warmup_fraction + schedule.decay_fraction > 1
         and "more than 1 together with schedule.warmup_fraction",
         "averaging.exported": _missing_mean(config),
+        "distill.teachers": config.distill is not None
+        and not config.distill.teachers
+        and 'name at least one run folder, as ["runs/large"]',
     }
     if config.golf:
         problems |= _golf_problems(config, config.golf)

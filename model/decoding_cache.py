@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 @dataclass(slots=True, kw_only=True)
@@ -11,39 +12,89 @@ class DecodingCache:
     """Keys, values and ids of the tokens read so far; room for the rest of the context."""
 
     keys: Tensor
-    """[layers, B, G, context, K], normed and turned."""
+    """[layers run, B, G, memory + context, K], normed and turned."""
     values: Tensor
-    """[layers, B, G, context, K]."""
+    """[layers run, B, G, memory + context, K]."""
     ids: Tensor
-    """[B, context]; what embeddings look back on, and where documents end."""
+    """[B, look back + context]; what embeddings look back on, and where documents end."""
     real: Tensor
-    """Bool [B, context], false for padding."""
+    """Bool, of the shape of `ids`; false for padding."""
+    memory: int = 0
+    """Rows of the model's own that stand before the text."""
+    before: int = 0
+    """Ids before the first token, on which embeddings look back and attention does not."""
     length: int = 0
     """Tokens read."""
 
-    def append(self, ids: Tensor, real: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Take in ids [B, T]; return all ids so far and which are real, [B, length]."""
-        new = slice(self.length, self.length + ids.shape[1])
-        self.ids[:, new] = ids
-        self.real[:, new] = True if real is None else real
-        self.length = new.stop
-        return self.ids[:, : self.length], self.real[:, : self.length]
+    def append(
+        self, ids: Tensor, real: Tensor | None = None, before: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Take in ids [B, T], and in front of the first ones those `before` the text.
 
-    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Take in a layer's keys and values [B, G, T, K] of the ids last appended; return all."""
-        new = slice(self.length - key.shape[2], self.length)
-        self.keys[layer, :, :, new], self.values[layer, :, :, new] = key, value
-        return self.keys[layer, :, :, : self.length], self.values[layer, :, :, : self.length]
+        Returns:
+            All ids so far and which of them are real, [B, before + length].
+        """
+        if before is not None:
+            self.before = before.shape[1]
+            self.ids[:, : self.before] = before
+            self.real[:, : self.before] = True
+        begin = self.before + self.length
+        end = begin + ids.shape[1]
+        self.ids[:, begin:end] = ids
+        self.real[:, begin:end] = True if real is None else real
+        self.length += ids.shape[1]
+        return self.ids[:, :end], self.real[:, :end]
+
+    def extend(self, run: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Take in keys and values [B, G, T, K] of the ids last appended; return all.
+
+        `run` counts the layers in the order they run; a layer that runs twice has two places.
+        """
+        end = self.memory + self.length
+        new = slice(end - key.shape[2], end)
+        self.keys[run, :, :, new], self.values[run, :, :, new] = key, value
+        return self.keys[run, :, :, :end], self.values[run, :, :, :end]
 
 
 def empty_cache(
-    *, layers: int, batch: int, kv_heads: int, context: int, head_width: int, like: Tensor
+    *,
+    layers: int,
+    batch: int,
+    kv_heads: int,
+    context: int,
+    head_width: int,
+    like: Tensor,
+    memory: int = 0,
+    look_back: int = 0,
 ) -> DecodingCache:
     """Return a cache without tokens, on the device and in the type of `like`."""
-    shape = (layers, batch, kv_heads, context, head_width)
+    shape = (layers, batch, kv_heads, memory + context, head_width)
+    tokens = (batch, look_back + context)
     return DecodingCache(
         keys=like.new_empty(shape),
         values=like.new_empty(shape),
-        ids=torch.zeros(batch, context, dtype=torch.int64, device=like.device),
-        real=torch.zeros(batch, context, dtype=torch.bool, device=like.device),
+        ids=torch.zeros(tokens, dtype=torch.int64, device=like.device),
+        real=torch.zeros(tokens, dtype=torch.bool, device=like.device),
+        memory=memory,
     )
+
+
+def seen_so_far(
+    ids: Tensor, before: Tensor | None, real: Tensor | None, cache: DecodingCache | None
+) -> tuple[Tensor, Tensor | None]:
+    """Return all ids up to the new ones, [B, N], and which are real; None: all are.
+
+    Args:
+        ids: the new ones, [B, T].
+        before: ids before the first one that was ever read, [B, look back].
+        real: 0/1 or bool [B, T]; None: all of them are.
+        cache: takes the new ones in, if there is one.
+    """
+    real = None if real is None else real.bool()
+    if cache is not None:
+        return cache.append(ids, real, before)
+    if before is None:
+        return ids, real
+    if real is not None:
+        real = functional.pad(real, (before.shape[1], 0), value=True)
+    return torch.cat([before, ids], dim=1), real

@@ -9,7 +9,7 @@ text and layers loop. Embeddings look back over up to two tokens. In evaluation 
 a window are given along with it, so that windows embed as one long pass.
 """
 
-import hashlib
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +22,18 @@ from .blocks import (
     Skips,
     SmearGate,
     ValueEmbedding,
+    document_numbers,
     layer_order,
     rotary_tables,
     scaled_norm,
+    sight,
     softcap,
     stretched_base,
 )
 from .config import GolfConfig, ModelConfig
+from .decoding_cache import DecodingCache, empty_cache, seen_so_far
 from .golf_layer import GolfBlock
+from .named_draws import named_generator
 
 
 class GolfTransformer(nn.Module):
@@ -93,58 +97,104 @@ class GolfTransformer(nn.Module):
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1."""
-        return self.logits(self.trunk(ids))
+    def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+        """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.
 
-    def trunk(self, ids: Tensor, before: Tensor | None = None) -> Tensor:
+        Where `real` [B, T], bool or 0/1, is false stands padding, on any side.
+        """
+        return self.logits(self.trunk(ids, real=real))
+
+    def trunk(
+        self,
+        ids: Tensor,
+        before: Tensor | None = None,
+        *,
+        real: Tensor | None = None,
+        cache: DecodingCache | None = None,
+    ) -> Tensor:
         """Map ids [B, T] to the normed stream [B, T, D] before the output layer.
 
         Args:
             ids: in training mode the first M rows, those of the memory, predict nothing of use.
             before: the `look_back` ids before them [B, look_back], or as many as there are; None
                 for none. Separators may stand for those that a text does not have.
+            real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
+            cache: what was read before, and what stood before that; takes in what is read now.
+                For evaluation mode.
         """
-        embedded = self.embed(ids, before)
-        added = self._value_additions(ids)
-        if self.memory is not None:
+        seen, seen_real = seen_so_far(ids, before, real, cache)
+        time = ids.shape[1]
+        embedded = self.embed(seen, seen_real, time)
+        if self.memory is not None and (cache is None or cache.length == time):
             place = self.memory.overwrite if self.training else self.memory.prepend
             embedded = place(embedded)
-        tables = (self.cosines[: embedded.shape[1]], self.sines[: embedded.shape[1]])
+        rows = embedded.shape[1]
+        tables, visible = (self.cosines[:rows], self.sines[:rows]), None
+        if seen_real is not None:
+            shown = seen_real[:, -(time if cache is None else cache.length) :]
+            tables, visible = self._sight(shown, rows)
+        added = self._value_additions(ids, rows)
         first_value: list[Tensor] = []
         pushed: list[Tensor] = []
         stream = embedded
-        for layer, first_time in self.orders[self.looping or not self.training]:
+        for run, (layer, first_time) in enumerate(self.orders[self.looping or not self.training]):
             if self.skips is not None and first_time:
                 stream = self.skips.add(stream, layer, pushed)
-            stream = self.blocks[layer](stream, embedded, tables, added.get(layer), first_value)
+            keep = None if cache is None else partial(cache.extend, run)
+            attended = (tables, visible, keep, added.get(layer), first_value)
+            stream = self.blocks[layer](stream, embedded, *attended)
             if self.skips is not None and first_time:
                 self.skips.push(stream, layer, pushed)
-        return scaled_norm(stream[:, -ids.shape[1] :], 1.0)
+        return scaled_norm(stream[:, -time:], 1.0)
 
-    def embed(self, ids: Tensor, before: Tensor | None = None) -> Tensor:
-        """Map ids [B, T] to [B, T, D], with what they look back on; memory tokens apart."""
-        seen = ids if before is None else torch.cat([before, ids], dim=1)
+    def embed(self, seen: Tensor, real: Tensor | None, time: int) -> Tensor:
+        """Map the last `time` of ids [B, N] to [B, time, D], with what they look back on.
+
+        Memory tokens are not among them; `real` is false for padding, None: nowhere.
+        """
+        window = slice(-(time + self.look_back), None)
+        seen, real = seen[:, window], None if real is None else real[:, window]
         stream: Tensor = self.embedding(seen)
         if self.bigram is not None:
-            stream = stream + self.bigram(seen)
+            stream = stream + self.bigram(seen, real)
         stream = scaled_norm(stream, 1.0)
+        if real is not None:
+            stream = stream * real.unsqueeze(-1)
         if self.smear is not None:
             stream = self.smear(stream, seen == self.separator)
-        return stream[:, -ids.shape[1] :]
+        return stream[:, -time:]
 
-    def _value_additions(self, ids: Tensor) -> dict[int, Tensor]:
+    def _sight(self, real: Tensor, rows: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Return tables of the last `rows` rows and what they see; the memory's are first."""
+        memory = self.golf.memory_tokens
+        real = functional.pad(real[:, memory if self.training else 0 :], (memory, 0), value=True)
+        documents = document_numbers(real.long(), real=real)
+        return sight((self.cosines, self.sines), documents, real, rows)
+
+    def _value_additions(self, ids: Tensor, rows: int) -> dict[int, Tensor]:
         """Return what is added to the values of each layer; nothing where the memory stands."""
         if self.value_embedding is None:
             return {}
-        memory = self.golf.memory_tokens
-        shown = ids[:, memory:] if self.training else ids
+        shown = ids[:, self.golf.memory_tokens :] if self.training else ids
         first = self.config.layers - self.golf.value_layers
         additions: list[Tensor] = self.value_embedding(shown)
         return {
-            layer: functional.pad(added, (0, 0, memory, 0))
+            layer: functional.pad(added, (0, 0, rows - shown.shape[1], 0))
             for layer, added in enumerate(additions, first)
         }
+
+    def empty_cache(self, batch: int) -> DecodingCache:
+        """Return a cache for `trunk` that has read nothing yet."""
+        return empty_cache(
+            layers=len(self.orders[1]),
+            batch=batch,
+            kv_heads=self.config.kv_heads,
+            context=self.config.context,
+            head_width=self.config.head_width,
+            like=self.embedding.weight,
+            memory=self.golf.memory_tokens,
+            look_back=self.look_back,
+        )
 
     def logits(self, normed: Tensor) -> Tensor:
         """Map [..., D] to logits [..., V]."""
@@ -158,14 +208,12 @@ def initialise_golf(model: GolfTransformer, seed: int) -> None:
 
     Matrices are orthogonal, but what ends a residual branch and the heads that look ahead are zero.
     The embedding is drawn with a deviation of 0.005, the value embedding's table 0.01, memory 0.02;
-    the table of pairs is zero. Each draws from its own name, so that models with and without a
-    feature start from the same numbers in all that they share.
+    the table of pairs is zero. Each draws from its own name.
     """
     deviations = {"embedding": 0.005, "value_embedding.table": 0.01, "memory": 0.02}
     for name, parameter in model.named_parameters():
         owner = name.rpartition(".")[0]
-        digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7]))
+        generator = named_generator(seed, name)
         if owner in deviations:
             parameter.normal_(0.0, deviations[owner], generator=generator)
         elif owner.endswith(("output", "down", "bigram.table")) or owner.startswith("ahead"):

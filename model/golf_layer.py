@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .blocks import (
+    Keep,
     LeakySquare,
     ResidualBranches,
     ResidualMix,
@@ -36,14 +37,18 @@ class GolfAttention(nn.Module):
         self,
         normed: Tensor,
         tables: tuple[Tensor, Tensor],
+        visible: Tensor | None,
+        keep: Keep | None,
         added: Tensor | None,
         first_value: list[Tensor],
     ) -> Tensor:
-        """Map [B, T, D] to [B, T, D]; row t depends on rows 0 … t.
+        """Map [B, T, D] to [B, T, D]; row t depends on rows 0 … t and on what was kept.
 
         Args:
             normed: what the layer reads.
-            tables: cosines and sines [T, R].
+            tables: cosines and sines, [T, R] or [B, 1, T, R].
+            visible: bool [B, 1, T, N], what each row may see; None: all before it, and N = T.
+            keep: takes in keys and values and gives those before them, too.
             added: what the value embedding adds to the values, [B, T, G · K], if anything.
             first_value: the first layer's values, [B, G, T, K]; the first layer puts them there.
         """
@@ -57,15 +62,14 @@ class GolfAttention(nn.Module):
         elif self.value_residual is not None:
             value = self.value_residual(value, first_value[0])
         query, key = qk_norm(query, key, self.gain)
+        query, key, own = rotate_part(query, *tables), rotate_part(key, *tables), value
+        if keep is not None:
+            key, value = keep(key, value)
         gathered = functional.scaled_dot_product_attention(
-            rotate_part(query, *tables),
-            rotate_part(key, *tables),
-            value,
-            is_causal=True,
-            enable_gqa=True,
+            query, key, value, attn_mask=visible, is_causal=visible is None, enable_gqa=True
         )
         if self.exclusive:
-            gathered = exclude_own_value(gathered, value)
+            gathered = exclude_own_value(gathered, own)
         output: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
         return output
 
@@ -91,15 +95,20 @@ class GolfBlock(nn.Module):
         stream: Tensor,
         embedded: Tensor,
         tables: tuple[Tensor, Tensor],
+        visible: Tensor | None,
+        keep: Keep | None,
         added: Tensor | None,
         first_value: list[Tensor],
     ) -> Tensor:
-        """Map the stream [B, T, D] to the next; `embedded` is the stream before all layers."""
+        """Map the stream [B, T, D] to the next; `embedded` is the stream before all layers.
+
+        The rest is as in attention.
+        """
         if self.mix is not None:
             stream = self.mix(stream, embedded)
         next_stream: Tensor = self.branches(
             stream,
-            lambda normed: self.attention(normed, tables, added, first_value),
+            lambda normed: self.attention(normed, tables, visible, keep, added, first_value),
             self.feed_forward,
         )
         return next_stream

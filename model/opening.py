@@ -12,7 +12,7 @@ from .compression.artifact import Artifact, read_artifact
 from .compression.quantize import needed_tensors
 from .configuration_file import config_fingerprint
 from .run_folder import Run, create_run, load_run
-from .training.checkpoint import save_checkpoint
+from .training.checkpoint import file_sha256, save_checkpoint
 
 
 def open_run(path: Path, device: str = "cpu") -> Run:
@@ -46,6 +46,7 @@ def open_artifact(path: Path, device: str = "cpu") -> Run:
         tokenizer=tokenizer,
         step=artifact.step,
         fingerprints=dict(artifact.fingerprints),
+        digest=file_sha256(path),
     )
 
 
@@ -84,6 +85,7 @@ def unpack_artifact(path: Path, folder: Path) -> int:
         folder,
         run.model,
         [],
+        {},
         {},
         step=run.step,
         samples=0,

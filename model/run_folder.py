@@ -16,7 +16,14 @@ from .assembly import Model, build_model
 from .config import Config
 from .configuration_file import config_fingerprint, dump_config, load_config
 from .training.averaging import put_weights
-from .training.checkpoint import load_averages, load_weights, newest_checkpoint, read_state
+from .training.checkpoint import (
+    STATE,
+    file_sha256,
+    load_averages,
+    load_weights,
+    newest_checkpoint,
+    read_state,
+)
 from .training.run_state import METRICS
 
 FORMAT = 1
@@ -34,7 +41,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     torch: str
     """Version of torch that made the run."""
     fingerprints: dict[str, str]
-    """Of what the run was made from: `tokenizer`, `data`."""
+    """Of what the run was made from: `tokenizer`, `data`, and of a student `teacher-1` …."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,8 @@ class Run:
     tokenizer: Tokenizer
     step: int
     fingerprints: dict[str, str]
+    digest: str
+    """Of the checkpoint: the sha256 of its `state.json`, which names those of its other files."""
 
 
 def create_run(
@@ -82,7 +91,7 @@ def read_lineage(folder: Path) -> Lineage:
         lineage = msgspec.json.decode(path.read_bytes(), type=Lineage)
     except FileNotFoundError:
         raise SpikeError(f"{folder}: not a run folder, {LINEAGE} is missing") from None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpikeError(f"{path}: cannot be read ({error}); restore it from a copy") from None
     if lineage.format != FORMAT:
         raise SpikeError(f"{path}: format {lineage.format} is not known; use a newer spike")
@@ -101,7 +110,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
     checkpoint = newest_checkpoint(folder)
     if checkpoint is None:
         raise SpikeError(f"{folder}: no checkpoint yet; resume the run")
-    state = read_state(checkpoint)
+    state, digest = read_state(checkpoint), file_sha256(checkpoint / STATE)
     ours = {"config": config_fingerprint(config), **lineage.fingerprints}
     for what in sorted(ours.keys() | state.fingerprints.keys()):
         if ours.get(what) != state.fingerprints.get(what):
@@ -119,4 +128,5 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
         tokenizer=tokenizer,
         step=state.step,
         fingerprints=state.fingerprints,
+        digest=digest,
     )

@@ -24,11 +24,13 @@ from .blocks import (
     document_begins,
     document_numbers,
     rotary_tables,
+    sight,
     softcap,
     visible_in_document,
 )
 from .config import ModelConfig
-from .decoding_cache import DecodingCache, empty_cache
+from .decoding_cache import DecodingCache, empty_cache, seen_so_far
+from .named_draws import named_generator
 from .spikewhale_config import SpikeWhaleConfig
 from .spikewhale_layer import NORM_EPS, WhaleBlock
 
@@ -113,15 +115,9 @@ class SpikeWhale(nn.Module):
             before: up to `look_back` ids before them, on which embeddings look back and attention
                 does not; None for none. Separators may stand for those that a text does not have.
             real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
-            cache: what was read before, in place of `before`; takes in what is read now.
+            cache: what was read before, and what stood before that; takes in what is read now.
         """
-        seen, real_seen = ids, None if real is None else real.bool()
-        if before is not None:
-            seen = torch.cat([before, ids], dim=1)
-            if real_seen is not None:
-                real_seen = functional.pad(real_seen, (before.shape[1], 0), value=True)
-        elif cache is not None:
-            seen, real_seen = cache.append(ids, real_seen)
+        seen, real_seen = seen_so_far(ids, before, real, cache)
         documents = document_numbers(seen, self.separator, real_seen)
         time = ids.shape[1]
         embedded = self.embed(seen, documents, time)
@@ -172,10 +168,8 @@ class SpikeWhale(nn.Module):
                 return tables, visible_in_document(documents, time)
             return tables, None
         real = real[:, -documents.shape[1] :]
-        places = (real.cumsum(dim=1) - 1).clamp(min=0)[:, -time:]
-        tables = (self.cosines[places].unsqueeze(1), self.sines[places].unsqueeze(1))
         walls = documents if apart else document_numbers(documents, real=real)
-        return tables, visible_in_document(walls, time)
+        return sight((self.cosines, self.sines), walls, real, time)
 
     def logits(self, normed: Tensor) -> Tensor:
         """Map [..., D] to logits [..., V]."""
@@ -191,6 +185,7 @@ class SpikeWhale(nn.Module):
             context=self.config.context,
             head_width=self.config.head_width,
             like=self.embedding.weight,
+            look_back=self.look_back,
         )
 
     def experts(self) -> list[Experts]:
@@ -207,23 +202,26 @@ def _several(documents: Tensor) -> bool:
 def initialise_spikewhale(model: SpikeWhale, seed: int) -> None:
     """Draw the weights; vectors, gates and routes start as their blocks made them.
 
-    Matrices and tables are drawn with a deviation of 0.02, as published; the heads that look ahead
-    start as identity. The engram's frozen numbers are whole, or as published small.
+    Matrices and tables are drawn with a deviation of 0.02, as published, each from its own name;
+    the heads that look ahead start as identity. The engram's frozen numbers are whole, or as
+    published small.
     """
-    generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         owner = name.rpartition(".")[0]
         if owner.startswith("ahead"):
             parameter.zero_()
         elif parameter.ndim == 2 and owner != "connections":
-            parameter.normal_(0.0, 0.02, generator=generator)
+            parameter.normal_(0.0, 0.02, generator=named_generator(seed, name))
     if model.engram is None:
         return
-    if model.whale.layout == "published":
-        model.engram.projections.normal_(generator=generator)
-        return
-    for frozen in (model.engram.compressor, model.engram.projections):
-        frozen.random_(-LARGEST, LARGEST + 1, generator=generator)
+    published = model.whale.layout == "published"
+    for what in ("projections",) if published else ("projections", "compressor"):
+        frozen: Tensor = getattr(model.engram, what)
+        generator = named_generator(seed, f"engram.{what}")
+        if published:
+            frozen.normal_(generator=generator)
+        else:
+            frozen.random_(-LARGEST, LARGEST + 1, generator=generator)
 
 
 def spikewhale_flops_per_token(model: SpikeWhale) -> int:

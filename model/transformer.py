@@ -4,11 +4,14 @@ Pre-norm with RMSNorm (arXiv:1910.07467), rotary positions, grouped-query attent
 queries and keys, SwiGLU, no biases, and one table for input and output where `tied_embeddings`.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
-from .blocks import Attention, FeedForward, rotary_tables, softcap
+from .blocks import Attention, FeedForward, Keep, document_numbers, rotary_tables, sight, softcap
 from .config import ModelConfig
+from .decoding_cache import DecodingCache, empty_cache, seen_so_far
 
 NORM_EPS = 1e-6
 
@@ -29,9 +32,15 @@ class Block(nn.Module):
         self.feed_forward_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
         self.feed_forward = FeedForward(width=config.width, mlp_width=config.mlp_width)
 
-    def forward(self, stream: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-        """Map the residual stream [B, T, D] to the next."""
-        stream = stream + self.attention(self.attention_norm(stream), cosines, sines)
+    def forward(
+        self,
+        stream: Tensor,
+        tables: tuple[Tensor, Tensor],
+        visible: Tensor | None = None,
+        keep: Keep | None = None,
+    ) -> Tensor:
+        """Map the residual stream [B, T, D] to the next; the rest is as in attention."""
+        stream = stream + self.attention(self.attention_norm(stream), tables, visible, keep)
         mixed: Tensor = stream + self.feed_forward(self.feed_forward_norm(stream))
         return mixed
 
@@ -57,19 +66,39 @@ class Transformer(nn.Module):
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1."""
-        return self.logits(self.trunk(ids))
+    def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+        """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.
 
-    def trunk(self, ids: Tensor, before: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        Where `real` [B, T], bool or 0/1, is false stands padding, on any side.
+        """
+        return self.logits(self.trunk(ids, real=real))
+
+    def trunk(
+        self,
+        ids: Tensor,
+        before: Tensor | None = None,  # noqa: ARG002
+        *,
+        real: Tensor | None = None,
+        cache: DecodingCache | None = None,
+    ) -> Tensor:
         """Map ids [B, T] to the normed residual stream [B, T, D] before the output layer.
 
-        What stands `before` is no concern of this family, which looks back by attention alone.
+        Args:
+            ids: the new ones.
+            before: no concern of this family, which looks back by attention alone.
+            real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
+            cache: what was read before; takes in what is read now.
         """
-        cosines, sines = self.cosines[: ids.shape[1]], self.sines[: ids.shape[1]]
+        time = ids.shape[1]
+        tables, visible = (self.cosines[:time], self.sines[:time]), None
+        seen, seen_real = seen_so_far(ids, None, real, cache)
+        if seen_real is not None:
+            documents = document_numbers(seen, real=seen_real)
+            tables, visible = sight((self.cosines, self.sines), documents, seen_real, time)
         stream = self.embedding(ids)
-        for block in self.blocks:
-            stream = block(stream, cosines, sines)
+        for layer, block in enumerate(self.blocks):
+            keep = None if cache is None else partial(cache.extend, layer)
+            stream = block(stream, tables, visible, keep)
         normed: Tensor = self.norm(stream)
         return normed
 
@@ -78,6 +107,17 @@ class Transformer(nn.Module):
         weight = self.embedding.weight if self.head is None else self.head.weight
         logits = nn.functional.linear(normed, weight)
         return softcap(logits, self.config.logit_softcap)
+
+    def empty_cache(self, batch: int) -> DecodingCache:
+        """Return a cache for `trunk` that has read nothing yet."""
+        return empty_cache(
+            layers=self.config.layers,
+            batch=batch,
+            kv_heads=self.config.kv_heads,
+            context=self.config.context,
+            head_width=self.config.head_width,
+            like=self.embedding.weight,
+        )
 
 
 def build_transformer(

@@ -56,6 +56,14 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
 )
 
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="auto: a CUDA device where there is one.",
+)
+
 
 def common_options(command: Command) -> Command:
     """Add `--quiet` and `--debug`, which every command understands."""

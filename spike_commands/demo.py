@@ -45,7 +45,8 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     from model import load_config
     from spiketok.errors import SpikeError
 
-    from .evaluate import evaluate, generate
+    from .evaluate import evaluate
+    from .generate import generate
     from .shard import shard
     from .tokenizer import tokenizer
     from .train import train

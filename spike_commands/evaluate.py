@@ -1,5 +1,6 @@
-"""`spike eval` and `spike generate`: score text under a trained model, or let it write."""
+"""`spike eval`: scores text under a trained model."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +8,9 @@ import click
 
 from .console import (
     PATH,
+    Report,
     common_options,
+    device_option,
     json_option,
     let_threads_sleep,
     print_result,
@@ -16,14 +19,6 @@ from .console import (
 
 if TYPE_CHECKING:
     from model.run_folder import Run
-
-device_option = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="auto: a CUDA device where there is one.",
-)
 
 
 @click.command("eval")
@@ -58,6 +53,9 @@ device_option = click.option(
     show_default=True,
     help="Tokens between two windows; smaller gives each token more context. 0: half a window.",
 )
+@click.option(
+    "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
+)
 @device_option
 @json_option
 @common_options
@@ -69,6 +67,7 @@ def evaluate(
     parse_markers: bool,
     context: int,
     stride: int,
+    prove: bool,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -85,10 +84,13 @@ def evaluate(
       spike eval runs/base --text one.txt two.txt --stride 64 --json
       spike eval runs/memory-golf --text book.txt --context 1024 --stride 128
       spike eval base.spike --text book.txt
+      spike eval runs/base --text page.txt --prove
       spike eval runs/chat --chat conversations.jsonl
     """
     if bool(texts) == bool(chats):
         raise click.UsageError("say either --text FILE or --chat FILE")
+    if prove and chats:
+        raise click.UsageError("--prove goes with --text")
     if texts and parse_markers:
         raise click.UsageError("--parse-markers goes with --chat")
     let_threads_sleep()
@@ -101,6 +103,8 @@ def evaluate(
     windows = {"context": context, "stride": stride}
     if texts:
         found = text_score(loaded, (*texts, *more), windows, quiet)
+        if prove:
+            found |= proof(loaded, (*texts, *more), windows, found, quiet)
     else:
         found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
     print_result({"run": str(run), "step": loaded.step, **found, **windows}, as_json)
@@ -131,6 +135,46 @@ def text_score(
         "nats_separators": score.nats_separators,
         "documents": score.documents,
     }
+
+
+def proof(
+    loaded: "Run",
+    paths: tuple[Path, ...],
+    windows: dict[str, int],
+    found: dict[str, Any],
+    quiet: bool,
+) -> dict[str, Any]:
+    """Compress and decompress the files; refuse where that does not bear the score out.
+
+    Separators are scored and not coded. Coding is to take no more than the score by 0.1 % and 64
+    bytes a file.
+    """
+    from math import log
+
+    from model.evaluation.compressed_text import compress, decompress, read_header
+    from spiketok.errors import SpikeError
+
+    contents = [path.read_bytes() for path in paths]
+    coded = headers = passed = 0
+    with progress_bar("prove", max(1, 2 * sum(map(len, contents))), "bytes", quiet) as show:
+        for path, text in zip(paths, contents, strict=True):
+            data = compress(loaded, text, **windows, report=moved_on(show, passed))
+            passed += len(text)
+            if decompress(loaded, data) != text:
+                raise SpikeError(f"{path}: the text that came out is not the one that went in")
+            passed += len(text)
+            show(passed, "")
+            size = len(read_header(data)[1])
+            coded, headers = coded + size, headers + len(data) - size
+    told = (found["nats"] - found["nats_separators"]) / log(2) / 8
+    if coded > told * 1.001 + 64 * len(paths):
+        raise SpikeError(f"coding took {coded:,} bytes, but the score says {told:,.0f}")
+    return {"coded_bytes": coded, "header_bytes": headers}
+
+
+def moved_on(show: Report, begun: int) -> Callable[[int, int, int], None]:
+    """Return what shows how many bytes of a file are done, of which `begun` came before."""
+    return lambda _tokens, done, _size: show(begun + done, "")
 
 
 def reply_score(
@@ -166,73 +210,3 @@ def reply_score(
         "reply_nats": score.nats,
         "conversations": score.documents,
     }
-
-
-@click.command()
-@click.argument("run", type=PATH)
-@click.argument("prompt", default="")
-@click.option("--tokens", type=click.IntRange(1), default=200, show_default=True, help="At most.")
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0),
-    default=0.8,
-    show_default=True,
-    help="0: always the likeliest token.",
-)
-@click.option(
-    "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.95,
-    show_default=True,
-    help="Draw from the likeliest tokens that hold this much probability.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=0,
-    show_default=True,
-    help="Another seed, another text.",
-)
-@device_option
-@json_option
-@common_options
-def generate(
-    run: Path,
-    prompt: str,
-    device: str,
-    as_json: bool,
-    quiet: bool,  # noqa: ARG001
-    **options: Any,
-) -> None:
-    """Continue PROMPT with the model of RUN, folder or artifact, printing as it writes.
-
-    \b
-    Examples:
-      spike generate runs/base "It was a dark night"
-      spike generate runs/base "def main(" --temperature 0.5 --seed 7
-    """
-    let_threads_sleep()
-    from model.opening import open_run
-    from model.training.device import choose_device
-    from spiketok import StreamDecoder
-
-    from .sampling import continue_prompt
-
-    loaded = open_run(run, choose_device(device))
-    text = prompt.encode("utf-8", "surrogateescape")
-    decoder = StreamDecoder(loaded.tokenizer)
-    ids, written = [], ""
-    drawn = continue_prompt(loaded.model, loaded.tokenizer, text, **options)
-    if not as_json:
-        click.echo(prompt, nl=False)
-    for token in drawn:
-        ids.append(token)
-        piece = decoder.add(token)
-        written += piece
-        if not as_json:
-            click.echo(piece, nl=False)
-    tail = decoder.finish()
-    if as_json:
-        print_result({"prompt": prompt, "text": written + tail, "ids": ids}, as_json)
-    else:
-        click.echo(tail)

@@ -1,11 +1,13 @@
-"""Joins a tokenizer and a model to write text: prompt in, ids out."""
+"""Joins a tokenizer and a model to write text: prompt in, tokens and text out."""
 
-from collections.abc import Iterator
+import codecs
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from model.assembly import Model
+    from model.evaluation import Drawing, Drawn
     from spiketok import Tokenizer
 
 
@@ -14,28 +16,83 @@ def continue_prompt(
     tokenizer: "Tokenizer",
     prompt: bytes,
     tokens: int,
-    temperature: float,
-    top_p: float,
-    seed: int,
-) -> Iterator[int]:
-    """Yield ids that continue `prompt`, at most `tokens`, up to the end of the document.
+    drawing: "Drawing",
+    heal: bool = True,
+) -> tuple[list[int], bytes, Iterator["Drawn"]]:
+    """Let `prompt` go on for at most `tokens`, up to the end of the document.
 
     The prompt begins a document, so the model sees the separator first. Ids that no text
     becomes (special and reserved ones) are never drawn; the separator ends the text.
-    """
-    from model.evaluation.generate import generate
 
+    Returns:
+        The ids of the prompt; its last bytes where these are drawn again, healed, with what comes
+        after them; and the tokens drawn, as they come.
+    """
+    from model.evaluation import generate
+
+    kept, rest, choices = prompt_ids(tokenizer, prompt, heal)
     separator = tokenizer.separator
-    ids = [separator, *tokenizer.encode(prompt).tolist()]
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
     drawn = generate(
         model,
-        ids,
+        [separator, *kept],
+        drawing,
         max_tokens=tokens,
-        temperature=temperature,
-        top_p=top_p,
-        seed=seed,
         stop_ids=[separator],
-        banned_ids=sorted(unused - {separator}),
+        banned_ids=unused - {separator},
+        choices=choices,
     )
-    return takewhile(lambda token: token != separator, drawn)
+    return kept, rest, takewhile(lambda token: token.id != separator, drawn)
+
+
+def prompt_ids(
+    tokenizer: "Tokenizer", prompt: bytes, heal: bool
+) -> tuple[list[int], bytes, Callable[[Sequence[int]], Sequence[int] | None]]:
+    """Return a prompt's certain ids, its other bytes, and the ids that these leave open."""
+    from spiketok import Healer
+
+    if not heal or tokenizer.algorithm != "length-max":
+        return tokenizer.encode(prompt).tolist(), b"", lambda _: None
+    healer = Healer(tokenizer)
+    kept, rest = healer.certain(prompt)
+
+    def choices(new: Sequence[int]) -> Sequence[int] | None:
+        left = rest[len(tokenizer.decode_bytes(new)) :] if len(new) < len(rest) else b""
+        return healer.fitting(left) if left else None
+
+    return kept, rest, choices
+
+
+def text_after(
+    tokenizer: "Tokenizer", kept: Sequence[int], rest: bytes, drawn: Iterable["Drawn"]
+) -> Iterator[str]:
+    """Yield the text that is added to a prompt, as soon as it is certain."""
+    from spiketok import StreamDecoder
+
+    decoder = StreamDecoder(tokenizer)
+    # A character that the prompt leaves unfinished is part of what is added.
+    prompt = tokenizer.decode_bytes(kept) + rest
+    known = len(codecs.getincrementaldecoder("utf-8")("replace").decode(prompt))
+    for certain in kept:
+        known -= len(decoder.add(certain))
+    for token in drawn:
+        text = decoder.add(token.id)
+        yield text[max(0, known) :]
+        known -= len(text)
+    yield decoder.finish()[max(0, known) :]
+
+
+def up_to_any(texts: Iterable[str], stops: Collection[str]) -> Iterator[str]:
+    """Yield what comes before the first of the `stops`; nothing that might be part of one."""
+    held = ""
+    for text in texts:
+        held += text
+        found = [held.index(stop) for stop in stops if stop in held]
+        if found:
+            yield held[: min(found)]
+            return
+        lengths = (n for stop in stops for n in range(1, len(stop)) if held.endswith(stop[:n]))
+        sure = len(held) - max(lengths, default=0)
+        yield held[:sure]
+        held = held[sure:]
+    yield held

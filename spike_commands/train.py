@@ -74,6 +74,7 @@ def train(
       spike train --config base --set train.steps=100 --out runs/short
       spike train --resume runs/base
       spike train --config base.toml --dry-run --json
+      spike train --config base --set 'distill.teachers=["runs/large"]' --out runs/student
       torchrun --nproc-per-node 2 --no-python spike train --config base.toml
     """
     let_threads_sleep()
@@ -126,6 +127,7 @@ def run_training(
     """Open the data, train, and return what the run reached."""
     from datapipe import batches, open_stream
     from model.run_folder import create_run
+    from model.teachers import open_teachers, teacher_fingerprints
     from model.training.trainer import train as train_model
     from spiketok import Tokenizer
     from spiketok.durable import locked, make_folder
@@ -138,9 +140,11 @@ def run_training(
     def open_batches(start: int) -> "Iterator[Batch]":
         return batches(stream, length, batch, config.data.shuffle_seed, start)
 
+    teachers = open_teachers(config, tokenizer)
     open_batches(0)  # too little data is told before the run folder is made
     validation = validation_windows(config, data_folder, quiet)
     fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
+    fingerprints |= teacher_fingerprints(teachers)
     make_folder(folder)
     started = time.monotonic()
     with (
@@ -151,7 +155,7 @@ def run_training(
         if resuming:
             check_tokenizer(folder, tokenizer)
         elif rank == 0:
-            create_run(folder, with_data(config, data_folder), tokenizer, fingerprints)
+            create_run(folder, with_places(config, data_folder), tokenizer, fingerprints)
         result = train_model(
             config,
             folder,
@@ -162,6 +166,7 @@ def run_training(
             vocab_size=vocab_size,
             separator=tokenizer.separator,
             lineage=fingerprints,
+            teachers=[teacher.model for teacher in teachers],
             resume=resuming,
             report=lambda progress: tell(progress, tokenizer.score_name, show, quiet),
             should_stop=lambda: signals.received > 0,
@@ -189,11 +194,15 @@ def reached(metrics: "Metrics", score_name: str, masked: bool) -> dict[str, Any]
     return {name: value if value == value else None for name, value in found.items()}
 
 
-def with_data(config: "Config", data_folder: Path) -> "Config":
-    """Return the configuration with the data's own place, so that resuming finds it anywhere."""
+def with_places(config: "Config", data_folder: Path) -> "Config":
+    """Return the configuration with absolute places, so that resuming finds all from anywhere."""
     from msgspec.structs import replace
 
-    return replace(config, data=replace(config.data, path=str(data_folder)))
+    placed = replace(config, data=replace(config.data, path=str(data_folder)))
+    if config.distill:
+        teachers = tuple(str(Path(folder).absolute()) for folder in config.distill.teachers)
+        placed = replace(placed, distill=replace(config.distill, teachers=teachers))
+    return placed
 
 
 def check_tokenizer(folder: Path, tokenizer: "Tokenizer") -> None:
@@ -250,8 +259,10 @@ def tell(progress: "Progress", score_name: str, show: Report, quiet: bool) -> No
 
 def write_sample(config: "Config", model: "Model", tokenizer: "Tokenizer") -> str:
     """Let the model continue the configured prompt."""
-    from .sampling import continue_prompt
+    from model.evaluation import Drawing
 
-    prompt = config.sample.prompt.encode()
-    ids = list(continue_prompt(model, tokenizer, prompt, config.sample.tokens, 0.8, 0.95, 0))
-    return (prompt + tokenizer.decode_bytes(ids)).decode("utf-8", "replace")
+    from .sampling import continue_prompt, text_after
+
+    prompt, drawing = config.sample.prompt, Drawing(temperature=0.8, top_p=0.95)
+    begun = continue_prompt(model, tokenizer, prompt.encode(), config.sample.tokens, drawing)
+    return prompt + "".join(text_after(tokenizer, *begun))

@@ -22,17 +22,47 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
         if not vocab_size and not data_folder.exists():
             raise SpikeError(
                 f"model.vocab_size is 0, to follow the data, but there is no {data_folder}; "
-                "use --data or --set model.vocab_size=16512"
+                "use --data or --set model.vocab_size=16512 (a BESE tokenizer: 288)"
             )
         vocab_size = checked_vocabulary(config, data_folder)
     model = build_model(config, vocab_size, separator=0, device="meta")
-    return {
+    sizes = {
         "parameters": count_parameters(model),
         "exported_parameters": exported_parameters(model),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "tokens": config.train.steps * config.train.batch * config.model.context,
         "flops_per_token": training_flops(model),
         "vocab_size": vocab_size,
+    }
+    return sizes | teaching_numbers(config, vocab_size) if config.distill else sizes
+
+
+def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
+    """Count what the teachers of a student take; their weights are not read.
+
+    A teacher that is asked runs forward alone, a third of what training it takes; its softmax is
+    not counted. The head that predicts hidden rows is trained.
+    """
+    from model import load_config
+    from model.assembly import build_model, training_flops
+    from model.run_folder import CONFIG, TOKENIZER, read_lineage
+    from model.training.distillation import asked_teachers, start_teaching
+    from model.transformer import count_parameters
+    from spiketok import Tokenizer
+
+    models = []
+    for folder in map(Path, config.distill.teachers if config.distill else ()):
+        read_lineage(folder)
+        theirs, known = load_config(str(folder / CONFIG)), Tokenizer.load(folder / TOKENIZER)
+        models.append(build_model(theirs, known.vocab_size, separator=0, device="meta"))
+    student = build_model(config, vocab_size, separator=0, device="meta")
+    teaching = start_teaching(config, student, models)
+    head = count_parameters(teaching.head) if teaching and teaching.head else 0
+    asked = asked_teachers(teaching) if teaching else []
+    return {
+        "teacher_parameters": sum(count_parameters(model) for model in models),
+        "teacher_head_parameters": head,
+        "teaching_flops_per_token": sum(map(training_flops, asked)) // 3 + 6 * head,
     }
 
 

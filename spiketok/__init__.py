@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .chat import Message, Part, message, render
     from .chat_encoding import encode_chat
     from .chat_messages import read_messages
+    from .healing import Healer
     from .length_max import train_length_max
     from .training_progress import TrainingProgress
     from .training_settings import LengthMaxSettings
@@ -34,6 +35,7 @@ __all__ = [
     "encode_chat",
     "BeseSettings",
     "train_bese",
+    "Healer",
 ]
 
 # Loaded when asked for (PEP 562): who only encodes by longest match
@@ -51,6 +53,7 @@ LATER = {
     "train_length_max": "length_max",
     "TrainingProgress": "training_progress",
     "LengthMaxSettings": "training_settings",
+    "Healer": "healing",
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 from cli import run, spike
 
 ROOT = Path(__file__).parent.parent
+TEACHER = 'distill.teachers=["runs/base"]'
 SCHEMAS = {
     found[1]: json.loads(found[2])
     for found in re.finditer(
@@ -52,6 +53,7 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ("train-dry-run", ["train", "--config", "base", "TINY", "--dry-run"]),
         ("train-dry-run", ["train", "--config", "memory-golf", "--dry-run"]),
         ("train-dry-run", ["train", "--config", "byrne-86m-chat", "--dry-run"]),
+        ("train-dry-run", ["train", "--config", "base", "TINY", "--set", TEACHER, "--dry-run"]),
         (
             "eval",
             [
@@ -66,7 +68,10 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
                 "9",
             ],
         ),
+        ("eval", ["eval", "runs/base", "--text", "held.txt", "held.txt", "--prove"]),
         ("generate", ["generate", "runs/base", "the", "--tokens", "5", "--seed", "3"]),
+        ("compress", ["compress", "held.txt", "-m", "runs/base", "-o", "held.spikez"]),
+        ("decompress", ["decompress", "held.spikez", "-m", "runs/base", "-o", "again.txt"]),
     ],
 )
 def test_json_results_follow_their_schema(line, tiny, schema, arguments):
@@ -209,6 +214,11 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["train", "--config", "base", "--set", "model.vocab_size=99", "--out", "x"], 1, "400"),
         (["train", "--config", "bese-golf", "--data", "data", "--dry-run"], 1, "400"),
         (["train", "--config", "bese-golf", "--data", "nowhere", "--dry-run"], 1, "nowhere"),
+        (
+            ["train", "--config", "base", "--set", 'distill.teachers=["no"]', "--out", "x"],
+            1,
+            "no: ",
+        ),
         (["tokenizer", "train", "nothing/"], 1, "nothing"),
         (["tokenizer", "decode", "9999"], 1, "9999"),
         (["tokenizer", "inspect", "corpus/words.jsonl"], 1, "words.jsonl"),
@@ -225,8 +235,16 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["tokenizer", "train", "held.txt", "--vocab", "400", "--out", "held.txt"], 1, "inputs"),
         (["tokenizer", "train", "corpus", "--out", "no/where.json"], 1, "is no folder no; make it"),
         (["tokenizer", "train", ""], 2, "empty"),
-        (["generate", "runs/base", "--temperature", "nan"], 1, "temperature"),
+        (["generate", "runs/base", "--temperature", "nan"], 2, "temperature"),
+        (["generate", "runs/base", "--temperature", "1e-9"], 1, "temperature"),
+        (["generate", "runs/base", "--stop", ""], 2, "--stop"),
+        (["generate", "runs/base", "x", "--prompts", "held.txt"], 2, "--prompts"),
+        (["generate", "runs/base", "--prompts", "none.txt"], 1, "none.txt"),
         (["generate", "runs/base", "--seed", "99999999999999999999"], 2, "--seed"),
+        (["compress", "held.txt", "-m", "runs/base", "-o", "held.txt"], 1, "there already"),
+        (["compress", "none.txt", "-m", "runs/base", "-o", "x"], 1, "none.txt"),
+        (["decompress", "held.txt", "-m", "runs/base", "-o", "x"], 1, "held.txt: not a file that"),
+        (["eval", "runs/base", "--chat", "held.txt", "--prove"], 2, "--prove"),
         (["eval", "runs/none", "--text", "held.txt"], 1, "runs/none"),
         (["eval", "runs/base", "--text", "none.txt"], 1, "none.txt"),
     ],

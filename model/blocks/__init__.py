@@ -18,7 +18,7 @@ from .exclusive_attention import exclude_own_value
 from .experts import Experts
 from .feed_forward import FeedForward
 from .hyper_connections import HyperConnections, Route, branch
-from .latent_attention import Keep, LatentAttention
+from .latent_attention import LatentAttention
 from .latent_prediction import LatentPrediction, latent_distance
 from .leaky_square import LeakySquare
 from .memory_tokens import MemoryTokens
@@ -29,6 +29,7 @@ from .refinement import Refinement
 from .residual_branches import ResidualBranches
 from .residual_mix import ResidualMix
 from .rotary import rotary_tables, rotate
+from .sight import Keep, sight
 from .skips import Skips
 from .smear_gate import SmearGate
 from .softcap import softcap
@@ -78,6 +79,7 @@ __all__ = [
     "rotate_last",
     "rotate_part",
     "scaled_norm",
+    "sight",
     "softcap",
     "stretched_base",
     "visible_in_document",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .rotary import rotate
+from .sight import Keep
 
 
 class Attention(nn.Module):
@@ -26,18 +27,30 @@ class Attention(nn.Module):
         self.query_norm = nn.RMSNorm(head_width, eps=norm_eps)
         self.key_norm = nn.RMSNorm(head_width, eps=norm_eps)
 
-    def forward(self, stream: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-        """Map [B, T, D] to [B, T, D]; row t depends on rows 0 … t. Tables are [T, K]."""
+    def forward(
+        self,
+        stream: Tensor,
+        tables: tuple[Tensor, Tensor],
+        visible: Tensor | None = None,
+        keep: Keep | None = None,
+    ) -> Tensor:
+        """Map [B, T, D] to [B, T, D]; row t depends on rows 0 … t and on what was kept.
+
+        Args:
+            stream: what the layer reads, normed.
+            tables: cosines and sines, [T, K] or [B, 1, T, K].
+            visible: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
+            keep: takes in keys and values and gives those before them, too.
+        """
         heads = (stream.shape[0], stream.shape[1], -1, self.head_width)
         query = self.query_norm(self.query(stream).view(heads)).transpose(1, 2)  # [B, H, T, K]
         key = self.key_norm(self.key(stream).view(heads)).transpose(1, 2)  # [B, G, T, K]
         value = self.value(stream).view(heads).transpose(1, 2)  # [B, G, T, K]
+        query, key = rotate(query, *tables), rotate(key, *tables)
+        if keep is not None:
+            key, value = keep(key, value)
         gathered = functional.scaled_dot_product_attention(
-            rotate(query, cosines, sines),
-            rotate(key, cosines, sines),
-            value,
-            is_causal=True,
-            enable_gqa=True,
+            query, key, value, attn_mask=visible, is_causal=visible is None, enable_gqa=True
         )
         output: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
         return output

@@ -5,18 +5,13 @@ in SpikeWhale these have one head for all queries instead, which keeps the cache
 and keys are normed before the last numbers of each head turn with the position.
 """
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .derf_attention import DerfAttention
 from .exclusive_attention import exclude_own_value
 from .partial_rotary import rotate_last
-
-# Takes in new keys and values [B, G, T, K], gives back all there are, [B, G, N, K].
-Keep: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+from .sight import Keep
 
 
 class LatentAttention(nn.Module):

@@ -79,6 +79,7 @@ def exported_config(config: Config) -> Config:
         config,
         data=replace(config.data, path=""),
         averaging=None,
+        distill=None,
         golf=golf and replace(golf, ahead_heads=0),
         spikewhale=whale and replace(whale, ahead_heads=0, jepa_horizon=0),
     )

@@ -1,6 +1,17 @@
 """Scores models in bits per byte and lets them write."""
 
 from .bits_per_byte import Score, score_documents, score_replies, validation_score
-from .generate import generate
+from .drawing import Drawing
+from .generate import Drawn, generate
+from .reading import Reading
 
-__all__ = ["Score", "generate", "score_documents", "score_replies", "validation_score"]
+__all__ = [
+    "Drawing",
+    "Drawn",
+    "Reading",
+    "Score",
+    "generate",
+    "score_documents",
+    "score_replies",
+    "validation_score",
+]

@@ -124,11 +124,7 @@ def _score(
     batch_windows: int,
     report: Callable[[int], None],
 ) -> Score:
-    if not 1 <= stride <= context <= model.config.context:
-        raise SpikeError(
-            f"context {context}, stride {stride}: needed is 1 ≤ stride ≤ context ≤ the model's "
-            f"context, {model.config.context}"
-        )
+    check_windows(model, context, stride)
     nats = nats_separators = 0.0
     tokens = passed = n_bytes = n_documents = 0
     windows = _windows(documents, separator, context, stride, model.look_back)
@@ -210,10 +206,7 @@ def _windows(
     for ids, counted, text_bytes in documents:
         stream = np.concatenate([[separator], ids.astype(np.int64), [separator]])
         targets = len(stream) - 1
-        scored = 0
-        while scored < targets:
-            stop = min(scored + (stride if scored else context), targets)
-            start = max(0, stop - context)
+        for start, scored, stop in window_borders(targets, context, stride):
             last = stop == targets
             before = np.concatenate([nothing, stream[max(0, start - look_back) : start]])
             yield _Window(
@@ -222,7 +215,28 @@ def _windows(
                 text_bytes if last else None,
                 before[len(before) - look_back :],
             )
-            scored = stop
+
+
+def check_windows(model: Model, context: int, stride: int) -> None:
+    """Refuse windows that the model cannot read or that leave targets out."""
+    if not 1 <= stride <= context <= model.config.context:
+        raise SpikeError(
+            f"context {context}, stride {stride}: needed is 1 ≤ stride ≤ context ≤ the model's "
+            f"context, {model.config.context}"
+        )
+
+
+def window_borders(targets: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    """Yield, of each window, its first input, and the targets from … to that it scores.
+
+    >>> list(window_borders(8, 4, 3))
+    [(0, 0, 4), (3, 4, 7), (4, 7, 8)]
+    """
+    scored = 0
+    while scored < targets:
+        stop = min(scored + (stride if scored else context), targets)
+        yield max(0, stop - context), scored, stop
+        scored = stop
 
 
 def _fresh_nats(model: Model, batch: list[_Window], padding: int) -> list[Tensor]:

@@ -27,6 +27,7 @@ WEIGHTS = "model.safetensors"
 TRAINING = "training.safetensors"
 STATE = "state.json"
 AVERAGE = "average"
+BESIDE = "beside"
 Count = Annotated[int, Meta(ge=0)]
 Tensors = dict[str, Tensor]
 
@@ -70,6 +71,7 @@ def save_checkpoint(
     model: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     averages: Mapping[str, Tensor],
+    beside: Mapping[str, nn.Parameter],
     *,
     step: int,
     samples: int,
@@ -80,6 +82,8 @@ def save_checkpoint(
 ) -> Path:
     """Write the checkpoint of `step`, unless it is there, and remove all but the newest `keep`.
 
+    Parameters `beside` the model's are kept with what only training needs.
+
     Raises:
         SpikeError: the disk is full; what was saved before stays.
     """
@@ -87,7 +91,8 @@ def save_checkpoint(
     if not target.exists():
         with durable_folder(target) as folder:
             _save(_on_cpu(model.state_dict()), folder / WEIGHTS, target)
-            training = _training_tensors(optimizers, model)
+            training = _training_tensors(optimizers, {**dict(model.named_parameters()), **beside})
+            training |= {f"{BESIDE}/{name}": p for name, p in beside.items()}
             training |= {f"{AVERAGE}/{name}": mean for name, mean in averages.items()}
             _save(_on_cpu(training), folder / TRAINING, target)
             state = State(
@@ -96,7 +101,7 @@ def save_checkpoint(
                 samples=samples,
                 tokens=tokens,
                 fingerprints=dict(fingerprints),
-                sha256={name: _sha256(folder / name) for name in (WEIGHTS, TRAINING)},
+                sha256={name: file_sha256(folder / name) for name in (WEIGHTS, TRAINING)},
                 seconds=seconds,
             )
             text = msgspec.json.format(msgspec.json.encode(state), indent=2)
@@ -120,9 +125,9 @@ def read_state(folder: Path) -> State:
         if checkpoint_folder(folder.parent.parent, state.step).name != folder.name:
             raise SpikeError(f"{path}: step {state.step} is not the folder's; {_mend(folder)}")
         for name in (WEIGHTS, TRAINING):
-            if _sha256(folder / name) != state.sha256.get(name):
+            if file_sha256(folder / name) != state.sha256.get(name):
                 raise SpikeError(f"{folder / name}: damaged (sha256 differs); {_mend(folder)}")
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpikeError(f"{path}: cannot be used ({error}); {_mend(folder)}") from None
     return state
 
@@ -144,23 +149,29 @@ def load_weights(folder: Path, model: nn.Module) -> None:
 
 
 def load_training(
-    folder: Path, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+    folder: Path,
+    model: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    beside: Mapping[str, nn.Parameter],
 ) -> None:
-    """Put back what the optimisers remember and where the random numbers were.
+    """Put back what only training needs: its own parameters, optimisers' memory, random numbers.
 
     Raises:
         SpikeError: the file speaks of parameters that the model does not have.
     """
     path = folder / TRAINING
-    saved, parameters = _load(path), dict(model.named_parameters())
+    saved, parameters = _load(path), {**dict(model.named_parameters()), **beside}
     owners = {id(p): o for o in optimizers for g in o.param_groups for p in g["params"]}
     for key, tensor in saved.items():
         kind, _, slot = key.partition("/")
         if kind in ("random", AVERAGE):
             continue
-        parameter = parameters.get(kind)
+        parameter = beside.get(slot) if kind == BESIDE else parameters.get(kind)
         if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
             raise SpikeError(f"{path}: {key}: fits no parameter of this config")
+        if kind == BESIDE:
+            parameter.data.copy_(tensor)
+            continue
         owners[id(parameter)].state[parameter][slot] = tensor.to(parameter.device)
     if "random/cpu" in saved:
         torch.set_rng_state(saved["random/cpu"])
@@ -192,12 +203,14 @@ def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
     return {n.removeprefix(of_kind): mean for n, mean in means.items() if n.startswith(of_kind)}
 
 
-def _training_tensors(optimizers: Sequence[torch.optim.Optimizer], model: nn.Module) -> Tensors:
+def _training_tensors(
+    optimizers: Sequence[torch.optim.Optimizer], parameters: Mapping[str, nn.Parameter]
+) -> Tensors:
     """Return the optimisers' state as `parameter/slot` and the generators' as `random/device`."""
     tensors = {"random/cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    for name, parameter in model.named_parameters():
+    for name, parameter in parameters.items():
         for optimizer in optimizers:
             for slot, tensor in optimizer.state.get(parameter, {}).items():
                 tensors[f"{name}/{slot}"] = tensor
@@ -226,6 +239,7 @@ def _mend(folder: Path) -> str:
     return f"remove {folder.name} to go on from the checkpoint before it"
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

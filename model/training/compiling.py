@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..golf import GolfTransformer
+from .distillation import Teaching
 from .run_state import RunState
 from .schedule import share_done
 
@@ -15,6 +16,8 @@ def step_trunk(
     run: RunState, precision: AbstractContextManager[object]
 ) -> Callable[[Tensor], Tensor]:
     """Return the model's trunk for training steps, compiled where the configuration says so.
+
+    Teachers' trunks are compiled then, too.
 
     A graph is made for each number of times that layers will run, so that none is made when they
     begin to loop. Features that are off are not in the graphs.
@@ -26,6 +29,8 @@ def step_trunk(
     # As steps cut their inputs out of batches: torch.compile tells strides apart.
     ids = torch.zeros(config.train.micro_batch, config.model.context + 1, dtype=torch.int64)
     inputs = ids.to(run.device)[:, :-1]
+    if run.teaching is not None:
+        _compile_teachers(run.teaching, inputs, precision)
     model.train()
     for looping in _phases(run):
         if isinstance(model, GolfTransformer):
@@ -35,6 +40,16 @@ def step_trunk(
     model.eval()
     model.zero_grad(set_to_none=True)
     return trunk
+
+
+def _compile_teachers(
+    teaching: Teaching, inputs: Tensor, precision: AbstractContextManager[object]
+) -> None:
+    """Put compiled trunks in the places of the teachers' own."""
+    teaching.trunks[:] = [torch.compile(trunk) for trunk in teaching.trunks]
+    for trunk in teaching.trunks:
+        with torch.no_grad(), precision:
+            trunk(inputs)
 
 
 def _phases(run: RunState) -> list[bool]:

@@ -6,6 +6,7 @@ the next one does; the result is the same and, memory being slow, comes sooner.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,6 +19,16 @@ ROWS_ON_CPU = 256
 ROWS_ON_CUDA = 8192
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What else there is to learn of the rows of one part of a batch."""
+
+    beside: list[Tensor]
+    """What is known of each row, [B, T, …]."""
+    loss_of: Callable[..., Tensor]
+    """Maps rows [N, D], their logits [N, V] and what is beside them [N, …] to a scalar, a sum."""
+
+
 def backward_of_loss(
     model: Model,
     normed: Tensor,
@@ -26,6 +37,7 @@ def backward_of_loss(
     mask: Tensor | None = None,
     ahead: AheadHeads | None = None,
     ahead_weight: float = 0.0,
+    lesson: Lesson | None = None,
 ) -> Tensor:
     """Add the gradient of (sum of cross-entropies) / `count` to every parameter's gradient.
 
@@ -37,6 +49,7 @@ def backward_of_loss(
         mask: bool [B, T], the targets that count; None: all.
         ahead: heads that predict what comes after the targets.
         ahead_weight: weight of the mean of these heads' losses, which the gradient has too.
+        lesson: adds its sum to the gradient, too.
 
     Returns:
         The sum of the cross-entropies of the targets, in nats, float64, a scalar on the device of
@@ -46,19 +59,22 @@ def backward_of_loss(
     wanted = torch.stack([targets, *ahead_targets(targets, heads, mask)], dim=-1)
     nats = torch.zeros((), dtype=torch.float64, device=normed.device)
 
-    def loss_of(rows: Tensor, next_ids: Tensor) -> Tensor:
-        loss = functional.cross_entropy(model.logits(rows), next_ids[:, 0], reduction="sum")
+    def loss_of(rows: Tensor, next_ids: Tensor, *known: Tensor) -> Tensor:
+        logits = model.logits(rows)
+        loss = functional.cross_entropy(logits, next_ids[:, 0], reduction="sum")
         nats.add_(loss.detach())
         if ahead is not None:
             cap = model.config.logit_softcap
-            for logits, further in zip(ahead(rows), next_ids.T[1:], strict=True):
+            for foreseen, further in zip(ahead(rows), next_ids.T[1:], strict=True):
                 share = functional.cross_entropy(
-                    softcap(logits, cap), further, reduction="sum", ignore_index=IGNORED
+                    softcap(foreseen, cap), further, reduction="sum", ignore_index=IGNORED
                 )
                 loss = loss + ahead_weight / heads * share
+        if lesson is not None:
+            loss = loss + lesson.loss_of(rows, logits, *known)
         return loss / count
 
-    backward_in_slices(normed, [wanted], mask, loss_of)
+    backward_in_slices(normed, [wanted, *(lesson.beside if lesson else [])], mask, loss_of)
     return nats
 
 

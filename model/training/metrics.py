@@ -44,7 +44,7 @@ def cut_back_metrics(path: Path, step: int) -> None:
 def _step_of(line: bytes, place: str) -> int:
     try:
         return msgspec.json.decode(line, type=_Line).step
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpikeError(f"{place}: not a line of metrics ({error}); remove it") from None
 
 

@@ -5,7 +5,7 @@ vectors go to AdamW. Weight decay leaves memory tokens alone and, unless it is a
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 import torch
@@ -17,14 +17,20 @@ from .muon import Muon
 Role: TypeAlias = Literal["matrix", "table", "vector", "memory", "ahead"]
 
 
-def build_optimizers(model: Model, config: OptimizerConfig) -> list[torch.optim.Optimizer]:
-    """Return AdamW and, where `config.muon`, Muon; between them each parameter that trains once."""
+def build_optimizers(
+    model: Model, config: OptimizerConfig, beside: Iterable[torch.nn.Parameter] = ()
+) -> list[torch.optim.Optimizer]:
+    """Return AdamW and, where `config.muon`, Muon; between them each parameter that trains once.
+
+    Those `beside` the model's own train as heads that look ahead do.
+    """
     of_role: dict[Role, list[torch.nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         role = role_of(name, parameter)
         of_role["table" if role == "matrix" and not config.muon else role].append(parameter)
+    of_role["ahead"] += beside
     table_rate, decay = config.adamw_learning_rate, config.adamw_weight_decay
     settings: dict[Role, tuple[float, float]] = {
         "table": (table_rate, decay),

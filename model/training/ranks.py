@@ -6,7 +6,7 @@ are not divided among ranks for Muon: what each would save of the update is smal
 Without a process group there is one rank, and nothing here does anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, distributed
@@ -34,14 +34,14 @@ def sum_over_ranks(tensors: Iterable[Tensor]) -> None:
         target.copy_(total.view_as(target))
 
 
-def sum_gradients(model: torch.nn.Module) -> None:
+def sum_gradients(parameters: Sequence[Tensor]) -> None:
     """Replace all gradients by their sums over the ranks; none counts as zero."""
     if rank_count() == 1:
         return
-    for parameter in model.parameters():
+    for parameter in parameters:
         if parameter.requires_grad and parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-    sum_over_ranks(p.grad for p in model.parameters() if p.grad is not None)
+    sum_over_ranks(p.grad for p in parameters if p.grad is not None)
 
 
 def largest(value: float, device: str) -> float:

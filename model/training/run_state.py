@@ -1,7 +1,7 @@
 """Holds everything that changes while training, and makes it from nothing or from a checkpoint."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from .checkpoint import (
     save_checkpoint,
 )
 from .device import available_threads, choose_device
+from .distillation import Teaching, head_parameters, start_teaching
 from .optimizers import build_optimizers
 from .ranks import rank_count
 from .recomputation import recompute_blocks
@@ -44,6 +45,13 @@ class RunState:
     """Optimiser steps done."""
     seconds: float | None
     """Seconds of training, where these measure the run and not the steps alone."""
+    teaching: Teaching | None = None
+    """Who else there is to learn from."""
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """All that a step moves: the model's, and those of what only the training needs."""
+        return [*self.model.parameters(), *head_parameters(self.teaching).values()]
 
     @property
     def finished(self) -> bool:
@@ -68,6 +76,7 @@ def start_run(
     vocab_size: int,
     separator: int,
     lineage: Mapping[str, str],
+    teachers: Sequence[Model] = (),
     *,
     resume: bool,
 ) -> RunState:
@@ -99,16 +108,19 @@ def start_run(
     )
     if config.train.recompute:
         recompute_blocks(model)
+    teaching = start_teaching(config, model, teachers)
+    beside = head_parameters(teaching).values()
     run = RunState(
         config=config,
         folder=folder,
         model=model,
-        optimizers=build_optimizers(model, config.optimizer),
+        optimizers=build_optimizers(model, config.optimizer, beside),
         averages=start_averages(model, config.averaging),
         device=device,
         fingerprints={"config": config_fingerprint(config), **lineage},
         step=0,
         seconds=0.0 if config.schedule.seconds else None,
+        teaching=teaching,
     )
     if newest:
         _restore(run, newest)
@@ -122,6 +134,7 @@ def save_run(run: RunState) -> None:
         run.model,
         run.optimizers,
         averages_to_tensors(run.averages),
+        head_parameters(run.teaching),
         step=run.step,
         samples=run.samples,
         tokens=run.tokens,
@@ -139,7 +152,7 @@ def _restore(run: RunState, checkpoint: Path) -> None:
                 f"{checkpoint}: made with another {what}; use that one or start a new run folder"
             )
     load_weights(checkpoint, run.model)
-    load_training(checkpoint, run.model, run.optimizers)
+    load_training(checkpoint, run.model, run.optimizers, head_parameters(run.teaching))
     averages_from_tensors(run.averages, load_averages(checkpoint, run.model), run.device)
     run.step, run.seconds = state.step, state.seconds
     if (state.samples, state.tokens) != (run.samples, run.tokens):

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from ..blocks import IGNORED, ahead_targets, latent_distance
 from ..spikewhale import SpikeWhale
-from .loss import backward_in_slices
+from .loss import Lesson, backward_in_slices
 
 # What is reported apart: nats of the next token and of tokens further ahead (MTP), 1 − cosine of
 # later hidden rows (JEPA), the square of the logits' log-sum-exp, unevenness of experts.
@@ -25,6 +25,7 @@ def backward_of_spikewhale_loss(
     count: int,
     mask: Tensor | None = None,
     share: float = 1.0,
+    lesson: Lesson | None = None,
 ) -> Tensor:
     """Add the gradient of the weighted parts, each a sum / `count`, to every parameter's gradient.
 
@@ -35,6 +36,7 @@ def backward_of_spikewhale_loss(
         count: what to divide by: the targets of the whole step, those outside the mask left out.
         mask: bool [B, T], the targets that count, for all parts; None: all.
         share: of the step's sequences that are these.
+        lesson: adds its sum to the gradient, too.
 
     Returns:
         For each of PARTS its sum without weight and of how many it is, float64 [5, 2].
@@ -51,7 +53,7 @@ def backward_of_spikewhale_loss(
         sums[part, 1] += values.numel()
         return total
 
-    def loss_of(rows: Tensor, ids: Tensor, places: Tensor) -> Tensor:
+    def loss_of(rows: Tensor, ids: Tensor, places: Tensor, *known: Tensor) -> Tensor:
         logits = _precise(model.logits(rows))
         size = logits.logsumexp(dim=-1)
         loss = add(NEXT, size - logits.gather(1, ids[:, :1]).squeeze(1))
@@ -73,6 +75,8 @@ def backward_of_spikewhale_loss(
                 expected = model.latent(rows[there], distance)
                 distances = latent_distance(expected, later[places[there] + distance])
                 loss = loss + whale.jepa_weight / whale.jepa_horizon * add(JEPA, distances)
+        if lesson is not None:
+            loss = loss + lesson.loss_of(rows, logits, *known)
         return loss / count
 
     uneven = [e.balance for e in model.experts() if e.balance is not None]
@@ -82,7 +86,8 @@ def backward_of_spikewhale_loss(
         more = share * whale.balance_weight * balance
         sums[AUX, 0] += balance.detach() * len(later)
         sums[AUX, 1] += len(later)
-    backward_in_slices(normed, [further, places], mask, loss_of, more)
+    beside = [further, places, *(lesson.beside if lesson else [])]
+    backward_in_slices(normed, beside, mask, loss_of, more)
     return sums
 
 

@@ -18,6 +18,7 @@ from ..blocks import AheadHeads
 from ..golf import GolfTransformer
 from ..spikewhale import SpikeWhale
 from .averaging import update_averages
+from .distillation import LESSONS, prepare_lesson
 from .loss import backward_of_loss
 from .metrics import Metrics
 from .optimizers import scale_learning_rates, warm_momentum
@@ -61,7 +62,7 @@ def take_step(
     with rounded_as_configured(run, factor):
         sums, count = take_gradients(run, batch, factor, trunk=trunk, precision=precision)
     limit = run.config.train.clip or math.inf
-    norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), limit).item()
+    norm = torch.nn.utils.clip_grad_norm_(run.parameters, limit).item()
     loss = sums[NEXT, 0].item() / count if count else math.nan
     if not ((math.isfinite(loss) or not count) and math.isfinite(norm)):
         raise SpikeError(
@@ -72,10 +73,11 @@ def take_step(
     warm_momentum(run.optimizers, step, run.config.optimizer)
     for optimizer in run.optimizers:
         optimizer.step()
-    run.model.zero_grad(set_to_none=True)
+    for parameter in run.parameters:
+        parameter.grad = None
     update_averages(run.averages, run.model, step, factor)
     run.step = step
-    means = zip(PARTS[MTP:], sums[MTP:].tolist(), strict=True)
+    means = zip((*PARTS, *LESSONS)[MTP:], sums[MTP:].tolist(), strict=True)
     return loss, norm, count, {name: total / number for name, (total, number) in means if number}
 
 
@@ -92,8 +94,8 @@ def take_gradients(
     What the weights are while this runs is what the gradients are of.
 
     Returns:
-        For each of PARTS its sum and of how many it is, float64 [5, 2], where the sum of NEXT is
-        that of the targets' cross-entropies in nats; and the number of targets.
+        For each of PARTS and LESSONS its sum and of how many it is, float64 [7, 2], where the sum
+        of NEXT is that of the targets' cross-entropies in nats; and the number of targets.
     """
     size = run.config.train.micro_batch
     ids, mask = checked_batch(run, batch)
@@ -101,20 +103,23 @@ def take_gradients(
     run.model.train()
     ahead, ahead_weight = _prepare_golf(run, factor)
     count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
-    sums = torch.zeros(len(PARTS), 2, dtype=torch.float64, device=ids.device)
+    sums = torch.zeros(len(PARTS) + len(LESSONS), 2, dtype=torch.float64, device=ids.device)
+    own, taught = sums.tensor_split([len(PARTS)])
     masks = repeat(None) if mask is None else torch.split(mask[:, 1:], size)
     parts = zip(torch.split(ids, size), masks, strict=False)
     for part, chosen in islice(parts, rank(), None, rank_count()):
         with precision:
+            lesson = prepare_lesson(run.teaching, part[:, :-1], taught)
             normed = trunk(part[:, :-1])
             of_part = (normed, part[:, 1:], max(count, 1), chosen)
             if isinstance(run.model, SpikeWhale):
                 share = len(part) / len(ids)
-                sums += backward_of_spikewhale_loss(run.model, *of_part, share)
+                own += backward_of_spikewhale_loss(run.model, *of_part, share, lesson)
             else:
-                sums[NEXT, 0] += backward_of_loss(run.model, *of_part, ahead, ahead_weight)
+                more = (ahead, ahead_weight, lesson)
+                own[NEXT, 0] += backward_of_loss(run.model, *of_part, *more)
     run.model.eval()
-    sum_gradients(run.model)
+    sum_gradients(run.parameters)
     sum_over_ranks([sums])
     return sums, count
 

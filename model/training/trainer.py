@@ -6,7 +6,7 @@ holds all else that a step depends on.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,7 @@ def train(
     vocab_size: int,
     separator: int,
     lineage: Mapping[str, str],
+    teachers: Sequence[Model] = (),
     resume: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -83,7 +84,9 @@ def train(
         score_name: what their score is called in the metrics, behind `validation_`.
         vocab_size: number of ids.
         separator: the id that stands between documents.
-        lineage: fingerprints of tokenizer and data; a checkpoint made with others is refused.
+        lineage: fingerprints of tokenizer, data and teachers; a checkpoint made with others is
+            refused.
+        teachers: those that `distill.teachers` names, in evaluation mode, on the run's device.
         resume: go on from the newest checkpoint, or from the start where there is none.
         report: called after each logged step.
         should_stop: asked before each step; if true on any rank, a checkpoint is made and the
@@ -92,10 +95,10 @@ def train(
 
     Raises:
         SpikeError: the folder holds a run and `resume` is false; its checkpoint is of another
-            configuration, tokenizer or data; the batches end or do not fit; loss or gradient is
-            not finite (the last checkpoint stays the newest).
+            configuration, tokenizer, data or teachers; the batches end or do not fit; loss or
+            gradient is not finite (the last checkpoint stays the newest).
     """
-    run = start_run(config, run_folder, vocab_size, separator, lineage, resume=resume)
+    run = start_run(config, run_folder, vocab_size, separator, lineage, teachers, resume=resume)
     precision = autocast(config.train, run.device)
     largest(run.step, run.device)  # all ranks have read the folder before one writes to it
     first = rank() == 0

@@ -184,12 +184,12 @@ def test_windows_of_a_golf_model_get_the_ids_before_them(golf, documents, contex
 def _golf_nats(golf, ids, context, stride):
     """Score with embeddings of the whole document, of which layers see the window alone."""
     stream = [SEPARATOR, *ids, SEPARATOR]
-    whole = golf.embed(torch.tensor([stream]))
+    whole = golf.embed(torch.tensor([stream]), None, len(stream))
     nats = 0.0
     for target in range(1, len(stream)):
         end = context + max(0, -(-(target - context) // stride)) * stride
         start = max(0, min(end, len(stream) - 1) - context)
-        embed, golf.embed = golf.embed, lambda seen, before: whole[:, start:target]  # noqa: B023
+        embed, golf.embed = golf.embed, lambda *_: whole[:, start:target]  # noqa: B023
         hidden = golf.trunk(torch.tensor([stream[start:target]]))
         golf.embed = embed
         nats -= torch.log_softmax(golf.logits(hidden)[0, -1], 0)[stream[target]].item()

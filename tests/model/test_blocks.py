@@ -41,7 +41,7 @@ def test_attention_equals_its_definition(kv_heads):
     stream = torch.randn(2, 5, 12, generator=generator)
     tables = rotary_tables(positions=5, head_width=6, base=10.0)
     torch.testing.assert_close(
-        attention(stream, *tables), _attention(attention, stream, tables, 4 // kv_heads)
+        attention(stream, tables), _attention(attention, stream, tables, 4 // kv_heads)
     )
 
 

@@ -10,6 +10,7 @@ from torch._dynamo.testing import CompileCounter
 from model import load_config
 from model.assembly import build_model
 from model.training import step
+from tests.model.test_distillation import ONE, teacher
 from tests.model.tiny import VOCAB, bytes_of_run, golf_config, tiny_config, train_tiny
 
 COMPILED = "train.compile=true"
@@ -54,6 +55,14 @@ def test_no_graph_is_made_after_the_first_step_begins(
     train_tiny(tmp_path, config)
     assert before_steps == [graphs] * 8
     assert counter.frame_count == graphs
+
+
+def test_a_teacher_is_compiled_too(counter, before_steps, tmp_path):
+    train_tiny(tmp_path / "compiled", tiny_config(COMPILED, ONE), teachers=[teacher("golf")])
+    assert before_steps == [2] * 8
+    train_tiny(tmp_path / "plain", tiny_config(ONE), teachers=[teacher("golf")])
+    ours, theirs = (bytes_of_run(tmp_path / name) for name in ("compiled", "plain"))
+    assert ours["metrics.jsonl"] == theirs["metrics.jsonl"]
 
 
 @pytest.mark.slow

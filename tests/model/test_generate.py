@@ -1,99 +1,107 @@
-from collections import Counter
-
 import pytest
 import torch
 
 from model.assembly import build_model
-from model.evaluation import generate
+from model.evaluation import Drawing, Reading, generate
 from spiketok.errors import SpikeError
-from tests.model.tiny import VOCAB, shaken, whale_config
+from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config, whale_config
 
 PROMPT = [3, 1, 4, 1, 5]
+LIKELIEST = Drawing(temperature=0)
+CONFIGS = {
+    "plain": tiny_config(),
+    "golf": golf_config(),
+    "spikewhale": whale_config(),
+    "published": whale_config("spikewhale.layout=published"),
+}
 
 
-def test_temperature_0_takes_the_likeliest(model):
+@pytest.fixture(scope="module", params=CONFIGS)
+def any_model(request):
+    return shaken(build_model(CONFIGS[request.param], VOCAB, separator=3, seed=1).double())
+
+
+def ids_of(*arguments, **options):
+    return [token.id for token in generate(*arguments, **options)]
+
+
+def windows_end(length):
+    """Return where the window begins that ends with token `length`: they move on by 6 of 12."""
+    start = 0
+    for n in range(1, length + 1):
+        start = n - 6 if n - start > 12 else start
+    return start
+
+
+def test_temperature_0_takes_the_likeliest_of_a_window_read_at_once(any_model):
     ids = list(PROMPT)
-    for chosen in generate(model, PROMPT, max_tokens=20, temperature=0):
-        assert chosen == int(model(torch.tensor([ids[-12:]]))[0, -1].argmax())
+    for chosen, log_probability in generate(any_model, PROMPT, LIKELIEST, max_tokens=40):
+        start = windows_end(len(ids))
+        before = torch.tensor([ids[start - any_model.look_back : start]]) if start else None
+        hidden = any_model.trunk(torch.tensor([ids[start:]]), before)
+        expected = any_model.logits(hidden)[0, -1].log_softmax(0)
+        assert chosen == int(expected.argmax())
+        assert log_probability == pytest.approx(float(expected.max()), abs=1e-9)
         ids.append(chosen)
-    assert len(ids) == 25
+    assert len(ids) == 45
+
+
+def test_each_token_is_read_about_twice_at_most(any_model, monkeypatch):
+    read, trunk = [], any_model.trunk
+
+    def counted(ids, *before, **rest):
+        read.append(ids.shape[1])
+        return trunk(ids, *before, **rest)
+
+    monkeypatch.setattr(any_model, "trunk", counted)
+    ids_of(any_model, PROMPT, max_tokens=20)
+    assert read == [5, *[1] * 7, 6, *[1] * 6, 6, *[1] * 4]
+
+
+def test_a_reading_goes_on_where_another_text_stopped(any_model):
+    reading = Reading(any_model)
+    first = ids_of(any_model, PROMPT, LIKELIEST, max_tokens=9, reading=reading)
+    longer = [*PROMPT, *first, 7, 8]
+    again = ids_of(any_model, longer, LIKELIEST, max_tokens=9, reading=reading)
+    fresh = Reading(any_model)
+    for n in range(1, len(longer)):
+        fresh.next_logits(longer[:n])
+    assert again == ids_of(any_model, longer, LIKELIEST, max_tokens=9, reading=fresh)
 
 
 def test_equal_seeds_give_equal_texts(model):
     first, second, other = (
-        list(generate(model, PROMPT, max_tokens=20, seed=seed)) for seed in (1, 1, 2)
+        ids_of(model, PROMPT, Drawing(seed=seed), max_tokens=20) for seed in (1, 1, 2)
     )
     assert first == second != other
 
 
-def test_draws_by_the_probabilities(model):
-    expected = torch.softmax(model(torch.tensor([PROMPT]))[0, -1].double() / 0.7, 0)
-    drawn = Counter(
-        next(generate(model, PROMPT, max_tokens=1, temperature=0.7, seed=seed))
-        for seed in range(2000)
-    )
-    for i in range(VOCAB):
-        assert drawn[i] / 2000 == pytest.approx(expected[i].item(), abs=0.05)
-
-
-def test_top_p_keeps_the_likeliest_only(model):
-    probabilities = torch.softmax(model(torch.tensor([PROMPT]))[0, -1].double(), 0)
-    likeliest, order = probabilities.sort(descending=True)
-    top_p = (likeliest[0] + likeliest[1]).item() - 1e-6
-    drawn = {
-        next(generate(model, PROMPT, max_tokens=1, top_p=top_p, seed=seed)) for seed in range(200)
-    }
-    assert drawn == set(order[:2].tolist())
-
-
 def test_stop_ids_end_the_text_and_banned_ids_never_come(model):
-    free = list(generate(model, PROMPT, max_tokens=30, temperature=0))
-    stopped = list(generate(model, PROMPT, max_tokens=30, temperature=0, stop_ids={free[4]}))
+    free = ids_of(model, PROMPT, LIKELIEST, max_tokens=30)
+    stopped = ids_of(model, PROMPT, LIKELIEST, max_tokens=30, stop_ids={free[4]})
     assert stopped == free[: free.index(free[4]) + 1]
     banned = set(range(VOCAB)) - {7, 9}
-    assert set(generate(model, PROMPT, max_tokens=30, banned_ids=banned)) <= {7, 9}
+    assert set(ids_of(model, PROMPT, max_tokens=30, banned_ids=banned)) <= {7, 9}
 
 
-@pytest.mark.parametrize("bad", [{"temperature": -1.0}, {"top_p": 0.0}, {"top_p": 1.1}])
-def test_settings_out_of_range_are_refused(model, bad):
-    with pytest.raises(SpikeError, match="needed is"):
-        list(generate(model, PROMPT, max_tokens=1, **bad))
+def test_choices_are_kept_to(model):
+    def choices(new):
+        return [[7, 9], [2]][len(new)] if len(new) < 2 else None
+
+    options = {"max_tokens": 3, "choices": choices}
+    drawn = [ids_of(model, PROMPT, Drawing(seed=seed), **options) for seed in range(9)]
+    assert {first for first, _, _ in drawn} == {7, 9}
+    assert {second for _, second, _ in drawn} == {2}
+    assert len({third for _, _, third in drawn}) > 2
+
+
+def test_a_repetition_penalty_makes_what_was_said_less_likely(model):
+    wild = Drawing(temperature=0, repetition_penalty=100)
+    found = ids_of(model, PROMPT, wild, max_tokens=12)
+    assert len(set(found)) == 12
+    assert not set(found) & set(PROMPT)
 
 
 def test_an_empty_prompt_is_refused(model):
     with pytest.raises(SpikeError, match="no tokens"):
-        list(generate(model, [], max_tokens=1))
-
-
-def test_a_golf_model_sees_the_ids_before_its_window(golf, monkeypatch):
-    ids = list(PROMPT)
-    for chosen in generate(golf, PROMPT, max_tokens=20, temperature=0):
-        start = max(0, len(ids) - 12)
-        whole = golf.embed(torch.tensor([ids]))
-        with monkeypatch.context() as patch:
-            patch.setattr(golf, "embed", lambda *_: whole[:, start:])  # noqa: B023
-            hidden = golf.trunk(torch.tensor([ids[start:]]))
-        assert chosen == int(golf.logits(hidden)[0, -1].argmax())
-        ids.append(chosen)
-    assert len(ids) == 25
-
-
-@pytest.mark.parametrize("layout", ["repaired", "published"])
-def test_a_cache_changes_nothing_even_where_the_context_is_full(layout, monkeypatch):
-    config = whale_config(f"spikewhale.layout={layout}")
-    whale = shaken(build_model(config, VOCAB, separator=3, seed=1)).double()
-    cached = list(generate(whale, PROMPT, max_tokens=20, temperature=0))
-    read = []
-    trunk = whale.trunk
-
-    def uncached(ids, *before, cache):
-        read.append(ids.shape[1])
-        cache.length += ids.shape[1]
-        start = sum(read[:-1])
-        return trunk(torch.tensor([[*PROMPT, *cached][: start + ids.shape[1]]]))
-
-    monkeypatch.setattr(
-        whale, "trunk", lambda ids, *b, **c: uncached(ids, **c) if c else trunk(ids, *b)
-    )
-    assert list(generate(whale, PROMPT, max_tokens=20, temperature=0)) == cached
-    assert read == [5, 1, 1, 1, 1, 1, 1, 1]
+        generate(model, [], max_tokens=1)

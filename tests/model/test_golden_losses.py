@@ -1,4 +1,4 @@
-"""The golf presets learn as they did when `golden_losses.json` was recorded.
+"""The golf presets and SpikeWhaleLM learn as they did when `golden_losses.json` was recorded.
 
 Where a change is meant: python -m tests.model.test_golden_losses records anew.
 """
@@ -14,7 +14,7 @@ from model import load_config
 from tests.model.tiny import train_tiny
 
 RECORDED = Path(__file__).with_name("golden_losses.json")
-PRESETS = ["bese-golf-tiny", "memory-golf-tiny", "ngram-golf-tiny"]
+PRESETS = ["bese-golf-tiny", "memory-golf-tiny", "ngram-golf-tiny", "escarda-tiny"]
 IDS, SEPARATOR, TOLERANCE = 96, 3, 1e-3
 OVERRIDES = [
     "train.steps=10",

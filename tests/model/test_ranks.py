@@ -38,6 +38,10 @@ config = (tiny.golf_config if "golf" in options else tiny.tiny_config)(
 settings = {}
 if "masked" in options:
     settings = {"open_batches": test_trainer.masked_batches(0.3), "validation": None}
+if "taught" in options:
+    from tests.model import test_distillation
+    config = tiny.tiny_config(test_distillation.ONE, "distill.hidden_weight=0.5")
+    settings |= {"teachers": [test_distillation.teacher()]}
 if "stopped" in options:
     asked = iter(range(100))
     settings["should_stop"] = lambda: next(asked) == 3 and number == "1"
@@ -45,6 +49,8 @@ if "resumed" in options:
     settings["resume"] = True
 result = tiny.train_tiny(Path(folder) / "run", config, **settings)
 weights = {name: p.detach().contiguous() for name, p in kept[0].model.named_parameters()}
+if kept[0].teaching is not None:
+    weights["head"] = kept[0].teaching.head.weight.detach()
 save_file(weights | averages_to_tensors(kept[0].averages), f"{folder}/rank-{number}.safetensors")
 Path(folder, f"step-{number}").write_text(str(result.step))
 distributed.destroy_process_group()
@@ -81,7 +87,9 @@ def test_parts_must_be_shared_evenly(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [["plain"], ["golf"], ["golf", "masked"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "options", [["plain"], ["golf"], ["golf", "masked"], ["taught", "masked"]], ids=" ".join
+)
 def test_two_ranks_train_as_one(options, tmp_path):
     first, second = train_on_ranks(tmp_path / "two", *options)
     assert first.keys() == second.keys()

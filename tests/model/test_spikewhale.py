@@ -113,39 +113,6 @@ def test_what_comes_later_changes_nothing(feature):
         assert not torch.allclose(after[:, t + 1], before[:, t + 1])
 
 
-@pytest.mark.parametrize("feature", RARE, ids=str)
-@one_model
-@given(cuts=st.sets(st.integers(1, 11)), padding=st.integers(0, 3))
-def test_reading_in_parts_equals_reading_at_once(feature, cuts, padding):
-    model, real = whale(*feature), torch.ones_like(IDS)
-    real[1, :padding] = 0
-    whole, cache = model.trunk(IDS, real=real), model.empty_cache(batch=2)
-    for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), 12], strict=True):
-        part = model.trunk(IDS[:, start:stop], real=real[:, start:stop], cache=cache)
-        torch.testing.assert_close(part[0], whole[0, start:stop], **close)
-        inside = real[1, start:stop].bool()
-        torch.testing.assert_close(part[1][inside], whole[1, start:stop][inside], **close)
-    assert cache.length == 12
-
-
-@pytest.mark.parametrize("feature", RARE, ids=str)
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_padding_changes_nothing(feature, side):
-    model = whale(*feature)
-    for length in range(1, 12):
-        text = IDS[:1, 12 - length :]
-        filler = torch.randint(0, VOCAB, (1, 12 - length))
-        real = torch.cat([torch.zeros_like(filler), torch.ones_like(text)], 1)
-        padded = torch.cat([filler, text], 1)
-        if side == "right":
-            real, padded = real.flip(1), torch.cat([text, filler], 1)
-        for mask in (real, real.bool()):
-            logits = model(padded, mask)
-            assert logits.isfinite().all()
-            found = logits[:, -length:] if side == "left" else logits[:, :length]
-            torch.testing.assert_close(found, model(text), **close)
-
-
 def test_a_mask_of_ones_is_no_mask(model):
     torch.testing.assert_close(model(IDS, torch.ones_like(IDS)), model(IDS), **close)
 
@@ -244,3 +211,15 @@ def test_autocast_keeps_the_streams_precise(feature):
             torch.testing.assert_close(last, logits[:, t], rtol=0.05, atol=0.05)
     assert set(seen) == {torch.float32}
     torch.testing.assert_close(logits.float(), model(IDS), rtol=0.05, atol=0.05)
+
+
+def fresh(*overrides):
+    return build_model(whale_config(*overrides), VOCAB, separator=SEPARATOR, seed=1)
+
+
+def test_features_leave_the_first_numbers_of_other_weights_alone():
+    whole = dict(fresh().named_parameters())
+    for setting in ("engram_rows=0", "streams=1", "ahead_heads=0", "hrm_steps=0"):
+        less = dict(fresh(f"spikewhale.{setting}").named_parameters())
+        assert less.keys() < whole.keys()
+        assert all(torch.equal(weight, whole[name]) for name, weight in less.items())

@@ -100,7 +100,7 @@ def die(*_):
 
 def die_while_saving(progress):
     if progress.step == 8:
-        checkpoint._sha256 = die
+        checkpoint.file_sha256 = die
 
 def die_after_logging(progress):
     if progress.step == 6:

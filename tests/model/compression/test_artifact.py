@@ -39,7 +39,12 @@ def run_of(config, seed=1):
     model = build_model(config, letters.vocab_size, separator=letters.separator, seed=seed)
     fingerprints = {"tokenizer": letters.fingerprint, "config": "c", "data": "d"}
     return Run(
-        config=config, model=shaken(model), tokenizer=letters, step=7, fingerprints=fingerprints
+        config=config,
+        model=shaken(model),
+        tokenizer=letters,
+        step=7,
+        fingerprints=fingerprints,
+        digest="",
     )
 
 

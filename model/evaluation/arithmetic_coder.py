@@ -1,0 +1,111 @@
+"""Writes choices as a number between 0 and 1, each in −log2 of its probability bits.
+
+An arithmetic coder (Witten, Neal, Cleary 1987, doi:10.1145/214762.214771) that moves by bytes, as
+range coders do. Both sides must be given the very same shares at each step.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketok.errors import SpikeError
+
+TOTAL_BITS = 32
+TOTAL = 1 << TOTAL_BITS
+WHOLE = 1 << 64
+BYTE_FREE = 1 << 56
+
+
+def shares_of(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the borders [V + 1] of V intervals in 0 … 2³², each about p · 2³² and at least 1.
+
+    What is coded by them costs at most V · 2⁻³² bits more a choice than by the probabilities.
+
+    Args:
+        probabilities: [V], of sum 1 up to rounding.
+
+    Raises:
+        SpikeError: they are no distribution.
+    """
+    count = len(probabilities)
+    if not (probabilities.min() >= 0 and abs(probabilities.sum() - 1) < 1e-6):
+        raise SpikeError("the predictions are no distribution; the model's weights are damaged")
+    shares = (probabilities * (TOTAL - 2 * count)).astype(np.int64) + 1
+    borders = np.zeros(count + 1, np.int64)
+    shares.cumsum(out=borders[1:])
+    return borders
+
+
+class Encoder:
+    """Takes choices one by one; `finish` returns the bytes."""
+
+    def __init__(self) -> None:
+        self._low, self._width = 0, WHOLE
+        self._written = bytearray()
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return len(self._written)
+
+    def encode(self, start: int, stop: int) -> None:
+        """Choose the interval start … stop of 0 … 2³²."""
+        unit = self._width >> TOTAL_BITS
+        self._low += unit * start
+        self._width = unit * (stop - start)
+        self._carry()
+        while self._width < BYTE_FREE:
+            self._written.append(self._low >> 56)
+            self._low = (self._low << 8) % WHOLE
+            self._width <<= 8
+
+    def finish(self) -> bytes:
+        """Return all bytes; what follows them is read as zeros."""
+        # The number in the interval that ends in the most zero bytes.
+        for kept in range(9):
+            step = 1 << (64 - 8 * kept)
+            number = -(-self._low // step) * step
+            if number < self._low + self._width:
+                self._low = number
+                self._carry()
+                break
+        return (bytes(self._written) + self._low.to_bytes(8)).rstrip(b"\0")
+
+    def _carry(self) -> None:
+        if self._low < WHOLE:
+            return
+        self._low -= WHOLE
+        place = len(self._written) - 1
+        while self._written[place] == 0xFF:
+            self._written[place] = 0
+            place -= 1
+        self._written[place] += 1
+
+
+class Decoder:
+    """Gives back the choices that an `Encoder` took, from the same shares."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._read = data, 8
+        self._above = int.from_bytes(data[:8].ljust(8, b"\0"))
+        self._width = WHOLE
+
+    def decode(self, borders: NDArray[np.int64]) -> int:
+        """Return which interval was chosen.
+
+        Raises:
+            SpikeError: none was; the data is damaged, or these are other borders.
+        """
+        unit = self._width >> TOTAL_BITS
+        place = self._above // unit
+        if place >= int(borders[-1]):
+            raise SpikeError("the compressed data is damaged, or was made with another model")
+        chosen = int(borders.searchsorted(place, "right")) - 1
+        start, stop = int(borders[chosen]), int(borders[chosen + 1])
+        self._above -= unit * start
+        self._width = unit * (stop - start)
+        while self._width < BYTE_FREE:
+            following = self._data[self._read] if self._read < len(self._data) else 0
+            self._above = self._above << 8 | following
+            self._width <<= 8
+            self._read += 1
+        return chosen

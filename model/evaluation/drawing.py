@@ -1,0 +1,68 @@
+"""Draws a token from a model's logits, in the ways that people ask for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spiketok.errors import SpikeError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """How tokens are drawn; what is first here is done first.
+
+    Raises:
+        SpikeError: a setting is out of range.
+    """
+
+    repetition_penalty: float = 1.0
+    """Divides positive logits of ids that the text has, and multiplies negative ones (Keskar et
+    al. 2019, arXiv:1909.05858); 1 for none, 0.01 to 100."""
+    temperature: float = 1.0
+    """Divides the logits, 0.001 to 1000; 0 always takes the likeliest id."""
+    top_k: int = 0
+    """Draw from so many likeliest ids (Fan et al. 2018, arXiv:1805.04833); 0 for all."""
+    top_p: float = 1.0
+    """Draw from the likeliest ids that together have this probability (Holtzman et al. 2019,
+    arXiv:1904.09751); 1 for all."""
+    seed: int = 0
+    """Equal seeds draw equal ids from equal logits."""
+
+    def __post_init__(self) -> None:
+        if not (self.temperature == 0 or 0.001 <= self.temperature <= 1000):
+            raise SpikeError(f"temperature {self.temperature}: needed is 0, or 0.001 to 1000")
+        if not 0 < self.top_p <= 1 or self.top_k < 0:
+            raise SpikeError(
+                f"top_p {self.top_p}, top_k {self.top_k}: needed is 0 < top_p ≤ 1 and 0 ≤ top_k"
+            )
+        if not 0.01 <= self.repetition_penalty <= 100:
+            raise SpikeError(
+                f"repetition penalty {self.repetition_penalty}: needed is 0.01 to 100, 1 for none"
+            )
+
+
+def penalised(logits: Tensor, ids: Sequence[int], penalty: float) -> Tensor:
+    """Return logits [V] in which the ids that the text has are less likely."""
+    if penalty == 1:
+        return logits
+    had = torch.tensor(sorted(set(ids)), dtype=torch.int64)
+    found = logits[had]
+    return logits.index_put((had,), torch.where(found > 0, found / penalty, found * penalty))
+
+
+def draw(logits: Tensor, drawing: Drawing, generator: torch.Generator) -> int:
+    """Return an id drawn from logits [V], float64 on the CPU; −∞ is never drawn."""
+    if drawing.temperature == 0:
+        return int(logits.argmax())
+    likeliest, order = torch.softmax(logits / drawing.temperature, dim=-1).sort(
+        descending=True, stable=True
+    )
+    if drawing.top_k:
+        likeliest = likeliest[: drawing.top_k]
+        likeliest = likeliest / likeliest.sum()
+    # The id that crosses top_p is kept, so that at least one is.
+    before = likeliest.cumsum(dim=-1) - likeliest
+    kept = torch.where(before < drawing.top_p, likeliest, 0.0)
+    return int(order[torch.multinomial(kept, 1, generator=generator)])

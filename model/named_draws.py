@@ -1,0 +1,14 @@
+"""Gives each weight random numbers of its own."""
+
+import hashlib
+
+import torch
+
+
+def named_generator(seed: int, name: str) -> torch.Generator:
+    """Return a generator that depends on the seed and a weight's name alone.
+
+    Models with and without a feature then start from the same numbers in all that they share.
+    """
+    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7]))

@@ -1,0 +1,141 @@
+"""Lets a student learn from teachers beside learning the next token.
+
+For each slice of rows the teachers' output layers are asked again, so that no more of their logits
+is held than of the student's. A teacher reads the student's windows in evaluation mode; no gradient
+reaches it. Hidden rows are predicted as in JEPA, the ones of the first teacher at the same place.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spiketok.errors import SpikeError
+
+from ..assembly import Model
+from ..blocks import latent_distance
+from ..config import Config
+from ..distill_config import DistillConfig
+from .divergence import divergence
+from .loss import Lesson
+
+# Reported apart: nats of divergence at the temperature, and 1 - cosine of hidden rows.
+LESSONS = ("distill_loss", "distill_hidden_loss")
+DIVERGENCE, HIDDEN = range(len(LESSONS))
+HEAD = "teacher_head"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teaching:
+    """Teachers, and what the student needs for following them."""
+
+    config: DistillConfig
+    teachers: list[Model]
+    trunks: list[Callable[[Tensor], Tensor]]
+    """The teachers' trunks, perhaps compiled."""
+    head: nn.Linear | None
+    """Predicts the first teacher's hidden rows [..., E] of the student's [..., D]."""
+
+
+def start_teaching(config: Config, student: Model, teachers: Sequence[Model]) -> Teaching | None:
+    """Return the teaching before the first step; None where there is no section `[distill]`.
+
+    Raises:
+        SpikeError: there are not as many teachers as the section names, or one does not fit.
+    """
+    wanted = config.distill
+    named = len(wanted.teachers) if wanted else 0
+    if len(teachers) != named:
+        raise SpikeError(f"distill.teachers: {named} are named, and {len(teachers)} were given")
+    if wanted is None:
+        return None
+    for folder, teacher in zip(wanted.teachers, teachers, strict=True):
+        check_fit(folder, teacher, config, student.embedding.num_embeddings)
+    head = None
+    if wanted.hidden_weight:
+        head = draw_head(student, teachers[0], config.train.seed)
+    return Teaching(
+        config=wanted, teachers=[*teachers], trunks=[t.trunk for t in teachers], head=head
+    )
+
+
+def draw_head(student: Model, teacher: Model, seed: int) -> nn.Linear:
+    """Return a map of the student's rows [..., D] to the teacher's, with deviation 1 / √D.
+
+    It draws from its own name, so that students with and without it start from the same numbers.
+    """
+    width, device = student.config.width, student.embedding.weight.device
+    digest = hashlib.sha256(f"{seed} {HEAD}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7]))
+    with torch.random.fork_rng(devices=[]):
+        head = nn.Linear(width, teacher.config.width, bias=False)
+    nn.init.normal_(head.weight, 0.0, width**-0.5, generator=generator)
+    return head.to(device)
+
+
+def check_fit(folder: str, teacher: Model, config: Config, vocab_size: int) -> None:
+    """Refuse a teacher that cannot read the student's windows.
+
+    Raises:
+        SpikeError: its context is shorter, or it has another number of ids.
+    """
+    context, ids = teacher.config.context, teacher.embedding.num_embeddings
+    if context < config.model.context:
+        raise SpikeError(
+            f"{folder}: this teacher reads {context} tokens, fewer than model.context = "
+            f"{config.model.context}; lower that or take another teacher"
+        )
+    if ids != vocab_size:
+        raise SpikeError(f"{folder}: this teacher knows {ids} ids, the student {vocab_size}")
+
+
+def head_parameters(teaching: Teaching | None) -> dict[str, nn.Parameter]:
+    """Return the parameters that train beside the student's own, by name."""
+    if teaching is None or teaching.head is None:
+        return {}
+    return {f"{HEAD}.{name}": p for name, p in teaching.head.named_parameters()}
+
+
+def asked_teachers(teaching: Teaching) -> list[Model]:
+    """Return the teachers that have to read: all, for hidden rows alone the first, or none."""
+    if teaching.config.weight:
+        return teaching.teachers
+    return [] if teaching.head is None else teaching.teachers[:1]
+
+
+def prepare_lesson(teaching: Teaching | None, ids: Tensor, sums: Tensor) -> Lesson | None:
+    """Let the teachers read ids [B, T]; return what their rows add to the loss, if anything.
+
+    Args:
+        teaching: None for no lesson.
+        ids: what the student reads.
+        sums: for each of LESSONS its sum without weight and of how many it is, float64 [2, 2];
+            is added to.
+    """
+    if teaching is None or not asked_teachers(teaching):
+        return None
+    config, head, asked = teaching.config, teaching.head, asked_teachers(teaching)
+    with torch.no_grad():
+        said = [trunk(ids) for trunk, _ in zip(teaching.trunks, asked, strict=False)]
+
+    def add(lesson: int, values: Tensor) -> Tensor:
+        total = values.sum()
+        sums[lesson, 0] += total.detach()
+        sums[lesson, 1] += values.numel()
+        return total
+
+    def loss_of(rows: Tensor, logits: Tensor, *taught: Tensor) -> Tensor:
+        loss = torch.zeros((), device=rows.device)
+        if config.weight:
+            with torch.no_grad():
+                theirs = [teacher.logits(t) for teacher, t in zip(asked, taught, strict=True)]
+            nats = divergence(logits, theirs, temperature=config.temperature, top_k=config.top_k)
+            loss = loss + config.weight * config.temperature**2 * add(DIVERGENCE, nats)
+        if head is not None:
+            distances = latent_distance(head(rows), taught[0])
+            loss = loss + config.hidden_weight * add(HIDDEN, distances)
+        return loss
+
+    return Lesson(beside=said, loss_of=loss_of)

@@ -1,0 +1,47 @@
+"""Measures how far a student's next-token probabilities are from its teachers'.
+
+Hinton et al. 2015 (arXiv:1503.02531): both are softened by a temperature. All is reckoned with
+logarithms in float32 or better, so no probability is ever zero.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def divergence(
+    student: Tensor, teachers: Sequence[Tensor], *, temperature: float, top_k: int
+) -> Tensor:
+    """Return the Kullback-Leibler divergence of each row in nats, [N].
+
+    Σ p (log p - log q), where p is the mean of the teachers' probabilities and q the student's.
+    With `top_k` the ids that are not among the k likeliest of p are lumped together as one; that
+    is never more than the divergence over all ids (data processing), and 0 only where the
+    student gives the k ids what the teachers give them.
+
+    Args:
+        student: logits [N, V], which get the gradient.
+        teachers: logits [N, V] of each.
+        temperature: what logits are divided by.
+        top_k: 0 for all ids.
+    """
+    taught = torch.stack([_log_probabilities(logits, temperature) for logits in teachers])
+    wanted = (taught.logsumexp(dim=0) - math.log(len(teachers))).detach()
+    found = _log_probabilities(student, temperature)
+    if 0 < top_k < wanted.shape[1]:
+        ids = wanted.topk(top_k, dim=1).indices
+        wanted, found = _lumped(wanted, ids), _lumped(found, ids)
+    return (wanted.exp() * (wanted - found)).sum(dim=1)
+
+
+def _log_probabilities(logits: Tensor, temperature: float) -> Tensor:
+    precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return (precise / temperature).log_softmax(dim=1)
+
+
+def _lumped(logs: Tensor, ids: Tensor) -> Tensor:
+    """Return the log-probabilities [N, k + 1] of some ids and of all others together."""
+    others = logs.scatter(1, ids, -math.inf).logsumexp(dim=1, keepdim=True)
+    return torch.cat([logs.gather(1, ids), others], dim=1)

@@ -1,0 +1,132 @@
+"""`spike compress` and `spike decompress`: a model's score made a file, and back."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .console import PATH, common_options, json_option, print_result, progress_bar
+
+if TYPE_CHECKING:
+    from model.run_folder import Run
+
+model_option = click.option(
+    "-m", "--model", "model_path", type=PATH, required=True, help="The model: a run folder."
+)
+out_option = click.option(
+    "-o", "--out", type=PATH, required=True, help="The file to write; must not be there."
+)
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@model_option
+@out_option
+@click.option(
+    "--context",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Tokens in a window. 0: as many as the model was trained with.",
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Tokens between two windows. 0: half a window.",
+)
+@json_option
+@common_options
+def compress(
+    file: Path,
+    model_path: Path,
+    out: Path,
+    context: int,
+    stride: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compress any FILE with the predictions of a model.
+
+    The file takes what `spike eval` with the same windows says. It can be read again with the very
+    same model, on the same kind of processor, with the same versions of spike and torch; its
+    header names them, and others are refused.
+
+    \b
+    Examples:
+      spike compress book.txt -m runs/base -o book.spikez
+      spike decompress book.spikez -m runs/base -o book-again.txt
+    """
+    from model.evaluation.compressed_text import compress as compress_text
+    from spiketok.durable import write_durably
+
+    loaded = open_model(model_path, out)
+    context = context or loaded.config.model.context
+    text = file.read_bytes()
+    started = time.monotonic()
+    with progress_bar("compress", max(1, len(text)), "bytes", quiet) as show:
+        data = compress_text(
+            loaded,
+            text,
+            context=context,
+            stride=stride or max(1, context // 2),
+            report=lambda _, done, size: show(done, f"{8 * size / done:.3f} bits per byte"),
+        )
+    write_durably(out, data)
+    seconds = time.monotonic() - started
+    result = {
+        "out": str(out),
+        "bytes": len(text),
+        "compressed_bytes": len(data),
+        "bits_per_byte": 8 * len(data) / len(text) if text else None,
+        "seconds": seconds,
+    }
+    print_result(result, as_json)
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@model_option
+@out_option
+@json_option
+@common_options
+def decompress(file: Path, model_path: Path, out: Path, as_json: bool, quiet: bool) -> None:
+    """Give back what `spike compress` was given, checked by its sha256.
+
+    \b
+    Example:
+      spike decompress book.spikez -m runs/base -o book.txt
+    """
+    from model.evaluation.compressed_text import decompress as decompress_text
+    from model.evaluation.compressed_text import read_header
+    from spiketok.durable import write_durably
+    from spiketok.errors import SpikeError
+
+    loaded = open_model(model_path, out)
+    data = file.read_bytes()
+    started = time.monotonic()
+    try:
+        total = read_header(data)[0].tokens
+        with progress_bar("decompress", max(1, total), "tokens", quiet) as show:
+            text = decompress_text(loaded, data, report=lambda done, _: show(done, ""))
+    except SpikeError as error:
+        raise SpikeError(f"{file}: {error}") from None
+    write_durably(out, text)
+    seconds = time.monotonic() - started
+    print_result({"out": str(out), "bytes": len(text), "seconds": seconds}, as_json)
+
+
+def open_model(path: Path, out: Path) -> "Run":
+    """Open a model for predictions that are equal each time."""
+    import torch
+
+    from model.opening import open_run
+    from spiketok.errors import SpikeError
+
+    if out.exists():
+        raise SpikeError(f"{out}: is there already; remove it or choose another --out")
+    # Sums are cut among threads, so their number is part of the result.
+    torch.set_num_threads(1)
+    return open_run(path)

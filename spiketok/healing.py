@@ -1,0 +1,64 @@
+"""Undoes the border that a prompt's end draws, where text is to go on behind it (token healing).
+
+Longest match takes the longest entry that fits. At a prompt's end it takes a shorter one than it
+would if the text went on: "hel" + "lo" are not the ids of "hello". The cut is certain up to the
+first border at which some entry begins with all of the rest of the prompt and goes on beyond it.
+The tokens before that border begin the encoding of every longer text; the rest is drawn again.
+"""
+
+from bisect import bisect_left, bisect_right
+
+from .errors import SpikeError
+from .tokenizer import Tokenizer
+from .vocabulary import Vocabulary
+
+
+class Healer:
+    """What a tokenizer's entries are, in order, so that those with a prefix are a range."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        vocabulary = tokenizer.vocabulary
+        if not isinstance(vocabulary, Vocabulary):
+            raise SpikeError("only longest match needs healing and can be healed")
+        unmatched = {*vocabulary.special_ids.values(), *vocabulary.reserved_ids}
+        pairs = sorted(
+            (entry, token)
+            for token, entry in enumerate(vocabulary.entries)
+            if token not in unmatched
+        )
+        self._tokenizer = tokenizer
+        self._entries = [entry for entry, _ in pairs]
+        self._ids = [token for _, token in pairs]
+        self._longest = max(map(len, self._entries))
+
+    def certain(self, text: bytes) -> tuple[list[int], bytes]:
+        """Return the ids with which every text that begins with `text` begins, and the rest."""
+        ids = self._tokenizer.encode(text).tolist()
+        borders = self._tokenizer.byte_offsets(ids)
+        first = int(borders.searchsorted(len(text) - self._longest, "right"))
+        for place in range(first, len(ids)):
+            rest = text[borders[place] :]
+            start, stop = self._beginning_with(rest)
+            # The entry that is the rest itself, if there is one, comes first.
+            if start < stop and len(self._entries[stop - 1]) > len(rest):
+                return ids[:place], rest
+        return ids, b""
+
+    def fitting(self, rest: bytes) -> list[int]:
+        """Return the ids that longest match may take where the text goes on with `rest`.
+
+        That is every entry that begins with it and is longer, and the longest one within it.
+        """
+        start, stop = self._beginning_with(rest)
+        within = range(start, stop)
+        found = [self._ids[place] for place in within if self._entries[place] != rest]
+        for length in range(min(len(rest), self._longest), 0, -1):
+            place = bisect_left(self._entries, rest[:length])
+            if place < len(self._entries) and self._entries[place] == rest[:length]:
+                return sorted([*found, self._ids[place]])
+        return sorted(found)
+
+    def _beginning_with(self, rest: bytes) -> tuple[int, int]:
+        """Return the range of entries that begin with `rest`."""
+        start = bisect_left(self._entries, rest)
+        return start, bisect_right(self._entries, rest, start, key=lambda e: e[: len(rest)])

@@ -1,0 +1,121 @@
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from model.assembly import build_model
+from model.evaluation import score_documents
+from model.evaluation.bits_per_byte import window_borders
+from model.evaluation.compressed_text import compress, decompress, read_header
+from model.evaluation.next_tokens import predict_tokens
+from model.run_folder import Run
+from spiketok import BeseVocabulary, Tokenizer, build_vocabulary
+from spiketok.errors import SpikeError
+from tests.model.tiny import golf_config, shaken, tiny_config, whale_config
+
+TOKENIZER = Tokenizer(build_vocabulary([b"ab", b"abc", b"the "], 300, "minimal"))
+CONFIGS = {"plain": tiny_config(), "golf": golf_config(), "spikewhale": whale_config()}
+drawn = settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
+WINDOWS = {"context": 12, "stride": 5}
+TEXT = b"abc the abab" * 4 + bytes(range(250, 256))
+
+
+def make_run(config, tokenizer=TOKENIZER):
+    vocab_size, separator = tokenizer.vocab_size, tokenizer.separator
+    model = shaken(build_model(config, vocab_size, separator=separator, seed=1))
+    known = {"step": 1, "fingerprints": {}, "digest": ""}
+    return Run(config=config, model=model, tokenizer=tokenizer, **known)
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def run(request):
+    return make_run(CONFIGS[request.param])
+
+
+@drawn
+@given(st.binary(max_size=40), st.integers(1, 12), st.integers(1, 12))
+def test_every_text_comes_back_and_takes_what_its_score_says(run, text, context, stride):
+    windows = {"context": context, "stride": min(stride, context)}
+    data = compress(run, text, **windows)
+    assert decompress(run, data) == text
+    assert compress(run, text, **windows) == data
+    ids = [*TOKENIZER.encode(text).tolist(), TOKENIZER.separator]
+    nats = nats_of(run.model, ids, **windows)
+    score = score_documents(
+        run.model, [(np.array(ids[:-1]), 1)], separator=TOKENIZER.separator, **windows
+    )
+    assert score.nats == pytest.approx(nats, rel=1e-5)
+    bits = (score.nats - score.nats_separators) / math.log(2)
+    assert 8 * len(read_header(data)[1]) <= bits * 1.001 + 16
+
+
+def nats_of(model, ids, context, stride):
+    """Read each window at once."""
+    stream, nats = [TOKENIZER.separator, *ids], 0.0
+    for start, scored, stop in window_borders(len(ids), context, stride):
+        behind = [TOKENIZER.separator] * model.look_back + stream[:start]
+        before = torch.tensor([behind[start:]]) if model.look_back else None
+        hidden = model.trunk(torch.tensor([stream[start:stop]]), before)[0, scored - start :]
+        wanted = torch.tensor(ids[scored:stop])
+        nats += functional.cross_entropy(model.logits(hidden), wanted, reduction="sum").item()
+    return nats
+
+
+@drawn
+@given(st.lists(st.integers(4, 299), max_size=30), st.integers(1, 12), st.integers(1, 12))
+def test_predicts_what_windows_read_at_once_predict(run, ids, context, stride):
+    windows = {"context": context, "stride": min(stride, context)}
+    model = copy.deepcopy(run.model).double()
+    steps = predict_tokens(model, len(ids), separator=TOKENIZER.separator, **windows)
+    nats = 0.0
+    for place, token in enumerate(ids):
+        found = next(steps) if place == 0 else steps.send(ids[place - 1])
+        assert found.sum() == pytest.approx(1, abs=1e-12)
+        nats -= math.log(found[token])
+    assert nats == pytest.approx(nats_of(model, ids, **windows), rel=1e-9, abs=1e-9)
+
+
+def test_what_does_not_fit_is_refused():
+    run = make_run(CONFIGS["plain"])
+    data = compress(run, TEXT, **WINDOWS)
+    other = make_run(CONFIGS["plain"])
+    with torch.no_grad():
+        other.model.embedding.weight[0, 0] += 1e-3
+    with pytest.raises(SpikeError, match="compressed with model"):
+        decompress(other, data)
+    other_tokenizer = Tokenizer(build_vocabulary([b"ab", b"the "], 300, "minimal"))
+    with pytest.raises(SpikeError, match="compressed with tokenizer"):
+        decompress(make_run(CONFIGS["plain"], other_tokenizer), data)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    with pytest.raises(SpikeError, match="compressed with threads"):
+        decompress(run, data)
+    torch.set_num_threads(threads)
+    assert decompress(run, data) == TEXT
+    lossy = Tokenizer(BeseVocabulary(merges=(), vocab_size=40, alphabet="bese-published"))
+    with pytest.raises(SpikeError, match="loses text"):
+        compress(make_run(CONFIGS["plain"], lossy), TEXT, **WINDOWS)
+    for wrong in ({"context": 13, "stride": 1}, {"context": 4, "stride": 5}):
+        with pytest.raises(SpikeError, match="needed is"):
+            compress(run, TEXT, **wrong)
+
+
+def test_damage_is_an_error_or_harmless():
+    run = make_run(CONFIGS["plain"])
+    data = compress(run, TEXT, **WINDOWS)
+    random = np.random.default_rng(0)
+    damaged = [data[:cut] for cut in range(0, len(data), 7)]
+    for _ in range(60):
+        wrong = bytearray(data)
+        wrong[random.integers(len(wrong))] ^= 1 << random.integers(8)
+        damaged.append(bytes(wrong))
+    for wrong in damaged:
+        try:
+            assert decompress(run, wrong) == TEXT
+        except SpikeError as error:
+            assert "\n" not in str(error)

@@ -1,0 +1,70 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spiketok import BeseVocabulary, Healer, Tokenizer, build_vocabulary
+from spiketok.errors import SpikeError
+
+PIECES = [b"ab", b"abc", b"abcde", b"bcdb", b"ca", b"cab", b"\xc3\xa4", b"aa", b"aaaa", b"dbdb"]
+TOKENIZER = Tokenizer(build_vocabulary(PIECES, 400, "chatml"))
+HEALER = Healer(TOKENIZER)
+texts = st.text("abcde\u00e4", max_size=12).map(str.encode)
+
+
+def encode(text):
+    return TOKENIZER.encode(text).tolist()
+
+
+@settings(deadline=None)
+@given(texts, texts, st.integers(0, 3))
+def test_what_is_certain_begins_every_longer_text(text, more, cut):
+    text = text[: max(0, len(text) - cut)]
+    kept, rest = HEALER.certain(text)
+    assert TOKENIZER.decode_bytes(kept) + rest == text
+    assert encode(text + more)[: len(kept)] == kept
+
+
+@settings(deadline=None)
+@given(texts)
+def test_no_further_token_is_certain(text):
+    kept, rest = HEALER.certain(text)
+    if rest:
+        following = {encode(text + entry)[len(kept)] for entry in [b"", *tails(rest)]}
+        assert len(following) > 1
+
+
+def tails(rest):
+    return [piece[len(rest) :] for piece in PIECES if piece.startswith(rest)]
+
+
+@settings(deadline=None)
+@given(texts, texts)
+def test_what_fits_is_what_longest_match_may_take(text, more):
+    kept, rest = HEALER.certain(text)
+    whole = encode(text + more)[len(kept) :]
+    for token in whole:
+        if not rest:
+            break
+        assert token in HEALER.fitting(rest)
+        rest = rest[len(TOKENIZER.decode_bytes([token])) :]
+    if kept != encode(text):
+        _, rest = HEALER.certain(text)
+        reached = {encode(text + tail)[len(kept)] for tail in [b"", *tails(rest)]}
+        assert set(HEALER.fitting(rest)) == reached
+
+
+def test_an_example():
+    assert HEALER.certain(b"xab") == (encode(b"x"), b"ab")
+    assert sorted(TOKENIZER.decode_bytes([t]) for t in HEALER.fitting(b"ab")) == [
+        b"ab",
+        b"abc",
+        b"abcde",
+    ]
+    assert HEALER.certain(b"abce") == (encode(b"abce"), b"")
+    assert HEALER.certain(b"<|im_end|>")[1] == b""
+    assert HEALER.certain(b"") == ([], b"")
+
+
+def test_bese_is_not_healed():
+    with pytest.raises(SpikeError, match="longest match"):
+        Healer(Tokenizer(BeseVocabulary(merges=(), vocab_size=40)))
