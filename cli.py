@@ -13,6 +13,7 @@ from spike_commands.evaluate import evaluate
 from spike_commands.export import export
 from spike_commands.generate import generate
 from spike_commands.importing import import_folder
+from spike_commands.pack import inspect, pack, unpack
 from spike_commands.shard import data, shard
 from spike_commands.tokenizer import tokenizer
 from spike_commands.train import train
@@ -40,6 +41,9 @@ for command in (
     evaluate,
     generate,
     chat,
+    pack,
+    unpack,
+    inspect,
     compress,
     decompress,
     export,

@@ -5,7 +5,13 @@ into a run folder, `model.run_folder` opens that folder and `model.evaluation` s
 """
 
 from .config import Config, ModelConfig
-from .configuration_file import config_fingerprint, dump_config, load_config, preset_names
+from .configuration_file import (
+    config_fingerprint,
+    dump_config,
+    load_config,
+    parse_config,
+    preset_names,
+)
 
 __all__ = [
     "Config",
@@ -13,5 +19,6 @@ __all__ = [
     "config_fingerprint",
     "dump_config",
     "load_config",
+    "parse_config",
     "preset_names",
 ]

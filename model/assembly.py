@@ -15,7 +15,13 @@ PRACTISING = ("ahead", "latent")
 
 
 def build_model(
-    config: Config, vocab_size: int, *, separator: int, seed: int = 0, device: str = "cpu"
+    config: Config,
+    vocab_size: int,
+    *,
+    separator: int,
+    seed: int = 0,
+    device: str = "cpu",
+    drawn: bool = True,
 ) -> Model:
     """Return a freshly initialised model in float32 and evaluation mode; seeds decide its bytes.
 
@@ -25,20 +31,24 @@ def build_model(
         separator: the id between documents, over which embeddings do not look back.
         seed: of the initial weights.
         device: on `meta` the model has shapes and no numbers.
+        drawn: whether weights are; without, all are to be replaced.
     """
+    drawn = drawn and device != "meta"
     golf, whale = config.golf, config.spikewhale
     if golf is None and whale is None:
-        return build_transformer(config.model, vocab_size, seed=seed, device=device).eval()
+        return build_transformer(
+            config.model, vocab_size, seed=seed, device=device, drawn=drawn
+        ).eval()
     # The constructors of torch draw numbers that are thrown away; nobody else may notice.
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         model: Model
         if golf is not None:
             model = GolfTransformer(config.model, golf, vocab_size, separator)
-            if device != "meta":
+            if drawn:
                 initialise_golf(model, seed)
         elif whale is not None:
             model = SpikeWhale(config.model, whale, vocab_size, separator)
-            if device != "meta":
+            if drawn:
                 initialise_spikewhale(model, seed)
     return model.to(device).eval()
 

@@ -42,8 +42,8 @@ class CompressConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 class Clip:
     """How the largest number of a row's grid follows from the row."""
 
-    kind: Literal["max", "percentile", "std"]
-    """Its largest size, this percentile of its sizes, or so many standard deviations."""
+    kind: Literal["max", "percentile", "std", "size"]
+    """Its largest size, this percentile of its sizes, so many deviations, or this size itself."""
     value: float = 0.0
 
 

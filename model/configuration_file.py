@@ -67,6 +67,17 @@ def config_of_sections(changes: Mapping[str, Any], origin: str) -> Config:
     return _checked(sections, origin)
 
 
+def parse_config(origin: str, text: str) -> Config:
+    """Read the text of a configuration; `origin` is what messages call it.
+
+    Raises:
+        SpikeError: as `load_config`.
+    """
+    sections = _parse("preset base", _preset_text("base"))
+    _merge(sections, _parse(origin, text), origin)
+    return _checked(sections, origin)
+
+
 def dump_config(config: Config) -> str:
     """Write a configuration as TOML: every key, in the order of `Config`.
 

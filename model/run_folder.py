@@ -118,7 +118,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
             raise SpikeError(f"{checkpoint}: its {what} is not that of {folder}; restore the file")
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
         raise SpikeError(f"{folder / TOKENIZER}: not the tokenizer that the run was made with")
-    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator)
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, drawn=False)
     load_weights(checkpoint, model)
     if config.averaging and config.averaging.exported != "weights":
         put_weights(model, load_averages(checkpoint, model, config.averaging.exported))

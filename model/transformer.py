@@ -126,16 +126,22 @@ class Transformer(nn.Module):
 
 
 def build_transformer(
-    config: ModelConfig, vocab_size: int, *, seed: int = 0, device: str = "cpu"
+    config: ModelConfig,
+    vocab_size: int,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    drawn: bool = True,
 ) -> Transformer:
     """Return a freshly initialised model in float32; equal seeds give equal bytes anywhere.
 
-    On the device `meta` the model has shapes and no numbers.
+    On the device `meta` the model has shapes and no numbers; unless `drawn` its weights are to be
+    replaced.
     """
     # The constructors of torch draw numbers that are thrown away; nobody else may notice.
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         model = Transformer(config, vocab_size)
-    if device != "meta":
+    if drawn and device != "meta":
         initialise(model, seed)
     return model.to(device)
 

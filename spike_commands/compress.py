@@ -122,11 +122,11 @@ def open_model(path: Path, out: Path) -> "Run":
     """Open a model for predictions that are equal each time."""
     import torch
 
-    from model.run_folder import load_run
+    from model.opening import open_run
     from spiketok.errors import SpikeError
 
     if out.exists():
         raise SpikeError(f"{out}: is there already; remove it or choose another --out")
     # Sums are cut among threads, so their number is part of the result.
     torch.set_num_threads(1)
-    return load_run(path)
+    return open_run(path)

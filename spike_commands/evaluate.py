@@ -72,7 +72,7 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Score files in bits per byte under the model of RUN.
+    """Score files in bits per byte under the model of RUN, a run folder or an artifact.
 
     Each file is one document, read as bytes. Its tokens and the separator at its end are each
     predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes). Of
@@ -83,6 +83,7 @@ def evaluate(
       spike eval runs/base --text book.txt
       spike eval runs/base --text one.txt two.txt --stride 64 --json
       spike eval runs/memory-golf --text book.txt --context 1024 --stride 128
+      spike eval base.spike --text book.txt
       spike eval runs/base --text page.txt --prove
       spike eval runs/chat --chat conversations.jsonl
     """
@@ -93,10 +94,10 @@ def evaluate(
     if texts and parse_markers:
         raise click.UsageError("--parse-markers goes with --chat")
     let_threads_sleep()
-    from model.run_folder import load_run
+    from model.opening import open_run
     from model.training.device import choose_device
 
-    loaded = load_run(run, choose_device(device))
+    loaded = open_run(run, choose_device(device))
     context = context or loaded.config.model.context
     stride = stride or max(1, context // 2)
     windows = {"context": context, "stride": stride}

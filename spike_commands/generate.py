@@ -111,12 +111,12 @@ def generate(
         raise click.UsageError("say either PROMPT or --prompts FILE")
     let_threads_sleep()
     from model.evaluation import Drawing
-    from model.run_folder import load_run
+    from model.opening import open_run
     from model.training.device import choose_device
 
     chosen = Drawing(**drawing)
     given = [prompt] if prompts is None else list(read_prompts(prompts))
-    loaded = load_run(run, choose_device(device))
+    loaded = open_run(run, choose_device(device))
     for number, text in enumerate(given):
         if not as_json:
             click.echo(("\n" if number else "") + text, nl=False)

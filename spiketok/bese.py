@@ -98,9 +98,13 @@ class BeseVocabulary:
 
     def write(self, path: Path | str) -> None:
         """Write the file, whole or not at all; `inputs` become relative to its folder."""
-        path = Path(path)
+        text = json.dumps(self.content(Path(path)), ensure_ascii=False)
+        write_durably(Path(path), text.encode() + b"\n")
+
+    def content(self, path: Path) -> dict[str, Any]:
+        """Return what a file of this name holds."""
         folder = path.absolute().parent
-        content = {
+        return {
             "algorithm": self.algorithm,
             "alphabet": self.alphabet,
             "lossless": self.lossless,
@@ -113,7 +117,6 @@ class BeseVocabulary:
                 "inputs": [Path(os.path.relpath(file, folder)).as_posix() for file in self.inputs],
             },
         }
-        write_durably(path, json.dumps(content, ensure_ascii=False).encode() + b"\n")
 
 
 def read_bese(path: Path, content: dict[str, Any]) -> dict[str, Any]:

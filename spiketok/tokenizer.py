@@ -1,7 +1,9 @@
 """Turns text into token ids and back."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -53,10 +55,15 @@ class Tokenizer:
         self.byte_lengths.flags.writeable = False
 
     @classmethod
-    def load(cls, path: Path | str) -> "Tokenizer":
-        """Read a tokenizer file; SpikeError says what is wrong with it."""
+    def load(cls, path: Path | str, data: bytes | None = None) -> "Tokenizer":
+        """Read a tokenizer file; SpikeError says what is wrong with it.
+
+        Args:
+            path: the file.
+            data: its content, where it is at hand; `path` is then its name in messages.
+        """
         path = Path(path)
-        content = parse(path, LENGTH_MAX, BESE)
+        content = parse(path, LENGTH_MAX, BESE, data=data)
         if content["algorithm"] == BESE:
             from .bese import BeseVocabulary, read_bese
 
@@ -66,6 +73,14 @@ class Tokenizer:
     def save(self, path: Path | str) -> None:
         """Write the tokenizer file, whole or not at all."""
         self.vocabulary.write(path)
+
+    def to_bytes(self) -> bytes:
+        """Return a tokenizer file as small as can be, without what does not change what it does."""
+        bare = replace(self.vocabulary, settings={}, training={}, inputs=())
+        if isinstance(bare, Vocabulary):
+            bare = replace(bare, frequencies=())
+        content = bare.content(Path("tokenizer.json"))
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
     @property
     def fingerprint(self) -> str:

@@ -100,7 +100,11 @@ class Vocabulary:
 
     def write(self, path: Path | str) -> None:
         """Write the file, whole or not at all; `inputs` become relative to its folder."""
-        path = Path(path)
+        text = json.dumps(self.content(Path(path)), ensure_ascii=False, indent=1)
+        write_durably(Path(path), text.encode() + b"\n")
+
+    def content(self, path: Path) -> dict[str, Any]:
+        """Return what a file of this name holds."""
         keys = [
             reserved_name(token) if kind == RESERVED else entry.decode("latin-1")
             for token, (kind, entry) in enumerate(zip(self.kinds, self.entries, strict=True))
@@ -125,8 +129,7 @@ class Vocabulary:
         }
         if self.frequencies:
             content["spike"]["frequencies"] = list(self.frequencies)
-        text = json.dumps(content, ensure_ascii=False, indent=1)
-        write_durably(path, text.encode() + b"\n")
+        return content
 
 
 def build_vocabulary(

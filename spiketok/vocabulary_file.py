@@ -58,13 +58,17 @@ def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse(path: Path, *algorithms: str) -> dict[str, Any]:
-    """Read the file as one JSON object without doubled keys, for one of the algorithms."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_FILE_BYTES + 1)
-    except OSError as error:
-        raise SpikeError(f"{path}: {error.strerror or error}; name a tokenizer file") from None
+def parse(path: Path, *algorithms: str, data: bytes | None = None) -> dict[str, Any]:
+    """Read the file as one JSON object without doubled keys, for one of the algorithms.
+
+    Where the `data` is given, `path` says what to call it in messages.
+    """
+    if data is None:
+        try:
+            with path.open("rb") as file:
+                data = file.read(MOST_FILE_BYTES + 1)
+        except OSError as error:
+            raise SpikeError(f"{path}: {error.strerror or error}; name a tokenizer file") from None
     if len(data) > MOST_FILE_BYTES:
         refuse(path, "the file", "is larger than 1 GiB")
     try:

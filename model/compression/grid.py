@@ -35,6 +35,8 @@ def row_clips(weight: Tensor, clip: Clip) -> Tensor:
     """Return how far the grid of each row [rows, columns] is to reach, [rows]."""
     if clip.kind == "std":
         return clip.value * weight.std(dim=1, correction=0)
+    if clip.kind == "size":
+        return torch.full_like(weight[:, 0], clip.value)
     if clip.kind == "max":
         return weight.abs().amax(dim=1)
     return _row_percentile(weight.abs(), clip.value)

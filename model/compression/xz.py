@@ -1,0 +1,28 @@
+"""Compresses bytes as bare LZMA2 streams, and reads them without trusting them."""
+
+import lzma
+
+FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
+
+
+def to_xz(data: bytes) -> bytes:
+    """Return bytes as a bare LZMA2 stream."""
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=FILTERS)
+
+
+def from_xz(data: bytes, size: int) -> bytes:
+    """Read a bare LZMA2 stream of at most so many bytes.
+
+    Raises:
+        ValueError: it is damaged, longer, or does not end with the data.
+    """
+    decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=FILTERS)
+    try:
+        found = decompressor.decompress(data, size + 1)
+        if not decompressor.eof and len(found) <= size:
+            found += decompressor.decompress(b"", size + 1 - len(found))
+    except lzma.LZMAError as error:
+        raise ValueError(f"damaged ({error})") from None
+    if len(found) != size or not decompressor.eof or decompressor.unused_data:
+        raise ValueError(f"damaged, or not of {size} bytes")
+    return found

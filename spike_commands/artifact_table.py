@@ -1,0 +1,69 @@
+"""Tables where the bytes of an artifact go."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def artifact_table(data: bytes) -> dict[str, Any]:
+    """Return the table of an artifact that is not in a file yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "artifact.spike"
+        path.write_bytes(data)
+        return file_table(path)
+
+
+def file_table(path: Path) -> dict[str, Any]:
+    """Return what docs/formats.md §4 says for `spike inspect`."""
+    from model.compression.artifact import read_artifact, read_contents
+    from model.compression.stored_arrays import entropy_bytes, load_arrays
+
+    contents = read_contents(path)
+    artifact = read_artifact(path, contents)
+    arrays = [
+        {
+            "name": row.name,
+            "shape": list(row.shape),
+            "bits": row.bits,
+            "layout": str(row.layout),
+            "bytes": row.size,
+            "entropy_bytes": entropy_bytes(array, row.bits),
+            "bits_per_weight": 8 * row.size / row.numbers if row.numbers else None,
+        }
+        for row, array in load_arrays(contents.table, contents.sections["weights"].stored)
+    ]
+    weights = sum(weight.size for weight in map(numbers_of, artifact.weights.values()))
+    stored = len(contents.sections["weights"].stored)
+    return {
+        "bytes": path.stat().st_size,
+        "sections": {name: len(part.stored) for name, part in contents.sections.items()},
+        "weights": weights,
+        "bits_per_weight": 8 * stored / weights if weights else None,
+        "entropy_bytes": sum(row["entropy_bytes"] for row in arrays),
+        "step": artifact.step,
+        "fingerprints": dict(artifact.fingerprints),
+        "compression": dict(artifact.compression),
+        "arrays": arrays,
+    }
+
+
+def numbers_of(weight: Any) -> Any:
+    """Return the array whose numbers are those of the weight."""
+    return getattr(weight, "codes", weight)
+
+
+def table_lines(table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the table as lines for people, the arrays and then the sections."""
+    width = max((len(row["name"]) for row in table["arrays"]), default=4)
+    yield f"{'array':<{width}}  bits          bytes        entropy  bits/weight  layout"
+    for row in table["arrays"]:
+        per_weight = "–" if row["bits_per_weight"] is None else f"{row['bits_per_weight']:.3f}"
+        yield (
+            f"{row['name']:<{width}}  {row['bits']:>4}  {row['bytes']:>13,}  "
+            f"{row['entropy_bytes']:>13,.0f}  {per_weight:>11}  {row['layout']}"
+        )
+    yield ""
+    for name, size in table["sections"].items():
+        yield f"{name:<{width}}        {size:>13,}"
+    yield f"{'the file':<{width}}        {table['bytes']:>13,}"

@@ -1,0 +1,216 @@
+"""`spike pack` and `spike unpack`: a run as one file, and a file as a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .artifact_table import artifact_table, table_lines
+from .console import (
+    PATH,
+    common_options,
+    json_option,
+    let_threads_sleep,
+    print_result,
+    progress_bar,
+    remark,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from model.compress_config import CompressConfig
+    from model.run_folder import Run
+
+QUANTIZE = "mlp=int5,attn=int6,embed=int8"
+CALIBRATION_BATCH = 4
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--out", type=PATH, help="The file to write; else the run's name and .spike.")
+@click.option("--budget", type=click.IntRange(1), help="Bytes that the file may have.")
+@click.option(
+    "--quantize",
+    metavar="PART=BITS,…",
+    help=f"Bits of the parts mlp, attn, embed, other; else the run's, else {QUANTIZE}.",
+)
+@click.option("--clip", help="Largest number of a row: search, max, percentile=…, std=….")
+@click.option(
+    "--method",
+    type=click.Choice(["gptq", "rtn"]),
+    help="gptq: errors make up for one another, by training text; rtn: round each weight.",
+)
+@click.option("--prune", type=click.FloatRange(0, 1, max_open=True), help="Share made zero.")
+@click.option("--data", "data_folder", type=PATH, help="gptq: shards; else the run's.")
+@click.option(
+    "--sequences",
+    type=click.IntRange(1),
+    default=128,
+    show_default=True,
+    help="gptq: windows of training text to read.",
+)
+@click.option("--text", "texts", multiple=True, type=PATH, help="Score this before and after.")
+@json_option
+@common_options
+def pack(
+    run: Path,
+    out: Path | None,
+    budget: int | None,
+    data_folder: Path | None,
+    sequences: int,
+    texts: tuple[Path, ...],
+    as_json: bool,
+    quiet: bool,
+    **changes: Any,
+) -> None:
+    """Write RUN as one file that has all it needs: weights, tokenizer, configuration.
+
+    What is not said here is taken from the run's section [compress]. With a budget the step of
+    each matrix is chosen so that the file fits and the error is least; a file that does not fit is
+    not written. docs/compression.md tells more.
+
+    \b
+    Examples:
+      spike pack runs/base
+      spike pack runs/bese-golf --budget 16000000 --quantize "mlp=int5,attn=int6,embed=fp16"
+      spike pack runs/base --method rtn --text book.txt --json
+    """
+    let_threads_sleep()
+    from model.compression.pack import code_bytes, pack_run
+    from model.run_folder import load_run
+    from spiketok.durable import write_durably
+    from spiketok.errors import SpikeError
+
+    loaded = load_run(run)
+    compress = chosen_compression(loaded, changes)
+    out = out or Path(f"{run.resolve().name}.spike")
+    if out.exists():
+        raise SpikeError(f"{out}: is there already; remove it or choose another --out")
+    hessians = None
+    if compress.method == "gptq":
+        hessians = training_hessians(loaded, data_folder, sequences, quiet)
+    result = pack_run(loaded, compress, hessians, budget=budget)
+    size = len(result.data)
+    table = artifact_table(result.data)
+    if budget is not None and size > budget:
+        for line in table_lines(table):
+            remark(line, quiet=False)
+        raise SpikeError(
+            f"{run}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "
+            "--quantize or a smaller model mend it"
+        )
+    write_durably(out, result.data)
+    found = {"file": str(out), **table, "code_bytes": code_bytes(), "budget": budget}
+    if texts:
+        found |= scores(loaded, out, texts, quiet)
+    if not as_json:
+        found.pop("arrays")
+    print_result(found, as_json)
+
+
+def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
+    """Return what is to be done, from the run's section and the options."""
+    from msgspec.structs import replace
+
+    from model.compress_config import CompressConfig, compress_problems
+
+    said = {key: value for key, value in changes.items() if value is not None}
+    compress = replace(run.config.compress or CompressConfig(quantize=QUANTIZE), **said)
+    for place, problem in compress_problems(compress).items():
+        raise click.UsageError(f"--{place.removeprefix('compress.')}: {problem}")
+    return compress
+
+
+def training_hessians(
+    run: "Run", data_folder: Path | None, sequences: int, quiet: bool
+) -> "dict[str, Tensor]":
+    """Read windows of the training split, evenly spread, and gather what matrices multiply."""
+    import numpy as np
+
+    from datapipe import Windows, open_stream
+    from model.compression import gather_hessians
+    from spiketok.errors import SpikeError
+
+    folder = data_folder or Path(run.config.data.path)
+    if not (folder / "manifest.json").exists():
+        raise SpikeError(f"{folder}: no shards there; name them by --data or take --method rtn")
+    stream = open_stream(folder, "train")
+    if stream.fingerprint != run.fingerprints.get("data") and data_folder is None:
+        raise SpikeError(f"{folder}: not the data of the run; name it by --data")
+    windows = Windows(stream, run.config.model.context)
+    count = min(sequences, windows.count)
+    chosen = np.arange(count) * windows.count // max(count, 1)
+    with progress_bar("read", count, "windows", quiet) as report:
+
+        def read() -> Any:
+            for first in range(0, count, CALIBRATION_BATCH):
+                yield windows.read(chosen[first : first + CALIBRATION_BATCH])[0][:, :-1]
+                report(min(first + CALIBRATION_BATCH, count), "")
+
+        return gather_hessians(run.model, read())
+
+
+def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict[str, Any]:
+    """Score files under the artifact, which counts, and under the run as it was."""
+    from model.opening import open_run
+
+    from .evaluate import text_score
+
+    context = run.config.model.context
+    windows = {"context": context, "stride": max(1, context // 2)}
+    name = run.tokenizer.score_name
+    after = text_score(open_run(file), texts, windows, quiet)[name]
+    before = text_score(run, texts, windows, quiet)[name]
+    return {name: after, f"float_{name}": before}
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@click.option("--to", "folder", type=PATH, required=True, help="The run folder to make.")
+@json_option
+@common_options
+def unpack(
+    file: Path,
+    folder: Path,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+) -> None:
+    """Make a run folder of artifact FILE, with its weights as float32.
+
+    \b
+    Example:
+      spike unpack base.spike --to runs/unpacked
+    """
+    from model.opening import unpack_artifact
+
+    step = unpack_artifact(file, folder)
+    print_result({"run": str(folder), "step": step}, as_json)
+
+
+@click.command()
+@click.argument("file", type=PATH)
+@json_option
+@common_options
+def inspect(
+    file: Path,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+) -> None:
+    """Show where the bytes of artifact FILE go, beside the entropy of what is stored.
+
+    The entropy is of order 0: of codes by themselves, of floating-point numbers byte by byte.
+
+    \b
+    Examples:
+      spike inspect base.spike
+      spike inspect base.spike --json
+    """
+    from .artifact_table import file_table
+
+    table = file_table(file)
+    if as_json:
+        print_result({"file": str(file), **table}, as_json)
+        return
+    for line in table_lines(table):
+        click.echo(line)

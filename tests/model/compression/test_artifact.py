@@ -1,0 +1,272 @@
+"""One file holds a model; it is built from its description alone, and damage is told."""
+
+import hashlib
+import resource
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model import dump_config
+from model.assembly import build_model
+from model.compress_config import CompressConfig
+from model.compression import QuantizedMatrix
+from model.compression.artifact import Artifact, artifact_to_bytes, exported_config, read_artifact
+from model.compression.pack import pack_run
+from model.compression.quantize import needed_tensors
+from model.opening import open_artifact, open_run, unpack_artifact
+from model.run_folder import Run
+from spiketok import Tokenizer
+from spiketok.bese import BeseVocabulary
+from spiketok.errors import SpikeError
+from tests.model.tiny import golf_config, shaken, tiny_config, whale_config
+
+MAGIC = b"\x89SPIKE\r\n"
+IDS = torch.arange(24).reshape(2, 12) % 48
+
+
+def tokenizer():
+    return Tokenizer(BeseVocabulary(alphabet="bese", vocab_size=48, merges=((4, 5), (23, 6))))
+
+
+def run_of(config, seed=1):
+    letters = tokenizer()
+    model = build_model(config, letters.vocab_size, separator=letters.separator, seed=seed)
+    fingerprints = {"tokenizer": letters.fingerprint, "config": "c", "data": "d"}
+    return Run(
+        config=config,
+        model=shaken(model),
+        tokenizer=letters,
+        step=7,
+        fingerprints=fingerprints,
+        digest="",
+    )
+
+
+COMPRESS = CompressConfig(quantize="mlp=int4,attn=int5,embed=fp16", method="rtn", correction_rank=1)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return pack_run(run_of(golf_config()), COMPRESS).data
+
+
+@pytest.fixture
+def file(tmp_path, data):
+    (tmp_path / "golf.spike").write_bytes(data)
+    return tmp_path / "golf.spike"
+
+
+@pytest.mark.parametrize("make", [tiny_config, golf_config, whale_config])
+def test_every_family_is_read_back_as_it_was_rounded(make, tmp_path):
+    run = run_of(make())
+    result = pack_run(run, COMPRESS)
+    assert pack_run(run, COMPRESS).data == result.data
+    path = tmp_path / "x.spike"
+    path.write_bytes(result.data)
+    opened = open_run(path)
+    assert (opened.step, opened.fingerprints) == (run.step, run.fingerprints)
+    assert opened.tokenizer.fingerprint == run.tokenizer.fingerprint
+    assert not [name for name in opened.model.state_dict() if name.startswith(("ahead", "latent"))]
+    state = opened.model.state_dict()
+    assert state.keys() == needed_tensors(run.model).keys()
+    for name, weight in result.artifact.weights.items():
+        expected = weight.dequantize() if isinstance(weight, QuantizedMatrix) else weight
+        assert np.array_equal(state[name].numpy(), expected.astype(np.float32)), name
+    assert torch.isfinite(opened.model(IDS)).all()
+
+
+def test_unpacking_makes_a_run_that_predicts_the_same(file, tmp_path):
+    assert unpack_artifact(file, tmp_path / "run") == 7
+    unpacked, packed = open_run(tmp_path / "run"), open_run(file)
+    assert torch.equal(unpacked.model(IDS), packed.model(IDS))
+    assert unpacked.step == 7
+    with pytest.raises(SpikeError, match="holds a run already"):
+        unpack_artifact(file, tmp_path / "run")
+
+
+def test_tables_are_kept_and_have_names_of_their_own(tmp_path, file):
+    artifact = read_artifact(file)
+    more = replace(artifact, tables={"ngrams": b"\0\1" * 50})
+    (tmp_path / "more.spike").write_bytes(artifact_to_bytes(more))
+    assert read_artifact(tmp_path / "more.spike").tables == {"ngrams": b"\0\1" * 50}
+    with pytest.raises(SpikeError, match="name is that of a section"):
+        artifact_to_bytes(replace(artifact, tables={"weights": b""}))
+
+
+def test_a_budget_is_met_with_the_steps_that_it_needs():
+    run = run_of(golf_config("model.width=64", "model.mlp_width=256"))
+    compress = CompressConfig(quantize="mlp=int8,attn=int8,embed=int8,other=int8", method="rtn")
+    free = len(pack_run(run, compress).data)
+    sizes = {}
+    for budget in (free * 3 // 4, free // 2):
+        result = pack_run(run, compress, budget=budget)
+        assert 0.97 * budget < len(result.data) <= budget
+        errors = [
+            np.square(weight.dequantize() - run.model.state_dict()[name].numpy()).sum()
+            for name, weight in result.artifact.weights.items()
+            if isinstance(weight, QuantizedMatrix)
+        ]
+        sizes[budget] = sum(errors)
+    assert sizes[free * 3 // 4] < sizes[free // 2]
+    assert len(pack_run(run, compress, budget=100).data) > 100
+
+
+def built_by_hand(weights, config, letters):
+    """Write a file from docs/formats.md §9 alone: every section, array and number plain."""
+    table, stored = struct.pack("<I", 0), b""
+    count = 0
+    for name, weight in weights.items():
+        if weight.ndim == 2:
+            top = 7
+            scales = (np.abs(weight).max(axis=1) / top).astype("<f2")
+            codes = np.clip(np.round(weight / np.maximum(scales, 1e-6)[:, None]), -top, top)
+            parts = [(name, 4, codes.astype(np.int8)), (name + "/scales", 16, scales)]
+        else:
+            parts = [(name, 32, weight.astype("<f4"))]
+        for label, bits, array in parts:
+            encoded = label.encode()
+            table += struct.pack("<H", len(encoded)) + encoded + struct.pack("<4B", bits, 0, 0, 0)
+            table += struct.pack(f"<B{array.ndim}IQ", array.ndim, *array.shape, array.nbytes)
+            stored += array.tobytes()
+            count += 1
+    table = struct.pack("<I", count) + table[4:]
+    lineage = '{"spike":"0","step":3,"fingerprints":{"tokenizer":"%s"},"compression":{}}'
+    sections = {
+        b"config": dump_config(config).encode(),
+        b"tokenizer": letters.to_bytes(),
+        b"lineage": (lineage % letters.fingerprint).encode(),
+        b"arrays": table,
+        b"weights": stored,
+    }
+    size = 24 + 40 * len(sections) + sum(map(len, sections.values())) + 32
+    out = MAGIC + struct.pack("<IIQ", 1, len(sections), size)
+    for name, content in sections.items():
+        out += struct.pack("<16sIIQQ", name, 0, 0, len(content), len(content))
+    out += b"".join(sections.values())
+    return out + hashlib.sha256(out).digest()
+
+
+def test_a_file_built_from_the_description_opens(tmp_path):
+    run = run_of(tiny_config())
+    weights = {name: tensor.numpy() for name, tensor in run.model.state_dict().items()}
+    path = tmp_path / "hand.spike"
+    path.write_bytes(built_by_hand(weights, exported_config(run.config), run.tokenizer))
+    opened = open_artifact(path)
+    assert opened.step == 3
+    for name, tensor in opened.model.state_dict().items():
+        step = np.abs(weights[name]).max() / 7
+        assert np.abs(tensor.numpy() - weights[name]).max() <= 0.51 * step, name
+
+
+def test_weights_of_another_shape_are_refused(tmp_path, file):
+    artifact = read_artifact(file)
+    name = next(iter(artifact.weights))
+    for weights in (
+        {**artifact.weights, name: np.zeros((3, 2), np.float32)},
+        {key: value for key, value in artifact.weights.items() if key != name},
+        {**artifact.weights, "more": np.zeros(2, np.float32)},
+    ):
+        wrong = tmp_path / "wrong.spike"
+        wrong.write_bytes(artifact_to_bytes(replace(artifact, weights=weights)))
+        with pytest.raises(SpikeError, match="wants"):
+            open_artifact(wrong)
+
+
+def test_a_cut_at_every_percent_is_told(tmp_path, data):
+    path = tmp_path / "cut.spike"
+    for percent in range(100):
+        path.write_bytes(data[: len(data) * percent // 100])
+        with pytest.raises(SpikeError, match=r"cut\.spike: .*; "):
+            open_artifact(path)
+
+
+HOSTILE = """
+import random, resource, sys
+from pathlib import Path
+import hashlib, struct
+from model.opening import open_artifact
+from spiketok.errors import SpikeError
+
+data, path = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
+weights = [t.clone() for t in open_artifact(Path(sys.argv[1])).model.state_dict().values()]
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (512 << 20),) * 2)
+resource.setrlimit(resource.RLIMIT_CPU, (500, 500))
+chance = random.Random(1)
+
+def attempt(wrong, resealed):
+    if resealed:
+        wrong = wrong[:-32] + hashlib.sha256(wrong[:-32]).digest()
+    path.write_bytes(wrong)
+    try:
+        opened = open_artifact(path)
+    except SpikeError as error:
+        assert "\\n" not in str(error), error
+        return "refused"
+    same = all(map(bool, (
+        a.equal(b) for a, b in zip(weights, opened.model.state_dict().values(), strict=True)
+    )))
+    assert same or resealed
+    return "opened"
+
+counts = {}
+for number in range(1000):
+    place = chance.randrange(len(data)) if number % 2 else chance.randrange(2500)
+    wrong = bytearray(data)
+    wrong[place] ^= 1 << chance.randrange(8)
+    for resealed in (False, True) if number % 5 == 0 else (False,):
+        found = attempt(bytes(wrong), resealed)
+        counts[found, resealed] = counts.get((found, resealed), 0) + 1
+huge = [b"\\xff" * 8, struct.pack("<Q", 1 << 40), struct.pack("<Q", len(data) * 60)]
+for place in range(8, 24 + 40 * 5, 4):
+    for value in huge:
+        for resealed in (False, True):
+            wrong = data[:place] + value + data[place + 8 :]
+            attempt(wrong, resealed)
+print(counts)
+assert counts["refused", False] == 1000
+"""
+
+
+@pytest.mark.slow
+def test_flips_and_huge_lengths_are_told_without_memory_or_time(tmp_path, file):
+    done = subprocess.run(
+        [sys.executable, "-c", HOSTILE, file, tmp_path / "wrong.spike"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_arrays_that_the_file_cannot_hold_are_refused(tmp_path):
+    run = run_of(tiny_config())
+    weights = {"embedding.weight": np.zeros((1, 1), np.float32)}
+    path = tmp_path / "huge.spike"
+    letters, config = run.tokenizer, exported_config(run.config)
+    made = built_by_hand(weights, config, letters)
+    shape = struct.pack("<B2I", 2, 1, 1)
+    for rows, columns in ((2**32 - 1, 2**32 - 1), (2**31, 1), (4096, 4096)):
+        wrong = made.replace(shape, struct.pack("<B2I", 2, rows, columns))
+        assert wrong != made
+        wrong = wrong[:-32] + hashlib.sha256(wrong[:-32]).digest()
+        path.write_bytes(wrong)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(SpikeError, match="too many for the file"):
+            open_artifact(path)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 200_000
+
+
+def test_an_artifact_names_what_it_is_made_of(file):
+    artifact = read_artifact(file)
+    assert isinstance(artifact, Artifact)
+    assert artifact.compression["quantize"] == COMPRESS.quantize
+    assert artifact.config.data.path == ""
+    assert artifact.config.golf.ahead_heads == 0
+    assert artifact.config.averaging is None

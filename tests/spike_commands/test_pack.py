@@ -1,0 +1,86 @@
+"""`spike pack`, `inspect` and `unpack`, and scores of what was packed."""
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+SCHEMAS = {
+    found[1]: json.loads(found[2])
+    for found in re.finditer(
+        r"```json schema=([\w-]+)\n(.*?)```",
+        (Path(__file__).parents[2] / "docs/formats.md").read_text(),
+        re.DOTALL,
+    )
+}
+
+
+@pytest.fixture
+def packed(line, tmp_path):
+    """Pack the run with some options: (file, what was printed)."""
+
+    def pack(*options):
+        file = tmp_path / "packed.spike"
+        status, output, errors = line("pack", "runs/base", "--out", str(file), *options, "--json")
+        assert status == 0, errors
+        return file, json.loads(output)
+
+    return pack
+
+
+@pytest.mark.parametrize("method", ["rtn", "gptq"])
+def test_a_packed_run_is_scored_by_itself(line, packed, method):
+    file, result = packed("--method", method, "--sequences", "4", "--text", "held.txt")
+    jsonschema.validate(result, SCHEMAS["pack"])
+    assert result["bytes"] == file.stat().st_size
+    assert result["code_bytes"] > 10_000
+    scores = [
+        json.loads(line("eval", str(path), "--text", "held.txt", "--json")[1])["bits_per_byte"]
+        for path in (file, "runs/base")
+    ]
+    assert scores == [result["bits_per_byte"], result["float_bits_per_byte"]]
+    assert line("generate", str(file), "the", "--tokens", "3")[0] == 0
+    shown = json.loads(line("inspect", str(file), "--json")[1])
+    jsonschema.validate(shown, SCHEMAS["inspect"])
+    assert sum(row["bytes"] for row in shown["arrays"]) == shown["sections"]["weights"]
+    assert "the file" in line("inspect", str(file))[1]
+
+
+def test_an_unpacked_run_scores_as_the_artifact(line, packed, tmp_path):
+    file, _ = packed("--method", "rtn")
+    run = tmp_path / "run"
+    status, output, errors = line("unpack", str(file), "--to", str(run), "--json")
+    assert status == 0, errors
+    jsonschema.validate(json.loads(output), SCHEMAS["unpack"])
+    first, second = (
+        json.loads(line("eval", str(path), "--text", "held.txt", "--json")[1])
+        for path in (file, run)
+    )
+    assert first["nats"] == second["nats"]
+
+
+def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):
+    file = tmp_path / "small.spike"
+    options = ["--budget", "2000", "--method", "rtn", "--out", str(file)]
+    status, _, errors = line("pack", "runs/base", *options)
+    assert status == 1
+    assert "more than the budget" in errors
+    assert "embedding.weight" in errors
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--quantize", "mlp=int9"], 2, "int9"),
+        (["--clip", "wide"], 2, "--clip"),
+        (["--data", "nowhere"], 1, "no shards"),
+    ],
+)
+def test_wrong_options_are_told(line, tmp_path, options, status, message):
+    out = str(tmp_path / "x.spike")
+    found, _, errors = line("pack", "runs/base", "--out", out, *options)
+    assert found == status
+    assert message in errors
