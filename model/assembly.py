@@ -10,7 +10,7 @@ from .spikewhale import SpikeWhale, initialise_spikewhale, spikewhale_flops_per_
 from .transformer import Transformer, build_transformer, count_parameters, flops_per_token
 
 Model: TypeAlias = Transformer | GolfTransformer | SpikeWhale
-# What the names of weights begin with that only training needs.
+# Parts that only training needs, heads that look ahead; a model may lack them.
 PRACTISING = ("ahead", "latent")
 
 
