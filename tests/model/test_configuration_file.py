@@ -50,9 +50,9 @@ def test_the_presets_have_base_and_demo():
 @pytest.mark.parametrize(
     ("name", "without"),
     [
-        ("base", ["averaging", "golf", "spikewhale", "distill"]),
-        ("bese-golf", ["spikewhale", "distill"]),
-        ("byrne-tiny", ["averaging", "golf", "distill"]),
+        ("base", ["averaging", "golf", "spikewhale", "distill", "compress"]),
+        ("bese-golf", ["spikewhale", "distill", "compress"]),
+        ("byrne-tiny", ["averaging", "golf", "distill", "compress"]),
     ],
 )
 def test_dump_keeps_the_order_of_sections(name, without):
