@@ -2,12 +2,19 @@
 
 import lzma
 
-FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 24}]
+LARGEST_DICTIONARY = 1 << 24
+
+
+def filters(size: int) -> list[dict[str, int]]:
+    """Return those for so many bytes; to set up a larger dictionary than needed takes long."""
+    dictionary = min(max(size, 1 << 12), LARGEST_DICTIONARY)
+    preset = 9 | lzma.PRESET_EXTREME
+    return [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": dictionary}]
 
 
 def to_xz(data: bytes) -> bytes:
     """Return bytes as a bare LZMA2 stream."""
-    return lzma.compress(data, lzma.FORMAT_RAW, filters=FILTERS)
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=filters(len(data)))
 
 
 def from_xz(data: bytes, size: int) -> bytes:
@@ -16,7 +23,7 @@ def from_xz(data: bytes, size: int) -> bytes:
     Raises:
         ValueError: it is damaged, longer, or does not end with the data.
     """
-    decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=FILTERS)
+    decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters(size))
     try:
         found = decompressor.decompress(data, size + 1)
         if not decompressor.eof and len(found) <= size:
