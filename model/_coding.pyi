@@ -1,4 +1,4 @@
-"""The compiled coder of weights (docs/formats.md, section 7); arrays are contiguous, on the CPU.
+"""The compiled coder of weights (docs/formats.md, section 9); arrays are contiguous, on the CPU.
 
 Wrong array types, also read-only cells, raise TypeError; sizes that do not fit, symbols of too many bits and bytes that
 are too few or too many raise ValueError. `cells` learn in place.

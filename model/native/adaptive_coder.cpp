@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::size_t CLASSES = 64;
 constexpr std::uint64_t PRIOR = 16;  // symbols that a mean counts for before there are any
-constexpr unsigned COUNT_BITS = 10, MOST_SEEN = 255;
-constexpr std::uint32_t RAREST = 16, CERTAIN = 1U << 16;
+constexpr unsigned COUNT_BITS = 10;
+constexpr std::uint32_t RAREST = 16, CERTAIN = 1U << 16, MOST_SEEN = 255;
 
 constexpr auto RATES = [] {
     std::array<std::uint32_t, MOST_SEEN + 1> rates{};
@@ -25,7 +25,7 @@ std::uint32_t probability(std::uint32_t cell) {
 }
 
 std::uint32_t learned(std::uint32_t cell, bool bit) {
-    const std::uint32_t seen = cell & ((1U << COUNT_BITS) - 1);
+    const std::uint32_t seen = std::min(cell & ((1U << COUNT_BITS) - 1), MOST_SEEN);
     const std::int64_t old = cell >> COUNT_BITS, aim = bit ? (1 << 22) - 1 : 0;
     const std::int64_t moved = old + (((aim - old) * RATES[seen]) >> 16);
     return static_cast<std::uint32_t>(moved << COUNT_BITS) | std::min(seen + 1, MOST_SEEN);
