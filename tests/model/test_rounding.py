@@ -114,6 +114,8 @@ def shaken_run(config, folder):
 IN_ONE_GRAPH = ["plain", "golf", "whale"]
 
 
+# torch's own compiler still imports what torch calls deprecated.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method:DeprecationWarning")
 @pytest.mark.parametrize(
     ("family", "backend"),
     [
