@@ -40,6 +40,9 @@ class ContextCounts:
         those that such strings begin with.
         """
 
+    def copy(self) -> ContextCounts:
+        """Return other counts that are the same so far."""
+
     def restart(self) -> None:
         """Begin a new row: nothing stands before it."""
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import PATH, common_options, json_option, print_result, progress_bar
+from .predictor_options import begin, chosen_settings, counts_option, predictor_options
 
 if TYPE_CHECKING:
     from model.run_folder import Run
 
 model_option = click.option(
-    "-m", "--model", "model_path", type=PATH, required=True, help="The model: a run folder."
+    "-m", "--model", "model_path", type=PATH, required=True, help="A run folder or an artifact."
 )
 out_option = click.option(
     "-o", "--out", type=PATH, required=True, help="The file to write; must not be there."
@@ -37,6 +38,7 @@ out_option = click.option(
     show_default=True,
     help="Tokens between two windows. 0: half a window.",
 )
+@predictor_options
 @json_option
 @common_options
 def compress(
@@ -45,31 +47,40 @@ def compress(
     out: Path,
     context: int,
     stride: int,
+    parts: str | None,
+    without_network: bool,
+    counts_folder: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Compress any FILE with the predictions of a model.
 
-    The file takes what `spike eval` with the same windows says. It can be read again with the very
-    same model, on the same kind of processor, with the same versions of spike and torch; its
-    header names them, and others are refused.
+    The file takes what `spike eval` with the same windows and parts says. It can be read again with
+    the very same model and counts, on the same kind of processor, with the same versions of spike
+    and torch; its header names them, and others are refused.
 
     \b
     Examples:
       spike compress book.txt -m runs/base -o book.spikez
       spike decompress book.spikez -m runs/base -o book-again.txt
+      spike compress book.txt -m base.spike --with all -o book.spikez
     """
+    settings = chosen_settings(parts, without_network)
+    if counts_folder and not settings:
+        raise click.UsageError("--counts goes with --with ngram")
     from model.evaluation.compressed_text import compress as compress_text
     from spiketok.durable import write_durably
 
     loaded = open_model(model_path, out)
     context = context or loaded.config.model.context
     text = file.read_bytes()
+    start = begin(loaded, settings, counts_folder, quiet) if settings else None
     started = time.monotonic()
     with progress_bar("compress", max(1, len(text)), "bytes", quiet) as show:
         data = compress_text(
             loaded,
             text,
+            start,
             context=context,
             stride=stride or max(1, context // 2),
             report=lambda _, done, size: show(done, f"{8 * size / done:.3f} bits per byte"),
@@ -90,17 +101,28 @@ def compress(
 @click.argument("file", type=PATH)
 @model_option
 @out_option
+@counts_option
 @json_option
 @common_options
-def decompress(file: Path, model_path: Path, out: Path, as_json: bool, quiet: bool) -> None:
+def decompress(
+    file: Path,
+    model_path: Path,
+    out: Path,
+    counts_folder: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Give back what `spike compress` was given, checked by its sha256.
 
+    The parts are those that the file names.
+
     \b
-    Example:
+    Examples:
       spike decompress book.spikez -m runs/base -o book.txt
+      spike decompress book.spikez -m runs/base --counts data/ -o book.txt
     """
+    from model.evaluation.compressed_text import check_header, read_header
     from model.evaluation.compressed_text import decompress as decompress_text
-    from model.evaluation.compressed_text import read_header
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
 
@@ -108,9 +130,11 @@ def decompress(file: Path, model_path: Path, out: Path, as_json: bool, quiet: bo
     data = file.read_bytes()
     started = time.monotonic()
     try:
-        total = read_header(data)[0].tokens
-        with progress_bar("decompress", max(1, total), "tokens", quiet) as show:
-            text = decompress_text(loaded, data, report=lambda done, _: show(done, ""))
+        header = read_header(data)[0]
+        check_header(loaded, header)
+        start = begin(loaded, header.predictor, counts_folder, quiet)
+        with progress_bar("decompress", max(1, header.tokens), "tokens", quiet) as show:
+            text = decompress_text(loaded, data, start, report=lambda done, _: show(done, ""))
     except SpikeError as error:
         raise SpikeError(f"{file}: {error}") from None
     write_durably(out, text)

@@ -1,6 +1,5 @@
 """`spike eval`: scores text under a trained model."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,6 @@ import click
 
 from .console import (
     PATH,
-    Report,
     common_options,
     device_option,
     json_option,
@@ -16,6 +14,8 @@ from .console import (
     print_result,
     progress_bar,
 )
+from .predictor_options import begin, chosen_settings, predictor_options
+from .predictor_score import for_reading, predictor_score, proof, published_score
 
 if TYPE_CHECKING:
     from model.run_folder import Run
@@ -56,6 +56,12 @@ if TYPE_CHECKING:
 @click.option(
     "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
 )
+@predictor_options
+@click.option(
+    "--method",
+    type=click.Choice(["published-0.2071"]),
+    help="--text: a record's rule, which is no rate; docs/why-0.2071.md tells why.",
+)
 @device_option
 @json_option
 @common_options
@@ -68,6 +74,10 @@ def evaluate(
     context: int,
     stride: int,
     prove: bool,
+    parts: str | None,
+    without_network: bool,
+    counts_folder: Path | None,
+    method: str | None,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -78,6 +88,10 @@ def evaluate(
     predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes). Of
     conversations only what assistants say is scored, and its numbers have names of their own.
 
+    With parts on the network (docs/scoring.md) the score is that of all of them, and what each one
+    gives stands beside it. A predictor whose predictions do not add up to 1, or that tells random
+    tokens, gets no score.
+
     \b
     Examples:
       spike eval runs/base --text book.txt
@@ -85,6 +99,9 @@ def evaluate(
       spike eval runs/memory-golf --text book.txt --context 1024 --stride 128
       spike eval base.spike --text book.txt
       spike eval runs/base --text page.txt --prove
+      spike eval runs/base --text book.txt --with all --counts data/
+      spike eval base.spike --text book.txt --without-network
+      spike eval runs/base --text book.txt --method published-0.2071
       spike eval runs/chat --chat conversations.jsonl
     """
     if bool(texts) == bool(chats):
@@ -93,7 +110,15 @@ def evaluate(
         raise click.UsageError("--prove goes with --text")
     if texts and parse_markers:
         raise click.UsageError("--parse-markers goes with --chat")
+    predicts = parts is not None or without_network
+    if chats and (predicts or method):
+        raise click.UsageError("--with, --without-network and --method go with --text")
+    if method and (predicts or prove):
+        raise click.UsageError("--method goes without --with, --without-network and --prove")
+    if counts_folder and not predicts:
+        raise click.UsageError("--counts goes with --with ngram")
     let_threads_sleep()
+    from model.evaluation.predictor_start import PredictorStart
     from model.opening import open_run
     from model.training.device import choose_device
 
@@ -101,13 +126,22 @@ def evaluate(
     context = context or loaded.config.model.context
     stride = stride or max(1, context // 2)
     windows = {"context": context, "stride": stride}
-    if texts:
-        found = text_score(loaded, (*texts, *more), windows, quiet)
+    files = (*texts, *more)
+    if method:
+        found = published_score(loaded, files, windows, quiet)
+    elif texts:
+        settings = chosen_settings(parts, without_network)
+        start = begin(loaded, settings, counts_folder, quiet) if settings else PredictorStart()
+        if settings:
+            found = predictor_score(loaded, files, windows, start, quiet)
+        else:
+            found = text_score(loaded, files, windows, quiet)
         if prove:
-            found |= proof(loaded, (*texts, *more), windows, found, quiet)
+            found |= proof(loaded, files, windows, start, found, quiet)
     else:
         found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
-    print_result({"run": str(run), "step": loaded.step, **found, **windows}, as_json)
+    found = {"run": str(run), "step": loaded.step, **found, **windows}
+    print_result(found if as_json else for_reading(found), as_json)
 
 
 def text_score(
@@ -135,46 +169,6 @@ def text_score(
         "nats_separators": score.nats_separators,
         "documents": score.documents,
     }
-
-
-def proof(
-    loaded: "Run",
-    paths: tuple[Path, ...],
-    windows: dict[str, int],
-    found: dict[str, Any],
-    quiet: bool,
-) -> dict[str, Any]:
-    """Compress and decompress the files; refuse where that does not bear the score out.
-
-    Separators are scored and not coded. Coding is to take no more than the score by 0.1 % and 64
-    bytes a file.
-    """
-    from math import log
-
-    from model.evaluation.compressed_text import compress, decompress, read_header
-    from spiketok.errors import SpikeError
-
-    contents = [path.read_bytes() for path in paths]
-    coded = headers = passed = 0
-    with progress_bar("prove", max(1, 2 * sum(map(len, contents))), "bytes", quiet) as show:
-        for path, text in zip(paths, contents, strict=True):
-            data = compress(loaded, text, **windows, report=moved_on(show, passed))
-            passed += len(text)
-            if decompress(loaded, data) != text:
-                raise SpikeError(f"{path}: the text that came out is not the one that went in")
-            passed += len(text)
-            show(passed, "")
-            size = len(read_header(data)[1])
-            coded, headers = coded + size, headers + len(data) - size
-    told = (found["nats"] - found["nats_separators"]) / log(2) / 8
-    if coded > told * 1.001 + 64 * len(paths):
-        raise SpikeError(f"coding took {coded:,} bytes, but the score says {told:,.0f}")
-    return {"coded_bytes": coded, "header_bytes": headers}
-
-
-def moved_on(show: Report, begun: int) -> Callable[[int, int, int], None]:
-    """Return what shows how many bytes of a file are done, of which `begun` came before."""
-    return lambda _tokens, done, _size: show(begun + done, "")
 
 
 def reply_score(

@@ -2,9 +2,8 @@
 
 from collections.abc import Generator
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from ..assembly import Model
 from .bits_per_byte import check_windows, window_borders
@@ -12,8 +11,8 @@ from .bits_per_byte import check_windows, window_borders
 
 def predict_tokens(
     model: Model, tokens: int, *, separator: int, context: int, stride: int
-) -> Generator[NDArray[np.float64], int, None]:
-    """Yield the distribution [V] of each of `tokens` ids; is sent the id after each.
+) -> Generator[Tensor, int, None]:
+    """Yield the logits [V] of each of `tokens` ids, on the CPU; is sent the id after each.
 
     Each is predicted from what `score_documents` predicts it from, up to rounding. Equal ids give
     equal bytes on one machine, with one build of torch and one number of threads.
@@ -31,8 +30,8 @@ def predict_tokens(
             with torch.inference_mode():
                 ids = torch.tensor([unread], device=device)
                 hidden = model.trunk(ids, before, cache=cache)[0, -1]
-                logits = model.logits(hidden).double().cpu()
+                logits = model.logits(hidden).cpu()
             before = None
-            chosen = yield torch.softmax(logits, dim=-1).numpy()
+            chosen = yield logits
             stream.append(chosen)
             unread = [chosen]

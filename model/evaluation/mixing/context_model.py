@@ -11,6 +11,7 @@ Kneser–Ney smoothing (Chen & Goodman 1998), θ > 0 is hierarchical Pitman–Yo
 θ = 0 is PPM-D with blending (Howard 1993). Counts come from what was read before w alone.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +80,12 @@ class ContextModel:
     def bytes(self) -> int:
         """The memory that the counts take."""
         return self._counts.bytes
+
+    def copy(self) -> "ContextModel":
+        """Return another model with the same counts, which learns for itself."""
+        other = copy(self)
+        other._counts = self._counts.copy()
+        return other
 
     def restart(self) -> None:
         """Begin a new row: nothing stands before it."""

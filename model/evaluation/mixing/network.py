@@ -8,21 +8,29 @@ scores do not depend on how many are computed at a time.
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from .single_token import Numbers
 
 # Rows adjusted at a time: few enough to stay in a CPU's cache.
 ROWS = 16
+# ln p below this is raised to it before the sum is taken, so that nothing is impossible.
+LEAST = -80.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdjustmentSettings:
-    """How logits are adjusted; the defaults are the record's."""
+    """How logits are adjusted; the numbers are the record's."""
 
-    sharpening: float = 0.15
-    """The temperature is 1 − sharpening · (1 − H / ln V), within 0.9 … 1.05; 0: always 1."""
+    heat: bool = True
+    """Whether there is a temperature: 1 − sharpening · (1 − H / ln V), within 0.9 … 1.05."""
     calibrate: bool = True
     """Whether a bias is learned."""
+    sharpening: float = 0.15
+    """By how much a certain prediction is sharpened."""
     decay: float = 0.999
     """What is left of older counts after an interval."""
     interval: int = 2048
@@ -33,70 +41,107 @@ class AdjustmentSettings:
     """The bias is within ± most."""
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkScores:
+    """What a network gave ids that were asked for."""
+
+    rungs: dict[str, Numbers]
+    """[n, m] each: `network`, then `temperature` and `calibration` where they are on."""
+    entropies: Numbers
+    """[n]: of the distributions before any adjustment, in nats."""
+
+    @property
+    def last(self) -> Numbers:
+        """With all adjustments."""
+        return list(self.rungs.values())[-1]
+
+
 class NetworkAdjustment:
     """Logits in, distributions out, and what was learned about them so far."""
 
     def __init__(self, vocab_size: int, settings: AdjustmentSettings | None = None) -> None:
         """Begin without a bias."""
         self.settings = settings or AdjustmentSettings()
-        self._bias = torch.zeros(vocab_size, dtype=torch.float64)
+        self._raises: Tensor | None = None
         self._seen = torch.zeros(vocab_size, dtype=torch.float64)
         self._expected = torch.zeros(vocab_size, dtype=torch.float64)
         self._tokens = 0
 
-    def peek(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distributions [n, V] and their entropies [n] in nats, float64.
+    def peek(self, logits: Tensor, asked: NDArray[np.integer]) -> NetworkScores:
+        """Return the probabilities of the ids asked [n, m] by logits [n, V], on the CPU."""
+        return self._scores(logits, torch.from_numpy(asked.astype(np.int64)), learn=False)
 
-        Logits are [n, V] and on the CPU. Entropies are those before temperature and bias.
+    def read(
+        self, logits: Tensor, asked: NDArray[np.integer], ids: NDArray[np.integer]
+    ) -> NetworkScores:
+        """Return the same for logits that predict ids [n], and learn behind each interval.
+
+        Numbers equal those of `peek` at their place: the bias, alike up to the last bits for any
+        division into calls, comes from intervals that are complete.
         """
-        rows = torch.empty(logits.shape, dtype=torch.float64)
+        wanted = torch.from_numpy(asked.astype(np.int64))
+        parts: list[NetworkScores] = []
+        start = 0
+        while start < len(ids) or not parts:
+            stop = start + self.settings.interval - self._tokens % self.settings.interval
+            parts.append(self._scores(logits[start:stop], wanted[start:stop], learn=True))
+            self._learn(ids[start:stop])
+            start = stop
+        if len(parts) == 1:
+            return parts[0]
+        return NetworkScores(
+            {name: np.concatenate([p.rungs[name] for p in parts]) for name in parts[0].rungs},
+            np.concatenate([part.entropies for part in parts]),
+        )
+
+    def _scores(self, logits: Tensor, asked: Tensor, learn: bool) -> NetworkScores:
+        names = ["network", *(["temperature"] if self.settings.heat else [])]
+        names += ["calibration"] if self.settings.calibrate else []
+        found = {name: torch.empty(asked.shape, dtype=torch.float64) for name in names}
         entropies = torch.empty(len(logits), dtype=torch.float64)
         for start in range(0, len(logits), ROWS):
             part = slice(start, start + ROWS)
-            self._adjust(logits[part], rows[part], entropies[part])
-        return rows, entropies
+            plain = torch.log_softmax(logits[part].float(), dim=-1).clamp_(min=LEAST)
+            weights = plain.exp()
+            entropy = (weights * plain).sum(dim=-1, keepdim=True).neg_()
+            entropies[part] = entropy.squeeze(-1)
+            sums = _put(found["network"], part, weights, asked)
+            if self.settings.heat:
+                most = math.log(max(2, logits.shape[-1]))
+                heat = 1 - self.settings.sharpening * (1 - entropy / most)
+                weights = plain.div_(heat.clamp_(0.9, 1.05)).exp_()
+                sums = _put(found["temperature"], part, weights, asked)
+            if self.settings.calibrate:
+                if self._raises is not None:
+                    weights *= self._raises
+                sums = _put(found["calibration"], part, weights, asked)
+                if learn:
+                    self._expected += (weights / sums.float()).sum(dim=0)
+        return NetworkScores(
+            {name: part.numpy() for name, part in found.items()}, entropies.numpy()
+        )
 
-    def _adjust(self, logits: Tensor, rows: Tensor, found: Tensor) -> None:
-        plain = torch.log_softmax(logits.float(), dim=-1)
-        entropies = -(plain.exp() * plain).sum(dim=-1, keepdim=True)
-        heat = 1 - self.settings.sharpening * (1 - entropies / math.log(max(2, logits.shape[-1])))
-        adjusted = plain.div_(heat.clamp_(0.9, 1.05)).add_(self._bias.float())
-        rows.copy_(torch.softmax(adjusted, dim=-1))
-        # Single precision adds up to 1 only nearly.
-        rows.mul_(1 / rows.sum(dim=-1, keepdim=True))
-        found.copy_(entropies.squeeze(-1))
-
-    def read(self, logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the same for logits [n, V] that predict ids [n], and learn behind each interval.
-
-        Rows equal those of `peek` at their place: the bias, alike up to the last bits for any
-        division into calls, comes from intervals that are complete.
-        """
-        rows: list[Tensor] = []
-        entropies: list[Tensor] = []
-        start = 0
-        while start < len(ids) or not rows:
-            stop = start + self.settings.interval - self._tokens % self.settings.interval
-            row, entropy = self.peek(logits[start:stop])
-            self._learn(row, ids[start:stop])
-            rows.append(row)
-            entropies.append(entropy)
-            start = stop
-        if len(rows) == 1:
-            return rows[0], entropies[0]
-        return torch.cat(rows), torch.cat(entropies)
-
-    def _learn(self, rows: Tensor, ids: Tensor) -> None:
+    def _learn(self, ids: NDArray[np.integer]) -> None:
         self._tokens += len(ids)
         if not self.settings.calibrate:
             return
-        self._expected += rows.sum(dim=0)
-        self._seen.index_add_(0, ids.long(), torch.ones(len(ids), dtype=torch.float64))
+        taught = torch.from_numpy(ids.astype(np.int64))
+        self._seen.index_add_(0, taught, torch.ones(len(ids), dtype=torch.float64))
         if self._tokens % self.settings.interval or not len(ids):
             return
         if self._tokens >= self.settings.first:
             seen, expected = self._seen / self._seen.sum(), self._expected / self._expected.sum()
-            ratio = ((seen + 1e-8) / (expected + 1e-8)).log()
-            self._bias = ratio.clamp(-self.settings.most, self.settings.most)
+            bias = ((seen + 1e-8) / (expected + 1e-8)).log()
+            self._raises = bias.clamp(-self.settings.most, self.settings.most).exp().float()
         self._seen *= self.settings.decay
         self._expected *= self.settings.decay
+
+
+def _put(out: Tensor, part: slice, weights: Tensor, asked: Tensor) -> Tensor:
+    """Write the probabilities of the ids asked; return the weights' sums [n, 1].
+
+    Weights are of single precision and their sums of double: they add up to 1 to the last bits.
+    """
+    sums = weights.sum(dim=-1, keepdim=True, dtype=torch.float64)
+    out[part] = weights.gather(1, asked[part]).double() / sums
+    return sums

@@ -160,6 +160,10 @@ NB_MODULE(_counting, module) {
         .def(nb::init<std::uint32_t, unsigned, bool>(), "vocab_size"_a, "longest"_a, "continuation"_a)
         .def("load", &load, "parents"_a, "tokens"_a, "counts"_a, "totals"_a)
         .def("keep", &keep, "fewest"_a, "longest"_a)
+        .def("copy", [](const ContextCounts& counts) {
+            nb::gil_scoped_release free;
+            return ContextCounts(counts);
+        })
         .def("restart", &ContextCounts::restart)
         .def("learn", &learn<std::uint16_t>, "ids"_a.noconvert())
         .def("learn", &learn<std::uint32_t>, "ids"_a.noconvert())
