@@ -43,6 +43,9 @@ class ContextCounts:
     def copy(self) -> ContextCounts:
         """Return other counts that are the same so far."""
 
+    def reserve(self, strings: int) -> None:
+        """Make room for so many strings at once."""
+
     def restart(self) -> None:
         """Begin a new row: nothing stands before it."""
 

@@ -93,6 +93,7 @@ def learned_counts(
     if stream.made_by.fingerprint != run.tokenizer.fingerprint:
         raise SpikeError(f"{folder}: made with another tokenizer than the model; shard it anew")
     counts = ContextModel(run.tokenizer.vocab_size, longest=longest)
+    counts.reserve(stream.tokens)
     with progress_bar("count", max(1, stream.tokens), "tokens", quiet) as report:
         for first in range(0, stream.tokens, SLICE):
             size = min(SLICE, stream.tokens - first)

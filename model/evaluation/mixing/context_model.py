@@ -87,6 +87,10 @@ class ContextModel:
         other._counts = self._counts.copy()
         return other
 
+    def reserve(self, strings: int) -> None:
+        """Make room for so many strings at once; tables grow by themselves, but that takes time."""
+        self._counts.reserve(strings)
+
     def restart(self) -> None:
         """Begin a new row: nothing stands before it."""
         self._counts.restart()

@@ -164,6 +164,7 @@ NB_MODULE(_counting, module) {
             nb::gil_scoped_release free;
             return ContextCounts(counts);
         })
+        .def("reserve", &ContextCounts::reserve, "strings"_a)
         .def("restart", &ContextCounts::restart)
         .def("learn", &learn<std::uint16_t>, "ids"_a.noconvert())
         .def("learn", &learn<std::uint32_t>, "ids"_a.noconvert())

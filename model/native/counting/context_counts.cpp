@@ -76,8 +76,15 @@ void ContextCounts::insert(std::uint32_t node) {
     slots_[i] = {mark_of(hash), node};
 }
 
-void ContextCounts::grow() {
-    slots_ = std::vector<Slot>(2 * slots_.size());
+void ContextCounts::reserve(std::size_t strings) {
+    if (strings > MOST_STRINGS) throw std::length_error("there are too many strings");
+    std::size_t slots = slots_.size();
+    while ((strings + 1) * 3 > slots * 2) slots *= 2;
+    if (slots > slots_.size()) rehash(slots);
+}
+
+void ContextCounts::rehash(std::size_t slots) {
+    slots_ = std::vector<Slot>(slots);
     for (std::uint32_t node = 1; node < nodes_.size(); ++node) insert(node);
 }
 
@@ -97,7 +104,7 @@ std::uint32_t ContextCounts::add(std::uint32_t parent, std::uint32_t token, std:
     node.sibling = sibling;
     nodes_.push_back(node);
     insert(id);
-    if (nodes_.size() * 3 > slots_.size() * 2) grow();
+    if (nodes_.size() * 3 > slots_.size() * 2) rehash(2 * slots_.size());
     return id;
 }
 

@@ -38,6 +38,9 @@ class ContextCounts {
     // Takes over counts; throws std::invalid_argument where they cannot be. Only when new.
     void load(const Strings& strings);
 
+    // Makes room for so many strings at once, where that is more than there is.
+    void reserve(std::size_t strings);
+
     // Begins a new row: no token stands before it.
     void restart();
 
@@ -100,7 +103,7 @@ class ContextCounts {
     void count(std::uint32_t token);
     void move_on();
     void insert(std::uint32_t node);
-    void grow();
+    void rehash(std::size_t slots);
     void check_id(std::uint64_t id) const;
     void prepare_to_learn(std::size_t more);
 
