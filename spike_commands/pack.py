@@ -50,6 +50,20 @@ CALIBRATION_BATCH = 4
     show_default=True,
     help="gptq: windows of training text to read.",
 )
+@click.option(
+    "--counts",
+    "counts_folder",
+    type=PATH,
+    metavar="SHARDS",
+    help="Put in counts of these shards' training split, for --with ngram of other commands.",
+)
+@click.option(
+    "--counts-bytes",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="--counts: bytes that they may take.",
+)
 @click.option("--text", "texts", multiple=True, type=PATH, help="Score this before and after.")
 @json_option
 @common_options
@@ -59,6 +73,8 @@ def pack(
     budget: int | None,
     data_folder: Path | None,
     sequences: int,
+    counts_folder: Path | None,
+    counts_bytes: int,
     texts: tuple[Path, ...],
     as_json: bool,
     quiet: bool,
@@ -75,6 +91,7 @@ def pack(
       spike pack runs/base
       spike pack runs/bese-golf --budget 16000000 --quantize "mlp=int5,attn=int6,embed=fp16"
       spike pack runs/base --method rtn --text book.txt --json
+      spike pack runs/base --budget 4000000 --counts data/ --counts-bytes 2000000
     """
     let_threads_sleep()
     from model.compression.pack import code_bytes, pack_run
@@ -90,7 +107,8 @@ def pack(
     hessians = None
     if compress.method == "gptq":
         hessians = training_hessians(loaded, data_folder, sequences, quiet)
-    result = pack_run(loaded, compress, hessians, budget=budget)
+    tables = {} if counts_folder is None else table_of(loaded, counts_folder, counts_bytes, quiet)
+    result = pack_run(loaded, compress, hessians, budget=budget, tables=tables)
     size = len(result.data)
     table = artifact_table(result.data)
     if budget is not None and size > budget:
@@ -120,6 +138,20 @@ def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
     for place, problem in compress_problems(compress).items():
         raise click.UsageError(f"--{place.removeprefix('compress.')}: {problem}")
     return compress
+
+
+def table_of(run: "Run", folder: Path, most: int, quiet: bool) -> dict[str, bytes]:
+    """Return the table of counts of a training split that fits."""
+    from model.evaluation.mixing import PredictorSettings
+    from model.evaluation.predictor_start import COUNTS
+
+    from .packed_counts import counts_that_fit
+    from .predictor_options import learned_counts
+
+    counts, _ = learned_counts(run, folder, PredictorSettings().lengths[-1], quiet)
+    table, fewest = counts_that_fit(counts, most)
+    remark(f"counts of {fewest} and more fit in {most:,} bytes", quiet)
+    return {COUNTS: table}
 
 
 def training_hessians(

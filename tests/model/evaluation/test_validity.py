@@ -184,9 +184,9 @@ def test_7_every_part_is_told_apart_and_what_is_no_rate_gets_no_score(line):
     shown = line(*command)[1]
     assert all(f"  {part} " in shown for part in found["rungs"])
     documents = [(text(2_000, 8), 2_000)]
-    with pytest.raises(SpikeError, match="no score: .* add up to 1"):
+    with pytest.raises(SpikeError, match=r"no score: .* add up to 1"):
         scored(Doubled(start(["ngram"], alone=True)), documents)
-    with pytest.raises(SpikeError, match="no score: random tokens of 6.00 bits each got"):
+    with pytest.raises(SpikeError, match=r"no score: random tokens of 6\.00 bits each got"):
         scored(Published(start(["ngram"], alone=True)), documents)
 
 
