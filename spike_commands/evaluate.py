@@ -111,7 +111,7 @@ def evaluate(
 
 
 def text_score(
-    loaded: "Run", paths: tuple[Path, ...], windows: dict[str, int], quiet: bool
+    loaded: "Run", paths: tuple[Path, ...], windows: dict[str, Any], quiet: bool
 ) -> dict[str, Any]:
     """Score files, one document each."""
     from model.evaluation import score_documents
@@ -140,7 +140,7 @@ def text_score(
 def proof(
     loaded: "Run",
     paths: tuple[Path, ...],
-    windows: dict[str, int],
+    windows: dict[str, Any],
     found: dict[str, Any],
     quiet: bool,
 ) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def reply_score(
     loaded: "Run",
     paths: tuple[Path, ...],
     parse_markers: bool,
-    windows: dict[str, int],
+    windows: dict[str, Any],
     quiet: bool,
 ) -> dict[str, Any]:
     """Score what assistants say in files of conversations."""
