@@ -56,8 +56,8 @@ def fresh_rows(
     Raises:
         SpikeError: an id is not the model's.
     """
-    for batch in _batches(windows, batch_windows, every):
-        yield _read(model, batch)
+    for batch in passes(windows, batch_windows, every):
+        yield read_pass(model, batch)
 
 
 def logits_in_slices(model: Model, hidden: Tensor) -> Iterator[Tensor]:
@@ -68,7 +68,8 @@ def logits_in_slices(model: Model, hidden: Tensor) -> Iterator[Tensor]:
             yield model.logits(piece)
 
 
-def _batches(windows: Iterable[Window], most: int, every: int) -> Iterator[list[Window]]:
+def passes(windows: Iterable[Window], most: int, every: int = 0) -> Iterator[list[Window]]:
+    """Yield the windows of each pass of `fresh_rows`, at most so many."""
     batch: list[Window] = []
     passed = 0
     for window in windows:
@@ -81,7 +82,8 @@ def _batches(windows: Iterable[Window], most: int, every: int) -> Iterator[list[
         yield batch
 
 
-def _read(model: Model, batch: list[Window]) -> FreshRows:
+def read_pass(model: Model, batch: list[Window]) -> FreshRows:
+    """Return the fresh rows of windows."""
     length = max(len(window.ids) for window in batch)
     ids = np.zeros((len(batch), length), np.int64)
     fresh = np.zeros((len(batch), length - 1), bool)

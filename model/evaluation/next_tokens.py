@@ -8,15 +8,23 @@ from numpy.typing import NDArray
 
 from ..assembly import Model
 from .sliding_windows import check_windows, window_borders
+from .test_time_training import Learner
 
 
 def predict_tokens(
-    model: Model, tokens: int, *, separator: int, context: int, stride: int
+    model: Model,
+    tokens: int,
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    learner: Learner | None = None,
 ) -> Generator[NDArray[np.float64], int, None]:
     """Yield the distribution [V] of each of `tokens` ids; is sent the id after each.
 
     Each is predicted from what `score_documents` predicts it from, up to rounding. Equal ids give
-    equal bytes on one machine, with one build of torch and one number of threads.
+    equal bytes on one machine, with one build of torch and one number of threads. A learner teaches
+    the model what has been sent, where `score_documents` would, and gives it the same weights.
     """
     check_windows(model, context, stride)
     stream = [separator]
@@ -36,3 +44,5 @@ def predict_tokens(
             chosen = yield torch.softmax(logits, dim=-1).numpy()
             stream.append(chosen)
             unread = [chosen]
+        if learner:
+            learner.read(np.array(stream[scored + 1 :]))

@@ -46,6 +46,11 @@ class Window:
     ends: NDArray[np.int64]
     """Of the fresh targets, as in `Stream`."""
 
+    @property
+    def fresh(self) -> NDArray[np.int64]:
+        """The ids of the fresh targets."""
+        return self.ids[len(self.ids) - len(self.counted) :]
+
 
 def sliding_windows(
     documents: Iterable[Document],
