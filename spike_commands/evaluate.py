@@ -1,6 +1,7 @@
 """`spike eval`: scores text under a trained model."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,10 @@ from .console import (
     print_result,
     progress_bar,
 )
+from .ranks import joined_ranks
 
 if TYPE_CHECKING:
+    from model.evaluation import Learner, TestTimeSettings
     from model.run_folder import Run
 
 
@@ -56,6 +59,11 @@ if TYPE_CHECKING:
 @click.option(
     "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
 )
+@click.option(
+    "--ttt",
+    metavar="SETTINGS",
+    help="--text: learn from each chunk once it is scored; as default, or chunk=8192,rank=8.",
+)
 @device_option
 @json_option
 @common_options
@@ -68,6 +76,7 @@ def evaluate(
     context: int,
     stride: int,
     prove: bool,
+    ttt: str | None,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -77,6 +86,11 @@ def evaluate(
     Each file is one document, read as bytes. Its tokens and the separator at its end are each
     predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes). Of
     conversations only what assistants say is scored, and its numbers have names of their own.
+    Under torchrun the processes share the work.
+
+    With --ttt the model learns from the files while it scores them (docs/scoring.md); the run stays
+    as it is. Settings, each NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors,
+    rank, polyak, batch, by_bytes.
 
     \b
     Examples:
@@ -85,46 +99,72 @@ def evaluate(
       spike eval runs/memory-golf --text book.txt --context 1024 --stride 128
       spike eval base.spike --text book.txt
       spike eval runs/base --text page.txt --prove
+      spike eval runs/base --text book.txt --ttt chunk=8192,rate=0.003,polyak=0.9
       spike eval runs/chat --chat conversations.jsonl
     """
     if bool(texts) == bool(chats):
         raise click.UsageError("say either --text FILE or --chat FILE")
-    if prove and chats:
-        raise click.UsageError("--prove goes with --text")
+    if chats and (prove or ttt is not None):
+        raise click.UsageError("--prove and --ttt go with --text")
+    if prove and ttt is not None:
+        raise click.UsageError("--prove compresses each file by itself; it does not go with --ttt")
     if texts and parse_markers:
         raise click.UsageError("--parse-markers goes with --chat")
     let_threads_sleep()
     from model.opening import open_run
     from model.training.device import choose_device
 
-    loaded = open_run(run, choose_device(device))
-    context = context or loaded.config.model.context
-    stride = stride or max(1, context // 2)
-    windows = {"context": context, "stride": stride}
-    if texts:
-        found = text_score(loaded, (*texts, *more), windows, quiet)
-        if prove:
-            found |= proof(loaded, (*texts, *more), windows, found, quiet)
-    else:
-        found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
-    print_result({"run": str(run), "step": loaded.step, **found, **windows}, as_json)
+    settings = None if ttt is None else settings_of(ttt)
+    with joined_ranks() as rank:
+        loaded = open_run(run, choose_device(device))
+        context = context or loaded.config.model.context
+        stride = stride or max(1, context // 2)
+        windows = {"context": context, "stride": stride}
+        quiet = quiet or rank > 0
+        if texts:
+            found = text_score(loaded, (*texts, *more), windows, quiet, settings)
+            if prove:
+                found |= proof(loaded, (*texts, *more), windows, found, quiet)
+        else:
+            found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
+    if rank == 0:
+        print_result({"run": str(run), "step": loaded.step, **found, **windows}, as_json)
+
+
+def settings_of(ttt: str) -> "TestTimeSettings":
+    """Return what --ttt says."""
+    from model.evaluation import parse_test_time
+    from spiketok.errors import SpikeError
+
+    try:
+        return parse_test_time("" if ttt == "default" else ttt)
+    except SpikeError as error:
+        raise click.UsageError(f"--ttt: {error}") from None
 
 
 def text_score(
-    loaded: "Run", paths: tuple[Path, ...], windows: dict[str, Any], quiet: bool
+    loaded: "Run",
+    paths: tuple[Path, ...],
+    windows: dict[str, Any],
+    quiet: bool,
+    settings: "TestTimeSettings | None" = None,
 ) -> dict[str, Any]:
-    """Score files, one document each."""
+    """Score files, one document each, and with settings learn from them meanwhile."""
+    from msgspec.structs import asdict
+
     from model.evaluation import score_documents
 
     contents = [path.read_bytes() for path in paths]
     documents = [(loaded.tokenizer.encode(content), len(content)) for content in contents]
     total = sum(len(ids) + 1 for ids, _ in documents)
-    with progress_bar("eval", total, "tokens", quiet) as report:
+    taught = nullcontext() if settings is None else learning_from(loaded, settings, total, windows)
+    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
         score = score_documents(
             loaded.model,
             documents,
             separator=loaded.tokenizer.separator,
             **windows,
+            learner=learner,
             report=lambda scored: report(scored, ""),
         )
     return {
@@ -134,7 +174,24 @@ def text_score(
         "nats": score.nats,
         "nats_separators": score.nats_separators,
         "documents": score.documents,
+        **({} if settings is None else {"test_time_training": asdict(settings)}),
     }
+
+
+def learning_from(
+    loaded: "Run", settings: "TestTimeSettings", targets: int, windows: dict[str, Any]
+) -> "AbstractContextManager[Learner]":
+    """Return what teaches a model so many targets, while it is entered."""
+    from model.evaluation import learning
+
+    return learning(
+        loaded.model,
+        settings,
+        targets=targets,
+        context=windows["context"],
+        separator=loaded.tokenizer.separator,
+        byte_lengths=loaded.tokenizer.byte_lengths,
+    )
 
 
 def proof(
