@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import PATH, common_options, json_option, print_result, progress_bar
-from .predictor_options import begin, chosen_settings, counts_option, predictor_options
+from .predictor_options import (
+    begin,
+    check_network,
+    chosen_settings,
+    counts_option,
+    predictor_options,
+    test_time_settings,
+    ttt_option,
+)
 
 if TYPE_CHECKING:
     from model.run_folder import Run
@@ -39,6 +47,7 @@ out_option = click.option(
     help="Tokens between two windows. 0: half a window.",
 )
 @predictor_options
+@ttt_option
 @json_option
 @common_options
 def compress(
@@ -50,6 +59,7 @@ def compress(
     parts: str | None,
     without_network: bool,
     counts_folder: Path | None,
+    ttt: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -65,16 +75,18 @@ def compress(
       spike decompress book.spikez -m runs/base -o book-again.txt
       spike compress book.txt -m base.spike --with all -o book.spikez
     """
-    settings = chosen_settings(parts, without_network)
+    settings, learns = chosen_settings(parts, without_network), test_time_settings(ttt)
+    check_network(without_network, ttt)
     if counts_folder and not settings:
         raise click.UsageError("--counts goes with --with ngram")
     from model.evaluation.compressed_text import compress as compress_text
+    from model.evaluation.mixing import PredictorSettings
     from spiketok.durable import write_durably
 
     loaded = open_model(model_path, out)
     context = context or loaded.config.model.context
     text = file.read_bytes()
-    start = begin(loaded, settings, counts_folder, quiet) if settings else None
+    start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
     started = time.monotonic()
     with progress_bar("compress", max(1, len(text)), "bytes", quiet) as show:
         data = compress_text(
@@ -132,7 +144,7 @@ def decompress(
     try:
         header = read_header(data)[0]
         check_header(loaded, header)
-        start = begin(loaded, header.predictor, counts_folder, quiet)
+        start = begin(loaded, header.predictor, counts_folder, quiet, header.ttt)
         with progress_bar("decompress", max(1, header.tokens), "tokens", quiet) as show:
             text = decompress_text(loaded, data, start, report=lambda done, _: show(done, ""))
     except SpikeError as error:

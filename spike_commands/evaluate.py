@@ -14,10 +14,25 @@ from .console import (
     print_result,
     progress_bar,
 )
-from .predictor_options import begin, chosen_settings, predictor_options
-from .predictor_score import for_reading, predictor_score, proof, published_score
+from .predictor_options import (
+    begin,
+    check_network,
+    chosen_settings,
+    predictor_options,
+    test_time_settings,
+    ttt_option,
+)
+from .predictor_score import (
+    for_reading,
+    predictor_score,
+    proof,
+    published_score,
+    test_time_training,
+)
+from .ranks import joined_ranks
 
 if TYPE_CHECKING:
+    from model.evaluation.predictor_start import PredictorStart
     from model.run_folder import Run
 
 
@@ -62,6 +77,7 @@ if TYPE_CHECKING:
     type=click.Choice(["published-0.2071"]),
     help="--text: a record's rule, which is no rate; docs/why-0.2071.md tells why.",
 )
+@ttt_option
 @device_option
 @json_option
 @common_options
@@ -78,6 +94,7 @@ def evaluate(
     without_network: bool,
     counts_folder: Path | None,
     method: str | None,
+    ttt: str | None,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -87,6 +104,11 @@ def evaluate(
     Each file is one document, read as bytes. Its tokens and the separator at its end are each
     predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes). Of
     conversations only what assistants say is scored, and its numbers have names of their own.
+    Under torchrun the processes share the work.
+
+    With --ttt the model learns from the files while it scores them (docs/scoring.md); the run stays
+    as it is. Settings, each NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors,
+    rank, polyak, batch, by_bytes.
 
     With parts on the network (docs/scoring.md) the score is that of all of them, and what each one
     gives stands beside it. A predictor whose predictions do not add up to 1, or that tells random
@@ -102,63 +124,71 @@ def evaluate(
       spike eval runs/base --text book.txt --with all --counts data/
       spike eval base.spike --text book.txt --without-network
       spike eval runs/base --text book.txt --method published-0.2071
+      spike eval runs/base --text book.txt --ttt chunk=8192,rate=0.003,polyak=0.9
       spike eval runs/chat --chat conversations.jsonl
     """
     if bool(texts) == bool(chats):
         raise click.UsageError("say either --text FILE or --chat FILE")
-    if prove and chats:
-        raise click.UsageError("--prove goes with --text")
+    predicts = parts is not None or without_network
+    if chats and (prove or predicts or method or ttt is not None):
+        raise click.UsageError("--prove, --with, --without-network, --method, --ttt go with --text")
     if texts and parse_markers:
         raise click.UsageError("--parse-markers goes with --chat")
-    predicts = parts is not None or without_network
-    if chats and (predicts or method):
-        raise click.UsageError("--with, --without-network and --method go with --text")
-    if method and (predicts or prove):
-        raise click.UsageError("--method goes without --with, --without-network and --prove")
+    if method and (predicts or prove or ttt is not None):
+        raise click.UsageError("--method stands alone: no --with, no --prove, no --ttt")
     if counts_folder and not predicts:
         raise click.UsageError("--counts goes with --with ngram")
+    check_network(without_network, ttt)
     let_threads_sleep()
-    from model.evaluation.predictor_start import PredictorStart
+    from model.evaluation.mixing import PredictorSettings
     from model.opening import open_run
     from model.training.device import choose_device
 
-    loaded = open_run(run, choose_device(device))
-    context = context or loaded.config.model.context
-    stride = stride or max(1, context // 2)
-    windows = {"context": context, "stride": stride}
-    files = (*texts, *more)
-    if method:
-        found = published_score(loaded, files, windows, quiet)
-    elif texts:
-        settings = chosen_settings(parts, without_network)
-        start = begin(loaded, settings, counts_folder, quiet) if settings else PredictorStart()
-        if settings:
-            found = predictor_score(loaded, files, windows, start, quiet)
+    settings = chosen_settings(parts, without_network)
+    learns = test_time_settings(ttt)
+    with joined_ranks() as rank:
+        loaded = open_run(run, choose_device(device))
+        context = context or loaded.config.model.context
+        windows = {"context": context, "stride": stride or max(1, context // 2)}
+        quiet, files = quiet or rank > 0, (*texts, *more)
+        if method:
+            found = published_score(loaded, files, windows, quiet)
+        elif texts:
+            start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
+            scored = predictor_score if settings else text_score
+            found = scored(loaded, files, windows, quiet, start)
+            if prove:
+                found |= proof(loaded, files, windows, quiet, start, found)
         else:
-            found = text_score(loaded, files, windows, quiet)
-        if prove:
-            found |= proof(loaded, files, windows, start, found, quiet)
-    else:
-        found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
+            found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
     found = {"run": str(run), "step": loaded.step, **found, **windows}
-    print_result(found if as_json else for_reading(found), as_json)
+    if rank == 0:
+        print_result(found if as_json else for_reading(found), as_json)
 
 
 def text_score(
-    loaded: "Run", paths: tuple[Path, ...], windows: dict[str, int], quiet: bool
+    loaded: "Run",
+    paths: tuple[Path, ...],
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart | None" = None,
 ) -> dict[str, Any]:
-    """Score files, one document each."""
+    """Score files, one document each, under the model alone, be it one that learns from them."""
     from model.evaluation import score_documents
+    from model.evaluation.predictor_start import PredictorStart
 
+    start = start or PredictorStart()
     contents = [path.read_bytes() for path in paths]
     documents = [(loaded.tokenizer.encode(content), len(content)) for content in contents]
     total = sum(len(ids) + 1 for ids, _ in documents)
-    with progress_bar("eval", total, "tokens", quiet) as report:
+    taught = start.learning(loaded, total, windows["context"])
+    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
         score = score_documents(
             loaded.model,
             documents,
             separator=loaded.tokenizer.separator,
             **windows,
+            learner=learner,
             report=lambda scored: report(scored, ""),
         )
     return {
@@ -168,6 +198,7 @@ def text_score(
         "nats": score.nats,
         "nats_separators": score.nats_separators,
         "documents": score.documents,
+        **test_time_training(start),
     }
 
 
@@ -175,7 +206,7 @@ def reply_score(
     loaded: "Run",
     paths: tuple[Path, ...],
     parse_markers: bool,
-    windows: dict[str, int],
+    windows: dict[str, Any],
     quiet: bool,
 ) -> dict[str, Any]:
     """Score what assistants say in files of conversations."""

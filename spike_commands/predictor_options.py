@@ -8,6 +8,7 @@ import click
 from .console import PATH, Command, progress_bar
 
 if TYPE_CHECKING:
+    from model.evaluation import TestTimeSettings
     from model.evaluation.mixing import ContextModel, PredictorSettings
     from model.evaluation.predictor_start import PredictorStart
     from model.run_folder import Run
@@ -22,6 +23,13 @@ counts_option = click.option(
     metavar="SHARDS",
     help="ngram: begin with the counts of these shards' training split; else with those in the "
     "artifact, or with none.",
+)
+
+ttt_option = click.option(
+    "--ttt",
+    metavar="SETTINGS",
+    help="Let the network learn from each chunk once it is scored; as default, or "
+    "chunk=8192,rank=8.",
 )
 
 
@@ -51,8 +59,29 @@ def chosen_settings(parts: str | None, without_network: bool) -> "PredictorSetti
         raise click.UsageError(f"--with: {error}") from None
 
 
+def check_network(without_network: bool, ttt: str | None) -> None:
+    """Refuse to teach a network that takes no part."""
+    if without_network and ttt is not None:
+        raise click.UsageError("--ttt teaches the network; it does not go with --without-network")
+
+
+def test_time_settings(ttt: str | None) -> "TestTimeSettings | None":
+    """Return what --ttt says."""
+    from model.evaluation import parse_test_time
+    from spiketok.errors import SpikeError
+
+    try:
+        return None if ttt is None else parse_test_time("" if ttt == "default" else ttt)
+    except SpikeError as error:
+        raise click.UsageError(f"--ttt: {error}") from None
+
+
 def begin(
-    run: "Run", settings: "PredictorSettings", counts_folder: Path | None, quiet: bool
+    run: "Run",
+    settings: "PredictorSettings",
+    counts_folder: Path | None,
+    quiet: bool,
+    ttt: "TestTimeSettings | None" = None,
 ) -> "PredictorStart":
     """Return a predictor's start, with the counts that it is to begin with."""
     from model.evaluation.mixing import ContextModel, counts_from_bytes
@@ -76,7 +105,7 @@ def begin(
         except ValueError as error:
             raise SpikeError(f"the artifact's table of counts is damaged: {error}") from None
         known["counts_from"] = f"table {sha256(table).hexdigest()}"
-    return PredictorStart(settings=settings, **known)
+    return PredictorStart(settings=settings, ttt=ttt, **known)
 
 
 def learned_counts(

@@ -1,6 +1,7 @@
 """What `spike eval` says of a predictor, part by part, and of a rule that is none."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import log, log2
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,47 +13,76 @@ if TYPE_CHECKING:
     from model.evaluation.predictor_start import PredictorStart
     from model.run_folder import Run
 
+# The row of all parts over a network that learns.
+TTT = "ttt"
+
 
 def predictor_score(
     loaded: "Run",
     paths: Sequence[Path],
-    windows: dict[str, int],
-    start: "PredictorStart",
+    windows: dict[str, Any],
     quiet: bool,
+    start: "PredictorStart",
 ) -> dict[str, Any]:
-    """Score files, one document each, with all rungs of a predictor."""
-    from model.evaluation.predictor_score import score_with
+    """Score files, one document each, with all parts of a predictor.
 
-    tokenizer, settings = loaded.tokenizer, start.settings
-    contents = [path.read_bytes() for path in paths]
-    documents = [(tokenizer.encode(content), len(content)) for content in contents]
-    total = sum(len(ids) + 1 for ids, _ in documents)
-    with progress_bar("eval", total, "tokens", quiet) as report:
-        score = score_with(
-            start.predictor(tokenizer.vocab_size, tokenizer.separator),
-            loaded.model if settings.network else None,
-            documents,
-            separator=tokenizer.separator,
-            **windows,
-            report=lambda scored: report(scored, ""),
-        )
-    whole = list(score.rungs.values())[-1]
+    Where the network learns, the files are read twice: first with the network as it is.
+    """
+    name, contents = loaded.tokenizer.score_name, [path.read_bytes() for path in paths]
+    score = scored(loaded, contents, windows, quiet, replace(start, ttt=None))
+    rungs = rungs_of(score, name)
+    if start.ttt is not None:
+        score = scored(loaded, contents, windows, quiet, start)
+        rungs[TTT] = list(rungs_of(score, name).values())[-1]
+    *_, whole = rungs.values()
     return {
-        tokenizer.score_name: rate(whole.nats, score.bytes),
+        **{key: whole[key] for key in (name, "nats", "nats_separators")},
         "bytes": score.bytes,
         "tokens": score.tokens,
-        "nats": whole.nats,
-        "nats_separators": whole.nats_separators,
         "documents": score.documents,
         "counts": start.counts_from or None,
-        "rungs": rungs_of(score, tokenizer.score_name),
+        "rungs": rungs,
         "checks": {
             "distributions": score.places,
             "farthest_sum_from_1": score.worst_sum,
-            "bits_of_random_tokens": whole.random_bits,
+            "bits_of_random_tokens": list(score.rungs.values())[-1].random_bits,
             "least_possible": log2(score.vocab_size),
         },
+        **test_time_training(start),
     }
+
+
+def scored(
+    loaded: "Run",
+    contents: Sequence[bytes],
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart",
+) -> "PredictorScore":
+    """Score texts with one predictor."""
+    from model.evaluation.predictor_score import score_with
+
+    tokenizer = loaded.tokenizer
+    documents = [(tokenizer.encode(content), len(content)) for content in contents]
+    total = sum(len(ids) + 1 for ids, _ in documents)
+    taught = start.learning(loaded, total, windows["context"])
+    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
+        return score_with(
+            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            loaded.model if start.settings.network else None,
+            documents,
+            separator=tokenizer.separator,
+            **windows,
+            learner=learner,
+            report=lambda done: report(done, ""),
+        )
+
+
+def test_time_training(start: "PredictorStart") -> dict[str, Any]:
+    """Return how the network learns, where it does."""
+    from msgspec.structs import asdict
+
+    return {} if start.ttt is None else {"test_time_training": asdict(start.ttt)}
 
 
 def rungs_of(score: "PredictorScore", name: str) -> dict[str, Any]:
@@ -77,12 +107,12 @@ def rate(nats: float, n_bytes: int) -> float | None:
 def proof(
     loaded: "Run",
     paths: Sequence[Path],
-    windows: dict[str, int],
+    windows: dict[str, Any],
+    quiet: bool,
     start: "PredictorStart",
     found: dict[str, Any],
-    quiet: bool,
 ) -> dict[str, Any]:
-    """Code and decode the files with each rung; refuse where that does not bear a score out.
+    """Code and decode the files with each part; refuse where that does not bear a score out.
 
     Separators are scored and not coded. Coding is to take no more than the score by 0.1 % and 64
     bytes a file.
@@ -91,19 +121,23 @@ def proof(
     from spiketok.errors import SpikeError
 
     contents = [path.read_bytes() for path in paths]
+    rungs = found.get("rungs") or {TTT if start.ttt else "network": found}
     tokens = 2 * (found["tokens"] - found["documents"])
-    with progress_bar("prove", max(1, tokens), "tokens", quiet) as show:
-        sizes = coded_sizes(loaded, contents, start, **windows, report=lambda done: show(done, ""))
-    rungs = found.get("rungs") or {"network": found}
+    sizes: dict[str, int] = {}
+    for one in [start] if start.ttt is None else [replace(start, ttt=None), start]:
+        with progress_bar("prove", max(1, tokens), "tokens", quiet) as show:
+            parts = coded_sizes(loaded, contents, one, **windows, report=lambda n: show(n, ""))
+        sizes |= parts if one.ttt is None else {TTT: list(parts.values())[-1]}
+    sizes = {part: sizes[part] for part in rungs}
     for part, size in sizes.items():
         told = (rungs[part]["nats"] - rungs[part]["nats_separators"]) / log(2) / 8
         if size > told * 1.001 + 64 * len(paths):
             raise SpikeError(f"{part}: coding took {size:,} bytes, but the score says {told:,.0f}")
-    if "rungs" in found:
-        rungs = {part: row | {"coded_bytes": sizes[part]} for part, row in rungs.items()}
     *_, whole = sizes.values()
-    proved = {"coded_bytes": whole, "proved": ", ".join(sizes)}
-    return proved | ({"rungs": rungs} if "rungs" in found else {})
+    proved: dict[str, Any] = {"coded_bytes": whole, "proved": ", ".join(sizes)}
+    if "rungs" in found:
+        proved["rungs"] = {name: row | {"coded_bytes": sizes[name]} for name, row in rungs.items()}
+    return proved
 
 
 def for_reading(found: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +158,7 @@ def for_reading(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def published_score(
-    loaded: "Run", paths: Sequence[Path], windows: dict[str, int], quiet: bool
+    loaded: "Run", paths: Sequence[Path], windows: dict[str, Any], quiet: bool
 ) -> dict[str, Any]:
     """Apply the rule of the record that reported 0.2071; what it gives is no rate."""
     from model.evaluation.published_rule import network_numbers, on_random_tokens

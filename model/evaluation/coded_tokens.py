@@ -1,6 +1,7 @@
 """Codes tokens with what a predictor gives, and gives them back."""
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..assembly import Model
 from .arithmetic_coder import Decoder, Encoder, shares_of
 from .mixing import Predictor
 from .next_tokens import predict_tokens
+from .test_time_training import Learner
 
 Every: TypeAlias = dict[str, NDArray[np.float64]]
 
@@ -25,6 +27,7 @@ def encode_tokens(
     separator: int,
     context: int,
     stride: int,
+    learner: Learner | None = None,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, bytes]:
     """Return what ids take when they are coded with each of some rungs of a predictor.
@@ -37,10 +40,11 @@ def encode_tokens(
         separator: the id that stands before and behind the ids.
         context: tokens per window.
         stride: tokens by which windows move on once they are full.
+        learner: teaches the model what was coded, where it would what was scored.
         report: called after each token with tokens and the bytes of the last rung so far.
     """
     encoders = {rung: Encoder() for rung in rungs}
-    places = _places(predictor, model, len(ids), separator, context, stride)
+    places = _places(predictor, model, len(ids), separator, context, stride, learner)
     every = next(places)
     for done, token in enumerate(ids.tolist(), 1):
         for rung, encoder in encoders.items():
@@ -61,6 +65,7 @@ def decode_tokens(
     separator: int,
     context: int,
     stride: int,
+    learner: Learner | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> list[int]:
     """Return the ids that `encode_tokens` was given, decoded from each rung alike.
@@ -70,7 +75,7 @@ def decode_tokens(
     """
     decoders = {rung: Decoder(data) for rung, data in coded.items()}
     ids: list[int] = []
-    places = _places(predictor, model, tokens, separator, context, stride)
+    places = _places(predictor, model, tokens, separator, context, stride, learner)
     every = next(places)
     for done in range(1, tokens + 1):
         found = {decoder.decode(shares_of(every[rung])) for rung, decoder in decoders.items()}
@@ -84,17 +89,31 @@ def decode_tokens(
 
 
 def _places(
-    predictor: Predictor, model: Model, tokens: int, separator: int, context: int, stride: int
+    predictor: Predictor,
+    model: Model,
+    tokens: int,
+    separator: int,
+    context: int,
+    stride: int,
+    learner: Learner | None,
 ) -> Generator[Every, int, None]:
     """Yield the distributions [V] by rung at each place; is sent the token that comes there.
 
     Behind the tokens comes the place of the separator, and, once that was sent, nothing.
     """
-    steps = predict_tokens(model, tokens + 1, separator=separator, context=context, stride=stride)
+    steps = predict_tokens(
+        model,
+        tokens + 1,
+        separator=separator,
+        context=context,
+        stride=stride,
+        learner=learner,
+    )
     logits = next(steps) if predictor.settings.network else None
-    for place in range(tokens + 1):
+    for _ in range(tokens + 1):
         token = yield predictor.distributions(logits)
         predictor.score(np.array([token]), None if logits is None else logits[None])
-        if logits is not None and place < tokens:
-            logits = steps.send(token)
+        if logits is not None:
+            with suppress(StopIteration):  # behind the separator
+                logits = steps.send(token)
     yield {}

@@ -15,10 +15,11 @@ import torch
 from spiketok.errors import SpikeError
 
 from ..run_folder import Run
-from .bits_per_byte import check_windows
 from .coded_tokens import decode_tokens, encode_tokens
 from .mixing import PredictorSettings
 from .predictor_start import PredictorStart
+from .sliding_windows import check_windows
+from .test_time_settings import TestTimeSettings
 
 MAGIC, FORMAT = b"SPKZ", 2
 LENGTH_BYTES = 4
@@ -39,6 +40,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What stands on the model's logits, or in their place."""
     counts: str
     """What the predictor's counts began with; empty if with nothing."""
+    ttt: TestTimeSettings | None
+    """How the model learns from what was coded; null: it stays as it is."""
     context: int
     stride: int
     tokens: int
@@ -82,6 +85,7 @@ def compress(
         machine=this_machine(),
         predictor=start.settings,
         counts=start.counts_from,
+        ttt=start.ttt,
         context=context,
         stride=stride,
         tokens=len(ids),
@@ -89,16 +93,18 @@ def compress(
         sha256=hashlib.sha256(text).hexdigest(),
     )
     passed, whole = tokenizer.byte_offsets(ids).tolist(), start.settings.rungs[-1]
-    coded = encode_tokens(
-        start.predictor(tokenizer.vocab_size, tokenizer.separator),
-        run.model,
-        ids,
-        rungs=(whole,),
-        separator=tokenizer.separator,
-        context=context,
-        stride=stride,
-        report=lambda done, size: report(done, passed[done], size),
-    )
+    with start.learning(run, len(ids) + 1, context) as learner:
+        coded = encode_tokens(
+            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            run.model,
+            ids,
+            rungs=(whole,),
+            separator=tokenizer.separator,
+            context=context,
+            stride=stride,
+            learner=learner,
+            report=lambda done, size: report(done, passed[done], size),
+        )
     described = msgspec.json.encode(header)
     length = len(described).to_bytes(LENGTH_BYTES, "little")
     return MAGIC + length + described + coded[whole]
@@ -121,24 +127,28 @@ def decompress(
         SpikeError: the data is damaged, or of another model, machine or version.
     """
     header, coded = read_header(data)
-    tokenizer, start = run.tokenizer, start or PredictorStart(settings=header.predictor)
+    tokenizer = run.tokenizer
+    start = start or PredictorStart(settings=header.predictor, ttt=header.ttt)
     check_header(run, header)
     for what, theirs, here in (
         ("predictor", header.predictor, start.settings),
         ("counts", header.counts, start.counts_from),
+        ("test-time training", header.ttt, start.ttt),
     ):
         refuse_other(what, theirs, here)
     check_windows(run.model, header.context, header.stride)
-    ids = decode_tokens(
-        start.predictor(tokenizer.vocab_size, tokenizer.separator),
-        run.model,
-        {start.settings.rungs[-1]: coded},
-        header.tokens,
-        separator=tokenizer.separator,
-        context=header.context,
-        stride=header.stride,
-        report=lambda done: report(done, header.tokens),
-    )
+    with start.learning(run, header.tokens + 1, header.context) as learner:
+        ids = decode_tokens(
+            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            run.model,
+            {start.settings.rungs[-1]: coded},
+            header.tokens,
+            separator=tokenizer.separator,
+            context=header.context,
+            stride=header.stride,
+            learner=learner,
+            report=lambda done: report(done, header.tokens),
+        )
     text: bytes = run.tokenizer.decode_bytes(ids)
     if len(text) != header.bytes or hashlib.sha256(text).hexdigest() != header.sha256:
         raise SpikeError("the text that came out is not the one that went in; the data is damaged")

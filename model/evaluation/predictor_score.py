@@ -7,19 +7,19 @@ predictor reads random tokens, which nothing can tell in less than log₂ V bits
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
 
 from ..assembly import Model
 from .mixing import Predictor
-from .window_rows import Rows, plain_rows, window_rows
+from .sliding_windows import NO_END
+from .test_time_training import Learner
+from .window_rows import Documents, Rows, plain_rows, window_rows
 
-Documents = Sequence[tuple[NDArray[np.integer], int]]
 # How many distributions are looked at, and how far from 1 their sums may be.
 PLACES, CLOSE = 1024, 1e-6
 # Random tokens behind the text, and what may be missing of log₂ V bits each, in bits.
@@ -80,6 +80,8 @@ def score_with(
     context: int,
     stride: int,
     batch_windows: int = 8,
+    reset: bool = True,
+    learner: Learner | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> PredictorScore:
     """Score documents, in order, with one predictor that goes on learning from each to the next.
@@ -89,9 +91,11 @@ def score_with(
         model: the network; None where none takes part.
         documents: pairs of ids, without any separator, and the bytes of the original text.
         separator: the id that ends each document.
-        context: tokens per window of the network, as are the next two.
+        context: tokens per window of the network; this and what follows is for it alone.
         stride: tokens by which windows move on.
         batch_windows: windows per forward pass.
+        reset: whether each document is a stream of its own.
+        learner: teaches the network what has been scored.
         report: called with the tokens scored so far.
 
     Raises:
@@ -99,7 +103,7 @@ def score_with(
     """
     total = sum(len(ids) + 1 for ids, _ in documents)
 
-    def rows_of(texts: Documents) -> Iterator[Rows]:
+    def rows_of(texts: Documents, learner: Learner | None = None) -> Iterator[Rows]:
         if model is None:
             size = min(1 << 16, max(256, total // PLACES))
             return plain_rows(
@@ -112,10 +116,12 @@ def score_with(
             context=context,
             stride=stride,
             batch_windows=batch_windows,
+            reset=reset,
+            learner=learner,
         )
 
     tally = _Tally(predictor, max(1, total // PLACES))
-    tally.add_all(rows_of(documents), report)
+    tally.add_all(rows_of(documents, learner), report)
     seconds = dict(predictor.seconds)
     if model is not None:
         seconds["network"] += tally.seconds_of_rows
@@ -168,20 +174,19 @@ class _Tally:
             self._next += self._between
             self.places += 1
         found = self._predictor.score(rows.ids, rows.logits)
+        ended = np.flatnonzero(rows.ends != NO_END)
         for name, p in found.items():
             nats = -np.log(p)
             self.nats[name] += float(nats.sum())
-            if rows.ended is not None:
-                self.nats_separators[name] += float(nats[-1])
+            self.nats_separators[name] += float(nats[ended].sum())
             if every is not None:
                 off = abs(float(every[name].sum()) - 1)
                 # The token that came must be in that sum with the very number that counts.
                 other = abs(float(every[name][rows.ids[0]] / p[0]) - 1)
                 self.worst_sum = max(self.worst_sum, off, other)
         self.tokens += len(rows.ids)
-        if rows.ended is not None:
-            self.bytes += rows.ended
-            self.documents += 1
+        self.bytes += int(rows.ends[ended].sum())
+        self.documents += len(ended)
 
 
 def _random_bits(

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from spiketok.errors import SpikeError
 
 from ..run_folder import Run
-from .bits_per_byte import check_windows
 from .coded_tokens import decode_tokens, encode_tokens
 from .compressed_text import check_lossless
 from .predictor_start import PredictorStart
+from .sliding_windows import check_windows
 
 
 def coded_sizes(
@@ -46,35 +46,40 @@ def coded_sizes(
     ids = [tokenizer.encode(text) for text in texts]
     separator = tokenizer.separator
     done, coded = 0, []
+    targets = sum(len(row) + 1 for row in ids)
     predictor = start.predictor(tokenizer.vocab_size, separator)
-    for row in ids:
-        found = encode_tokens(
-            predictor,
-            run.model,
-            row,
-            rungs=start.settings.rungs,
-            separator=separator,
-            context=context,
-            stride=stride,
-            report=_moved_on(report, done),
-        )
-        coded.append(found)
-        done += len(row)
+    with start.learning(run, targets, context) as learner:
+        for row in ids:
+            found = encode_tokens(
+                predictor,
+                run.model,
+                row,
+                rungs=start.settings.rungs,
+                separator=separator,
+                context=context,
+                stride=stride,
+                learner=learner,
+                report=_moved_on(report, done),
+            )
+            coded.append(found)
+            done += len(row)
     predictor = start.predictor(tokenizer.vocab_size, separator)
-    for text, row, data in zip(texts, ids, coded, strict=True):
-        decoded = decode_tokens(
-            predictor,
-            run.model,
-            data,
-            len(row),
-            separator=separator,
-            context=context,
-            stride=stride,
-            report=_moved_on(report, done),
-        )
-        done += len(decoded)
-        if tokenizer.decode_bytes(decoded) != text:
-            raise SpikeError("a text did not come back from its code as it went in")
+    with start.learning(run, targets, context) as learner:
+        for text, row, data in zip(texts, ids, coded, strict=True):
+            decoded = decode_tokens(
+                predictor,
+                run.model,
+                data,
+                len(row),
+                separator=separator,
+                context=context,
+                stride=stride,
+                learner=learner,
+                report=_moved_on(report, done),
+            )
+            done += len(decoded)
+            if tokenizer.decode_bytes(decoded) != text:
+                raise SpikeError("a text did not come back from its code as it went in")
     return {rung: sum(len(data[rung]) for data in coded) for rung in start.settings.rungs}
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .mixing import NetworkAdjustment
 from .mixing.single_token import Numbers
+from .sliding_windows import NO_END
 from .window_rows import Rows
 
 Ids = NDArray[np.int64]
@@ -188,7 +189,7 @@ def network_numbers(rows: Iterable[Rows], vocab_size: int) -> tuple[PublishedRul
         ids.append(part.ids)
         p.append(found.last[:, 0])
         entropies.append(found.entropies)
-        n_bytes += part.ended or 0
+        n_bytes += int(part.ends[part.ends != NO_END].sum())
     rule = PublishedRule(
         np.concatenate(ids), np.concatenate(p), np.concatenate(entropies), vocab_size
     )

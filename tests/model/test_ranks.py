@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from model.ranks import largest, rank, rank_count, sum_over_ranks
 from model.training import newest_checkpoint
-from model.training.ranks import largest, rank, rank_count, sum_over_ranks
 from spiketok.errors import SpikeError
 from tests.model.tiny import train_tiny
 
