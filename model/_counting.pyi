@@ -9,6 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+def adjust(
+    logits: NDArray[np.float32],
+    asked: NDArray[np.uint32],
+    raises: NDArray[np.float32],
+    heat: bool,
+    sharpening: float,
+    least: float,
+    most: float,
+    calibrate: bool,
+    expected: NDArray[np.float64],
+    wide: bool = True,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the probabilities of ids asked [n, m] by logits [n, V], and entropies [n] in nats.
+
+    Plain; with a temperature 1 − sharpening · (1 − H / ln V), within `least` … `most`; with that
+    and weights times `raises` [V], or none [0]. What is off is [0, m]. The last ones of all ids
+    are added to `expected`, [V] or [0]. `wide`: use AVX2 where there is any; the numbers are the
+    same to the bit.
+    """
+
 class ContextCounts:
     """Exact counts of what followed each context of up to `longest` tokens in a growing row."""
 

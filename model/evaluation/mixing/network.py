@@ -5,20 +5,19 @@ more often than was predicted, its logit grows. It changes every `interval` toke
 scores do not depend on how many are computed at a time.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spiketok.errors import SpikeError
+
+from ..._counting import adjust
 from .single_token import Numbers
 
-# Rows adjusted at a time: few enough to stay in a CPU's cache.
-ROWS = 16
-# ln p below this is raised to it before the sum is taken, so that nothing is impossible.
-LEAST = -80.0
+COOLEST, HOTTEST = 0.9, 1.05
+NONE = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,30 +61,36 @@ class NetworkAdjustment:
     def __init__(self, vocab_size: int, settings: AdjustmentSettings | None = None) -> None:
         """Begin without a bias."""
         self.settings = settings or AdjustmentSettings()
-        self._raises: Tensor | None = None
-        self._seen = torch.zeros(vocab_size, dtype=torch.float64)
-        self._expected = torch.zeros(vocab_size, dtype=torch.float64)
+        self._raises = np.zeros(0, np.float32)
+        self._seen, self._expected = np.zeros(vocab_size), np.zeros(vocab_size)
         self._tokens = 0
 
     def peek(self, logits: Tensor, asked: NDArray[np.integer]) -> NetworkScores:
-        """Return the probabilities of the ids asked [n, m] by logits [n, V], on the CPU."""
-        return self._scores(logits, torch.from_numpy(asked.astype(np.int64)), learn=False)
+        """Return the probabilities of the ids asked [n, m] by logits [n, V], on the CPU.
+
+        Raises:
+            SpikeError: a logit is not finite.
+            ValueError: an id is not in the vocabulary.
+        """
+        return self._scores(logits, asked, NONE)
 
     def read(
         self, logits: Tensor, asked: NDArray[np.integer], ids: NDArray[np.integer]
     ) -> NetworkScores:
         """Return the same for logits that predict ids [n], and learn behind each interval.
 
-        Numbers equal those of `peek` at their place: the bias, alike up to the last bits for any
-        division into calls, comes from intervals that are complete.
+        Numbers equal those of `peek` at their place: the bias, the same for any division into
+        calls, comes from intervals that are complete.
         """
-        wanted = torch.from_numpy(asked.astype(np.int64))
+        learns = self.settings.calibrate
         parts: list[NetworkScores] = []
         start = 0
         while start < len(ids) or not parts:
             stop = start + self.settings.interval - self._tokens % self.settings.interval
-            parts.append(self._scores(logits[start:stop], wanted[start:stop], learn=True))
-            self._learn(ids[start:stop])
+            expected = self._expected if learns else NONE
+            parts.append(self._scores(logits[start:stop], asked[start:stop], expected))
+            if learns:
+                self._learn(ids[start:stop])
             start = stop
         if len(parts) == 1:
             return parts[0]
@@ -94,54 +99,43 @@ class NetworkAdjustment:
             np.concatenate([part.entropies for part in parts]),
         )
 
-    def _scores(self, logits: Tensor, asked: Tensor, learn: bool) -> NetworkScores:
-        names = ["network", *(["temperature"] if self.settings.heat else [])]
-        names += ["calibration"] if self.settings.calibrate else []
-        found = {name: torch.empty(asked.shape, dtype=torch.float64) for name in names}
-        entropies = torch.empty(len(logits), dtype=torch.float64)
-        for start in range(0, len(logits), ROWS):
-            part = slice(start, start + ROWS)
-            plain = torch.log_softmax(logits[part].float(), dim=-1).clamp_(min=LEAST)
-            weights = plain.exp()
-            entropy = (weights * plain).sum(dim=-1, keepdim=True).neg_()
-            entropies[part] = entropy.squeeze(-1)
-            sums = _put(found["network"], part, weights, asked)
-            if self.settings.heat:
-                most = math.log(max(2, logits.shape[-1]))
-                heat = 1 - self.settings.sharpening * (1 - entropy / most)
-                weights = plain.div_(heat.clamp_(0.9, 1.05)).exp_()
-                sums = _put(found["temperature"], part, weights, asked)
-            if self.settings.calibrate:
-                if self._raises is not None:
-                    weights *= self._raises
-                sums = _put(found["calibration"], part, weights, asked)
-                if learn:
-                    self._expected += (weights / sums.float()).sum(dim=0)
-        return NetworkScores(
-            {name: part.numpy() for name, part in found.items()}, entropies.numpy()
-        )
+    def _scores(
+        self, logits: Tensor, asked: NDArray[np.integer], expected: Numbers
+    ) -> NetworkScores:
+        try:
+            plain, heated, raised, entropies = adjust(
+                logits.float().contiguous().numpy(),
+                np.ascontiguousarray(asked, np.uint32),
+                self._raises,
+                self.settings.heat,
+                self.settings.sharpening,
+                COOLEST,
+                HOTTEST,
+                self.settings.calibrate,
+                expected,
+            )
+        except ValueError:
+            if logits.isfinite().all():
+                raise
+            raise SpikeError(
+                "the model's predictions are not finite; its weights are damaged"
+            ) from None
+        rungs = {"network": plain}
+        if self.settings.heat:
+            rungs["temperature"] = heated
+        if self.settings.calibrate:
+            rungs["calibration"] = raised
+        return NetworkScores(rungs, entropies)
 
     def _learn(self, ids: NDArray[np.integer]) -> None:
         self._tokens += len(ids)
-        if not self.settings.calibrate:
-            return
-        taught = torch.from_numpy(ids.astype(np.int64))
-        self._seen.index_add_(0, taught, torch.ones(len(ids), dtype=torch.float64))
+        self._seen += np.bincount(ids, minlength=len(self._seen))
         if self._tokens % self.settings.interval or not len(ids):
             return
         if self._tokens >= self.settings.first:
             seen, expected = self._seen / self._seen.sum(), self._expected / self._expected.sum()
-            bias = ((seen + 1e-8) / (expected + 1e-8)).log()
-            self._raises = bias.clamp(-self.settings.most, self.settings.most).exp().float()
+            bias = np.log((seen + 1e-8) / (expected + 1e-8))
+            most = self.settings.most
+            self._raises = np.exp(bias.clip(-most, most)).astype(np.float32)
         self._seen *= self.settings.decay
         self._expected *= self.settings.decay
-
-
-def _put(out: Tensor, part: slice, weights: Tensor, asked: Tensor) -> Tensor:
-    """Write the probabilities of the ids asked; return the weights' sums [n, 1].
-
-    Weights are of single precision and their sums of double: they add up to 1 to the last bits.
-    """
-    sums = weights.sum(dim=-1, keepdim=True, dtype=torch.float64)
-    out[part] = weights.gather(1, asked[part]).double() / sums
-    return sums

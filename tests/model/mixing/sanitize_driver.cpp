@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "adjusting.hpp"
 #include "context_counts.hpp"
 #include "mixture.hpp"
 #include "repeats.hpp"
@@ -142,6 +143,28 @@ void hostile() {
 
 }  // namespace
 
+// Logits of all sizes, through both paths; then what does not fit.
+void adjusting() {
+    const std::size_t rows = 1 + below(3), size = 1 + below(600), columns = below(3);
+    std::normal_distribution<float> draw(0, 8);
+    std::vector<float> logits(rows * size), raises(below(2) ? size : 0, 1.5f);
+    for (float& logit : logits) logit = draw(generator);
+    std::vector<std::uint32_t> asked(rows * columns);
+    for (std::uint32_t& id : asked) id = below(static_cast<std::uint32_t>(size));
+    std::vector<double> plain(asked.size()), heated(asked.size()), raised(asked.size()), entropies(rows);
+    std::vector<double> expected(below(2) ? size : 0), other(asked.size());
+    Adjusting settings{below(2) == 0, 0.15, 0.9, 1.05, true};
+    adjust(logits, asked, rows, raises, settings, {plain, heated, raised, entropies, expected});
+    settings.wide = false;
+    adjust(logits, asked, rows, raises, settings, {other, heated, raised, entropies, expected});
+    require(plain == other, "AVX2 gives other numbers");
+    must_refuse([&] { adjust(logits, asked, rows, raises, settings, {plain, heated, raised, {}, expected}); },
+                "entropies without room");
+    logits[below(static_cast<std::uint32_t>(logits.size()))] = std::nanf("");
+    must_refuse([&] { adjust(logits, asked, rows, raises, settings, {plain, heated, raised, entropies, expected}); },
+                "a logit that is no number");
+}
+
 int main() {
     try {
         for (int round = 0; round < 60; ++round) {
@@ -151,6 +174,7 @@ int main() {
             repeats<std::uint16_t>(vocab);
             repeats<std::uint32_t>(vocab);
             mixing();
+            adjusting();
         }
         hostile();
     } catch (const std::exception& error) {
