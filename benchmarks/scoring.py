@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("training", type=Path)
     parser.add_argument("--texts", nargs="+", choices=TEXTS, default=TEXTS)
     parser.add_argument("--prove-bytes", type=int, default=100_000)
-    parser.add_argument("--ttt", default="chunk=8192,epochs=1,rate=0.001", help="settings of the row ttt")
+    parser.add_argument("--ttt", default="chunk=8192,epochs=1,rate=0.001", help="of the row ttt")
     parser.add_argument("--json", type=Path, help="also write all numbers here")
     options = parser.parse_args()
     torch.set_num_threads(1)
