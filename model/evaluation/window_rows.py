@@ -16,7 +16,7 @@ from .sliding_windows import NO_END, check_windows, sliding_windows
 from .test_time_training import Learner
 
 # Rows of logits given at a time: few enough to stay in a CPU's cache while they are read.
-ROWS = 64
+ROWS = 128
 Documents = Sequence[tuple[NDArray[np.integer], int]]
 
 
