@@ -46,6 +46,11 @@ class Window:
     ends: NDArray[np.int64]
     """Of the fresh targets, as in `Stream`."""
 
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Places in the inputs behind which counted targets stand."""
+        return np.flatnonzero(self.counted) + len(self.ids) - 1 - len(self.counted)
+
 
 def sliding_windows(
     documents: Iterable[Document],
