@@ -13,11 +13,13 @@ from .console import (
     common_options,
     device_option,
     json_option,
+    keep_memory,
     let_threads_sleep,
     print_result,
     progress_bar,
 )
 from .ranks import joined_ranks
+from .window_options import batch_option, reset_option, stride_option, window_option
 
 if TYPE_CHECKING:
     from model.evaluation import Learner, TestTimeSettings
@@ -42,20 +44,10 @@ if TYPE_CHECKING:
 )
 @click.option("--parse-markers", is_flag=True, help="--chat: as for spike shard.")
 @click.argument("more", nargs=-1, metavar="", type=PATH)
-@click.option(
-    "--context",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens in a window. 0: as many as the model was trained with.",
-)
-@click.option(
-    "--stride",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens between two windows; smaller gives each token more context. 0: half a window.",
-)
+@window_option
+@stride_option
+@batch_option
+@reset_option
 @click.option(
     "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
 )
@@ -75,6 +67,8 @@ def evaluate(
     parse_markers: bool,
     context: int,
     stride: int,
+    batch_windows: int,
+    reset: bool,
     prove: bool,
     ttt: str | None,
     device: str,
@@ -84,9 +78,9 @@ def evaluate(
     """Score files in bits per byte under the model of RUN, a run folder or an artifact.
 
     Each file is one document, read as bytes. Its tokens and the separator at its end are each
-    predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes). Of
-    conversations only what assistants say is scored, and its numbers have names of their own.
-    Under torchrun the processes share the work.
+    predicted once, from what stands before them in a window; bits per byte = nats / (ln 2 · bytes).
+    With --stream windows run over the borders of files. Of conversations only what assistants say
+    is scored, and its numbers have names of their own. Under torchrun the processes share the work.
 
     With --ttt the model learns from the files while it scores them (docs/scoring.md); the run stays
     as it is. Settings, each NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors,
@@ -96,7 +90,8 @@ def evaluate(
     Examples:
       spike eval runs/base --text book.txt
       spike eval runs/base --text one.txt two.txt --stride 64 --json
-      spike eval runs/memory-golf --text book.txt --context 1024 --stride 128
+      spike eval runs/memory-golf --text book.txt --window 1024 --stride 128 --batch-windows 256
+      spike eval runs/base --stream --text part1.txt part2.txt
       spike eval base.spike --text book.txt
       spike eval runs/base --text page.txt --prove
       spike eval runs/base --text book.txt --ttt chunk=8192,rate=0.003,polyak=0.9
@@ -104,13 +99,14 @@ def evaluate(
     """
     if bool(texts) == bool(chats):
         raise click.UsageError("say either --text FILE or --chat FILE")
-    if chats and (prove or ttt is not None):
-        raise click.UsageError("--prove and --ttt go with --text")
-    if prove and ttt is not None:
-        raise click.UsageError("--prove compresses each file by itself; it does not go with --ttt")
+    if chats and (prove or not reset or ttt is not None):
+        raise click.UsageError("--prove, --stream and --ttt go with --text")
+    if prove and (not reset or ttt is not None):
+        raise click.UsageError("--prove compresses each file by itself; leave out --stream, --ttt")
     if texts and parse_markers:
         raise click.UsageError("--parse-markers goes with --chat")
     let_threads_sleep()
+    keep_memory()
     from model.opening import open_run
     from model.training.device import choose_device
 
@@ -122,11 +118,13 @@ def evaluate(
         windows = {"context": context, "stride": stride}
         quiet = quiet or rank > 0
         if texts:
-            found = text_score(loaded, (*texts, *more), windows, quiet, settings)
+            reading = windows | {"batch_windows": batch_windows, "reset": reset}
+            found = text_score(loaded, (*texts, *more), reading, quiet, settings) | {"reset": reset}
             if prove:
                 found |= proof(loaded, (*texts, *more), windows, found, quiet)
         else:
-            found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
+            reading = windows | {"batch_windows": batch_windows}
+            found = reply_score(loaded, (*chats, *more), parse_markers, reading, quiet)
     if rank == 0:
         print_result({"run": str(run), "step": loaded.step, **found, **windows}, as_json)
 
@@ -149,7 +147,10 @@ def text_score(
     quiet: bool,
     settings: "TestTimeSettings | None" = None,
 ) -> dict[str, Any]:
-    """Score files, one document each, and with settings learn from them meanwhile."""
+    """Score files, one document each, in windows as the arguments of `score_documents` say.
+
+    With settings the model learns from them meanwhile.
+    """
     from msgspec.structs import asdict
 
     from model.evaluation import score_documents

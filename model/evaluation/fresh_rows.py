@@ -20,9 +20,8 @@ from .sliding_windows import Window
 # Positions whose logits are held at a time: on CPUs little enough to be reused by the allocator.
 ROWS_ON_CPU = 128
 ROWS_ON_CUDA = 8192
-# Tokens in a pass, unless one window has more. On CPUs the same: above, memory is given back after
-# each step of a layer, and clearing new pages takes up to a fifth of the time.
-TOKENS_ON_CPU = 1024
+# Tokens in a pass, unless one window has more. On CPUs what a layer makes then fits in the cache.
+TOKENS_ON_CPU = 2048
 TOKENS_ON_CUDA = 1 << 18
 
 
