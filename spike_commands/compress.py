@@ -9,13 +9,14 @@ import click
 from .console import PATH, common_options, json_option, print_result, progress_bar
 from .predictor_options import (
     begin,
-    check_network,
+    check_predictor,
     chosen_settings,
     counts_option,
     predictor_options,
     test_time_settings,
     ttt_option,
 )
+from .window_options import stride_option, window_option
 
 if TYPE_CHECKING:
     from model.run_folder import Run
@@ -32,20 +33,8 @@ out_option = click.option(
 @click.argument("file", type=PATH)
 @model_option
 @out_option
-@click.option(
-    "--context",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens in a window. 0: as many as the model was trained with.",
-)
-@click.option(
-    "--stride",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens between two windows. 0: half a window.",
-)
+@window_option
+@stride_option
 @predictor_options
 @ttt_option
 @json_option
@@ -76,9 +65,7 @@ def compress(
       spike compress book.txt -m base.spike --with all -o book.spikez
     """
     settings, learns = chosen_settings(parts, without_network), test_time_settings(ttt)
-    check_network(without_network, ttt)
-    if counts_folder and not settings:
-        raise click.UsageError("--counts goes with --with ngram")
+    check_predictor(parts, without_network, counts_folder, ttt)
     from model.evaluation.compressed_text import compress as compress_text
     from model.evaluation.mixing import PredictorSettings
     from spiketok.durable import write_durably

@@ -10,13 +10,14 @@ from .console import (
     common_options,
     device_option,
     json_option,
+    keep_memory,
     let_threads_sleep,
     print_result,
     progress_bar,
 )
 from .predictor_options import (
     begin,
-    check_network,
+    check_predictor,
     chosen_settings,
     predictor_options,
     test_time_settings,
@@ -30,6 +31,7 @@ from .predictor_score import (
     test_time_training,
 )
 from .ranks import joined_ranks
+from .window_options import batch_option, reset_option, stride_option, window_option
 
 if TYPE_CHECKING:
     from model.evaluation.predictor_start import PredictorStart
@@ -54,20 +56,10 @@ if TYPE_CHECKING:
 )
 @click.option("--parse-markers", is_flag=True, help="--chat: as for spike shard.")
 @click.argument("more", nargs=-1, metavar="", type=PATH)
-@click.option(
-    "--context",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens in a window. 0: as many as the model was trained with.",
-)
-@click.option(
-    "--stride",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens between two windows; smaller gives each token more context. 0: half a window.",
-)
+@window_option
+@stride_option
+@batch_option
+@reset_option
 @click.option(
     "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
 )
@@ -89,6 +81,8 @@ def evaluate(
     parse_markers: bool,
     context: int,
     stride: int,
+    batch_windows: int,
+    reset: bool,
     prove: bool,
     parts: str | None,
     without_network: bool,
@@ -102,9 +96,9 @@ def evaluate(
     """Score files in bits per byte under the model of RUN, a run folder or an artifact.
 
     Each file is one document, read as bytes. Its tokens and the separator at its end are each
-    predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes). Of
-    conversations only what assistants say is scored, and its numbers have names of their own.
-    Under torchrun the processes share the work.
+    predicted once, from what stands before them in a window; bits per byte = nats / (ln 2 · bytes).
+    With --stream windows run over the borders of files. Of conversations only what assistants say
+    is scored, and its numbers have names of their own. Under torchrun the processes share the work.
 
     With --ttt the model learns from the files while it scores them (docs/scoring.md); the run stays
     as it is. Settings, each NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors,
@@ -118,7 +112,8 @@ def evaluate(
     Examples:
       spike eval runs/base --text book.txt
       spike eval runs/base --text one.txt two.txt --stride 64 --json
-      spike eval runs/memory-golf --text book.txt --context 1024 --stride 128
+      spike eval runs/memory-golf --text book.txt --window 1024 --stride 128 --batch-windows 256
+      spike eval runs/base --stream --text part1.txt part2.txt
       spike eval base.spike --text book.txt
       spike eval runs/base --text page.txt --prove
       spike eval runs/base --text book.txt --with all --counts data/
@@ -127,19 +122,22 @@ def evaluate(
       spike eval runs/base --text book.txt --ttt chunk=8192,rate=0.003,polyak=0.9
       spike eval runs/chat --chat conversations.jsonl
     """
+    predicts = parts is not None or without_network
     if bool(texts) == bool(chats):
         raise click.UsageError("say either --text FILE or --chat FILE")
-    predicts = parts is not None or without_network
-    if chats and (prove or predicts or method or ttt is not None):
-        raise click.UsageError("--prove, --with, --without-network, --method, --ttt go with --text")
+    if chats and (prove or predicts or method or not reset or ttt is not None):
+        raise click.UsageError(
+            "--prove, --with, --without-network, --method, --stream and --ttt go with --text"
+        )
+    if prove and not reset:
+        raise click.UsageError("--prove reads each file for itself; leave out --stream")
     if texts and parse_markers:
         raise click.UsageError("--parse-markers goes with --chat")
     if method and (predicts or prove or ttt is not None):
         raise click.UsageError("--method stands alone: no --with, no --prove, no --ttt")
-    if counts_folder and not predicts:
-        raise click.UsageError("--counts goes with --with ngram")
-    check_network(without_network, ttt)
+    check_predictor(parts, without_network, counts_folder, ttt)
     let_threads_sleep()
+    keep_memory()
     from model.evaluation.mixing import PredictorSettings
     from model.opening import open_run
     from model.training.device import choose_device
@@ -151,16 +149,18 @@ def evaluate(
         context = context or loaded.config.model.context
         windows = {"context": context, "stride": stride or max(1, context // 2)}
         quiet, files = quiet or rank > 0, (*texts, *more)
-        if method:
-            found = published_score(loaded, files, windows, quiet)
-        elif texts:
+        reading = windows | {"batch_windows": batch_windows}
+        if chats:
+            found = reply_score(loaded, (*chats, *more), parse_markers, reading, quiet)
+        elif method:
+            found = published_score(loaded, files, reading | {"reset": reset}, quiet)
+        else:
             start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
             scored = predictor_score if settings else text_score
-            found = scored(loaded, files, windows, quiet, start)
+            found = scored(loaded, files, reading | {"reset": reset}, quiet, start)
+            found["reset"] = reset
             if prove:
                 found |= proof(loaded, files, windows, quiet, start, found)
-        else:
-            found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
     found = {"run": str(run), "step": loaded.step, **found, **windows}
     if rank == 0:
         print_result(found if as_json else for_reading(found), as_json)
@@ -173,7 +173,10 @@ def text_score(
     quiet: bool,
     start: "PredictorStart | None" = None,
 ) -> dict[str, Any]:
-    """Score files, one document each, under the model alone, be it one that learns from them."""
+    """Score files, one document each, in windows as the arguments of `score_documents` say.
+
+    With what teaches the model it learns from them meanwhile.
+    """
     from model.evaluation import score_documents
     from model.evaluation.predictor_start import PredictorStart
 

@@ -59,8 +59,12 @@ def chosen_settings(parts: str | None, without_network: bool) -> "PredictorSetti
         raise click.UsageError(f"--with: {error}") from None
 
 
-def check_network(without_network: bool, ttt: str | None) -> None:
-    """Refuse to teach a network that takes no part."""
+def check_predictor(
+    parts: str | None, without_network: bool, counts_folder: Path | None, ttt: str | None
+) -> None:
+    """Refuse counts without any part, and to teach a network that takes no part."""
+    if counts_folder and parts is None and not without_network:
+        raise click.UsageError("--counts goes with --with ngram")
     if without_network and ttt is not None:
         raise click.UsageError("--ttt teaches the network; it does not go with --without-network")
 

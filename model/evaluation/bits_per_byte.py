@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from ..assembly import Model
 from ..ranks import rank, rank_count, sum_over_ranks
-from .fresh_rows import logits_in_slices, passes, read_pass
+from .fresh_rows import batches, logits_in_slices, read_batch
 from .sliding_windows import NO_END, Document, check_windows, sliding_windows
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def score_documents(
 ) -> Score:
     """Score documents with sliding windows.
 
-    Where this process is one of several, all make the same call, each makes its part of the passes,
-    and all return the same, to the bit what one alone would.
+    Where this process is one of several, all make the same call, each reads its part of the
+    windows, and all return the same, to the bit what one alone would.
 
     Args:
         model: gives the predictions; runs where its weights are, in their type.
@@ -75,7 +75,7 @@ def score_documents(
             their borders, and a document's first tokens are predicted from the one before it, too.
         learner: teaches the model what has been scored (`test_time_training.py`); None: it stays
             as it is.
-        report: called after each pass with the tokens passed so far.
+        report: called after each batch with the tokens passed so far.
 
     Raises:
         SpikeError: context or stride is out of range, or an id is not the model's.
@@ -144,19 +144,20 @@ def _score(
         look_back=model.look_back,
         reset=reset,
     )
-    sums: list[tuple[float, float]] = []  # of nats, and those of separators, in each pass
-    for number, batch in enumerate(passes(windows, batch_windows, learner.every if learner else 0)):
-        counted = np.concatenate([window.counted for window in batch])
-        ends = np.concatenate([window.ends for window in batch])
-        sums.append((0.0, 0.0))
-        if number % rank_count() == rank():
-            rows = read_pass(model, batch)
+    sums: list[list[float]] = []  # of nats, and of those of separators, in each batch
+    every = learner.every if learner else 0
+    for number, batch in enumerate(batches(windows, batch_windows, every)):
+        sums.append([0.0, 0.0])
+        for rows in read_batch(model, batch) if number % rank_count() == rank() else ():
             found = _nats(model, rows.hidden, rows.targets).cpu().numpy()
-            sums[-1] = float(found.sum()), float(found[ends[counted] != NO_END].sum())
-        tokens += int(counted.sum())
+            ends = np.concatenate([window.ends[window.counted] for window in rows.windows])
+            sums[-1][0] += float(found.sum())
+            sums[-1][1] += float(found[ends != NO_END].sum())
+        ends = np.concatenate([window.ends for window in batch])
+        tokens += sum(int(window.counted.sum()) for window in batch)
         n_bytes += int(ends[ends != NO_END].sum())
         n_documents += int((ends != NO_END).sum())
-        passed += len(counted)
+        passed += len(ends)
         report(passed)
         if learner:
             learner.read(np.concatenate([window.fresh for window in batch]))

@@ -20,18 +20,25 @@ from .sliding_windows import Window
 # Positions whose logits are held at a time: on CPUs little enough to be reused by the allocator.
 ROWS_ON_CPU = 128
 ROWS_ON_CUDA = 8192
+# Tokens in a pass, unless one window has more. On CPUs what a layer makes then fits in the cache.
+TOKENS_ON_CPU = 2048
+TOKENS_ON_CUDA = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class FreshRows:
-    """What one pass says of N targets that are scored."""
+    """What a model says of the N targets of some windows that are scored."""
 
     hidden: Tensor
     """[N, D], of which `model.logits` makes what it says of each target."""
-    targets: Tensor
-    """Ids [N], int64."""
     windows: list[Window]
     """Whose fresh targets these are, those left out that are not counted."""
+
+    @property
+    def targets(self) -> Tensor:
+        """Ids [N], int64."""
+        ids = np.concatenate([window.ids[window.places + 1] for window in self.windows])
+        return torch.from_numpy(ids).to(self.hidden.device)
 
     @property
     def passed(self) -> int:
@@ -42,22 +49,40 @@ class FreshRows:
 def fresh_rows(
     model: Model, windows: Iterable[Window], *, batch_windows: int, every: int = 0
 ) -> Iterator[FreshRows]:
-    """Yield the fresh rows of windows, pass by pass.
+    """Yield the fresh rows of windows, in the order of the text.
 
-    A pass is made when it is asked for, with the weights that the model then has.
+    Rows are made when they are asked for, with the weights that the model then has.
 
     Args:
         model: runs where its weights are, in their type, in evaluation mode.
-        windows: in the order of the text, which is the order of the rows.
-        batch_windows: most windows per pass.
-        every: a pass ends, too, with the window that reaches a multiple of so many fresh targets
-            or goes over it; 0: nowhere.
+        windows: in the order of the text.
+        batch_windows: windows known at a time, and the most in a pass. Windows of one length go
+            through the model together.
+        every: no window is read before one that reaches a multiple of so many fresh targets, or
+            goes over it, has been given out; 0: that does not matter.
 
     Raises:
         SpikeError: an id is not the model's.
     """
-    for batch in passes(windows, batch_windows, every):
-        yield read_pass(model, batch)
+    for batch in batches(windows, batch_windows, every):
+        yield from read_batch(model, batch)
+
+
+def read_batch(model: Model, batch: list[Window]) -> Iterator[FreshRows]:
+    """Yield the fresh rows of some windows, in the order of the text."""
+    most_tokens = TOKENS_ON_CUDA if model.embedding.weight.is_cuda else TOKENS_ON_CPU
+    found: dict[int, Tensor] = {}
+    done = 0
+    for numbers in _passes([len(window.ids) - 1 for window in batch], most_tokens):
+        hidden = _hidden_rows(model, [batch[number] for number in numbers])
+        found.update(zip(numbers, hidden, strict=True))
+        ready = done
+        while ready in found:
+            ready += 1
+        if ready > done:
+            parts = [found.pop(number) for number in range(done, ready)]
+            yield FreshRows(torch.cat(parts), batch[done:ready])
+        done = ready
 
 
 def logits_in_slices(model: Model, hidden: Tensor) -> Iterator[Tensor]:
@@ -68,8 +93,8 @@ def logits_in_slices(model: Model, hidden: Tensor) -> Iterator[Tensor]:
             yield model.logits(piece)
 
 
-def passes(windows: Iterable[Window], most: int, every: int = 0) -> Iterator[list[Window]]:
-    """Yield the windows of each pass of `fresh_rows`, at most so many."""
+def batches(windows: Iterable[Window], most: int, every: int = 0) -> Iterator[list[Window]]:
+    """Yield windows at most so many at a time, and none behind a border together with its."""
     batch: list[Window] = []
     passed = 0
     for window in windows:
@@ -82,24 +107,38 @@ def passes(windows: Iterable[Window], most: int, every: int = 0) -> Iterator[lis
         yield batch
 
 
-def read_pass(model: Model, batch: list[Window]) -> FreshRows:
-    """Return the fresh rows of windows."""
-    length = max(len(window.ids) for window in batch)
-    ids = np.zeros((len(batch), length), np.int64)
-    fresh = np.zeros((len(batch), length - 1), bool)
-    for row, window in enumerate(batch):
-        end = len(window.ids)
-        ids[row, :end] = window.ids
-        fresh[row, end - 1 - len(window.counted) : end - 1] = window.counted
+def _passes(lengths: list[int], most_tokens: int) -> Iterator[list[int]]:
+    """Yield the numbers of the windows that go through the model together, short ones first.
+
+    >>> list(_passes([9, 4, 9, 9, 5], 20))
+    [[1, 4], [0, 2], [3]]
+    """
+    taken: list[int] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if taken and (len(taken) + 1) * lengths[number] > most_tokens:
+            yield taken
+            taken = []
+        taken.append(number)
+    yield taken
+
+
+def _hidden_rows(model: Model, windows: list[Window]) -> list[Tensor]:
+    """Return, per window, the rows [n, D] behind its fresh targets that are counted."""
+    length = max(len(window.ids) for window in windows) - 1
+    ids = np.stack([np.pad(window.ids, (0, length + 1 - len(window.ids))) for window in windows])
     _check_ids(model, ids)
     device = model.embedding.weight.device
-    tokens, mask = torch.from_numpy(ids).to(device), torch.from_numpy(fresh).to(device)
     before = None
     if model.look_back:
-        before = torch.from_numpy(np.stack([window.before for window in batch])).to(device)
+        before = torch.from_numpy(np.stack([window.before for window in windows])).to(device)
+    first = min(len(window.ids) - 1 - len(window.counted) for window in windows)
     with torch.inference_mode():
-        hidden = model.trunk(tokens[:, :-1], before)[mask]
-    return FreshRows(hidden, tokens[:, 1:][mask], batch)
+        inputs = torch.from_numpy(ids).to(device)[:, :-1]
+        hidden = model.trunk(inputs, before, last=length - first)
+        return [
+            rows[window.places - first]
+            for rows, window in zip(hidden.unbind(), windows, strict=True)
+        ]
 
 
 def _check_ids(model: Model, ids: NDArray[np.int64]) -> None:

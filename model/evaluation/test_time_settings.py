@@ -19,7 +19,7 @@ class TestTimeSettings(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
 
     chunk: Count = 131_072
     """Targets, of all documents in a row, after which the model learns from them."""
-    epochs: CountOrZero = 4
+    epochs: Annotated[int, Meta(ge=0, le=1000)] = 4
     """How often it goes through a chunk; 0: it learns nothing."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     """AdamW without decay, or SGD with a momentum of 0.9; either keeps its state over chunks."""

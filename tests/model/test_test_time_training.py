@@ -2,10 +2,14 @@
 
 import copy
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.func import functional_call
 
@@ -278,3 +282,43 @@ def test_what_the_model_does_not_have_is_refused(model):
         learn_and_score(model, "blocks=3", [])
     with pytest.raises(SpikeError, match="nothing would learn"):
         learn_and_score(model, "blocks=0,vectors=false", [])
+
+
+RANK = """
+import sys
+from datetime import timedelta
+from safetensors.torch import save_file
+import torch
+from torch import distributed
+from tests.model import test_test_time_training as here
+
+folder, family, number, count = sys.argv[1:]
+torch.set_num_threads(1)
+torch.manual_seed(0)  # what a constructor of torch draws itself
+distributed.init_process_group(
+    "gloo", init_method=f"file://{folder}/meeting-{count}", rank=int(number),
+    world_size=int(count), timeout=timedelta(seconds=60),
+)
+score, weights = here.learn_and_score(
+    here.make_model(family).float(), here.QUICK, here.texts(90, 0, 37), batch_windows=2
+)
+nats = torch.tensor([score.nats, score.nats_separators], dtype=torch.float64)
+save_file(weights | {"nats": nats}, f"{folder}/{count}-{number}.safetensors")
+distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", CONFIGS)
+def test_ranks_equal_one_to_the_bit(family, tmp_path):
+    found = []
+    for count in (1, 2, 3):
+        command = [sys.executable, "-c", RANK, str(tmp_path), family]
+        started = [
+            subprocess.Popen([*command, str(number), str(count)], cwd=Path(__file__).parents[2])
+            for number in range(count)
+        ]
+        assert [process.wait(120) for process in started] == [0] * count
+        found += [load_file(tmp_path / f"{count}-{number}.safetensors") for number in range(count)]
+    for other in found[1:]:
+        assert_same(found[0], other)
