@@ -76,14 +76,22 @@ class ContextCounts:
         self,
         ids: NDArray[Any],
         base: NDArray[np.float64],
+        other: NDArray[np.float64],
         discounts: NDArray[np.float64],
         shortest: int,
         learn: bool,
-    ) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
+    ) -> tuple[
+        NDArray[np.float64],
+        NDArray[np.float64],
+        NDArray[np.uint32],
+        NDArray[np.uint32],
+        NDArray[np.uint32],
+    ]:
         """Return the probabilities [n, longest + 1] of ids [n], and what their contexts are.
 
         Column k uses contexts of `shortest` … k tokens; the base [n] is the probability without
-        any. Behind them, [n] each: length of the longest known context, how many tokens followed
+        any. Behind them what contexts of 1 token and more give over another base, `other`, [n] or
+        [0]; and, [n] each: length of the longest known context, how many tokens followed
         it, and how many different ones. Discounts [longest + 1, 4] are, by length, what is taken
         of counts 1, 2 and more, and a weight beside. With `learn` each id is counted after it is
         scored; else what was read is forgotten when learning goes on.

@@ -287,7 +287,7 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["eval", "runs/base", "--chat", "held.txt", "--ttt", "default"], 2, "--ttt"),
         (["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=0"], 2, "chunk=0: Expected"),
         (["eval", "runs/base", "--text", "held.txt", "--ttt", "blocks=9"], 1, "the model has 1"),
-        (["eval", "runs/base", "--text", "held.txt", "--ttt", "default", "--prove"], 2, "--ttt"),
+        (["eval", "runs/base", "--text", "held.txt", "--stream", "--prove"], 2, "--stream"),
         (["eval", "runs/none", "--text", "held.txt"], 1, "runs/none"),
         (["eval", "runs/base", "--text", "none.txt"], 1, "none.txt"),
     ],

@@ -56,7 +56,7 @@ class _Given:
     p_hints: Numbers | None
     """[n] or [1]: the same of the hints, 0 where there is none."""
     counts: list[Numbers]
-    """[n] each: by the lengths of the settings."""
+    """[n] each: by the lengths of the settings; with a network, also the longest ones over it."""
 
 
 class Predictor:
@@ -85,7 +85,7 @@ class Predictor:
         self._repeats = Repeats(vocab_size, np.array(settings.repeats, np.uint32))
         sets = SETS_PER_LENGTH * (longest + 1)
         first = 1 + settings.network * (1 + settings.has("match") + settings.has("ngram"))
-        first += len(settings.lengths) * settings.has("ngram")
+        first += (len(settings.lengths) + settings.network) * settings.has("ngram")
         self._first = self._mixture(sets, first)
         second = 1 + settings.has("ngram") + settings.has("match")
         self._second = self._mixture(sets, second)
@@ -122,7 +122,7 @@ class Predictor:
             entropies = network.entropies
             found = {name: rung[:, 0] for name, rung in network.rungs.items()}
         clock.stop(list(found)[-1] if found else "match")
-        lengths, columns = self._counted(targets)
+        lengths, columns = self._counted(targets, p)
         place = _Place(lengths, hints, trusts, weight_sets(lengths, entropies, self.vocab_size))
         given = _Given(targets, place, network, p, p_hints, columns)
         found |= self._rungs(
@@ -156,6 +156,7 @@ class Predictor:
             lengths = self._counts.describe().lengths
             every = self._counts.distributions(np.full(self.vocab_size, 1 / self.vocab_size))
             columns = [every[k] for k in self.settings.lengths]
+            columns += [] if p is None else [self._counts.over(p)]
         place = _Place(lengths, hints, trusts, weight_sets(lengths, entropies, self.vocab_size))
         (chosen,) = place.sets.tolist()
         found |= self._rungs(
@@ -173,11 +174,14 @@ class Predictor:
         hints, kinds, trusts = self._repeats.read(targets, True)
         return hints, np.where(kinds == NO_HINT, 0.0, trusts)
 
-    def _counted(self, targets: Ids) -> tuple[NDArray[np.uint32], list[Numbers]]:
+    def _counted(
+        self, targets: Ids, network: Numbers | None
+    ) -> tuple[NDArray[np.uint32], list[Numbers]]:
         if self._counts is None:
             return np.zeros(len(targets), np.uint32), []
-        counts = self._counts.score(targets, np.full(len(targets), 1 / self.vocab_size))
-        return counts.lengths, [counts.probabilities[:, k] for k in self.settings.lengths]
+        counts = self._counts.score(targets, np.full(len(targets), 1 / self.vocab_size), network)
+        columns = [counts.probabilities[:, k] for k in self.settings.lengths]
+        return counts.lengths, [*columns, *([] if network is None else [counts.over])]
 
     def _rungs(
         self,
@@ -193,7 +197,7 @@ class Predictor:
         last = floor if given.p is None else given.p
         gated = None
         if settings.has("ngram"):
-            counts = given.counts[-1]
+            counts = given.counts[len(settings.lengths) - 1]
             gated = counts
             if given.network is not None:
                 gate = trust_in_counts(place.lengths, given.network.entropies, settings.lengths[-1])
@@ -225,8 +229,8 @@ class Predictor:
                 )
             if gated is not None:
                 experts["gated"] = gated
-        for length, column in zip(self.settings.lengths, given.counts, strict=False):
-            experts[f"contexts to {length}"] = column
+        names = [*(f"contexts to {k}" for k in self.settings.lengths), "contexts over network"]
+        experts |= dict(zip(names, given.counts, strict=False))
         return experts | {"floor": floor}
 
     def _looks_back(self) -> bool:

@@ -74,17 +74,17 @@ std::vector<Discount> discounts_of(const Matrix& rows) {
 
 template <class Id>
 nb::tuple score(ContextCounts& counts, const Row<Id>& ids, const Row<double>& base,
-                const Matrix& discounts, unsigned shortest, bool learn) {
+                const Row<double>& other, const Matrix& discounts, unsigned shortest, bool learn) {
     const std::size_t columns = counts.longest() + 1;
     const auto given = discounts_of(discounts);
-    Result<double> p(ids.size() * columns);
+    Result<double> p(ids.size() * columns), over(other.size());
     Result<std::uint32_t> lengths(ids.size()), totals(ids.size()), kinds(ids.size());
     {
         nb::gil_scoped_release free;
-        counts.score<Id>(view(ids), view(base), given, shortest, learn,
-                         {p.span(), lengths.span(), totals.span(), kinds.span()});
+        counts.score<Id>(view(ids), view(base), view(other), given, shortest, learn,
+                         {p.span(), over.span(), lengths.span(), totals.span(), kinds.span()});
     }
-    return nb::make_tuple(p.give(columns), lengths.give(), totals.give(), kinds.give());
+    return nb::make_tuple(p.give(columns), over.give(), lengths.give(), totals.give(), kinds.give());
 }
 
 template <class Id>
@@ -191,8 +191,8 @@ NB_MODULE(_counting, module) {
         .def("restart", &ContextCounts::restart)
         .def("learn", &learn<std::uint16_t>, "ids"_a.noconvert())
         .def("learn", &learn<std::uint32_t>, "ids"_a.noconvert())
-        .def("score", &score<std::uint16_t>, "ids"_a.noconvert(), "base"_a, "discounts"_a, "shortest"_a, "learn"_a)
-        .def("score", &score<std::uint32_t>, "ids"_a.noconvert(), "base"_a, "discounts"_a, "shortest"_a, "learn"_a)
+        .def("score", &score<std::uint16_t>, "ids"_a.noconvert(), "base"_a, "other"_a, "discounts"_a, "shortest"_a, "learn"_a)
+        .def("score", &score<std::uint32_t>, "ids"_a.noconvert(), "base"_a, "other"_a, "discounts"_a, "shortest"_a, "learn"_a)
         .def("distribution", &distribution, "base"_a, "discounts"_a, "shortest"_a)
         .def("describe", &describe)
         .def("counts_of_counts", [](const ContextCounts& counts) { return give(counts.counts_of_counts()); })

@@ -48,13 +48,14 @@ class ContextCounts {
     // up to k tokens give it when it comes after those before, base[i] being that of none. Lengths
     // below `shortest` change nothing. Also what the longest known context is: its length, and
     // how many tokens followed it, different ones and in all. With `learn` each id is counted
-    // after its score; without, what was read is forgotten when learning goes on.
+    // after its score; without, what was read is forgotten when learning goes on. Where `other` has
+    // a base of its own for each id, over[i] is what all lengths but 0 give over that one.
     struct Scores {
-        std::span<double> p;
+        std::span<double> p, over;
         std::span<std::uint32_t> lengths, totals, kinds;
     };
     template <class Id>
-    void score(std::span<const Id> ids, std::span<const double> base,
+    void score(std::span<const Id> ids, std::span<const double> base, std::span<const double> other,
                std::span<const Discount> discounts, unsigned shortest, bool learn, const Scores& out);
     template <class Id>
     void learn(std::span<const Id> ids);

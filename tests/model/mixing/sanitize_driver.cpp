@@ -61,7 +61,8 @@ void score(ContextCounts& counts, const std::vector<Id>& row, bool learn) {
     std::vector<double> p(size * (counts.longest() + 1));
     std::vector<std::uint32_t> lengths(size), totals(size), kinds(size);
     const auto discounts = random_discounts(counts.longest());
-    counts.score<Id>(row, base, discounts, below(3), learn, {p, lengths, totals, kinds});
+    std::vector<double> other(below(2) ? size : 0, 0.5), over(other.size());
+    counts.score<Id>(row, base, other, discounts, below(3), learn, {p, over, lengths, totals, kinds});
     for (const double item : p) require(item >= 0 && item <= 1 + 1e-9, "that is no probability");
     std::vector<double> all(counts.vocab_size() * (counts.longest() + 1), 1. / counts.vocab_size());
     counts.distribution(all, discounts, below(3));
@@ -129,10 +130,10 @@ void hostile() {
     ContextCounts counts(5, 0, true);
     const std::vector<Discount> good(1), many(2), bad{{2, 0, 0, 0}};
     must_refuse([&] { counts.learn<std::uint32_t>(ids); }, "an id was too large");
-    must_refuse([&] { counts.score<std::uint32_t>(ids, base, good, 0, true, {room, a, b, c}); }, "an id was too large");
-    must_refuse([&] { counts.score<std::uint32_t>(ids, {}, good, 0, true, {room, a, b, c}); }, "there was no base");
-    must_refuse([&] { counts.score<std::uint32_t>({}, {}, many, 0, true, {}); }, "there were too many discounts");
-    must_refuse([&] { counts.score<std::uint32_t>({}, {}, bad, 0, true, {}); }, "a discount was too large");
+    must_refuse([&] { counts.score<std::uint32_t>(ids, base, {}, good, 0, true, {room, {}, a, b, c}); }, "an id was too large");
+    must_refuse([&] { counts.score<std::uint32_t>(ids, {}, {}, good, 0, true, {room, {}, a, b, c}); }, "there was no base");
+    must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, many, 0, true, {}); }, "there were too many discounts");
+    must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, bad, 0, true, {}); }, "a discount was too large");
     must_refuse([&] { counts.distribution(room, good, 0); }, "there was no room");
     must_refuse([&] { ContextCounts(5, 65, true); }, "contexts were too long");
     must_refuse([&] { Repeats(5, falling); }, "lengths fell");
