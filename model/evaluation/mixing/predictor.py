@@ -141,15 +141,17 @@ class Predictor:
         """
         self._check(logits)
         ids = np.arange(self.vocab_size, dtype=np.uint32)
-        hint, kind, trust = self._repeats.hint() if self._looks_back() else (NO_HINT,) * 3
-        hints = np.array([hint], np.uint32)
-        trusts = np.array([0.0 if kind == NO_HINT else trust])
+        hint, trust = NO_HINT, 0.0
+        if self.settings.has("match"):
+            hint, kind, trust = self._repeats.hint()
+            trust = 0.0 if kind == NO_HINT else trust
+        hints, trusts = np.array([hint], np.uint32), np.array([trust])
         network = p = p_hints = entropies = None
         found: dict[str, Numbers] = {}
         if logits is not None:
             network = self._network.peek(logits[None], ids[None])
             p, entropies = network.last[0], network.entropies
-            p_hints = p[hints] if kind != NO_HINT else np.zeros(1)
+            p_hints = np.zeros(1) if hint == NO_HINT else p[hints]
             found = {name: rung[0] for name, rung in network.rungs.items()}
         lengths, columns = np.zeros(1, np.uint32), []
         if self._counts is not None:
@@ -169,7 +171,7 @@ class Predictor:
         return {name: found[name] for name in self.settings.rungs}
 
     def _hints(self, targets: Ids) -> tuple[NDArray[np.uint32], Numbers]:
-        if not self._looks_back():
+        if not self.settings.has("match"):
             return np.full(len(targets), NO_HINT, np.uint32), np.zeros(len(targets))
         hints, kinds, trusts = self._repeats.read(targets, True)
         return hints, np.where(kinds == NO_HINT, 0.0, trusts)
@@ -232,9 +234,6 @@ class Predictor:
         names = [*(f"contexts to {k}" for k in self.settings.lengths), "contexts over network"]
         experts |= dict(zip(names, given.counts, strict=False))
         return experts | {"floor": floor}
-
-    def _looks_back(self) -> bool:
-        return self.settings.has("match")
 
     def _mixture(self, sets: int, experts: int) -> Mixture:
         first = np.full(experts, 1 / experts)
