@@ -17,7 +17,7 @@ from .console import (
     print_result,
     progress_bar,
 )
-from .window_options import batch_option, reset_option, stride_option, window_option
+from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
 
 if TYPE_CHECKING:
     from model.run_folder import Run
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @stride_option
 @batch_option
 @reset_option
+@compile_option
 @click.option(
     "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
 )
@@ -61,6 +62,7 @@ def evaluate(
     stride: int,
     batch_windows: int,
     reset: bool,
+    compiled: bool,
     prove: bool,
     device: str,
     as_json: bool,
@@ -93,6 +95,7 @@ def evaluate(
         raise click.UsageError("--parse-markers goes with --chat")
     let_threads_sleep()
     keep_memory()
+    from model.evaluation.compiled_windows import compile_full_windows
     from model.opening import open_run
     from model.training.device import choose_device
 
@@ -100,6 +103,8 @@ def evaluate(
     context = context or loaded.config.model.context
     stride = stride or max(1, context // 2)
     windows = {"context": context, "stride": stride}
+    if compiled:
+        compile_full_windows(loaded.model, **windows)
     if texts:
         reading = windows | {"batch_windows": batch_windows, "reset": reset}
         found = text_score(loaded, (*texts, *more), reading, quiet) | {"reset": reset}
