@@ -19,7 +19,7 @@ from .console import (
     progress_bar,
 )
 from .ranks import joined_ranks
-from .window_options import batch_option, reset_option, stride_option, window_option
+from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
 
 if TYPE_CHECKING:
     from model.evaluation import Learner, TestTimeSettings
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 @stride_option
 @batch_option
 @reset_option
+@compile_option
 @click.option(
     "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
 )
@@ -69,6 +70,7 @@ def evaluate(
     stride: int,
     batch_windows: int,
     reset: bool,
+    compiled: bool,
     prove: bool,
     ttt: str | None,
     device: str,
@@ -107,6 +109,7 @@ def evaluate(
         raise click.UsageError("--parse-markers goes with --chat")
     let_threads_sleep()
     keep_memory()
+    from model.evaluation.compiled_windows import compile_full_windows
     from model.opening import open_run
     from model.training.device import choose_device
 
@@ -117,6 +120,8 @@ def evaluate(
         stride = stride or max(1, context // 2)
         windows = {"context": context, "stride": stride}
         quiet = quiet or rank > 0
+        if compiled:
+            compile_full_windows(loaded.model, **windows)
         if texts:
             reading = windows | {"batch_windows": batch_windows, "reset": reset}
             found = text_score(loaded, (*texts, *more), reading, quiet, settings) | {"reset": reset}
