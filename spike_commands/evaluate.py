@@ -31,7 +31,7 @@ from .predictor_score import (
     test_time_training,
 )
 from .ranks import joined_ranks
-from .window_options import batch_option, reset_option, stride_option, window_option
+from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
 
 if TYPE_CHECKING:
     from model.evaluation.predictor_start import PredictorStart
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 @stride_option
 @batch_option
 @reset_option
+@compile_option
 @click.option(
     "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
 )
@@ -83,6 +84,7 @@ def evaluate(
     stride: int,
     batch_windows: int,
     reset: bool,
+    compiled: bool,
     prove: bool,
     parts: str | None,
     without_network: bool,
@@ -138,6 +140,7 @@ def evaluate(
     check_predictor(parts, without_network, counts_folder, ttt)
     let_threads_sleep()
     keep_memory()
+    from model.evaluation.compiled_windows import compile_full_windows
     from model.evaluation.mixing import PredictorSettings
     from model.opening import open_run
     from model.training.device import choose_device
@@ -150,6 +153,8 @@ def evaluate(
         windows = {"context": context, "stride": stride or max(1, context // 2)}
         quiet, files = quiet or rank > 0, (*texts, *more)
         reading = windows | {"batch_windows": batch_windows}
+        if compiled:
+            compile_full_windows(loaded.model, **windows)
         if chats:
             found = reply_score(loaded, (*chats, *more), parse_markers, reading, quiet)
         elif method:

@@ -31,3 +31,9 @@ reset_option = click.option(
     show_default=True,
     help="--text: each file is read for itself, or behind those before it.",
 )
+compile_option = click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile full windows first: pays where scoring takes ten minutes.",
+)
