@@ -125,16 +125,10 @@ def evaluate(
       spike eval runs/chat --chat conversations.jsonl
     """
     predicts = parts is not None or without_network
-    if bool(texts) == bool(chats):
-        raise click.UsageError("say either --text FILE or --chat FILE")
-    if chats and (prove or predicts or method or not reset or ttt is not None):
-        raise click.UsageError(
-            "--prove, --with, --without-network, --method, --stream and --ttt go with --text"
-        )
+    of_texts = prove or predicts or method or not reset or ttt is not None
+    check_inputs(bool(texts), bool(chats), bool(of_texts), parse_markers)
     if prove and not reset:
         raise click.UsageError("--prove reads each file for itself; leave out --stream")
-    if texts and parse_markers:
-        raise click.UsageError("--parse-markers goes with --chat")
     if method and (predicts or prove or ttt is not None):
         raise click.UsageError("--method stands alone: no --with, no --prove, no --ttt")
     check_predictor(parts, without_network, counts_folder, ttt)
@@ -169,6 +163,18 @@ def evaluate(
     found = {"run": str(run), "step": loaded.step, **found, **windows}
     if rank == 0:
         print_result(found if as_json else for_reading(found), as_json)
+
+
+def check_inputs(texts: bool, chats: bool, of_texts: bool, of_chats: bool) -> None:
+    """Refuse both kinds of files, neither, and options of the other kind."""
+    if texts == chats:
+        raise click.UsageError("say either --text FILE or --chat FILE")
+    if chats and of_texts:
+        raise click.UsageError(
+            "--prove, --with, --without-network, --method, --stream and --ttt go with --text"
+        )
+    if texts and of_chats:
+        raise click.UsageError("--parse-markers goes with --chat")
 
 
 def text_score(
