@@ -1,11 +1,13 @@
 """`spike pack` and `spike unpack`: a run as one file, and a file as a run."""
 
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .artifact_table import artifact_table, table_lines
+from .calibration import run_hessians
 from .console import (
     PATH,
     common_options,
@@ -17,13 +19,10 @@ from .console import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from model.compress_config import CompressConfig
     from model.run_folder import Run
 
 QUANTIZE = "mlp=int5,attn=int6,embed=int8"
-CALIBRATION_BATCH = 4
 
 
 @click.command()
@@ -42,13 +41,17 @@ CALIBRATION_BATCH = 4
     help="gptq: errors make up for one another, by training text; rtn: round each weight.",
 )
 @click.option("--prune", type=click.FloatRange(0, 1, max_open=True), help="Share made zero.")
+@click.option(
+    "--correction-rank",
+    type=click.IntRange(0, 64),
+    help="Correct each matrix by a product of this rank, of four bits.",
+)
 @click.option("--data", "data_folder", type=PATH, help="gptq: shards; else the run's.")
+@click.option("--own-text", is_flag=True, help="gptq: read what the model writes, no shards.")
 @click.option(
     "--sequences",
     type=click.IntRange(1),
-    default=128,
-    show_default=True,
-    help="gptq: windows of training text to read.",
+    help="gptq: how many to read, each a context long; else as many as hold 32,768 tokens.",
 )
 @click.option("--text", "texts", multiple=True, type=PATH, help="Score this before and after.")
 @json_option
@@ -58,7 +61,8 @@ def pack(
     out: Path | None,
     budget: int | None,
     data_folder: Path | None,
-    sequences: int,
+    own_text: bool,
+    sequences: int | None,
     texts: tuple[Path, ...],
     as_json: bool,
     quiet: bool,
@@ -77,11 +81,15 @@ def pack(
       spike pack runs/base --method rtn --text book.txt --json
     """
     let_threads_sleep()
+    from model.compression.matrices import plan_of
     from model.compression.pack import code_bytes, pack_run
+    from model.compression.quantize import needed_tensors
     from model.run_folder import load_run
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
 
+    if own_text and data_folder is not None:
+        raise click.UsageError("--own-text reads no shards; leave --data out")
     loaded = load_run(run)
     compress = chosen_compression(loaded, changes)
     out = out or Path(f"{run.resolve().name}.spike")
@@ -89,8 +97,23 @@ def pack(
         raise SpikeError(f"{out}: is there already; remove it or choose another --out")
     hessians = None
     if compress.method == "gptq":
-        hessians = training_hessians(loaded, data_folder, sequences, quiet)
-    result = pack_run(loaded, compress, hessians, budget=budget)
+        hessians = run_hessians(
+            loaded,
+            [name for name, to in plan_of(loaded.model, compress).items() if to.whole],
+            data_folder=data_folder,
+            own=own_text,
+            sequences=sequences,
+            quiet=quiet,
+        )
+    total, done = len(needed_tensors(loaded.model)), count()
+    with progress_bar("round", total, "weights", quiet) as report:
+        result = pack_run(
+            loaded,
+            compress,
+            hessians,
+            budget=budget,
+            report=lambda name: report(next(done) % total + 1, name),
+        )
     size = len(result.data)
     table = artifact_table(result.data)
     if budget is not None and size > budget:
@@ -101,9 +124,9 @@ def pack(
             "--quantize or a smaller model mend it"
         )
     write_durably(out, result.data)
-    found = {"file": str(out), **table, "code_bytes": code_bytes(), "budget": budget}
-    if texts:
-        found |= scores(loaded, out, texts, quiet)
+    scored = scores(loaded, out, texts, quiet) if texts else {}
+    beside = {"code_bytes": code_bytes(), "budget": budget}
+    found = {"file": str(out), **scored, **table, **beside}
     if not as_json:
         found.pop("arrays")
     print_result(found, as_json)
@@ -120,35 +143,6 @@ def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
     for place, problem in compress_problems(compress).items():
         raise click.UsageError(f"--{place.removeprefix('compress.')}: {problem}")
     return compress
-
-
-def training_hessians(
-    run: "Run", data_folder: Path | None, sequences: int, quiet: bool
-) -> "dict[str, Tensor]":
-    """Read windows of the training split, evenly spread, and gather what matrices multiply."""
-    import numpy as np
-
-    from datapipe import Windows, open_stream
-    from model.compression import gather_hessians
-    from spiketok.errors import SpikeError
-
-    folder = data_folder or Path(run.config.data.path)
-    if not (folder / "manifest.json").exists():
-        raise SpikeError(f"{folder}: no shards there; name them by --data or take --method rtn")
-    stream = open_stream(folder, "train")
-    if stream.fingerprint != run.fingerprints.get("data") and data_folder is None:
-        raise SpikeError(f"{folder}: not the data of the run; name it by --data")
-    windows = Windows(stream, run.config.model.context)
-    count = min(sequences, windows.count)
-    chosen = np.arange(count) * windows.count // max(count, 1)
-    with progress_bar("read", count, "windows", quiet) as report:
-
-        def read() -> Any:
-            for first in range(0, count, CALIBRATION_BATCH):
-                yield windows.read(chosen[first : first + CALIBRATION_BATCH])[0][:, :-1]
-                report(min(first + CALIBRATION_BATCH, count), "")
-
-        return gather_hessians(run.model, read())
 
 
 def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict[str, Any]:

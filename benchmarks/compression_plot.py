@@ -1,0 +1,69 @@
+"""Draws bits per byte over artifact bytes, a panel for each preset, of what compression.py found."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+
+# Curves by the beginning of their packings' names, then single points by training and packing.
+CURVES = {"RTN": ("tab:orange", "o"), "GPTQ": ("tab:blue", "s")}
+POINTS = {
+    ("float", "GPTQ, pruned"): ("GPTQ, 5 % pruned", "tab:blue", "x"),
+    ("late QAT", "QAT"): ("late QAT", "tab:green", "^"),
+    ("QAT from the start", "QAT"): ("QAT from the start", "tab:red", "v"),
+    ("late QAT, three bits", "QAT"): ("late QAT, 3 bits", "tab:green", "^"),
+    ("late QAT, three bits", "QAT, then GPTQ"): ("late QAT, then GPTQ, 3 bits", "tab:purple", "D"),
+}
+
+
+def draw(rows: list[dict[str, Any]], out: Path) -> None:
+    """Write the plot; means over the seeds."""
+    presets = list(dict.fromkeys(row["preset"] for row in rows))
+    plt.rcParams.update({"svg.hashsalt": "spike", "font.size": 9, "svg.fonttype": "none"})
+    figure, panels = plt.subplots(1, len(presets), figsize=(4.2 * len(presets), 4.4), squeeze=False)
+    for preset, panel in zip(presets, panels[0], strict=True):
+        draw_preset(means([row for row in rows if row["preset"] == preset]), panel)
+        panel.set_title(preset)
+        panel.set_xlabel("bytes of the artifact, thousands")
+    panels[0][0].set_ylabel("bits per byte of held-out books")
+    handles: dict[str, Any] = {}
+    for panel in panels[0]:
+        drawn, labels = panel.get_legend_handles_labels()
+        handles |= dict(zip(labels, drawn, strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=4, frameon=False)
+    figure.tight_layout(rect=(0, 0.12, 1, 1))
+    figure.savefig(out, metadata={"Date": None, "Creator": None})
+
+
+def means(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return (kilobytes, bits per byte) by (training, packing)."""
+    keys = dict.fromkeys((row["way"], row["packing"]) for row in rows)
+    found = {key: [r for r in rows if (r["way"], r["packing"]) == key] for key in keys}
+    return {
+        key: (
+            statistics.mean(row["bytes"] / 1000 for row in same),
+            statistics.mean(row["bits_per_byte"] for row in same),
+        )
+        for key, same in found.items()
+    }
+
+
+def draw_preset(points: dict[tuple[str, str], tuple[float, float]], panel: Any) -> None:
+    """Draw one preset: curves over bits, single points, and a line where the float model is."""
+    for name, (colour, marker) in CURVES.items():
+        line = sorted(at for (_, label), at in points.items() if label.startswith(f"{name}, "))
+        line = [at for at in line if at != points.get(("float", "GPTQ, pruned"))]
+        if line:
+            label = f"{name}, 3 to 6 bits"
+            panel.plot(*zip(*line, strict=True), color=colour, marker=marker, ms=4, label=label)
+    for key, (label, colour, marker) in POINTS.items():
+        if key in points:
+            panel.plot(*points[key], marker, color=colour, ms=6, ls="", label=label)
+    if ("float", "float") in points:
+        score = points["float", "float"][1]
+        panel.axhline(score, color="grey", ls="--", lw=1, label="float")
+    panel.grid(alpha=0.3)
