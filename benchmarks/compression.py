@@ -11,15 +11,19 @@ Then a table for each preset, a plot, and with `--libraries` the same matrices t
 """
 
 import argparse
+import io
 import json
 import statistics
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ablations import prepare, spike
+import torch
+from ablations import prepare
+from spike_lm.cli import run as run_line
 
 FLOAT, LATE, START, COARSE = "float", "late QAT", "QAT from the start", "late QAT, three bits"
 
@@ -83,6 +87,7 @@ def main() -> None:
     parser.add_argument("--libraries", action="store_true", help="torchao and hqq beside ours")
     parser.add_argument("--report", action="store_true", help="only tell what is done already")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     results = options.folder / "results.jsonl"
     if not options.report:
         prepare(options.folder)
@@ -168,6 +173,15 @@ def measured(training: Training, packing: Packing, folder: Path) -> dict[str, An
         "scored_bytes": scored["bytes"],
         "bits_per_byte": scored["bits_per_byte"],
     }
+
+
+def spike(*arguments: str) -> dict[str, Any]:
+    """Run a command line in this process, which has loaded everything; return its JSON."""
+    with redirect_stdout(io.StringIO()) as output:
+        if status := run_line(arguments):
+            sys.exit(status)
+    found: dict[str, Any] = json.loads(output.getvalue())
+    return found
 
 
 def scored_texts(folder: Path) -> list[str]:

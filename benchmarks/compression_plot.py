@@ -1,4 +1,4 @@
-"""Draws bits per byte over artifact bytes, a panel for each preset, of what compression.py found."""
+"""Draws bits per byte over artifact bytes, a panel for each preset, from compression.py's rows."""
 
 import statistics
 from pathlib import Path
