@@ -70,7 +70,7 @@ def ways() -> dict[str, Way]:
         "spike, GPTQ": ours,
         "torchao, by row": torchao,
         "torchao, by row, HQQ scales": lambda w, bits, *_: torchao(w, bits, hqq_scales=True),
-        "hqq, by row": lambda w, bits, *_: hqq(w, bits, None),
+        "hqq, by row": lambda w, bits, *_: hqq(w, bits, w.shape[1]),
         "hqq, groups of 64": lambda w, bits, *_: hqq(w, bits, 64),
     }
 
@@ -109,7 +109,7 @@ def torchao(
     return made.dequantize().float(), *sizes(made.qdata, made.scale)
 
 
-def hqq(weight: Tensor, bits: int, group: int | None) -> tuple[Tensor, int, int]:
+def hqq(weight: Tensor, bits: int, group: int) -> tuple[Tensor, int, int]:
     """Round by half-quadratic quantisation, with zero points; needs no inputs either."""
     from hqq.core.quantize import Quantizer
 

@@ -1,5 +1,6 @@
 """docs/formats.md §9 is enough to write an artifact: nothing of ours writes these files."""
 
+import functools
 import hashlib
 import lzma
 import resource
@@ -122,6 +123,7 @@ def codes_and_scales(weight, bits):
     return codes.astype(np.int8), scales
 
 
+@functools.cache
 def made_by_hand():
     """Return the weights that a file shall give, and its two sections `arrays` and `weights`."""
     rng = np.random.default_rng(0)
@@ -216,3 +218,25 @@ def test_arrays_that_the_file_cannot_hold_are_refused(tmp_path):
         with pytest.raises(SpikeError, match="too many for the file"):
             open_artifact(path)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 200_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [b"\xff" * 4, b"\xff" * 8, b"\0" * 4, struct.pack("<Q", 2**40)])
+def test_any_field_of_the_table_may_be_wrong(tmp_path, value):
+    _, arrays, weights = made_by_hand()
+    path = tmp_path / "wrong.spike"
+    path.write_bytes(file_of(arrays, weights))
+    right = open_artifact(path).model.state_dict()
+    before, refused = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
+    for place in range(len(arrays) - len(value) + 1):
+        path.write_bytes(file_of(arrays[:place] + value + arrays[place + len(value) :], weights))
+        try:
+            found = open_artifact(path).model.state_dict()
+        except SpikeError as error:
+            assert "\n" not in str(error)
+            refused += 1
+        else:
+            # What a layout's bytes say may still be weights, of the same names and shapes.
+            assert {k: t.shape for k, t in found.items()} == {k: t.shape for k, t in right.items()}
+    assert refused > len(arrays) * 0.9
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 200_000
