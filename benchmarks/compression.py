@@ -238,16 +238,15 @@ def table(rows: list[dict[str, Any]], preset: str) -> Iterator[str]:
     ours = [row for row in rows if row["preset"] == preset]
     whole = {r["seed"]: r["bits_per_byte"] for r in ours if r["packing"] == "float"}
     yield f"\n{preset}, `{RECIPES[preset].quantize}`\n"
-    yield "| trained | packed | bytes | bits per byte | against float, by seed | seeds |"
-    yield "| --- " * 6 + "|"
+    yield "| trained | packed | bytes | bits per byte, by seed | against float |"
+    yield "| --- " * 5 + "|"
     for way, packing in dict.fromkeys((row["way"], row["packing"]) for row in ours):
         found = [r for r in ours if (r["way"], r["packing"]) == (way, packing)]
-        size, score = (
-            statistics.mean(row[key] for row in found) for key in ("bytes", "bits_per_byte")
-        )
-        gaps = [f"{r['bits_per_byte'] - whole[r['seed']]:+.4f}" for r in found]
-        lost = ", ".join(gaps) if packing != "float" else ""
-        yield f"| {way} | {packing} | {size:,.0f} | {score:.4f} | {lost} | {len(found)} |"
+        size = statistics.mean(row["bytes"] for row in found)
+        told = ", ".join(f"{row['bits_per_byte']:.4f}" for row in found)
+        gaps = [row["bits_per_byte"] - whole[row["seed"]] for row in found]
+        lost = ", ".join(f"{gap:+.4f}".replace("-", "−") for gap in gaps)
+        yield f"| {way} | {packing} | {size:,.0f} | {told} | {'' if packing == 'float' else lost} |"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 # Curves by the beginning of their packings' names, then single points by training and packing.
 CURVES = {"RTN": ("tab:orange", "o"), "GPTQ": ("tab:blue", "s")}
 POINTS = {
+    ("float", "RTN"): ("RTN, the record's bits", "tab:orange", "*"),
+    ("float", "GPTQ"): ("GPTQ, the record's bits", "tab:blue", "*"),
     ("float", "GPTQ, pruned"): ("GPTQ, 5 % pruned", "tab:blue", "x"),
     ("late QAT", "QAT"): ("late QAT", "tab:green", "^"),
     ("QAT from the start", "QAT"): ("QAT from the start", "tab:red", "v"),
@@ -40,25 +42,36 @@ def draw(rows: list[dict[str, Any]], out: Path) -> None:
 
 
 def means(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[float, float]]:
-    """Return (kilobytes, bits per byte) by (training, packing)."""
-    keys = dict.fromkeys((row["way"], row["packing"]) for row in rows)
-    found = {key: [r for r in rows if (r["way"], r["packing"]) == key] for key in keys}
+    """Return (kilobytes, bits per byte) by (training, packing).
+
+    Bits per byte are the mean of the float models and what is lost against the one of equal seed,
+    so that what has fewer seeds than others stands in its right place beside them.
+    """
+    whole = {row["seed"]: row["bits_per_byte"] for row in rows if row["packing"] == "float"}
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in rows:
+        lost = row["bits_per_byte"] - whole[row["seed"]]
+        found.setdefault((row["way"], row["packing"]), []).append((row["bytes"] / 1000, lost))
+    level = statistics.mean(whole.values())
     return {
         key: (
-            statistics.mean(row["bytes"] / 1000 for row in same),
-            statistics.mean(row["bits_per_byte"] for row in same),
+            statistics.mean(size for size, _ in of),
+            level + statistics.mean(lost for _, lost in of),
         )
-        for key, same in found.items()
+        for key, of in found.items()
     }
 
 
 def draw_preset(points: dict[tuple[str, str], tuple[float, float]], panel: Any) -> None:
     """Draw one preset: curves over bits, single points, and a line where the float model is."""
     for name, (colour, marker) in CURVES.items():
-        line = sorted(at for (_, label), at in points.items() if label.startswith(f"{name}, "))
-        line = [at for at in line if at != points.get(("float", "GPTQ, pruned"))]
+        line = sorted(
+            at
+            for (_, label), at in points.items()
+            if label.startswith(f"{name}, ") and label.endswith("bits")
+        )
         if line:
-            label = f"{name}, 3 to 6 bits"
+            label = f"{name}, 3 and 4 bits"
             panel.plot(*zip(*line, strict=True), color=colour, marker=marker, ms=4, label=label)
     for key, (label, colour, marker) in POINTS.items():
         if key in points:

@@ -2,8 +2,9 @@
 
 To an error E of a matrix the layer's output owes the error E x, whose mean square is tr(E H Eᵀ)
 with this mean H: half the Hessian of that error, as GPTQ calls it. Whoever multiplies by a matrix
-does so by `functional.linear`, modules, output layers and experts alike, and layers that run
-several times do it several times: so not modules are watched but that function.
+does so by `functional.linear`, modules and experts alike, and layers that run several times do it
+several times: so not modules are watched but that function. Only the output layer is not called:
+what it would read is at hand.
 
 A tied table is multiplied and looked up. An error in a row of the output layer matters as often as
 its id is likely, and one in the same row as an embedding as often as the id is there, so what the
