@@ -17,7 +17,7 @@ import statistics
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import torch
 from ablations import prepare
 from spike_lm.cli import run as run_line
 
-FLOAT, LATE, START, COARSE = "float", "late QAT", "QAT from the start", "late QAT, three bits"
+FLOAT, LATE, START = "float", "late QAT", "QAT from the start"
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,13 @@ RECIPES = {
     "ngram-golf-tiny": Recipe("length-max", "mlp=int5,attn=int5,embed=int8", "rate=0.5", 0.01),
     "memory-golf-tiny": Recipe("length-max", "mlp=int5,attn=int6,embed=fp16", "rate=0.1"),
 }
+# What bounds the grids in training, which a search for each step would make slow.
+TRAINED_CLIP = "max"
 # Few enough bits for the way of rounding to matter.
-THREE_BITS = "mlp=int3,attn=int3,embed=int6,other=int6"
+SAME_BITS = "mlp=int{0},attn=int{0},embed=int6,other=int6"
 BITS_OF_CURVES = (3, 4)
 PRUNED = 0.05
+BUDGET = 400_000  # bytes
 SCORED_BYTES = 4 << 10
 
 
@@ -60,6 +63,7 @@ class Packing:
     method: str = "rtn"
     prune: float = 0.0
     clip: str = "search"
+    budget: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Training:
     @property
     def name(self) -> str:
         """What its folder is called."""
-        return f"{self.preset}-{self.way.replace(' ', '-').replace(',', '')}-{self.seed}"
+        return f"{self.preset}-{self.way.replace(' ', '-')}-{self.seed}"
 
 
 def main() -> None:
@@ -115,36 +119,31 @@ def main() -> None:
 
 
 def plan(options: argparse.Namespace) -> Iterator[Training]:
-    """Yield all runs, seed by seed, those of three bits last."""
-    for ways in ((FLOAT, LATE, START), (COARSE,)):
-        for seed in range(options.seeds):
-            for preset in RECIPES:
-                for way in ways:
-                    yield Training(preset, way, seed, options.steps)
+    """Yield all runs, seed by seed, so that an early end leaves whole pairs."""
+    for seed in range(options.seeds):
+        for preset in RECIPES:
+            for way in (FLOAT, LATE, START):
+                yield Training(preset, way, seed, options.steps)
 
 
 def packings(training: Training) -> Iterator[Packing]:
-    """Yield what is made of a run."""
+    """Yield what is made of a run; fewer bits than the record's, and a budget, of the first seed."""
     bits = RECIPES[training.preset].quantize
-    if training.way == COARSE:
-        yield Packing("QAT", THREE_BITS, clip=trained_clip(training.way))
-        yield Packing("QAT, then GPTQ", THREE_BITS, "gptq")
-    elif training.way != FLOAT:
-        yield Packing("QAT", bits, clip=trained_clip(training.way))
-    else:
-        yield Packing("float")
-        yield Packing("RTN", bits)
-        yield Packing("GPTQ", bits, "gptq")
-        yield Packing("GPTQ, pruned", bits, "gptq", PRUNED)
-        for few in BITS_OF_CURVES if training.seed == 0 else ():
-            bits = THREE_BITS.replace("int3", f"int{few}")
-            yield Packing(f"RTN, {few} bits", bits)
-            yield Packing(f"GPTQ, {few} bits", bits, "gptq")
-
-
-def trained_clip(way: str) -> str:
-    """Return what bounds the grids in training; seven numbers do not reach to a row's largest."""
-    return "std=2.2" if way == COARSE else "max"
+    if training.way != FLOAT:
+        yield Packing("QAT", bits, clip=TRAINED_CLIP)
+        return
+    yield Packing("float")
+    yield Packing("RTN", bits)
+    yield Packing("GPTQ", bits, "gptq")
+    yield Packing("GPTQ, pruned", bits, "gptq", PRUNED)
+    for few in BITS_OF_CURVES if training.seed == 0 else ():
+        bits = SAME_BITS.format(few)
+        yield Packing(f"RTN, {few} bits", bits)
+        yield Packing(f"RTN to the row's largest, {few} bits", bits, clip="max")
+        yield Packing(f"GPTQ, {few} bits", bits, "gptq")
+        yield Packing(f"GPTQ to the row's largest, {few} bits", bits, "gptq", clip="max")
+    if training.seed == 0:
+        yield Packing(f"GPTQ, {BUDGET:,} bytes", SAME_BITS.format(6), "gptq", budget=BUDGET)
 
 
 def measured(training: Training, packing: Packing, folder: Path) -> dict[str, Any]:
@@ -163,6 +162,7 @@ def measured(training: Training, packing: Packing, folder: Path) -> dict[str, An
         file.unlink(missing_ok=True)
         given = ("quantize", "method", "prune", "clip")
         chosen = [text for key in given for text in (f"--{key}", str(getattr(packing, key)))]
+        chosen += ["--budget", str(packing.budget)] if packing.budget else []
         packed = spike("pack", str(run), "--out", str(file), *chosen, "--json", "--quiet")
         row |= {key: packed[key] for key in ("bytes", "weights", "bits_per_weight")}
     else:
@@ -209,13 +209,11 @@ def train_options(training: Training, folder: Path) -> list[str]:
         "sample.every=0",
         f"checkpoint.every={training.steps}",
     ]
-    if training.way == COARSE:
-        recipe = replace(recipe, quantize=THREE_BITS, late="rate=0.5", crown_q=0.0)
     if training.way != FLOAT:
         begin = "start" if training.way == START else recipe.late
         settings += [
             f'compress.quantize="{recipe.quantize}"',
-            f"compress.clip={trained_clip(training.way)}",
+            f"compress.clip={TRAINED_CLIP}",
             f"compress.qat={begin}",
             f"compress.crown_q={recipe.crown_q}",
         ]
@@ -240,8 +238,11 @@ def table(rows: list[dict[str, Any]], preset: str) -> Iterator[str]:
     yield f"\n{preset}, `{RECIPES[preset].quantize}`\n"
     yield "| trained | packed | bytes | bits per byte, by seed | against float |"
     yield "| --- " * 5 + "|"
-    for way, packing in dict.fromkeys((row["way"], row["packing"]) for row in ours):
+    ways = [Training(preset, way, 0, 0) for way in (FLOAT, LATE, START)]
+    for way, packing in ((one.way, made.label) for one in ways for made in packings(one)):
         found = [r for r in ours if (r["way"], r["packing"]) == (way, packing)]
+        if not found:
+            continue
         size = statistics.mean(row["bytes"] for row in found)
         told = ", ".join(f"{row['bits_per_byte']:.4f}" for row in found)
         gaps = [row["bits_per_byte"] - whole[row["seed"]] for row in found]

@@ -10,15 +10,19 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
 # Curves by the beginning of their packings' names, then single points by training and packing.
-CURVES = {"RTN": ("tab:orange", "o"), "GPTQ": ("tab:blue", "s")}
+CURVES = {
+    "RTN": ("RTN, 3 and 4 bits", "tab:orange", "o"),
+    "RTN to the row's largest": ("RTN to the row's largest, 3 and 4 bits", "tab:brown", "o"),
+    "GPTQ": ("GPTQ, 3 and 4 bits", "tab:blue", "s"),
+    "GPTQ to the row's largest": ("GPTQ to the row's largest, 3 and 4 bits", "tab:cyan", "s"),
+}
 POINTS = {
+    ("float", "GPTQ, 400,000 bytes"): ("GPTQ, budget of 400,000 bytes", "black", "P"),
     ("float", "RTN"): ("RTN, the record's bits", "tab:orange", "*"),
     ("float", "GPTQ"): ("GPTQ, the record's bits", "tab:blue", "*"),
     ("float", "GPTQ, pruned"): ("GPTQ, 5 % pruned", "tab:blue", "x"),
     ("late QAT", "QAT"): ("late QAT", "tab:green", "^"),
     ("QAT from the start", "QAT"): ("QAT from the start", "tab:red", "v"),
-    ("late QAT, three bits", "QAT"): ("late QAT, 3 bits", "tab:green", "^"),
-    ("late QAT, three bits", "QAT, then GPTQ"): ("late QAT, then GPTQ, 3 bits", "tab:purple", "D"),
 }
 
 
@@ -26,7 +30,7 @@ def draw(rows: list[dict[str, Any]], out: Path) -> None:
     """Write the plot; means over the seeds."""
     presets = list(dict.fromkeys(row["preset"] for row in rows))
     plt.rcParams.update({"svg.hashsalt": "spike", "font.size": 9, "svg.fonttype": "none"})
-    figure, panels = plt.subplots(1, len(presets), figsize=(4.2 * len(presets), 4.4), squeeze=False)
+    figure, panels = plt.subplots(1, len(presets), figsize=(4.2 * len(presets), 4.7), squeeze=False)
     for preset, panel in zip(presets, panels[0], strict=True):
         draw_preset(means([row for row in rows if row["preset"] == preset]), panel)
         panel.set_title(preset)
@@ -37,7 +41,7 @@ def draw(rows: list[dict[str, Any]], out: Path) -> None:
         drawn, labels = panel.get_legend_handles_labels()
         handles |= dict(zip(labels, drawn, strict=True))
     figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=4, frameon=False)
-    figure.tight_layout(rect=(0, 0.12, 1, 1))
+    figure.tight_layout(rect=(0, 0.18, 1, 1))
     figure.savefig(out, metadata={"Date": None, "Creator": None})
 
 
@@ -64,14 +68,13 @@ def means(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[float, floa
 
 def draw_preset(points: dict[tuple[str, str], tuple[float, float]], panel: Any) -> None:
     """Draw one preset: curves over bits, single points, and a line where the float model is."""
-    for name, (colour, marker) in CURVES.items():
+    for name, (label, colour, marker) in CURVES.items():
         line = sorted(
             at
-            for (_, label), at in points.items()
-            if label.startswith(f"{name}, ") and label.endswith("bits")
+            for (_, packing), at in points.items()
+            if packing.removesuffix(" bits").rpartition(", ")[0] == name and "bits" in packing
         )
         if line:
-            label = f"{name}, 3 and 4 bits"
             panel.plot(*zip(*line, strict=True), color=colour, marker=marker, ms=4, label=label)
     for key, (label, colour, marker) in POINTS.items():
         if key in points:
