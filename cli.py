@@ -90,6 +90,12 @@ def explain(error: Exception) -> str:
 
     if isinstance(error, SpikeError):
         return str(error)
+    # torch has no type of its own for this on CPUs.
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return (
+            "not enough memory; smaller batches (train.micro_batch), a shorter context or a "
+            "smaller model need less"
+        )
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}"

@@ -127,7 +127,7 @@ def plan(options: argparse.Namespace) -> Iterator[Training]:
 
 
 def packings(training: Training) -> Iterator[Packing]:
-    """Yield what is made of a run; fewer bits than the record's, and a budget, of the first seed."""
+    """Yield what is made of a run; of the first seed also with fewer bits, and within a budget."""
     bits = RECIPES[training.preset].quantize
     if training.way != FLOAT:
         yield Packing("QAT", bits, clip=TRAINED_CLIP)

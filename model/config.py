@@ -9,7 +9,7 @@ A key that has a default here came later than the others. Its default is how thi
 it is written only where it differs, so that fingerprints of older configurations stay.
 """
 
-from typing import Annotated, Literal, get_args, get_type_hints
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import Meta, Struct
 
@@ -257,10 +257,21 @@ def keys_of(section: str) -> tuple[str, ...]:
     >>> keys_of("checkpoint")
     ('every', 'keep')
     """
-    hint = get_type_hints(Config)[section]
-    fields: tuple[str, ...] = next(
-        kind.__struct_fields__
-        for kind in (hint, *get_args(hint))
-        if hasattr(kind, "__struct_fields__")
-    )
+    fields: tuple[str, ...] = _struct_of(section).__struct_fields__
     return fields
+
+
+def choices_of(section: str, key: str) -> tuple[str, ...]:
+    """Return the words that a key takes; none where it takes other values.
+
+    >>> choices_of("train", "device")
+    ('auto', 'cpu', 'cuda')
+    """
+    kind = get_type_hints(_struct_of(section)).get(key)
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def _struct_of(section: str) -> type[Struct]:
+    hint = get_type_hints(Config)[section]
+    kinds = (hint, *get_args(hint))
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct))

@@ -19,7 +19,7 @@ import tomli_w
 from spiketok.errors import SpikeError
 
 from .compress_config import compress_problems, parse_qat
-from .config import Config, GolfConfig, keys_of
+from .config import Config, GolfConfig, choices_of, keys_of
 from .spikewhale_config import SpikeWhaleConfig
 
 Sections = dict[str, dict[str, Any]]
@@ -159,7 +159,9 @@ def _parse_override(override: str) -> Sections:
     place, equals, text = override.partition("=")
     section, dot, key = place.strip().partition(".")
     if not (equals and dot and section and key):
-        raise SpikeError(f"override {override}: expected section.key=value")
+        homes = [name for name in Config.__struct_fields__ if place.strip() in keys_of(name)]
+        mend = f"; perhaps {homes[0]}.{override.strip()}" if equals and homes else ""
+        raise SpikeError(f"override {override}: expected section.key=value{mend}")
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -195,7 +197,11 @@ def _check_types(sections: Sections, origin: str) -> Config:
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at ")
         place = place.strip("`").removeprefix("$.")
-        raise SpikeError(f"{origin}: {place}: {message[:1].lower()}{message[1:]}") from None
+        what = f"{message[:1].lower()}{message[1:]}"
+        section, _, key = place.partition(".")
+        if section in Config.__struct_fields__ and (choices := choices_of(section, key)):
+            what += f"; known here: {', '.join(choices)}"
+        raise SpikeError(f"{origin}: {place}: {what}") from None
 
 
 def _checked(sections: Sections, origin: str) -> Config:

@@ -116,6 +116,7 @@ class GolfTransformer(nn.Module):
         *,
         real: Tensor | None = None,
         cache: DecodingCache | None = None,
+        last: int | None = None,
     ) -> Tensor:
         """Map ids [B, T] to the normed stream [B, T, D] before the output layer.
 
@@ -126,6 +127,7 @@ class GolfTransformer(nn.Module):
             real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
             cache: what was read before, and what stood before that; takes in what is read now.
                 For evaluation mode.
+            last: how many rows are wanted, the last ones; None: all of the ids'.
         """
         seen, seen_real = seen_so_far(ids, before, real, cache)
         time = ids.shape[1]
@@ -142,15 +144,17 @@ class GolfTransformer(nn.Module):
         first_value: list[Tensor] = []
         pushed: list[Tensor] = []
         stream = embedded
-        for run, (layer, first_time) in enumerate(self.orders[self.looping or not self.training]):
+        order = self.orders[self.looping or not self.training]
+        for run, (layer, first_time) in enumerate(order):
             if self.skips is not None and first_time:
                 stream = self.skips.add(stream, layer, pushed)
             keep = None if cache is None else partial(cache.extend, run)
-            attended = (tables, visible, keep, added.get(layer), first_value)
+            wanted = last if run == len(order) - 1 else None
+            attended = (tables, visible, keep, added.get(layer), first_value, wanted)
             stream = self.blocks[layer](stream, embedded, *attended)
             if self.skips is not None and first_time:
                 self.skips.push(stream, layer, pushed)
-        return scaled_norm(stream[:, -time:], 1.0)
+        return scaled_norm(stream[:, -(last or time) :], 1.0)
 
     def embed(self, seen: Tensor, real: Tensor | None, time: int) -> Tensor:
         """Map the last `time` of ids [B, N] to [B, time, D], with what they look back on.

@@ -12,8 +12,10 @@ from .blocks import (
     ValueResidual,
     depth_scale,
     exclude_own_value,
+    last_rows,
     qk_norm,
     rotate_part,
+    sight_of_last,
 )
 from .config import GolfConfig, ModelConfig
 
@@ -41,8 +43,9 @@ class GolfAttention(nn.Module):
         keep: Keep | None,
         added: Tensor | None,
         first_value: list[Tensor],
+        last: int | None = None,
     ) -> Tensor:
-        """Map [B, T, D] to [B, T, D]; row t depends on rows 0 … t and on what was kept.
+        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
 
         Args:
             normed: what the layer reads.
@@ -51,18 +54,21 @@ class GolfAttention(nn.Module):
             keep: takes in keys and values and gives those before them, too.
             added: what the value embedding adds to the values, [B, T, G · K], if anything.
             first_value: the first layer's values, [B, G, T, K]; the first layer puts them there.
+            last: how many rows are wanted, the last ones; None: all.
         """
-        shape = (normed.shape[0], normed.shape[1], -1, self.head_width)
-        query = self.query(normed).view(shape).transpose(1, 2)  # [B, H, T, K]
-        key = self.key(normed).view(shape).transpose(1, 2)  # [B, G, T, K]
+        asking, visible = last_rows(normed, last), sight_of_last(visible, normed, last)
+        heads = (-1, self.head_width)
+        query = self.query(asking).unflatten(-1, heads).transpose(1, 2)  # [B, H, T, K]
+        key = self.key(normed).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
         value = self.value(normed) if added is None else self.value(normed) + added
-        value = value.view(shape).transpose(1, 2)  # [B, G, T, K]
+        value = value.unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
         if not first_value:
             first_value.append(value)
         elif self.value_residual is not None:
             value = self.value_residual(value, first_value[0])
         query, key = qk_norm(query, key, self.gain)
-        query, key, own = rotate_part(query, *tables), rotate_part(key, *tables), value
+        query = rotate_part(query, *(last_rows(table, last) for table in tables))
+        key, own = rotate_part(key, *tables), last_rows(value, last)
         if keep is not None:
             key, value = keep(key, value)
         gathered = functional.scaled_dot_product_attention(
@@ -99,6 +105,7 @@ class GolfBlock(nn.Module):
         keep: Keep | None,
         added: Tensor | None,
         first_value: list[Tensor],
+        last: int | None = None,
     ) -> Tensor:
         """Map the stream [B, T, D] to the next; `embedded` is the stream before all layers.
 
@@ -108,7 +115,8 @@ class GolfBlock(nn.Module):
             stream = self.mix(stream, embedded)
         next_stream: Tensor = self.branches(
             stream,
-            lambda normed: self.attention(normed, tables, visible, keep, added, first_value),
+            lambda normed: self.attention(normed, tables, visible, keep, added, first_value, last),
             self.feed_forward,
+            last,
         )
         return next_stream

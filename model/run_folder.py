@@ -88,6 +88,10 @@ def read_lineage(folder: Path) -> Lineage:
         SpikeError: there is none, or it is of an unknown format.
     """
     path = folder / LINEAGE
+    if folder.is_file():
+        raise SpikeError(
+            f"{folder}: a file, and wanted is a run folder; spike unpack makes one of an artifact"
+        )
     try:
         lineage = msgspec.json.decode(path.read_bytes(), type=Lineage)
     except FileNotFoundError:

@@ -111,6 +111,7 @@ class SpikeWhale(nn.Module):
         *,
         real: Tensor | None = None,
         cache: DecodingCache | None = None,
+        last: int | None = None,
     ) -> Tensor:
         """Map ids [B, T] to the normed stream [B, T, D] before the output layer.
 
@@ -120,6 +121,7 @@ class SpikeWhale(nn.Module):
                 does not; None for none. Separators may stand for those that a text does not have.
             real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
             cache: what was read before, and what stood before that; takes in what is read now.
+            last: how many rows are wanted, the last ones; None: all.
         """
         seen, real_seen = seen_so_far(ids, before, real, cache)
         documents = document_numbers(seen, self.separator, real_seen)
@@ -136,7 +138,8 @@ class SpikeWhale(nn.Module):
         for layer, block in enumerate(self.blocks):
             keep = None if cache is None else partial(cache.extend, layer)
             pair = (routes[2 * layer], routes[2 * layer + 1])
-            stream = block(stream, pair, tokens, ids, tables, visible, keep)
+            wanted = last if layer == len(self.blocks) - 1 else None
+            stream = block(stream, pair, tokens, ids, tables, visible, keep, wanted)
         if self.connections is not None:
             stream = self.connections.merge(stream)
         if self.refinement is not None:

@@ -60,25 +60,27 @@ class WhaleBlock(nn.Module):
         tables: tuple[Tensor, Tensor],
         visible: Tensor | None,
         keep: Keep | None = None,
+        last: int | None = None,
     ) -> Tensor:
         """Map the streams [N, B, T, D], or the one stream [B, T, D], to the next.
 
-        `tokens` are the ids' embeddings, for layers that read them again; tables, visible and keep
-        are as in attention.
+        `tokens` are the ids' embeddings, for layers that read them again; tables, visible, keep and
+        last are as in attention.
         """
 
         def attend(stream: Tensor) -> Tensor:
             if self.again is not None and tokens is not None:
                 stream = embedding_again(stream, tokens, self.again)
-            gathered: Tensor = self.attention(self.attention_norm(stream), tables, visible, keep)
+            normed = self.attention_norm(stream)
+            gathered: Tensor = self.attention(normed, tables, visible, keep, last)
             return gathered
 
         def feed(stream: Tensor) -> Tensor:
             normed = self.feed_forward_norm(stream)
             if isinstance(self.feed_forward, Experts):
-                chosen: Tensor = self.feed_forward(normed, ids)
+                chosen: Tensor = self.feed_forward(normed, ids[:, -normed.shape[1] :])
                 return chosen
             worked: Tensor = self.feed_forward(normed)
             return worked
 
-        return branch(branch(streams, routes[0], attend), routes[1], feed)
+        return branch(branch(streams, routes[0], attend, last), routes[1], feed)

@@ -9,7 +9,16 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from .blocks import Attention, FeedForward, Keep, document_numbers, rotary_tables, sight, softcap
+from .blocks import (
+    Attention,
+    FeedForward,
+    Keep,
+    document_numbers,
+    last_rows,
+    rotary_tables,
+    sight,
+    softcap,
+)
 from .config import ModelConfig
 from .decoding_cache import DecodingCache, empty_cache, seen_so_far
 
@@ -38,9 +47,11 @@ class Block(nn.Module):
         tables: tuple[Tensor, Tensor],
         visible: Tensor | None = None,
         keep: Keep | None = None,
+        last: int | None = None,
     ) -> Tensor:
         """Map the residual stream [B, T, D] to the next; the rest is as in attention."""
-        stream = stream + self.attention(self.attention_norm(stream), tables, visible, keep)
+        gathered = self.attention(self.attention_norm(stream), tables, visible, keep, last)
+        stream = last_rows(stream, last) + gathered
         mixed: Tensor = stream + self.feed_forward(self.feed_forward_norm(stream))
         return mixed
 
@@ -85,6 +96,7 @@ class Transformer(nn.Module):
         *,
         real: Tensor | None = None,
         cache: DecodingCache | None = None,
+        last: int | None = None,
     ) -> Tensor:
         """Map ids [B, T] to the normed residual stream [B, T, D] before the output layer.
 
@@ -93,6 +105,7 @@ class Transformer(nn.Module):
             before: no concern of this family, which looks back by attention alone.
             real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
             cache: what was read before; takes in what is read now.
+            last: how many rows are wanted, the last ones; None: all.
         """
         time = ids.shape[1]
         tables, visible = (self.cosines[:time], self.sines[:time]), None
@@ -103,7 +116,8 @@ class Transformer(nn.Module):
         stream = self.embedding(ids)
         for layer, block in enumerate(self.blocks):
             keep = None if cache is None else partial(cache.extend, layer)
-            stream = block(stream, tables, visible, keep)
+            wanted = last if layer == len(self.blocks) - 1 else None
+            stream = block(stream, tables, visible, keep, wanted)
         normed: Tensor = self.norm(stream)
         return normed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .console import PATH, common_options, device_option, json_option, let_threads_sleep, remark
+from .console import PATH, common_options, device_option, let_threads_sleep, remark
 from .generate import drawing_options
 
 
@@ -26,7 +26,7 @@ from .generate import drawing_options
     help="--web: where the page is. 0: any that is free.",
 )
 @device_option
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object a line.")
 @common_options
 def chat(
     run: Path,
@@ -39,7 +39,7 @@ def chat(
     quiet: bool,
     **drawn: Any,
 ) -> None:
-    """Talk with the model of RUN, which must have been trained on conversations.
+    """Talk with the model of RUN, a run folder or artifact trained on conversations.
 
     In a terminal: a question a line, and the answer as it is written; thinking is dim, calls of
     tools are shown and not run. /help lists the commands. Ctrl-C stops a reply. Otherwise each line
@@ -58,13 +58,15 @@ def chat(
         raise click.UsageError("--port goes with --web")
     let_threads_sleep()
     from model.evaluation import Conversation, Drawing, begin_conversation
-    from model.run_folder import load_run
+    from model.opening import open_run
     from model.training.device import choose_device
 
     from .chat_terminal import answer_lines, chat_in_terminal
 
     drawing = Drawing(**drawn)
-    loaded = load_run(run, choose_device(device))
+    loaded = open_run(run, choose_device(device))
+    if read_no_conversations(run, loaded.step):
+        remark(f"{run} has not been trained on conversations; expect no answers", quiet)
 
     def begin(prompt: str) -> Conversation:
         return begin_conversation(loaded.model, loaded.tokenizer, prompt)
@@ -83,3 +85,12 @@ def chat(
         chat_in_terminal(begin, system, drawing, max_tokens)
     else:
         answer_lines(begin, system, drawing, max_tokens, as_json)
+
+
+def read_no_conversations(run: Path, step: int) -> bool:
+    """Tell whether a run's records say that it has never learned replies; not all have records."""
+    from model.huggingface.model_card import last_metrics
+    from model.training.run_state import METRICS
+
+    metrics = last_metrics(run / METRICS, step) if run.is_dir() else {}
+    return bool(metrics) and "reply_loss" not in metrics

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from model.evaluation import Conversation, Drawing
 
 ADDRESS = "127.0.0.1"
+HTTP_PORT = 80
 LARGEST_REQUEST = 1 << 18
 MOST_PAGES = 16
 SECONDS_TO_READ = 30
@@ -39,7 +40,7 @@ class Served:
     system: str
     path: str = field(default_factory=lambda: f"/{secrets.token_urlsafe(24)}/")
     pages: "OrderedDict[str, Conversation]" = field(default_factory=OrderedDict)
-    """A conversation for each page, the newest last; the oldest pages are forgotten."""
+    """A conversation for each page, the last used last; the first are forgotten."""
     model: Lock = field(default_factory=Lock)
     """Held while something is written, or a conversation changed."""
     stop: Event = field(default_factory=Event)
@@ -127,6 +128,7 @@ class ChatHandler(BaseHTTPRequestHandler):
             conversation = self.shared.pages.get(number)
             if conversation is None:
                 raise RefusedError(410, "this page is too old; load it again")
+            self.shared.pages.move_to_end(number)
             actions[name](number, conversation, wanted)
         except RefusedError as error:
             self.refuse(*error.args)
@@ -134,7 +136,10 @@ class ChatHandler(BaseHTTPRequestHandler):
     def check_address(self) -> None:
         """Refuse requests that name another host: a foreign name may point at this machine."""
         port = self.connection.getsockname()[1]
-        if self.headers.get("Host") not in (f"{ADDRESS}:{port}", f"localhost:{port}"):
+        hosts = [f"{ADDRESS}:{port}", f"localhost:{port}"]
+        # Of the port that http has anyway browsers do not speak.
+        hosts += [ADDRESS, "localhost"] if port == HTTP_PORT else []
+        if self.headers.get("Host") not in hosts:
             raise RefusedError(403, "not the address that spike has printed")
 
     def request_content(self) -> dict[str, Any]:

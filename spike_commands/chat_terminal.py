@@ -21,7 +21,8 @@ Begin = Callable[[str], "Conversation"]
 HELP = """\
 /reset        forget what was said
 /system TEXT  begin anew with this system prompt, or without one
-/quit         leave, as Ctrl-D does; Ctrl-C stops a reply"""
+/quit         leave, as Ctrl-D does; Ctrl-C stops a reply, or drops a line half typed"""
+COMMANDS = ("/reset", "/system", "/help", "/quit")
 STYLES: dict[str, dict[str, Any]] = {
     "think": {"dim": True},
     "tool_call": {"fg": "cyan"},
@@ -38,36 +39,57 @@ def chat_in_terminal(begin: Begin, system: str, drawing: "Drawing", max_tokens: 
     conversation = begin(system)
     tell("/help says what else there is; Ctrl-D leaves")
     for line in typed_lines():
-        command, _, rest = line.partition(" ")
-        if command == "/quit":
-            return
-        if command == "/help":
-            click.echo(HELP)
-        elif command in ("/reset", "/system"):
-            system = rest.strip() if command == "/system" else system
-            conversation = begin(system)
-            tell(f"a new conversation, {'with a' if system else 'without'} system prompt")
-        else:
-            try:
-                dropped = ask(conversation, line, max_tokens)
-            except SpikeError as error:
-                tell(str(error))
-                continue
-            if dropped:
-                tell(f"the context is full: forgot the oldest {dropped} of your questions")
-            show_reply(conversation, drawing, max_tokens)
+        try:
+            command, rest = split_command(line)
+            if command == "/quit":
+                return
+            if command == "/help":
+                click.echo(HELP)
+            elif command:
+                wanted = rest if command == "/system" else system
+                conversation, system = begin(wanted), wanted
+                tell(f"a new conversation, {'with a' if system else 'without'} system prompt")
+            else:
+                if dropped := ask(conversation, line, max_tokens):
+                    tell(f"the context is full: forgot the oldest {dropped} of your questions")
+                show_reply(conversation, drawing, max_tokens)
+        except SpikeError as error:
+            tell(str(error))
+
+
+def split_command(line: str) -> tuple[str, str]:
+    """Return the command of a line and what follows it; of a question no command.
+
+    Raises:
+        SpikeError: the line begins like a command and is none.
+
+    >>> split_command("/system Be brief. "), split_command("/usr/bin has what?")
+    (('/system', 'Be brief.'), ('', ''))
+    """
+    from spiketok.errors import SpikeError
+
+    command, _, rest = line.partition(" ")
+    if command in COMMANDS:
+        return command, rest.strip()
+    if command[:1] == "/" and command[1:].isalpha():
+        known = ", ".join(COMMANDS)
+        raise SpikeError(f"{command}: no such command; known are {known}; a space before asks it")
+    return "", ""
 
 
 def typed_lines() -> Iterator[str]:
-    """Yield what a user types, lines with something in them; Ctrl-D or Ctrl-C end it."""
+    """Yield what a user types, lines with something in them; Ctrl-D ends it."""
     with suppress(ImportError):
         import readline  # noqa: F401 (gives `input` editing and a history)
     while True:
         try:
             line = input("> ")
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             click.echo()
             return
+        except KeyboardInterrupt:
+            click.echo()
+            continue
         if line.strip():
             yield line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -94,34 +116,61 @@ def show(parts: Iterable["Part"]) -> None:
         if kind != before or not stretch:
             if not line_begins:
                 click.echo()
-            click.secho(NAMES.get(kind, ""), nl=False, **style)
+            write(NAMES.get(kind, ""), style)
             before, begins, line_begins = kind, True, kind not in NAMES
         # Models write line breaks around their blocks, which have lines of their own already.
         shown = stretch.lstrip("\n") if begins else stretch
         if shown:
-            click.secho(safe_for_terminals(shown), nl=False, **style)
+            write(safe_for_terminals(shown), style)
             begins, line_begins = False, shown.endswith("\n")
     if not line_begins:
         click.echo()
 
 
+def write(text: str, style: dict[str, Any]) -> None:
+    """Print text in a style, and plain text without any codes for the terminal."""
+    if text:
+        click.echo(click.style(text, **style) if style else text, nl=False)
+
+
 def answer_lines(
     begin: Begin, system: str, drawing: "Drawing", max_tokens: int, as_json: bool
 ) -> None:
-    """Answer each line of standard input in one conversation; commands work as in a terminal."""
-    conversation = begin(system)
-    for line in sys.stdin.buffer:
+    """Answer each line of standard input in one conversation; commands work as in a terminal.
+
+    Lines that cannot be answered are told, on standard error or as objects with `error`, and the
+    conversation goes on.
+
+    Raises:
+        SpikeError: in the end, if there were such lines.
+    """
+    from spiketok.errors import SpikeError
+
+    conversation, lines, failed = begin(system), 0, 0
+    for lines, line in enumerate(sys.stdin.buffer, 1):
         question = line.decode("utf-8", "replace").rstrip("\r\n")
-        command, _, rest = question.partition(" ")
-        if command == "/quit":
-            return
-        if command in ("/reset", "/system"):
-            system = rest.strip() if command == "/system" else system
-            conversation = begin(system)
-        elif question.strip():
-            found = answer(conversation, drawing, max_tokens, question)
-            shown = json.dumps(found, ensure_ascii=False) if as_json else plain(found["parts"])
-            click.echo(shown)
+        try:
+            command, rest = split_command(question)
+            if command == "/quit":
+                break
+            if command == "/help":
+                tell(HELP)
+            elif command:
+                wanted = rest if command == "/system" else system
+                conversation, system = begin(wanted), wanted
+            elif question.strip():
+                found = answer(conversation, drawing, max_tokens, question)
+                shown = json.dumps(found, ensure_ascii=False) if as_json else plain(found["parts"])
+                click.echo(shown)
+        except SpikeError as error:
+            failed += 1
+            if as_json:
+                what = {"question": question, "error": str(error)}
+                click.echo(json.dumps(what, ensure_ascii=False))
+            else:
+                tell(f"line {lines}: {error}")
+    if failed:
+        raise SpikeError(f"{failed} of {lines} lines could not be answered")
 
 
 def plain(parts: Iterable[dict[str, str]]) -> str:

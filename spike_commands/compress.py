@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import PATH, common_options, json_option, print_result, progress_bar
+from .window_options import stride_option, window_option
 
 if TYPE_CHECKING:
     from model.run_folder import Run
@@ -23,20 +24,8 @@ out_option = click.option(
 @click.argument("file", type=PATH)
 @model_option
 @out_option
-@click.option(
-    "--context",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens in a window. 0: as many as the model was trained with.",
-)
-@click.option(
-    "--stride",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens between two windows. 0: half a window.",
-)
+@window_option
+@stride_option
 @json_option
 @common_options
 def compress(

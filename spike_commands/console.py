@@ -1,5 +1,6 @@
 """What the commands share: their common options, progress bars and the printing of results."""
 
+import ctypes
 import json
 import os
 import sys
@@ -14,6 +15,8 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 # Called with the amount done so far and a short remark to show beside the bar.
 Report = Callable[[float, str], None]
+# Names of numbers in malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 class FilePath(click.Path):
@@ -156,6 +159,19 @@ def let_threads_sleep() -> None:
     whose cores also have other work.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def keep_memory() -> None:
+    """Make the C library keep memory that is given back for the next who asks, up to 256 MiB.
+
+    By default glibc gives the top of its heap back to the system, which clears each page before it
+    gives it out again: a tenth of the time of a small model's pass. Other libraries stay as they
+    are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(M_TRIM_THRESHOLD, 256 << 20)
 
 
 def standard_input() -> bytes:

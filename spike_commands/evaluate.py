@@ -12,10 +12,12 @@ from .console import (
     common_options,
     device_option,
     json_option,
+    keep_memory,
     let_threads_sleep,
     print_result,
     progress_bar,
 )
+from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
 
 if TYPE_CHECKING:
     from model.run_folder import Run
@@ -39,20 +41,11 @@ if TYPE_CHECKING:
 )
 @click.option("--parse-markers", is_flag=True, help="--chat: as for spike shard.")
 @click.argument("more", nargs=-1, metavar="", type=PATH)
-@click.option(
-    "--context",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens in a window. 0: as many as the model was trained with.",
-)
-@click.option(
-    "--stride",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Tokens between two windows; smaller gives each token more context. 0: half a window.",
-)
+@window_option
+@stride_option
+@batch_option
+@reset_option
+@compile_option
 @click.option(
     "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
 )
@@ -67,6 +60,9 @@ def evaluate(
     parse_markers: bool,
     context: int,
     stride: int,
+    batch_windows: int,
+    reset: bool,
+    compiled: bool,
     prove: bool,
     device: str,
     as_json: bool,
@@ -75,25 +71,31 @@ def evaluate(
     """Score files in bits per byte under the model of RUN, a run folder or an artifact.
 
     Each file is one document, read as bytes. Its tokens and the separator at its end are each
-    predicted once, from what stands before them; bits per byte = nats / (ln 2 · bytes). Of
-    conversations only what assistants say is scored, and its numbers have names of their own.
+    predicted once, from what stands before them in a window; bits per byte = nats / (ln 2 · bytes).
+    With --stream windows run over the borders of files. Of conversations only what assistants say
+    is scored, and its numbers have names of their own.
 
     \b
     Examples:
       spike eval runs/base --text book.txt
       spike eval runs/base --text one.txt two.txt --stride 64 --json
-      spike eval runs/memory-golf --text book.txt --context 1024 --stride 128
+      spike eval runs/memory-golf --text book.txt --window 1024 --stride 128 --batch-windows 256
+      spike eval runs/base --stream --text part1.txt part2.txt
       spike eval base.spike --text book.txt
       spike eval runs/base --text page.txt --prove
       spike eval runs/chat --chat conversations.jsonl
     """
     if bool(texts) == bool(chats):
         raise click.UsageError("say either --text FILE or --chat FILE")
-    if prove and chats:
-        raise click.UsageError("--prove goes with --text")
+    if chats and (prove or not reset):
+        raise click.UsageError("--prove and --stream go with --text")
+    if prove and not reset:
+        raise click.UsageError("--prove compresses each file by itself; leave out --stream")
     if texts and parse_markers:
         raise click.UsageError("--parse-markers goes with --chat")
     let_threads_sleep()
+    keep_memory()
+    from model.evaluation.compiled_windows import compile_full_windows
     from model.opening import open_run
     from model.training.device import choose_device
 
@@ -101,19 +103,23 @@ def evaluate(
     context = context or loaded.config.model.context
     stride = stride or max(1, context // 2)
     windows = {"context": context, "stride": stride}
+    if compiled:
+        compile_full_windows(loaded.model, **windows)
     if texts:
-        found = text_score(loaded, (*texts, *more), windows, quiet)
+        reading = windows | {"batch_windows": batch_windows, "reset": reset}
+        found = text_score(loaded, (*texts, *more), reading, quiet) | {"reset": reset}
         if prove:
             found |= proof(loaded, (*texts, *more), windows, found, quiet)
     else:
-        found = reply_score(loaded, (*chats, *more), parse_markers, windows, quiet)
+        reading = windows | {"batch_windows": batch_windows}
+        found = reply_score(loaded, (*chats, *more), parse_markers, reading, quiet)
     print_result({"run": str(run), "step": loaded.step, **found, **windows}, as_json)
 
 
 def text_score(
-    loaded: "Run", paths: tuple[Path, ...], windows: dict[str, int], quiet: bool
+    loaded: "Run", paths: tuple[Path, ...], windows: dict[str, Any], quiet: bool
 ) -> dict[str, Any]:
-    """Score files, one document each."""
+    """Score files, one document each, in windows as the arguments of `score_documents` say."""
     from model.evaluation import score_documents
 
     contents = [path.read_bytes() for path in paths]
@@ -140,7 +146,7 @@ def text_score(
 def proof(
     loaded: "Run",
     paths: tuple[Path, ...],
-    windows: dict[str, int],
+    windows: dict[str, Any],
     found: dict[str, Any],
     quiet: bool,
 ) -> dict[str, Any]:
@@ -181,7 +187,7 @@ def reply_score(
     loaded: "Run",
     paths: tuple[Path, ...],
     parse_markers: bool,
-    windows: dict[str, int],
+    windows: dict[str, Any],
     quiet: bool,
 ) -> dict[str, Any]:
     """Score what assistants say in files of conversations."""

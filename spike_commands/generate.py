@@ -21,6 +21,13 @@ def refuse_nan(_: click.Context, __: click.Parameter, number: float) -> float:
     return number
 
 
+def refuse_cold(context: click.Context, parameter: click.Parameter, number: float) -> float:
+    """Refuse temperatures at which logits overflow."""
+    if 0 < number < 0.001:
+        raise click.BadParameter(f"{number} is too cold; 0, or 0.001 to 1000")
+    return refuse_nan(context, parameter, number)
+
+
 def drawing_options(command: Any) -> Any:
     """Add the options that say how to draw tokens."""
     for option in (
@@ -56,10 +63,10 @@ def drawing_options(command: Any) -> Any:
         ),
         click.option(
             "--temperature",
-            type=click.FloatRange(0),
+            type=click.FloatRange(0, 1000),
             default=0.8,
             show_default=True,
-            callback=refuse_nan,
+            callback=refuse_cold,
             help="0: always the likeliest token.",
         ),
     ):
@@ -97,7 +104,8 @@ def generate(
     """Continue PROMPT with the model of RUN, printing as it writes.
 
     Longest match cuts a prompt's end as if the text ended there. Tokens that would be others if
-    it went on are drawn again, such that they spell the prompt (token healing); of BESE none are.
+    it went on are drawn again, such that they spell the prompt (token healing), and count among
+    --tokens; of BESE none are.
 
     \b
     Examples:

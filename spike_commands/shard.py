@@ -110,8 +110,8 @@ def shard(
     known = isinstance(seen_from, int | float)  # the file may come from anyone
     if known and inputs == vocabulary.inputs and options["validation"] > seen_from:
         remark(
-            f"the tokenizer held out {seen_from} of the documents: it has seen those beyond that "
-            f"in the {options['validation']} for validation",
+            f"validation takes {options['validation']} of the documents and the tokenizer held out "
+            f"{seen_from}, so it has seen some of the text for validation",
             quiet,
         )
     if not inputs:
@@ -132,7 +132,10 @@ def shard(
             overwrite=overwrite,
             report=lambda bytes_done: report(bytes_done / 1e6, ""),
         )
-    print_result({"folder": str(out), **describe(out)}, as_json)
+    found = describe(out)
+    print_result({"folder": str(out), **found}, as_json)
+    if settings.validation and not found["validation_documents"]:
+        remark("no document fell to validation; a file of plain text is one document", quiet)
 
 
 def refuse_misfits(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:

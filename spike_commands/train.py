@@ -80,7 +80,7 @@ def train(
       spike train --config chat.toml --data chats/ --init runs/base
       spike train --config base.toml --dry-run --json
       spike train --config base --set 'distill.teachers=["runs/large"]' --out runs/student
-      torchrun --nproc-per-node 2 --no-python spike train --config base.toml
+      torchrun --nproc-per-node 2 --no-python spike train --config base --set train.micro_batch=4
     """
     let_threads_sleep()
     if init and resume:
@@ -96,6 +96,8 @@ def train(
     number = result.pop("signal")
     if rank == 0:
         print_result({"run": str(folder), **result}, as_json)
+    if resume and result["loss"] is None and not result["stopped"]:
+        remark(f"{folder} was finished already; nothing was trained", quiet)
     if result["stopped"]:
         remark(f"stopped by a signal; go on with: spike train --resume {folder}", quiet)
         raise click.exceptions.Exit(EXIT_SIGNAL + number)
@@ -125,6 +127,11 @@ def chosen_run(
         raise click.UsageError(f"{resume} was made with another configuration; leave out --config")
     if overrides and not config_name:
         raise click.UsageError("--set cannot change a run that is resumed")
+    if not config.data.path:
+        raise SpikeError(
+            f"{resume}: has weights alone, of an artifact or an exported folder, and no data to go "
+            f"on with; begin a new run: spike train --init {resume} --config CONFIG --data DATA"
+        )
     return config, resume
 
 
@@ -191,13 +198,14 @@ def run_training(
 
 
 def reached(metrics: "Metrics", score_name: str, masked: bool) -> dict[str, Any]:
-    """Return what the last line of metrics says of loss and score; None where it says nothing.
+    """Return what the last line of metrics says of losses and score; None where it says nothing.
 
     Data with a loss mask has numbers of its own, over the replies alone, under names of their own.
     """
     names = ["loss", f"validation_{score_name}"]
     if masked:
         names += ["reply_loss", f"validation_reply_{score_name}"]
+    names += sorted(key for key in metrics if key.endswith("_loss") and key not in names)
     found = {name: metrics.get(name) for name in names}
     return {name: value if value == value else None for name, value in found.items()}
 
@@ -236,7 +244,7 @@ def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Bat
         if config.validation.windows:
             remark(
                 f"no validation: {data_folder} holds out less than a window of "
-                f"{windows.length + 1} tokens; more documents or spike shard --validation mend it",
+                f"{windows.length + 1} tokens; more documents mend it, or spike shard --validation",
                 quiet,
             )
         return None

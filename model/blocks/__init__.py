@@ -29,7 +29,7 @@ from .refinement import Refinement
 from .residual_branches import ResidualBranches
 from .residual_mix import ResidualMix
 from .rotary import rotary_tables, rotate
-from .sight import Keep, sight
+from .sight import Keep, last_rows, sight, sight_of_last
 from .skips import Skips
 from .smear_gate import SmearGate
 from .softcap import softcap
@@ -72,6 +72,7 @@ __all__ = [
     "embedding_again",
     "exclude_own_value",
     "latent_distance",
+    "last_rows",
     "layer_order",
     "qk_norm",
     "rotary_tables",
@@ -80,6 +81,7 @@ __all__ = [
     "rotate_part",
     "scaled_norm",
     "sight",
+    "sight_of_last",
     "softcap",
     "stretched_base",
     "visible_in_document",

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .rotary import rotate
-from .sight import Keep
+from .sight import Keep, last_rows, sight_of_last
 
 
 class Attention(nn.Module):
@@ -33,20 +33,24 @@ class Attention(nn.Module):
         tables: tuple[Tensor, Tensor],
         visible: Tensor | None = None,
         keep: Keep | None = None,
+        last: int | None = None,
     ) -> Tensor:
-        """Map [B, T, D] to [B, T, D]; row t depends on rows 0 … t and on what was kept.
+        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
 
         Args:
             stream: what the layer reads, normed.
             tables: cosines and sines, [T, K] or [B, 1, T, K].
             visible: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
             keep: takes in keys and values and gives those before them, too.
+            last: how many rows are wanted, the last ones; None: all.
         """
-        heads = (stream.shape[0], stream.shape[1], -1, self.head_width)
-        query = self.query_norm(self.query(stream).view(heads)).transpose(1, 2)  # [B, H, T, K]
-        key = self.key_norm(self.key(stream).view(heads)).transpose(1, 2)  # [B, G, T, K]
-        value = self.value(stream).view(heads).transpose(1, 2)  # [B, G, T, K]
-        query, key = rotate(query, *tables), rotate(key, *tables)
+        asking, visible = last_rows(stream, last), sight_of_last(visible, stream, last)
+        heads = (-1, self.head_width)
+        query = self.query_norm(self.query(asking).unflatten(-1, heads)).transpose(1, 2)
+        key = self.key_norm(self.key(stream).unflatten(-1, heads)).transpose(1, 2)  # [B, G, T, K]
+        value = self.value(stream).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
+        query = rotate(query, *(last_rows(table, last) for table in tables))  # [B, H, T, K]
+        key = rotate(key, *tables)
         if keep is not None:
             key, value = keep(key, value)
         gathered = functional.scaled_dot_product_attention(

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .sight import last_rows
+
 SINKHORN_EPS = 1e-6
 READ_START, MIX_START = 2.0, 4.0  # logits: a share of 0.88 of two streams, and of 0.98
 
@@ -65,15 +67,21 @@ def sinkhorn(logits: Tensor, rounds: int) -> Tensor:
     return matrix
 
 
-def branch(streams: Tensor, route: Route | None, work: Callable[[Tensor], Tensor]) -> Tensor:
+def branch(
+    streams: Tensor,
+    route: Route | None,
+    work: Callable[[Tensor], Tensor],
+    last: int | None = None,
+) -> Tensor:
     """Return the streams [N, B, T, D] after a branch that maps [B, T, D] to [B, T, D].
 
-    Without a route there is one stream, [B, T, D], to which the branch's work is added.
+    Without a route there is one stream, [B, T, D], to which the branch's work is added. If only
+    the last rows are wanted the branch gives these alone.
     """
     if route is None:
-        return streams + work(streams)
+        return last_rows(streams, last) + work(streams)
     worked = work(_combined(route.read, streams))
-    mixed = _combined(route.mix, streams)
+    mixed = _combined(route.mix, last_rows(streams, last))
     return torch.addcmul(mixed, route.write.view(-1, 1, 1, 1), worked)
 
 

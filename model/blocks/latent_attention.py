@@ -11,7 +11,7 @@ from torch.nn import functional
 from .derf_attention import DerfAttention
 from .exclusive_attention import exclude_own_value
 from .partial_rotary import rotate_last
-from .sight import Keep
+from .sight import Keep, last_rows, sight_of_last
 
 
 class LatentAttention(nn.Module):
@@ -49,24 +49,31 @@ class LatentAttention(nn.Module):
         tables: tuple[Tensor, Tensor],
         visible: Tensor | None = None,
         keep: Keep | None = None,
+        last: int | None = None,
     ) -> Tensor:
-        """Map [B, T, D] to [B, T, D]; row t depends on rows 0 … t and on what was kept.
+        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
 
         Args:
             normed: what the layer reads.
             tables: cosines and sines, [T, R] or [B, 1, T, R].
             visible: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
             keep: takes in keys and values and gives those before them, too.
+            last: how many rows are wanted, the last ones; None: all.
         """
-        shape = (normed.shape[0], normed.shape[1], -1, self.head_width)
-        query = self.query_up(self.query_down_norm(self.query_down(normed))).view(shape)
-        query = rotate_last(self.query_norm(query).transpose(1, 2), *tables)  # [B, H, T, K]
-        key = self.key_norm(self.key(normed).view(shape)).transpose(1, 2)  # [B, G, T, K]
-        key, own = rotate_last(key, *tables), self.value(normed).view(shape).transpose(1, 2)
+        asking, visible = last_rows(normed, last), sight_of_last(visible, normed, last)
+        heads = (-1, self.head_width)
+        query = self.query_up(self.query_down_norm(self.query_down(asking))).unflatten(-1, heads)
+        query = self.query_norm(query).transpose(1, 2)  # [B, H, T, K]
+        query = rotate_last(query, *(last_rows(table, last) for table in tables))
+        key = self.key_norm(self.key(normed).unflatten(-1, heads)).transpose(1, 2)  # [B, G, T, K]
+        key, own = (
+            rotate_last(key, *tables),
+            self.value(normed).unflatten(-1, heads).transpose(1, 2),
+        )
         key, value = (key, own) if keep is None else keep(key, own)
         gathered = self._gather(query, key, value, visible)
         if self.exclusive:
-            gathered = exclude_own_value(gathered, own)
+            gathered = exclude_own_value(gathered, last_rows(own, last))
         output: Tensor = self.output_up(self.output_down(gathered.transpose(1, 2).flatten(2)))
         return output
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .depth_scale import scaled_norm
+from .sight import last_rows
 
 
 class ResidualBranches(nn.Module):
@@ -26,9 +27,15 @@ class ResidualBranches(nn.Module):
         stream: Tensor,
         attend: Callable[[Tensor], Tensor],
         feed: Callable[[Tensor], Tensor],
+        last: int | None = None,
     ) -> Tensor:
-        """Map the stream [B, T, D] to the next; both functions map [B, T, D] to [B, T, D]."""
+        """Map the stream [B, T, D] to the next, or to its last rows if no others are wanted.
+
+        `attend` maps [B, T, D] to as many rows as are wanted, `feed` maps rows to rows.
+        """
         normed = scaled_norm(stream, self.scale)
-        gathered = torch.addcmul(stream, self.attention, attend(normed))
-        worked = feed(normed if self.parallel else scaled_norm(gathered, self.scale))
+        gathered = torch.addcmul(last_rows(stream, last), self.attention, attend(normed))
+        worked = feed(
+            last_rows(normed, last) if self.parallel else scaled_norm(gathered, self.scale)
+        )
         return torch.addcmul(gathered, self.feed_forward, worked)

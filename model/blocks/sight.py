@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from .documents import visible_in_document
@@ -30,3 +31,24 @@ def sight(
     places = (real.cumsum(dim=1) - 1).clamp(min=0)[:, -queries:]
     cosines, sines = (table[places].unsqueeze(1) for table in tables)
     return (cosines, sines), visible_in_document(documents, queries)
+
+
+def last_rows(rows: Tensor, last: int | None) -> Tensor:
+    """Return the last of rows [..., T, X]; None: all."""
+    return rows if last is None else rows[..., -last:, :]
+
+
+def sight_of_last(visible: Tensor | None, like: Tensor, last: int | None) -> Tensor | None:
+    """Return what the last of T tokens see, bool [B or 1, 1, last, N].
+
+    Args:
+        visible: bool [B, 1, T, N]; None: each sees all before it.
+        like: [..., T, X], of the device.
+        last: how many; None, or all, gives `visible` itself.
+    """
+    time = like.shape[-2]
+    if last is None or last == time:
+        return visible
+    if visible is not None:
+        return last_rows(visible, last)
+    return visible_in_document(torch.zeros(1, time, device=like.device), last)

@@ -1,16 +1,14 @@
 """Scores text in bits per byte: what a compressor driven by the model would need.
 
-bits per byte = nats / (ln 2 · bytes of the original text). Each document is a stream of its own:
-it starts in the context of one separator, which is not scored, and ends with the separator, which
-is scored. Every token is scored once, from what stands before it only. Of conversations the replies
-alone are scored.
+bits per byte = nats / (ln 2 · bytes of the original text). A stream of text starts in the context
+of one separator, which is not scored, and a document ends with the separator, which is scored.
+Every token is scored once, from what stands before it only. Of conversations the replies alone are
+scored.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -18,15 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from spiketok.errors import SpikeError
-
 from ..assembly import Model
-
-# Positions whose logits are held at a time: on CPUs little enough to be reused by the allocator.
-ROWS_ON_CPU = 128
-ROWS_ON_CUDA = 8192
-# Ids; which of them and of the separator behind them are scored; the bytes scored.
-_Document: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_], int]
+from .fresh_rows import fresh_rows, logits_in_slices
+from .sliding_windows import NO_END, Document, check_windows, sliding_windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +49,7 @@ def score_documents(
     context: int,
     stride: int,
     batch_windows: int = 8,
+    reset: bool = True,
     report: Callable[[int], None] = lambda _: None,
 ) -> Score:
     """Score documents with sliding windows.
@@ -69,6 +62,8 @@ def score_documents(
         stride: tokens by which windows move on, 1 … context. Every token but a document's first
             ones is predicted from at least context − stride + 1 tokens before it.
         batch_windows: windows per forward pass.
+        reset: whether each document is a stream of its own. Otherwise all are one, windows run over
+            their borders, and a document's first tokens are predicted from the one before it, too.
         report: called after each pass with the tokens passed so far.
 
     Raises:
@@ -81,6 +76,7 @@ def score_documents(
         context=context,
         stride=stride,
         batch_windows=batch_windows,
+        reset=reset,
         report=report,
     )
 
@@ -116,29 +112,36 @@ def score_replies(
 
 def _score(
     model: Model,
-    documents: Iterable[_Document],
+    documents: Iterable[Document],
     *,
     separator: int,
     context: int,
     stride: int,
     batch_windows: int,
     report: Callable[[int], None],
+    reset: bool = True,
 ) -> Score:
     check_windows(model, context, stride)
     nats = nats_separators = 0.0
     tokens = passed = n_bytes = n_documents = 0
-    windows = _windows(documents, separator, context, stride, model.look_back)
-    while batch := list(islice(windows, batch_windows)):
-        fresh = _fresh_nats(model, batch, separator)
-        nats += sum(float(part.sum()) for part in fresh)
-        tokens += sum(len(part) for part in fresh)
-        passed += sum(len(window.counted) for window in batch)
-        for window, part in zip(batch, fresh, strict=True):
-            if window.text_bytes is not None:
-                if window.counted[-1]:
-                    nats_separators += float(part[-1])
-                n_bytes += window.text_bytes
-                n_documents += 1
+    windows = sliding_windows(
+        documents,
+        separator=separator,
+        context=context,
+        stride=stride,
+        look_back=model.look_back,
+        reset=reset,
+    )
+    for rows in fresh_rows(model, windows, batch_windows=batch_windows):
+        found = _nats(model, rows.hidden, rows.targets).cpu().numpy()
+        counted = np.concatenate([window.counted for window in rows.windows])
+        ends = np.concatenate([window.ends for window in rows.windows])
+        nats += float(found.sum())
+        nats_separators += float(found[ends[counted] != NO_END].sum())
+        tokens += len(found)
+        n_bytes += int(ends[ends != NO_END].sum())
+        n_documents += int((ends != NO_END).sum())
+        passed += rows.passed
         report(passed)
     return Score(
         nats=nats,
@@ -184,89 +187,12 @@ def validation_score(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """A stretch of a document for one forward pass."""
-
-    stream: NDArray[np.int64]
-    """The inputs, and the last target after them."""
-    counted: NDArray[np.bool_]
-    """Of the last targets, those that are in no window before, which are scored."""
-    text_bytes: int | None
-    """The document's bytes in its last window, and None in those before."""
-    before: NDArray[np.int64]
-    """As many ids before the inputs as the model's embeddings look back on."""
-
-
-def _windows(
-    documents: Iterable[_Document], separator: int, context: int, stride: int, look_back: int
-) -> Iterator[_Window]:
-    # Nothing looks back over a separator, so more of them stand well for what is not there.
-    nothing = np.full(look_back, separator)
-    for ids, counted, text_bytes in documents:
-        stream = np.concatenate([[separator], ids.astype(np.int64), [separator]])
-        targets = len(stream) - 1
-        for start, scored, stop in window_borders(targets, context, stride):
-            last = stop == targets
-            before = np.concatenate([nothing, stream[max(0, start - look_back) : start]])
-            yield _Window(
-                stream[start : stop + 1],
-                counted[scored:stop],
-                text_bytes if last else None,
-                before[len(before) - look_back :],
-            )
-
-
-def check_windows(model: Model, context: int, stride: int) -> None:
-    """Refuse windows that the model cannot read or that leave targets out."""
-    if not 1 <= stride <= context <= model.config.context:
-        raise SpikeError(
-            f"context {context}, stride {stride}: needed is 1 ≤ stride ≤ context ≤ the model's "
-            f"context, {model.config.context}"
-        )
-
-
-def window_borders(targets: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """Yield, of each window, its first input, and the targets from … to that it scores.
-
-    >>> list(window_borders(8, 4, 3))
-    [(0, 0, 4), (3, 4, 7), (4, 7, 8)]
-    """
-    scored = 0
-    while scored < targets:
-        stop = min(scored + (stride if scored else context), targets)
-        yield max(0, stop - context), scored, stop
-        scored = stop
-
-
-def _fresh_nats(model: Model, batch: list[_Window], padding: int) -> list[Tensor]:
-    """Return, per window, the nats of its targets that are scored, float64."""
-    length = max(len(window.stream) for window in batch)
-    ids = np.full((len(batch), length), padding, np.int64)
-    fresh = np.zeros((len(batch), length - 1), bool)
-    for row, window in enumerate(batch):
-        end = len(window.stream)
-        ids[row, :end] = window.stream
-        fresh[row, end - 1 - len(window.counted) : end - 1] = window.counted
-    if ids.min() < 0 or ids.max() >= model.embedding.num_embeddings:
-        raise SpikeError(
-            f"a document has an id outside 0 … {model.embedding.num_embeddings - 1}; "
-            "encode it with the model's tokenizer"
-        )
-    device = model.embedding.weight.device
-    tokens, mask = torch.from_numpy(ids).to(device), torch.from_numpy(fresh).to(device)
-    before = None
-    if model.look_back:
-        before = torch.from_numpy(np.stack([window.before for window in batch])).to(device)
-    with torch.inference_mode():
-        nats = _nats(model, model.trunk(tokens[:, :-1], before)[mask], tokens[:, 1:][mask])
-    return list(torch.split(nats.cpu(), [int(window.counted.sum()) for window in batch]))
-
-
 def _nats(model: Model, hidden: Tensor, targets: Tensor) -> Tensor:
     """Return −ln p of targets [N] after hidden rows [N, D], as float64 [N]."""
-    rows = ROWS_ON_CUDA if hidden.is_cuda else ROWS_ON_CPU
-    pieces = zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
-    return torch.cat(
-        [functional.cross_entropy(model.logits(h), t, reduction="none").double() for h, t in pieces]
-    )
+    nats = torch.empty(len(targets), dtype=torch.float64, device=targets.device)
+    done = 0
+    for logits in logits_in_slices(model, hidden):
+        piece = slice(done, done + len(logits))
+        nats[piece] = functional.cross_entropy(logits, targets[piece], reduction="none")
+        done = piece.stop
+    return nats

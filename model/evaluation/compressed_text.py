@@ -18,8 +18,8 @@ from spiketok.errors import SpikeError
 
 from ..run_folder import Run
 from .arithmetic_coder import Decoder, Encoder, shares_of
-from .bits_per_byte import check_windows
 from .next_tokens import predict_tokens
+from .sliding_windows import check_windows
 
 MAGIC, FORMAT = b"SPKZ", 1
 LENGTH_BYTES = 4

@@ -40,10 +40,19 @@ def begin_conversation(model: Model, tokenizer: Tokenizer, system: str = "") -> 
     """Return a conversation in which nobody has asked yet.
 
     Raises:
-        SpikeError: the tokenizer has no chat markers.
+        SpikeError: the tokenizer has no chat markers, or beside the system's message there is no
+            room for a question and a quarter of the context for its reply.
     """
     marker_ids(tokenizer.special_ids)
     ids = encoded(tokenizer, "system", system) if system else []
+    context = model.config.context
+    around = 1 + len(encoded(tokenizer, "user", "")) + len(header(tokenizer))
+    most = context - -(-context // REPLY_SHARE) - around
+    if len(ids) >= most:
+        raise SpikeError(
+            f"the system prompt has {len(ids)} tokens, and the context of {context} has room for "
+            f"{max(0, most - 1)}: shorten it"
+        )
     return Conversation(model=model, tokenizer=tokenizer, system=ids, reading=Reading(model))
 
 

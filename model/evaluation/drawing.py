@@ -53,7 +53,13 @@ def penalised(logits: Tensor, ids: Sequence[int], penalty: float) -> Tensor:
 
 
 def draw(logits: Tensor, drawing: Drawing, generator: torch.Generator) -> int:
-    """Return an id drawn from logits [V], float64 on the CPU; −∞ is never drawn."""
+    """Return an id drawn from logits [V], float64 on the CPU; −∞ is never drawn.
+
+    Raises:
+        SpikeError: no logit is finite, or one is above all bounds.
+    """
+    if not bool(logits.max().isfinite()):
+        raise SpikeError("the model's logits are not finite; its weights are damaged")
     if drawing.temperature == 0:
         return int(logits.argmax())
     likeliest, order = torch.softmax(logits / drawing.temperature, dim=-1).sort(

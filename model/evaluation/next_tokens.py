@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..assembly import Model
-from .bits_per_byte import check_windows, window_borders
+from .sliding_windows import check_windows, window_borders
 
 
 def predict_tokens(

@@ -124,6 +124,11 @@ def read_config(folder: Path, fields: Mapping[str, Any], tokenizer: Tokenizer) -
         }:
             raise SpikeError(f"{place}: sections: needed are model, and {' or '.join(FAMILIES)}")
     described = config_of_sections(sections, place)
+    if described.model.vocab_size not in (0, tokenizer.vocab_size):
+        raise SpikeError(
+            f"{place}: sections.model.vocab_size: {described.model.vocab_size}, but the tokenizer "
+            f"has {tokenizer.vocab_size}"
+        )
     path = folder / CONFIG
     if not path.is_file():
         return described
@@ -158,11 +163,15 @@ def read_weights(
                         f"{path}: {names[ours]}: {piece.get_dtype()} {piece.get_shape()}, and the "
                         f"configuration wants F32 {shape}"
                     )
-            return {ours: file.get_tensor(names[ours]).float() for ours in wanted}
+            weights = {ours: file.get_tensor(names[ours]).float() for ours in wanted}
     except FileNotFoundError:
         raise SpikeError(f"{path}: missing; weights in several files are not read") from None
     except (OSError, SafetensorError) as error:
         raise SpikeError(f"{path}: cannot be read ({error})") from None
+    for ours, weight in weights.items():
+        if not bool(weight.isfinite().all()):
+            raise SpikeError(f"{path}: {names[ours]}: has numbers that are not finite; damaged")
+    return weights
 
 
 def _save(

@@ -92,6 +92,9 @@ def model_section(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
         found = rope.get(key, fields.get(key, value))
         if found != value:
             raise SpikeError(f"{place}: {key}: {found!r:.80}, and spike can only do {value!r}")
+    base = rope.get("rope_theta")
+    if fields.get("rope_theta", base) != base:
+        raise SpikeError(f"{place}: rope_theta: {base!r:.80} and {fields['rope_theta']!r:.80}")
     layer_types = fields.get("layer_types") or []
     if any(kind != "full_attention" for kind in layer_types):
         raise SpikeError(f"{place}: layer_types: spike only knows full_attention")

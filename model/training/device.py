@@ -20,7 +20,9 @@ def choose_device(name: str) -> str:
     """
     found = torch.cuda.is_available()
     if name == "cuda" and not found:
-        raise SpikeError('train.device: no CUDA device here; use "cpu" or "auto"')
+        raise SpikeError(
+            'device cuda: no CUDA device here; take "cpu" or "auto" (train.device, --device)'
+        )
     return "cuda" if found and name != "cpu" else "cpu"
 
 

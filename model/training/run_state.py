@@ -98,7 +98,8 @@ def start_run(
     parts, ranks = config.train.batch // config.train.micro_batch, rank_count()
     if parts % ranks:
         raise SpikeError(
-            f"train.micro_batch: {parts} parts of a batch cannot be shared evenly by {ranks} ranks"
+            f"train.micro_batch: {parts} parts of a batch cannot be shared evenly by {ranks} "
+            f"ranks; with fewer sequences in a part there are more parts"
         )
     newest = newest_checkpoint(folder)
     if not resume and (newest or (folder / METRICS).exists()):

@@ -6,9 +6,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from model.assembly import build_model
+from model.blocks import document_numbers
 from model.evaluation import score_documents, score_replies, validation_score
+from model.spikewhale import SpikeWhale
 from spiketok.errors import SpikeError
-from tests.model.tiny import VOCAB
+from tests.model.tiny import GOLF, VOCAB, WHALE, shaken, tiny_config
 
 SEPARATOR = 3
 Documents = st.lists(st.lists(st.integers(0, VOCAB - 1), max_size=40), max_size=4)
@@ -24,8 +27,9 @@ Documents = st.lists(st.lists(st.integers(0, VOCAB - 1), max_size=40), max_size=
     context=st.integers(1, 12),
     stride=st.integers(1, 12),
     batch_windows=st.integers(1, 5),
+    reset=st.booleans(),
 )
-def test_equals_the_definition(model, documents, context, stride, batch_windows):
+def test_equals_the_definition(model, documents, context, stride, batch_windows, reset):
     stride = min(stride, context)
     model = model.double()
     pairs = [(np.array(ids, np.uint16), 3 * len(ids)) for ids in documents]
@@ -36,27 +40,38 @@ def test_equals_the_definition(model, documents, context, stride, batch_windows)
         context=context,
         stride=stride,
         batch_windows=batch_windows,
+        reset=reset,
     )
-    nats = [_nats(model, ids, context, stride) for ids in documents]
-    assert score.nats == pytest.approx(sum(map(sum, nats)), rel=1e-10)
-    assert score.nats_separators == pytest.approx(sum(n[-1] for n in nats), rel=1e-10)
+    streams = _streams(documents, reset)
+    nats = [n for stream in streams for n in _nats(model, stream, context, stride)]
+    ends = np.cumsum([len(ids) + 1 for ids in documents], dtype=int) - 1
+    assert score.nats == pytest.approx(sum(nats), rel=1e-10)
+    assert score.nats_separators == pytest.approx(sum(nats[end] for end in ends), rel=1e-10)
     assert score.tokens == sum(len(ids) + 1 for ids in documents)
     assert score.bytes == 3 * sum(map(len, documents))
     assert score.documents == len(documents)
 
 
-def _nats(model, ids, context, stride):
+def _streams(documents, reset):
+    if reset:
+        return [[SEPARATOR, *ids, SEPARATOR] for ids in documents]
+    return [[SEPARATOR, *(i for ids in documents for i in (*ids, SEPARATOR))]]
+
+
+def plain(model, stream, start, target):
+    return model.trunk(torch.tensor([stream[start:target]]))
+
+
+def _nats(model, stream, context, stride, hidden_rows=plain):
     """Score one target at a time, in the first window that reaches it."""
-    stream = [SEPARATOR, *ids, SEPARATOR]
     nats = []
     for target in range(1, len(stream)):
         windows_after_first = max(0, -(-(target - context) // stride))
         end = min(context + windows_after_first * stride, len(stream) - 1)
-        seen = stream[max(0, end - context) : target]
-        assert len(seen) >= min(target, context - stride + 1)
-        nats.append(
-            -torch.log_softmax(model(torch.tensor([seen]))[0, -1], 0)[stream[target]].item()
-        )
+        start = max(0, end - context)
+        assert target - start >= min(target, context - stride + 1)
+        logits = model.logits(hidden_rows(model, stream, start, target))
+        nats.append(-torch.log_softmax(logits[0, -1], 0)[stream[target]].item())
     return nats
 
 
@@ -167,30 +182,48 @@ def test_all_of_a_text_as_a_reply_scores_as_the_text_without_its_end(model):
     assert (reply.tokens, reply.bytes) == (20, 7)
 
 
-@settings(
-    deadline=None,
-    max_examples=20,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+def family(*overrides):
+    """Return a tiny model in double precision in which nothing trained is zero."""
+    model = build_model(tiny_config(*overrides), VOCAB, separator=SEPARATOR, seed=1).double()
+    frozen = {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
+    shaken(model)
+    model.load_state_dict(frozen, strict=False)
+    return model
+
+
+FAMILIES = {
+    "golf": family(*GOLF),
+    "BigramHash": family("golf.bigram_rows=64"),
+    "SmearGate": family("golf.smear=true"),
+    "engram": family(*WHALE, "spikewhale.engram_orders=3"),
+    "engram, documents apart": family(*WHALE, "spikewhale.documents_apart=true"),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@settings(deadline=None, max_examples=10)
+@given(
+    documents=Documents, context=st.integers(1, 12), stride=st.integers(1, 12), reset=st.booleans()
 )
-@given(documents=Documents, context=st.integers(1, 12), stride=st.integers(1, 12))
-def test_windows_of_a_golf_model_get_the_ids_before_them(golf, documents, context, stride):
-    stride = min(stride, context)
+def test_windows_get_the_ids_before_them(name, documents, context, stride, reset):
+    model, stride = FAMILIES[name], min(stride, context)
+    assert model.look_back > 0
+    options = {"separator": SEPARATOR, "context": context, "stride": stride, "reset": reset}
     pairs = [(np.array(ids, np.uint16), 1) for ids in documents]
-    score = score_documents(golf, pairs, separator=SEPARATOR, context=context, stride=stride)
-    nats = sum(_golf_nats(golf, ids, context, stride) for ids in documents)
-    assert score.nats == pytest.approx(nats, rel=1e-10)
+    score = score_documents(model, pairs, **options)
+    wanted = [
+        _nats(model, stream, context, stride, embedded) for stream in _streams(documents, reset)
+    ]
+    assert score.nats == pytest.approx(sum(map(sum, wanted)), rel=1e-10)
 
 
-def _golf_nats(golf, ids, context, stride):
-    """Score with embeddings of the whole document, of which layers see the window alone."""
-    stream = [SEPARATOR, *ids, SEPARATOR]
-    whole = golf.embed(torch.tensor([stream]), None, len(stream))
-    nats = 0.0
-    for target in range(1, len(stream)):
-        end = context + max(0, -(-(target - context) // stride)) * stride
-        start = max(0, min(end, len(stream) - 1) - context)
-        embed, golf.embed = golf.embed, lambda *_: whole[:, start:target]  # noqa: B023
-        hidden = golf.trunk(torch.tensor([stream[start:target]]))
-        golf.embed = embed
-        nats -= torch.log_softmax(golf.logits(hidden)[0, -1], 0)[stream[target]].item()
-    return nats
+def embedded(model, stream, start, target):
+    """Return hidden rows of a window whose embeddings are those of one pass over the stream."""
+    ids = torch.tensor([stream])
+    about = document_numbers(ids, model.separator) if isinstance(model, SpikeWhale) else None
+    whole = model.embed(ids, about, len(stream))
+    embed, model.embed = model.embed, lambda *_: whole[:, start:target]
+    try:
+        return model.trunk(ids[:, start:target])
+    finally:
+        model.embed = embed

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from model.assembly import build_model
 from model.evaluation import score_documents
-from model.evaluation.bits_per_byte import window_borders
 from model.evaluation.compressed_text import compress, decompress, read_header
 from model.evaluation.next_tokens import predict_tokens
+from model.evaluation.sliding_windows import window_borders
 from model.run_folder import Run
 from spiketok import BeseVocabulary, Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError

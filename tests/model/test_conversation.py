@@ -120,6 +120,20 @@ def test_a_question_too_long_changes_nothing():
     assert conversation.turns == before
 
 
+def test_a_system_prompt_leaves_room_for_a_question_and_a_quarter_for_its_reply():
+    with pytest.raises(SpikeError, match="shorten it"):
+        begun(context=60, system="word " * 50)
+    longest = 0
+    while longest < 60:
+        try:
+            conversation = begun(context=60, system="w" * (longest + 1))
+        except SpikeError:
+            break
+        longest += 1
+        assert ask(conversation, "?", 1000) == 0
+    assert longest > 5
+
+
 def test_a_tokenizer_without_markers_is_refused():
     plain = Tokenizer(build_vocabulary([b"th"], 264, "minimal"))
     model = build_model(tiny_config(), 264, separator=plain.separator)

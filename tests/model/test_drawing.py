@@ -34,6 +34,14 @@ def test_draws_by_the_probabilities_of_what_is_kept(drawing, kept):
     torch.testing.assert_close(shares(drawing), expected / expected.sum(), rtol=0, atol=0.03)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_of_damaged_weights_are_refused(number, temperature):
+    logits = torch.tensor([0.0, number], dtype=torch.float64)
+    with pytest.raises(SpikeError, match="damaged"):
+        draw(logits, Drawing(temperature=temperature), torch.Generator())
+
+
 def test_a_penalty_divides_what_is_above_zero_and_multiplies_what_is_below():
     found = penalised(LOGITS, [1, 2, 2, 5], 2.0)
     assert found.tolist() == [0.3, 1.0, -2.0, 1.5, 0.0, -torch.inf]

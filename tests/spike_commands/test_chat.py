@@ -39,7 +39,9 @@ def test_lines_of_a_pipe_are_questions_of_one_conversation(folder, process):
     )
     options = ["--max-tokens", "4", "--json", "--system", "x"]
     done = process(folder, "chat", RUN, *options, input=questions)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    assert "has not been trained on conversations" in done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer in answers:
         jsonschema.validate(answer, SCHEMAS["chat"])
@@ -50,6 +52,26 @@ def test_lines_of_a_pipe_are_questions_of_one_conversation(folder, process):
     plain = process(folder, "chat", RUN, "--max-tokens", "4", input="the fox?\n")
     assert plain.returncode == 0
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f]", plain.stdout)
+
+
+def test_a_line_that_cannot_be_answered_is_told_and_the_conversation_goes_on(folder, process):
+    long = "word " * 60
+    questions = f"{long}\n/sytem x\n/system {long}\n/usr/bin?\n /reset\n"
+    options = ["--max-tokens", "2", "--quiet"]
+    done = process(folder, "chat", RUN, *options, "--json", input=questions)
+    assert done.returncode == 1
+    assert done.stderr == "spike: 3 of 5 lines could not be answered\n"
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    for answer in answers:
+        jsonschema.validate(answer, SCHEMAS["chat"])
+    assert [sorted(answer) == ["error", "question"] for answer in answers] == [True] * 3 + [
+        False
+    ] * 2
+    assert "system prompt" in answers[2]["error"]
+    plain = process(folder, "chat", RUN, *options, input="/help\n/sytem\nhi\n")
+    assert plain.returncode == 1
+    assert "/system TEXT" in plain.stderr
+    assert "(line 2: /sytem: no such command" in plain.stderr
 
 
 def test_usage(line):
@@ -125,14 +147,24 @@ def test_a_terminal_shows_answers_and_knows_commands(terminal):
     screen.type("word " * 60 + "\n")
     screen.until("too many")
     screen.until("> ")
+    screen.type("/rest\n")
+    screen.until("no such command")
+    screen.until("> ")
+    screen.type("/system " + "word " * 60 + "\n")
+    screen.until("shorten it")
+    screen.until("> ")
     screen.type("\x04")
     assert screen.process.wait(SECONDS) == 0
 
 
-def test_ctrl_c_at_the_prompt_leaves(terminal):
-    screen = terminal()
+def test_ctrl_c_at_the_prompt_drops_the_line(terminal):
+    screen = terminal("--max-tokens", "3")
     screen.until("> ")
+    screen.type("/half a li")
+    screen.until("a li")
     screen.process.send_signal(signal.SIGINT)
+    screen.until("> ")
+    screen.type("/quit\n")
     assert screen.process.wait(SECONDS) == 0
 
 

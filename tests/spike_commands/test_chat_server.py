@@ -186,6 +186,25 @@ def test_old_pages_are_forgotten(send, served, page):
     assert send("POST", "ask", {"page": page, "question": "hi"})[0] == 410
 
 
+def test_a_page_in_use_is_kept_while_others_are_opened(send, page):
+    for _ in range(MOST_PAGES + 1):
+        assert send("GET")[0] == 200
+        assert send("POST", "reset", {"page": page, "system": ""})[0] == 200
+
+
+def test_a_system_prompt_too_long_is_told_and_changes_nothing(send, served, page):
+    before = served[0].pages[page]
+    status, _, reason = send("POST", "reset", {"page": page, "system": "word " * 400})
+    assert (status, b"shorten it" in reason) == (400, True)
+    assert served[0].pages[page] is before
+
+
+def test_browsers_leave_out_the_port_that_http_has_anyway(send, served, monkeypatch):
+    assert send("GET", Host="127.0.0.1")[0] == 403
+    monkeypatch.setattr("spike_commands.chat_server.HTTP_PORT", served[1])
+    assert send("GET", Host="127.0.0.1")[0] == 200
+
+
 def test_a_port_that_is_taken_is_told(served):
     shared, port = served
     with pytest.raises(SpikeError, match=f"--port {port}"):

@@ -63,7 +63,11 @@ def test_resuming_gives_the_bytes_of_an_unbroken_run(folder, process, unbroken, 
 
 def test_resume_accepts_the_same_configuration_only(line, unbroken):
     options, _ = unbroken
-    assert line("train", *options, "--resume", "runs/unbroken")[0] == 0
+    status, _, errors = line("train", *options, "--resume", "runs/unbroken")
+    assert status == 0
+    assert errors == ""
+    again = line("train", "--resume", "runs/unbroken")
+    assert "finished already" in again[2]
     for extra in (["--set", "train.clip=2"], ["--out", "runs/other"]):
         status, _, errors = line("train", *options, *extra, "--resume", "runs/unbroken")
         assert (status, errors.count("\n")) == (2, 1)
@@ -99,3 +103,11 @@ def test_an_edited_step_is_noticed(line, folder, unbroken):
     status, _, errors = line("train", "--resume", "runs/edited")
     assert (status, errors.count("\n")) == (1, 1)
     assert "step 30 is not the folder's" in errors
+
+
+def test_a_run_of_weights_alone_is_not_resumed(line, folder, unbroken):
+    assert line("pack", "runs/unbroken", "--out", "whole.spike", "--method", "rtn", "-q")[0] == 0
+    assert line("unpack", "whole.spike", "--to", "runs/unpacked")[0] == 0
+    status, _, errors = line("train", "--resume", "runs/unpacked")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "--init runs/unpacked" in errors

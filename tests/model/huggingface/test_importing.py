@@ -83,6 +83,11 @@ def sections(folder, **changes):
     return {"model": {**found["model"], **changes}, "spikewhale": found["spikewhale"]}
 
 
+def of_another_size(folder):
+    (folder / "spike_config.toml").unlink()
+    changed(folder / "config.json", sections=sections(folder, vocab_size=5000))
+
+
 HOSTILE = {
     "no file": (lambda f: (f / "config.json").unlink(), "config.json: missing"),
     "no json": (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
@@ -111,6 +116,7 @@ HOSTILE = {
     ),
     "separator": (lambda f: changed(f / "config.json", separator=4), "separator: 4"),
     "vocabulary": (lambda f: changed(f / "config.json", vocab_size=10**12), "vocab_size"),
+    "other vocabulary": (of_another_size, "sections.model.vocab_size: 5000"),
     "tokenizer": (lambda f: (f / "spike_tokenizer.json").unlink(), "needs a tokenizer"),
     "record": (lambda f: (f / "spike_run.json").write_text("{}"), "spike_run.json: cannot"),
     "format": (lambda f: changed(f / "spike_run.json", format=2), "format 2 is not known"),
@@ -137,6 +143,8 @@ WEIGHTS = {
     "missing": (lambda w: w.popitem(), "missing"),
     "more": (lambda w: w.update({"x\ny": torch.zeros(1)}), "not in this configuration"),
     "shape": (lambda w: w.update({"model.norm.weight": torch.zeros(7)}), "wants F32"),
+    "not a number": (lambda w: w["model.norm.weight"].fill_(float("nan")), "not finite"),
+    "infinite": (lambda w: w["model.embedding.weight"][3].fill_(float("inf")), "not finite"),
     "type": (lambda w: w.update({"model.norm.weight": torch.zeros(24).double()}), "wants F32"),
 }
 
@@ -166,6 +174,7 @@ def test_a_damaged_file_of_weights_is_refused(runs, tmp_path):
         ({"hidden_act": "gelu"}, "hidden_act"),
         ({"attention_bias": True}, "attention_bias"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_type"),
+        ({"rope_theta": 5.0}, "rope_theta: 10000.0 and 5.0"),
         ({"layer_types": ["sliding_attention"]}, "layer_types"),
         ({"head_dim": None}, "head_dim: missing"),
         ({"hidden_size": 18}, "not of the model"),
