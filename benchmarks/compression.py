@@ -139,7 +139,6 @@ def packings(training: Training) -> Iterator[Packing]:
     for few in BITS_OF_CURVES if training.seed == 0 else ():
         bits = SAME_BITS.format(few)
         yield Packing(f"RTN, {few} bits", bits)
-        yield Packing(f"RTN to the row's largest, {few} bits", bits, clip="max")
         yield Packing(f"GPTQ, {few} bits", bits, "gptq")
         yield Packing(f"GPTQ to the row's largest, {few} bits", bits, "gptq", clip="max")
     if training.seed == 0:

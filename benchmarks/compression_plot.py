@@ -12,7 +12,6 @@ import matplotlib.pyplot as plt
 # Curves by the beginning of their packings' names, then single points by training and packing.
 CURVES = {
     "RTN": ("RTN, 3 and 4 bits", "tab:orange", "o"),
-    "RTN to the row's largest": ("RTN to the row's largest, 3 and 4 bits", "tab:brown", "o"),
     "GPTQ": ("GPTQ, 3 and 4 bits", "tab:blue", "s"),
     "GPTQ to the row's largest": ("GPTQ to the row's largest, 3 and 4 bits", "tab:cyan", "s"),
 }
