@@ -8,6 +8,8 @@ the same order. Then `spike pack` makes artifacts and `spike eval` scores them, 
 4 KiB from the middle of each book that ablations.py holds out. One thread, one run at a time. A
 line of FOLDER/results.jsonl is an artifact, or the float model; what has one is not done again.
 Then a table for each preset, a plot, and with `--libraries` the same matrices through others.
+The plot takes matplotlib 3.11.2; the others are torchao 0.18.0 and hqq 0.2.8.post1 (installed with
+--no-deps and DISABLE_CUDA=1, beside termcolor).
 """
 
 import argparse
