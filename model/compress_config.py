@@ -25,7 +25,7 @@ class CompressConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     quantize: str
     """Bits of the matrices of each part, as in "mlp=int5,attn=int6,embed=fp16"; others fp16."""
     clip: str = "search"
-    """Largest number of a row's grid: "max", "percentile=99.95", "std=12.5", or "search"."""
+    """Largest number of a row: "max", "percentile=99.95", "std=12.5", or "search" (by GPTQ)."""
     qat: str = "off"
     """When training at rounded weights begins: "off", "start", "progress=0.6", "rate=0.15"."""
     crown_q: Annotated[float, Meta(ge=0, le=1e6)] = 0.0

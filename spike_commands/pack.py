@@ -1,11 +1,13 @@
 """`spike pack` and `spike unpack`: a run as one file, and a file as a run."""
 
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from .artifact_table import artifact_table, table_lines
+from .calibration import run_hessians
 from .console import (
     PATH,
     common_options,
@@ -15,15 +17,13 @@ from .console import (
     progress_bar,
     remark,
 )
+from .packed_counts import counts_table
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from model.compress_config import CompressConfig
     from model.run_folder import Run
 
 QUANTIZE = "mlp=int5,attn=int6,embed=int8"
-CALIBRATION_BATCH = 4
 
 
 @click.command()
@@ -42,13 +42,17 @@ CALIBRATION_BATCH = 4
     help="gptq: errors make up for one another, by training text; rtn: round each weight.",
 )
 @click.option("--prune", type=click.FloatRange(0, 1, max_open=True), help="Share made zero.")
+@click.option(
+    "--correction-rank",
+    type=click.IntRange(0, 64),
+    help="Correct each matrix by a product of this rank, of four bits.",
+)
 @click.option("--data", "data_folder", type=PATH, help="gptq: shards; else the run's.")
+@click.option("--own-text", is_flag=True, help="gptq: read what the model writes, no shards.")
 @click.option(
     "--sequences",
     type=click.IntRange(1),
-    default=128,
-    show_default=True,
-    help="gptq: windows of training text to read.",
+    help="gptq: how many to read, each a context long; else as many as hold 32,768 tokens.",
 )
 @click.option(
     "--counts",
@@ -72,7 +76,8 @@ def pack(
     out: Path | None,
     budget: int | None,
     data_folder: Path | None,
-    sequences: int,
+    own_text: bool,
+    sequences: int | None,
     counts_folder: Path | None,
     counts_bytes: int,
     texts: tuple[Path, ...],
@@ -94,11 +99,15 @@ def pack(
       spike pack runs/base --budget 4000000 --counts data/ --counts-bytes 2000000
     """
     let_threads_sleep()
+    from model.compression.matrices import plan_of
     from model.compression.pack import code_bytes, pack_run
+    from model.compression.quantize import needed_tensors
     from model.run_folder import load_run
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
 
+    if own_text and data_folder is not None:
+        raise click.UsageError("--own-text reads no shards; leave --data out")
     loaded = load_run(run)
     compress = chosen_compression(loaded, changes)
     out = out or Path(f"{run.resolve().name}.spike")
@@ -106,22 +115,33 @@ def pack(
         raise SpikeError(f"{out}: is there already; remove it or choose another --out")
     hessians = None
     if compress.method == "gptq":
-        hessians = training_hessians(loaded, data_folder, sequences, quiet)
-    tables = {} if counts_folder is None else table_of(loaded, counts_folder, counts_bytes, quiet)
-    result = pack_run(loaded, compress, hessians, budget=budget, tables=tables)
-    size = len(result.data)
-    table = artifact_table(result.data)
-    if budget is not None and size > budget:
-        for line in table_lines(table):
-            remark(line, quiet=False)
-        raise SpikeError(
-            f"{run}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "
-            "--quantize or a smaller model mend it"
+        hessians = run_hessians(
+            loaded,
+            [name for name, to in plan_of(loaded.model, compress).items() if to.whole],
+            data_folder=data_folder,
+            own=own_text,
+            sequences=sequences,
+            quiet=quiet,
         )
+    tables = (
+        {} if counts_folder is None else counts_table(loaded, counts_folder, counts_bytes, quiet)
+    )
+    total, done = len(needed_tensors(loaded.model)), count()
+    with progress_bar("round", total, "weights", quiet) as report:
+        result = pack_run(
+            loaded,
+            compress,
+            hessians,
+            budget=budget,
+            tables=tables,
+            report=lambda name: report(next(done) % total + 1, name),
+        )
+    table = artifact_table(result.data)
+    if budget is not None and len(result.data) > budget:
+        refuse_size(run, len(result.data), budget, table)
     write_durably(out, result.data)
-    found = {"file": str(out), **table, "code_bytes": code_bytes(), "budget": budget}
-    if texts:
-        found |= scores(loaded, out, texts, quiet)
+    scored = scores(loaded, out, texts, quiet) if texts else {}
+    found = {"file": str(out), **scored, **table, "code_bytes": code_bytes(), "budget": budget}
     if not as_json:
         found.pop("arrays")
     print_result(found, as_json)
@@ -140,47 +160,16 @@ def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
     return compress
 
 
-def table_of(run: "Run", folder: Path, most: int, quiet: bool) -> dict[str, bytes]:
-    """Return the table of counts of a training split that fits."""
-    from model.evaluation.mixing import PredictorSettings
-    from model.evaluation.predictor_start import COUNTS
-
-    from .packed_counts import counts_that_fit
-    from .predictor_options import learned_counts
-
-    counts, _ = learned_counts(run, folder, PredictorSettings().lengths[-1], quiet)
-    table, fewest = counts_that_fit(counts, most)
-    remark(f"counts of {fewest} and more fit in {most:,} bytes", quiet)
-    return {COUNTS: table}
-
-
-def training_hessians(
-    run: "Run", data_folder: Path | None, sequences: int, quiet: bool
-) -> "dict[str, Tensor]":
-    """Read windows of the training split, evenly spread, and gather what matrices multiply."""
-    import numpy as np
-
-    from datapipe import Windows, open_stream
-    from model.compression import gather_hessians
+def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoReturn:
+    """Say where the bytes of a file that does not fit are."""
     from spiketok.errors import SpikeError
 
-    folder = data_folder or Path(run.config.data.path)
-    if not (folder / "manifest.json").exists():
-        raise SpikeError(f"{folder}: no shards there; name them by --data or take --method rtn")
-    stream = open_stream(folder, "train")
-    if stream.fingerprint != run.fingerprints.get("data") and data_folder is None:
-        raise SpikeError(f"{folder}: not the data of the run; name it by --data")
-    windows = Windows(stream, run.config.model.context)
-    count = min(sequences, windows.count)
-    chosen = np.arange(count) * windows.count // max(count, 1)
-    with progress_bar("read", count, "windows", quiet) as report:
-
-        def read() -> Any:
-            for first in range(0, count, CALIBRATION_BATCH):
-                yield windows.read(chosen[first : first + CALIBRATION_BATCH])[0][:, :-1]
-                report(min(first + CALIBRATION_BATCH, count), "")
-
-        return gather_hessians(run.model, read())
+    for line in table_lines(table):
+        remark(line, quiet=False)
+    raise SpikeError(
+        f"{run}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "
+        "--quantize or a smaller model mend it"
+    )
 
 
 def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict[str, Any]:

@@ -1,9 +1,27 @@
 """Makes the table of counts that an artifact carries: as much of training text as fits."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .console import remark
+from .predictor_options import learned_counts
 
 if TYPE_CHECKING:
     from model.evaluation.mixing import ContextModel
+    from model.run_folder import Run
+
+
+def counts_table(run: "Run", folder: Path | None, most: int, quiet: bool) -> dict[str, bytes]:
+    """Return the table of counts of a training split that fits; none without shards."""
+    from model.evaluation.mixing import PredictorSettings
+    from model.evaluation.predictor_start import COUNTS
+
+    if folder is None:
+        return {}
+    counts, _ = learned_counts(run, folder, PredictorSettings().lengths[-1], quiet)
+    table, fewest = counts_that_fit(counts, most)
+    remark(f"counts of {fewest} and more fit in {most:,} bytes", quiet)
+    return {COUNTS: table}
 
 
 def counts_that_fit(counts: "ContextModel", most: int) -> tuple[bytes, int]:

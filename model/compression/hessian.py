@@ -2,8 +2,9 @@
 
 To an error E of a matrix the layer's output owes the error E x, whose mean square is tr(E H Eᵀ)
 with this mean H: half the Hessian of that error, as GPTQ calls it. Whoever multiplies by a matrix
-does so by `functional.linear`, modules, output layers and experts alike, and layers that run
-several times do it several times: so not modules are watched but that function.
+does so by `functional.linear`, modules and experts alike, and layers that run several times do it
+several times: so not modules are watched but that function. Only the output layer is not called:
+what it would read is at hand.
 
 A tied table is multiplied and looked up. An error in a row of the output layer matters as often as
 its id is likely, and one in the same row as an embedding as often as the id is there, so what the
@@ -13,7 +14,7 @@ tenth of the mean diagonal four bits lost least (docs/lab-notes.md). What is onl
 H: its rows are rounded each for itself, whatever their frequency.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from torch.overrides import TorchFunctionMode
 from ..assembly import Model
 from .matrices import named_matrices
 
-ROWS = 1024  # hidden rows whose logits are held at once
+BLOCK = 256  # columns
 LOOKED_UP = 0.1  # of the mean diagonal, for a tied table
 
 
@@ -55,7 +56,7 @@ class _Watch(TorchFunctionMode):
             read = args[0] if args else given["input"]
             # An expert that no token chose is handed nothing.
             if name is not None and read.numel():
-                self._add(name, read)
+                self.add(name, read)
         elif func is functional.embedding:
             name = self._name(*args[1:2], **given)
             if name is not None:
@@ -66,18 +67,34 @@ class _Watch(TorchFunctionMode):
         # As `linear` and `embedding` both call what is second.
         return self.names.get(id(weight))
 
-    def _add(self, name: str, read: Tensor) -> None:
+    def add(self, name: str, read: Tensor) -> None:
+        """Take what a matrix multiplies, [..., columns]."""
         if self.newest is None or self.newest[0] is not read:
-            rows = read.flatten(0, -2).float()
-            self.newest = (read, rows.T @ rows)
+            self.newest = (read, upper_products(read.flatten(0, -2).float()))
         product = self.newest[1]
         count = read.numel() // read.shape[-1]
         self.sums[name] = self.sums[name].add_(product) if name in self.sums else product.clone()
         self.counts[name] = self.counts.get(name, 0) + count
 
 
+def upper_products(rows: Tensor) -> Tensor:
+    """Return the sum of x xᵀ over rows [count, columns]; blocks below the diagonal are zero.
+
+    Of the work of the whole product this is little more than half.
+    """
+    columns = rows.shape[1]
+    product = rows.new_zeros(columns, columns)
+    for start in range(0, columns, BLOCK):
+        product[start : start + BLOCK, start:] = rows[:, start : start + BLOCK].T @ rows[:, start:]
+    return product
+
+
 @torch.no_grad()
-def gather_hessians(model: Model, sequences: Iterable[NDArray[np.integer]]) -> dict[str, Tensor]:
+def gather_hessians(
+    model: Model,
+    sequences: Iterable[NDArray[np.integer]],
+    names: Collection[str] | None = None,
+) -> dict[str, Tensor]:
     """Return the mean of x xᵀ for each matrix that has multiplied anything, by name.
 
     What is only looked up has none, and an expert that no token chose.
@@ -86,19 +103,26 @@ def gather_hessians(model: Model, sequences: Iterable[NDArray[np.integer]]) -> d
         model: in evaluation mode, where memory stands before the text and layers loop.
         sequences: of training text or of the model's own, never of validation text; ids
             [batch, time] each.
+        names: of the matrices that are wanted; None: of all.
 
     Returns:
         float32 [columns, columns] each, on the model's device.
     """
-    watch = _Watch(named_matrices(model))
+    matrices = named_matrices(model)
+    watch = _Watch({name: matrices[name] for name in matrices if names is None or name in names})
+    output = "head.weight" if "head.weight" in matrices else "embedding.weight"
     device = model.embedding.weight.device
     for ids in sequences:
         with watch:
             normed = model.trunk(torch.from_numpy(ids.astype(np.int64)).to(device))
-            for rows in torch.split(normed.flatten(0, 1), ROWS):
-                model.logits(rows)
+        # The output layer reads this; nobody wants its logits.
+        if names is None or output in names:
+            watch.add(output, normed)
         watch.newest = None
-    hessians = {name: total / watch.counts[name] for name, total in watch.sums.items()}
+    hessians = {
+        name: (upper.triu() + upper.triu(1).T) / watch.counts[name]
+        for name, upper in watch.sums.items()
+    }
     for name in watch.looked_up & hessians.keys():
         diagonal = hessians[name].diagonal()
         diagonal.add_(LOOKED_UP * diagonal.mean())

@@ -22,7 +22,7 @@ class Precision:
     bits: int
     """2 to 8 for whole numbers, 16 or 32 for floating-point ones."""
     clip: Clip | None = None
-    """How far the grid of a row reaches; None: what serves best of some."""
+    """How far the grid of a row reaches; None: what costs least by the Hessian, if there is one."""
 
     @property
     def whole(self) -> bool:

@@ -8,6 +8,7 @@ from torch import Tensor
 from spiketok.errors import SpikeError
 
 from ..assembly import Model, practising_parts
+from ..compress_config import Clip
 from .gptq import Columns, arrange_columns, gptq_codes, weighted_errors
 from .grid import LARGEST_SCALE, rounded_codes, row_scales, searched_scales
 from .low_rank import low_rank_correction
@@ -80,11 +81,11 @@ def quantize_matrix(
     columns = None if hessian is None else arrange_columns(hessian)
     if columns is None:
         hessian = None
-    if clip is not None:
-        scales = row_scales(weight, bits, clip)
+    if clip is None and columns is not None:
+        scales = searched_scales(weight, bits, columns.importance())
     else:
-        importance = None if columns is None else columns.importance()
-        scales = searched_scales(weight, bits, importance)
+        # Without inputs a search would cut off what stands in columns that matter most.
+        scales = row_scales(weight, bits, clip or Clip("max"))
     pruned = smallest_weights(weight, prune)
     codes = rounded_codes(weight, scales, bits)
     if pruned is not None:

@@ -53,6 +53,16 @@ def test_a_packed_run_is_scored_by_itself(line, packed, method):
     assert "the file" in line("inspect", str(file))[1]
 
 
+def test_text_of_the_model_s_own_serves_in_place_of_shards(packed):
+    options = ["--method", "gptq", "--own-text", "--sequences", "3", "--correction-rank", "2"]
+    file, result = packed(*options)
+    assert result["compression"]["correction_rank"] == "2"
+    assert any(row["name"].endswith("/left") for row in result["arrays"])
+    written = file.read_bytes()
+    file.unlink()
+    assert packed(*options)[0].read_bytes() == written
+
+
 def test_an_unpacked_run_scores_as_the_artifact(line, packed, tmp_path):
     file, _ = packed("--method", "rtn")
     run = tmp_path / "run"
@@ -82,6 +92,8 @@ def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):
         (["--quantize", "mlp=int9"], 2, "int9"),
         (["--clip", "wide"], 2, "--clip"),
         (["--data", "nowhere"], 1, "no shards"),
+        (["--data", "nowhere", "--own-text"], 2, "--data"),
+        (["--correction-rank", "65"], 2, "--correction-rank"),
     ],
 )
 def test_wrong_options_are_told(line, tmp_path, options, status, message):

@@ -7,7 +7,7 @@ from torch import nn
 
 from model.assembly import build_model
 from model.compression import gather_hessians
-from model.compression.hessian import LOOKED_UP
+from model.compression.hessian import BLOCK, LOOKED_UP, upper_products
 from model.compression.matrices import named_matrices
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
 
@@ -69,6 +69,20 @@ def test_equal_the_inputs_that_modules_see(any_model):
             wanted = wanted + LOOKED_UP * wanted.diagonal().mean() * torch.eye(len(wanted))
         torch.testing.assert_close(hessian.double(), wanted, rtol=1e-4, atol=1e-5)
         assert hessian.dtype == torch.float32
+
+
+def test_only_those_asked_for_are_gathered(any_model):
+    every = gather_hessians(any_model, [ids()])
+    for name in every:
+        (found,) = gather_hessians(any_model, [ids()], [name]).items()
+        assert found[0] == name
+        assert torch.equal(found[1], every[name])
+
+
+@pytest.mark.parametrize("columns", [1, BLOCK, 2 * BLOCK + 3])
+def test_half_of_the_products_is_computed(columns):
+    rows = torch.randn(9, columns, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(upper_products(rows).triu(), (rows.T @ rows).triu())
 
 
 def test_layers_that_loop_are_seen_each_time():
