@@ -123,9 +123,7 @@ def pack(
             sequences=sequences,
             quiet=quiet,
         )
-    tables = (
-        {} if counts_folder is None else counts_table(loaded, counts_folder, counts_bytes, quiet)
-    )
+    tables = counts_table(loaded, counts_folder, counts_bytes, quiet)
     total, done = len(needed_tensors(loaded.model)), count()
     with progress_bar("round", total, "weights", quiet) as report:
         result = pack_run(
