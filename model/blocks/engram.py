@@ -38,6 +38,7 @@ class Engram(nn.Module):
         self.register_buffer("projections", torch.zeros(runs, heads, code_width))
         self.table = nn.Embedding(heads * rows, width)
         self.gate = nn.Linear(2 * width, width)
+        nn.init.zeros_(self.gate.bias)
         self.slope = nn.Parameter(torch.ones(width))
         self.shift = nn.Parameter(torch.full((width,), gate_bias))
         self.height = nn.Parameter(torch.ones(width))
