@@ -81,7 +81,6 @@ def pack(
       spike pack runs/base --method rtn --text book.txt --json
     """
     let_threads_sleep()
-    from model.compression.matrices import plan_of
     from model.compression.pack import code_bytes, pack_run
     from model.compression.quantize import needed_tensors
     from model.run_folder import load_run
@@ -99,7 +98,7 @@ def pack(
     if compress.method == "gptq":
         hessians = run_hessians(
             loaded,
-            [name for name, to in plan_of(loaded.model, compress).items() if to.whole],
+            rounded_matrices(loaded, compress),
             data_folder=data_folder,
             own=own_text,
             sequences=sequences,
@@ -125,8 +124,7 @@ def pack(
         )
     write_durably(out, result.data)
     scored = scores(loaded, out, texts, quiet) if texts else {}
-    beside = {"code_bytes": code_bytes(), "budget": budget}
-    found = {"file": str(out), **scored, **table, **beside}
+    found = {"file": str(out), **scored, **table, "code_bytes": code_bytes(), "budget": budget}
     if not as_json:
         found.pop("arrays")
     print_result(found, as_json)
@@ -143,6 +141,13 @@ def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
     for place, problem in compress_problems(compress).items():
         raise click.UsageError(f"--{place.removeprefix('compress.')}: {problem}")
     return compress
+
+
+def rounded_matrices(run: "Run", compress: "CompressConfig") -> list[str]:
+    """Return the names of the matrices that become whole numbers."""
+    from model.compression.matrices import plan_of
+
+    return [name for name, to in plan_of(run.model, compress).items() if to.whole]
 
 
 def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict[str, Any]:
