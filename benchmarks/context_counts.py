@@ -22,7 +22,7 @@ import pyarrow.parquet
 from corpora import SHARED, rows
 from numpy.typing import NDArray
 
-from model.evaluation.mixing import ContextModel, MixSettings, Predictor
+from model.evaluation.mixing import ContextModel, Predictor, settings_of
 from spiketok import Tokenizer
 
 TRAINING, HELD_OUT = 40_000_000, 250_000
@@ -80,14 +80,14 @@ def report(vocab_size: int, learn: NDArray, text: NDArray, n_bytes: int) -> None
         again.score(part, np.full(len(part), 1 / vocab_size))
     taken = (time.process_time() - before) / len(learn) * 1e6
     print(f"scoring and learning the same from nothing {taken:.2f} µs a token")
-    counts.restart()
-    counts.learn(text[:1])
+    predictor = Predictor(vocab_size, settings_of(["all"], network=False), counts)
+    predictor.begin(int(text[0]))
     before = time.process_time()
-    scores = Predictor(counts, MixSettings()).score(text[1:])
+    scores = predictor.score(text[1:])
     taken = (time.process_time() - before) / len(text) * 1e6
-    for name, p in [*scores.experts.items(), ("mixture", scores.mixed)]:
+    for name, p in scores.items():
         print(f"held-out books, {name}: {bits(p) / n_bytes:.4f} bits per byte")
-    print(f"all of the mixture {taken:.2f} µs a token")
+    print(f"all of it {taken:.2f} µs a token")
     for fewest in (2, 3, 5):
         static = counts.keep(fewest=fewest)
         print(f"strings that count {fewest} and more: {len(static.tokens):,}")

@@ -9,6 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+def adjust(
+    logits: NDArray[np.float32],
+    asked: NDArray[np.uint32],
+    raises: NDArray[np.float32],
+    heat: bool,
+    sharpening: float,
+    least: float,
+    most: float,
+    calibrate: bool,
+    expected: NDArray[np.float64],
+    wide: bool = True,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the probabilities of ids asked [n, m] by logits [n, V], and entropies [n] in nats.
+
+    Plain; with a temperature 1 − sharpening · (1 − H / ln V), within `least` … `most`; with that
+    and weights times `raises` [V], or none [0]. What is off is [0, m]. The last ones of all ids
+    are added to `expected`, [V] or [0]. `wide`: use AVX2 where there is any; the numbers are the
+    same to the bit.
+    """
+
 class ContextCounts:
     """Exact counts of what followed each context of up to `longest` tokens in a growing row."""
 
@@ -40,6 +60,12 @@ class ContextCounts:
         those that such strings begin with.
         """
 
+    def copy(self) -> ContextCounts:
+        """Return other counts that are the same so far."""
+
+    def reserve(self, strings: int) -> None:
+        """Make room for so many strings at once."""
+
     def restart(self) -> None:
         """Begin a new row: nothing stands before it."""
 
@@ -50,14 +76,22 @@ class ContextCounts:
         self,
         ids: NDArray[Any],
         base: NDArray[np.float64],
+        other: NDArray[np.float64],
         discounts: NDArray[np.float64],
         shortest: int,
         learn: bool,
-    ) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
+    ) -> tuple[
+        NDArray[np.float64],
+        NDArray[np.float64],
+        NDArray[np.uint32],
+        NDArray[np.uint32],
+        NDArray[np.uint32],
+    ]:
         """Return the probabilities [n, longest + 1] of ids [n], and what their contexts are.
 
         Column k uses contexts of `shortest` … k tokens; the base [n] is the probability without
-        any. Behind them, [n] each: length of the longest known context, how many tokens followed
+        any. Behind them what contexts of 1 token and more give over another base, `other`, [n] or
+        [0]; and, [n] each: length of the longest known context, how many tokens followed
         it, and how many different ones. Discounts [longest + 1, 4] are, by length, what is taken
         of counts 1, 2 and more, and a weight beside. With `learn` each id is counted after it is
         scored; else what was read is forgotten when learning goes on.

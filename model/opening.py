@@ -47,6 +47,7 @@ def open_artifact(path: Path, device: str = "cpu") -> Run:
         step=artifact.step,
         fingerprints=dict(artifact.fingerprints),
         digest=file_sha256(path),
+        tables=artifact.tables,
     )
 
 

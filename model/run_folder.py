@@ -1,7 +1,7 @@
 """Makes a run folder and opens one; what lies in it is in docs/formats.md, section 3."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -56,6 +56,8 @@ class Run:
     fingerprints: dict[str, str]
     digest: str
     """Of the checkpoint: the sha256 of its `state.json`, which names those of its other files."""
+    tables: Mapping[str, bytes] = field(default_factory=dict)
+    """What an artifact holds for evaluators besides; of a run folder nothing."""
 
 
 def create_run(

@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from .console import PATH, common_options, json_option, print_result, progress_bar
+from .predictor_options import (
+    begin,
+    check_predictor,
+    chosen_settings,
+    counts_option,
+    predictor_options,
+    test_time_settings,
+    ttt_option,
+)
 from .window_options import stride_option, window_option
 
 if TYPE_CHECKING:
     from model.run_folder import Run
 
 model_option = click.option(
-    "-m", "--model", "model_path", type=PATH, required=True, help="The model: a run folder."
+    "-m", "--model", "model_path", type=PATH, required=True, help="A run folder or an artifact."
 )
 out_option = click.option(
     "-o", "--out", type=PATH, required=True, help="The file to write; must not be there."
@@ -26,6 +35,8 @@ out_option = click.option(
 @out_option
 @window_option
 @stride_option
+@predictor_options
+@ttt_option
 @json_option
 @common_options
 def compress(
@@ -34,31 +45,41 @@ def compress(
     out: Path,
     context: int,
     stride: int,
+    parts: str | None,
+    without_network: bool,
+    counts_folder: Path | None,
+    ttt: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Compress any FILE with the predictions of a model.
 
-    The file takes what `spike eval` with the same windows says. It can be read again with the very
-    same model, on the same kind of processor, with the same versions of spike and torch; its
-    header names them, and others are refused.
+    The file takes what `spike eval` with the same windows and parts says. It can be read again with
+    the very same model and counts, on the same kind of processor, with the same versions of spike
+    and torch; its header names them, and others are refused.
 
     \b
     Examples:
       spike compress book.txt -m runs/base -o book.spikez
       spike decompress book.spikez -m runs/base -o book-again.txt
+      spike compress book.txt -m base.spike --with all -o book.spikez
     """
+    settings, learns = chosen_settings(parts, without_network), test_time_settings(ttt)
+    check_predictor(parts, without_network, counts_folder, ttt)
     from model.evaluation.compressed_text import compress as compress_text
+    from model.evaluation.mixing import PredictorSettings
     from spiketok.durable import write_durably
 
     loaded = open_model(model_path, out)
     context = context or loaded.config.model.context
     text = file.read_bytes()
+    start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
     started = time.monotonic()
     with progress_bar("compress", max(1, len(text)), "bytes", quiet) as show:
         data = compress_text(
             loaded,
             text,
+            start,
             context=context,
             stride=stride or max(1, context // 2),
             report=lambda _, done, size: show(done, f"{8 * size / done:.3f} bits per byte"),
@@ -79,17 +100,28 @@ def compress(
 @click.argument("file", type=PATH)
 @model_option
 @out_option
+@counts_option
 @json_option
 @common_options
-def decompress(file: Path, model_path: Path, out: Path, as_json: bool, quiet: bool) -> None:
+def decompress(
+    file: Path,
+    model_path: Path,
+    out: Path,
+    counts_folder: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Give back what `spike compress` was given, checked by its sha256.
 
+    The parts are those that the file names.
+
     \b
-    Example:
+    Examples:
       spike decompress book.spikez -m runs/base -o book.txt
+      spike decompress book.spikez -m runs/base --counts data/ -o book.txt
     """
+    from model.evaluation.compressed_text import check_header, read_header
     from model.evaluation.compressed_text import decompress as decompress_text
-    from model.evaluation.compressed_text import read_header
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
 
@@ -97,9 +129,11 @@ def decompress(file: Path, model_path: Path, out: Path, as_json: bool, quiet: bo
     data = file.read_bytes()
     started = time.monotonic()
     try:
-        total = read_header(data)[0].tokens
-        with progress_bar("decompress", max(1, total), "tokens", quiet) as show:
-            text = decompress_text(loaded, data, report=lambda done, _: show(done, ""))
+        header = read_header(data)[0]
+        check_header(loaded, header)
+        start = begin(loaded, header.predictor, counts_folder, quiet, header.ttt)
+        with progress_bar("decompress", max(1, header.tokens), "tokens", quiet) as show:
+            text = decompress_text(loaded, data, start, report=lambda done, _: show(done, ""))
     except SpikeError as error:
         raise SpikeError(f"{file}: {error}") from None
     write_durably(out, text)

@@ -1,6 +1,5 @@
 """`spike eval`: scores text under a trained model."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,6 @@ import click
 
 from .console import (
     PATH,
-    Report,
     common_options,
     device_option,
     json_option,
@@ -17,9 +15,26 @@ from .console import (
     print_result,
     progress_bar,
 )
+from .predictor_options import (
+    begin,
+    check_predictor,
+    chosen_settings,
+    predictor_options,
+    test_time_settings,
+    ttt_option,
+)
+from .predictor_score import (
+    for_reading,
+    predictor_score,
+    proof,
+    published_score,
+    test_time_training,
+)
+from .ranks import joined_ranks
 from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
 
 if TYPE_CHECKING:
+    from model.evaluation.predictor_start import PredictorStart
     from model.run_folder import Run
 
 
@@ -49,6 +64,13 @@ if TYPE_CHECKING:
 @click.option(
     "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
 )
+@predictor_options
+@click.option(
+    "--method",
+    type=click.Choice(["published-0.2071"]),
+    help="--text: a record's rule, which is no rate; docs/why-0.2071.md tells why.",
+)
+@ttt_option
 @device_option
 @json_option
 @common_options
@@ -64,6 +86,11 @@ def evaluate(
     reset: bool,
     compiled: bool,
     prove: bool,
+    parts: str | None,
+    without_network: bool,
+    counts_folder: Path | None,
+    method: str | None,
+    ttt: str | None,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -73,7 +100,15 @@ def evaluate(
     Each file is one document, read as bytes. Its tokens and the separator at its end are each
     predicted once, from what stands before them in a window; bits per byte = nats / (ln 2 · bytes).
     With --stream windows run over the borders of files. Of conversations only what assistants say
-    is scored, and its numbers have names of their own.
+    is scored, and its numbers have names of their own. Under torchrun the processes share the work.
+
+    With --ttt the model learns from the files while it scores them (docs/scoring.md); the run stays
+    as it is. Settings, each NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors,
+    rank, polyak, batch, by_bytes.
+
+    With parts on the network (docs/scoring.md) the score is that of all of them, and what each one
+    gives stands beside it. A predictor whose predictions do not add up to 1, or that tells random
+    tokens, gets no score.
 
     \b
     Examples:
@@ -83,54 +118,91 @@ def evaluate(
       spike eval runs/base --stream --text part1.txt part2.txt
       spike eval base.spike --text book.txt
       spike eval runs/base --text page.txt --prove
+      spike eval runs/base --text book.txt --with all --counts data/
+      spike eval base.spike --text book.txt --without-network
+      spike eval runs/base --text book.txt --method published-0.2071
+      spike eval runs/base --text book.txt --ttt chunk=8192,rate=0.003,polyak=0.9
       spike eval runs/chat --chat conversations.jsonl
     """
-    if bool(texts) == bool(chats):
-        raise click.UsageError("say either --text FILE or --chat FILE")
-    if chats and (prove or not reset):
-        raise click.UsageError("--prove and --stream go with --text")
+    predicts = parts is not None or without_network
+    of_texts = prove or predicts or method or not reset or ttt is not None
+    check_inputs(bool(texts), bool(chats), bool(of_texts), parse_markers)
     if prove and not reset:
-        raise click.UsageError("--prove compresses each file by itself; leave out --stream")
-    if texts and parse_markers:
-        raise click.UsageError("--parse-markers goes with --chat")
+        raise click.UsageError("--prove reads each file for itself; leave out --stream")
+    if method and (predicts or prove or ttt is not None):
+        raise click.UsageError("--method stands alone: no --with, no --prove, no --ttt")
+    check_predictor(parts, without_network, counts_folder, ttt)
     let_threads_sleep()
     keep_memory()
     from model.evaluation.compiled_windows import compile_full_windows
+    from model.evaluation.mixing import PredictorSettings
     from model.opening import open_run
     from model.training.device import choose_device
 
-    loaded = open_run(run, choose_device(device))
-    context = context or loaded.config.model.context
-    stride = stride or max(1, context // 2)
-    windows = {"context": context, "stride": stride}
-    if compiled:
-        compile_full_windows(loaded.model, **windows)
-    if texts:
-        reading = windows | {"batch_windows": batch_windows, "reset": reset}
-        found = text_score(loaded, (*texts, *more), reading, quiet) | {"reset": reset}
-        if prove:
-            found |= proof(loaded, (*texts, *more), windows, found, quiet)
-    else:
+    settings = chosen_settings(parts, without_network)
+    learns = test_time_settings(ttt)
+    with joined_ranks() as rank:
+        loaded = open_run(run, choose_device(device))
+        context = context or loaded.config.model.context
+        windows = {"context": context, "stride": stride or max(1, context // 2)}
+        quiet, files = quiet or rank > 0, (*texts, *more)
         reading = windows | {"batch_windows": batch_windows}
-        found = reply_score(loaded, (*chats, *more), parse_markers, reading, quiet)
-    print_result({"run": str(run), "step": loaded.step, **found, **windows}, as_json)
+        if compiled:
+            compile_full_windows(loaded.model, **windows)
+        if chats:
+            found = reply_score(loaded, (*chats, *more), parse_markers, reading, quiet)
+        elif method:
+            found = published_score(loaded, files, reading | {"reset": reset}, quiet)
+        else:
+            start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
+            scored = predictor_score if settings else text_score
+            found = scored(loaded, files, reading | {"reset": reset}, quiet, start)
+            found["reset"] = reset
+            if prove:
+                found |= proof(loaded, files, windows, quiet, start, found)
+    found = {"run": str(run), "step": loaded.step, **found, **windows}
+    if rank == 0:
+        print_result(found if as_json else for_reading(found), as_json)
+
+
+def check_inputs(texts: bool, chats: bool, of_texts: bool, of_chats: bool) -> None:
+    """Refuse both kinds of files, neither, and options of the other kind."""
+    if texts == chats:
+        raise click.UsageError("say either --text FILE or --chat FILE")
+    if chats and of_texts:
+        raise click.UsageError(
+            "--prove, --with, --without-network, --method, --stream and --ttt go with --text"
+        )
+    if texts and of_chats:
+        raise click.UsageError("--parse-markers goes with --chat")
 
 
 def text_score(
-    loaded: "Run", paths: tuple[Path, ...], windows: dict[str, Any], quiet: bool
+    loaded: "Run",
+    paths: tuple[Path, ...],
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart | None" = None,
 ) -> dict[str, Any]:
-    """Score files, one document each, in windows as the arguments of `score_documents` say."""
-    from model.evaluation import score_documents
+    """Score files, one document each, in windows as the arguments of `score_documents` say.
 
+    With what teaches the model it learns from them meanwhile.
+    """
+    from model.evaluation import score_documents
+    from model.evaluation.predictor_start import PredictorStart
+
+    start = start or PredictorStart()
     contents = [path.read_bytes() for path in paths]
     documents = [(loaded.tokenizer.encode(content), len(content)) for content in contents]
     total = sum(len(ids) + 1 for ids, _ in documents)
-    with progress_bar("eval", total, "tokens", quiet) as report:
+    taught = start.learning(loaded, total, windows["context"])
+    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
         score = score_documents(
             loaded.model,
             documents,
             separator=loaded.tokenizer.separator,
             **windows,
+            learner=learner,
             report=lambda scored: report(scored, ""),
         )
     return {
@@ -140,47 +212,8 @@ def text_score(
         "nats": score.nats,
         "nats_separators": score.nats_separators,
         "documents": score.documents,
+        **test_time_training(start),
     }
-
-
-def proof(
-    loaded: "Run",
-    paths: tuple[Path, ...],
-    windows: dict[str, Any],
-    found: dict[str, Any],
-    quiet: bool,
-) -> dict[str, Any]:
-    """Compress and decompress the files; refuse where that does not bear the score out.
-
-    Separators are scored and not coded. Coding is to take no more than the score by 0.1 % and 64
-    bytes a file.
-    """
-    from math import log
-
-    from model.evaluation.compressed_text import compress, decompress, read_header
-    from spiketok.errors import SpikeError
-
-    contents = [path.read_bytes() for path in paths]
-    coded = headers = passed = 0
-    with progress_bar("prove", max(1, 2 * sum(map(len, contents))), "bytes", quiet) as show:
-        for path, text in zip(paths, contents, strict=True):
-            data = compress(loaded, text, **windows, report=moved_on(show, passed))
-            passed += len(text)
-            if decompress(loaded, data) != text:
-                raise SpikeError(f"{path}: the text that came out is not the one that went in")
-            passed += len(text)
-            show(passed, "")
-            size = len(read_header(data)[1])
-            coded, headers = coded + size, headers + len(data) - size
-    told = (found["nats"] - found["nats_separators"]) / log(2) / 8
-    if coded > told * 1.001 + 64 * len(paths):
-        raise SpikeError(f"coding took {coded:,} bytes, but the score says {told:,.0f}")
-    return {"coded_bytes": coded, "header_bytes": headers}
-
-
-def moved_on(show: Report, begun: int) -> Callable[[int, int, int], None]:
-    """Return what shows how many bytes of a file are done, of which `begun` came before."""
-    return lambda _tokens, done, _size: show(begun + done, "")
 
 
 def reply_score(

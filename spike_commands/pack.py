@@ -1,5 +1,7 @@
 """`spike pack` and `spike unpack`: a run as one file, and a file as a run."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +55,20 @@ QUANTIZE = "mlp=int5,attn=int6,embed=int8"
     type=click.IntRange(1),
     help="gptq: how many to read, each a context long; else as many as hold 32,768 tokens.",
 )
+@click.option(
+    "--counts",
+    "counts_folder",
+    type=PATH,
+    metavar="SHARDS",
+    help="Put in counts of these shards' training split, for --with ngram of other commands.",
+)
+@click.option(
+    "--counts-bytes",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="--counts: bytes that they may take.",
+)
 @click.option("--text", "texts", multiple=True, type=PATH, help="Score this before and after.")
 @json_option
 @common_options
@@ -63,6 +79,8 @@ def pack(
     data_folder: Path | None,
     own_text: bool,
     sequences: int | None,
+    counts_folder: Path | None,
+    counts_bytes: int,
     texts: tuple[Path, ...],
     as_json: bool,
     quiet: bool,
@@ -79,10 +97,10 @@ def pack(
       spike pack runs/base
       spike pack runs/bese-golf --budget 16000000 --quantize "mlp=int5,attn=int6,embed=fp16"
       spike pack runs/base --method rtn --text book.txt --json
+      spike pack runs/base --budget 4000000 --counts data/ --counts-bytes 2000000
     """
     let_threads_sleep()
     from model.compression.pack import code_bytes, pack_run
-    from model.compression.quantize import needed_tensors
     from model.run_folder import load_run
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
@@ -104,15 +122,9 @@ def pack(
             sequences=sequences,
             quiet=quiet,
         )
-    total, done = len(needed_tensors(loaded.model)), count()
-    with progress_bar("round", total, "weights", quiet) as report:
-        result = pack_run(
-            loaded,
-            compress,
-            hessians,
-            budget=budget,
-            report=lambda name: report(next(done) % total + 1, name),
-        )
+    tables = {} if counts_folder is None else table_of(loaded, counts_folder, counts_bytes, quiet)
+    with rounding_progress(loaded, quiet) as report:
+        result = pack_run(loaded, compress, hessians, budget=budget, tables=tables, report=report)
     size = len(result.data)
     table = artifact_table(result.data)
     if budget is not None and size > budget:
@@ -148,6 +160,30 @@ def rounded_matrices(run: "Run", compress: "CompressConfig") -> list[str]:
     from model.compression.matrices import plan_of
 
     return [name for name, to in plan_of(run.model, compress).items() if to.whole]
+
+
+@contextmanager
+def rounding_progress(run: "Run", quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show how many weights are rounded; with a budget the bar begins anew with each try."""
+    from model.compression.quantize import needed_tensors
+
+    total, done = len(needed_tensors(run.model)), count()
+    with progress_bar("round", total, "weights", quiet) as report:
+        yield lambda name: report(next(done) % total + 1, name)
+
+
+def table_of(run: "Run", folder: Path, most: int, quiet: bool) -> dict[str, bytes]:
+    """Return the table of counts of a training split that fits."""
+    from model.evaluation.mixing import PredictorSettings
+    from model.evaluation.predictor_start import COUNTS
+
+    from .packed_counts import counts_that_fit
+    from .predictor_options import learned_counts
+
+    counts, _ = learned_counts(run, folder, PredictorSettings().lengths[-1], quiet)
+    table, fewest = counts_that_fit(counts, most)
+    remark(f"counts of {fewest} and more fit in {most:,} bytes", quiet)
+    return {COUNTS: table}
 
 
 def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict[str, Any]:

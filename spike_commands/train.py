@@ -140,9 +140,9 @@ def run_training(
 ) -> dict[str, Any]:
     """Open the data, train, and return what the run reached."""
     from datapipe import batches, open_stream
+    from model.ranks import rank
     from model.run_folder import create_run
     from model.teachers import open_teachers, teacher_fingerprints
-    from model.training.ranks import rank
     from model.training.trainer import train as train_model
     from spiketok import Tokenizer
     from spiketok.durable import locked, make_folder

@@ -72,6 +72,7 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
         ),
         ("eval", ["eval", "runs/base", "--stream", "--text", "held.txt", "held.txt"]),
         ("eval", ["eval", "runs/base", "--text", "held.txt", "held.txt", "--prove"]),
+        ("eval", ["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=50,blocks=1,rank=2"]),
         ("generate", ["generate", "runs/base", "the", "--tokens", "5", "--seed", "3"]),
         ("compress", ["compress", "held.txt", "-m", "runs/base", "-o", "held.spikez"]),
         ("decompress", ["decompress", "held.spikez", "-m", "runs/base", "-o", "again.txt"]),
@@ -135,6 +136,24 @@ def test_eval_counts_bytes_of_the_files_and_divides_by_them(line, folder):
     assert score["bytes"] == size
     assert score["bits_per_byte"] == pytest.approx(score["nats"] / 0.6931471805599453 / size)
     assert 0 < score["nats_separators"] < score["nats"]
+
+
+def test_eval_learns_and_leaves_the_run_as_it_was(line, folder):
+    def score(*options):
+        status, output, errors = line("eval", "runs/base", "--text", "held.txt", *options, "--json")
+        assert status == 0, errors
+        return json.loads(output)
+
+    def content():
+        return {p: p.read_bytes() for p in (folder / "runs/base").rglob("*") if p.is_file()}
+
+    before, plain = content(), score()
+    settings = "chunk=40,blocks=1,rate=0.02,decay=none,polyak=0,batch=1"
+    learned = score("--ttt", settings)
+    assert learned["bits_per_byte"] < plain["bits_per_byte"]
+    assert learned["test_time_training"]["chunk"] == 40
+    assert score("--ttt", f"{settings},epochs=0")["nats"] == plain["nats"]
+    assert content() == before
 
 
 @pytest.mark.parametrize("preset", ["memory-golf-tiny", "escarda-tiny"])
@@ -265,6 +284,10 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["compress", "none.txt", "-m", "runs/base", "-o", "x"], 1, "none.txt"),
         (["decompress", "held.txt", "-m", "runs/base", "-o", "x"], 1, "held.txt: not a file that"),
         (["eval", "runs/base", "--chat", "held.txt", "--prove"], 2, "--prove"),
+        (["eval", "runs/base", "--chat", "held.txt", "--ttt", "default"], 2, "--ttt"),
+        (["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=0"], 2, "chunk=0: Expected"),
+        (["eval", "runs/base", "--text", "held.txt", "--ttt", "blocks=9"], 1, "the model has 1"),
+        (["eval", "runs/base", "--text", "held.txt", "--stream", "--prove"], 2, "--stream"),
         (["eval", "runs/none", "--text", "held.txt"], 1, "runs/none"),
         (["export", "model", "held.txt", "--to", "x"], 1, "held.txt: a file, and wanted"),
         (["train", "--config", "base", "--set", "steps=3"], 1, "perhaps train.steps=3"),

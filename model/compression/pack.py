@@ -35,6 +35,7 @@ def pack_run(
     hessians: Mapping[str, Tensor] | None = None,
     *,
     budget: int | None = None,
+    tables: Mapping[str, bytes] | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Packed:
     """Return the artifact of a run.
@@ -46,15 +47,16 @@ def pack_run(
         budget: bytes that the artifact may have; the steps of matrices are then chosen for the
             smallest error that fits. Where nothing does, the smallest artifact that was tried is
             returned. None: steps are as `compress.clip` says.
+        tables: for evaluators, by name; the budget is theirs, too.
         report: called with the name of each weight that was rounded.
     """
-    plan = plan_of(run.model, compress)
+    plan, tables = plan_of(run.model, compress), tables or {}
     if budget is None:
-        return packed(run, compress, plan, hessians, report)
+        return packed(run, compress, plan, hessians, tables, report)
     trades = possible_trades(run.model, plan, hessians)
     aim, best = float(budget), None
     for _ in range(TRIES):
-        found = packed(run, compress, plan | best_trades(trades, aim), hessians, report)
+        found = packed(run, compress, plan | best_trades(trades, aim), hessians, tables, report)
         size = len(found.data)
         if best is None or better(size, len(best.data), budget):
             best = found
@@ -81,6 +83,7 @@ def packed(
     compress: CompressConfig,
     plan: Mapping[str, Precision],
     hessians: Mapping[str, Tensor] | None,
+    tables: Mapping[str, bytes],
     report: Callable[[str], None],
 ) -> Packed:
     """Round as planned and write the artifact."""
@@ -102,6 +105,7 @@ def packed(
             name: weight if isinstance(weight, QuantizedMatrix) else weight.numpy()
             for name, weight in weights.items()
         },
+        tables=tables,
     )
     return Packed(artifact=artifact, data=artifact_to_bytes(artifact))
 

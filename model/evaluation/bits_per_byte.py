@@ -9,6 +9,7 @@ scored.
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,8 +18,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..assembly import Model
-from .fresh_rows import fresh_rows, logits_in_slices
+from ..ranks import rank, rank_count, sum_over_ranks
+from .fresh_rows import batches, logits_in_slices, read_batch
 from .sliding_windows import NO_END, Document, check_windows, sliding_windows
+
+if TYPE_CHECKING:
+    from .test_time_training import Learner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +55,13 @@ def score_documents(
     stride: int,
     batch_windows: int = 8,
     reset: bool = True,
+    learner: "Learner | None" = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Score:
     """Score documents with sliding windows.
+
+    Where this process is one of several, all make the same call, each reads its part of the
+    windows, and all return the same, to the bit what one alone would.
 
     Args:
         model: gives the predictions; runs where its weights are, in their type.
@@ -64,7 +73,9 @@ def score_documents(
         batch_windows: windows per forward pass.
         reset: whether each document is a stream of its own. Otherwise all are one, windows run over
             their borders, and a document's first tokens are predicted from the one before it, too.
-        report: called after each pass with the tokens passed so far.
+        learner: teaches the model what has been scored (`test_time_training.py`); None: it stays
+            as it is.
+        report: called after each batch with the tokens passed so far.
 
     Raises:
         SpikeError: context or stride is out of range, or an id is not the model's.
@@ -77,6 +88,7 @@ def score_documents(
         stride=stride,
         batch_windows=batch_windows,
         reset=reset,
+        learner=learner,
         report=report,
     )
 
@@ -120,9 +132,9 @@ def _score(
     batch_windows: int,
     report: Callable[[int], None],
     reset: bool = True,
+    learner: "Learner | None" = None,
 ) -> Score:
     check_windows(model, context, stride)
-    nats = nats_separators = 0.0
     tokens = passed = n_bytes = n_documents = 0
     windows = sliding_windows(
         documents,
@@ -132,17 +144,26 @@ def _score(
         look_back=model.look_back,
         reset=reset,
     )
-    for rows in fresh_rows(model, windows, batch_windows=batch_windows):
-        found = _nats(model, rows.hidden, rows.targets).cpu().numpy()
-        counted = np.concatenate([window.counted for window in rows.windows])
-        ends = np.concatenate([window.ends for window in rows.windows])
-        nats += float(found.sum())
-        nats_separators += float(found[ends[counted] != NO_END].sum())
-        tokens += len(found)
+    sums: list[list[float]] = []  # of nats, and of those of separators, in each batch
+    every = learner.every if learner else 0
+    for number, batch in enumerate(batches(windows, batch_windows, every)):
+        sums.append([0.0, 0.0])
+        for rows in read_batch(model, batch) if number % rank_count() == rank() else ():
+            found = _nats(model, rows.hidden, rows.targets).cpu().numpy()
+            ends = np.concatenate([window.ends[window.counted] for window in rows.windows])
+            sums[-1][0] += float(found.sum())
+            sums[-1][1] += float(found[ends != NO_END].sum())
+        ends = np.concatenate([window.ends for window in batch])
+        tokens += sum(int(window.counted.sum()) for window in batch)
         n_bytes += int(ends[ends != NO_END].sum())
         n_documents += int((ends != NO_END).sum())
-        passed += rows.passed
+        passed += len(ends)
         report(passed)
+        if learner:
+            learner.read(np.concatenate([window.fresh for window in batch]))
+    table = torch.tensor(sums, dtype=torch.float64).reshape(-1, 2).to(model.embedding.weight.device)
+    sum_over_ranks([table])  # what another rank made is zero here
+    nats, nats_separators = (sum(column) for column in table.T.tolist())
     return Score(
         nats=nats,
         nats_separators=nats_separators,

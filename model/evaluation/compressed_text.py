@@ -1,27 +1,27 @@
 """Compresses text with a model's predictions, and gives it back to the byte.
 
-What a file takes is what `score_documents` says, which makes a score a thing that anyone can check.
-docs/formats.md, section 8, is the format.
+What a file takes is what its score says, be it the model's alone or that of a predictor on top of
+it, which makes a score a thing that anyone can check. docs/formats.md, section 8, is the format.
 """
 
 import hashlib
 import platform
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from importlib.metadata import version
 
 import msgspec
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
 
 from ..run_folder import Run
-from .arithmetic_coder import Decoder, Encoder, shares_of
-from .next_tokens import predict_tokens
+from .coded_tokens import decode_tokens, encode_tokens
+from .mixing import PredictorSettings
+from .predictor_start import PredictorStart
 from .sliding_windows import check_windows
+from .test_time_settings import TestTimeSettings
 
-MAGIC, FORMAT = b"SPKZ", 1
+MAGIC, FORMAT = b"SPKZ", 2
 LENGTH_BYTES = 4
 LONGEST_HEADER = 1 << 16
 
@@ -36,6 +36,12 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Its fingerprint."""
     machine: dict[str, str | int]
     """What the last bits of predictions depend on beside the model."""
+    predictor: PredictorSettings
+    """What stands on the model's logits, or in their place."""
+    counts: str
+    """What the predictor's counts began with; empty if with nothing."""
+    ttt: TestTimeSettings | None
+    """How the model learns from what was coded; null: it stays as it is."""
     context: int
     stride: int
     tokens: int
@@ -49,6 +55,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def compress(
     run: Run,
     text: bytes,
+    start: PredictorStart | None = None,
     *,
     context: int,
     stride: int,
@@ -59,6 +66,7 @@ def compress(
     Args:
         run: the model, of which the file can only be read again.
         text: any bytes.
+        start: the predictor; without one it is the model alone.
         context: tokens per window, at most the model's.
         stride: tokens by which windows move on once they are full.
         report: called after each token with tokens, bytes of the text and bytes coded so far.
@@ -66,46 +74,89 @@ def compress(
     Raises:
         SpikeError: the tokenizer loses text, or context and stride do not fit.
     """
-    tokenizer = run.tokenizer
-    if tokenizer.score_name != "bits_per_byte":
-        raise SpikeError("the tokenizer of this model loses text; train with a lossless one")
+    tokenizer, start = run.tokenizer, start or PredictorStart()
+    check_lossless(run)
+    check_windows(run.model, context, stride)
     ids = tokenizer.encode(text)
     header = Header(
         format=FORMAT,
         model=model_fingerprint(run),
         tokenizer=tokenizer.fingerprint,
         machine=this_machine(),
+        predictor=start.settings,
+        counts=start.counts_from,
+        ttt=start.ttt,
         context=context,
         stride=stride,
         tokens=len(ids),
         bytes=len(text),
         sha256=hashlib.sha256(text).hexdigest(),
     )
-    encoder = Encoder()
-    check_windows(run.model, context, stride)
-    predictions = _predictions(run, header)
-    found, passed = next(predictions), tokenizer.byte_offsets(ids).tolist()
-    for done, token in enumerate(ids.tolist(), 1):
-        borders = shares_of(found)
-        encoder.encode(int(borders[token]), int(borders[token + 1]))
-        found = predictions.send(token)
-        report(done, passed[done], encoder.size)
+    passed, whole = tokenizer.byte_offsets(ids).tolist(), start.settings.rungs[-1]
+    with start.learning(run, len(ids) + 1, context) as learner:
+        coded = encode_tokens(
+            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            run.model,
+            ids,
+            rungs=(whole,),
+            separator=tokenizer.separator,
+            context=context,
+            stride=stride,
+            learner=learner,
+            report=lambda done, size: report(done, passed[done], size),
+        )
     described = msgspec.json.encode(header)
     length = len(described).to_bytes(LENGTH_BYTES, "little")
-    return MAGIC + length + described + encoder.finish()
+    return MAGIC + length + described + coded[whole]
 
 
 def decompress(
-    run: Run, data: bytes, *, report: Callable[[int, int], None] = lambda *_: None
+    run: Run,
+    data: bytes,
+    start: PredictorStart | None = None,
+    *,
+    report: Callable[[int, int], None] = lambda *_: None,
 ) -> bytes:
     """Return the original bytes of what `compress` made with the same model on such a machine.
 
-    `report` is called after each token with the tokens so far and all of them.
+    The predictor is to be the one that the header names, by default the model and what stands on it
+    without counts to begin with. `report` is called after each token with the
+    tokens so far and all of them.
 
     Raises:
         SpikeError: the data is damaged, or of another model, machine or version.
     """
     header, coded = read_header(data)
+    tokenizer = run.tokenizer
+    start = start or PredictorStart(settings=header.predictor, ttt=header.ttt)
+    check_header(run, header)
+    for what, theirs, here in (
+        ("predictor", header.predictor, start.settings),
+        ("counts", header.counts, start.counts_from),
+        ("test-time training", header.ttt, start.ttt),
+    ):
+        refuse_other(what, theirs, here)
+    check_windows(run.model, header.context, header.stride)
+    with start.learning(run, header.tokens + 1, header.context) as learner:
+        ids = decode_tokens(
+            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            run.model,
+            {start.settings.rungs[-1]: coded},
+            header.tokens,
+            separator=tokenizer.separator,
+            context=header.context,
+            stride=header.stride,
+            learner=learner,
+            report=lambda done: report(done, header.tokens),
+        )
+    text: bytes = run.tokenizer.decode_bytes(ids)
+    if len(text) != header.bytes or hashlib.sha256(text).hexdigest() != header.sha256:
+        raise SpikeError("the text that came out is not the one that went in; the data is damaged")
+    return text
+
+
+def check_header(run: Run, header: Header) -> None:
+    """Refuse a file that another model, machine or version made."""
     ours = {
         "model": model_fingerprint(run),
         "tokenizer": run.tokenizer.fingerprint,
@@ -113,22 +164,16 @@ def decompress(
     }
     theirs = {"model": header.model, "tokenizer": header.tokenizer, **header.machine}
     for what in sorted(ours.keys() | theirs.keys()):
-        if ours.get(what) != theirs.get(what):
-            raise SpikeError(
-                f"compressed with {what} {theirs.get(what)}, here it is {ours.get(what)}; only the "
-                "same one gives the same predictions"
-            )
-    decoder = Decoder(coded)
-    predictions = _predictions(run, header)
-    found, ids = next(predictions), []
-    for done in range(1, header.tokens + 1):
-        ids.append(decoder.decode(shares_of(found)))
-        found = predictions.send(ids[-1])
-        report(done, header.tokens)
-    text: bytes = run.tokenizer.decode_bytes(ids)
-    if len(text) != header.bytes or hashlib.sha256(text).hexdigest() != header.sha256:
-        raise SpikeError("the text that came out is not the one that went in; the data is damaged")
-    return text
+        refuse_other(what, theirs.get(what), ours.get(what))
+
+
+def refuse_other(what: str, theirs: object, ours: object) -> None:
+    """Refuse what is not the same here as where the file was made."""
+    if theirs != ours:
+        raise SpikeError(
+            f"compressed with {what} {theirs or 'none'}, here it is {ours or 'none'}; only the "
+            "same one gives the same predictions"
+        )
 
 
 def read_header(data: bytes) -> tuple[Header, bytes]:
@@ -142,12 +187,18 @@ def read_header(data: bytes) -> tuple[Header, bytes]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpikeError(f"its header is damaged ({error})") from None
     if header.format != FORMAT:
-        raise SpikeError(f"format {header.format} is not known; use a newer spike")
+        raise SpikeError(f"format {header.format} is not known; use the spike that made it")
     coded = data[begin + length :]
     # A token is a byte at least, so a wrong number cannot make work without end.
     if not 0 <= header.tokens <= header.bytes:
         raise SpikeError("its header is damaged (tokens and bytes do not agree)")
     return header, coded
+
+
+def check_lossless(run: Run) -> None:
+    """Refuse a model whose tokenizer does not give back what it encodes."""
+    if run.tokenizer.score_name != "bits_per_byte":
+        raise SpikeError("the tokenizer of this model loses text; train with a lossless one")
 
 
 def model_fingerprint(run: Run) -> str:
@@ -169,13 +220,3 @@ def this_machine() -> dict[str, str | int]:
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
         "threads": torch.get_num_threads(),
     }
-
-
-def _predictions(run: Run, header: Header) -> Generator[NDArray[np.float64], int, None]:
-    return predict_tokens(
-        run.model,
-        header.tokens + 1,  # windows are laid as where the separator behind the text is scored
-        separator=run.tokenizer.separator,
-        context=header.context,
-        stride=header.stride,
-    )

@@ -64,20 +64,25 @@ def fresh_rows(
     Raises:
         SpikeError: an id is not the model's.
     """
+    for batch in batches(windows, batch_windows, every):
+        yield from read_batch(model, batch)
+
+
+def read_batch(model: Model, batch: list[Window]) -> Iterator[FreshRows]:
+    """Yield the fresh rows of some windows, in the order of the text."""
     most_tokens = TOKENS_ON_CUDA if model.embedding.weight.is_cuda else TOKENS_ON_CPU
-    for batch in _batches(windows, batch_windows, every):
-        found: dict[int, Tensor] = {}
-        done = 0
-        for numbers in _passes([len(window.ids) - 1 for window in batch], most_tokens):
-            hidden = _hidden_rows(model, [batch[number] for number in numbers])
-            found.update(zip(numbers, hidden, strict=True))
-            ready = done
-            while ready in found:
-                ready += 1
-            if ready > done:
-                parts = [found.pop(number) for number in range(done, ready)]
-                yield FreshRows(torch.cat(parts), batch[done:ready])
-            done = ready
+    found: dict[int, Tensor] = {}
+    done = 0
+    for numbers in _passes([len(window.ids) - 1 for window in batch], most_tokens):
+        hidden = _hidden_rows(model, [batch[number] for number in numbers])
+        found.update(zip(numbers, hidden, strict=True))
+        ready = done
+        while ready in found:
+            ready += 1
+        if ready > done:
+            parts = [found.pop(number) for number in range(done, ready)]
+            yield FreshRows(torch.cat(parts), batch[done:ready])
+        done = ready
 
 
 def logits_in_slices(model: Model, hidden: Tensor) -> Iterator[Tensor]:
@@ -88,7 +93,8 @@ def logits_in_slices(model: Model, hidden: Tensor) -> Iterator[Tensor]:
             yield model.logits(piece)
 
 
-def _batches(windows: Iterable[Window], most: int, every: int) -> Iterator[list[Window]]:
+def batches(windows: Iterable[Window], most: int, every: int = 0) -> Iterator[list[Window]]:
+    """Yield windows at most so many at a time, and none behind a border together with its."""
     batch: list[Window] = []
     passed = 0
     for window in windows:

@@ -4,19 +4,27 @@ from collections.abc import Generator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from ..assembly import Model
 from .sliding_windows import check_windows, window_borders
+from .test_time_training import Learner
 
 
 def predict_tokens(
-    model: Model, tokens: int, *, separator: int, context: int, stride: int
-) -> Generator[NDArray[np.float64], int, None]:
-    """Yield the distribution [V] of each of `tokens` ids; is sent the id after each.
+    model: Model,
+    tokens: int,
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    learner: Learner | None = None,
+) -> Generator[Tensor, int, None]:
+    """Yield the logits [V] of each of `tokens` ids, on the CPU; is sent the id after each.
 
     Each is predicted from what `score_documents` predicts it from, up to rounding. Equal ids give
-    equal bytes on one machine, with one build of torch and one number of threads.
+    equal bytes on one machine, with one build of torch and one number of threads. A learner teaches
+    the model what has been sent, where `score_documents` would, and gives it the same weights.
     """
     check_windows(model, context, stride)
     stream = [separator]
@@ -31,8 +39,10 @@ def predict_tokens(
             with torch.inference_mode():
                 ids = torch.tensor([unread], device=device)
                 hidden = model.trunk(ids, before, cache=cache)[0, -1]
-                logits = model.logits(hidden).double().cpu()
+                logits = model.logits(hidden).cpu()
             before = None
-            chosen = yield torch.softmax(logits, dim=-1).numpy()
+            chosen = yield logits
             stream.append(chosen)
             unread = [chosen]
+        if learner:
+            learner.read(np.array(stream[scored + 1 :]))

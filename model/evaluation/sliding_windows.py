@@ -47,6 +47,11 @@ class Window:
     """Of the fresh targets, as in `Stream`."""
 
     @property
+    def fresh(self) -> NDArray[np.int64]:
+        """The ids of the fresh targets."""
+        return self.ids[len(self.ids) - len(self.counted) :]
+
+    @property
     def places(self) -> NDArray[np.int64]:
         """Places in the inputs behind which counted targets stand."""
         return np.flatnonzero(self.counted) + len(self.ids) - 1 - len(self.counted)

@@ -13,6 +13,7 @@ from spiketok.errors import SpikeError
 from ..assembly import Model, build_model
 from ..config import Config
 from ..configuration_file import config_fingerprint
+from ..ranks import rank_count
 from .averaging import Averages, averages_from_tensors, averages_to_tensors, start_averages
 from .checkpoint import (
     load_averages,
@@ -25,7 +26,6 @@ from .checkpoint import (
 from .device import available_threads, choose_device
 from .distillation import Teaching, head_parameters, start_teaching
 from .optimizers import build_optimizers
-from .ranks import rank_count
 from .recomputation import recompute_blocks
 
 METRICS = "metrics.jsonl"

@@ -16,13 +16,13 @@ from spiketok.errors import SpikeError
 from ..assembly import Model
 from ..blocks import AheadHeads
 from ..golf import GolfTransformer
+from ..ranks import rank, rank_count, sum_gradients, sum_over_ranks
 from ..spikewhale import SpikeWhale
 from .averaging import update_averages
 from .distillation import LESSONS, prepare_lesson
 from .loss import backward_of_loss
 from .metrics import Metrics
 from .optimizers import scale_learning_rates, warm_momentum
-from .ranks import rank, rank_count, sum_gradients, sum_over_ranks
 from .rounding import rounded_as_configured
 from .run_state import RunState
 from .schedule import share_done

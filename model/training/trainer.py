@@ -19,11 +19,11 @@ from spiketok.errors import SpikeError
 from ..assembly import Model
 from ..config import Config
 from ..evaluation.bits_per_byte import validation_score
+from ..ranks import largest, rank
 from .averaging import exported_weights
 from .compiling import step_trunk
 from .device import autocast
 from .metrics import Metrics, append_metrics, cut_back_metrics, sync_metrics
-from .ranks import largest, rank
 from .run_state import METRICS, RunState, save_run, start_run
 from .schedule import learning_rate_factor
 from .step import Batch, take_step

@@ -1,6 +1,7 @@
 """Several processes train as one does."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from model.ranks import largest, rank, rank_count, sum_over_ranks
 from model.training import newest_checkpoint
-from model.training.ranks import largest, rank, rank_count, sum_over_ranks
 from spiketok.errors import SpikeError
 from tests.model.tiny import train_tiny
 
@@ -145,3 +146,23 @@ def test_torchrun_trains(folder, tiny, tmp_path):
     assert two["validation_bits_per_byte"] == pytest.approx(
         one["validation_bits_per_byte"], rel=1e-5
     )
+
+
+@pytest.mark.slow
+def test_torchrun_scores_as_one_to_the_bit(folder):
+    command = [str(ROOT / "cli.py"), "eval", "runs/base", "--text", "held.txt", "held.txt"]
+    command += ["--context", "9", "--stride", "2", "--device", "cpu", "--json", "--quiet"]
+    command += ["--ttt", "chunk=50,blocks=1,rate=0.02,decay=none,polyak=0,batch=4"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    results = []
+    for start in (launcher, [sys.executable]):
+        done = subprocess.run(
+            [*start, *command],
+            cwd=folder,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        results.append(json.loads(done.stdout))
+    assert results[0] == results[1]

@@ -42,6 +42,11 @@ def test_a_packed_run_is_scored_by_itself(line, packed, method):
     ]
     assert scores == [result["bits_per_byte"], result["float_bits_per_byte"]]
     assert line("generate", str(file), "the", "--tokens", "3")[0] == 0
+    whole = file.read_bytes()
+    learning = ["--ttt", "chunk=40,blocks=1,rate=0.02,decay=none,polyak=0,batch=1"]
+    learned = line("eval", str(file), "--text", "held.txt", *learning, "--json")[1]
+    assert json.loads(learned)["bits_per_byte"] < result["bits_per_byte"]
+    assert file.read_bytes() == whole
     shown = json.loads(line("inspect", str(file), "--json")[1])
     jsonschema.validate(shown, SCHEMAS["inspect"])
     assert sum(row["bytes"] for row in shown["arrays"]) == shown["sections"]["weights"]

@@ -11,6 +11,7 @@ Kneser–Ney smoothing (Chen & Goodman 1998), θ > 0 is hierarchical Pitman–Yo
 θ = 0 is PPM-D with blending (Howard 1993). Counts come from what was read before w alone.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from .static_counts import StaticCounts
 
 # Discounts are estimated anew after so many tokens.
 BLOCK = 1 << 16
+NO_OTHER = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class ContextScores:
 
     probabilities: NDArray[np.float64]
     """[n, longest + 1]: Pₖ of the token."""
+    over: NDArray[np.float64]
+    """[n]: P of the token by all contexts of one token and more, over another base; or [0]."""
     lengths: NDArray[np.uint32]
     """[n]: of the longest context that something followed before."""
     totals: NDArray[np.uint32]
@@ -80,6 +84,16 @@ class ContextModel:
         """The memory that the counts take."""
         return self._counts.bytes
 
+    def copy(self) -> "ContextModel":
+        """Return another model with the same counts, which learns for itself."""
+        other = copy(self)
+        other._counts = self._counts.copy()
+        return other
+
+    def reserve(self, strings: int) -> None:
+        """Make room for so many strings at once; tables grow by themselves, but that takes time."""
+        self._counts.reserve(strings)
+
     def restart(self) -> None:
         """Begin a new row: nothing stands before it."""
         self._counts.restart()
@@ -90,25 +104,38 @@ class ContextModel:
         self._note_learned(len(ids), len(ids) >= BLOCK)
 
     def score(
-        self, ids: NDArray[np.integer], base: NDArray[np.float64], *, learn: bool = True
+        self,
+        ids: NDArray[np.integer],
+        base: NDArray[np.float64],
+        other: NDArray[np.float64] | None = None,
+        *,
+        learn: bool = True,
     ) -> ContextScores:
         """Return what counts say of ids [n] over base probabilities [n]; each is learned after.
 
-        Scores do not depend on how a row is divided into calls. Without `learn`, what was read is
-        forgotten as soon as learning goes on.
+        `other` [n] is a second base, for `ContextScores.over`. Scores do not depend on how a row is
+        divided into calls. Without `learn`, what was read is forgotten as soon as learning goes on.
         """
         parts: list[tuple[NDArray[Any], ...]] = []
         start = 0
         while start < len(ids) or not parts:
             end = start + BLOCK - self._learned % BLOCK if learn else len(ids)
             part = plain_ids(ids[start:end])
+            beside = NO_OTHER if other is None else other[start:end]
             parts.append(
-                self._counts.score(part, base[start:end], self.discounts, self.shortest, learn)
+                self._counts.score(
+                    part, base[start:end], beside, self.discounts, self.shortest, learn
+                )
             )
             if learn:
                 self._note_learned(len(part), False)
             start += max(1, len(part))
         return ContextScores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def over(self, other: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return [vocab_size]: what `ContextScores.over` would have, of every id."""
+        every: NDArray[np.float64] = self._counts.distribution(other, self.discounts, 1)[-1]
+        return every
 
     def distributions(self, base: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return [longest + 1, vocab_size]: Pₖ of every id as the next token, over a base.
@@ -120,7 +147,7 @@ class ContextModel:
     def describe(self) -> ContextScores:
         """Return what is known of the next token's contexts; there are no probabilities yet."""
         length, total, kinds = (np.array([item], np.uint32) for item in self._counts.describe())
-        return ContextScores(np.empty((1, 0)), length, total, kinds)
+        return ContextScores(np.empty((1, 0)), np.empty(0), length, total, kinds)
 
     def keep(self, *, fewest: int = 2, longest: int | None = None) -> StaticCounts:
         """Return the counts as tables to store: strings counted `fewest` times or more."""

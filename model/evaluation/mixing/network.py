@@ -5,24 +5,31 @@ more often than was predicted, its logit grows. It changes every `interval` toke
 scores do not depend on how many are computed at a time.
 """
 
-import math
 from dataclasses import dataclass
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-# Rows adjusted at a time: few enough to stay in a CPU's cache.
-ROWS = 16
+from spiketok.errors import SpikeError
+
+from ..._counting import adjust
+from .single_token import Numbers
+
+COOLEST, HOTTEST = 0.9, 1.05
+NONE = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdjustmentSettings:
-    """How logits are adjusted; the defaults are the record's."""
+    """How logits are adjusted; the numbers are the record's."""
 
-    sharpening: float = 0.15
-    """The temperature is 1 − sharpening · (1 − H / ln V), within 0.9 … 1.05; 0: always 1."""
+    heat: bool = True
+    """Whether there is a temperature: 1 − sharpening · (1 − H / ln V), within 0.9 … 1.05."""
     calibrate: bool = True
     """Whether a bias is learned."""
+    sharpening: float = 0.15
+    """By how much a certain prediction is sharpened."""
     decay: float = 0.999
     """What is left of older counts after an interval."""
     interval: int = 2048
@@ -33,70 +40,102 @@ class AdjustmentSettings:
     """The bias is within ± most."""
 
 
+@dataclass(frozen=True, slots=True)
+class NetworkScores:
+    """What a network gave ids that were asked for."""
+
+    rungs: dict[str, Numbers]
+    """[n, m] each: `network`, then `temperature` and `calibration` where they are on."""
+    entropies: Numbers
+    """[n]: of the distributions before any adjustment, in nats."""
+
+    @property
+    def last(self) -> Numbers:
+        """With all adjustments."""
+        return list(self.rungs.values())[-1]
+
+
 class NetworkAdjustment:
     """Logits in, distributions out, and what was learned about them so far."""
 
     def __init__(self, vocab_size: int, settings: AdjustmentSettings | None = None) -> None:
         """Begin without a bias."""
         self.settings = settings or AdjustmentSettings()
-        self._bias = torch.zeros(vocab_size, dtype=torch.float64)
-        self._seen = torch.zeros(vocab_size, dtype=torch.float64)
-        self._expected = torch.zeros(vocab_size, dtype=torch.float64)
+        self._raises = np.zeros(0, np.float32)
+        self._seen, self._expected = np.zeros(vocab_size), np.zeros(vocab_size)
         self._tokens = 0
 
-    def peek(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return distributions [n, V] and their entropies [n] in nats, float64.
+    def peek(self, logits: Tensor, asked: NDArray[np.integer]) -> NetworkScores:
+        """Return the probabilities of the ids asked [n, m] by logits [n, V], on the CPU.
 
-        Logits are [n, V] and on the CPU. Entropies are those before temperature and bias.
+        Raises:
+            SpikeError: a logit is not finite.
+            ValueError: an id is not in the vocabulary.
         """
-        rows = torch.empty(logits.shape, dtype=torch.float64)
-        entropies = torch.empty(len(logits), dtype=torch.float64)
-        for start in range(0, len(logits), ROWS):
-            part = slice(start, start + ROWS)
-            self._adjust(logits[part], rows[part], entropies[part])
-        return rows, entropies
+        return self._scores(logits, asked, NONE)
 
-    def _adjust(self, logits: Tensor, rows: Tensor, found: Tensor) -> None:
-        plain = torch.log_softmax(logits.float(), dim=-1)
-        entropies = -(plain.exp() * plain).sum(dim=-1, keepdim=True)
-        heat = 1 - self.settings.sharpening * (1 - entropies / math.log(max(2, logits.shape[-1])))
-        adjusted = plain.div_(heat.clamp_(0.9, 1.05)).add_(self._bias.float())
-        rows.copy_(torch.softmax(adjusted, dim=-1))
-        # Single precision adds up to 1 only nearly.
-        rows.mul_(1 / rows.sum(dim=-1, keepdim=True))
-        found.copy_(entropies.squeeze(-1))
+    def read(
+        self, logits: Tensor, asked: NDArray[np.integer], ids: NDArray[np.integer]
+    ) -> NetworkScores:
+        """Return the same for logits that predict ids [n], and learn behind each interval.
 
-    def read(self, logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the same for logits [n, V] that predict ids [n], and learn behind each interval.
-
-        Rows equal those of `peek` at their place: the bias, alike up to the last bits for any
-        division into calls, comes from intervals that are complete.
+        Numbers equal those of `peek` at their place: the bias, the same for any division into
+        calls, comes from intervals that are complete.
         """
-        rows: list[Tensor] = []
-        entropies: list[Tensor] = []
+        learns = self.settings.calibrate
+        parts: list[NetworkScores] = []
         start = 0
-        while start < len(ids) or not rows:
+        while start < len(ids) or not parts:
             stop = start + self.settings.interval - self._tokens % self.settings.interval
-            row, entropy = self.peek(logits[start:stop])
-            self._learn(row, ids[start:stop])
-            rows.append(row)
-            entropies.append(entropy)
+            expected = self._expected if learns else NONE
+            parts.append(self._scores(logits[start:stop], asked[start:stop], expected))
+            if learns:
+                self._learn(ids[start:stop])
             start = stop
-        if len(rows) == 1:
-            return rows[0], entropies[0]
-        return torch.cat(rows), torch.cat(entropies)
+        if len(parts) == 1:
+            return parts[0]
+        return NetworkScores(
+            {name: np.concatenate([p.rungs[name] for p in parts]) for name in parts[0].rungs},
+            np.concatenate([part.entropies for part in parts]),
+        )
 
-    def _learn(self, rows: Tensor, ids: Tensor) -> None:
+    def _scores(
+        self, logits: Tensor, asked: NDArray[np.integer], expected: Numbers
+    ) -> NetworkScores:
+        try:
+            plain, heated, raised, entropies = adjust(
+                logits.float().contiguous().numpy(),
+                np.ascontiguousarray(asked, np.uint32),
+                self._raises,
+                self.settings.heat,
+                self.settings.sharpening,
+                COOLEST,
+                HOTTEST,
+                self.settings.calibrate,
+                expected,
+            )
+        except ValueError:
+            if logits.isfinite().all():
+                raise
+            raise SpikeError(
+                "the model's predictions are not finite; its weights are damaged"
+            ) from None
+        rungs = {"network": plain}
+        if self.settings.heat:
+            rungs["temperature"] = heated
+        if self.settings.calibrate:
+            rungs["calibration"] = raised
+        return NetworkScores(rungs, entropies)
+
+    def _learn(self, ids: NDArray[np.integer]) -> None:
         self._tokens += len(ids)
-        if not self.settings.calibrate:
-            return
-        self._expected += rows.sum(dim=0)
-        self._seen.index_add_(0, ids.long(), torch.ones(len(ids), dtype=torch.float64))
+        self._seen += np.bincount(ids, minlength=len(self._seen))
         if self._tokens % self.settings.interval or not len(ids):
             return
         if self._tokens >= self.settings.first:
             seen, expected = self._seen / self._seen.sum(), self._expected / self._expected.sum()
-            ratio = ((seen + 1e-8) / (expected + 1e-8)).log()
-            self._bias = ratio.clamp(-self.settings.most, self.settings.most)
+            bias = np.log((seen + 1e-8) / (expected + 1e-8))
+            most = self.settings.most
+            self._raises = np.exp(bias.clip(-most, most)).astype(np.float32)
         self._seen *= self.settings.decay
         self._expected *= self.settings.decay

@@ -1,5 +1,6 @@
 """What the native code of this package computes, by definition and slowly."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -59,6 +60,30 @@ class PlainCounts:
             if counts := self.followers.get(context):
                 return len(context), counts.total(), len(counts)
         return 0, 0, 0
+
+
+def plain_adjusted(
+    logits: Sequence[float],
+    raises: Sequence[float],
+    heat: bool,
+    sharpening: float,
+    least: float,
+    most: float,
+) -> tuple[list[float], list[float], list[float], float]:
+    """Return a network's distribution, with a temperature, with raises too, and its entropy."""
+    top = max(logits)
+    plain = _shares([math.exp(max(x - top, -72)) for x in logits])
+    entropy = -sum(p * math.log(p) for p in plain)
+    certain = 1 - entropy / math.log(max(2, len(logits)))
+    turn = min(most, max(least, 1 - sharpening * certain)) if heat else 1.0
+    heated = _shares([math.exp(max(x - top, -72) / turn) for x in logits])
+    raised = _shares([p * r for p, r in zip(heated, raises or [1.0] * len(heated), strict=True)])
+    return plain, heated, raised, entropy
+
+
+def _shares(weights: Sequence[float]) -> list[float]:
+    whole = math.fsum(weights)
+    return [weight / whole for weight in weights]
 
 
 def plain_hints(

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "adjusting.hpp"
 #include "context_counts.hpp"
 #include "mixture.hpp"
 #include "repeats.hpp"
@@ -25,6 +26,9 @@ using namespace spike;
 template <class Item>
 using Row = nb::ndarray<const Item, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Logits = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Ids = nb::ndarray<const std::uint32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Expected = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <class Item>
 std::span<const Item> view(const Row<Item>& array) {
@@ -70,17 +74,17 @@ std::vector<Discount> discounts_of(const Matrix& rows) {
 
 template <class Id>
 nb::tuple score(ContextCounts& counts, const Row<Id>& ids, const Row<double>& base,
-                const Matrix& discounts, unsigned shortest, bool learn) {
+                const Row<double>& other, const Matrix& discounts, unsigned shortest, bool learn) {
     const std::size_t columns = counts.longest() + 1;
     const auto given = discounts_of(discounts);
-    Result<double> p(ids.size() * columns);
+    Result<double> p(ids.size() * columns), over(other.size());
     Result<std::uint32_t> lengths(ids.size()), totals(ids.size()), kinds(ids.size());
     {
         nb::gil_scoped_release free;
-        counts.score<Id>(view(ids), view(base), given, shortest, learn,
-                         {p.span(), lengths.span(), totals.span(), kinds.span()});
+        counts.score<Id>(view(ids), view(base), view(other), given, shortest, learn,
+                         {p.span(), over.span(), lengths.span(), totals.span(), kinds.span()});
     }
-    return nb::make_tuple(p.give(columns), lengths.give(), totals.give(), kinds.give());
+    return nb::make_tuple(p.give(columns), over.give(), lengths.give(), totals.give(), kinds.give());
 }
 
 template <class Id>
@@ -152,19 +156,43 @@ auto mix(Mixture& mixture, const Matrix& p, const Row<std::uint32_t>& sets, bool
     return mixed.give();
 }
 
+nb::tuple adjust_logits(const Logits& logits, const Ids& asked, const Row<float>& raises, bool heat,
+                        double sharpening, double least, double most, bool calibrate,
+                        const Expected& expected, bool wide) {
+    const std::size_t rows = logits.shape(0), columns = asked.shape(1);
+    if (asked.shape(0) != rows) throw std::invalid_argument("needed is a row of ids for each row of logits");
+    const std::size_t size = rows * columns;
+    Result<double> plain(size), heated(heat ? size : 0), raised(calibrate ? size : 0), entropies(rows);
+    {
+        nb::gil_scoped_release free;
+        adjust({logits.data(), logits.size()}, {asked.data(), size}, rows, view(raises),
+               {heat, sharpening, least, most, wide},
+               {plain.span(), heated.span(), raised.span(), entropies.span(),
+                {expected.data(), expected.size()}});
+    }
+    return nb::make_tuple(plain.give(columns), heated.give(columns), raised.give(columns), entropies.give());
+}
+
 }  // namespace
 
 NB_MODULE(_counting, module) {
     using namespace nb::literals;
+    module.def("adjust", &adjust_logits, "logits"_a, "asked"_a, "raises"_a, "heat"_a, "sharpening"_a,
+               "least"_a, "most"_a, "calibrate"_a, "expected"_a.noconvert(), "wide"_a = true);
     nb::class_<ContextCounts>(module, "ContextCounts")
         .def(nb::init<std::uint32_t, unsigned, bool>(), "vocab_size"_a, "longest"_a, "continuation"_a)
         .def("load", &load, "parents"_a, "tokens"_a, "counts"_a, "totals"_a)
         .def("keep", &keep, "fewest"_a, "longest"_a)
+        .def("copy", [](const ContextCounts& counts) {
+            nb::gil_scoped_release free;
+            return ContextCounts(counts);
+        })
+        .def("reserve", &ContextCounts::reserve, "strings"_a)
         .def("restart", &ContextCounts::restart)
         .def("learn", &learn<std::uint16_t>, "ids"_a.noconvert())
         .def("learn", &learn<std::uint32_t>, "ids"_a.noconvert())
-        .def("score", &score<std::uint16_t>, "ids"_a.noconvert(), "base"_a, "discounts"_a, "shortest"_a, "learn"_a)
-        .def("score", &score<std::uint32_t>, "ids"_a.noconvert(), "base"_a, "discounts"_a, "shortest"_a, "learn"_a)
+        .def("score", &score<std::uint16_t>, "ids"_a.noconvert(), "base"_a, "other"_a, "discounts"_a, "shortest"_a, "learn"_a)
+        .def("score", &score<std::uint32_t>, "ids"_a.noconvert(), "base"_a, "other"_a, "discounts"_a, "shortest"_a, "learn"_a)
         .def("distribution", &distribution, "base"_a, "discounts"_a, "shortest"_a)
         .def("describe", &describe)
         .def("counts_of_counts", [](const ContextCounts& counts) { return give(counts.counts_of_counts()); })

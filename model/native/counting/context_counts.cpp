@@ -76,8 +76,15 @@ void ContextCounts::insert(std::uint32_t node) {
     slots_[i] = {mark_of(hash), node};
 }
 
-void ContextCounts::grow() {
-    slots_ = std::vector<Slot>(2 * slots_.size());
+void ContextCounts::reserve(std::size_t strings) {
+    if (strings > MOST_STRINGS) throw std::length_error("there are too many strings");
+    std::size_t slots = slots_.size();
+    while ((strings + 1) * 3 > slots * 2) slots *= 2;
+    if (slots > slots_.size()) rehash(slots);
+}
+
+void ContextCounts::rehash(std::size_t slots) {
+    slots_ = std::vector<Slot>(slots);
     for (std::uint32_t node = 1; node < nodes_.size(); ++node) insert(node);
 }
 
@@ -97,7 +104,7 @@ std::uint32_t ContextCounts::add(std::uint32_t parent, std::uint32_t token, std:
     node.sibling = sibling;
     nodes_.push_back(node);
     insert(id);
-    if (nodes_.size() * 3 > slots_.size() * 2) grow();
+    if (nodes_.size() * 3 > slots_.size() * 2) rehash(2 * slots_.size());
     return id;
 }
 
@@ -195,12 +202,13 @@ void ContextCounts::learn(std::span<const Id> ids) {
 
 template <class Id>
 void ContextCounts::score(std::span<const Id> ids, std::span<const double> base,
-                          std::span<const Discount> discounts, unsigned shortest, bool learn,
-                          const Scores& out) {
+                          std::span<const double> other, std::span<const Discount> discounts,
+                          unsigned shortest, bool learn, const Scores& out) {
     check(discounts, longest_);
     const std::size_t size = ids.size();
     if (base.size() != size || out.p.size() != size * (longest_ + 1) || out.lengths.size() != size ||
-        out.totals.size() != size || out.kinds.size() != size) {
+        out.totals.size() != size || out.kinds.size() != size || out.over.size() != other.size() ||
+        (!other.empty() && other.size() != size)) {
         throw std::invalid_argument("needed is one base probability for each id");
     }
     for (const Id id : ids) check_id(id);
@@ -208,18 +216,21 @@ void ContextCounts::score(std::span<const Id> ids, std::span<const double> base,
     for (std::size_t i = 0; i < size; ++i) {
         look_up(ids[i]);
         describe(out.lengths[i], out.totals[i], out.kinds[i]);
-        double p = base[i];
+        double p = base[i], q = other.empty() ? 0 : other[i];
         for (unsigned k = 0; k <= longest_; ++k) {
-            if (k >= shortest && k <= depth_ && contexts_[k] != NONE && nodes_[contexts_[k]].total != 0) {
+            if (k <= depth_ && contexts_[k] != NONE && nodes_[contexts_[k]].total != 0) {
                 const Node& node = nodes_[contexts_[k]];
                 const Discount& d = discounts[k];
                 const double back = d.weight + node.pruned + d.one * node.ones + d.two * node.twos + d.more * node.more;
-                const double rest = back * p;
                 const double own = found_[k] == NONE ? 0 : kept_of(nodes_[found_[k]].count, d);
-                p = (own + rest) / (node.total + d.weight);
+                const double whole = node.total + d.weight;
+                const double rest = back * p, other_rest = back * q;
+                if (k >= shortest) p = (own + rest) / whole;
+                if (k > 0) q = (own + other_rest) / whole;
             }
             out.p[i * (longest_ + 1) + k] = p;
         }
+        if (!other.empty()) out.over[i] = q;
         if (learn) count(ids[i]);
         move_on();
     }
@@ -265,9 +276,9 @@ std::size_t ContextCounts::bytes() const {
 
 template void ContextCounts::learn(std::span<const std::uint16_t>);
 template void ContextCounts::learn(std::span<const std::uint32_t>);
-template void ContextCounts::score(std::span<const std::uint16_t>, std::span<const double>,
+template void ContextCounts::score(std::span<const std::uint16_t>, std::span<const double>, std::span<const double>,
                                    std::span<const Discount>, unsigned, bool, const Scores&);
-template void ContextCounts::score(std::span<const std::uint32_t>, std::span<const double>,
+template void ContextCounts::score(std::span<const std::uint32_t>, std::span<const double>, std::span<const double>,
                                    std::span<const Discount>, unsigned, bool, const Scores&);
 
 }  // namespace spike

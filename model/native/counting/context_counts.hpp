@@ -38,6 +38,9 @@ class ContextCounts {
     // Takes over counts; throws std::invalid_argument where they cannot be. Only when new.
     void load(const Strings& strings);
 
+    // Makes room for so many strings at once, where that is more than there is.
+    void reserve(std::size_t strings);
+
     // Begins a new row: no token stands before it.
     void restart();
 
@@ -45,13 +48,14 @@ class ContextCounts {
     // up to k tokens give it when it comes after those before, base[i] being that of none. Lengths
     // below `shortest` change nothing. Also what the longest known context is: its length, and
     // how many tokens followed it, different ones and in all. With `learn` each id is counted
-    // after its score; without, what was read is forgotten when learning goes on.
+    // after its score; without, what was read is forgotten when learning goes on. Where `other` has
+    // a base of its own for each id, over[i] is what all lengths but 0 give over that one.
     struct Scores {
-        std::span<double> p;
+        std::span<double> p, over;
         std::span<std::uint32_t> lengths, totals, kinds;
     };
     template <class Id>
-    void score(std::span<const Id> ids, std::span<const double> base,
+    void score(std::span<const Id> ids, std::span<const double> base, std::span<const double> other,
                std::span<const Discount> discounts, unsigned shortest, bool learn, const Scores& out);
     template <class Id>
     void learn(std::span<const Id> ids);
@@ -100,7 +104,7 @@ class ContextCounts {
     void count(std::uint32_t token);
     void move_on();
     void insert(std::uint32_t node);
-    void grow();
+    void rehash(std::size_t slots);
     void check_id(std::uint64_t id) const;
     void prepare_to_learn(std::size_t more);
 

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "adjusting.hpp"
 #include "context_counts.hpp"
 #include "mixture.hpp"
 #include "repeats.hpp"
@@ -60,7 +61,8 @@ void score(ContextCounts& counts, const std::vector<Id>& row, bool learn) {
     std::vector<double> p(size * (counts.longest() + 1));
     std::vector<std::uint32_t> lengths(size), totals(size), kinds(size);
     const auto discounts = random_discounts(counts.longest());
-    counts.score<Id>(row, base, discounts, below(3), learn, {p, lengths, totals, kinds});
+    std::vector<double> other(below(2) ? size : 0, 0.5), over(other.size());
+    counts.score<Id>(row, base, other, discounts, below(3), learn, {p, over, lengths, totals, kinds});
     for (const double item : p) require(item >= 0 && item <= 1 + 1e-9, "that is no probability");
     std::vector<double> all(counts.vocab_size() * (counts.longest() + 1), 1. / counts.vocab_size());
     counts.distribution(all, discounts, below(3));
@@ -128,10 +130,10 @@ void hostile() {
     ContextCounts counts(5, 0, true);
     const std::vector<Discount> good(1), many(2), bad{{2, 0, 0, 0}};
     must_refuse([&] { counts.learn<std::uint32_t>(ids); }, "an id was too large");
-    must_refuse([&] { counts.score<std::uint32_t>(ids, base, good, 0, true, {room, a, b, c}); }, "an id was too large");
-    must_refuse([&] { counts.score<std::uint32_t>(ids, {}, good, 0, true, {room, a, b, c}); }, "there was no base");
-    must_refuse([&] { counts.score<std::uint32_t>({}, {}, many, 0, true, {}); }, "there were too many discounts");
-    must_refuse([&] { counts.score<std::uint32_t>({}, {}, bad, 0, true, {}); }, "a discount was too large");
+    must_refuse([&] { counts.score<std::uint32_t>(ids, base, {}, good, 0, true, {room, {}, a, b, c}); }, "an id was too large");
+    must_refuse([&] { counts.score<std::uint32_t>(ids, {}, {}, good, 0, true, {room, {}, a, b, c}); }, "there was no base");
+    must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, many, 0, true, {}); }, "there were too many discounts");
+    must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, bad, 0, true, {}); }, "a discount was too large");
     must_refuse([&] { counts.distribution(room, good, 0); }, "there was no room");
     must_refuse([&] { ContextCounts(5, 65, true); }, "contexts were too long");
     must_refuse([&] { Repeats(5, falling); }, "lengths fell");
@@ -142,6 +144,28 @@ void hostile() {
 
 }  // namespace
 
+// Logits of all sizes, through both paths; then what does not fit.
+void adjusting() {
+    const std::size_t rows = 1 + below(3), size = 1 + below(600), columns = below(3);
+    std::normal_distribution<float> draw(0, 8);
+    std::vector<float> logits(rows * size), raises(below(2) ? size : 0, 1.5f);
+    for (float& logit : logits) logit = draw(generator);
+    std::vector<std::uint32_t> asked(rows * columns);
+    for (std::uint32_t& id : asked) id = below(static_cast<std::uint32_t>(size));
+    std::vector<double> plain(asked.size()), heated(asked.size()), raised(asked.size()), entropies(rows);
+    std::vector<double> expected(below(2) ? size : 0), other(asked.size());
+    Adjusting settings{below(2) == 0, 0.15, 0.9, 1.05, true};
+    adjust(logits, asked, rows, raises, settings, {plain, heated, raised, entropies, expected});
+    settings.wide = false;
+    adjust(logits, asked, rows, raises, settings, {other, heated, raised, entropies, expected});
+    require(plain == other, "AVX2 gives other numbers");
+    must_refuse([&] { adjust(logits, asked, rows, raises, settings, {plain, heated, raised, {}, expected}); },
+                "entropies without room");
+    logits[below(static_cast<std::uint32_t>(logits.size()))] = std::nanf("");
+    must_refuse([&] { adjust(logits, asked, rows, raises, settings, {plain, heated, raised, entropies, expected}); },
+                "a logit that is no number");
+}
+
 int main() {
     try {
         for (int round = 0; round < 60; ++round) {
@@ -151,6 +175,7 @@ int main() {
             repeats<std::uint16_t>(vocab);
             repeats<std::uint32_t>(vocab);
             mixing();
+            adjusting();
         }
         hostile();
     } catch (const std::exception& error) {

@@ -31,10 +31,12 @@ def test_scores_are_those_of_the_definition(row, longest, continuation, seed, sh
     discounts = discounts_of(longest, seed)
     ids, base = np.array(row, np.uint16), np.random.default_rng(seed).random(len(row))
     counts = ContextCounts(VOCAB, longest, continuation)
-    p, lengths, totals, kinds = counts.score(ids, base, discounts, shortest, True)
+    other = np.random.default_rng(seed + 1).random(len(row))
+    p, over, lengths, totals, kinds = counts.score(ids, base, other, discounts, shortest, True)
     plain = PlainCounts(longest, continuation)
     for i, token in enumerate(row):
         assert p[i].tolist() == plain.probabilities(token, base[i], discounts, shortest)
+        assert over[i] == plain.probabilities(token, other[i], discounts, 1)[-1]
         assert (lengths[i], totals[i], kinds[i]) == plain.describe()
         plain.learn(token)
     assert counts.describe() == plain.describe()
@@ -51,7 +53,8 @@ def test_tables_that_grow_change_nothing(continuation):
     row = np.where(generator.random(len(row)) < 0.1, generator.integers(0, 300, len(row)), row)
     discounts = discounts_of(6, 5)
     counts = ContextCounts(300, 6, continuation)
-    p = counts.score(row.astype(np.uint32), np.full(len(row), 1 / 300), discounts, 0, True)[0]
+    base, none = np.full(len(row), 1 / 300), np.zeros(0)
+    p = counts.score(row.astype(np.uint32), base, none, discounts, 0, True)[0]
     assert counts.strings > 4_000  # the first table has 1,024 places
     plain = PlainCounts(6, continuation)
     for token, scores in zip(row.tolist(), p, strict=True):

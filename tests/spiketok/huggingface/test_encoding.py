@@ -176,15 +176,14 @@ def test_a_rendered_conversation_has_the_ids_of_its_messages(chat, prompt):
     by_messages = encoded(vocabulary, chat_segments(chat, ids, prompt, open_end=False))
     by_text = encoded(vocabulary, list(cut(render(chat, prompt), pattern_of(ids), ids)))
     assert flat(by_messages) == flat(by_text)
-    # Not so without the boundary behind the role, as soon as a text begins with a line break.
-    if any(
-        part.text.startswith("\n")
-        for message in chat
-        for part in message.parts[:1]
-        if part.kind == "text"
-    ):
-        whole = Tokenizer(vocabulary).encode(render(chat, prompt), allow_special=True).tolist()
-        assert whole != flat(by_messages)
+
+
+def test_without_a_boundary_behind_the_role_a_line_break_would_join_it():
+    vocabulary = build_vocabulary([b"\n\n"], 410, "chatml")
+    chat, ids = [Message("user", (Part("text", "\nHi"),))], vocabulary.special_ids
+    by_messages = encoded(vocabulary, chat_segments(chat, ids, False, open_end=False))
+    whole = Tokenizer(vocabulary).encode(render(chat, False), allow_special=True).tolist()
+    assert whole != flat(by_messages)
 
 
 def test_an_open_end_leaves_out_what_closes_the_last_message():

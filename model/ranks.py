@@ -44,6 +44,20 @@ def sum_gradients(parameters: Sequence[Tensor]) -> None:
     sum_over_ranks(p.grad for p in parameters if p.grad is not None)
 
 
+def gathered(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Return the tensors of each rank, in the order of the ranks; all have the same shapes."""
+    if rank_count() == 1:
+        return [[*tensors]]
+    joined = torch.cat([tensor.flatten() for tensor in tensors])
+    everyone = [torch.empty_like(joined) for _ in range(rank_count())]
+    distributed.all_gather(everyone, joined)
+    sizes = [tensor.numel() for tensor in tensors]
+    return [
+        [part.view_as(own) for part, own in zip(torch.split(row, sizes), tensors, strict=True)]
+        for row in everyone
+    ]
+
+
 def largest(value: float, device: str) -> float:
     """Return the largest value that any rank has; all ranks have come this far then."""
     if rank_count() == 1:

@@ -1,0 +1,72 @@
+"""What a predictor is made of: which parts stand on a network's logits, and their numbers."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+PARTS = ("temperature", "calibration", "ngram", "match", "mixture")
+"""In the order in which they stand on one another."""
+OF_THE_NETWORK = PARTS[:2]
+
+
+class PredictorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A predictor; with the counts it begins with they say all that its predictions depend on."""
+
+    network: bool = True
+    """Whether a network takes part."""
+    parts: tuple[str, ...] = ()
+    """Some of `PARTS`, in their order."""
+    lengths: tuple[int, ...] = (0, 1, 2, 8)
+    """Mixed are counts of contexts up to each of these lengths: 0 unigrams, 1 bigrams …; the last
+    one, the longest, is what `ngram` alone takes."""
+    repeats: tuple[int, ...] = (16, 20, 24, 32, 48)
+    """Lengths of contexts whose last occurrence gives a hint."""
+    tilt: float = 2.0
+    """Strength of the tilt of the network toward a hint that is certain."""
+    slowest: float = 0.01
+    """The least rate at which the mixture's weights learn."""
+    share: float = 1e-5
+    """The part of all weights that goes back to the first ones with each token."""
+
+    def __post_init__(self) -> None:
+        """Refuse, with a ValueError, what makes no predictor."""
+        if list(self.parts) != [part for part in PARTS if part in self.parts]:
+            raise ValueError(f"parts are some of {', '.join(PARTS)}, in this order")
+        if not self.network and set(self.parts) & set(OF_THE_NETWORK):
+            raise ValueError(f"without a network there is no {' or '.join(OF_THE_NETWORK)}")
+        if not self.network and not self.parts:
+            raise ValueError("without a network some part has to predict: ngram, match, mixture")
+        for lengths, least, most in ((self.lengths, 0, 32), (self.repeats, 1, 1024)):
+            rising = list(lengths) == sorted(set(lengths)) and 1 <= len(lengths) <= 16
+            if not (rising and least <= lengths[0] and lengths[-1] <= most):
+                raise ValueError(f"lengths rise from {least} at least to {most} at most, 16 in all")
+        if not (0 <= self.tilt <= 10 and 0 <= self.slowest <= 1 and 0 <= self.share <= 1):
+            raise ValueError("tilt, slowest or share is out of range")
+
+    def has(self, part: str) -> bool:
+        """Tell whether a part is on."""
+        return part in self.parts
+
+    @property
+    def rungs(self) -> tuple[str, ...]:
+        """Names of the predictions that stand on one another, from the first to the whole."""
+        return (*(["network"] if self.network else []), *self.parts)
+
+
+def settings_of(parts: Iterable[str], *, network: bool = True) -> PredictorSettings:
+    """Return the settings with these parts, given in any order; `all` means all that can be.
+
+    Raises:
+        ValueError: a part is not known, or does not go without a network.
+
+    >>> settings_of(["mixture", "ngram"]).parts
+    ('ngram', 'mixture')
+    >>> settings_of(["all"], network=False).parts
+    ('ngram', 'match', 'mixture')
+    """
+    wanted = set(parts)
+    if "all" in wanted:
+        wanted = set(PARTS) if network else set(PARTS) - set(OF_THE_NETWORK)
+    if unknown := sorted(wanted - set(PARTS)):
+        raise ValueError(f"{unknown[0]!r} is none of {', '.join(PARTS)}, all")
+    return PredictorSettings(network=network, parts=tuple(part for part in PARTS if part in wanted))

@@ -1,0 +1,195 @@
+"""What `spike eval` says of a predictor, part by part, and of a rule that is none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import log, log2
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .console import progress_bar
+
+if TYPE_CHECKING:
+    from model.evaluation.predictor_score import PredictorScore
+    from model.evaluation.predictor_start import PredictorStart
+    from model.run_folder import Run
+
+# The row of all parts over a network that learns.
+TTT = "ttt"
+
+
+def predictor_score(
+    loaded: "Run",
+    paths: Sequence[Path],
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart",
+) -> dict[str, Any]:
+    """Score files, one document each, with all parts of a predictor.
+
+    Where the network learns, the files are read twice: first with the network as it is.
+    """
+    name, contents = loaded.tokenizer.score_name, [path.read_bytes() for path in paths]
+    score = scored(loaded, contents, windows, quiet, replace(start, ttt=None))
+    rungs = rungs_of(score, name)
+    if start.ttt is not None:
+        score = scored(loaded, contents, windows, quiet, start)
+        rungs[TTT] = list(rungs_of(score, name).values())[-1]
+    *_, whole = rungs.values()
+    return {
+        **{key: whole[key] for key in (name, "nats", "nats_separators")},
+        "bytes": score.bytes,
+        "tokens": score.tokens,
+        "documents": score.documents,
+        "counts": start.counts_from or None,
+        "rungs": rungs,
+        "checks": {
+            "distributions": score.places,
+            "farthest_sum_from_1": score.worst_sum,
+            "bits_of_random_tokens": list(score.rungs.values())[-1].random_bits,
+            "least_possible": log2(score.vocab_size),
+        },
+        **test_time_training(start),
+    }
+
+
+def scored(
+    loaded: "Run",
+    contents: Sequence[bytes],
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart",
+) -> "PredictorScore":
+    """Score texts with one predictor."""
+    from model.evaluation.predictor_score import score_with
+
+    tokenizer = loaded.tokenizer
+    documents = [(tokenizer.encode(content), len(content)) for content in contents]
+    total = sum(len(ids) + 1 for ids, _ in documents)
+    taught = start.learning(loaded, total, windows["context"])
+    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
+        return score_with(
+            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            loaded.model if start.settings.network else None,
+            documents,
+            separator=tokenizer.separator,
+            **windows,
+            learner=learner,
+            report=lambda done: report(done, ""),
+        )
+
+
+def test_time_training(start: "PredictorStart") -> dict[str, Any]:
+    """Return how the network learns, where it does."""
+    from msgspec.structs import asdict
+
+    return {} if start.ttt is None else {"test_time_training": asdict(start.ttt)}
+
+
+def rungs_of(score: "PredictorScore", name: str) -> dict[str, Any]:
+    """Return, by rung, its score and the time that all up to it took."""
+    found, seconds = {}, 0.0
+    for part, rung in score.rungs.items():
+        seconds += rung.seconds
+        found[part] = {
+            name: rate(rung.nats, score.bytes),
+            "microseconds_per_token": 1e6 * seconds / max(1, score.tokens),
+            "nats": rung.nats,
+            "nats_separators": rung.nats_separators,
+        }
+    return found
+
+
+def rate(nats: float, n_bytes: int) -> float | None:
+    """Return bits per byte; None where there is no byte."""
+    return nats / (log(2) * n_bytes) if n_bytes else None
+
+
+def proof(
+    loaded: "Run",
+    paths: Sequence[Path],
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart",
+    found: dict[str, Any],
+) -> dict[str, Any]:
+    """Code and decode the files with each part; refuse where that does not bear a score out.
+
+    Separators are scored and not coded. Coding is to take no more than the score by 0.1 % and 64
+    bytes a file.
+    """
+    from model.evaluation.proof import coded_sizes
+    from spiketok.errors import SpikeError
+
+    contents = [path.read_bytes() for path in paths]
+    rungs = found.get("rungs") or {TTT if start.ttt else "network": found}
+    tokens = 2 * (found["tokens"] - found["documents"])
+    sizes: dict[str, int] = {}
+    for one in [start] if start.ttt is None else [replace(start, ttt=None), start]:
+        with progress_bar("prove", max(1, tokens), "tokens", quiet) as show:
+            parts = coded_sizes(loaded, contents, one, **windows, report=lambda n: show(n, ""))
+        sizes |= parts if one.ttt is None else {TTT: list(parts.values())[-1]}
+    sizes = {part: sizes[part] for part in rungs}
+    for part, size in sizes.items():
+        told = (rungs[part]["nats"] - rungs[part]["nats_separators"]) / log(2) / 8
+        if size > told * 1.001 + 64 * len(paths):
+            raise SpikeError(f"{part}: coding took {size:,} bytes, but the score says {told:,.0f}")
+    *_, whole = sizes.values()
+    proved: dict[str, Any] = {"coded_bytes": whole, "proved": ", ".join(sizes)}
+    if "rungs" in found:
+        proved["rungs"] = {name: row | {"coded_bytes": sizes[name]} for name, row in rungs.items()}
+    return proved
+
+
+def for_reading(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with a line for each rung instead of an object.
+
+    >>> for_reading({"rungs": {"match": {"bits_per_byte": 1.5, "microseconds_per_token": 20.0}}})
+    {'rungs': {'match': '1.5000 bits per byte, 20.0 µs a token'}}
+    """
+    lines = {}
+    for part, row in found.get("rungs", {}).items():
+        scores = [key for key in row if key.endswith("bits_per_byte")]
+        said = [f"{row[key]:.4f} {key.replace('_', ' ')}" for key in scores if row[key] is not None]
+        said.append(f"{row['microseconds_per_token']:,.1f} µs a token")
+        if "coded_bytes" in row:
+            said.append(f"{row['coded_bytes']:,} bytes coded and decoded")
+        lines[part] = ", ".join(said)
+    return found | ({"rungs": lines} if lines else {})
+
+
+def published_score(
+    loaded: "Run", paths: Sequence[Path], windows: dict[str, Any], quiet: bool
+) -> dict[str, Any]:
+    """Apply the rule of the record that reported 0.2071; what it gives is no rate."""
+    from model.evaluation.published_rule import network_numbers, on_random_tokens
+    from model.evaluation.window_rows import window_rows
+
+    tokenizer = loaded.tokenizer
+    contents = [path.read_bytes() for path in paths]
+    documents = [(tokenizer.encode(content), len(content)) for content in contents]
+    total, done = sum(len(ids) + 1 for ids, _ in documents), 0
+    rows = window_rows(loaded.model, documents, separator=tokenizer.separator, **windows)
+    with progress_bar("eval", total, "tokens", quiet) as report:
+
+        def shown() -> Any:
+            nonlocal done
+            for part in rows:
+                yield part
+                done += len(part.ids)
+                report(done, "")
+
+        rule, n_bytes = network_numbers(shown(), tokenizer.vocab_size)
+    import numpy as np
+
+    random = on_random_tokens(total, tokenizer.vocab_size)
+    pseudo_nats = -float(np.log(rule.scores()).sum())
+    return {
+        "pseudo_bits_per_byte": rate(pseudo_nats, n_bytes),
+        "bytes": n_bytes,
+        "tokens": total,
+        "documents": len(documents),
+        "pseudo_bits_per_token": pseudo_nats / log(2) / max(1, total),
+        "pseudo_bits_per_random_token": random.bits,
+        "bits_per_random_token": random.true_bits,
+        "total_instead_of_1": random.total,
+    }
