@@ -1,5 +1,7 @@
 """`spike pack` and `spike unpack`: a run as one file, and a file as a run."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -99,9 +101,7 @@ def pack(
       spike pack runs/base --budget 4000000 --counts data/ --counts-bytes 2000000
     """
     let_threads_sleep()
-    from model.compression.matrices import plan_of
     from model.compression.pack import code_bytes, pack_run
-    from model.compression.quantize import needed_tensors
     from model.run_folder import load_run
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
@@ -117,23 +117,15 @@ def pack(
     if compress.method == "gptq":
         hessians = run_hessians(
             loaded,
-            [name for name, to in plan_of(loaded.model, compress).items() if to.whole],
+            rounded_matrices(loaded, compress),
             data_folder=data_folder,
             own=own_text,
             sequences=sequences,
             quiet=quiet,
         )
     tables = counts_table(loaded, counts_folder, counts_bytes, quiet)
-    total, done = len(needed_tensors(loaded.model)), count()
-    with progress_bar("round", total, "weights", quiet) as report:
-        result = pack_run(
-            loaded,
-            compress,
-            hessians,
-            budget=budget,
-            tables=tables,
-            report=lambda name: report(next(done) % total + 1, name),
-        )
+    with rounding_progress(loaded, quiet) as report:
+        result = pack_run(loaded, compress, hessians, budget=budget, tables=tables, report=report)
     table = artifact_table(result.data)
     if budget is not None and len(result.data) > budget:
         refuse_size(run, len(result.data), budget, table)
@@ -168,6 +160,23 @@ def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoR
         f"{run}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "
         "--quantize or a smaller model mend it"
     )
+
+
+def rounded_matrices(run: "Run", compress: "CompressConfig") -> list[str]:
+    """Return the names of the matrices that become whole numbers."""
+    from model.compression.matrices import plan_of
+
+    return [name for name, to in plan_of(run.model, compress).items() if to.whole]
+
+
+@contextmanager
+def rounding_progress(run: "Run", quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show how many weights are rounded; with a budget the bar begins anew with each try."""
+    from model.compression.quantize import needed_tensors
+
+    total, done = len(needed_tensors(run.model)), count()
+    with progress_bar("round", total, "weights", quiet) as report:
+        yield lambda name: report(next(done) % total + 1, name)
 
 
 def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict[str, Any]:
