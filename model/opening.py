@@ -70,11 +70,11 @@ def check_weights(artifact: Artifact, path: Path) -> None:
             )
 
 
-def unpack_artifact(path: Path, folder: Path) -> int:
+def unpack_artifact(path: Path, folder: Path) -> Run:
     """Make a run folder of an artifact, with its weights as they are after the round trip.
 
     Returns:
-        The step of the run.
+        The run; its tables have no place in a folder.
 
     Raises:
         SpikeError: the artifact cannot be opened, or the folder holds a run already.
@@ -95,4 +95,4 @@ def unpack_artifact(path: Path, folder: Path) -> int:
         fingerprints={**origin, "config": config_fingerprint(run.config)},
         keep=1,
     )
-    return run.step
+    return run

@@ -202,7 +202,7 @@ def unpack(
     file: Path,
     folder: Path,
     as_json: bool,
-    quiet: bool,  # noqa: ARG001
+    quiet: bool,
 ) -> None:
     """Make a run folder of artifact FILE, with its weights as float32.
 
@@ -212,8 +212,10 @@ def unpack(
     """
     from model.opening import unpack_artifact
 
-    step = unpack_artifact(file, folder)
-    print_result({"run": str(folder), "step": step}, as_json)
+    run = unpack_artifact(file, folder)
+    print_result({"run": str(folder), "step": run.step}, as_json)
+    for name in run.tables:
+        remark(f"{file}: its table {name} stays behind; a run folder has no place for it", quiet)
 
 
 @click.command()

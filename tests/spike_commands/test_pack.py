@@ -76,6 +76,13 @@ def test_an_unpacked_run_scores_as_the_artifact(line, packed, tmp_path):
     assert first["nats"] == second["nats"]
 
 
+def test_unpacking_says_that_counts_stay_behind(line, packed, tmp_path):
+    file, _ = packed("--method", "rtn", "--counts", "data", "--counts-bytes", "20000")
+    status, _, errors = line("unpack", str(file), "--to", str(tmp_path / "run"))
+    assert (status, errors.count("\n")) == (0, 1)
+    assert "counts stays behind" in errors
+
+
 def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):
     file = tmp_path / "small.spike"
     options = ["--budget", "2000", "--method", "rtn", "--out", str(file)]

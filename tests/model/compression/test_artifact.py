@@ -77,7 +77,7 @@ def test_every_family_is_read_back_as_it_was_rounded(make, tmp_path):
 
 
 def test_unpacking_makes_a_run_that_predicts_the_same(file, tmp_path):
-    assert unpack_artifact(file, tmp_path / "run") == 7
+    assert unpack_artifact(file, tmp_path / "run").step == 7
     unpacked, packed = open_run(tmp_path / "run"), open_run(file)
     assert torch.equal(unpacked.model(IDS), packed.model(IDS))
     assert unpacked.step == 7
