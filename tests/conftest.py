@@ -1,6 +1,7 @@
 """A folder in which the three lines have run on a small corpus, and ways to run more."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from cli import run
 
 ROOT = Path(__file__).parent.parent
+# Jobs that a shell runs in the background ignore Ctrl-C, and so would what tests start and stop.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 TINY = [
     *("--set", "model.vocab_size=400", "--set", "model.layers=1", "--set", "model.width=32"),
     *("--set", "model.heads=2", "--set", "model.kv_heads=1", "--set", "model.head_width=16"),
