@@ -54,9 +54,10 @@ def compress(
 ) -> None:
     """Compress any FILE with the predictions of a model.
 
-    The file takes what `spike eval` with the same windows and parts says. It can be read again with
-    the very same model and counts, on the same kind of processor, with the same versions of spike
-    and torch; its header names them, and others are refused.
+    Beside a header of some 600 bytes the file takes what `spike eval` with the same windows and
+    parts says. It can be read again with the very same model and counts, on the same kind of
+    processor, with the same versions of spike and torch; its header names them, and others are
+    refused.
 
     \b
     Examples:

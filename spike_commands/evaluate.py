@@ -130,8 +130,8 @@ def evaluate(
     if prove and not reset:
         raise click.UsageError("--prove reads each file for itself; leave out --stream")
     if method and (predicts or prove or ttt is not None):
-        raise click.UsageError("--method stands alone: no --with, no --prove, no --ttt")
-    check_predictor(parts, without_network, counts_folder, ttt)
+        raise click.UsageError("--method stands alone, without parts, --prove and --ttt")
+    check_predictor(parts, without_network, counts_folder, ttt, compiled=compiled)
     let_threads_sleep()
     keep_memory()
     from model.evaluation.compiled_windows import compile_full_windows

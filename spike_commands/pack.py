@@ -12,6 +12,7 @@ from .artifact_table import artifact_table, table_lines
 from .calibration import run_hessians
 from .console import (
     PATH,
+    Fraction,
     common_options,
     json_option,
     let_threads_sleep,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from model.run_folder import Run
 
 QUANTIZE = "mlp=int5,attn=int6,embed=int8"
+COUNTS_BYTES = 1_000_000
 
 
 @click.command()
@@ -35,7 +37,8 @@ QUANTIZE = "mlp=int5,attn=int6,embed=int8"
 @click.option(
     "--quantize",
     metavar="PART=BITS,…",
-    help=f"Bits of the parts mlp, attn, embed, other; else the run's, else {QUANTIZE}.",
+    help="Bits of the parts mlp, attn, embed, other; float16 is what is not named. Without the "
+    f"option the run's, else {QUANTIZE}.",
 )
 @click.option("--clip", help="Largest number of a row: search, max, percentile=…, std=….")
 @click.option(
@@ -43,7 +46,7 @@ QUANTIZE = "mlp=int5,attn=int6,embed=int8"
     type=click.Choice(["gptq", "rtn"]),
     help="gptq: errors make up for one another, by training text; rtn: round each weight.",
 )
-@click.option("--prune", type=click.FloatRange(0, 1, max_open=True), help="Share made zero.")
+@click.option("--prune", type=Fraction(0, 1, max_open=True), help="Share made zero.")
 @click.option(
     "--correction-rank",
     type=click.IntRange(0, 64),
@@ -66,9 +69,7 @@ QUANTIZE = "mlp=int5,attn=int6,embed=int8"
 @click.option(
     "--counts-bytes",
     type=click.IntRange(1),
-    default=1_000_000,
-    show_default=True,
-    help="--counts: bytes that they may take.",
+    help=f"--counts: bytes that they may take; else {COUNTS_BYTES:,}.",
 )
 @click.option("--text", "texts", multiple=True, type=PATH, help="Score this before and after.")
 @json_option
@@ -81,7 +82,7 @@ def pack(
     own_text: bool,
     sequences: int | None,
     counts_folder: Path | None,
-    counts_bytes: int,
+    counts_bytes: int | None,
     texts: tuple[Path, ...],
     as_json: bool,
     quiet: bool,
@@ -106,10 +107,11 @@ def pack(
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
 
-    if own_text and data_folder is not None:
-        raise click.UsageError("--own-text reads no shards; leave --data out")
+    if counts_bytes and counts_folder is None:
+        raise click.UsageError("--counts-bytes goes with --counts")
     loaded = load_run(run)
     compress = chosen_compression(loaded, changes)
+    check_reading(compress.method, own_text, sequences, data_folder)
     out = out or Path(f"{run.resolve().name}.spike")
     if out.exists():
         raise SpikeError(f"{out}: is there already; remove it or choose another --out")
@@ -123,7 +125,7 @@ def pack(
             sequences=sequences,
             quiet=quiet,
         )
-    tables = counts_table(loaded, counts_folder, counts_bytes, quiet)
+    tables = counts_table(loaded, counts_folder, counts_bytes or COUNTS_BYTES, quiet)
     with rounding_progress(loaded, quiet) as report:
         result = pack_run(loaded, compress, hessians, budget=budget, tables=tables, report=report)
     table = artifact_table(result.data)
@@ -148,6 +150,16 @@ def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
     for place, problem in compress_problems(compress).items():
         raise click.UsageError(f"--{place.removeprefix('compress.')}: {problem}")
     return compress
+
+
+def check_reading(
+    method: str, own_text: bool, sequences: int | None, data_folder: Path | None
+) -> None:
+    """Refuse options that say what gptq reads where nothing, or something else, is read."""
+    if own_text and data_folder is not None:
+        raise click.UsageError("--own-text reads no shards; leave --data out")
+    if method == "rtn" and (own_text or sequences or data_folder):
+        raise click.UsageError("--own-text, --sequences and --data go with --method gptq")
 
 
 def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoReturn:

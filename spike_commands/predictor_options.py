@@ -53,16 +53,24 @@ def chosen_settings(parts: str | None, without_network: bool) -> "PredictorSetti
 
     if parts is None and not without_network:
         return None
+    wanted = ["all"] if parts is None else parts.split(",")
     try:
-        return settings_of((parts or "all").split(","), network=not without_network)
+        return settings_of(wanted, network=not without_network)
     except ValueError as error:
         raise click.UsageError(f"--with: {error}") from None
 
 
 def check_predictor(
-    parts: str | None, without_network: bool, counts_folder: Path | None, ttt: str | None
+    parts: str | None,
+    without_network: bool,
+    counts_folder: Path | None,
+    ttt: str | None,
+    *,
+    compiled: bool = False,
 ) -> None:
-    """Refuse counts without any part, and to teach a network that takes no part."""
+    """Refuse counts without any part, and to teach or compile a network that takes no part."""
+    if without_network and compiled:
+        raise click.UsageError("--compile is for the network; leave out --without-network")
     if counts_folder and parts is None and not without_network:
         raise click.UsageError("--counts goes with --with ngram")
     if without_network and ttt is not None:

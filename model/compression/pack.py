@@ -8,13 +8,15 @@ import msgspec
 from torch import Tensor
 
 import spiketok
+from spiketok.errors import SpikeError
 
+from ..assembly import Model
 from ..compress_config import CompressConfig
 from ..run_folder import Run
 from .artifact import Artifact, artifact_to_bytes
 from .budget import best_trades, possible_trades
 from .matrices import Precision, plan_of
-from .quantize import quantize_model
+from .quantize import needed_tensors, quantize_model
 from .quantized_matrix import QuantizedMatrix
 
 # How often a budget is tried to be met, and which share of it may stay free.
@@ -49,7 +51,11 @@ def pack_run(
             returned. None: steps are as `compress.clip` says.
         tables: for evaluators, by name; the budget is theirs, too.
         report: called with the name of each weight that was rounded.
+
+    Raises:
+        SpikeError: a weight is not finite.
     """
+    refuse_damaged(run.model)
     plan, tables = plan_of(run.model, compress), tables or {}
     if budget is None:
         return packed(run, compress, plan, hessians, tables, report)
@@ -65,6 +71,13 @@ def pack_run(
         aim += budget * (1 - CLOSE / 2) - size
     assert best is not None  # noqa: S101 — at least one is tried
     return best
+
+
+def refuse_damaged(model: Model) -> None:
+    """Refuse weights that are no numbers, which rounding would make look like some."""
+    for name, weight in needed_tensors(model).items():
+        if not bool(weight.isfinite().all()):
+            raise SpikeError(f"{name}: has numbers that are not finite; the run is damaged")
 
 
 def better(size: int, other: int, budget: int) -> bool:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from spiketok.errors import SpikeError
+
 from ..assembly import Model
 from ..ranks import rank, rank_count, sum_over_ranks
 from .fresh_rows import batches, logits_in_slices, read_batch
@@ -164,6 +166,8 @@ def _score(
     table = torch.tensor(sums, dtype=torch.float64).reshape(-1, 2).to(model.embedding.weight.device)
     sum_over_ranks([table])  # what another rank made is zero here
     nats, nats_separators = (sum(column) for column in table.T.tolist())
+    if not math.isfinite(nats):
+        raise SpikeError("the model's predictions are not finite; its weights are damaged")
     return Score(
         nats=nats,
         nats_separators=nats_separators,

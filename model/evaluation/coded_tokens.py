@@ -74,6 +74,7 @@ def decode_tokens(
         SpikeError: the data is damaged, or rungs do not agree.
     """
     decoders = {rung: Decoder(data) for rung, data in coded.items()}
+    encoders = {rung: Encoder() for rung in coded}
     ids: list[int] = []
     places = _places(predictor, model, tokens, separator, context, stride, learner)
     every = next(places)
@@ -82,9 +83,15 @@ def decode_tokens(
         if len(found) != 1:
             raise SpikeError("the compressed data is damaged, or was made with another predictor")
         ids.append(*found)
+        for rung, encoder in encoders.items():
+            shares = shares_of(every[rung])
+            encoder.encode(int(shares[ids[-1]]), int(shares[ids[-1] + 1]))
         every = places.send(ids[-1])
         report(done)
     places.send(separator)
+    # What was put behind it, or changed where no choice hangs on it, is damage, too.
+    if any(encoder.finish() != coded[rung] for rung, encoder in encoders.items()):
+        raise SpikeError("the compressed data is damaged; take it from its source again")
     return ids
 
 

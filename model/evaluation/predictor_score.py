@@ -18,7 +18,7 @@ from ..assembly import Model
 from .mixing import Predictor
 from .sliding_windows import NO_END
 from .test_time_training import Learner
-from .window_rows import Documents, Rows, plain_rows, window_rows
+from .window_rows import Documents, Rows, piece_of, plain_rows, window_rows
 
 # How many distributions are looked at, and how far from 1 their sums may be.
 PLACES, CLOSE = 1024, 1e-6
@@ -162,7 +162,8 @@ class _Tally:
         begun = time.perf_counter()
         for part in rows:
             self.seconds_of_rows += time.perf_counter() - begun
-            self._add(part)
+            for first in range(0, len(part.ids), self._between):
+                self._add(piece_of(part, first, first + self._between))
             report(self.tokens)
             begun = time.perf_counter()
 

@@ -32,6 +32,13 @@ class Rows:
     """[n]: the bytes of the document that ends with the token, NO_END where none does."""
 
 
+def piece_of(rows: Rows, start: int, stop: int) -> Rows:
+    """Return the rows from … to."""
+    part = slice(start, stop)
+    logits = None if rows.logits is None else rows.logits[part]
+    return Rows(rows.ids[part], logits, rows.ends[part])
+
+
 def window_rows(
     model: Model,
     documents: Documents,

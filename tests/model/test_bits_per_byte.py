@@ -105,6 +105,13 @@ def test_windows_out_of_range_are_refused(model, context, stride):
         score_documents(model, [], separator=SEPARATOR, context=context, stride=stride)
 
 
+def test_a_damaged_model_has_no_score(model):
+    with torch.no_grad():
+        model.embedding.weight[SEPARATOR, 0] = torch.nan
+    with pytest.raises(SpikeError, match="not finite"):
+        score_documents(model, [(np.arange(3), 3)], separator=SEPARATOR, context=4, stride=2)
+
+
 def test_ids_that_the_model_does_not_have_are_refused(model):
     documents = [(np.array([VOCAB]), 1)]
     with pytest.raises(SpikeError, match="id outside 0 … 31"):

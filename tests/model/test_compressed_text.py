@@ -115,8 +115,11 @@ def test_damage_is_an_error_or_harmless():
         wrong = bytearray(data)
         wrong[random.integers(len(wrong))] ^= 1 << random.integers(8)
         damaged.append(bytes(wrong))
+    with pytest.raises(SpikeError, match="damaged"):
+        decompress(run, data + b"\0")
     for wrong in damaged:
         try:
             assert decompress(run, wrong) == TEXT
+            assert wrong == data
         except SpikeError as error:
             assert "\n" not in str(error)

@@ -30,9 +30,9 @@ def packed(line, tmp_path):
     return pack
 
 
-@pytest.mark.parametrize("method", ["rtn", "gptq"])
-def test_a_packed_run_is_scored_by_itself(line, packed, method):
-    file, result = packed("--method", method, "--sequences", "4", "--text", "held.txt")
+@pytest.mark.parametrize("options", [["rtn"], ["gptq", "--sequences", "4"]], ids=lambda o: o[0])
+def test_a_packed_run_is_scored_by_itself(line, packed, options):
+    file, result = packed("--method", *options, "--text", "held.txt")
     jsonschema.validate(result, SCHEMAS["pack"])
     assert result["bytes"] == file.stat().st_size
     assert result["code_bytes"] > 10_000
@@ -101,6 +101,9 @@ def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):
         (["--data", "nowhere"], 1, "no shards"),
         (["--data", "nowhere", "--own-text"], 2, "--data"),
         (["--correction-rank", "65"], 2, "--correction-rank"),
+        (["--prune", "nan"], 2, "--prune"),
+        (["--method", "rtn", "--own-text"], 2, "go with --method gptq"),
+        (["--counts-bytes", "100"], 2, "goes with --counts"),
     ],
 )
 def test_wrong_options_are_told(line, tmp_path, options, status, message):

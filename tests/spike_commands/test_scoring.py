@@ -130,6 +130,8 @@ def test_the_published_rule_is_never_a_rate(line):
         (["--method", "published-0.2071", "--prove"], 2, "stands alone"),
         (["--without-network", "--ttt", "default"], 2, "--ttt teaches the network"),
         (["--ttt", "speed=3"], 2, "no `speed`"),
+        (["--with", ""], 2, "'' is none of temperature"),
+        (["--without-network", "--compile"], 2, "--compile is for the network"),
     ],
 )
 def test_what_does_not_fit_is_one_line(line, options, status, message):

@@ -112,6 +112,16 @@ def test_a_budget_is_met_with_the_steps_that_it_needs():
     assert len(pack_run(run, compress, budget=100).data) > 100
 
 
+@pytest.mark.parametrize("method", ["rtn", "gptq"])
+def test_a_damaged_run_is_not_packed(method):
+    run = run_of(golf_config())
+    run.model.embedding.weight[2, 1] = torch.nan
+    compress = CompressConfig(quantize="mlp=int4,attn=int5,embed=int8", method=method)
+    for budget in (None, 5000):
+        with pytest.raises(SpikeError, match=r"embedding\.weight: .* not finite"):
+            pack_run(run, compress, budget=budget)
+
+
 def test_weights_of_another_shape_are_refused(tmp_path, file):
     artifact = read_artifact(file)
     name = next(iter(artifact.weights))
