@@ -91,7 +91,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, SpikeError):
         return str(error)
     # torch has no type of its own for this on CPUs.
-    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+    lacks = any(words in str(error) for words in ("allocate memory", "out of memory"))
+    if isinstance(error, MemoryError) or lacks:
         return (
             "not enough memory; smaller batches (train.micro_batch), a shorter context or a "
             "smaller model need less"

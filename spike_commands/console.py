@@ -1,6 +1,5 @@
 """What the commands share: their common options, progress bars and the printing of results."""
 
-import ctypes
 import json
 import os
 import sys
@@ -168,6 +167,8 @@ def keep_memory() -> None:
     gives it out again: a tenth of the time of a small model's pass. Other libraries stay as they
     are.
     """
+    import ctypes
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, 32 << 20)

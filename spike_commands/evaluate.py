@@ -121,7 +121,7 @@ def evaluate(
       spike eval runs/base --text book.txt --with all --counts data/
       spike eval base.spike --text book.txt --without-network
       spike eval runs/base --text book.txt --method published-0.2071
-      spike eval runs/base --text book.txt --ttt chunk=8192,rate=0.003,polyak=0.9
+      spike eval runs/base --text book.txt --ttt chunk=8192,rate=0.001,polyak=0
       spike eval runs/chat --chat conversations.jsonl
     """
     predicts = parts is not None or without_network

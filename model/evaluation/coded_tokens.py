@@ -79,13 +79,13 @@ def decode_tokens(
     places = _places(predictor, model, tokens, separator, context, stride, learner)
     every = next(places)
     for done in range(1, tokens + 1):
-        found = {decoder.decode(shares_of(every[rung])) for rung, decoder in decoders.items()}
+        shares = {rung: shares_of(every[rung]) for rung in decoders}
+        found = {decoder.decode(shares[rung]) for rung, decoder in decoders.items()}
         if len(found) != 1:
             raise SpikeError("the compressed data is damaged, or was made with another predictor")
         ids.append(*found)
         for rung, encoder in encoders.items():
-            shares = shares_of(every[rung])
-            encoder.encode(int(shares[ids[-1]]), int(shares[ids[-1] + 1]))
+            encoder.encode(int(shares[rung][ids[-1]]), int(shares[rung][ids[-1] + 1]))
         every = places.send(ids[-1])
         report(done)
     places.send(separator)
