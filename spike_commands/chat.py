@@ -89,7 +89,7 @@ def chat(
 
 def read_no_conversations(run: Path, step: int) -> bool:
     """Tell whether a run's records say that it has never learned replies; not all have records."""
-    from model.huggingface.model_card import last_metrics
+    from model.training.metrics import last_metrics
     from model.training.run_state import METRICS
 
     metrics = last_metrics(run / METRICS, step) if run.is_dir() else {}

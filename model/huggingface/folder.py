@@ -23,9 +23,10 @@ from ..config import Config
 from ..configuration_file import dump_config
 from ..run_folder import Run, load_run
 from ..training.checkpoint import newest_checkpoint, read_state
+from ..training.metrics import last_metrics
 from ..training.run_state import METRICS
 from .generate import generate
-from .model_card import last_metrics, model_card
+from .model_card import model_card
 from .records import CONFIG, FORMAT, RECORD, WEIGHTS, Record, file_digest
 from .spike_fields import CLASS, MODULE, PREFIX, spike_fields, without_practice
 from .stock_qwen3 import CLASS as STOCK_CLASS

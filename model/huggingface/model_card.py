@@ -1,11 +1,6 @@
 """Writes README.md, the model card, of what a run recorded of itself and of nothing else."""
 
 from collections.abc import Mapping
-from pathlib import Path
-
-import msgspec
-
-from spiketok.errors import SpikeError
 
 from ..assembly import exported_parameters
 from ..run_folder import Run
@@ -113,21 +108,3 @@ def _facts(run: Run, record: Record, metrics: Metrics) -> list[tuple[str, str]]:
         ("tokens trained on", f"{record.tokens:,}"),
         *scores,
     ]
-
-
-def last_metrics(path: Path, step: int) -> Metrics:
-    """Return the last value of each key up to a step; of none where there is no file.
-
-    Raises:
-        SpikeError: a line is not an object of numbers.
-    """
-    found: dict[str, int | float] = {}
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    for number, line in enumerate(lines, 1):
-        try:
-            metrics = msgspec.json.decode(line, type=dict[str, int | float | None])
-        except msgspec.DecodeError as error:
-            raise SpikeError(f"{path}:{number}: not a line of metrics ({error})") from None
-        if (metrics.get("step") or 0) <= step:
-            found |= {key: value for key, value in metrics.items() if value is not None}
-    return found

@@ -41,6 +41,24 @@ def cut_back_metrics(path: Path, step: int) -> None:
         write_durably(path, b"".join(kept))
 
 
+def last_metrics(path: Path, step: int) -> Metrics:
+    """Return the last value of each key up to a step; of none where there is no file.
+
+    Raises:
+        SpikeError: a line is not an object of numbers.
+    """
+    found: dict[str, int | float] = {}
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            metrics = msgspec.json.decode(line, type=dict[str, int | float | None])
+        except msgspec.DecodeError as error:
+            raise SpikeError(f"{path}:{number}: not a line of metrics ({error})") from None
+        if (metrics.get("step") or 0) <= step:
+            found |= {key: value for key, value in metrics.items() if value is not None}
+    return found
+
+
 def _step_of(line: bytes, place: str) -> int:
     try:
         return msgspec.json.decode(line, type=_Line).step
