@@ -45,10 +45,12 @@ class TokenStream:
         self.tokens = int(self._firsts[-1])
 
     def read(self, starts: npt.NDArray[np.int64], length: int) -> Array:
-        """Return the `length` tokens from each start on, as [starts, length] of `dtype`.
+        """Return `length` tokens from each start on, as [starts, length] of `dtype`.
+
+        The stream is read as a ring: its first token follows its last one.
 
         Raises:
-            IndexError: a start is negative or too near the end.
+            IndexError: a start is negative or not below `tokens`.
             SpikeError: an id is outside the vocabulary: the shards have been damaged since.
         """
         result = self._gather(self._batches, starts, length, self.dtype)
@@ -74,8 +76,8 @@ class TokenStream:
         dtype: np.dtype[Any],
     ) -> Array:
         starts = np.asarray(starts, dtype=np.int64)
-        if starts.size and not 0 <= starts.min() <= starts.max() <= self.tokens - length:
-            raise IndexError(f"tokens {starts.min()} to {starts.max() + length} of {self.tokens}")
+        if starts.size and not 0 <= starts.min() <= starts.max() < self.tokens:
+            raise IndexError(f"tokens {starts.min()} to {starts.max()} of {self.tokens}")
         result = np.empty((len(starts), length), dtype=dtype)
         numbers = np.searchsorted(self._firsts, starts, side="right") - 1
         offsets = starts - self._firsts[numbers]
@@ -88,9 +90,9 @@ class TokenStream:
 
 
 def go_on(batches: Sequence[Array], number: int, row: Array) -> None:
-    """Fill a row from the beginning of batch `number` on."""
+    """Fill a row from the beginning of batch `number` on; the first batch follows the last."""
     while len(row):
-        piece = batches[number][: len(row)]
+        piece = batches[number % len(batches)][: len(row)]
         row[: len(piece)] = piece
         row, number = row[len(piece) :], number + 1
 

@@ -24,10 +24,13 @@ Batch: TypeAlias = tuple[np.ndarray[Any, np.dtype[Any]], npt.NDArray[np.bool_] |
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The examples of a stream: window i is the tokens from i · length to (i + 1) · length.
+    """Training examples of a stream that is repeated without end.
 
-    The last token of a window is the first of the next, so that each token but the stream's first
-    is a target exactly once; at most `length` tokens at the end of the stream are in no window.
+    Window i has the tokens from i · length − 1 to (i + 1) · length − 1, the last one included: its
+    first token is the last of the window before. All but the first are targets, so that each token
+    of the repeated stream is a target exactly once. The first token of window 0 is the last of the
+    stream, the separator that ends its last document: it precedes the first document, as it does
+    wherever the stream begins again, so that models learn how texts begin from one text too.
     """
 
     stream: TokenStream
@@ -35,12 +38,17 @@ class Windows:
 
     @property
     def count(self) -> int:
-        """Number of whole windows."""
-        return max(self.stream.tokens - 1, 0) // self.length
+        """Windows of an epoch: the fewest in which each token is a target; 0 if none is whole."""
+        return -(-self.stream.tokens // self.length) if self.whole else 0
+
+    @property
+    def whole(self) -> int:
+        """Windows before the stream begins again."""
+        return self.stream.tokens // self.length
 
     def read(self, index: npt.NDArray[np.int64]) -> Batch:
         """Return windows, tokens [index, length + 1] of the stream's type, beside their mask."""
-        starts = np.asarray(index, dtype=np.int64) * self.length
+        starts = (np.asarray(index, dtype=np.int64) * self.length - 1) % max(self.stream.tokens, 1)
         size = self.length + 1
         return self.stream.read(starts, size), self.stream.read_mask(starts, size)
 
@@ -50,8 +58,9 @@ def batches(
 ) -> Iterator[Batch]:
     """Return shuffled batches without end: [batch_size, length + 1] uint16 or uint32, and masks.
 
-    Sample n is the window at position n mod count of epoch n div count; every epoch has its own
-    order and holds each window once. A run that has used n samples resumes with `start_sample` n.
+    Epoch e has the windows from e · count to (e + 1) · count, each once, in an order of its own: it
+    goes on in the stream where the epoch before ended. Sample n is at position n mod count of epoch
+    n div count. A run that has used n samples resumes with `start_sample` n.
 
     Raises:
         SpikeError: the stream is shorter than one window.
@@ -59,7 +68,7 @@ def batches(
     windows = Windows(stream, length)
     if windows.count == 0:
         raise SpikeError(
-            f"{stream.tokens} tokens are too few for one window of {length + 1}: take more text"
+            f"{stream.tokens} tokens are too few for one window of {length}: take more text"
             " or a shorter context"
         )
     return _batches(windows, batch_size, seed, start_sample)
@@ -75,10 +84,10 @@ def _batches(windows: Windows, batch_size: int, seed: int, start_sample: int) ->
 
 
 def shuffled(samples: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return the windows that samples stand for; every `count` samples are an epoch."""
+    """Return the numbers of the windows that samples are; every `count` samples are an epoch."""
     epochs, positions = np.divmod(samples, count)
     order = np.empty_like(positions)
     for epoch in np.unique(epochs).tolist():
         chosen = epochs == epoch
-        order[chosen] = permute(positions[chosen], count, seed, epoch)
+        order[chosen] = epoch * count + permute(positions[chosen], count, seed, epoch)
     return order

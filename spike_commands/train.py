@@ -239,16 +239,16 @@ def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Bat
 
     stream = open_stream(data_folder, "validation")
     windows = Windows(stream, config.model.context)
-    wanted = min(config.validation.windows, windows.count)
+    wanted = min(config.validation.windows, windows.whole)
     if wanted == 0:
         if config.validation.windows:
             remark(
                 f"no validation: {data_folder} holds out less than a window of "
-                f"{windows.length + 1} tokens; more documents mend it, or spike shard --validation",
+                f"{windows.length} tokens; more documents mend it, or spike shard --validation",
                 quiet,
             )
         return None
-    chosen = windows.read(np.arange(wanted) * windows.count // wanted)
+    chosen = windows.read(np.arange(wanted) * windows.whole // wanted)
     if chosen[1] is not None and not chosen[1][:, 1:].any():
         remark(f"no validation: {data_folder} holds out no reply in {wanted} windows", quiet)
         return None

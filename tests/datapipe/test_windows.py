@@ -49,25 +49,39 @@ def test_permutation_is_pure_and_depends_on_seed_and_epoch():
 
 
 @given(st.lists(st.integers(0, 9), max_size=20), st.integers(1, 12))
-def test_windows_are_slices_of_the_stream(sizes, length):
+def test_windows_are_slices_of_the_repeated_stream(sizes, length):
     stream = stream_of(sizes)
     windows = Windows(stream, length)
     total = sum(sizes)
     assert stream.tokens == total
-    assert windows.count == len(range(0, total - length, length))
-    found, mask = windows.read(np.arange(windows.count))
+    assert windows.whole == total // length
+    if total < length:
+        assert windows.count == 0
+        return
+    assert windows.count == len(range(0, total, length))
+    found, mask = windows.read(np.arange(2 * windows.count))
     assert mask is None
-    assert found.shape == (windows.count, length + 1)
-    for number, window in enumerate(found):
-        start = number * length
-        assert window.tolist() == list(range(start, start + length + 1))
+    assert found.shape == (2 * windows.count, length + 1)
+    repeated = np.resize(np.arange(total), found[:, 1:].size)
+    assert np.array_equal(found[:, 1:].ravel(), repeated)
+    assert found[0, 0] == total - 1
+    assert np.array_equal(found[1:, 0], found[:-1, -1])
+
+
+def test_every_document_follows_a_separator_even_a_single_one():
+    """One document and its separator: both are targets, and the first token after a separator."""
+    tokens = np.array([5, 6, 7, 8, 9, 3], dtype=np.uint16)
+    windows = Windows(TokenStream([tokens], SMALL, ""), 4)
+    found, _ = windows.read(np.arange(windows.count))
+    assert found.tolist() == [[3, 5, 6, 7, 8], [8, 9, 3, 5, 6]]
 
 
 @settings(max_examples=20)
 @given(st.integers(20, 200), st.integers(1, 7), st.integers(1, 9), st.integers(0, 100))
 def test_epochs_hold_each_window_once_and_resume_is_exact(total, length, batch_size, start):
     stream = stream_of([total])
-    count = Windows(stream, length).count
+    windows = Windows(stream, length)
+    count = windows.count
 
     def samples(start_sample, batch_size, number):
         found = batches(stream, length, batch_size, 3, start_sample)
@@ -75,9 +89,11 @@ def test_epochs_hold_each_window_once_and_resume_is_exact(total, length, batch_s
         return np.concatenate(taken)[:number]
 
     three = samples(0, batch_size, 3 * count)
-    epochs = [three[number * count : (number + 1) * count, 0] for number in range(3)]
-    for epoch in epochs:
-        assert sorted((epoch // length).tolist()) == list(range(count))
+    for epoch in range(3):
+        found = three[epoch * count : (epoch + 1) * count]
+        expected, _ = windows.read(np.arange(epoch * count, (epoch + 1) * count))
+        assert sorted(found.tolist()) == sorted(expected.tolist())
+        assert set(found[:, 1:].ravel().tolist()) == set(range(total))
     resumed = samples(start, 2, 10)
     assert np.array_equal(resumed, samples(0, batch_size, start + 10)[start:])
 
@@ -92,22 +108,24 @@ def test_stream_over_shards_and_batches(shard, tmp_path):
     shard(tmp_path / "data", workers=1)
     stream = open_stream(tmp_path / "data", "train")
     whole = stream.read(np.array([0]), stream.tokens)[0]
+    assert whole[-1] == stream.made_by.separator
     for length in (1, 64, 3000):
         windows = Windows(stream, length)
-        found, _ = windows.read(np.arange(windows.count))
-        assert np.array_equal(found[:, :-1].ravel(), whole[: windows.count * length])
-        assert np.array_equal(found[:, 1:].ravel(), whole[1 : windows.count * length + 1])
+        found, _ = windows.read(np.arange(windows.whole))
+        size = windows.whole * length
+        assert np.array_equal(found[:, 1:].ravel(), whole[:size])
+        assert np.array_equal(found[:, :-1].ravel(), [whole[-1], *whole[: size - 1]])
     quick = open_stream(tmp_path / "data", "train", verify=False)
     assert np.array_equal(quick.read(np.array([0]), quick.tokens)[0], whole)
 
 
 def test_stream_refuses_what_is_not_there(shard, tmp_path):
     stream = stream_of([10])
-    for start, length in ((-1, 3), (8, 3), (0, 11)):
+    for start in (-1, 10):
         with pytest.raises(IndexError):
-            stream.read(np.array([start]), length)
+            stream.read(np.array([start]), 1)
     with pytest.raises(SpikeError, match="too few for one window"):
-        next(batches(stream, 10, 1, seed=0))
+        next(batches(stream, 11, 1, seed=0))
     with pytest.raises(SpikeError, match="'test'"):
         open_stream(tmp_path, "test")
 
