@@ -1,13 +1,14 @@
 """The `spike` command: from raw text to a trained and honestly measured language model."""
 
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 from spike_commands.chat import chat
 from spike_commands.compress import compress, decompress
+from spike_commands.console import discard
 from spike_commands.demo import demo
 from spike_commands.evaluate import evaluate
 from spike_commands.export import export
@@ -74,9 +75,9 @@ def run(arguments: Sequence[str]) -> int:
         complain("spike: interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader has left: closing stdout must not complain again when Python shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILURE
+        # Who reads our output has read enough; what is made is made before anything is printed.
+        discard(sys.stdout)
+        return 0
     except Exception as error:
         if debug:
             raise
@@ -106,7 +107,8 @@ def explain(error: Exception) -> str:
 
 def complain(message: str) -> None:
     """Print one line on stderr, whatever the message contains."""
-    click.echo(" ".join(message.split()), err=True)
+    with suppress(BrokenPipeError):
+        click.echo(" ".join(message.split()), err=True)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 
 from .faults import NULL_TEXT, BadRecordError, Faults
 from .jsonl import Records
@@ -62,6 +62,8 @@ def open_parquet(source: Source) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(source.path) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise unreadable(source.path, error) from None
         raise SpikeError(f"{source.path}: damaged parquet file: {error}") from error
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from spiketok import Tokenizer
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 
 from .documents import ID_BYTES, Documents
 
@@ -100,6 +100,8 @@ def open_shard(path: Path, tokens: Tokens) -> pa.RecordBatchFileReader:
         schema = reader.schema
         expected = tokens.schema(masked=LOSS_MASK in schema.names)
     except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise unreadable(path, error) from None
         raise SpikeError(f"{path}: not an Arrow file: {error}; make the shards anew") from error
     found = schema.metadata or {}
     for key, value in expected.metadata.items():

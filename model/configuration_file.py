@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 
 from .compress_config import compress_problems, parse_qat
 from .config import Config, GolfConfig, choices_of, keys_of
@@ -133,7 +133,9 @@ def _read(path_or_preset: str) -> tuple[str, str]:
     if path.is_file():
         try:
             return str(path), path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise unreadable(path, error) from None
+        except UnicodeDecodeError as error:
             raise SpikeError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     name = path_or_preset.removesuffix(".toml")
     presets = preset_names()

@@ -10,7 +10,7 @@ import torch
 
 from spiketok import Tokenizer
 from spiketok.durable import make_folder, write_durably
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 
 from .assembly import Model, build_model
 from .config import Config
@@ -98,7 +98,9 @@ def read_lineage(folder: Path) -> Lineage:
         lineage = msgspec.json.decode(path.read_bytes(), type=Lineage)
     except FileNotFoundError:
         raise SpikeError(f"{folder}: not a run folder, {LINEAGE} is missing") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpikeError(f"{path}: cannot be read ({error}); restore it from a copy") from None
     if lineage.format != FORMAT:
         raise SpikeError(f"{path}: format {lineage.format} is not known; use a newer spike")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -109,11 +109,16 @@ def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iter
 
 def print_result(result: Mapping[str, Any], as_json: bool) -> None:
     """Print a result on stdout: as JSON, or as lines of name and value for people."""
-    if as_json:
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
-        return
-    for line in lines_of(result):
-        click.echo(line)
+    text = json.dumps(result, indent=2, ensure_ascii=False)
+    try:
+        click.echo(text if as_json else "\n".join(lines_of(result)))
+    except BrokenPipeError:  # the work is done, and who reads of it has read enough
+        discard(sys.stdout)
+
+
+def discard(stream: TextIO) -> None:
+    """Send all that is still written to a standard stream nowhere, for its reader has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def lines_of(result: Mapping[str, Any], indent: str = "") -> Iterator[str]:
@@ -185,8 +190,11 @@ def standard_input() -> bytes:
 def remark(message: str, quiet: bool) -> None:
     """Say something on stderr that is not part of the result."""
     if not quiet:
-        # Not click.echo, which would write past a progress bar instead of above it.
-        sys.stderr.write(f"{message}\n")
+        try:
+            # Not click.echo, which would write past a progress bar instead of above it.
+            sys.stderr.write(f"{message}\n")
+        except BrokenPipeError:  # nobody reads the log; the work goes on
+            discard(sys.stderr)
 
 
 def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:

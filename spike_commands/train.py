@@ -26,9 +26,8 @@ from .training_size import checked_vocabulary, dry_run_numbers
 if TYPE_CHECKING:
     from model import Config
     from model.assembly import Model
-    from model.training.metrics import Metrics
     from model.training.step import Batch
-    from model.training.trainer import Progress
+    from model.training.trainer import Progress, TrainResult
     from spiketok import Tokenizer
 
 # A shell adds this to the number of the signal that ended a process.
@@ -96,7 +95,7 @@ def train(
     number = result.pop("signal")
     if rank == 0:
         print_result({"run": str(folder), **result}, as_json)
-    if resume and result["loss"] is None and not result["stopped"]:
+    if result["already_finished"]:
         remark(f"{folder} was finished already; nothing was trained", quiet)
     if result["stopped"]:
         remark(f"stopped by a signal; go on with: spike train --resume {folder}", quiet)
@@ -156,8 +155,8 @@ def run_training(
     open_batches(0)  # too little data is told before the run folder is made
     validation = validation_windows(config, data_folder, quiet)
     weights, begun = starting_weights(init, config, tokenizer, quiet)
-    fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint, **begun}
-    fingerprints |= teacher_fingerprints(teachers)
+    fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
+    fingerprints |= {**begun, **teacher_fingerprints(teachers)}
     make_folder(folder)
     started = time.monotonic()
     with (
@@ -190,24 +189,31 @@ def run_training(
     return {
         "step": result.step,
         "tokens": result.step * batch * length,
-        **reached(result.metrics, tokenizer.score_name, masked=stream.masked),
+        **reached(folder, result, tokenizer.score_name, masked=stream.masked),
         "seconds": time.monotonic() - started,
         "stopped": not result.finished,
         "signal": signals.received,
     }
 
 
-def reached(metrics: "Metrics", score_name: str, masked: bool) -> dict[str, Any]:
-    """Return what the last line of metrics says of losses and score; None where it says nothing.
+def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) -> dict[str, Any]:
+    """Return losses and score of the last line of metrics; None where it has none.
 
-    Data with a loss mask has numbers of its own, over the replies alone, under names of their own.
+    A run that was finished already has those of `metrics.jsonl`. Data with a loss mask has numbers
+    of its own, over the replies alone, under names of their own.
     """
+    from model.training.metrics import last_metrics
+    from model.training.run_state import METRICS
+
+    already_finished = result.finished and not result.metrics
+    metrics = last_metrics(folder / METRICS, result.step) if already_finished else result.metrics
     names = ["loss", f"validation_{score_name}"]
     if masked:
         names += ["reply_loss", f"validation_reply_{score_name}"]
     names += sorted(key for key in metrics if key.endswith("_loss") and key not in names)
     found = {name: metrics.get(name) for name in names}
-    return {name: value if value == value else None for name, value in found.items()}
+    numbers = {name: value if value == value else None for name, value in found.items()}
+    return {**numbers, "already_finished": already_finished}
 
 
 def with_places(config: "Config", data_folder: Path) -> "Config":

@@ -8,7 +8,7 @@ the new name itself may be lost.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,6 +77,8 @@ def write_durably(path: Path, data: bytes, disk: Disk = DISK) -> None:
 def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     """Yield an empty folder to fill with files; it takes its name when the block ends well.
 
+    Its files get mode 0666 less the umask, whoever wrote them.
+
     Raises:
         FileExistsError: `path` is there already.
     """
@@ -88,12 +90,17 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     make_folder(path.parent, disk)
     partial.mkdir()
+    # Libraries that write through `tempfile` leave files that only their owner can read.
+    mode = partial.stat().st_mode & 0o666
     try:
         yield partial
         for path_inside in sorted(partial.rglob("*")):
             if path_inside.is_dir():
                 disk.sync_folder(path_inside)
                 continue
+            if path_inside.stat().st_mode & 0o777 != mode:
+                with suppress(OSError):  # file systems without permissions
+                    path_inside.chmod(mode)
             with path_inside.open("rb+") as handle:
                 disk.sync(handle)
         disk.sync_folder(partial)

@@ -1,5 +1,15 @@
 """The one error that users are meant to see."""
 
+import os
+from errno import EACCES, ENOENT, EPERM
+from pathlib import Path
+
+FIXES = {
+    ENOENT: "restore it from a copy",
+    EACCES: "make it readable for this user",
+    EPERM: "make it readable for this user",
+}
+
 
 class SpikeError(Exception):
     """Bad input or a bad state of files, told in one line.
@@ -24,3 +34,14 @@ class SettingError(SpikeError):
 
     def __str__(self) -> str:
         return f"{self.setting}: {self.fault}"
+
+
+def unreadable(path: Path, error: OSError) -> SpikeError:
+    """Return the error of a file that the system cannot read, which says nothing of its content.
+
+    >>> str(unreadable(Path("weights"), PermissionError(13, "Permission denied")))
+    'weights: Permission denied; make it readable for this user'
+    """
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    fix = FIXES.get(error.errno or 0, "try again when it can be read")
+    return SpikeError(f"{error.filename or path}: {reason}; {fix}")

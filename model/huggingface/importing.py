@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spiketok import Tokenizer
 from spiketok.durable import durable_folder
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 from spiketok.huggingface import VOCABULARY_FILE
 
 from ..assembly import build_model
@@ -76,7 +76,9 @@ def read_fields(path: Path) -> dict[str, Any]:
         raise SpikeError(
             f"{path}: missing; name a folder that `spike export model` wrote"
         ) from None
-    except (OSError, msgspec.DecodeError, RecursionError, ValueError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise SpikeError(f"{path}: cannot be read ({error})") from None
     if fields.get("model_type") not in (MODEL_TYPE, STOCK_TYPE):
         raise SpikeError(
@@ -151,7 +153,8 @@ def read_weights(
     wanted = {name: list(weight.shape) for name, weight in model.state_dict().items()}
     names = stock_names(config.model) if stock else {name: PREFIX + name for name in wanted}
     try:
-        with safe_open(path, framework="pt") as file:
+        # safetensors reports every file that it cannot open as missing; the system knows better.
+        with path.open("rb"), safe_open(path, framework="pt") as file:
             found = set(file.keys())
             for name in sorted(found ^ {names[ours] for ours in wanted}):
                 what = "not in this configuration" if name in found else "missing"
@@ -166,7 +169,9 @@ def read_weights(
             weights = {ours: file.get_tensor(names[ours]).float() for ours in wanted}
     except FileNotFoundError:
         raise SpikeError(f"{path}: missing; weights in several files are not read") from None
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except SafetensorError as error:
         raise SpikeError(f"{path}: cannot be read ({error})") from None
     for ours, weight in weights.items():
         if not bool(weight.isfinite().all()):

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 
 FORMAT = 1
 CONFIG, RECORD = "spike_config.toml", "spike_run.json"
@@ -47,7 +47,9 @@ def read_record(folder: Path) -> Record | None:
         return None
     try:
         record = msgspec.json.decode(path.read_bytes(), type=Record)
-    except (OSError, msgspec.DecodeError) as error:
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except msgspec.DecodeError as error:
         raise SpikeError(f"{path}: cannot be read ({error}); export again") from None
     if record.format != FORMAT:
         raise SpikeError(f"{path}: format {record.format} is not known; use a newer spike")

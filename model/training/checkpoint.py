@@ -6,7 +6,8 @@ The layout is in docs/formats.md, section 3.
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from spiketok.durable import durable_folder
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 
 from .averaging import KINDS, SNAPSHOTS
 
@@ -127,7 +128,14 @@ def read_state(folder: Path) -> State:
         for name in (WEIGHTS, TRAINING):
             if file_sha256(folder / name) != state.sha256.get(name):
                 raise SpikeError(f"{folder / name}: damaged (sha256 differs); {_mend(folder)}")
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except FileNotFoundError as error:
+        raise SpikeError(
+            f"{error.filename}: missing; restore it from a copy, or move {folder.name} elsewhere "
+            "to go on from the checkpoint before it"
+        ) from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpikeError(f"{path}: cannot be used ({error}); {_mend(folder)}") from None
     return state
 
@@ -190,12 +198,9 @@ def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
     wanted = {f"{k}/{name}": shape for k in KINDS for name, shape in shapes.items()}
     wanted[SNAPSHOTS] = torch.Size([])
     prefix = f"{AVERAGE}/"
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            means = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError) as error:
-        raise SpikeError(f"{path}: cannot be read ({error}); {_mend(folder)}") from None
+    with _read_failures(path), safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        means = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     for name, mean in means.items():
         if mean.shape != wanted.get(name):
             raise SpikeError(f"{path}: {prefix}{name}: fits no parameter of this config")
@@ -229,9 +234,20 @@ def _save(tensors: Tensors, path: Path, target: Path) -> None:
 
 
 def _load(path: Path) -> Tensors:
-    try:
+    with _read_failures(path):
         return load_file(path)
-    except (OSError, SafetensorError) as error:
+
+
+@contextmanager
+def _read_failures(path: Path) -> Iterator[None]:
+    """Raise failures to read a file of tensors as one-line errors; damage alone advises removal."""
+    try:
+        # safetensors reports every file that it cannot open as missing; the system knows better.
+        with path.open("rb"):
+            yield
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except SafetensorError as error:
         raise SpikeError(f"{path}: cannot be read ({error}); {_mend(path.parent)}") from None
 
 

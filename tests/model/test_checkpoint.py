@@ -45,7 +45,7 @@ def test_a_missing_or_empty_file_is_noticed(name, checkpoint):
     with pytest.raises(SpikeError, match=r"remove step-00000008"):
         read_state(checkpoint)
     (checkpoint / name).unlink()
-    with pytest.raises(SpikeError, match=r"remove step-00000008"):
+    with pytest.raises(SpikeError, match=rf"{name}: missing; restore it"):
         read_state(checkpoint)
 
 
