@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 from corpora import SHARED
 
 from datapipe import read_conversation
-from model.evaluation import Drawing, ask, begin_conversation, reply
-from model.run_folder import load_run
 from spike_commands.answering import why_ended
+from spike_lm.model.evaluation import Drawing, ask, begin_conversation, reply
+from spike_lm.model.run_folder import load_run
 from spiketok import Message
 
 WITHOUT_ANSWERS = "mt_bench"

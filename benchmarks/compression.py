@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 from ablations import prepare
+
 from spike_lm.cli import run as run_line
 
 FLOAT, LATE, START = "float", "late QAT", "QAT from the start"

@@ -22,7 +22,7 @@ import pyarrow.parquet
 from corpora import SHARED, rows
 from numpy.typing import NDArray
 
-from model.evaluation.mixing import ContextModel, Predictor, settings_of
+from spike_lm.model.evaluation.mixing import ContextModel, Predictor, settings_of
 from spiketok import Tokenizer
 
 TRAINING, HELD_OUT = 40_000_000, 250_000

@@ -35,13 +35,13 @@ from context_counts import held_out_books, training_books
 from corpora import SHARED
 
 from datapipe import open_stream
-from model.evaluation import parse_test_time
-from model.evaluation.mixing import ContextModel, PredictorSettings, settings_of
-from model.evaluation.predictor_score import PredictorScore, score_with
-from model.evaluation.predictor_start import PredictorStart
-from model.evaluation.proof import coded_sizes
-from model.opening import open_run
-from model.run_folder import Run
+from spike_lm.model.evaluation import parse_test_time
+from spike_lm.model.evaluation.mixing import ContextModel, PredictorSettings, settings_of
+from spike_lm.model.evaluation.predictor_score import PredictorScore, score_with
+from spike_lm.model.evaluation.predictor_start import PredictorStart
+from spike_lm.model.evaluation.proof import coded_sizes
+from spike_lm.model.opening import open_run
+from spike_lm.model.run_folder import Run
 
 # Chosen on texts that are none of these (docs/lab-notes.md).
 TTT = "chunk=8192,epochs=1,rate=0.001,decay=none,polyak=0,batch=8"

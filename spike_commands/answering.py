@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from model.evaluation import Conversation, Drawing
+    from spike_lm.model.evaluation import Conversation, Drawing
     from spiketok import Part
 
 # Why a reply ended, where it is worth a remark.
@@ -27,7 +27,7 @@ def stretches(
 
     `should_stop` is asked after each id.
     """
-    from model.evaluation import reply
+    from spike_lm.model.evaluation import reply
     from spiketok import ReplyStream
 
     stream = ReplyStream(conversation.tokenizer)
@@ -55,7 +55,7 @@ def answer(
     conversation: "Conversation", drawing: "Drawing", max_tokens: int, question: str
 ) -> dict[str, Any]:
     """Return a whole answer, as `spike chat --json` prints it."""
-    from model.evaluation import ask
+    from spike_lm.model.evaluation import ask
     from spiketok.reply_stream import joined
 
     dropped, ids = ask(conversation, question, max_tokens), list[int]()

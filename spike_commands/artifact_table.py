@@ -16,8 +16,8 @@ def artifact_table(data: bytes) -> dict[str, Any]:
 
 def file_table(path: Path) -> dict[str, Any]:
     """Return what docs/formats.md §4 says for `spike inspect`."""
-    from model.compression.artifact import read_artifact, read_contents
-    from model.compression.stored_arrays import entropy_bytes, load_arrays
+    from spike_lm.model.compression.artifact import read_artifact, read_contents
+    from spike_lm.model.compression.stored_arrays import entropy_bytes, load_arrays
 
     contents = read_contents(path)
     artifact = read_artifact(path, contents)

@@ -9,7 +9,7 @@ from .console import progress_bar
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from model.run_folder import Run
+    from spike_lm.model.run_folder import Run
 
 # So many are read where nobody says how many sequences, and as many of them at once.
 TOKENS, AT_ONCE = 1 << 15, 1 << 13
@@ -37,7 +37,7 @@ def run_hessians(
     Raises:
         SpikeError: there are no shards, or others than the run's and nobody named them.
     """
-    from model.compression import gather_hessians
+    from spike_lm.model.compression import gather_hessians
 
     context = run.config.model.context
     wanted = sequences or -(-TOKENS // context)
@@ -83,7 +83,7 @@ def _windows(
 
 def _own_texts(run: "Run", wanted: int, batch: int) -> Iterator[Any]:
     """Yield text that the model writes, the same each time; each batch has a seed of its own."""
-    from model.compression import own_text
+    from spike_lm.model.compression import own_text
 
     tokenizer = run.tokenizer
     separator = tokenizer.separator

@@ -57,9 +57,9 @@ def chat(
     if port and not web:
         raise click.UsageError("--port goes with --web")
     let_threads_sleep()
-    from model.evaluation import Conversation, Drawing, begin_conversation
-    from model.opening import open_run
-    from model.training.device import choose_device
+    from spike_lm.model.evaluation import Conversation, Drawing, begin_conversation
+    from spike_lm.model.opening import open_run
+    from spike_lm.model.training.device import choose_device
 
     from .chat_terminal import answer_lines, chat_in_terminal
 
@@ -89,8 +89,8 @@ def chat(
 
 def read_no_conversations(run: Path, step: int) -> bool:
     """Tell whether a run's records say that it has never learned replies; not all have records."""
-    from model.training.metrics import last_metrics
-    from model.training.run_state import METRICS
+    from spike_lm.model.training.metrics import last_metrics
+    from spike_lm.model.training.run_state import METRICS
 
     metrics = last_metrics(run / METRICS, step) if run.is_dir() else {}
     return bool(metrics) and "reply_loss" not in metrics

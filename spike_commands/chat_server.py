@@ -19,7 +19,7 @@ from .answering import REMARKS, stretches, why_ended
 from .chat_page import chat_page
 
 if TYPE_CHECKING:
-    from model.evaluation import Conversation, Drawing
+    from spike_lm.model.evaluation import Conversation, Drawing
 
 ADDRESS = "127.0.0.1"
 HTTP_PORT = 80
@@ -161,7 +161,7 @@ class ChatHandler(BaseHTTPRequestHandler):
 
     def ask(self, number: str, conversation: "Conversation", wanted: dict[str, Any]) -> None:
         """Stream the answer to a question, a JSON object a line."""
-        from model.evaluation import ask
+        from spike_lm.model.evaluation import ask
         from spiketok.errors import SpikeError
 
         question, shared = text_of(wanted, "question"), self.shared

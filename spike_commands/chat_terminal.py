@@ -13,7 +13,7 @@ from .signals import stop_on_signals
 from .visible import safe_for_terminals
 
 if TYPE_CHECKING:
-    from model.evaluation import Conversation, Drawing
+    from spike_lm.model.evaluation import Conversation, Drawing
     from spiketok import Part
 
 # Begins a conversation with a system prompt, which may be empty.
@@ -33,7 +33,7 @@ NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
 
 def chat_in_terminal(begin: Begin, system: str, drawing: "Drawing", max_tokens: int) -> None:
     """Ask for questions and show the answers as they are written, until the user leaves."""
-    from model.evaluation import ask
+    from spike_lm.model.evaluation import ask
     from spiketok.errors import SpikeError
 
     conversation = begin(system)

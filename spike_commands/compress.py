@@ -19,7 +19,7 @@ from .predictor_options import (
 from .window_options import stride_option, window_option
 
 if TYPE_CHECKING:
-    from model.run_folder import Run
+    from spike_lm.model.run_folder import Run
 
 model_option = click.option(
     "-m", "--model", "model_path", type=PATH, required=True, help="A run folder or an artifact."
@@ -67,8 +67,8 @@ def compress(
     """
     settings, learns = chosen_settings(parts, without_network), test_time_settings(ttt)
     check_predictor(parts, without_network, counts_folder, ttt)
-    from model.evaluation.compressed_text import compress as compress_text
-    from model.evaluation.mixing import PredictorSettings
+    from spike_lm.model.evaluation.compressed_text import compress as compress_text
+    from spike_lm.model.evaluation.mixing import PredictorSettings
     from spiketok.durable import write_durably
 
     loaded = open_model(model_path, out)
@@ -121,8 +121,8 @@ def decompress(
       spike decompress book.spikez -m runs/base -o book.txt
       spike decompress book.spikez -m runs/base --counts data/ -o book.txt
     """
-    from model.evaluation.compressed_text import check_header, read_header
-    from model.evaluation.compressed_text import decompress as decompress_text
+    from spike_lm.model.evaluation.compressed_text import check_header, read_header
+    from spike_lm.model.evaluation.compressed_text import decompress as decompress_text
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
 
@@ -146,7 +146,7 @@ def open_model(path: Path, out: Path) -> "Run":
     """Open a model for predictions that are equal each time."""
     import torch
 
-    from model.opening import open_run
+    from spike_lm.model.opening import open_run
     from spiketok.errors import SpikeError
 
     if out.exists():

@@ -42,7 +42,7 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     Example:
       spike demo
     """
-    from model import load_config
+    from spike_lm.model import load_config
     from spiketok.errors import SpikeError
 
     from .evaluate import evaluate

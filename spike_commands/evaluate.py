@@ -34,8 +34,8 @@ from .ranks import joined_ranks
 from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
 
 if TYPE_CHECKING:
-    from model.evaluation.predictor_start import PredictorStart
-    from model.run_folder import Run
+    from spike_lm.model.evaluation.predictor_start import PredictorStart
+    from spike_lm.model.run_folder import Run
 
 
 @click.command("eval")
@@ -134,10 +134,10 @@ def evaluate(
     check_predictor(parts, without_network, counts_folder, ttt, compiled=compiled)
     let_threads_sleep()
     keep_memory()
-    from model.evaluation.compiled_windows import compile_full_windows
-    from model.evaluation.mixing import PredictorSettings
-    from model.opening import open_run
-    from model.training.device import choose_device
+    from spike_lm.model.evaluation.compiled_windows import compile_full_windows
+    from spike_lm.model.evaluation.mixing import PredictorSettings
+    from spike_lm.model.opening import open_run
+    from spike_lm.model.training.device import choose_device
 
     settings = chosen_settings(parts, without_network)
     learns = test_time_settings(ttt)
@@ -188,8 +188,8 @@ def text_score(
 
     With what teaches the model it learns from them meanwhile.
     """
-    from model.evaluation import score_documents
-    from model.evaluation.predictor_start import PredictorStart
+    from spike_lm.model.evaluation import score_documents
+    from spike_lm.model.evaluation.predictor_start import PredictorStart
 
     start = start or PredictorStart()
     contents = [path.read_bytes() for path in paths]
@@ -225,7 +225,7 @@ def reply_score(
 ) -> dict[str, Any]:
     """Score what assistants say in files of conversations."""
     from datapipe import encoded_conversations, find_sources
-    from model.evaluation import score_replies
+    from spike_lm.model.evaluation import score_replies
 
     tokenizer = loaded.tokenizer
     conversations = [

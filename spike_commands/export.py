@@ -103,7 +103,7 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
       spike export model runs/escarda-tiny --to my-whale/ --json
     """
     let_threads_sleep()
-    from model.huggingface import export_model
+    from spike_lm.model.huggingface import export_model
 
     done = export_model(run, folder)
     if done.beyond_stock:

@@ -10,8 +10,8 @@ import click
 from .console import PATH, common_options, device_option, json_option, let_threads_sleep
 
 if TYPE_CHECKING:
-    from model.evaluation import Drawing, Drawn
-    from model.run_folder import Run
+    from spike_lm.model.evaluation import Drawing, Drawn
+    from spike_lm.model.run_folder import Run
 
 
 def refuse_nan(_: click.Context, __: click.Parameter, number: float) -> float:
@@ -118,9 +118,9 @@ def generate(
     if prompts is not None and prompt:
         raise click.UsageError("say either PROMPT or --prompts FILE")
     let_threads_sleep()
-    from model.evaluation import Drawing
-    from model.opening import open_run
-    from model.training.device import choose_device
+    from spike_lm.model.evaluation import Drawing
+    from spike_lm.model.opening import open_run
+    from spike_lm.model.training.device import choose_device
 
     chosen = Drawing(**drawing)
     given = [prompt] if prompts is None else list(read_prompts(prompts))

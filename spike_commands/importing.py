@@ -30,9 +30,9 @@ def import_folder(
       spike import my-model/ --to runs/back --json
     """
     let_threads_sleep()
-    from model.huggingface import import_model
-    from model.run_folder import load_run
-    from model.transformer import count_parameters
+    from spike_lm.model.huggingface import import_model
+    from spike_lm.model.run_folder import load_run
+    from spike_lm.model.transformer import count_parameters
 
     import_model(folder, run)
     loaded = load_run(run)

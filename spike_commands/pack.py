@@ -23,8 +23,8 @@ from .console import (
 from .packed_counts import counts_table
 
 if TYPE_CHECKING:
-    from model.compress_config import CompressConfig
-    from model.run_folder import Run
+    from spike_lm.model.compress_config import CompressConfig
+    from spike_lm.model.run_folder import Run
 
 QUANTIZE = "mlp=int5,attn=int6,embed=int8"
 COUNTS_BYTES = 1_000_000
@@ -102,8 +102,8 @@ def pack(
       spike pack runs/base --budget 4000000 --counts data/ --counts-bytes 2000000
     """
     let_threads_sleep()
-    from model.compression.pack import code_bytes, pack_run
-    from model.run_folder import load_run
+    from spike_lm.model.compression.pack import code_bytes, pack_run
+    from spike_lm.model.run_folder import load_run
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
 
@@ -143,7 +143,7 @@ def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
     """Return what is to be done, from the run's section and the options."""
     from msgspec.structs import replace
 
-    from model.compress_config import CompressConfig, compress_problems
+    from spike_lm.model.compress_config import CompressConfig, compress_problems
 
     said = {key: value for key, value in changes.items() if value is not None}
     compress = replace(run.config.compress or CompressConfig(quantize=QUANTIZE), **said)
@@ -176,7 +176,7 @@ def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoR
 
 def rounded_matrices(run: "Run", compress: "CompressConfig") -> list[str]:
     """Return the names of the matrices that become whole numbers."""
-    from model.compression.matrices import plan_of
+    from spike_lm.model.compression.matrices import plan_of
 
     return [name for name, to in plan_of(run.model, compress).items() if to.whole]
 
@@ -184,7 +184,7 @@ def rounded_matrices(run: "Run", compress: "CompressConfig") -> list[str]:
 @contextmanager
 def rounding_progress(run: "Run", quiet: bool) -> Iterator[Callable[[str], None]]:
     """Show how many weights are rounded; with a budget the bar begins anew with each try."""
-    from model.compression.quantize import needed_tensors
+    from spike_lm.model.compression.quantize import needed_tensors
 
     total, done = len(needed_tensors(run.model)), count()
     with progress_bar("round", total, "weights", quiet) as report:
@@ -193,7 +193,7 @@ def rounding_progress(run: "Run", quiet: bool) -> Iterator[Callable[[str], None]
 
 def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict[str, Any]:
     """Score files under the artifact, which counts, and under the run as it was."""
-    from model.opening import open_run
+    from spike_lm.model.opening import open_run
 
     from .evaluate import text_score
 
@@ -222,7 +222,7 @@ def unpack(
     Example:
       spike unpack base.spike --to runs/unpacked
     """
-    from model.opening import unpack_artifact
+    from spike_lm.model.opening import unpack_artifact
 
     run = unpack_artifact(file, folder)
     print_result({"run": str(folder), "step": run.step}, as_json)

@@ -7,14 +7,14 @@ from .console import remark
 from .predictor_options import learned_counts
 
 if TYPE_CHECKING:
-    from model.evaluation.mixing import ContextModel
-    from model.run_folder import Run
+    from spike_lm.model.evaluation.mixing import ContextModel
+    from spike_lm.model.run_folder import Run
 
 
 def counts_table(run: "Run", folder: Path | None, most: int, quiet: bool) -> dict[str, bytes]:
     """Return the table of counts of a training split that fits; none without shards."""
-    from model.evaluation.mixing import PredictorSettings
-    from model.evaluation.predictor_start import COUNTS
+    from spike_lm.model.evaluation.mixing import PredictorSettings
+    from spike_lm.model.evaluation.predictor_start import COUNTS
 
     if folder is None:
         return {}
@@ -32,8 +32,8 @@ def counts_that_fit(counts: "ContextModel", most: int) -> tuple[bytes, int]:
     Raises:
         SpikeError: not even a table of next to nothing fits.
     """
-    from model.compression.xz import to_xz
-    from model.evaluation.mixing import counts_to_bytes
+    from spike_lm.model.compression.xz import to_xz
+    from spike_lm.model.evaluation.mixing import counts_to_bytes
     from spiketok.errors import SpikeError
 
     def table(fewest: int) -> bytes:

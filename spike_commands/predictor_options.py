@@ -8,10 +8,10 @@ import click
 from .console import PATH, Command, progress_bar
 
 if TYPE_CHECKING:
-    from model.evaluation import TestTimeSettings
-    from model.evaluation.mixing import ContextModel, PredictorSettings
-    from model.evaluation.predictor_start import PredictorStart
-    from model.run_folder import Run
+    from spike_lm.model.evaluation import TestTimeSettings
+    from spike_lm.model.evaluation.mixing import ContextModel, PredictorSettings
+    from spike_lm.model.evaluation.predictor_start import PredictorStart
+    from spike_lm.model.run_folder import Run
 
 # Tokens learned between two reports.
 SLICE = 1 << 18
@@ -49,7 +49,7 @@ def predictor_options(command: Command) -> Command:
 
 def chosen_settings(parts: str | None, without_network: bool) -> "PredictorSettings | None":
     """Return the settings that options ask for, None for the network by itself."""
-    from model.evaluation.mixing import settings_of
+    from spike_lm.model.evaluation.mixing import settings_of
 
     if parts is None and not without_network:
         return None
@@ -79,7 +79,7 @@ def check_predictor(
 
 def test_time_settings(ttt: str | None) -> "TestTimeSettings | None":
     """Return what --ttt says."""
-    from model.evaluation import parse_test_time
+    from spike_lm.model.evaluation import parse_test_time
     from spiketok.errors import SpikeError
 
     try:
@@ -96,8 +96,8 @@ def begin(
     ttt: "TestTimeSettings | None" = None,
 ) -> "PredictorStart":
     """Return a predictor's start, with the counts that it is to begin with."""
-    from model.evaluation.mixing import ContextModel, counts_from_bytes
-    from model.evaluation.predictor_start import COUNTS, PredictorStart
+    from spike_lm.model.evaluation.mixing import ContextModel, counts_from_bytes
+    from spike_lm.model.evaluation.predictor_start import COUNTS, PredictorStart
     from spiketok.errors import SpikeError
 
     longest = settings.lengths[-1]
@@ -127,7 +127,7 @@ def learned_counts(
     import numpy as np
 
     from datapipe import open_stream
-    from model.evaluation.mixing import ContextModel
+    from spike_lm.model.evaluation.mixing import ContextModel
     from spiketok.errors import SpikeError
 
     stream = open_stream(folder, "train")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from .console import progress_bar
 
 if TYPE_CHECKING:
-    from model.evaluation.predictor_score import PredictorScore
-    from model.evaluation.predictor_start import PredictorStart
-    from model.run_folder import Run
+    from spike_lm.model.evaluation.predictor_score import PredictorScore
+    from spike_lm.model.evaluation.predictor_start import PredictorStart
+    from spike_lm.model.run_folder import Run
 
 # The row of all parts over a network that learns.
 TTT = "ttt"
@@ -60,7 +60,7 @@ def scored(
     start: "PredictorStart",
 ) -> "PredictorScore":
     """Score texts with one predictor."""
-    from model.evaluation.predictor_score import score_with
+    from spike_lm.model.evaluation.predictor_score import score_with
 
     tokenizer = loaded.tokenizer
     documents = [(tokenizer.encode(content), len(content)) for content in contents]
@@ -117,7 +117,7 @@ def proof(
     Separators are scored and not coded. Coding is to take no more than the score by 0.1 % and 64
     bytes a file.
     """
-    from model.evaluation.proof import coded_sizes
+    from spike_lm.model.evaluation.proof import coded_sizes
     from spiketok.errors import SpikeError
 
     contents = [path.read_bytes() for path in paths]
@@ -161,8 +161,8 @@ def published_score(
     loaded: "Run", paths: Sequence[Path], windows: dict[str, Any], quiet: bool
 ) -> dict[str, Any]:
     """Apply the rule of the record that reported 0.2071; what it gives is no rate."""
-    from model.evaluation.published_rule import network_numbers, on_random_tokens
-    from model.evaluation.window_rows import window_rows
+    from spike_lm.model.evaluation.published_rule import network_numbers, on_random_tokens
+    from spike_lm.model.evaluation.window_rows import window_rows
 
     tokenizer = loaded.tokenizer
     contents = [path.read_bytes() for path in paths]

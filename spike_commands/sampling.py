@@ -6,8 +6,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from model.assembly import Model
-    from model.evaluation import Drawing, Drawn
+    from spike_lm.model.assembly import Model
+    from spike_lm.model.evaluation import Drawing, Drawn
     from spiketok import Tokenizer
 
 
@@ -28,7 +28,7 @@ def continue_prompt(
         The ids of the prompt; its last bytes where these are drawn again, healed, with what comes
         after them; and the tokens drawn, as they come.
     """
-    from model.evaluation import generate
+    from spike_lm.model.evaluation import generate
 
     kept, rest, choices = prompt_ids(tokenizer, prompt, heal)
     separator = tokenizer.separator

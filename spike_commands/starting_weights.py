@@ -9,7 +9,7 @@ from .console import remark
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from model import Config
+    from spike_lm.model import Config
     from spiketok import Tokenizer
 
 # The checkpoint that a run began with, as its `state.json` tells it.
@@ -24,8 +24,8 @@ def starting_weights(
     Raises:
         SpikeError: the run has another tokenizer than the data, or weights of other shapes.
     """
-    from model.run_folder import load_run
-    from model.training.starting_weights import choose_starting_weights
+    from spike_lm.model.run_folder import load_run
+    from spike_lm.model.training.starting_weights import choose_starting_weights
     from spiketok.errors import SpikeError
 
     if start is None:
@@ -61,8 +61,8 @@ def resumed_lineage(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, 
     Raises:
         SpikeError: the run was stopped before it had made these weights its own.
     """
-    from model.run_folder import read_lineage
-    from model.training import newest_checkpoint
+    from spike_lm.model.run_folder import read_lineage
+    from spike_lm.model.training import newest_checkpoint
     from spiketok.errors import SpikeError
 
     known = read_lineage(folder).fingerprints

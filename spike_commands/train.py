@@ -24,10 +24,10 @@ from .starting_weights import resumed_lineage, starting_weights
 from .training_size import checked_vocabulary, dry_run_numbers
 
 if TYPE_CHECKING:
-    from model import Config
-    from model.assembly import Model
-    from model.training.step import Batch
-    from model.training.trainer import Progress, TrainResult
+    from spike_lm.model import Config
+    from spike_lm.model.assembly import Model
+    from spike_lm.model.training.step import Batch
+    from spike_lm.model.training.trainer import Progress, TrainResult
     from spiketok import Tokenizer
 
 # A shell adds this to the number of the signal that ended a process.
@@ -106,8 +106,8 @@ def chosen_run(
     config_name: str | None, overrides: tuple[str, ...], out: Path | None, resume: Path | None
 ) -> tuple["Config", Path]:
     """Return what to train and the folder of the run, from the options."""
-    from model import config_fingerprint, load_config
-    from model.run_folder import CONFIG, read_lineage
+    from spike_lm.model import config_fingerprint, load_config
+    from spike_lm.model.run_folder import CONFIG, read_lineage
     from spiketok.errors import SpikeError
 
     if resume is None:
@@ -139,10 +139,10 @@ def run_training(
 ) -> dict[str, Any]:
     """Open the data, train, and return what the run reached."""
     from datapipe import batches, open_stream
-    from model.ranks import rank
-    from model.run_folder import create_run
-    from model.teachers import open_teachers, teacher_fingerprints
-    from model.training.trainer import train as train_model
+    from spike_lm.model.ranks import rank
+    from spike_lm.model.run_folder import create_run
+    from spike_lm.model.teachers import open_teachers, teacher_fingerprints
+    from spike_lm.model.training.trainer import train as train_model
     from spiketok import Tokenizer
     from spiketok.durable import locked, make_folder
 
@@ -202,8 +202,8 @@ def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) 
     A run that was finished already has those of `metrics.jsonl`. Data with a loss mask has numbers
     of its own, over the replies alone, under names of their own.
     """
-    from model.training.metrics import last_metrics
-    from model.training.run_state import METRICS
+    from spike_lm.model.training.metrics import last_metrics
+    from spike_lm.model.training.run_state import METRICS
 
     already_finished = result.finished and not result.metrics
     metrics = last_metrics(folder / METRICS, result.step) if already_finished else result.metrics
@@ -281,7 +281,7 @@ def tell(progress: "Progress", score_name: str, show: Report, quiet: bool) -> No
 
 def write_sample(config: "Config", model: "Model", tokenizer: "Tokenizer") -> str:
     """Let the model continue the configured prompt."""
-    from model.evaluation import Drawing
+    from spike_lm.model.evaluation import Drawing
 
     from .sampling import continue_prompt, text_after
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from model import Config
+    from spike_lm.model import Config
 
 
 def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any]:
@@ -12,8 +12,8 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
 
     Data that no option names is asked only where the configuration leaves the vocabulary to it.
     """
-    from model.assembly import build_model, exported_parameters, training_flops
-    from model.transformer import count_parameters
+    from spike_lm.model.assembly import build_model, exported_parameters, training_flops
+    from spike_lm.model.transformer import count_parameters
     from spiketok.errors import SpikeError
 
     vocab_size = config.model.vocab_size
@@ -43,11 +43,11 @@ def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
     A teacher that is asked runs forward alone, a third of what training it takes; its softmax is
     not counted. The head that predicts hidden rows is trained.
     """
-    from model import load_config
-    from model.assembly import build_model, training_flops
-    from model.run_folder import CONFIG, TOKENIZER, read_lineage
-    from model.training.distillation import asked_teachers, start_teaching
-    from model.transformer import count_parameters
+    from spike_lm.model import load_config
+    from spike_lm.model.assembly import build_model, training_flops
+    from spike_lm.model.run_folder import CONFIG, TOKENIZER, read_lineage
+    from spike_lm.model.training.distillation import asked_teachers, start_teaching
+    from spike_lm.model.transformer import count_parameters
     from spiketok import Tokenizer
 
     models = []

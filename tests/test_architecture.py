@@ -35,6 +35,7 @@ def name(path):
 
 
 def module_of(path):
+    """The name below the checkout; `model` and `cli` are installed in `spike_lm`."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -45,10 +46,11 @@ def imports(path):
     package = module if path.name == "__init__.py" else module[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (alias.name.removeprefix("spike_lm.") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             start = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*start, *([node.module] if node.module else [])])
+            base = base.removeprefix("spike_lm.")
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
@@ -116,10 +118,10 @@ def test_names_say_what_a_file_is():
     ("statement", "heavy"),
     [
         ("import cli", {"numpy", "pyarrow", "torch", "datasets", "rich", "spiketok"}),
-        ("import spiketok", {"pyarrow", "torch", "datapipe", "model", "datasets"}),
+        ("import spiketok", {"pyarrow", "torch", "datapipe", "spike_lm.model", "datasets"}),
         ("from spiketok.huggingface import export_tokenizer", {"transformers", "torch", "pyarrow"}),
-        ("import datapipe", {"torch", "model", "datasets"}),
-        ("from model import load_config", {"torch", "pyarrow"}),
+        ("import datapipe", {"torch", "spike_lm.model", "datasets"}),
+        ("from spike_lm.model import load_config", {"torch", "pyarrow"}),
     ],
 )
 def test_import_weight(statement, heavy):

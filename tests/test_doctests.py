@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MODULES = [
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    ("spike_lm." if package == "model" else "")
+    + ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for package in ("spiketok", "datapipe", "model", "spike_commands")
     for path in sorted((ROOT / package).rglob("*.py"))
     if ">>>" in path.read_text()

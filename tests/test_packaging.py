@@ -1,5 +1,6 @@
 """The wheel: what it contains, and that it runs where the source tree is not in sight."""
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -27,9 +28,9 @@ def wheel(tmp_path_factory):
 def test_wheel_holds_the_packages_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"spiketok", "datapipe", "model", "spike_commands", "spike_lm"}
+    assert tops == {"spiketok", "datapipe", "spike_commands", "spike_lm"}
     assert "spike_lm/cli.py" in names
-    assert "model/presets/base.toml" in names
+    assert "spike_lm/model/presets/base.toml" in names
     assert any(name.startswith("spiketok/_native.") and name.endswith(".so") for name in names)
     assert not [name for name in names if name.endswith((".cpp", ".hpp"))]
 
@@ -46,7 +47,8 @@ def test_wheel_runs_from_an_empty_folder(wheel, tmp_path):
     work = tmp_path / "work"
     (work / "corpus").mkdir(parents=True)
     (work / "corpus" / "text.txt").write_text("to be or not to be, that is the question " * 50)
-    (work / "model.py").write_text("raise SystemExit('the wrong model')")
+    for generic in ("model", "cli", "config", "train"):
+        (work / f"{generic}.py").write_text(f"raise SystemExit('the wrong {generic}')")
     for arguments in (
         ["--version"],
         ["tokenizer", "train", "corpus/", "--vocab", "400", "--held-out", "0"],
@@ -55,6 +57,10 @@ def test_wheel_runs_from_an_empty_folder(wheel, tmp_path):
         ["train", "--config", "base.toml", "--set", "model.vocab_size=400", "--dry-run"],
     ):
         done = subprocess.run(
-            [environment / "bin" / "spike", *arguments], cwd=work, capture_output=True, text=True
+            [environment / "bin" / "spike", *arguments],
+            cwd=work,
+            env={**os.environ, "PYTHONPATH": "."},
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr

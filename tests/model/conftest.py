@@ -2,10 +2,10 @@
 
 import pytest
 
-from model import Config
-from model.assembly import build_model
-from model.golf import GolfTransformer
-from model.transformer import Transformer, build_transformer
+from spike_lm.model import Config
+from spike_lm.model.assembly import build_model
+from spike_lm.model.golf import GolfTransformer
+from spike_lm.model.transformer import Transformer, build_transformer
 from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config
 
 

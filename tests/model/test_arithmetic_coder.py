@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.evaluation.arithmetic_coder import TOTAL, Decoder, Encoder, shares_of
+from spike_lm.model.evaluation.arithmetic_coder import TOTAL, Decoder, Encoder, shares_of
 from spiketok.errors import SpikeError
 
 weights = st.lists(

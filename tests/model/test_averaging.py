@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from model.config import AveragingConfig
-from model.training.averaging import (
+from spike_lm.model.config import AveragingConfig
+from spike_lm.model.training.averaging import (
     averages_from_tensors,
     averages_to_tensors,
     exported_weights,

@@ -6,10 +6,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.assembly import build_model
-from model.blocks import document_numbers
-from model.evaluation import score_documents, score_replies, validation_score
-from model.spikewhale import SpikeWhale
+from spike_lm.model.assembly import build_model
+from spike_lm.model.blocks import document_numbers
+from spike_lm.model.evaluation import score_documents, score_replies, validation_score
+from spike_lm.model.spikewhale import SpikeWhale
 from spiketok.errors import SpikeError
 from tests.model.tiny import GOLF, VOCAB, WHALE, shaken, tiny_config
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.blocks import Attention, FeedForward, rotary_tables, rotate
+from spike_lm.model.blocks import Attention, FeedForward, rotary_tables, rotate
 
 
 @settings(deadline=None, max_examples=30)

@@ -4,9 +4,9 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from model.training import newest_checkpoint
-from model.training.checkpoint import load_weights, read_state
-from model.transformer import build_transformer
+from spike_lm.model.training import newest_checkpoint
+from spike_lm.model.training.checkpoint import load_weights, read_state
+from spike_lm.model.transformer import build_transformer
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, tiny_config, train_tiny
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from model.assembly import build_model
-from model.evaluation import score_documents
-from model.evaluation.compiled_windows import compile_full_windows
+from spike_lm.model.assembly import build_model
+from spike_lm.model.evaluation import score_documents
+from spike_lm.model.evaluation.compiled_windows import compile_full_windows
 from tests.model.tiny import VOCAB, golf_config, shaken
 
 OPTIONS = {"separator": 3, "context": 12, "stride": 5, "batch_windows": 3}

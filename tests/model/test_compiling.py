@@ -7,9 +7,9 @@ import torch
 from torch import _dynamo
 from torch._dynamo.testing import CompileCounter
 
-from model import load_config
-from model.assembly import build_model
-from model.training import step
+from spike_lm.model import load_config
+from spike_lm.model.assembly import build_model
+from spike_lm.model.training import step
 from tests.model.test_distillation import ONE, teacher
 from tests.model.tiny import VOCAB, bytes_of_run, golf_config, tiny_config, train_tiny
 
@@ -36,7 +36,7 @@ def before_steps(counter, monkeypatch):
         seen.append(counter.frame_count)
         return step.take_step(*arguments, **settings)
 
-    monkeypatch.setattr("model.training.trainer.take_step", watched)
+    monkeypatch.setattr("spike_lm.model.training.trainer.take_step", watched)
     return seen
 
 

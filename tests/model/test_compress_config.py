@@ -1,7 +1,7 @@
 import pytest
 
-from model import dump_config, load_config
-from model.compress_config import PARTS
+from spike_lm.model import dump_config, load_config
+from spike_lm.model.compress_config import PARTS
 from spiketok.errors import SpikeError
 
 

@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from model.assembly import build_model
-from model.evaluation import score_documents
-from model.evaluation.compressed_text import compress, decompress, read_header
-from model.evaluation.next_tokens import predict_tokens
-from model.evaluation.sliding_windows import window_borders
-from model.run_folder import Run
+from spike_lm.model.assembly import build_model
+from spike_lm.model.evaluation import score_documents
+from spike_lm.model.evaluation.compressed_text import compress, decompress, read_header
+from spike_lm.model.evaluation.next_tokens import predict_tokens
+from spike_lm.model.evaluation.sliding_windows import window_borders
+from spike_lm.model.run_folder import Run
 from spiketok import BeseVocabulary, Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
 from tests.model.tiny import golf_config, shaken, tiny_config, whale_config

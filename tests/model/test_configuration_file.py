@@ -3,7 +3,7 @@ from importlib.resources import files
 
 import pytest
 
-from model import (
+from spike_lm.model import (
     Config,
     blocks,
     config_fingerprint,
@@ -12,7 +12,7 @@ from model import (
     load_config,
     preset_names,
 )
-from model.config import keys_of
+from spike_lm.model.config import keys_of
 from spiketok.errors import SpikeError
 
 

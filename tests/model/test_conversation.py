@@ -3,9 +3,9 @@ from itertools import chain
 
 import pytest
 
-from model.assembly import build_model
-from model.evaluation import Drawing, Drawn, ask, begin_conversation, generate, reply
-from model.evaluation.conversation import unspeakable_ids
+from spike_lm.model.assembly import build_model
+from spike_lm.model.evaluation import Drawing, Drawn, ask, begin_conversation, generate, reply
+from spike_lm.model.evaluation.conversation import unspeakable_ids
 from spiketok import Tokenizer, build_vocabulary, encode_chat, message, read_messages
 from spiketok.errors import SpikeError
 from tests.model.tiny import golf_config, tiny_config, whale_config
@@ -56,7 +56,7 @@ def test_a_reply_goes_on_from_exactly_what_was_drawn(config_of):
 def test_ids_are_those_of_training_when_the_reply_is_cut_as_the_encoder_cuts(monkeypatch):
     said = TOKENIZER.encode(b"the cat").tolist()
     monkeypatch.setattr(
-        "model.evaluation.conversation.generate",
+        "spike_lm.model.evaluation.conversation.generate",
         lambda *_, **__: (Drawn(token, 0.0) for token in [*said, END]),
     )
     conversation = begun()

@@ -5,7 +5,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.assembly import build_model
+from spike_lm.model.assembly import build_model
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
 
 SEPARATOR = 3

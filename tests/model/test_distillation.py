@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from model.assembly import build_model
-from model.training import loss, newest_checkpoint
-from model.training.distillation import LESSONS, prepare_lesson, start_teaching
-from model.training.loss import backward_of_loss
-from model.training.run_state import start_run
-from model.training.spikewhale_loss import backward_of_spikewhale_loss
-from model.training.step import take_gradients
+from spike_lm.model.assembly import build_model
+from spike_lm.model.training import loss, newest_checkpoint
+from spike_lm.model.training.distillation import LESSONS, prepare_lesson, start_teaching
+from spike_lm.model.training.loss import backward_of_loss
+from spike_lm.model.training.run_state import start_run
+from spike_lm.model.training.spikewhale_loss import backward_of_spikewhale_loss
+from spike_lm.model.training.step import take_gradients
 from spiketok.errors import SpikeError
 from tests.model.test_trainer import masked_batches
 from tests.model.tiny import (

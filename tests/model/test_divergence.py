@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from model.training.divergence import divergence
+from spike_lm.model.training.divergence import divergence
 
 ROWS, IDS = 7, 11
 

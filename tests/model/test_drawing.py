@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 import torch
 
-from model.evaluation.drawing import Drawing, draw, penalised
+from spike_lm.model.evaluation.drawing import Drawing, draw, penalised
 from spiketok.errors import SpikeError
 
 LOGITS = torch.tensor([0.3, 2.0, -1.0, 1.5, 0.0, -torch.inf], dtype=torch.float64)

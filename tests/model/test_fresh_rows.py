@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.evaluation.fresh_rows import fresh_rows, logits_in_slices
-from model.evaluation.sliding_windows import sliding_windows
+from spike_lm.model.evaluation.fresh_rows import fresh_rows, logits_in_slices
+from spike_lm.model.evaluation.sliding_windows import sliding_windows
 from tests.model.tiny import VOCAB
 
 SEPARATOR = 3

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from model.assembly import build_model
-from model.evaluation import Drawing, Reading, generate
+from spike_lm.model.assembly import build_model
+from spike_lm.model.evaluation import Drawing, Reading, generate
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config, whale_config
 

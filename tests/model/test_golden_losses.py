@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import load_config
+from spike_lm.model import load_config
 from tests.model.tiny import train_tiny
 
 RECORDED = Path(__file__).with_name("golden_losses.json")

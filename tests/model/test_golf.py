@@ -4,9 +4,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from model.assembly import build_model, exported_parameters, training_flops
-from model.blocks import rotary_tables, rotate_part
-from model.transformer import count_parameters
+from spike_lm.model.assembly import build_model, exported_parameters, training_flops
+from spike_lm.model.blocks import rotary_tables, rotate_part
+from spike_lm.model.transformer import count_parameters
 from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config
 
 SEPARATOR = 3

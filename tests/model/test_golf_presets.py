@@ -2,11 +2,11 @@
 
 import pytest
 
-from model import load_config, preset_names
-from model.assembly import build_model, exported_parameters
-from model.config import GolfConfig
-from model.training.optimizers import build_optimizers
-from model.transformer import count_parameters
+from spike_lm.model import load_config, preset_names
+from spike_lm.model.assembly import build_model, exported_parameters
+from spike_lm.model.config import GolfConfig
+from spike_lm.model.training.optimizers import build_optimizers
+from spike_lm.model.transformer import count_parameters
 
 COUNTS = {
     "bese-golf": (26_522_716, 26_522_716),

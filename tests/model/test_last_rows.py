@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from model.assembly import build_model
+from spike_lm.model.assembly import build_model
 from tests.model.tiny import (
     VOCAB,
     WHALE_RARE,

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from model.assembly import build_model
-from model.blocks import IGNORED, ahead_targets
-from model.training import loss
-from model.transformer import build_transformer
+from spike_lm.model.assembly import build_model
+from spike_lm.model.blocks import IGNORED, ahead_targets
+from spike_lm.model.training import loss
+from spike_lm.model.transformer import build_transformer
 from tests.model.tiny import VOCAB, golf_config, tiny_config
 
 

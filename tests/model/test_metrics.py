@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from model.training.metrics import append_metrics, cut_back_metrics, sync_metrics
+from spike_lm.model.training.metrics import append_metrics, cut_back_metrics, sync_metrics
 from spiketok.errors import SpikeError
 
 

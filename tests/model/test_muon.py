@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.training.muon import Muon, newton_schulz
+from spike_lm.model.training.muon import Muon, newton_schulz
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 16, 6), (2, 6, 16), (1, 1, 5)])

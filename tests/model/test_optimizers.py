@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from model.assembly import build_model
-from model.training.muon import Muon
-from model.training.optimizers import build_optimizers, scale_learning_rates, warm_momentum
-from model.transformer import build_transformer
+from spike_lm.model.assembly import build_model
+from spike_lm.model.training.muon import Muon
+from spike_lm.model.training.optimizers import build_optimizers, scale_learning_rates, warm_momentum
+from spike_lm.model.transformer import build_transformer
 from tests.model.tiny import VOCAB, golf_config, tiny_config
 
 

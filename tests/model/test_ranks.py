@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model.ranks import largest, rank, rank_count, sum_over_ranks
-from model.training import newest_checkpoint
+from spike_lm.model.ranks import largest, rank, rank_count, sum_over_ranks
+from spike_lm.model.training import newest_checkpoint
 from spiketok.errors import SpikeError
 from tests.model.tiny import train_tiny
 
@@ -22,8 +22,8 @@ from datetime import timedelta
 from pathlib import Path
 from safetensors.torch import save_file
 from torch import distributed
-from model.training import trainer
-from model.training.averaging import averages_to_tensors
+from spike_lm.model.training import trainer
+from spike_lm.model.training.averaging import averages_to_tensors
 from tests.model import test_trainer, tiny
 
 folder, number, count, *options = sys.argv[1:]
@@ -82,7 +82,7 @@ def test_one_process_is_one_rank():
 
 
 def test_parts_must_be_shared_evenly(tmp_path, monkeypatch):
-    monkeypatch.setattr("model.training.run_state.rank_count", lambda: 4)
+    monkeypatch.setattr("spike_lm.model.training.run_state.rank_count", lambda: 4)
     with pytest.raises(SpikeError, match=r"train.micro_batch: 2 parts .* by 4 ranks"):
         train_tiny(tmp_path)
 

@@ -20,15 +20,15 @@ from torch import _dynamo
 from torch._dynamo.testing import CompileCounter
 from torch.nn.utils import parametrize
 
-from model.compress_config import parse_quantize
-from model.compression.matrices import named_matrices, part_of
-from model.spikewhale import SpikeWhale
-from model.training import newest_checkpoint
-from model.training.compiling import step_trunk
-from model.training.rounding import has_begun, rounded_as_configured
-from model.training.run_state import start_run
-from model.training.schedule import learning_rate_factor
-from model.training.step import take_gradients
+from spike_lm.model.compress_config import parse_quantize
+from spike_lm.model.compression.matrices import named_matrices, part_of
+from spike_lm.model.spikewhale import SpikeWhale
+from spike_lm.model.training import newest_checkpoint
+from spike_lm.model.training.compiling import step_trunk
+from spike_lm.model.training.rounding import has_begun, rounded_as_configured
+from spike_lm.model.training.run_state import start_run
+from spike_lm.model.training.schedule import learning_rate_factor
+from spike_lm.model.training.step import take_gradients
 from tests.model.tiny import (
     VOCAB,
     WHALE_RARE,

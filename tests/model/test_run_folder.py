@@ -4,11 +4,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model.configuration_file import dump_config
-from model.evaluation import validation_score
-from model.run_folder import create_run, load_run, read_lineage
-from model.training import newest_checkpoint
-from model.training.checkpoint import load_averages
+from spike_lm.model.configuration_file import dump_config
+from spike_lm.model.evaluation import validation_score
+from spike_lm.model.run_folder import create_run, load_run, read_lineage
+from spike_lm.model.training import newest_checkpoint
+from spike_lm.model.training.checkpoint import load_averages
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
 from tests.model.tiny import golf_config, open_batches, tiny_config, train_tiny

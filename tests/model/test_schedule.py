@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.config import ScheduleConfig
-from model.training.schedule import learning_rate_factor, share_done
+from spike_lm.model.config import ScheduleConfig
+from spike_lm.model.training.schedule import learning_rate_factor, share_done
 
 
 def falling(**changes):

@@ -4,9 +4,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from model.assembly import build_model
-from model.blocks import document_begins, document_numbers, rotary_tables, rotate_last
-from model.blocks.hyper_connections import sinkhorn
+from spike_lm.model.assembly import build_model
+from spike_lm.model.blocks import document_begins, document_numbers, rotary_tables, rotate_last
+from spike_lm.model.blocks.hyper_connections import sinkhorn
 from tests.model.tiny import VOCAB, WHALE_RARE, shaken, tiny_config, whale_config
 
 SEPARATOR = 3

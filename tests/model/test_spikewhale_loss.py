@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from model.assembly import build_model
-from model.blocks import IGNORED
-from model.training import loss
-from model.training.spikewhale_loss import (
+from spike_lm.model.assembly import build_model
+from spike_lm.model.blocks import IGNORED
+from spike_lm.model.training import loss
+from spike_lm.model.training.spikewhale_loss import (
     PARTS,
     backward_of_spikewhale_loss,
     further_targets,

@@ -5,10 +5,10 @@ from importlib.resources import files
 
 import pytest
 
-from model import load_config, preset_names
-from model.assembly import build_model, exported_parameters, training_flops
-from model.spikewhale_config import SpikeWhaleConfig
-from model.transformer import count_parameters
+from spike_lm.model import load_config, preset_names
+from spike_lm.model.assembly import build_model, exported_parameters, training_flops
+from spike_lm.model.spikewhale_config import SpikeWhaleConfig
+from spike_lm.model.transformer import count_parameters
 
 COUNTS = {"escarda": (85_656_196, 85_635_716), "byrne": (85_327_875, 85_307_395)}
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import load_config
-from model.assembly import build_model
-from model.spikewhale_published import from_published, to_published
+from spike_lm.model import load_config
+from spike_lm.model.assembly import build_model
+from spike_lm.model.spikewhale_published import from_published, to_published
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, shaken, whale_config
 

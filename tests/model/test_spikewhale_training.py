@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from model.assembly import build_model
-from model.training import newest_checkpoint
-from model.training.optimizers import build_optimizers
-from model.training.recomputation import recompute_blocks
+from spike_lm.model.assembly import build_model
+from spike_lm.model.training import newest_checkpoint
+from spike_lm.model.training.optimizers import build_optimizers
+from spike_lm.model.training.recomputation import recompute_blocks
 from tests.model.tiny import (
     VOCAB,
     WHALE_RARE,

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from model.assembly import PRACTISING, build_model
-from model.training import newest_checkpoint
-from model.training.checkpoint import load_weights
-from model.training.starting_weights import choose_starting_weights
+from spike_lm.model.assembly import PRACTISING, build_model
+from spike_lm.model.training import newest_checkpoint
+from spike_lm.model.training.checkpoint import load_weights
+from spike_lm.model.training.starting_weights import choose_starting_weights
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, bytes_of_run, golf_config, tiny_config, train_tiny, whale_config
 

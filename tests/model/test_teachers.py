@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from model import config_fingerprint
-from model.run_folder import create_run, load_run
-from model.teachers import open_teachers, teacher_fingerprints
+from spike_lm.model import config_fingerprint
+from spike_lm.model.run_folder import create_run, load_run
+from spike_lm.model.teachers import open_teachers, teacher_fingerprints
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
 from tests.model.tiny import golf_config, tiny_config, train_tiny

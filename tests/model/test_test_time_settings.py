@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from model.evaluation import test_time_settings as settings
+from spike_lm.model.evaluation import test_time_settings as settings
 from spiketok.errors import SpikeError
 
 

@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.func import functional_call
 
-from model.assembly import build_model, practising_parts
-from model.evaluation import bits_per_byte, learning, parse_test_time, score_documents
-from model.evaluation.learned_weights import chosen_parameters, put_learned
-from model.evaluation.lora import start_factors
-from model.evaluation.next_tokens import predict_tokens
+from spike_lm.model.assembly import build_model, practising_parts
+from spike_lm.model.evaluation import bits_per_byte, learning, parse_test_time, score_documents
+from spike_lm.model.evaluation.learned_weights import chosen_parameters, put_learned
+from spike_lm.model.evaluation.lora import start_factors
+from spike_lm.model.evaluation.next_tokens import predict_tokens
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
 

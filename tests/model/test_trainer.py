@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model.assembly import build_model
-from model.training import newest_checkpoint, step
-from model.training.checkpoint import load_averages
-from model.transformer import build_transformer
+from spike_lm.model.assembly import build_model
+from spike_lm.model.training import newest_checkpoint, step
+from spike_lm.model.training.checkpoint import load_averages
+from spike_lm.model.transformer import build_transformer
 from spiketok.errors import SpikeError
 from tests.model.tiny import (
     VOCAB,
@@ -92,7 +92,7 @@ def test_stopped_and_resumed_equals_uninterrupted(stop_at, whole_run, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from model.training import checkpoint
+from spike_lm.model.training import checkpoint
 from tests.model.tiny import train_tiny
 
 def die(*_):
@@ -301,7 +301,7 @@ def test_layers_loop_from_their_share_on(tmp_path, monkeypatch):
         assert not run.model.training
         return done
 
-    monkeypatch.setattr("model.training.trainer.take_step", watched)
+    monkeypatch.setattr("spike_lm.model.training.trainer.take_step", watched)
     train_tiny(tmp_path, golf_config("golf.loop_from=0.35"))
     assert seen == [False, False, False, True, True, True, True, True]
 
@@ -319,7 +319,9 @@ def test_targets_that_memory_hides_are_not_scored(mask, golf):
 
 def test_time_ends_a_run_and_is_resumed(tmp_path, monkeypatch):
     now = iter(range(10_000))
-    monkeypatch.setattr("model.training.trainer.time.perf_counter", lambda: float(next(now)))
+    monkeypatch.setattr(
+        "spike_lm.model.training.trainer.time.perf_counter", lambda: float(next(now))
+    )
     config = tiny_config("schedule.seconds=5", "train.steps=1000", "checkpoint.every=2")
     asked = iter(range(100))
     first = train_tiny(tmp_path, config, should_stop=lambda: next(asked) == 3)

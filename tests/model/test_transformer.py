@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.transformer import build_transformer, count_parameters, flops_per_token
+from spike_lm.model.transformer import build_transformer, count_parameters, flops_per_token
 from tests.model.tiny import VOCAB, tiny_config
 
 IDS = torch.randint(0, VOCAB, (2, 12), generator=torch.Generator().manual_seed(3))

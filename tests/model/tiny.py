@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from model import Config, load_config
-from model.training import TrainResult, train
+from spike_lm.model import Config, load_config
+from spike_lm.model.training import TrainResult, train
 
 VOCAB = 32
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from model.assembly import build_model
-from model.evaluation import Drawing, Drawn, begin_conversation
 from spike_commands.chat_server import Served, open_server
+from spike_lm.model.assembly import build_model
+from spike_lm.model.evaluation import Drawing, Drawn, begin_conversation
 from spiketok import Tokenizer, build_vocabulary
 from tests.model.tiny import tiny_config
 from tests.spike_commands.chromium import CHROMIUM, browser
@@ -61,7 +61,7 @@ def window(tmp_path_factory):
 @pytest.fixture
 def script(monkeypatch):
     found = Script()
-    monkeypatch.setattr("model.evaluation.conversation.generate", found)
+    monkeypatch.setattr("spike_lm.model.evaluation.conversation.generate", found)
     yield found
     found.go_on.set()
 

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from model.assembly import build_model
-from model.evaluation import Drawing, Drawn, begin_conversation
 from spike_commands.chat_server import LARGEST_REQUEST, MOST_PAGES, Served, open_server
+from spike_lm.model.assembly import build_model
+from spike_lm.model.evaluation import Drawing, Drawn, begin_conversation
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
 from tests.model.tiny import tiny_config
@@ -143,7 +143,7 @@ def test_one_answer_at_a_time_and_it_can_be_stopped(send, served, page, monkeypa
         while True:
             yield Drawn(4 + ord("x"), 0.0)
 
-    monkeypatch.setattr("model.evaluation.conversation.generate", endless)
+    monkeypatch.setattr("spike_lm.model.evaluation.conversation.generate", endless)
     asking = threading.Thread(
         target=lambda: answers.append(send("POST", "ask", {"page": page, "question": "hi"}))
     )
@@ -166,7 +166,7 @@ def test_a_browser_that_goes_away_stops_the_answer(served, page, monkeypatch):
         while True:
             yield Drawn(4 + ord("x"), 0.0)
 
-    monkeypatch.setattr("model.evaluation.conversation.generate", endless)
+    monkeypatch.setattr("spike_lm.model.evaluation.conversation.generate", endless)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Origin": f"http://127.0.0.1:{port}", "Content-Type": "application/json"}
     body = json.dumps({"page": page, "question": "hi"})

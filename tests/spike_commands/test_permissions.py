@@ -77,7 +77,7 @@ def test_a_file_that_cannot_be_read_is_not_called_damaged(name, number, line, mo
 
 
 def test_weights_that_became_unreadable_after_their_check(folder, monkeypatch):
-    from model.training.checkpoint import load_weights
+    from spike_lm.model.training.checkpoint import load_weights
     from spiketok.errors import SpikeError
 
     def refuse(self, *_):

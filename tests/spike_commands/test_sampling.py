@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.evaluation import Drawn
 from spike_commands.sampling import prompt_ids, text_after, up_to_any
+from spike_lm.model.evaluation import Drawn
 from spiketok import BeseVocabulary, Tokenizer, build_vocabulary
 
 PIECES = [b"ab", b"abc", b"abcde", b"bcdb", b"\xc3\xa4b", b"\xa4b", b"aa", b"aaaa"]

@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import IGNORED, AheadHeads, ahead_targets
+from spike_lm.model.blocks import IGNORED, AheadHeads, ahead_targets
 from tests.model.blocks.causality import assert_causal, noise
 
 TARGETS = torch.randint(0, 11, (2, 5), generator=torch.Generator().manual_seed(0))

@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import AheadStates
+from spike_lm.model.blocks import AheadStates
 from tests.model.blocks.causality import assert_causal, noise
 
 

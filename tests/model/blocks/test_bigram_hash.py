@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import BigramHash, bigram_rows
+from spike_lm.model.blocks import BigramHash, bigram_rows
 from tests.model.blocks.causality import assert_causal, noise
 
 SEPARATOR = 3

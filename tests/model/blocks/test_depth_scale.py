@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import depth_scale, scaled_norm
+from spike_lm.model.blocks import depth_scale, scaled_norm
 from tests.model.blocks.causality import assert_causal, noise
 
 

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from model.blocks import derf
+from spike_lm.model.blocks import derf
 from tests.model.blocks.causality import assert_causal, noise
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from model.blocks import DerfAttention
+from spike_lm.model.blocks import DerfAttention
 from tests.model.blocks.causality import assert_causal, noise
 
 QUERY, KEY, VALUE = noise(2, 4, 5, 6), noise(2, 2, 5, 6, seed=1), noise(2, 2, 5, 6, seed=2)

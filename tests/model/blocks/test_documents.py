@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.blocks import document_begins, document_numbers, visible_in_document
+from spike_lm.model.blocks import document_begins, document_numbers, visible_in_document
 
 SEPARATOR = 3
 Rows = st.lists(st.tuples(st.integers(2, 5), st.booleans()), min_size=1, max_size=12)

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from model.blocks import embedding_again
+from spike_lm.model.blocks import embedding_again
 from tests.model.blocks.causality import assert_causal, noise
 
 STREAM, EMBEDDED = noise(2, 5, 3), noise(2, 5, 3, seed=1)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.blocks import LARGEST, Engram, document_begins, document_numbers
+from spike_lm.model.blocks import LARGEST, Engram, document_begins, document_numbers
 from tests.model.blocks.causality import assert_causal, noise
 
 SEPARATOR, ROWS, WIDTH = 3, 64, 24

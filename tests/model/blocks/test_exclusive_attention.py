@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import exclude_own_value
+from spike_lm.model.blocks import exclude_own_value
 from tests.model.blocks.causality import assert_causal, noise
 
 GATHERED, VALUE = noise(2, 6, 5, 4), noise(2, 3, 5, 4, seed=1)

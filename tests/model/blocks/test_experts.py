@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from model.blocks import Experts
+from spike_lm.model.blocks import Experts
 from tests.model.blocks.causality import noise
 
 IDS = torch.randint(0, 50, (2, 5), generator=torch.Generator().manual_seed(0))

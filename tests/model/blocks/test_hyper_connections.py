@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from model.blocks import HyperConnections, Route, branch
-from model.blocks.hyper_connections import sinkhorn
+from spike_lm.model.blocks import HyperConnections, Route, branch
+from spike_lm.model.blocks.hyper_connections import sinkhorn
 from tests.model.blocks.causality import assert_causal, noise
 
 STREAMS = noise(3, 2, 5, 4)

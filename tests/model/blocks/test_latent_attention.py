@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.blocks import LatentAttention, rotary_tables, rotate_last
+from spike_lm.model.blocks import LatentAttention, rotary_tables, rotate_last
 from tests.model.blocks.causality import assert_causal, noise
 
 TABLES = rotary_tables(positions=5, head_width=4, base=10.0)

@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional
 
-from model.blocks import LatentPrediction, latent_distance
+from spike_lm.model.blocks import LatentPrediction, latent_distance
 from tests.model.blocks.causality import assert_causal, noise
 
 

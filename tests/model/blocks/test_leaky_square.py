@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.blocks import LeakySquare
+from spike_lm.model.blocks import LeakySquare
 from tests.model.blocks.causality import assert_causal, noise
 
 

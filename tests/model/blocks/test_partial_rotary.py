@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.blocks import rotary_tables, rotate_last, rotate_part, stretched_base
+from spike_lm.model.blocks import rotary_tables, rotate_last, rotate_part, stretched_base
 from tests.model.blocks.causality import assert_causal, noise
 
 TABLES = rotary_tables(positions=5, head_width=4, base=9.0)

@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import qk_norm
+from spike_lm.model.blocks import qk_norm
 from tests.model.blocks.causality import assert_causal, noise
 
 QUERY, KEY, GAIN = noise(2, 4, 5, 6), noise(2, 2, 5, 6, seed=1), noise(4, seed=2)

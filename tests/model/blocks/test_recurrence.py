@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.blocks import layer_order
+from spike_lm.model.blocks import layer_order
 
 
 def test_the_order_of_the_record():

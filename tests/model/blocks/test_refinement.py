@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional
 
-from model.blocks import Refinement
+from spike_lm.model.blocks import Refinement
 from tests.model.blocks.causality import assert_causal, noise
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.blocks import ResidualBranches
+from spike_lm.model.blocks import ResidualBranches
 from tests.model.blocks.causality import assert_causal, noise
 
 

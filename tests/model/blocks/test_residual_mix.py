@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import ResidualMix
+from spike_lm.model.blocks import ResidualMix
 from tests.model.blocks.causality import assert_causal, noise
 
 

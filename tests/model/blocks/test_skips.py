@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.blocks import Skips
+from spike_lm.model.blocks import Skips
 from tests.model.blocks.causality import assert_causal, noise
 
 

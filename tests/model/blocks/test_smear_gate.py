@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import SmearGate
+from spike_lm.model.blocks import SmearGate
 from tests.model.blocks.causality import assert_causal, noise
 
 BEGINS = torch.tensor([[False, False, True, False, False], [True, False, False, True, True]])

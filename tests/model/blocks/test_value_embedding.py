@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import ValueEmbedding
+from spike_lm.model.blocks import ValueEmbedding
 from tests.model.blocks.causality import assert_causal, noise
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from model.blocks import ValueResidual
+from spike_lm.model.blocks import ValueResidual
 from tests.model.blocks.causality import assert_causal, noise
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from model._coding import cell_count, decode_symbols, encode_symbols
-from model.compression import adaptive_reference as reference
+from spike_lm.model._coding import cell_count, decode_symbols, encode_symbols
+from spike_lm.model.compression import adaptive_reference as reference
 
 
 def fresh(bits):

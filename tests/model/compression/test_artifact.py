@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from model.assembly import build_model
-from model.compress_config import CompressConfig
-from model.compression import QuantizedMatrix
-from model.compression.artifact import Artifact, artifact_to_bytes, read_artifact
-from model.compression.pack import pack_run
-from model.compression.quantize import needed_tensors
-from model.opening import open_artifact, open_run, unpack_artifact
-from model.run_folder import Run
+from spike_lm.model.assembly import build_model
+from spike_lm.model.compress_config import CompressConfig
+from spike_lm.model.compression import QuantizedMatrix
+from spike_lm.model.compression.artifact import Artifact, artifact_to_bytes, read_artifact
+from spike_lm.model.compression.pack import pack_run
+from spike_lm.model.compression.quantize import needed_tensors
+from spike_lm.model.opening import open_artifact, open_run, unpack_artifact
+from spike_lm.model.run_folder import Run
 from spiketok import Tokenizer
 from spiketok.bese import BeseVocabulary
 from spiketok.errors import SpikeError
@@ -148,7 +148,7 @@ HOSTILE = """
 import random, resource, sys
 from pathlib import Path
 import hashlib, struct
-from model.opening import open_artifact
+from spike_lm.model.opening import open_artifact
 from spiketok.errors import SpikeError
 
 data, path = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])

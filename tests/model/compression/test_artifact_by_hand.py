@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import pytest
 
-from model.opening import open_artifact
+from spike_lm.model.opening import open_artifact
 from spiketok.errors import SpikeError
 
 CONFIG = b"""

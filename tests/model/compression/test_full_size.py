@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from model import load_config
-from model.assembly import build_model, exported_parameters
-from model.compress_config import CompressConfig
-from model.compression.matrices import named_matrices
-from model.compression.pack import pack_run
-from model.opening import open_run
-from model.run_folder import Run
+from spike_lm.model import load_config
+from spike_lm.model.assembly import build_model, exported_parameters
+from spike_lm.model.compress_config import CompressConfig
+from spike_lm.model.compression.matrices import named_matrices
+from spike_lm.model.compression.pack import pack_run
+from spike_lm.model.opening import open_run
+from spike_lm.model.run_folder import Run
 from spiketok import Tokenizer
 from spiketok.bese import BeseVocabulary
 

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.compression import Precision, quantize_matrix
-from model.compression.gptq import DAMPING, arrange_columns, gptq_codes, weighted_errors
-from model.compression.grid import rounded_codes, searched_scales
-from model.compression.prune import smallest_weights
-from model.compression.quantized_matrix import largest_code
+from spike_lm.model.compression import Precision, quantize_matrix
+from spike_lm.model.compression.gptq import DAMPING, arrange_columns, gptq_codes, weighted_errors
+from spike_lm.model.compression.grid import rounded_codes, searched_scales
+from spike_lm.model.compression.prune import smallest_weights
+from spike_lm.model.compression.quantized_matrix import largest_code
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 20))
 seeds, bits_of_codes = st.integers(0, 10_000), st.integers(2, 8)

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.compress_config import Clip
-from model.compression.grid import (
+from spike_lm.model.compress_config import Clip
+from spike_lm.model.compression.grid import (
     SHARES,
     rounded,
     rounded_codes,
@@ -12,7 +12,7 @@ from model.compression.grid import (
     row_scales,
     searched_scales,
 )
-from model.compression.quantized_matrix import largest_code
+from spike_lm.model.compression.quantized_matrix import largest_code
 
 CLIPS = [Clip("max"), Clip("percentile", 99.0), Clip("std", 2.5)]
 bits = st.integers(2, 8)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from model.assembly import build_model
-from model.compression import gather_hessians
-from model.compression.hessian import BLOCK, LOOKED_UP, upper_products
-from model.compression.matrices import named_matrices
+from spike_lm.model.assembly import build_model
+from spike_lm.model.compression import gather_hessians
+from spike_lm.model.compression.hessian import BLOCK, LOOKED_UP, upper_products
+from spike_lm.model.compression.matrices import named_matrices
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
 
 FAMILIES = {

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from model.compression.layouts import (
+from spike_lm.model.compression.layouts import (
     Coding,
     Learned,
     array_from_bytes,
@@ -14,7 +14,7 @@ from model.compression.layouts import (
     smallest_bytes,
     written,
 )
-from model.compression.quantized_matrix import largest_code
+from spike_lm.model.compression.quantized_matrix import largest_code
 
 
 @st.composite

@@ -3,9 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.compression import Precision, quantize_matrix
-from model.compression.gptq import DAMPING, arrange_columns, weighted_errors
-from model.compression.low_rank import low_rank_correction
+from spike_lm.model.compression import Precision, quantize_matrix
+from spike_lm.model.compression.gptq import DAMPING, arrange_columns, weighted_errors
+from spike_lm.model.compression.low_rank import low_rank_correction
 
 
 def matrices(rows, columns, seed):

@@ -1,8 +1,8 @@
 import pytest
 
-from model.assembly import build_model
-from model.compress_config import Clip, CompressConfig
-from model.compression.matrices import Precision, named_matrices, part_of, plan_of
+from spike_lm.model.assembly import build_model
+from spike_lm.model.compress_config import Clip, CompressConfig
+from spike_lm.model.compression.matrices import Precision, named_matrices, part_of, plan_of
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, tiny_config, whale_config
 
 MODELS = {

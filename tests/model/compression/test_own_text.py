@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.assembly import build_model
-from model.compression import own_text
+from spike_lm.model.assembly import build_model
+from spike_lm.model.compression import own_text
 from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config, whale_config
 
 FAMILIES = [tiny_config(), golf_config(), whale_config()]

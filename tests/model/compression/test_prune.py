@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.compression.prune import smallest_weights
+from spike_lm.model.compression.prune import smallest_weights
 
 
 @given(st.integers(1, 6), st.integers(1, 20), st.floats(0, 0.999), st.integers(0, 1000))

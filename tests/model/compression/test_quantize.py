@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from model.assembly import build_model
-from model.compress_config import CompressConfig
-from model.compression import (
+from spike_lm.model.assembly import build_model
+from spike_lm.model.compress_config import CompressConfig
+from spike_lm.model.compression import (
     Precision,
     QuantizedMatrix,
     gather_hessians,
@@ -13,8 +13,8 @@ from model.compression import (
     quantize_matrix,
     quantize_model,
 )
-from model.compression.gptq import weighted_errors
-from model.compression.matrices import named_matrices
+from spike_lm.model.compression.gptq import weighted_errors
+from spike_lm.model.compression.matrices import named_matrices
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
 

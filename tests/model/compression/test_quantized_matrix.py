@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.compression.quantized_matrix import LowRank, QuantizedMatrix, largest_code
+from spike_lm.model.compression.quantized_matrix import LowRank, QuantizedMatrix, largest_code
 from spiketok.errors import SpikeError
 
 

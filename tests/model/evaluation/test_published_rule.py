@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from model.evaluation.published_rule import (
+from spike_lm.model.evaluation.published_rule import (
     ORDERS,
     PRIMES,
     RECORD_TOKENS,
@@ -94,9 +94,9 @@ class PlainRule:
 def test_it_is_what_was_published(tokens, monkeypatch):
     # Chunks of more than a token, as a text of the record's length has them.
     record, sizes = 25_000, {"CHUNK": 2_000, "BATCH": 500, "FIRST": 4_000}
-    monkeypatch.setattr("model.evaluation.published_rule.RECORD_TOKENS", record)
+    monkeypatch.setattr("spike_lm.model.evaluation.published_rule.RECORD_TOKENS", record)
     for name, size in sizes.items():
-        monkeypatch.setattr(f"model.evaluation.published_rule.RECORD_{name}", size)
+        monkeypatch.setattr(f"spike_lm.model.evaluation.published_rule.RECORD_{name}", size)
     generator = np.random.default_rng(tokens)
     rule = PublishedRule(
         generator.zipf(1.5, tokens).clip(max=VOCAB) - 1,

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from model.evaluation.arithmetic_coder import Encoder, shares_of
-from model.evaluation.mixing import PARTS, ContextModel, Predictor, settings_of
-from model.evaluation.predictor_score import PredictorScore, score_with
-from model.evaluation.published_rule import PublishedRule, on_random_tokens
+from spike_lm.model.evaluation.arithmetic_coder import Encoder, shares_of
+from spike_lm.model.evaluation.mixing import PARTS, ContextModel, Predictor, settings_of
+from spike_lm.model.evaluation.predictor_score import PredictorScore, score_with
+from spike_lm.model.evaluation.published_rule import PublishedRule, on_random_tokens
 from spiketok.errors import SpikeError
 
 ROOT = Path(__file__).parents[3]
@@ -132,7 +132,7 @@ def test_5_a_coder_brings_the_text_back(tmp_path):
     code = (
         "import sys, numpy as np\n"
         "from tests.model.evaluation.test_validity import start, shares_of\n"
-        "from model.evaluation.arithmetic_coder import Decoder\n"
+        "from spike_lm.model.evaluation.arithmetic_coder import Decoder\n"
         "decoder = Decoder(open(sys.argv[1], 'rb').read())\n"
         "predictor = start(alone=True)\n"
         "for _ in range(20_000):\n"

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from model.assembly import build_model
-from model.configuration_file import config_fingerprint
-from model.huggingface import export_model
-from model.run_folder import create_run, load_run
-from model.training.checkpoint import save_checkpoint
+from spike_lm.model.assembly import build_model
+from spike_lm.model.configuration_file import config_fingerprint
+from spike_lm.model.huggingface import export_model
+from spike_lm.model.run_folder import create_run, load_run
+from spike_lm.model.training.checkpoint import save_checkpoint
 from spiketok import Tokenizer, build_vocabulary
 from tests.model.tiny import GOLF, WHALE, WHALE_RARE, shaken, tiny_config
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from model import load_config
-from model.assembly import build_model, exported_parameters
-from model.configuration_file import config_fingerprint
-from model.huggingface import export_model, import_model
-from model.run_folder import create_run, load_run
-from model.training.checkpoint import save_checkpoint
+from spike_lm.model import load_config
+from spike_lm.model.assembly import build_model, exported_parameters
+from spike_lm.model.configuration_file import config_fingerprint
+from spike_lm.model.huggingface import export_model, import_model
+from spike_lm.model.run_folder import create_run, load_run
+from spike_lm.model.training.checkpoint import save_checkpoint
 from spiketok import BeseVocabulary, Tokenizer
 from spiketok.errors import SpikeError
 from tests.model.huggingface.conftest import KINDS, make_run
@@ -143,7 +143,7 @@ def test_models_with_a_bese_tokenizer_go_out_without_its_class(tmp_path):
 
 @pytest.mark.parametrize("preset", ["base", "escarda-86m-base", "bese-golf", "memory-golf"])
 def test_presets_say_every_key_of_their_sections(preset):
-    from model.huggingface.spike_fields import spike_fields
+    from spike_lm.model.huggingface.spike_fields import spike_fields
 
     config = load_config(preset)
     fields = json.loads(json.dumps(spike_fields(config, 16512, 3)))

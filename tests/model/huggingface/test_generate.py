@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from model.huggingface import generate
-from model.huggingface.generate import BLOCKS, MODULES, PACKAGE
+from spike_lm.model.huggingface import generate
+from spike_lm.model.huggingface.generate import BLOCKS, MODULES, PACKAGE
 
 ALLOWED = {"torch", "transformers"}
 

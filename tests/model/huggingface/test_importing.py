@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.huggingface import export_model, import_model
-from model.run_folder import load_run
+from spike_lm.model.huggingface import export_model, import_model
+from spike_lm.model.run_folder import load_run
 from spiketok.errors import SpikeError
 from tests.model.huggingface.conftest import KINDS, make_run
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from model.decoding_cache import window_start
-from model.evaluation import Drawing, generate
+from spike_lm.model.decoding_cache import window_start
+from spike_lm.model.evaluation import Drawing, generate
 
 pytestmark = pytest.mark.slow
 
@@ -174,8 +174,8 @@ def test_saving_carries_weights_and_code_along(both, runs, kind, tmp_path, trans
 
 @every_kind
 def test_what_was_saved_elsewhere_can_be_imported(both, runs, kind, tmp_path):
-    from model.huggingface import import_model
-    from model.run_folder import load_run
+    from spike_lm.model.huggingface import import_model
+    from spike_lm.model.run_folder import load_run
 
     _, theirs = both(kind)
     with torch.no_grad():

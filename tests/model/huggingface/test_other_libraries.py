@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from model.run_folder import load_run
+from spike_lm.model.run_folder import load_run
 from tests.model.huggingface.test_model_class import ids_of
 
 pytestmark = pytest.mark.slow

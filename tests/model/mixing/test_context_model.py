@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model._counting import ContextCounts
-from model.evaluation.mixing.context_model import BLOCK, ContextModel
-from model.evaluation.mixing.discounts import START
-from model.evaluation.mixing.reference import PlainCounts
+from spike_lm.model._counting import ContextCounts
+from spike_lm.model.evaluation.mixing.context_model import BLOCK, ContextModel
+from spike_lm.model.evaluation.mixing.discounts import START
+from spike_lm.model.evaluation.mixing.reference import PlainCounts
 
 VOCAB = 5
 ROWS = st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=120) | st.builds(

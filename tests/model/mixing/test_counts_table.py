@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.evaluation.mixing import (
+from spike_lm.model.evaluation.mixing import (
     ContextModel,
     StaticCounts,
     counts_from_bytes,

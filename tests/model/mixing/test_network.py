@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model._counting import adjust
-from model.evaluation.mixing import AdjustmentSettings, NetworkAdjustment
-from model.evaluation.mixing.reference import plain_adjusted
+from spike_lm.model._counting import adjust
+from spike_lm.model.evaluation.mixing import AdjustmentSettings, NetworkAdjustment
+from spike_lm.model.evaluation.mixing.reference import plain_adjusted
 from spiketok.errors import SpikeError
 
 SETTINGS = AdjustmentSettings(interval=50, first=100)

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from model.evaluation.mixing import PARTS, ContextModel, Predictor, PredictorSettings, settings_of
+from spike_lm.model.evaluation.mixing import (
+    PARTS,
+    ContextModel,
+    Predictor,
+    PredictorSettings,
+    settings_of,
+)
 
 VOCAB = 40
 

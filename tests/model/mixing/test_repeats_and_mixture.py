@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model._counting import Mixture, Repeats
-from model.evaluation.mixing.predictor import NO_HINT
-from model.evaluation.mixing.reference import plain_hints, plain_mixture
+from spike_lm.model._counting import Mixture, Repeats
+from spike_lm.model.evaluation.mixing.predictor import NO_HINT
+from spike_lm.model.evaluation.mixing.reference import plain_hints, plain_mixture
 
 ROWS = st.lists(st.integers(0, 2), max_size=60) | st.builds(
     lambda part, times: (part * times)[:90], st.lists(st.integers(0, 2), max_size=9), st.just(15)

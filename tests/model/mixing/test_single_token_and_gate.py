@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.evaluation.mixing.gate import SETS_PER_LENGTH, trust_in_counts, weight_sets
-from model.evaluation.mixing.predictor import NO_HINT
-from model.evaluation.mixing.single_token import lifted, tilted
+from spike_lm.model.evaluation.mixing.gate import SETS_PER_LENGTH, trust_in_counts, weight_sets
+from spike_lm.model.evaluation.mixing.predictor import NO_HINT
+from spike_lm.model.evaluation.mixing.single_token import lifted, tilted
 
 
 @given(st.integers(1, 9), st.integers(0, 8) | st.just(NO_HINT), st.floats(0, 1), st.floats(0, 20))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.evaluation.mixing.context_model import ContextModel
-from model.evaluation.mixing.static_counts import StaticCounts
+from spike_lm.model.evaluation.mixing.context_model import ContextModel
+from spike_lm.model.evaluation.mixing.static_counts import StaticCounts
 
 VOCAB = 6
 ROWS = st.lists(st.integers(0, VOCAB - 1), max_size=150)
