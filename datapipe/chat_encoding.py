@@ -1,6 +1,7 @@
 """Encodes conversations, for shards and for scoring."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -45,27 +46,31 @@ def encode_conversations(
     )
 
 
-def whole_conversations(source: Source, parse_markers: bool) -> Iterator[pa.RecordBatch]:
-    """Read conversations where none may be left out: an error offers no way around it."""
-    try:
-        yield from read_conversations(source, 0, -1, parse_markers)
-    except BrokenRecordError as error:
-        raise SpikeError(f"{error.what}; mend it") from None
-
-
 def encoded_conversations(
-    source: Source, tokenizer: Tokenizer, parse_markers: bool = False
+    source: Source,
+    tokenizer: Tokenizer,
+    parse_markers: bool = False,
+    ignored_keys: Collection[str] = (),
+    dropped: Counter[str] | None = None,
 ) -> Iterator[tuple[Array, npt.NDArray[np.bool_]]]:
     """Yield the conversations of a file: ids without separator, and which an assistant says.
+
+    The arguments are those of `read_conversations`; no broken record may be left out.
 
     Raises:
         SpikeError: the tokenizer lacks markers, or a conversation is malformed.
     """
     marker_ids(tokenizer.special_ids)
-    for batch in whole_conversations(source, parse_markers):
-        names = document_ids(batch.column("text"))
-        found = encode_conversations(tokenizer, batch, names, source=0, threads=1)
-        for number in range(len(found)):
-            one = found.part(number, number + 1)
-            if one.loss_mask is not None:
-                yield one.tokens[:-1], one.loss_mask[:-1] != 0
+    try:
+        for batch in read_conversations(
+            source, 0, -1, parse_markers, ignored_keys, "strict", dropped
+        ):
+            names = document_ids(batch.column("text"))
+            found = encode_conversations(tokenizer, batch, names, source=0, threads=1)
+            for number in range(len(found)):
+                one = found.part(number, number + 1)
+                if one.loss_mask is not None:
+                    yield one.tokens[:-1], one.loss_mask[:-1] != 0
+    except BrokenRecordError as error:
+        # No way around it is offered: a score is of all that the file holds.
+        raise SpikeError(f"{error.what}; correct it") from None

@@ -2,21 +2,31 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from spiketok import Message
-from spiketok.chat import pieces
+from spiketok.chat import ASSISTANT, pieces
 from spiketok.chat_encoding import CODES, TEXT_CODE
 from spiketok.errors import SpikeError
 
+from .chat_marks import NotForTrainingError
 from .conversations import read_conversation
-from .faults import BROKEN_JSON, MALFORMED, NO_REPLY, NOT_AN_OBJECT, BadRecordError, Errors, Faults
+from .faults import (
+    BROKEN_JSON,
+    MALFORMED,
+    NO_REPLY,
+    NOT_AN_OBJECT,
+    NOT_FOR_TRAINING,
+    BadRecordError,
+    Errors,
+    Faults,
+)
 from .jsonl import Place, each_line, parsed_blocks
 from .lines import COMPRESSIONS
 from .reading import ignore
@@ -46,13 +56,22 @@ def read_conversations(
     start: int,
     stop: int,
     parse_markers: bool = False,
+    ignored_keys: Collection[str] = (),
     errors: Errors = "strict",
     dropped: Counter[str] | None = None,
     progress: Callable[[int], None] = ignore,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the conversations of a range of a source, as `read_range` does documents.
 
-    Only `parse_markers` is new: find markers in the plain text of assistants.
+    Args:
+        source: the file.
+        start: as for `read_range`.
+        stop: as for `read_range`.
+        parse_markers: find markers in the plain text of assistants.
+        ignored_keys: keys of records that are passed over.
+        errors: as for `read_range`.
+        dropped: as for `read_range`; what is marked as not for training is always left out.
+        progress: as for `read_range`.
 
     Yields:
         Batches with the columns `text` (large_binary: the pieces of text of a conversation,
@@ -64,7 +83,8 @@ def read_conversations(
     """
     refuse_other_kinds(source)
     faults = Faults(source.path, errors, Counter() if dropped is None else dropped)
-    parse_record = partial(parse_conversation, parse_markers=parse_markers, faults=faults)
+    read = partial(read_conversation, parse_markers=parse_markers, ignored_keys=ignored_keys)
+    parse_record = partial(parse_conversation, read=read, faults=faults)
 
     def parse(block: bytes, place: Place, begins_file: bool) -> list[tuple[int, Flat]]:
         return list(each_line(block, parse_record, faults, place, begins_file))
@@ -80,8 +100,10 @@ def refuse_other_kinds(source: Source) -> None:
         raise SpikeError(f"{source.path}: conversations are read from .jsonl files only")
 
 
-def parse_conversation(line: bytes, parse_markers: bool, faults: Faults) -> Flat:
-    """Return the conversation of one line.
+def parse_conversation(
+    line: bytes, read: Callable[[Any], tuple[Message, ...]], faults: Faults
+) -> Flat:
+    """Return the conversation of one line, whose record `read` takes.
 
     Raises:
         BadRecordError: the line holds none, or one in which no assistant speaks.
@@ -90,12 +112,28 @@ def parse_conversation(line: bytes, parse_markers: bool, faults: Faults) -> Flat
         record = json.loads(faults.decode(line))
     except (ValueError, RecursionError) as error:
         raise BadRecordError(BROKEN_JSON, str(error)) from None
+    return flat_record(record, read, faults)
+
+
+def flat_record(record: Any, read: Callable[[Any], tuple[Message, ...]], faults: Faults) -> Flat:
+    """Return the conversation of one decoded record.
+
+    Raises:
+        BadRecordError: there is none, or one in which no assistant speaks.
+    """
     if not isinstance(record, dict):
         raise BadRecordError(NOT_AN_OBJECT)
     try:
-        return flatten(read_conversation(record, parse_markers), faults)
+        messages = read(record)
+        found = flatten(messages, faults)
+    except NotForTrainingError as error:
+        raise BadRecordError(NOT_FOR_TRAINING, str(error)) from None
     except SpikeError as error:
         raise BadRecordError(MALFORMED, str(error)) from None
+    if 1 not in found.trained:
+        said = any(one.role == ASSISTANT for one in messages)
+        raise BadRecordError(NOT_FOR_TRAINING if said else NO_REPLY)
+    return found
 
 
 def flatten(messages: Sequence[Message], faults: Faults) -> Flat:
@@ -110,8 +148,6 @@ def flatten(messages: Sequence[Message], faults: Faults) -> Flat:
         data, sizes = b"".join(encoded), list(map(len, encoded))
     codes = bytes([CODES[text] if marker else TEXT_CODE for text, marker, _ in row])
     trained = bytes([trained for _, _, trained in row])
-    if 1 not in trained:
-        raise BadRecordError(NO_REPLY)
     return Flat(data, sizes, codes, trained)
 
 

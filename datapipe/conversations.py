@@ -1,62 +1,218 @@
 """Reads the common shapes of chat data sets, strictly, as the one shape of messages.
 
-A record says by its keys which shape it is of; keys that belong to none are about the record, not
-of it, and pass. docs/chat.md lists the shapes.
+A record says by its keys which shape it is of. A key that holds conversation is read or refused by
+name, and so is a mark of bad replies; what else a record has is about it and passes. docs/chat.md
+lists the shapes.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeAlias
 
-from spiketok import Message, message, read_messages
-from spiketok.chat_messages import split_markers
+from spiketok import Message, message
+from spiketok.chat import ASSISTANT
+from spiketok.chat_messages import TRAINED, read_message
 from spiketok.errors import SpikeError
 from spiketok.json_values import checked, checked_name
+
+from .chat_marks import check_marks
+from .unread_keys import CONTEXTS, refuse_unread, text_of
 
 SPEAKERS = {
     "system": "system",
     "human": "user",
     "user": "user",
-    "gpt": "assistant",
-    "assistant": "assistant",
+    "gpt": ASSISTANT,
+    "assistant": ASSISTANT,
+    "function_call": ASSISTANT,
     "tool": "tool",
     "observation": "tool",
+    "function_response": "tool",
 }
+CALL_SPEAKER = "function_call"
+# Keys that a turn with `from` and `value` may have beside them.
+BESIDE = ("name", "reasoning", "reasoning_content", "thinking", "tool_calls", *TRAINED)
+TURNS = ("messages", "conversations", "conversation")
+QUESTIONS = ("prompt", "instruction", "question", "query")
 REPLIES = ("response", "completion", "output")
-CONTEXTS = ("input", "context")
-# The key that tells the shape of a record: one of the first pair, else one of the second.
-SHAPES = (("messages", "conversations"), ("prompt", "instruction"))
+SYSTEMS = ("system", "system_prompt")
+# Reads the value of a key as messages, a plain text as one of that role.
+Side: TypeAlias = Callable[[str, str], tuple[Message, ...]]
 
 
-def read_conversation(record: Any, parse_markers: bool = False) -> tuple[Message, ...]:
-    """Return the messages of one decoded record; `parse_markers` is that of `read_messages`.
+def read_conversation(
+    record: Any, parse_markers: bool = False, ignored_keys: Collection[str] = ()
+) -> tuple[Message, ...]:
+    """Return the messages of one decoded record.
+
+    Args:
+        record: the record; a key that is null, at any depth of objects, is as if it were absent.
+        parse_markers: that of `read_messages`.
+        ignored_keys: keys of the record that are passed over.
 
     Raises:
+        NotForTrainingError: the record is marked as a bad reply.
         SpikeError: the record is of no shape, or of several, or malformed; the place in it.
 
     >>> [said.role for said in read_conversation({"prompt": "1+1?", "response": "2"})]
     ['user', 'assistant']
     """
-    groups = (keys for keys in SHAPES if any(key in record for key in keys))
-    shape = only_key(record, next(groups, (*SHAPES[0], *SHAPES[1])))
-    if shape == "messages":
-        return read_messages(record[shape], parse_markers)
-    if shape == "conversations":
-        return turns(record[shape], parse_markers)
-    if shape == "instruction" and "instances" in record:
-        record = record | only_instance(record["instances"])
-    return exchange(record, shape, parse_markers)
+    try:
+        record = without_nulls({key: record[key] for key in record if key not in ignored_keys})
+    except RecursionError:
+        raise SpikeError("nested too deeply") from None
+    check_marks(record)
+    open_calls: list[str | None] = []
+    read = {*SYSTEMS, "rejected"}
+
+    def side(key: str, role: str) -> tuple[Message, ...]:
+        read.add(key)
+        return one_side(record[key], key, role, open_calls, parse_markers)
+
+    messages = read_sides(record, side, read)
+    for key in SYSTEMS:
+        if record.get(key):
+            messages = with_system(messages, checked(record[key], str, key), key)
+    refuse_unread(record, read, messages)
+    return messages
 
 
-def turns(value: Any, parse_markers: bool) -> tuple[Message, ...]:
-    """Return ShareGPT's turns, objects with `from` and `value`, as messages."""
-    messages = []
-    for number, turn in enumerate(checked(value, list, "conversations")):
-        place = f"conversations[{number}]"
-        if not isinstance(turn, dict) or turn.keys() != {"from", "value"}:
-            raise SpikeError(f"{place}: must have 'from' and 'value', and nothing else")
-        speaker = checked_name(turn["from"], SPEAKERS, f"{place}.from")
-        messages.append(said(SPEAKERS[speaker], turn, "value", parse_markers, f"{place}."))
+def read_sides(record: dict[str, Any], side: Side, read: set[str]) -> tuple[Message, ...]:
+    """Return the messages of a record, without a system message that stands beside them.
+
+    `side` reads the value of a key as one side says it; keys that are read here go into `read`.
+    """
+    if "rejected" in record and "chosen" not in record and record["rejected"] is not False:
+        raise SpikeError("rejected: a bad reply without a chosen one; remove the record")
+    chosen = "chosen" in record and record["chosen"] is not True
+    if any(key in record for key in TURNS):
+        messages = side(only_key(record, TURNS), "user")
+        return preferred(messages, side("chosen", ASSISTANT)) if chosen else messages
+    if chosen and not any(key in record for key in QUESTIONS):
+        if isinstance(record["chosen"], str):
+            raise SpikeError("chosen: a text without a prompt; cut it into messages")
+        return preferred((), side("chosen", ASSISTANT))
+    question = only_key(record, asked_by(record))
+    if question == "instruction" and "instances" in record:
+        record.update(only_instance(record.pop("instances")))
+    reply = "chosen" if chosen else only_key(record, replies_to(question))
+    before = history(record, read)
+    asked = side(question, "user")
+    given = [key for key in CONTEXTS if record.get(key)] if question == "instruction" else []
+    if given:
+        context = only_key(record, given)
+        read.add(context)
+        text = f"{text_of(asked[-1])}\n\n{checked(record[context], str, context)}"
+        asked = (*asked[:-1], message("user", text))
+    answered = side(reply, ASSISTANT)
+    return preferred(before + asked, answered) if chosen else before + untrained(asked) + answered
+
+
+def asked_by(record: dict[str, Any]) -> Sequence[str]:
+    """Return the keys of which one holds the question; the first pair counts before the second."""
+    pairs = (QUESTIONS[:2], QUESTIONS[2:])
+    return next((keys for keys in pairs if any(key in record for key in keys)), TURNS + QUESTIONS)
+
+
+def replies_to(question: str) -> Sequence[str]:
+    """Return the keys of which one holds the reply; beside a prompt, `answer` is a solution."""
+    return REPLIES if question in QUESTIONS[:2] else ("answer", *REPLIES)
+
+
+def one_side(
+    value: Any, key: str, role: str, open_calls: list[str | None], parse_markers: bool
+) -> tuple[Message, ...]:
+    """Return a text as a message of `role`, or an object or a list of them as turns."""
+    if isinstance(value, str) and key not in TURNS:
+        turn = {"role": role, "content": value}
+        return (one_turn(turn, key, open_calls, parse_markers),)
+    if isinstance(value, dict) and key not in TURNS:
+        return (one_turn(value, key, open_calls, parse_markers),)
+    if not isinstance(value, list) and key not in TURNS:
+        checked(value, str, key)
+    return tuple(
+        one_turn(turn, f"{key}[{number}]", open_calls, parse_markers)
+        for number, turn in enumerate(checked(value, list, key))
+    )
+
+
+def one_turn(turn: Any, place: str, open_calls: list[str | None], parse_markers: bool) -> Message:
+    """Return one turn as a message: with `role` and `content`, or ShareGPT's `from`, `value`."""
+    if isinstance(turn, dict) and turn.keys() & {"from", "value"}:
+        turn = shared_turn(turn, place)
+    try:
+        return read_message(turn, open_calls, parse_markers)
+    except SpikeError as error:
+        raise SpikeError(f"{place}{error}") from None
+
+
+def shared_turn(turn: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return a turn of ShareGPT's shape with the keys of a message."""
+    if not {"from", "value"} <= turn.keys() <= {"from", "value", *BESIDE}:
+        others = ", ".join(sorted(map(str, turn.keys() - {"from", "value", *BESIDE})))
+        what = f"there is {others}" if others else "and perhaps a weight or a name"
+        raise SpikeError(f"{place}: must have 'from' and 'value'; {what}")
+    speaker = checked_name(turn["from"], SPEAKERS, f"{place}.from")
+    text = checked(turn["value"], str, f"{place}.value")
+    beside = {key: value for key, value in turn.items() if key not in ("from", "value")}
+    if speaker != CALL_SPEAKER:
+        return {"role": SPEAKERS[speaker], "content": text, **beside}
+    try:
+        calls = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SpikeError(f"{place}.value: not the JSON of a call ({error})") from None
+    return {
+        "role": ASSISTANT,
+        "tool_calls": calls if isinstance(calls, list) else [calls],
+        **beside,
+    }
+
+
+def history(record: dict[str, Any], read: set[str]) -> tuple[Message, ...]:
+    """Return LLaMA-Factory's earlier turns, a list of pairs of question and reply."""
+    if not record.get("history"):
+        return ()
+    messages: list[Message] = []
+    for number, pair in enumerate(checked(record["history"], list, "history")):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise SpikeError(f"history[{number}]: not a pair of question and reply")
+        asked, replied = (checked(text, str, f"history[{number}]") for text in pair)
+        messages += (message("user", asked), message(ASSISTANT, replied))
+    read.add("history")
     return tuple(messages)
+
+
+def preferred(before: tuple[Message, ...], chosen: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return the conversation that ends with a chosen reply; what comes before is not trained on.
+
+    The reply may repeat what comes before it; it begins after the last user's message.
+    """
+    if chosen == before:
+        before = ()
+    start = max((n + 1 for n, said in enumerate(chosen) if said.role == "user"), default=0)
+    asked, reply = chosen[:start], chosen[start:]
+    if asked and before and asked[-len(before) :] != before:
+        raise SpikeError("chosen: begins with another conversation than the one before it")
+    if before and before[-1].role == ASSISTANT and not asked:
+        raise SpikeError("chosen: follows a reply; remove that reply, or pass --ignore-key chosen")
+    return untrained(asked or before) + reply
+
+
+def untrained(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Return messages as context: none of them is trained on."""
+    return tuple(
+        said._replace(trained=False) if said.role == ASSISTANT else said for said in messages
+    )
+
+
+def with_system(messages: tuple[Message, ...], text: str, key: str) -> tuple[Message, ...]:
+    """Return the messages after a system's message of that text, unless they begin with it."""
+    told = message("system", text)
+    if messages and messages[0].role == "system":
+        if messages[0] != told:
+            raise SpikeError(f"{key}: the messages begin with another one; leave one of them")
+        return messages
+    return (told, *messages)
 
 
 def only_instance(value: Any) -> dict[str, Any]:
@@ -68,29 +224,6 @@ def only_instance(value: Any) -> dict[str, Any]:
     return value[0]
 
 
-def exchange(record: dict[str, Any], question: str, parse_markers: bool) -> tuple[Message, ...]:
-    """Return a question and its answer as messages, after a system's message if there is one."""
-    asked = checked(record[question], str, question)
-    given = [key for key in CONTEXTS if record.get(key)] if question == "instruction" else []
-    if given:
-        context = only_key(record, given)
-        asked += "\n\n" + checked(record[context], str, context)
-    reply = said("assistant", record, only_key(record, REPLIES), parse_markers)
-    if record.get("system"):
-        return said("system", record, "system"), message("user", asked), reply
-    return message("user", asked), reply
-
-
-def said(
-    role: str, record: dict[str, Any], key: str, parse_markers: bool = False, place: str = ""
-) -> Message:
-    """Return a member as a message; `place` words where the record is."""
-    text = checked(record[key], str, f"{place}{key}")
-    if parse_markers and role == "assistant":
-        return Message(role, tuple(split_markers(text, f"{place}{key}")))
-    return message(role, text)
-
-
 def only_key(record: dict[str, Any], keys: Sequence[str]) -> str:
     """Return the one of some keys that a record has."""
     found = [key for key in keys if key in record]
@@ -98,3 +231,10 @@ def only_key(record: dict[str, Any], keys: Sequence[str]) -> str:
         there = " and ".join(map(repr, found)) or f"only {', '.join(map(repr, list(record)[:8]))}"
         raise SpikeError(f"exactly one of {', '.join(keys)} is needed; there is {there}")
     return found[0]
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a decoded value whose objects have no key that is null, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value

@@ -22,6 +22,7 @@ LONE_SURROGATE = "lone surrogate"
 TRUNCATED = "truncated input"
 MALFORMED = "malformed conversation"
 NO_REPLY = "conversation without an assistant"
+NOT_FOR_TRAINING = "marked as not for training"
 
 # Reason → what helps, where it is not only to leave the record out.
 HELP = {
@@ -73,9 +74,9 @@ class Faults:
         """Count a record that is lost; `place` words where it is, asked only for an error.
 
         Raises:
-            BrokenRecordError: the policy is `strict`.
+            BrokenRecordError: the policy is `strict`, and the record is broken.
         """
-        if self.errors == "strict":
+        if self.errors == "strict" and fault.reason != NOT_FOR_TRAINING:
             what = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
             help_ = HELP.get(fault.reason, "pass --errors skip")
             raise BrokenRecordError(f"{self.path}: {place()}: {what}", help_)

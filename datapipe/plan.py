@@ -29,9 +29,11 @@ class ChatSettings:
 
     Attributes:
         parse_markers: find markers of reasoning and calls in the plain text of assistants.
+        ignored_keys: keys of records that are passed over, sorted; not mentioned where none are.
     """
 
     parse_markers: bool = False
+    ignored_keys: tuple[str, ...] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,4 +204,6 @@ def reading(chat: ChatSettings | UnsetType) -> str:
     """Say in a few words how records are read."""
     if not chat:
         return "text"
-    return f"conversations {'with' if chat.parse_markers else 'without'} markers in their text"
+    ignored = f", ignoring {', '.join(chat.ignored_keys)}" if chat.ignored_keys else ""
+    marked = "with" if chat.parse_markers else "without"
+    return f"conversations {marked} markers in their text{ignored}"

@@ -126,6 +126,7 @@ def read_unit(work: Work, unit: int, dropped: Counter[str]) -> Iterator[tuple[in
                 start,
                 stop,
                 settings.chat.parse_markers,
+                settings.chat.ignored_keys or (),
                 settings.errors,
                 dropped,
                 work.progress,

@@ -51,6 +51,13 @@ tokenizer_option = click.option(
     show_default=True,
     help="The tokenizer file.",
 )
+ignore_key_option = click.option(
+    "--ignore-key",
+    "ignored_keys",
+    multiple=True,
+    metavar="KEY",
+    help="chat: leave this key of each record unread; may be repeated.",
+)
 text_field_option = click.option(
     "--text-field", default="text", show_default=True, help="Column with the text."
 )

@@ -9,11 +9,13 @@ from .console import (
     PATH,
     common_options,
     device_option,
+    ignore_key_option,
     json_option,
     keep_memory,
     let_threads_sleep,
     print_result,
     progress_bar,
+    remark,
 )
 from .predictor_options import (
     begin,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     help="A file of conversations, whose replies to score; several may follow.",
 )
 @click.option("--parse-markers", is_flag=True, help="--chat: as for spike shard.")
+@ignore_key_option
 @click.argument("more", nargs=-1, metavar="", type=PATH)
 @window_option
 @stride_option
@@ -79,7 +82,6 @@ def evaluate(
     texts: tuple[Path, ...],
     chats: tuple[Path, ...],
     more: tuple[Path, ...],
-    parse_markers: bool,
     context: int,
     stride: int,
     batch_windows: int,
@@ -94,6 +96,7 @@ def evaluate(
     device: str,
     as_json: bool,
     quiet: bool,
+    **reads: Any,
 ) -> None:
     """Score files in bits per byte under the model of RUN, a run folder or an artifact.
 
@@ -126,7 +129,7 @@ def evaluate(
     """
     predicts = parts is not None or without_network
     of_texts = prove or predicts or method or not reset or ttt is not None
-    check_inputs(bool(texts), bool(chats), bool(of_texts), parse_markers)
+    check_inputs(bool(texts), bool(chats), bool(of_texts), any(reads.values()))
     if prove and not reset:
         raise click.UsageError("--prove reads each file for itself; leave out --stream")
     if method and (predicts or prove or ttt is not None):
@@ -150,7 +153,7 @@ def evaluate(
         if compiled:
             compile_full_windows(loaded.model, **windows)
         if chats:
-            found = reply_score(loaded, (*chats, *more), parse_markers, reading, quiet)
+            found = reply_score(loaded, (*chats, *more), reads, reading, quiet)
         elif method:
             found = published_score(loaded, files, reading | {"reset": reset}, quiet)
         else:
@@ -174,7 +177,7 @@ def check_inputs(texts: bool, chats: bool, of_texts: bool, of_chats: bool) -> No
             "--prove, --with, --without-network, --method, --stream and --ttt go with --text"
         )
     if texts and of_chats:
-        raise click.UsageError("--parse-markers goes with --chat")
+        raise click.UsageError("--parse-markers and --ignore-key go with --chat")
 
 
 def text_score(
@@ -219,20 +222,24 @@ def text_score(
 def reply_score(
     loaded: "Run",
     paths: tuple[Path, ...],
-    parse_markers: bool,
+    reads: dict[str, Any],
     windows: dict[str, Any],
     quiet: bool,
 ) -> dict[str, Any]:
-    """Score what assistants say in files of conversations."""
-    from datapipe import encoded_conversations, find_sources
+    """Score what assistants say in files of conversations, read as `reads` says."""
+    from collections import Counter
+
+    from datapipe import counted, encoded_conversations, find_sources
     from spike_lm.model.evaluation import score_replies
 
-    tokenizer = loaded.tokenizer
+    tokenizer, dropped = loaded.tokenizer, Counter[str]()
     conversations = [
         (ids, mask, int(tokenizer.byte_lengths[ids[mask]].sum()))
         for source in find_sources(paths)[0]
-        for ids, mask in encoded_conversations(source, tokenizer, parse_markers)
+        for ids, mask in encoded_conversations(source, tokenizer, dropped=dropped, **reads)
     ]
+    if dropped:
+        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
     total = sum(len(ids) + 1 for ids, _, _ in conversations)
     with progress_bar("eval", total, "tokens", quiet) as report:
         score = score_replies(

@@ -1,7 +1,7 @@
 """`spike shard` and `spike data`: text to memory-mapped token shards, and a look at them."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,7 @@ from .console import (
     PATH,
     Fraction,
     common_options,
+    ignore_key_option,
     json_option,
     print_result,
     progress_bar,
@@ -16,6 +17,9 @@ from .console import (
     tokenizer_option,
     warn_skipped,
 )
+
+if TYPE_CHECKING:
+    from datapipe import ChatSettings
 
 
 @click.command()
@@ -52,6 +56,7 @@ from .console import (
     is_flag=True,
     help="chat: read <think>, <tool_call> and solution markers in what assistants say.",
 )
+@ignore_key_option
 @click.option("--text-field", help="Column with the text; else as the tokenizer was trained.")
 @click.option(
     "--errors",
@@ -76,6 +81,7 @@ def shard(
     out: Path,
     record_format: str,
     parse_markers: bool,
+    ignored_keys: tuple[str, ...],
     workers: int,
     overwrite: bool,
     as_json: bool,
@@ -93,16 +99,16 @@ def shard(
       spike shard corpus/ extra.jsonl.gz --tokenizer tokenizer.json --out data/ --workers 2
       spike shard --format chat conversations.jsonl --out chats/
     """
-    from datapipe import ChatSettings, ShardSettings, describe, find_sources, write_shards
+    from datapipe import ShardSettings, describe, find_sources, write_shards
     from spiketok import Tokenizer
     from spiketok.errors import SpikeError
 
     vocabulary = Tokenizer.load(tokenizer_path).vocabulary
     if record_format == "chat":
-        options["chat"] = ChatSettings(parse_markers=parse_markers)
+        options["chat"] = chat_settings(parse_markers, ignored_keys)
         refuse_misfits(inputs, options)
-    elif parse_markers:
-        raise click.UsageError("--parse-markers goes with --format chat")
+    elif parse_markers or ignored_keys:
+        raise click.UsageError("--parse-markers and --ignore-key go with --format chat")
     inputs = inputs or vocabulary.inputs
     for name, otherwise in (("text_field", "text"), ("errors", "strict")):
         options[name] = options[name] or str(vocabulary.settings.get(name, otherwise))
@@ -136,6 +142,16 @@ def shard(
     print_result({"folder": str(out), **found}, as_json)
     if settings.validation and not found["validation_documents"]:
         remark("no document fell to validation; a file of plain text is one document", quiet)
+
+
+def chat_settings(parse_markers: bool, ignored_keys: tuple[str, ...]) -> "ChatSettings":
+    """Return how conversations are read."""
+    from msgspec import UNSET
+
+    from datapipe import ChatSettings
+
+    ignored = tuple(sorted(set(ignored_keys)))
+    return ChatSettings(parse_markers=parse_markers, ignored_keys=ignored or UNSET)
 
 
 def refuse_misfits(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:

@@ -40,10 +40,17 @@ class Part(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What one side says: `role` is a key of `KINDS_OF_ROLE`."""
+    """What one side says.
+
+    Attributes:
+        role: a key of `KINDS_OF_ROLE`.
+        parts: the content, in order.
+        trained: whether an assistant's message is trained on; means nothing for other roles.
+    """
 
     role: str
     parts: tuple[Part, ...]
+    trained: bool = True
 
 
 class Piece(NamedTuple):
@@ -52,8 +59,8 @@ class Piece(NamedTuple):
     Attributes:
         text: text, or the name of a marker.
         marker: whether it is a marker.
-        trained: whether a model is to learn to write it: all that an assistant says after its
-            role, the marker at the end included.
+        trained: whether it is in the loss: all that an assistant says after its role, the marker
+            at the end included, unless the message is not trained on.
     """
 
     text: str
@@ -93,11 +100,11 @@ def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> list
     ['<|im_start|>', 'user\n', 'Hi', '<|im_end|>', '\n', '<|im_start|>', 'assistant\n']
     """
     row: list[Piece] = []
-    for number, (role, parts) in enumerate(messages):
+    for number, (role, parts, wanted) in enumerate(messages):
         if role not in KINDS_OF_ROLE:
             known = ", ".join(KINDS_OF_ROLE)
             raise SpikeError(f"messages[{number}]: role {role!r} is unknown; known are {known}")
-        trained = role == ASSISTANT
+        trained = wanted and role == ASSISTANT
         row += HEADERS[role]
         before = ""
         for kind, text in parts:

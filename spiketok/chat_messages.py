@@ -10,14 +10,19 @@ from typing import Any
 from .chat import AROUND, ASSISTANT, KINDS_OF_ROLE, TEXT, Message, Part
 from .errors import SpikeError
 from .json_values import checked, checked_name, kind_name
-from .tool_calls import check_answer, read_call
+from .tool_calls import check_answer, read_call, without_nulls
 
 REASONING = ("reasoning", "reasoning_content", "thinking")
+# Whether an assistant's message is trained on (0 or 1): OpenAI, axolotl, ms-swift, LLaMA-Factory.
+TRAINED = ("weight", "train", "training", "loss", "loss_weight")
+# Other names that OpenAI has for roles.
+ROLE_NAMES = {"developer": "system", "function": "tool"}
+COMMON = {"role", "content", "name", *TRAINED}
 KEYS_OF_ROLE = {
-    "system": {"role", "content"},
-    "user": {"role", "content"},
-    ASSISTANT: {"role", "content", "tool_calls", *REASONING},
-    "tool": {"role", "content", "name", "tool_call_id"},
+    "system": COMMON,
+    "user": COMMON,
+    ASSISTANT: {*COMMON, "tool_calls", "function_call", *REASONING},
+    "tool": {*COMMON, "tool_call_id"},
 }
 KINDS = (TEXT, *AROUND)
 # The parts that an assistant may mark in plain text, for `split_markers` to find.
@@ -32,8 +37,10 @@ def read_messages(value: Any, parse_markers: bool = False) -> tuple[Message, ...
     Args:
         value: objects with `role` and `content`: a text, or a list of `{"type": kind, "text": …}`.
             An assistant's may have `reasoning` (or `reasoning_content`, `thinking`), which comes
-            before the content, and `tool_calls`, which come after it; a tool's `name` and
-            `tool_call_id` are checked and not kept.
+            before the content, and `tool_calls` (or `function_call`), which come after it; and a
+            `weight` of 0 (or `train`, `training`, `loss`, `loss_weight`), which leaves it out of
+            training. `name` and a tool's `tool_call_id` are checked and not kept. A key that is
+            null says nothing.
         parse_markers: also find parts by their markers in the plain text of assistants.
 
     Raises:
@@ -55,29 +62,55 @@ def read_message(item: Any, open_calls: list[str | None], parse_markers: bool) -
 
     Errors begin with the place in the message, such as `.content`.
     """
-    role = checked_name(checked(item, dict, "").get("role"), KEYS_OF_ROLE, ".role")
-    if not item.keys() <= KEYS_OF_ROLE[role]:
-        unknown = min(item.keys() - KEYS_OF_ROLE[role])
-        raise SpikeError(f": unknown key {unknown!r} in a message of {role!r}")
+    given = without_nulls(checked(item, dict, ""))
+    named = given.get("role")
+    known = ROLE_NAMES.get(named, named) if isinstance(named, str) else named
+    role: str = checked_name(known, KEYS_OF_ROLE, ".role")
+    for key in sorted(given.keys() - KEYS_OF_ROLE[role]):
+        if given[key] != []:
+            raise SpikeError(f": unknown key {key!r} in a message of {role!r}")
+    if "name" in given:
+        checked(given["name"], str, ".name")
+    trained = is_trained(given, role)
     if role == ASSISTANT:
-        return Message(role, tuple(assistant_parts(item, open_calls, parse_markers)))
-    parts = content_parts(item.get("content"))
+        return Message(role, tuple(assistant_parts(given, open_calls, parse_markers)), trained)
+    parts = content_parts(given.get("content"))
     if role == "tool":
-        check_answer(item, open_calls)
+        check_answer(given, open_calls)
         if all(part.kind == TEXT for part in parts):
             parts = [Part("tool_response", "".join(part.text for part in parts))]
     return Message(role, tuple(parts))
+
+
+def is_trained(item: dict[str, Any], role: str) -> bool:
+    """Return whether a message is trained on: by default, or by a weight of 0 or 1."""
+    given = [key for key in TRAINED if key in item]
+    for key in given:
+        if item[key] not in (0, 1):
+            raise SpikeError(f".{key}: {item[key]!r} instead of 0 or 1")
+        if item[key] != item[given[0]]:
+            raise SpikeError(f": {given[0]!r} and {key!r} contradict each other")
+        if item[key] and role != ASSISTANT:
+            raise SpikeError(
+                f".{key}: a message of {role!r} cannot be trained on; only what assistants say is"
+            )
+    return not given or bool(item[given[0]])
 
 
 def assistant_parts(
     item: dict[str, Any], open_calls: list[str | None], parse_markers: bool
 ) -> list[Part]:
     """Return the parts of an assistant's message: reasoning, content, calls."""
-    given = [key for key in REASONING if key in item and item[key] not in (None, "")]
+    given = [key for key in REASONING if item.get(key) not in (None, "")]
     if len(given) > 1:
         raise SpikeError(f": both {given[0]!r} and {given[1]!r}")
     parts = [Part("think", checked(item[key], str, f".{key}")) for key in given]
+    place = "tool_calls"
     calls = checked(item.get("tool_calls") or [], list, ".tool_calls")
+    if "function_call" in item:
+        if calls:
+            raise SpikeError(": both 'tool_calls' and 'function_call'")
+        place, calls = "function_call", [item["function_call"]]
     if item.get("content") is not None or not (parts or calls):
         content = content_parts(item.get("content"))
         for part in content:
@@ -88,7 +121,7 @@ def assistant_parts(
         try:
             text, name = read_call(call)
         except SpikeError as error:
-            raise SpikeError(f".tool_calls[{number}]{error}") from None
+            raise SpikeError(f".{place}[{number}]{error}") from None
         parts.append(Part("tool_call", text))
         open_calls.append(name)
     return parts
@@ -102,8 +135,9 @@ def content_parts(content: Any) -> list[Part]:
         what = "missing" if content is None else kind_name(content)
         raise SpikeError(f".content: {what}; a text or a list of parts is needed")
     parts = []
-    for number, item in enumerate(content):
+    for number, part in enumerate(content):
         place = f".content[{number}]"
+        item = without_nulls(part) if isinstance(part, dict) else part
         if not isinstance(item, dict) or item.keys() != {"type", "text"}:
             raise SpikeError(f'{place}: not a part, {{"type": kind, "text": text}}')
         kind = checked_name(item["type"], KINDS, f"{place}.type")

@@ -18,9 +18,12 @@ def read_call(call: Any) -> tuple[str, str | None]:
 
     Arguments that are a text already must be a JSON object, and stay as they are written.
     """
-    function, place = checked(call, dict, ""), ""
+    call = function = without_nulls(checked(call, dict, ""))
+    place = ""
     if "function" in call:
         function, place = call["function"], ".function"
+        if isinstance(function, dict):
+            function = without_nulls(function)
         if not call.keys() <= KEYS_AROUND_FUNCTION:
             raise SpikeError(": must have 'function', perhaps 'id' and 'type', and nothing else")
     if not isinstance(function, dict) or function.keys() - {"id", "type"} != {"name", "arguments"}:
@@ -32,6 +35,11 @@ def read_call(call: Any) -> tuple[str, str | None]:
     name = ENCODER.encode(checked(function["name"], str, f"{place}.name"))
     arguments = call_arguments(function["arguments"], f"{place}.arguments")
     return f'{{"name": {name}, "arguments": {arguments}}}', identity
+
+
+def without_nulls(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without its keys that are null: they say nothing."""
+    return {key: value for key, value in item.items() if value is not None}
 
 
 def call_arguments(arguments: Any, place: str) -> str:

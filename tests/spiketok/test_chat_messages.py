@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiketok.chat import Message, Part, message, render
+from spiketok.chat import Message, Part, message, pieces, render
 from spiketok.chat_messages import read_messages, split_markers
 from spiketok.errors import SpikeError
 
@@ -34,6 +34,38 @@ def test_what_an_assistant_may_say(item, parts):
     assert read_messages([{"role": "assistant", **item}]) == (Message("assistant", tuple(parts)),)
 
 
+NULLS = dict.fromkeys(
+    ["tool_calls", "function_call", "tool_call_id", "name", "reasoning", "weight", "refusal", "x"]
+)
+
+
+def test_a_key_that_is_null_says_nothing():
+    parts = [{"type": "text", "text": "2+2?", "image_url": None}]
+    said = [{"role": "user", "content": parts}, {"role": "assistant", "tool_calls": [CALL]}]
+    said += [{"role": "tool", "content": "4"}, ANSWER]
+    assert read_messages([NULLS | item for item in said]) == read_messages(said)
+    assert read_messages([{**ANSWER, "annotations": []}]) == read_messages([ANSWER])
+
+
+def test_other_names_of_roles_and_calls():
+    read = [
+        {"role": "developer", "content": "Add.", "name": "d"},
+        {"role": "assistant", "content": None, "function_call": CALL["function"]},
+        {"role": "function", "name": "add", "content": "4"},
+    ]
+    system, assistant, tool = read_messages(read)
+    assert (system, tool) == (message("system", "Add."), message("tool", "4"))
+    assert assistant.parts == (CALLED,)
+
+
+@pytest.mark.parametrize("key", ["weight", "train", "training", "loss", "loss_weight"])
+def test_a_message_of_weight_0_is_not_trained_on(key):
+    said = [{"role": "user", "content": "hi", key: 0}, {**ANSWER, key: False}, {**ANSWER, key: 1.0}]
+    assert [found.trained for found in read_messages(said)] == [True, False, True]
+    rows = [row for row in pieces(read_messages(said)) if row.text in ("4", "<|im_end|>")]
+    assert [row.trained for row in rows] == [False, False, False, True, True]
+
+
 def test_tools_answer_inside_markers():
     said = [{"role": "assistant", "tool_calls": [CALL, CALL]}]
     for content in ("4", [{"type": "text", "text": "4"}], [{"type": "tool_response", "text": "4"}]):
@@ -48,9 +80,15 @@ def test_tools_answer_inside_markers():
         (["hi"], "messages[0]: a text instead of an object"),
         ([ANSWER, {"content": "hi"}], "messages[1].role: None is unknown"),
         ([{"role": ["user"], "content": "hi"}], "messages[0].role: ['user'] is unknown"),
-        ([{"role": "function", "content": "hi"}], "messages[0].role: 'function' is unknown"),
-        ([{"role": "user", "content": "hi", "name": "x"}], "messages[0]: unknown key 'name'"),
-        ([{"role": "user", "content": "hi", "tool_calls": []}], "unknown key 'tool_calls'"),
+        ([{"role": "ghost", "content": "hi"}], "messages[0].role: 'ghost' is unknown"),
+        ([{"role": "user", "content": "hi", "name": 3}], "messages[0].name: a number"),
+        ([{"role": "user", "content": "hi", "tool_calls": [CALL]}], "unknown key 'tool_calls'"),
+        ([{**ANSWER, "refusal": "no"}], "messages[0]: unknown key 'refusal'"),
+        ([{**ANSWER, "weight": 0.5}], "messages[0].weight: 0.5 instead of 0 or 1"),
+        ([{**ANSWER, "weight": 1, "train": False}], "'weight' and 'train' contradict"),
+        ([{"role": "user", "content": "hi", "weight": 1}], "'user' cannot be trained on"),
+        ([{**ANSWER, "tool_calls": [CALL], "function_call": CALL}], "both 'tool_calls' and"),
+        ([{**ANSWER, "function_call": {}}], "messages[0].function_call[0]: must have"),
         ([{"role": "user"}], "messages[0].content: missing"),
         ([{"role": "assistant", "content": None}], "messages[0].content: missing"),
         ([{"role": "user", "content": 3}], "messages[0].content: a number"),

@@ -9,6 +9,7 @@ from spiketok.tool_calls import check_answer, read_call
     [
         ({"name": "f", "arguments": {"x": 1.5, "é": None}}, '{"x": 1.5, "é": null}'),
         ({"name": "f", "arguments": ' {"x":1}'}, ' {"x":1}'),
+        ({"type": None, "function": {"name": "f", "arguments": {}, "strict": None}}, "{}"),
         ({"id": "a", "type": "function", "name": "f", "arguments": {}}, "{}"),
         (
             {"id": None, "function": {"name": "f", "arguments": {"n": 10**30}}},
@@ -35,7 +36,7 @@ def test_calls_become_json(call, expected):
         ({"name": "f", "arguments": '{"x": NaN}'}, ".arguments: not JSON (NaN is no JSON)"),
         ({"name": "f", "arguments": {"x": float("inf")}}, ".arguments: not JSON"),
         ({"name": "f", "arguments": "[1]"}, ".arguments: neither a JSON object"),
-        ({"name": "f", "arguments": None}, ".arguments: neither a JSON object"),
+        ({"name": "f", "arguments": None}, ": must have 'name' and 'arguments'"),
     ],
 )
 def test_malformed_calls_are_refused_with_their_place(call, words):

@@ -1,0 +1,86 @@
+"""Keys of chat records that hold conversation and are not read: refused by name, never dropped."""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from spiketok import Message
+from spiketok.errors import SpikeError
+
+# They hold text of a conversation in one shape of record, so in all others they may, too.
+CONTEXTS = ("input", "context")
+TEXT_KEYS = ("prompt", "instruction", "response", "completion", "output", *CONTEXTS)
+TOOLS = ("tools", "functions")
+MEDIA = ("image", "images", "audio", "audios", "video", "videos")
+
+
+def refuse_unread(
+    record: dict[str, Any], read: Collection[str], messages: Sequence[Message]
+) -> None:
+    """Refuse a record with a key that holds conversation and is not in its messages.
+
+    Args:
+        record: a decoded record, without nulls and ignored keys.
+        read: the keys that its messages were made of.
+        messages: what was read.
+
+    Raises:
+        SpikeError: the key, what it holds, and the way out.
+    """
+    for key, value in record.items():
+        if key in read or value in ("", [], {}):
+            continue
+        if key in MEDIA:
+            raise unread(key, "only text is read")
+        if key in TOOLS:
+            check_tools(key, value, messages)
+        elif key == "history" or looks_like_turns(value):
+            raise unread(key, "turns that are not read beside those of the record")
+        elif key in TEXT_KEYS and not repeats(key, value, messages):
+            raise unread(key, "is in no message of the record")
+
+
+def unread(key: str, why: str) -> SpikeError:
+    """Return the error of a key that would be lost."""
+    return SpikeError(f"{key}: {why}; put it into the messages, or pass --ignore-key {key}")
+
+
+def looks_like_turns(value: Any) -> bool:
+    """Return whether a value is a turn of a conversation, or a list of them."""
+    first = value[0] if isinstance(value, list) and value else value
+    if not isinstance(first, dict):
+        return False
+    return first.keys() >= {"role", "content"} or first.keys() >= {"from", "value"}
+
+
+def repeats(key: str, value: Any, messages: Sequence[Message]) -> bool:
+    """Return whether a value is the text of a message, or context that a message contains."""
+    if not isinstance(value, str):
+        return not isinstance(value, list | dict)
+    texts = [text_of(said).strip() for said in messages]
+    if key in CONTEXTS:
+        return any(value.strip() in text for text in texts)
+    return value.strip() in texts
+
+
+def text_of(said: Message) -> str:
+    """Return the text of a message, its parts joined."""
+    return "".join(part.text for part in said.parts)
+
+
+def check_tools(key: str, value: Any, messages: Sequence[Message]) -> None:
+    """Refuse tools that the system message does not name: a model would call what it never saw."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise unread(key, "not JSON") from None
+    told = "".join(text_of(said) for said in messages if said.role == "system")
+    for tool in value if isinstance(value, list) else [value]:
+        function = tool.get("function", tool) if isinstance(tool, dict) else tool
+        name = function.get("name") if isinstance(function, dict) else function
+        if not isinstance(name, str) or name not in told:
+            raise SpikeError(
+                f"{key}: {name!r} is not in the system message; write there what the model should "
+                f"know of its tools, or pass --ignore-key {key}"
+            )
