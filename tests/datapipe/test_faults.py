@@ -56,5 +56,5 @@ def test_scoring_offers_no_way_around_a_broken_conversation(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": "a", "response": 5}))
     vocabulary: Vocabulary = build_vocabulary([], 388, "chatml")
     (source,), _ = find_sources([tmp_path / "a.jsonl"])
-    with pytest.raises(SpikeError, match=r"; mend it$"):
+    with pytest.raises(SpikeError, match=r"; correct it$"):
         list(encoded_conversations(source, Tokenizer(vocabulary)))
