@@ -11,7 +11,7 @@ from .permutation import permute
 from .plan import ChatSettings, Plan, ShardSettings, make_plan
 from .reading import first_fault, read_range, read_texts
 from .run import write_shards
-from .sources import Source, find_sources
+from .sources import Source, find_sources, text_endings
 from .stream import TokenStream, open_stream
 from .verify import verify_folder
 from .windows import Windows, batches
@@ -19,6 +19,7 @@ from .windows import Windows, batches
 __all__ = [
     "Source",
     "find_sources",
+    "text_endings",
     "Errors",
     "counted",
     "read_range",

@@ -28,7 +28,6 @@ from .faults import (
     Faults,
 )
 from .jsonl import Place, each_line, parsed_blocks
-from .lines import COMPRESSIONS
 from .reading import ignore
 from .sources import Source
 
@@ -96,7 +95,7 @@ def read_conversations(
 
 def refuse_other_kinds(source: Source) -> None:
     """Refuse files that are not JSON Lines."""
-    if source.kind != "jsonl" and source.kind not in COMPRESSIONS:
+    if source.kind.partition(".")[0] != "jsonl":
         raise SpikeError(f"{source.path}: conversations are read from .jsonl files only")
 
 

@@ -21,6 +21,7 @@ INVALID_UTF8 = "invalid UTF-8"
 LONE_SURROGATE = "lone surrogate"
 TRUNCATED = "truncated input"
 MALFORMED = "malformed conversation"
+BINARY = "no text but binary content"
 NO_REPLY = "conversation without an assistant"
 NOT_FOR_TRAINING = "marked as not for training"
 

@@ -16,7 +16,7 @@ from .sources import Source
 BLOCK_BYTES = 4 << 20
 # A damaged stream loses what its last call would have returned, so the calls are short.
 PIECE_BYTES = 64 << 10
-COMPRESSIONS = {"jsonl.gz": "gzip", "jsonl.zst": "zstd"}
+COMPRESSIONS = {"jsonl.gz": "gzip", "jsonl.zst": "zstd", "txt.gz": "gzip", "txt.zst": "zstd"}
 
 
 class Readable(Protocol):

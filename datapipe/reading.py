@@ -7,9 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .faults import BadRecordError, BrokenRecordError, Errors, Faults, check_errors
-from .jsonl import Records, is_utf8, read_jsonl
+from spiketok.errors import SpikeError
+
+from .faults import BrokenRecordError, Errors, Faults, check_errors
+from .jsonl import Records, read_jsonl
 from .parquet import read_parquet
+from .plain_text import read_text
 from .sources import Source
 
 SCHEMA = pa.schema(
@@ -18,6 +21,15 @@ SCHEMA = pa.schema(
         pa.field("row", pa.int64(), nullable=False),
     ]
 )
+# Kind that is not read → what to do.
+HOW_TO_READ = {
+    "csv": 'spike reads no CSV; make parquet of it (python -c "import pandas as p;'
+    " p.read_csv('{0}').to_parquet('out.parquet')\"), or read it as plain text with --ext csv",
+    "json": "a JSON file is no text, and spike reads JSON Lines: make those with"
+    " jq -c '.[]' '{0}' > out.jsonl, or read it as plain text with --ext json",
+    "arrow": 'text is not read from Arrow files; make parquet of it (python -c "import datasets'
+    " as d; d.Dataset.from_file('{0}').to_parquet('out.parquet')\")",
+}
 
 
 def ignore(_amount: int) -> None:
@@ -83,6 +95,8 @@ def read_texts(
         report(done)
 
     for source in sources:
+        refuse_unread(source)
+    for source in sources:
         yield from read_range(source, 0, -1, text_field, errors, dropped, progress)
 
 
@@ -94,6 +108,17 @@ def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | No
     except BrokenRecordError as error:
         return error.what
     return None
+
+
+def refuse_unread(source: Source) -> None:
+    """Refuse a kind of records that text is not read from, and say how to read it all the same.
+
+    Raises:
+        SpikeError: the source is of such a kind.
+    """
+    how = HOW_TO_READ.get(source.kind.partition(".")[0])
+    if how:
+        raise SpikeError(f"{source.path}: {how.format(source.path)}")
 
 
 def text_offsets(texts: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:
@@ -110,20 +135,9 @@ def _records(
     faults: Faults,
     progress: Callable[[int], None],
 ) -> Iterator[Records]:
-    if source.kind == "txt":
-        return _read_txt(source, faults, progress)
+    refuse_unread(source)
+    if source.kind.startswith("txt"):
+        return read_text(source, faults, progress)
     if source.kind == "parquet":
         return read_parquet(source, start, stop, text_field, faults, progress)
     return read_jsonl(source, start, stop, text_field, faults, progress)
-
-
-def _read_txt(source: Source, faults: Faults, progress: Callable[[int], None]) -> Iterator[Records]:
-    data = source.path.read_bytes()
-    if not is_utf8(data):
-        try:
-            data = faults.decode(data).encode()
-        except BadRecordError as fault:
-            faults.drop(fault, lambda: "the text")
-            return
-    progress(source.bytes)
-    yield pa.array([data], pa.large_binary()), np.zeros(1, dtype=np.int64)

@@ -14,6 +14,7 @@ from spiketok import Tokenizer
 from spiketok.chat import marker_ids
 from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
 from spiketok.errors import SpikeError
+from spiketok.remote_paths import remote_fault
 
 from .faults import counted
 from .json_files import parse
@@ -61,6 +62,8 @@ def write_shards(
             and the same call goes on from there; where there are none, nothing is left.
     """
     started = time.time()
+    if fault := remote_fault(str(out)):
+        raise SpikeError(fault)
     if out.exists() and not out.is_dir():
         raise SpikeError(f"{out}: is not a folder; choose another --out")
     tokenizer = Tokenizer.load(tokenizer_path)

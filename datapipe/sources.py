@@ -1,20 +1,44 @@
-"""Finds the input files: which there are, what kind each is, and the name it goes by."""
+"""Lists the input files: their paths, kinds and names."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from spiketok.errors import SpikeError
+from spiketok.remote_paths import remote_fault
 
-# The longer suffixes come first: `.jsonl.gz` also ends in a suffix of its own.
+from .standard_input import STANDARD_INPUT, is_stream, spooled
+
+# Kinds that are read from folders without being asked for, by the end of a name.
 KINDS = {
-    ".jsonl.gz": "jsonl.gz",
-    ".jsonl.zst": "jsonl.zst",
     ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".jsonl.gz": "jsonl.gz",
+    ".ndjson.gz": "jsonl.gz",
+    ".jsonl.zst": "jsonl.zst",
+    ".ndjson.zst": "jsonl.zst",
     ".parquet": "parquet",
     ".txt": "txt",
+    ".txt.gz": "txt.gz",
+    ".txt.zst": "txt.zst",
 }
+# Kinds of records that text is not read from; see `reading.refuse_unread`.
+UNREAD = {".csv": "csv", ".tsv": "csv", ".json": "json", ".arrow": "arrow"}
+COMPRESSED = (".gz", ".zst")
+# Folders in which other programs keep unfinished, replaced or administrative files.
+UNFINISHED = {"_temporary", "_spark_metadata", "_delta_log", "_change_data"}
+ALL_ENDINGS = "*"
+_SIGNS = set("*?[")
+
+# Reasons for leaving out files of folders.
+OTHER_KIND = "files of other kinds"
+LINK_TO_NOTHING = "links to nothing"
+LINK_AGAIN = "links to folders that are already read"
+NOT_FINISHED = "folders of unfinished or administrative files"
+# Reason → names of files and folders.
+Skipped: TypeAlias = dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +48,9 @@ class Source:
     Attributes:
         name: path below the folder that was named, with that folder's own name first.
         path: where the file is now; never written to disk.
-        kind: `txt`, `jsonl`, `jsonl.gz`, `jsonl.zst` or `parquet`.
-        bytes: size of the file as it lies on disk.
+        kind: `txt`, `txt.gz`, `txt.zst`, `jsonl`, `jsonl.gz`, `jsonl.zst`, `parquet`; of a file
+            that was named also `csv`, `json` or `arrow`, which `read_range` refuses.
+        bytes: size of the file as it is on disk.
     """
 
     name: str
@@ -34,71 +59,176 @@ class Source:
     bytes: int
 
 
-def find_sources(inputs: Sequence[Path]) -> tuple[list[Source], list[str]]:
+def find_sources(
+    inputs: Sequence[Path], endings: Collection[str] = ()
+) -> tuple[list[Source], Skipped]:
     """List the input files in the order given, the files of a folder in the order of their paths.
 
     Args:
-        inputs: files and folders; folders are searched to any depth, hidden names left out.
+        inputs: files, of which those of no known kind are plain text; folders, searched to any
+            depth without hidden names; patterns such as `corpus/*.md`; `-` for standard input.
+        endings: endings of names, such as `md`, that are read as plain text in folders too;
+            `*` for all.
 
     Returns:
-        The sources, and the names of the files in folders that are of no known kind.
+        The sources, and the files of folders that are left out, by reason.
 
     Raises:
-        SpikeError: an input is missing, unreadable, of no known kind, an empty folder, or twice
-            there.
+        SpikeError: an input is missing, remote, unreadable, an empty folder, or given twice.
     """
     sources: list[Source] = []
-    skipped: list[str] = []
-    for given in map(Path, inputs):
-        if given.is_dir():
-            found = list(_sources_below(given, skipped))
-            if not found:
-                raise SpikeError(f"{given}: no {', '.join(KINDS)} file in this folder")
-            sources += found
+    skipped: Skipped = {}
+    for number, given in enumerate(map(Path, inputs)):
+        if fault := remote_fault(str(given)):
+            raise SpikeError(fault)
+        if given == STANDARD_INPUT and STANDARD_INPUT in map(Path, inputs[:number]):
+            raise SpikeError("-: standard input is given twice; it can be read once")
+        if is_stream(given):
+            sources.append(_source(*spooled(given), ()))
+        elif given.is_dir():
+            sources += _sources_of(given, endings, skipped)
         elif given.is_file():
-            sources.append(_source(given, given.name))
+            sources.append(_source(given, given.name, endings))
+        elif matches := _matches(given):
+            sources += [_source(path, name, endings) for path, name in matches]
         else:
             raise SpikeError(f"{given}: no such file or folder")
     _refuse_repeats(sources)
     return sources, skipped
 
 
-def _sources_below(folder: Path, skipped: list[str]) -> Iterator[Source]:
-    top = folder.resolve().name
-    for path in sorted(_files_below(folder), key=lambda path: path.relative_to(folder).as_posix()):
+def text_endings(words: Iterable[str]) -> tuple[str, ...]:
+    """Return the endings named by words such as `md,py` or `.md`, without dots, sorted.
+
+    >>> text_endings(["md,.PY", "rst"])
+    ('md', 'py', 'rst')
+    """
+    found = (ending.strip().lstrip(".").lower() for word in words for ending in word.split(","))
+    return tuple(sorted({ending for ending in found if ending}))
+
+
+def _sources_of(folder: Path, endings: Collection[str], skipped: Skipped) -> list[Source]:
+    top, found, others = folder.resolve().name, [], []
+    for path in sorted(
+        _files_below(folder, skipped), key=lambda path: path.relative_to(folder).as_posix()
+    ):
         name = (Path(top) / path.relative_to(folder)).as_posix()
-        if _kind(path.name) is None:
-            skipped.append(name)
+        if _known_kind(path.name, endings) is None:
+            others.append(name)
         else:
-            yield _source(path, name)
+            found.append(_source(path, name, endings))
+    if not found:
+        raise SpikeError(f"{folder}: {_nothing(others)}")
+    if others:
+        skipped.setdefault(OTHER_KIND, []).extend(others)
+    return found
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    # Links to folders are not followed: they may lead in a circle.
-    for here, folders, files in os.walk(folder, onerror=_raise):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+def _nothing(others: Sequence[str]) -> str:
+    known = ", ".join(ending for ending in KINDS if "ndjson" not in ending)
+    if not others:
+        return f"no {known} file in this folder"
+    endings = sorted({Path(name).suffix.lstrip(".").lower() for name in others} - {""})
+    asked = ",".join(endings[:4]) if endings else f"'{ALL_ENDINGS}'"
+    return (
+        f"no {known} file in this folder, but {len(others):,} others such as {others[0]};"
+        f" --ext {asked} reads them as plain text"
+    )
+
+
+def _files_below(folder: Path, skipped: Skipped) -> Iterator[Path]:
+    """Yield the files of a folder; links to folders are followed, each folder is read once."""
+    top = folder.resolve()
+    seen: set[Path] = set()
+    folders = [folder]
+    while folders:
+        links: list[Path] = []
+        for start in folders:
+            real = start.resolve()
+            # A folder that contains the one that was named would lead in a circle.
+            if real in seen or (start != folder and real in top.parents):
+                skipped.setdefault(LINK_AGAIN, []).append(str(start))
+            else:
+                yield from _files_without_links(start, seen, links, skipped)
+        folders = sorted(links)
+
+
+def _files_without_links(
+    start: Path, seen: set[Path], links: list[Path], skipped: Skipped
+) -> Iterator[Path]:
+    for here, folders, files in os.walk(start, onerror=_raise):
+        seen.add(Path(here).resolve())
+        kept: list[Path] = []
+        for name in sorted(folders):
+            path = Path(here, name)
+            if name in UNFINISHED:
+                skipped.setdefault(NOT_FINISHED, []).append(str(path))
+            elif not name.startswith("."):
+                # Folders come before links to them, whatever they are called.
+                (links if path.is_symlink() else kept).append(path)
+        folders[:] = [path.name for path in kept if path.resolve() not in seen]
         for name in files:
             path = Path(here, name)
-            if not name.startswith(".") and path.is_file():
+            if name.startswith("."):
+                continue
+            if path.is_file():
                 yield path
+            elif path.is_symlink():
+                skipped.setdefault(LINK_TO_NOTHING, []).append(str(path))
 
 
 def _raise(error: OSError) -> None:
     raise SpikeError(f"{error.filename}: {error.strerror}")
 
 
-def _source(path: Path, name: str) -> Source:
-    kind = _kind(path.name)
-    if kind is None:
-        raise SpikeError(f"{path}: unknown kind of file; known are {', '.join(KINDS)}")
+def _matches(pattern: Path) -> list[tuple[Path, str]]:
+    """Return the files that match a pattern, and their names below its last whole folder."""
+    parts = pattern.parts
+    whole = next((at for at, part in enumerate(parts) if _SIGNS & set(part)), None)
+    if whole is None:
+        return []
+    # Folders before the pattern may have its signs in their names.
+    while whole + 1 < len(parts) and Path(*parts[: whole + 1]).is_dir():
+        whole += 1
+    root = Path(*parts[:whole])
+    found = {path.relative_to(root) for path in root.glob(str(Path(*parts[whole:])))}
+    names = sorted(
+        path.as_posix()
+        for path in found
+        if (root / path).is_file() and not any(part.startswith(".") for part in path.parts)
+    )
+    if not names:
+        raise SpikeError(f"{pattern}: no file matches")
+    top = Path(root.resolve().name)
+    return [(root / name, (top / name).as_posix()) for name in names]
+
+
+def _source(path: Path, name: str, endings: Collection[str]) -> Source:
     if not _is_unicode(name):
         raise SpikeError(f"{name!a}: the name is not valid UTF-8; rename the file")
+    kind = _known_kind(name, endings) or _named_kind(name)
     return Source(name, path, kind, path.stat().st_size)
 
 
-def _kind(name: str) -> str | None:
-    lower = name.lower()
-    return next((kind for suffix, kind in KINDS.items() if lower.endswith(suffix)), None)
+def _known_kind(name: str, endings: Collection[str]) -> str | None:
+    """Return the kind of a file of a folder; None for one that is only read where it is named."""
+    whole = name.lower()
+    stem, compression = _stem(whole)
+    if any(stem.endswith(f".{ending}") for ending in endings):
+        return f"txt{compression}"
+    found = next((kind for ending, kind in KINDS.items() if whole.endswith(ending)), None)
+    return found or (f"txt{compression}" if ALL_ENDINGS in endings else None)
+
+
+def _named_kind(name: str) -> str:
+    stem, compression = _stem(name.lower())
+    unread = next((kind for ending, kind in UNREAD.items() if stem.endswith(ending)), None)
+    return unread or f"txt{compression}"
+
+
+def _stem(name: str) -> tuple[str, str]:
+    compression = next((ending for ending in COMPRESSED if name.endswith(ending)), "")
+    return name.removesuffix(compression), compression
 
 
 def _is_unicode(name: str) -> bool:
@@ -106,8 +236,10 @@ def _is_unicode(name: str) -> bool:
 
 
 def _refuse_repeats(sources: Sequence[Source]) -> None:
+    # Two links to one file are read as two copies would be; one name is read once.
     seen: dict[Path, Source] = {}
     for source in sources:
-        earlier = seen.setdefault(source.path.resolve(), source)
+        entry = source.path.parent.resolve() / source.path.name
+        earlier = seen.setdefault(entry, source)
         if earlier is not source:
             raise SpikeError(f"{source.path}: the same file as {earlier.path}; name each file once")

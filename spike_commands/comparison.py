@@ -9,6 +9,7 @@ import click
 from .console import (
     PATH,
     common_options,
+    ext_option,
     json_option,
     print_result,
     progress_bar,
@@ -51,6 +52,7 @@ SHOWN_GROUPS = 40
     help="How many of the longest tokens in the text are told.",
 )
 @text_field_option
+@ext_option
 @json_option
 @common_options
 def compare(
@@ -67,14 +69,14 @@ def compare(
       spike tokenizer compare tokenizer.json bpe.json --text held.txt --json
       spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by code
     """
-    from datapipe import counted, find_sources
+    from datapipe import counted, find_sources, text_endings
     from spiketok.errors import SpikeError
 
     from .any_tokenizer import open_any
     from .compared_text import read_pieces
     from .measuring import measure
 
-    sources, skipped = find_sources(texts)
+    sources, skipped = find_sources(texts, text_endings(options["extensions"]))
     warn_skipped(skipped, quiet)
     pieces, dropped = read_pieces(sources, options["text_field"], options["by"])
     if dropped:

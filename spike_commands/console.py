@@ -19,7 +19,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 class FilePath(click.Path):
-    """A path as a `Path`; the empty one, from a variable that is not set, is refused."""
+    """A path as a `Path`; remote ones and the empty one, of a variable not set, are refused."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -28,6 +28,11 @@ class FilePath(click.Path):
         """Turn a word into a path."""
         if value == "":
             self.fail("the path is empty", param, ctx)
+        if "://" in str(value):
+            from spiketok.remote_paths import remote_fault
+
+            if fault := remote_fault(str(value)):
+                self.fail(fault, param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -57,6 +62,13 @@ ignore_key_option = click.option(
     multiple=True,
     metavar="KEY",
     help="chat: leave this key of each record unread; may be repeated.",
+)
+ext_option = click.option(
+    "--ext",
+    "extensions",
+    multiple=True,
+    metavar="LIST",
+    help="Endings that are plain text in folders too, such as md,py; * for all.",
 )
 text_field_option = click.option(
     "--text-field", default="text", show_default=True, help="Column with the text."
@@ -219,8 +231,11 @@ def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:
         raise SpikeError(f"{out}: is one of the inputs; {mend}")
 
 
-def warn_skipped(skipped: list[str], quiet: bool) -> None:
-    """Say which files of a folder are left out because of their kind."""
+def warn_skipped(skipped: Mapping[str, Sequence[str]], quiet: bool) -> None:
+    """Remark which files of folders are left out, by reason."""
     if skipped:
-        shown = ", ".join(skipped[:5]) + (", …" if len(skipped) > 5 else "")
-        remark(f"left out {len(skipped)} files of other kinds: {shown}", quiet)
+        from datapipe.sources import OTHER_KIND
+    for reason, names in skipped.items():
+        shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        way = "; --ext reads them as plain text" if reason == OTHER_KIND else ""
+        remark(f"left out {len(names):,} {reason}: {shown}{way}", quiet)

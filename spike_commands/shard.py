@@ -1,5 +1,6 @@
 """`spike shard` and `spike data`: text to memory-mapped token shards, and a look at them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from .console import (
     PATH,
     Fraction,
     common_options,
+    ext_option,
     ignore_key_option,
     json_option,
     print_result,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     help="chat: read <think>, <tool_call> and solution markers in what assistants say.",
 )
 @ignore_key_option
+@ext_option
 @click.option("--text-field", help="Column with the text; else as the tokenizer was trained.")
 @click.option(
     "--errors",
@@ -80,6 +83,7 @@ def shard(
     tokenizer_path: Path,
     out: Path,
     record_format: str,
+    extensions: tuple[str, ...],
     parse_markers: bool,
     ignored_keys: tuple[str, ...],
     workers: int,
@@ -90,8 +94,8 @@ def shard(
 ) -> None:
     """Write INPUTS as token shards; run again after a crash, it goes on where it stopped.
 
-    Without INPUTS: those that the tokenizer was trained on. The folder's bytes are the same for
-    any number of workers.
+    INPUTS are what spike tokenizer train reads; without them, those that the tokenizer was trained
+    on. The folder's bytes are the same for any number of workers.
 
     \b
     Examples:
@@ -100,6 +104,7 @@ def shard(
       spike shard --format chat conversations.jsonl --out chats/
     """
     from datapipe import ShardSettings, describe, find_sources, write_shards
+    from datapipe.sources import text_endings
     from spiketok import Tokenizer
     from spiketok.errors import SpikeError
 
@@ -110,8 +115,7 @@ def shard(
     elif parse_markers or ignored_keys:
         raise click.UsageError("--parse-markers and --ignore-key go with --format chat")
     inputs = inputs or vocabulary.inputs
-    for name, otherwise in (("text_field", "text"), ("errors", "strict")):
-        options[name] = options[name] or str(vocabulary.settings.get(name, otherwise))
+    options |= as_trained(options, vocabulary.settings)
     seen_from = vocabulary.settings.get("held_out")
     known = isinstance(seen_from, int | float)  # the file may come from anyone
     if known and inputs == vocabulary.inputs and options["validation"] > seen_from:
@@ -124,7 +128,8 @@ def shard(
         raise SpikeError(
             f"{tokenizer_path} names no inputs; say what to shard: spike shard INPUT… --out {out}"
         )
-    sources, skipped = find_sources(inputs)
+    extensions = extensions or words_of(vocabulary.settings.get("ext"))
+    sources, skipped = find_sources(inputs, text_endings(extensions))
     warn_skipped(skipped, quiet)
     settings = ShardSettings(**options)
     total = sum(source.bytes for source in sources) / 1e6
@@ -152,6 +157,19 @@ def chat_settings(parse_markers: bool, ignored_keys: tuple[str, ...]) -> "ChatSe
 
     ignored = tuple(sorted(set(ignored_keys)))
     return ChatSettings(parse_markers=parse_markers, ignored_keys=ignored or UNSET)
+
+
+def as_trained(options: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, str]:
+    """Return how inputs are read: as the options say, else as the tokenizer was trained."""
+    otherwise = {"text_field": "text", "errors": "strict"}
+    return {
+        name: options[name] or str(trained.get(name, usual)) for name, usual in otherwise.items()
+    }
+
+
+def words_of(setting: Any) -> tuple[str, ...]:
+    """Return a setting that is a list of words; none where the file says something else."""
+    return tuple(map(str, setting)) if isinstance(setting, list) else ()
 
 
 def refuse_misfits(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from .console import (
     Fraction,
     check_out,
     common_options,
+    ext_option,
     json_option,
     print_result,
     progress_bar,
@@ -130,6 +131,7 @@ if TYPE_CHECKING:
     help="MiB to take at most; a corpus that exceeds about an eighth of it is sampled.",
 )
 @text_field_option
+@ext_option
 @click.option(
     "--errors",
     type=click.Choice(["strict", "replace", "skip"]),
@@ -154,21 +156,24 @@ def train(
 ) -> None:
     """Choose the vocabulary that makes the fewest tokens of CORPORA.
 
-    CORPORA are txt, jsonl, jsonl.gz, jsonl.zst or parquet files, or folders of them. The same
-    input gives the same file for any number of threads.
+    CORPORA are files of text, jsonl or parquet (also .gz, .zst), folders of them, quoted patterns
+    or - for standard input. A file of no known kind that is named is plain text. The same input
+    gives the same file for any number of threads.
 
     \b
     Examples:
       spike tokenizer train corpus/ --vocab 16512
+      spike tokenizer train docs/ 'src/**/*.py' --ext md,rst
       spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
       spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
-    from datapipe import counted, find_sources
+    from datapipe import counted, find_sources, text_endings
     from spiketok import Tokenizer
 
     check_options(context, options["algorithm"])
     train_on = trainer(options)
-    sources, skipped = find_sources(corpora)
+    endings = text_endings(options["extensions"])
+    sources, skipped = find_sources(corpora, endings)
     check_out(out, [source.path.absolute() for source in sources], "--out")
     warn_skipped(skipped, quiet)
     total_mb = sum(source.bytes for source in sources) / 1e6
@@ -193,7 +198,7 @@ def train(
         vocabulary = train_on(
             lambda: read_corpus(sources, options, dropped, reading),
             threads=options["threads"],
-            inputs=corpora,
+            inputs=lasting(corpora),
             report=training,
         )
     if vocabulary.training["sampled"]:
@@ -204,13 +209,22 @@ def train(
     found, room = vocabulary.filling
     if found < room:
         remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved", quiet)
-    settings = {name: options[name] for name in ("text_field", "errors")}
+    settings: dict[str, Any] = {name: options[name] for name in ("text_field", "errors")}
+    if endings:
+        settings["ext"] = list(endings)
     replace(
         vocabulary,
         settings={**vocabulary.settings, **settings},
         training={**vocabulary.training, "dropped": dict(sorted(dropped.items()))},
     ).write(out)
     print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
+
+
+def lasting(corpora: Sequence[Path]) -> Sequence[Path]:
+    """Return the inputs that `spike shard` may read again: none where one is a pipe."""
+    from datapipe.standard_input import is_stream
+
+    return () if any(map(is_stream, corpora)) else corpora
 
 
 def read_corpus(

@@ -106,3 +106,33 @@ def test_texts_of_all_sources_in_order(corpus):
 def test_unknown_policy_is_refused(corpus):
     with pytest.raises(SpikeError, match="must be one of strict, replace, skip"):
         documents(source_at(corpus / "e.txt"), errors="lenient")
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_compressed_text_is_text(tmp_path, ending):
+    path = tmp_path / f"a.md{ending}"
+    text = "compressed ünïcode\n".encode() * 500
+    with pa.output_stream(path, compression={".gz": "gzip", ".zst": "zstd"}[ending]) as stream:
+        stream.write(text)
+    assert documents(source_at(path)) == [(text, 0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.png", b"\x89PNG\r\n\x1a\n\0\0", r"a\.png: the text: no text but binary content \(by"),
+        ("a.txt", "text".encode("utf-16"), "UTF-16; iconv"),
+        ("a.csv", b"text\na\n", r"spike reads no CSV; make parquet .* --ext csv"),
+        ("a.json", b"[]", r"jq -c '\.\[\]' '.*a\.json' > out\.jsonl, or .* --ext json"),
+        ("a.arrow", b"ARROW1", "not read from Arrow files; make parquet"),
+    ],
+)
+def test_files_that_are_no_text_say_what_to_do(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SpikeError, match=message):
+        documents(source_at(tmp_path / name))
+    if name in ("a.png", "a.txt"):
+        for errors in ("skip", "replace"):
+            dropped = Counter()
+            assert documents(source_at(tmp_path / name), errors=errors, dropped=dropped) == []
+            assert dropped == {"no text but binary content": 1}
