@@ -6,7 +6,7 @@ import torch
 
 from spiketok.errors import SpikeError
 
-from .assembly import build_model
+from .assembly import build_model, check_layer_count
 from .compression import QuantizedMatrix, put_quantized
 from .compression.artifact import Artifact, read_artifact
 from .compression.quantize import needed_tensors
@@ -55,10 +55,7 @@ def check_weights(artifact: Artifact, path: Path) -> None:
     """Refuse weights that are not those of the configuration, before a model takes memory."""
     config, tokenizer, weights = artifact.config, artifact.tokenizer, artifact.weights
     mend = "take the file from its source again"
-    whale = config.spikewhale
-    experts = len(whale.expert_layers) * whale.experts if whale else 0
-    if config.model.layers + experts > len(weights):
-        raise SpikeError(f"{path}: fewer weights than its configuration has layers; {mend}")
+    check_layer_count(config, len(weights), str(path))
     model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta")
     wanted = needed_tensors(model)
     for name in sorted(wanted.keys() | weights.keys()):

@@ -12,17 +12,19 @@ from spiketok import Tokenizer
 from spiketok.durable import make_folder, write_durably
 from spiketok.errors import SpikeError, unreadable
 
-from .assembly import Model, build_model
+from .assembly import Model, build_model, check_layer_count
 from .config import Config
 from .configuration_file import config_fingerprint, dump_config, load_config
 from .training.averaging import put_weights
 from .training.checkpoint import (
     STATE,
+    check_weights,
     file_sha256,
     load_averages,
     load_weights,
     newest_checkpoint,
     read_state,
+    weight_count,
 )
 from .training.run_state import METRICS
 
@@ -126,6 +128,10 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
             raise SpikeError(f"{checkpoint}: its {what} is not that of {folder}; restore the file")
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
         raise SpikeError(f"{folder / TOKENIZER}: not the tokenizer that the run was made with")
+    # A configuration may ask for more memory than its weights have: shapes are compared first.
+    check_layer_count(config, weight_count(checkpoint), str(checkpoint))
+    shapes = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta")
+    check_weights(checkpoint, shapes)
     model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, drawn=False)
     load_weights(checkpoint, model)
     if config.averaging and config.averaging.exported != "weights":

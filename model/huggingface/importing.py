@@ -18,7 +18,7 @@ from spiketok.durable import durable_folder
 from spiketok.errors import SpikeError, unreadable
 from spiketok.huggingface import VOCABULARY_FILE
 
-from ..assembly import build_model
+from ..assembly import build_model, check_layer_count
 from ..config import Config
 from ..configuration_file import config_fingerprint, config_of_sections, load_config
 from ..run_folder import create_run
@@ -149,13 +149,16 @@ def read_weights(
     Raises:
         SpikeError: the file is damaged, or a name, shape or type is not that of the model.
     """
-    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta")
-    wanted = {name: list(weight.shape) for name, weight in model.state_dict().items()}
-    names = stock_names(config.model) if stock else {name: PREFIX + name for name in wanted}
     try:
         # safetensors reports every file that it cannot open as missing; the system knows better.
         with path.open("rb"), safe_open(path, framework="pt") as file:
             found = set(file.keys())
+            check_layer_count(config, len(found), str(path))
+            model = build_model(
+                config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta"
+            )
+            wanted = {name: list(weight.shape) for name, weight in model.state_dict().items()}
+            names = stock_names(config.model) if stock else {n: PREFIX + n for n in wanted}
             for name in sorted(found ^ {names[ours] for ours in wanted}):
                 what = "not in this configuration" if name in found else "missing"
                 raise SpikeError(f"{path}: {name!r:.200}: {what}")

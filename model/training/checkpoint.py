@@ -140,20 +140,48 @@ def read_state(folder: Path) -> State:
     return state
 
 
-def load_weights(folder: Path, model: nn.Module) -> None:
-    """Put the weights of a checkpoint into a model of that shape.
+def check_weights(folder: Path, model: nn.Module) -> None:
+    """Compare the names, shapes and dtypes in a checkpoint's header with a model's.
+
+    No tensor is read, so a model on the device `meta` shows whether a configuration fits the
+    weights before it takes memory.
 
     Raises:
-        SpikeError: names or shapes differ from the model's.
+        SpikeError: a name, shape or dtype differs from the model's, or the file is damaged.
     """
     path = folder / WEIGHTS
-    saved, wanted = _load(path), model.state_dict()
-    for name in sorted(saved.keys() | wanted.keys()):
-        ours = wanted[name].shape if name in wanted else None
-        theirs = saved[name].shape if name in saved else None
-        if ours != theirs:
-            raise SpikeError(f"{path}: {name}: shape {theirs}, and the config wants {ours}")
-    model.load_state_dict(saved)
+    expected = {name: (list(w.shape), "F32") for name, w in model.state_dict().items()}
+    with _read_failures(path), safe_open(path, framework="pt") as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        saved = {name: (s.get_shape(), str(s.get_dtype())) for name, s in slices.items()}
+    for name in sorted(saved.keys() | expected.keys()):
+        if name not in expected:
+            raise SpikeError(f"{path}: {name}: unexpected; the configuration has no such weight")
+        if name not in saved:
+            raise SpikeError(f"{path}: {name}: missing; the configuration needs it")
+        if saved[name] != expected[name]:
+            theirs, ours = (f"{dtype} {shape}" for shape, dtype in (saved[name], expected[name]))
+            raise SpikeError(f"{path}: {name}: {theirs}, but the configuration needs {ours}")
+
+
+def weight_count(folder: Path) -> int:
+    """Return the number of tensors of a checkpoint's weights, from the header of their file.
+
+    Raises:
+        SpikeError: the file is damaged.
+    """
+    with _read_failures(folder / WEIGHTS), safe_open(folder / WEIGHTS, framework="pt") as file:
+        return len(file.keys())
+
+
+def load_weights(folder: Path, model: nn.Module) -> None:
+    """Copy the weights of a checkpoint into a model of that shape.
+
+    Raises:
+        SpikeError: names, shapes or dtypes differ from the model's.
+    """
+    check_weights(folder, model)
+    model.load_state_dict(_load(folder / WEIGHTS))
 
 
 def load_training(

@@ -4,7 +4,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spike_lm.model.configuration_file import dump_config
+from spike_lm.model.assembly import build_model
+from spike_lm.model.configuration_file import config_fingerprint, dump_config
 from spike_lm.model.evaluation import validation_score
 from spike_lm.model.run_folder import create_run, load_run, read_lineage
 from spike_lm.model.training import newest_checkpoint
@@ -128,3 +129,30 @@ def test_a_damaged_run_is_refused(damage, message, run):
     damage(run)
     with pytest.raises(SpikeError, match=message):
         load_run(run)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.width=4096", r"F32 \[16, 16\], but the configuration needs F32 \[16, 4096\]"),
+        ("model.mlp_width=999999", "feed_forward"),
+        ("model.layers=1024", "fewer weights than its configuration has layers"),
+    ],
+)
+def test_a_forged_configuration_takes_no_memory(override, message, run, monkeypatch):
+    forged = tiny_config(override)
+    (run / "config.toml").write_text(dump_config(forged))
+    state = newest_checkpoint(run) / "state.json"
+    content = json.loads(state.read_text())
+    content["fingerprints"]["config"] = config_fingerprint(forged)
+    state.write_text(json.dumps(content))
+    devices = []
+
+    def watched(*arguments, **options):
+        devices.append(options.get("device", "cpu"))
+        return build_model(*arguments, **options)
+
+    monkeypatch.setattr("spike_lm.model.run_folder.build_model", watched)
+    with pytest.raises(SpikeError, match=message):
+        load_run(run)
+    assert "cpu" not in devices
