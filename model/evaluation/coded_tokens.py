@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import TypeAlias
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
@@ -15,7 +16,13 @@ from .mixing import Predictor
 from .next_tokens import predict_tokens
 from .test_time_training import Learner
 
+# Places whose distributions `prediction_checksum` sums, and a step between their ids that is prime.
+CHECKED_PLACES, ID_STEP = 24, 7919
 Every: TypeAlias = dict[str, NDArray[np.float64]]
+
+
+class CodeError(SpikeError):
+    """Coded data that these predictions cannot have made."""
 
 
 def encode_tokens(
@@ -71,7 +78,7 @@ def decode_tokens(
     """Return the ids that `encode_tokens` was given, decoded from each rung alike.
 
     Raises:
-        SpikeError: the data is damaged, or rungs do not agree.
+        CodeError: the data is damaged, or was made with other predictions, or rungs do not agree.
     """
     decoders = {rung: Decoder(data) for rung, data in coded.items()}
     encoders = {rung: Encoder() for rung in coded}
@@ -82,7 +89,7 @@ def decode_tokens(
         shares = {rung: shares_of(every[rung]) for rung in decoders}
         found = {decoder.decode(shares[rung]) for rung, decoder in decoders.items()}
         if len(found) != 1:
-            raise SpikeError("the compressed data is damaged, or was made with another predictor")
+            raise CodeError("the compressed data is damaged, or was made with another predictor")
         ids.append(*found)
         for rung, encoder in encoders.items():
             encoder.encode(int(shares[rung][ids[-1]]), int(shares[rung][ids[-1] + 1]))
@@ -91,8 +98,25 @@ def decode_tokens(
     places.send(separator)
     # What was put behind it, or changed where no choice hangs on it, is damage, too.
     if any(encoder.finish() != coded[rung] for rung, encoder in encoders.items()):
-        raise SpikeError("the compressed data is damaged; take it from its source again")
+        raise CodeError("the compressed data is damaged; take it from its source again")
     return ids
+
+
+def prediction_checksum(
+    predictor: Predictor, model: Model, *, separator: int, context: int, stride: int
+) -> str:
+    """Return the xxh3-64 of the distributions of a predictor along fixed ids, in hex.
+
+    Two machines whose sums differ in a last bit, by other BLAS kernels say, have other checksums.
+    The arguments are those of `encode_tokens`; the predictor has read the ids afterwards.
+    """
+    digest, last = xxhash.xxh3_64(), predictor.settings.rungs[-1]
+    places = _places(predictor, model, CHECKED_PLACES, separator, context, stride, None)
+    every = next(places)
+    for place in range(CHECKED_PLACES):
+        digest.update(np.ascontiguousarray(every[last], np.float64).data)
+        every = places.send(place * ID_STEP % predictor.vocab_size)
+    return digest.hexdigest()
 
 
 def _places(

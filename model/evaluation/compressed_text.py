@@ -11,19 +11,26 @@ from importlib.metadata import version
 
 import msgspec
 import torch
+import xxhash
 
 from spiketok.errors import SpikeError
 
 from ..run_folder import Run
-from .coded_tokens import decode_tokens, encode_tokens
+from .coded_tokens import CodeError, decode_tokens, encode_tokens, prediction_checksum
 from .mixing import PredictorSettings
 from .predictor_start import PredictorStart
 from .sliding_windows import check_windows
 from .test_time_settings import TestTimeSettings
 
-MAGIC, FORMAT = b"SPKZ", 2
-LENGTH_BYTES = 4
+MAGIC, FORMAT = b"SPKZ", 3
+LENGTH_BYTES, CHECKSUM_BYTES = 4, 16
 LONGEST_HEADER = 1 << 16
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What the headers of all formats have."""
+
+    format: int
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +43,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Its fingerprint."""
     machine: dict[str, str | int]
     """What the last bits of predictions depend on beside the model."""
+    predictions: str
+    """Checksum of some of them (`prediction_checksum`)."""
     predictor: PredictorSettings
     """What stands on the model's logits, or in their place."""
     counts: str
@@ -83,6 +92,7 @@ def compress(
         model=model_fingerprint(run),
         tokenizer=tokenizer.fingerprint,
         machine=this_machine(),
+        predictions=checksum_here(run, start.settings, context, stride),
         predictor=start.settings,
         counts=start.counts_from,
         ttt=start.ttt,
@@ -107,7 +117,7 @@ def compress(
         )
     described = msgspec.json.encode(header)
     length = len(described).to_bytes(LENGTH_BYTES, "little")
-    return MAGIC + length + described + coded[whole]
+    return MAGIC + length + described + checksum(described, coded[whole]) + coded[whole]
 
 
 def decompress(
@@ -124,7 +134,8 @@ def decompress(
     tokens so far and all of them.
 
     Raises:
-        SpikeError: the data is damaged, or of another model, machine or version.
+        SpikeError: the data is damaged, or of another model, machine or version, or the model
+            predicts otherwise here.
     """
     header, coded = read_header(data)
     tokenizer = run.tokenizer
@@ -137,22 +148,56 @@ def decompress(
     ):
         refuse_other(what, theirs, here)
     check_windows(run.model, header.context, header.stride)
-    with start.learning(run, header.tokens + 1, header.context) as learner:
-        ids = decode_tokens(
-            start.predictor(tokenizer.vocab_size, tokenizer.separator),
-            run.model,
-            {start.settings.rungs[-1]: coded},
-            header.tokens,
-            separator=tokenizer.separator,
-            context=header.context,
-            stride=header.stride,
-            learner=learner,
-            report=lambda done: report(done, header.tokens),
-        )
+    predictions = checksum_here(run, header.predictor, header.context, header.stride)
+    if predictions != header.predictions:
+        raise other_predictions()
+    try:
+        with start.learning(run, header.tokens + 1, header.context) as learner:
+            ids = decode_tokens(
+                start.predictor(tokenizer.vocab_size, tokenizer.separator),
+                run.model,
+                {start.settings.rungs[-1]: coded},
+                header.tokens,
+                separator=tokenizer.separator,
+                context=header.context,
+                stride=header.stride,
+                learner=learner,
+                report=lambda done: report(done, header.tokens),
+            )
+    except CodeError:
+        raise other_predictions() from None
     text: bytes = run.tokenizer.decode_bytes(ids)
     if len(text) != header.bytes or hashlib.sha256(text).hexdigest() != header.sha256:
-        raise SpikeError("the text that came out is not the one that went in; the data is damaged")
+        raise other_predictions()  # the checksum of the data was right
     return text
+
+
+def other_predictions() -> SpikeError:
+    """Return the error of a whole file that this machine's last bits do not decode."""
+    return SpikeError(
+        "the file is whole, but the model's predictions differ here from those it was compressed "
+        "with, in the last bits (another BLAS library or kernel, as on another CPU); decompress "
+        "it on such a machine as made it"
+    )
+
+
+def checksum_here(run: Run, settings: PredictorSettings, context: int, stride: int) -> str:
+    """Return the checksum of some predictions here; no counts and no learning take part."""
+    tokenizer = run.tokenizer
+    return prediction_checksum(
+        PredictorStart(settings=settings).predictor(tokenizer.vocab_size, tokenizer.separator),
+        run.model,
+        separator=tokenizer.separator,
+        context=context,
+        stride=stride,
+    )
+
+
+def checksum(described: bytes, coded: bytes) -> bytes:
+    """Return the xxh3-128 of header and coded tokens."""
+    digest = xxhash.xxh3_128(described)
+    digest.update(coded)
+    return digest.digest()
 
 
 def check_header(run: Run, header: Header) -> None:
@@ -182,13 +227,19 @@ def read_header(data: bytes) -> tuple[Header, bytes]:
     length = int.from_bytes(data[len(MAGIC) : begin], "little")
     if data[: len(MAGIC)] != MAGIC or not 0 < length <= min(LONGEST_HEADER, len(data) - begin):
         raise SpikeError("not a file that spike compress made, or cut short")
+    described, rest = data[begin : begin + length], data[begin + length :]
+    summed, coded = rest[:CHECKSUM_BYTES], rest[CHECKSUM_BYTES:]
     try:
-        header = msgspec.json.decode(data[begin : begin + length], type=Header)
+        found = msgspec.json.decode(described, type=Version).format
+        if found < FORMAT:
+            raise SpikeError(f"format {found}, of an earlier spike; decompress it with that one")
+        if found > FORMAT:
+            raise SpikeError(f"format {found} is not known; use the spike that made it")
+        if summed != checksum(described, coded):
+            raise SpikeError("the file is damaged or cut short; take it from its source again")
+        header = msgspec.json.decode(described, type=Header)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SpikeError(f"its header is damaged ({error})") from None
-    if header.format != FORMAT:
-        raise SpikeError(f"format {header.format} is not known; use the spike that made it")
-    coded = data[begin + length :]
     # A token is a byte at least, so a wrong number cannot make work without end.
     if not 0 <= header.tokens <= header.bytes:
         raise SpikeError("its header is damaged (tokens and bytes do not agree)")

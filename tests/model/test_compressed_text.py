@@ -1,4 +1,5 @@
 import copy
+import itertools
 import math
 
 import numpy as np
@@ -104,6 +105,41 @@ def test_what_does_not_fit_is_refused():
     for wrong in ({"context": 13, "stride": 1}, {"context": 4, "stride": 5}):
         with pytest.raises(SpikeError, match="needed is"):
             compress(run, TEXT, **wrong)
+
+
+def one_ulp_off(run, calls_before=0):
+    """Return a run whose logits are larger by one ulp, once some calls have passed."""
+    other = make_run(run.config)
+    logits, calls = other.model.logits, itertools.count()
+
+    def shifted(hidden):
+        found = logits(hidden)
+        return torch.nextafter(found, found + 1) if next(calls) >= calls_before else found
+
+    other.model.logits = shifted
+    return other
+
+
+@pytest.mark.parametrize("calls_before", [0, 30])
+def test_other_predictions_are_told_from_damage(calls_before):
+    run = make_run(CONFIGS["plain"])
+    text = TEXT * 8
+    data = compress(run, text, **WINDOWS)
+    assert decompress(run, data) == text
+    other = one_ulp_off(run, calls_before)
+    # One ulp seldom moves a share of 2^32 across a border, but here it does.
+    with pytest.raises(SpikeError, match=r"file is whole, but the model's predictions differ here"):
+        decompress(other, data)
+    for wrong in (data[:-1], data + b"\0", data[:-9] + b"\0" + data[-8:]):
+        with pytest.raises(SpikeError, match="file is damaged or cut short"):
+            decompress(other, wrong)
+
+
+def test_files_of_other_formats_are_named():
+    data = compress(make_run(CONFIGS["plain"]), TEXT, **WINDOWS)
+    for number, words in ((2, "format 2, of an earlier spike"), (4, "format 4 is not known")):
+        with pytest.raises(SpikeError, match=words):
+            read_header(data.replace(b'"format":3', b'"format":%d' % number, 1))
 
 
 def test_damage_is_an_error_or_harmless():
