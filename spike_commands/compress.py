@@ -56,7 +56,7 @@ def compress(
 
     FILE is compressed as the bytes it holds, whatever its kind: of records and of compressed files,
     too, so that decompressing gives the same file. Beside a header of some 650 bytes the result has
-    the size that `spike eval --as bytes` reports with the same windows and parts. It can be read
+    the size that `spike eval` reports with the same windows and parts. It can be read
     again with the very same model and counts, on the same kind of processor, with the same versions
     of spike and torch; its header names them and has a checksum of some predictions, and others are
     refused.
