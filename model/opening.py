@@ -48,6 +48,7 @@ def open_artifact(path: Path, device: str = "cpu") -> Run:
         fingerprints=dict(artifact.fingerprints),
         digest=file_sha256(path),
         tables=artifact.tables,
+        trained_ids=artifact.trained_ids,
     )
 
 
@@ -91,5 +92,6 @@ def unpack_artifact(path: Path, folder: Path) -> Run:
         seconds=None,
         fingerprints={**origin, "config": config_fingerprint(run.config)},
         keep=1,
+        trained_ids=run.trained_ids,
     )
     return run

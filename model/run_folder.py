@@ -15,12 +15,14 @@ from spiketok.errors import SpikeError, unreadable
 from .assembly import Model, build_model, check_layer_count
 from .config import Config
 from .configuration_file import config_fingerprint, dump_config, load_config
+from .trained_ids import TrainedIds
 from .training.averaging import put_weights
 from .training.checkpoint import (
     STATE,
     check_weights,
     file_sha256,
     load_averages,
+    load_trained_ids,
     load_weights,
     newest_checkpoint,
     read_state,
@@ -60,6 +62,8 @@ class Run:
     """Of the checkpoint: the sha256 of its `state.json`, which names those of its other files."""
     tables: Mapping[str, bytes] = field(default_factory=dict)
     """What an artifact holds for evaluators besides; of a run folder nothing."""
+    trained_ids: TrainedIds = None
+    """Which ids were targets in training, bool [V]; None where that is unknown."""
 
 
 def create_run(
@@ -144,4 +148,5 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
         step=state.step,
         fingerprints=state.fingerprints,
         digest=digest,
+        trained_ids=load_trained_ids(checkpoint, tokenizer.vocab_size),
     )

@@ -84,6 +84,7 @@ def _windows(
 def _own_texts(run: "Run", wanted: int, batch: int) -> Iterator[Any]:
     """Yield text that the model writes, the same each time; each batch has a seed of its own."""
     from spike_lm.model.compression import own_text
+    from spike_lm.model.trained_ids import unseen_ids
 
     tokenizer = run.tokenizer
     separator = tokenizer.separator
@@ -94,6 +95,6 @@ def _own_texts(run: "Run", wanted: int, batch: int) -> Iterator[Any]:
             sequences=min(batch, wanted - first),
             length=run.config.model.context,
             separator=separator,
-            banned_ids=unused - {separator},
+            banned_ids=(unused - {separator}) | unseen_ids(run.trained_ids),
             seed=first,
         )

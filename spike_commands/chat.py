@@ -34,6 +34,7 @@ def chat(
     max_tokens: int,
     web: bool,
     port: int,
+    allow_unseen: bool,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -65,11 +66,12 @@ def chat(
 
     drawing = Drawing(**drawn)
     loaded = open_run(run, choose_device(device))
+    trained = None if allow_unseen else loaded.trained_ids
     if read_no_conversations(run, loaded.step):
         remark(f"{run} has not been trained on conversations; expect no answers", quiet)
 
     def begin(prompt: str) -> Conversation:
-        return begin_conversation(loaded.model, loaded.tokenizer, prompt)
+        return begin_conversation(loaded.model, loaded.tokenizer, prompt, trained)
 
     if web:
         from .chat_server import ADDRESS, Served, open_server, serve

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,10 @@ from .console import PATH, common_options, device_option, json_option, let_threa
 if TYPE_CHECKING:
     from spike_lm.model.evaluation import Drawing, Drawn
     from spike_lm.model.run_folder import Run
+
+
+# Seeds are below this.
+SEEDS = 2**63
 
 
 def refuse_nan(_: click.Context, __: click.Parameter, number: float) -> float:
@@ -29,11 +34,16 @@ def refuse_cold(context: click.Context, parameter: click.Parameter, number: floa
 
 
 def drawing_options(command: Any) -> Any:
-    """Add the options that say how to draw tokens."""
+    """Add the options of sampling."""
     for option in (
         click.option(
+            "--allow-unseen",
+            is_flag=True,
+            help="Also sample tokens that training never had as targets.",
+        ),
+        click.option(
             "--seed",
-            type=click.IntRange(0, 2**63 - 1),
+            type=click.IntRange(0, SEEDS - 1),
             default=0,
             show_default=True,
             help="Another seed, another text.",
@@ -83,6 +93,13 @@ def drawing_options(command: Any) -> Any:
     help='Go on from each line of a file instead; of *.jsonl, from "prompt".',
 )
 @click.option("--tokens", type=click.IntRange(1), default=200, show_default=True, help="At most.")
+@click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Texts for each prompt; each further one has the next seed.",
+)
 @click.option("--stop", "stops", multiple=True, help="Text to end before; may be given again.")
 @click.option("--no-heal", is_flag=True, help="Keep the border that the prompt's end draws.")
 @drawing_options
@@ -94,8 +111,10 @@ def generate(
     prompt: str,
     prompts: Path | None,
     tokens: int,
+    samples: int,
     stops: tuple[str, ...],
     no_heal: bool,
+    allow_unseen: bool,
     device: str,
     as_json: bool,
     quiet: bool,  # noqa: ARG001
@@ -104,13 +123,15 @@ def generate(
     """Continue PROMPT with the model of RUN, printing as it writes.
 
     Longest match cuts a prompt's end as if the text ended there. Tokens that would be others if
-    it went on are drawn again, such that they spell the prompt (token healing), and count among
-    --tokens; of BESE none are.
+    it went on are sampled again, such that they spell the prompt (token healing), and count among
+    --tokens; of BESE none are. Tokens that were never targets in training are not sampled: their
+    probabilities are noise. The first text has the seed --seed, each further one the next.
 
     \b
     Examples:
       spike generate runs/base "It was a dark night"
       spike generate runs/base "def main(" --temperature 0.5 --seed 7 --stop "def "
+      spike generate runs/base "Once upon" --samples 3
       spike generate runs/base --prompts prompts.txt --top-k 40 --json
     """
     if "" in stops:
@@ -125,11 +146,14 @@ def generate(
     chosen = Drawing(**drawing)
     given = [prompt] if prompts is None else list(read_prompts(prompts))
     loaded = open_run(run, choose_device(device))
-    for number, text in enumerate(given):
+    if allow_unseen:
+        loaded = replace(loaded, trained_ids=None)
+    for number, text in enumerate(text for text in given for _ in range(samples)):
         if not as_json:
             click.echo(("\n" if number else "") + text, nl=False)
         drawn: list[Drawn] = []
-        pieces, ids = written(loaded, text, tokens, stops, not no_heal, chosen, drawn)
+        seeded = replace(chosen, seed=(chosen.seed + number) % SEEDS)
+        pieces, ids = written(loaded, text, tokens, stops, not no_heal, seeded, drawn)
         whole = ""
         for piece in pieces:
             whole += piece
@@ -137,8 +161,8 @@ def generate(
                 click.echo(piece, nl=False)
         if as_json:
             # One line each where there may be several.
-            indent = None if prompts else 2
-            result = result_of(text, whole, ids, drawn)
+            indent = None if prompts or samples > 1 else 2
+            result = {**result_of(text, whole, ids, drawn), "seed": seeded.seed}
             click.echo(json.dumps(result, indent=indent, ensure_ascii=False))
         else:
             click.echo()
@@ -158,7 +182,7 @@ def written(
 
     text = prompt.encode("utf-8", "surrogateescape")
     ids, rest, following = continue_prompt(
-        loaded.model, loaded.tokenizer, text, tokens, drawing, heal
+        *(loaded.model, loaded.tokenizer, text, tokens, drawing, heal), loaded.trained_ids
     )
     kept = noted(following, drawn)
     return up_to_any(text_after(loaded.tokenizer, ids, rest, kept), stops), ids

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spike_lm.model.assembly import Model
     from spike_lm.model.evaluation import Drawing, Drawn
+    from spike_lm.model.trained_ids import TrainedIds
     from spiketok import Tokenizer
 
 
@@ -18,47 +19,56 @@ def continue_prompt(
     tokens: int,
     drawing: "Drawing",
     heal: bool = True,
+    trained_ids: "TrainedIds" = None,
 ) -> tuple[list[int], bytes, Iterator["Drawn"]]:
     """Let `prompt` go on for at most `tokens`, up to the end of the document.
 
     The prompt begins a document, so the model sees the separator first. Ids that no text
-    becomes (special and reserved ones) are never drawn; the separator ends the text.
+    becomes (special and reserved ones) and those not in `trained_ids` are never sampled; the
+    separator ends the text.
 
     Returns:
         The ids of the prompt; its last bytes where these are drawn again, healed, with what comes
         after them; and the tokens drawn, as they come.
     """
     from spike_lm.model.evaluation import generate
+    from spike_lm.model.trained_ids import unseen_ids
 
-    kept, rest, choices = prompt_ids(tokenizer, prompt, heal)
     separator = tokenizer.separator
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
+    banned = (unused - {separator}) | unseen_ids(trained_ids)
+    kept, rest, choices = prompt_ids(tokenizer, prompt, heal, banned)
     drawn = generate(
         model,
         [separator, *kept],
         drawing,
         max_tokens=tokens,
         stop_ids=[separator],
-        banned_ids=unused - {separator},
+        banned_ids=banned,
         choices=choices,
     )
     return kept, rest, takewhile(lambda token: token.id != separator, drawn)
 
 
 def prompt_ids(
-    tokenizer: "Tokenizer", prompt: bytes, heal: bool
+    tokenizer: "Tokenizer", prompt: bytes, heal: bool, banned_ids: Collection[int] = frozenset()
 ) -> tuple[list[int], bytes, Callable[[Sequence[int]], Sequence[int] | None]]:
-    """Return a prompt's certain ids, its other bytes, and the ids that these leave open."""
+    """Return a prompt's certain ids, its other bytes, and the ids that these leave open.
+
+    Where only banned ids could spell the other bytes, the prompt's ids stay as they are cut.
+    """
     from spiketok import Healer
 
     if not heal or tokenizer.algorithm != "length-max":
         return tokenizer.encode(prompt).tolist(), b"", lambda _: None
     healer = Healer(tokenizer)
     kept, rest = healer.certain(prompt)
+    if rest and not healer.choices(rest, banned_ids):
+        return tokenizer.encode(prompt).tolist(), b"", lambda _: None
 
     def choices(new: Sequence[int]) -> Sequence[int] | None:
         left = rest[len(tokenizer.decode_bytes(new)) :] if len(new) < len(rest) else b""
-        return healer.fitting(left) if left else None
+        return healer.choices(left, banned_ids) if left else None
 
     return kept, rest, choices
 

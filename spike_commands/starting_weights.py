@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from spike_lm.model import Config
+    from spike_lm.model.trained_ids import TrainedIds
     from spiketok import Tokenizer
 
 # The checkpoint that a run began with, as its `state.json` tells it.
@@ -18,8 +19,10 @@ INIT = "init"
 
 def starting_weights(
     start: Path | None, config: "Config", tokenizer: "Tokenizer", quiet: bool
-) -> tuple[dict[str, "Tensor"], dict[str, str]]:
-    """Return the exported weights of a run, and their fingerprint under its name; or nothing twice.
+) -> tuple[dict[str, "Tensor"], dict[str, str], "TrainedIds"]:
+    """Return a run's exported weights, their fingerprint under its name, and its trained ids.
+
+    Without a run to start from, nothing three times.
 
     Raises:
         SpikeError: the run has another tokenizer than the data, or weights of other shapes.
@@ -29,7 +32,7 @@ def starting_weights(
     from spiketok.errors import SpikeError
 
     if start is None:
-        return {}, {}
+        return {}, {}, None
     run = load_run(start)
     if run.tokenizer.fingerprint != tokenizer.fingerprint:
         raise SpikeError(
@@ -43,7 +46,7 @@ def starting_weights(
         remark(f"drawn afresh, for {start} lacks them: {named(chosen.fresh)}", quiet)
     if chosen.unused:
         remark(f"left in {start}, for the config lacks them: {named(chosen.unused)}", quiet)
-    return chosen.weights, {INIT: run.digest}
+    return chosen.weights, {INIT: run.digest}, run.trained_ids
 
 
 def named(names: Sequence[str]) -> str:

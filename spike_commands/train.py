@@ -154,7 +154,7 @@ def run_training(
     teachers = open_teachers(config, tokenizer)
     open_batches(0)  # too little data is told before the run folder is made
     validation = validation_windows(config, data_folder, quiet)
-    weights, begun = starting_weights(init, config, tokenizer, quiet)
+    weights, begun, trained_ids = starting_weights(init, config, tokenizer, quiet)
     fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
     fingerprints |= {**begun, **teacher_fingerprints(teachers)}
     make_folder(folder)
@@ -181,6 +181,7 @@ def run_training(
             lineage=fingerprints,
             teachers=[teacher.model for teacher in teachers],
             weights=weights,
+            trained_ids=trained_ids,
             resume=resume,
             report=lambda progress: tell(progress, tokenizer.score_name, show, quiet),
             should_stop=lambda: signals.received > 0,

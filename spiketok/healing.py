@@ -7,6 +7,7 @@ The tokens before that border begin the encoding of every longer text; the rest 
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Container
 
 from .errors import SpikeError
 from .tokenizer import Tokenizer
@@ -26,7 +27,7 @@ class Healer:
             for token, entry in enumerate(vocabulary.entries)
             if token not in unmatched
         )
-        self._tokenizer = tokenizer
+        self._tokenizer, self._by_id = tokenizer, vocabulary.entries
         self._entries = [entry for entry, _ in pairs]
         self._ids = [token for _, token in pairs]
         self._longest = max(map(len, self._entries))
@@ -57,6 +58,15 @@ class Healer:
             if place < len(self._entries) and self._entries[place] == rest[:length]:
                 return sorted([*found, self._ids[place]])
         return sorted(found)
+
+    def choices(self, rest: bytes, banned_ids: Container[int]) -> list[int]:
+        """Return the ids of `fitting` from which ids that are not banned can spell all of `rest`.
+
+        None are left where the text cannot begin with `rest` but by banned ids.
+        """
+        found = [token for token in self.fitting(rest) if token not in banned_ids]
+        left = {token: rest[len(self._by_id[token]) :] for token in found}
+        return [t for t in found if not left[t] or self.choices(left[t], banned_ids)]
 
     def _beginning_with(self, rest: bytes) -> tuple[int, int]:
         """Return the range of entries that begin with `rest`."""

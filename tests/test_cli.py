@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import jsonschema
 import pytest
+from safetensors.torch import load_file
 
 from cli import run, spike
 
@@ -198,6 +199,41 @@ def test_generate_depends_on_the_seed_alone(line):
     ]
     assert outputs[0] == outputs[1] != outputs[2]
     assert outputs[0].startswith("the")
+
+
+def test_samples_of_equal_prompts_have_seeds_of_their_own(line, folder):
+    (folder / "twice.txt").write_text("the\nthe\n")
+    options = ["--tokens", "20", "--json", "--seed", "5"]
+    found = [
+        json.loads(text)
+        for more in (["--prompts", "twice.txt", "--samples", "2"], ["the", "--samples", "4"])
+        for text in line("generate", "runs/base", *more, *options)[1].splitlines()
+    ]
+    for result in found:
+        jsonschema.validate(result, SCHEMAS["generate"])
+    assert [result["seed"] for result in found] == [5, 6, 7, 8] * 2
+    assert found[:4] == found[4:]
+    assert len({result["text"] for result in found}) == 4
+    alone = line("generate", "runs/base", "the", "--tokens", "20", "--seed", "7", "--json")[1]
+    assert json.loads(alone) == found[2]
+    plain = line("generate", "runs/base", "the", "--samples", "2", "--seed", "5", "--tokens", "20")
+    assert plain[1] == f"the{found[0]['text']}\n\nthe{found[1]['text']}\n"
+
+
+def test_ids_that_training_never_saw_are_not_sampled(line, folder):
+    weights = folder / "runs/base/checkpoints/step-00000004/training.safetensors"
+    trained = set(load_file(weights)["targets/trained"].nonzero().flatten().tolist())
+    assert 10 < len(trained) < 200
+    options = ["--samples", "12", "--tokens", "20", "--json", "--temperature", "9", "--top-p", "1"]
+
+    def ids(*more):
+        texts = line("generate", *more, *options)[1].splitlines()
+        return {number for text in texts for number in json.loads(text)["ids"]}
+
+    assert ids("runs/base", "th") <= trained
+    assert not ids("runs/base", "th", "--allow-unseen") <= trained
+    assert line("pack", "runs/base", "--out", "seen.spike", "--method", "rtn", "-q")[0] == 0
+    assert ids("seen.spike", "Ω") <= trained
 
 
 def test_encode_and_decode_are_inverse_through_pipes(process, folder):

@@ -16,6 +16,7 @@ from spiketok.errors import SpikeError
 
 from ..config import Config
 from ..configuration_file import dump_config, parse_config
+from ..trained_ids import TrainedIds, trained_from_bytes, trained_to_bytes
 from .arrangement import FLOATS, Array
 from .quantized_matrix import LowRank, QuantizedMatrix
 from .sections import Section, join_sections, most_allowed, refuse, split_sections
@@ -29,7 +30,9 @@ from .stored_arrays import (
 
 SCALES, LEFT, RIGHT = "/scales", "/left", "/right"
 CONFIG, TOKENIZER, LINEAGE, ARRAYS, WEIGHTS = "config", "tokenizer", "lineage", "arrays", "weights"
-OURS = (CONFIG, TOKENIZER, LINEAGE, ARRAYS, WEIGHTS)
+REQUIRED = (CONFIG, TOKENIZER, LINEAGE, ARRAYS, WEIGHTS)
+TRAINED_IDS = "trained-ids"
+OURS = (*REQUIRED, TRAINED_IDS)
 Weight: TypeAlias = QuantizedMatrix | Array
 
 
@@ -49,6 +52,8 @@ class Artifact:
     """By name, float32 or float16 where they are no codes; what only training needs is left out."""
     tables: Mapping[str, bytes] = field(default_factory=dict)
     """What evaluators need besides, by the name of its section."""
+    trained_ids: TrainedIds = None
+    """Which ids were targets in training, bool [V]; None where that is unknown."""
 
 
 class _Lineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +101,9 @@ def artifact_to_bytes(artifact: Artifact) -> bytes:
     table, weights = store_arrays(
         [row for name, weight in artifact.weights.items() for row in as_arrays(name, weight)]
     )
+    tables = dict(artifact.tables)
+    if artifact.trained_ids is not None:
+        tables[TRAINED_IDS] = trained_to_bytes(artifact.trained_ids)
     lineage = _Lineage(
         spike=version("spike-lm"),
         step=artifact.step,
@@ -108,7 +116,7 @@ def artifact_to_bytes(artifact: Artifact) -> bytes:
             (TOKENIZER, artifact.tokenizer.to_bytes(), True),
             (LINEAGE, msgspec.json.encode(lineage), True),
             (ARRAYS, table_to_bytes(table), True),
-            *((name, content, True) for name, content in sorted(artifact.tables.items())),
+            *((name, content, True) for name, content in sorted(tables.items())),
             (WEIGHTS, weights, False),
         ]
     )
@@ -133,7 +141,7 @@ def read_contents(path: Path) -> Contents:
         SpikeError: the file is none of ours, cut, damaged, or says more than it can hold.
     """
     sections = split_sections(path)
-    for name in OURS:
+    for name in REQUIRED:
         if name not in sections:
             refuse(path, f"section {name}", "is missing")
     if sections[WEIGHTS].coding:
@@ -168,6 +176,12 @@ def read_artifact(path: Path, contents: Contents | None = None) -> Artifact:
     tokenizer = Tokenizer.load(path / TOKENIZER, plain.pop(TOKENIZER))
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
         refuse(path, f"section {TOKENIZER}", "is not that of the run")
+    trained_ids = None
+    if TRAINED_IDS in plain:
+        try:
+            trained_ids = trained_from_bytes(plain.pop(TRAINED_IDS), tokenizer.vocab_size)
+        except ValueError as error:
+            refuse(path, f"section {TRAINED_IDS}", f"cannot be read: {error}")
     positions = 2 * config.model.context * config.model.head_width
     if positions > most_allowed(len(sections[WEIGHTS].stored)):
         refuse(path, f"section {CONFIG}", "asks for more positions than the file can be for")
@@ -179,6 +193,7 @@ def read_artifact(path: Path, contents: Contents | None = None) -> Artifact:
         compression=lineage.compression,
         weights=weights,
         tables=plain,
+        trained_ids=trained_ids,
     )
 
 

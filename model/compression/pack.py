@@ -119,6 +119,7 @@ def packed(
             for name, weight in weights.items()
         },
         tables=tables,
+        trained_ids=run.trained_ids,
     )
     return Packed(artifact=artifact, data=artifact_to_bytes(artifact))
 

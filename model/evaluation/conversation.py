@@ -9,6 +9,7 @@ from spiketok.chat import AROUND, ASSISTANT, END, KINDS_OF_ROLE, TEXT, marker_id
 from spiketok.errors import SpikeError
 
 from ..assembly import Model
+from ..trained_ids import TrainedIds, unseen_ids
 from .drawing import Drawing
 from .generate import generate
 from .reading import Reading
@@ -34,10 +35,20 @@ class Conversation:
     """How many were drawn."""
     reading: Reading
     """What the model has read of it."""
+    banned_ids: frozenset[int] = frozenset()
+    """Ids never sampled: those that an assistant cannot say, and those that training never saw."""
 
 
-def begin_conversation(model: Model, tokenizer: Tokenizer, system: str = "") -> Conversation:
+def begin_conversation(
+    model: Model, tokenizer: Tokenizer, system: str = "", trained_ids: TrainedIds = None
+) -> Conversation:
     """Return a conversation in which nobody has asked yet.
+
+    Args:
+        model: trained on conversations.
+        tokenizer: the model's.
+        system: text of the system's message; none if empty.
+        trained_ids: bool [V], the only ids that replies are sampled from; None: all.
 
     Raises:
         SpikeError: the tokenizer has no chat markers, or beside the system's message there is no
@@ -53,7 +64,13 @@ def begin_conversation(model: Model, tokenizer: Tokenizer, system: str = "") -> 
             f"the system prompt has {len(ids)} tokens, and the context of {context} has room for "
             f"{max(0, most - 1)}: shorten it"
         )
-    return Conversation(model=model, tokenizer=tokenizer, system=ids, reading=Reading(model))
+    return Conversation(
+        model=model,
+        tokenizer=tokenizer,
+        system=ids,
+        reading=Reading(model),
+        banned_ids=unspeakable_ids(tokenizer) | unseen_ids(trained_ids),
+    )
 
 
 def encoded(tokenizer: Tokenizer, role: str, text: str) -> list[int]:
@@ -113,7 +130,7 @@ def reply(
         replace(drawing, seed=(drawing.seed + conversation.replies) % SEEDS),
         max_tokens=min(max_tokens, conversation.model.config.context - len(ids)),
         stop_ids=[end],
-        banned_ids=unspeakable_ids(tokenizer),
+        banned_ids=conversation.banned_ids,
         reading=conversation.reading,
     )
     conversation.replies += 1
@@ -127,9 +144,9 @@ def reply(
         turn += tokenizer.encode(b"\n").tolist()
 
 
-def unspeakable_ids(tokenizer: Tokenizer) -> list[int]:
+def unspeakable_ids(tokenizer: Tokenizer) -> frozenset[int]:
     """Return the special and reserved ids that cannot stand in what an assistant says."""
     markers = {name for kind in KINDS_OF_ROLE[ASSISTANT] if kind != TEXT for name in AROUND[kind]}
     special = tokenizer.special_ids
     spoken = {special[name] for name in (END, *markers)}
-    return sorted({*special.values(), *tokenizer.vocabulary.reserved_ids} - spoken)
+    return frozenset({*special.values(), *tokenizer.vocabulary.reserved_ids} - spoken)

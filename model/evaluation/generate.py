@@ -39,17 +39,20 @@ def generate(
         drawing: how to draw; None: by the model's probabilities, with seed 0.
         max_tokens: how many to draw at most.
         stop_ids: ids after which nothing more is written; the id itself is yielded.
-        banned_ids: ids never drawn: reserved ones, and special ones but the separator.
+        banned_ids: ids never sampled: reserved ones, special ones but the separator, and those that
+            training never saw.
         choices: given the new ids so far, the only ids that may follow; None: all may.
         reading: what the model has read of the prompt already.
 
     Raises:
-        SpikeError: the prompt is empty.
+        SpikeError: the prompt is empty, or every id is banned.
     """
     if not len(prompt_ids):
         raise SpikeError("the prompt has no tokens; begin with the separator")
     drawing, reading = drawing or Drawing(), reading or Reading(model)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
+    if len(banned) == model.embedding.num_embeddings:
+        raise SpikeError("training saw none of the ids that may be written; use --allow-unseen")
     generator = torch.Generator().manual_seed(drawing.seed)
 
     def tokens() -> Iterator[Drawn]:

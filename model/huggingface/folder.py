@@ -22,6 +22,7 @@ from ..assembly import practising_parts
 from ..config import Config
 from ..configuration_file import dump_config
 from ..run_folder import Run, load_run
+from ..trained_ids import TrainedIds, unseen_ids
 from ..training.checkpoint import newest_checkpoint, read_state
 from ..training.metrics import last_metrics
 from ..training.run_state import METRICS
@@ -67,7 +68,7 @@ def export_model(run_folder: Path, folder: Path) -> Exported:
             record = _write_records(unfinished, run_folder, run, config, left_out)
             metrics = last_metrics(run_folder / METRICS, record.step)
             replies = any(key.startswith("reply_") for key in metrics)
-            generation = generation_fields(run.tokenizer, replies=replies)
+            generation = generation_fields(run.tokenizer, run.trained_ids, replies=replies)
             _write_json(unfinished / "generation_config.json", generation)
             card = model_card(run, record, metrics, folder.name, stock=not beyond)
             (unfinished / "README.md").write_text(card, encoding="utf-8")
@@ -108,8 +109,10 @@ def write_model(
         replace(vocabulary, inputs=()).write(folder / VOCABULARY_FILE)
 
 
-def generation_fields(tokenizer: Tokenizer, *, replies: bool) -> dict[str, Any]:
-    """Say how `generate` begins and ends, and which ids it never draws, as `spike generate` does.
+def generation_fields(
+    tokenizer: Tokenizer, trained_ids: TrainedIds, *, replies: bool
+) -> dict[str, Any]:
+    """Say how `generate` begins and ends, and which ids it never samples, as `spike generate` does.
 
     A model that has learned replies alone may write markers, and ends with a message.
     """
@@ -120,7 +123,7 @@ def generation_fields(tokenizer: Tokenizer, *, replies: bool) -> dict[str, Any]:
         "bos_token_id": separator,
         "eos_token_id": [separator, special[END]] if replies else separator,
         "pad_token_id": special.get("<pad>"),
-        "suppress_tokens": sorted(unused) or None,
+        "suppress_tokens": sorted(unused | unseen_ids(trained_ids)) or None,
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -22,13 +23,14 @@ from ..assembly import build_model, check_layer_count
 from ..config import Config
 from ..configuration_file import config_fingerprint, config_of_sections, load_config
 from ..run_folder import create_run
+from ..trained_ids import TrainedIds
 from ..training.checkpoint import save_checkpoint
 from .records import CONFIG, WEIGHTS, Record, read_record
 from .spike_fields import FAMILIES, MODEL_TYPE, PREFIX, spike_fields
 from .stock_qwen3 import MODEL_TYPE as STOCK_TYPE
 from .stock_qwen3 import model_section, stock_names
 
-FIELDS = "config.json"
+FIELDS, GENERATION = "config.json", "generation_config.json"
 # Types of weights that become float32 without a change of value.
 EXACT = ("F32", "BF16", "F16")
 
@@ -58,7 +60,8 @@ def import_model(folder: Path, run_folder: Path) -> Config:
     try:
         with durable_folder(run_folder) as unfinished:
             create_run(unfinished, config, tokenizer, lineage)
-            _save(unfinished, config, tokenizer, weights, lineage, record)
+            trained_ids = read_trained_ids(folder, tokenizer.vocab_size) if record else None
+            _save(unfinished, config, tokenizer, weights, lineage, record, trained_ids)
     except FileExistsError:
         raise SpikeError(f"{run_folder}: is there already; remove it or choose another") from None
     return config
@@ -182,6 +185,27 @@ def read_weights(
     return weights
 
 
+def read_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
+    """Return which ids generation_config.json does not suppress, bool [vocab_size].
+
+    None where it does not say, or says it in a way that `spike export model` does not.
+    """
+    try:
+        data = (folder / GENERATION).read_bytes()
+        suppressed = msgspec.json.decode(data, type=_Generation).suppress_tokens
+    except (OSError, msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    if suppressed is None or not all(0 <= token < vocab_size for token in suppressed):
+        return None
+    trained = np.ones(vocab_size, np.bool_)
+    trained[suppressed] = False
+    return trained
+
+
+class _Generation(msgspec.Struct, frozen=True):
+    suppress_tokens: list[int] | None = None
+
+
 def _save(
     run_folder: Path,
     config: Config,
@@ -189,6 +213,7 @@ def _save(
     weights: Mapping[str, Tensor],
     lineage: Mapping[str, str],
     record: Record | None,
+    trained_ids: TrainedIds,
 ) -> None:
     """Write the checkpoint; where a mean is what counts, the weights stand for it, too."""
     model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator)
@@ -211,4 +236,5 @@ def _save(
             seconds=None,
             fingerprints={"config": config_fingerprint(config), **lineage},
             keep=1,
+            trained_ids=trained_ids,
         )

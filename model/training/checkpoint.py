@@ -6,22 +6,29 @@ The layout is in docs/formats.md, section 3.
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import torch
 from msgspec import Meta
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from spiketok.durable import durable_folder
 from spiketok.errors import SpikeError, unreadable
 
+from ..trained_ids import TrainedIds
 from .averaging import KINDS, SNAPSHOTS
+from .tensor_files import (
+    Tensors,
+    advice,
+    load_tensors,
+    on_cpu,
+    read_failures,
+    save_tensors,
+)
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
@@ -29,8 +36,8 @@ TRAINING = "training.safetensors"
 STATE = "state.json"
 AVERAGE = "average"
 BESIDE = "beside"
+TRAINED_IDS = "targets/trained"
 Count = Annotated[int, Meta(ge=0)]
-Tensors = dict[str, Tensor]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,10 +87,11 @@ def save_checkpoint(
     seconds: float | None,
     fingerprints: Mapping[str, str],
     keep: int,
+    trained_ids: TrainedIds = None,
 ) -> Path:
     """Write the checkpoint of `step`, unless it is there, and remove all but the newest `keep`.
 
-    Parameters `beside` the model's are kept with what only training needs.
+    Parameters `beside` the model's and `trained_ids` are kept with what only training needs.
 
     Raises:
         SpikeError: the disk is full; what was saved before stays.
@@ -91,11 +99,13 @@ def save_checkpoint(
     target = checkpoint_folder(run_folder, step)
     if not target.exists():
         with durable_folder(target) as folder:
-            _save(_on_cpu(model.state_dict()), folder / WEIGHTS, target)
+            save_tensors(on_cpu(model.state_dict()), folder / WEIGHTS, target)
             training = _training_tensors(optimizers, {**dict(model.named_parameters()), **beside})
             training |= {f"{BESIDE}/{name}": p for name, p in beside.items()}
             training |= {f"{AVERAGE}/{name}": mean for name, mean in averages.items()}
-            _save(_on_cpu(training), folder / TRAINING, target)
+            if trained_ids is not None:
+                training[TRAINED_IDS] = torch.from_numpy(trained_ids)
+            save_tensors(on_cpu(training), folder / TRAINING, target)
             state = State(
                 format=FORMAT,
                 step=step,
@@ -124,10 +134,10 @@ def read_state(folder: Path) -> State:
         if state.format != FORMAT:
             raise SpikeError(f"{path}: format {state.format} is not known; use a newer spike")
         if checkpoint_folder(folder.parent.parent, state.step).name != folder.name:
-            raise SpikeError(f"{path}: step {state.step} is not the folder's; {_mend(folder)}")
+            raise SpikeError(f"{path}: step {state.step} is not the folder's; {advice(folder)}")
         for name in (WEIGHTS, TRAINING):
             if file_sha256(folder / name) != state.sha256.get(name):
-                raise SpikeError(f"{folder / name}: damaged (sha256 differs); {_mend(folder)}")
+                raise SpikeError(f"{folder / name}: damaged (sha256 differs); {advice(folder)}")
     except FileNotFoundError as error:
         raise SpikeError(
             f"{error.filename}: missing; restore it from a copy, or move {folder.name} elsewhere "
@@ -136,7 +146,7 @@ def read_state(folder: Path) -> State:
     except OSError as error:
         raise unreadable(path, error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SpikeError(f"{path}: cannot be used ({error}); {_mend(folder)}") from None
+        raise SpikeError(f"{path}: cannot be used ({error}); {advice(folder)}") from None
     return state
 
 
@@ -151,7 +161,7 @@ def check_weights(folder: Path, model: nn.Module) -> None:
     """
     path = folder / WEIGHTS
     expected = {name: (list(w.shape), "F32") for name, w in model.state_dict().items()}
-    with _read_failures(path), safe_open(path, framework="pt") as file:
+    with read_failures(path), safe_open(path, framework="pt") as file:
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         saved = {name: (s.get_shape(), str(s.get_dtype())) for name, s in slices.items()}
     for name in sorted(saved.keys() | expected.keys()):
@@ -170,7 +180,7 @@ def weight_count(folder: Path) -> int:
     Raises:
         SpikeError: the file is damaged.
     """
-    with _read_failures(folder / WEIGHTS), safe_open(folder / WEIGHTS, framework="pt") as file:
+    with read_failures(folder / WEIGHTS), safe_open(folder / WEIGHTS, framework="pt") as file:
         return len(file.keys())
 
 
@@ -181,7 +191,7 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         SpikeError: names, shapes or dtypes differ from the model's.
     """
     check_weights(folder, model)
-    model.load_state_dict(_load(folder / WEIGHTS))
+    model.load_state_dict(load_tensors(folder / WEIGHTS))
 
 
 def load_training(
@@ -196,11 +206,11 @@ def load_training(
         SpikeError: the file speaks of parameters that the model does not have.
     """
     path = folder / TRAINING
-    saved, parameters = _load(path), {**dict(model.named_parameters()), **beside}
+    saved, parameters = load_tensors(path), {**dict(model.named_parameters()), **beside}
     owners = {id(p): o for o in optimizers for g in o.param_groups for p in g["params"]}
     for key, tensor in saved.items():
         kind, _, slot = key.partition("/")
-        if kind in ("random", AVERAGE):
+        if kind in ("random", AVERAGE) or key == TRAINED_IDS:
             continue
         parameter = beside.get(slot) if kind == BESIDE else parameters.get(kind)
         if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
@@ -226,7 +236,7 @@ def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
     wanted = {f"{k}/{name}": shape for k in KINDS for name, shape in shapes.items()}
     wanted[SNAPSHOTS] = torch.Size([])
     prefix = f"{AVERAGE}/"
-    with _read_failures(path), safe_open(path, framework="pt") as file:
+    with read_failures(path), safe_open(path, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
         means = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     for name, mean in means.items():
@@ -234,6 +244,23 @@ def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
             raise SpikeError(f"{path}: {prefix}{name}: fits no parameter of this config")
     of_kind = f"{kind}/" if kind else ""
     return {n.removeprefix(of_kind): mean for n, mean in means.items() if n.startswith(of_kind)}
+
+
+def load_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
+    """Return which ids were targets, bool [vocab_size]; None where the checkpoint does not say.
+
+    Raises:
+        SpikeError: the file cannot be read, or is of another number of ids.
+    """
+    path = folder / TRAINING
+    with read_failures(path), safe_open(path, framework="pt") as file:
+        if TRAINED_IDS not in file.keys():  # noqa: SIM118
+            return None
+        found = file.get_tensor(TRAINED_IDS)
+    if found.shape != (vocab_size,) or found.dtype != torch.bool:
+        raise SpikeError(f"{path}: {TRAINED_IDS}: is not of {vocab_size} ids; {advice(folder)}")
+    trained: TrainedIds = found.numpy()
+    return trained
 
 
 def _training_tensors(
@@ -248,39 +275,6 @@ def _training_tensors(
             for slot, tensor in optimizer.state.get(parameter, {}).items():
                 tensors[f"{name}/{slot}"] = tensor
     return tensors
-
-
-def _on_cpu(tensors: Mapping[str, Tensor]) -> Tensors:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _save(tensors: Tensors, path: Path, target: Path) -> None:
-    try:
-        save_file(tensors, path)
-    except SafetensorError as error:
-        raise SpikeError(f"{target}: cannot be written ({error}); make room and resume") from None
-
-
-def _load(path: Path) -> Tensors:
-    with _read_failures(path):
-        return load_file(path)
-
-
-@contextmanager
-def _read_failures(path: Path) -> Iterator[None]:
-    """Raise failures to read a file of tensors as one-line errors; damage alone advises removal."""
-    try:
-        # safetensors reports every file that it cannot open as missing; the system knows better.
-        with path.open("rb"):
-            yield
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except SafetensorError as error:
-        raise SpikeError(f"{path}: cannot be read ({error}); {_mend(path.parent)}") from None
-
-
-def _mend(folder: Path) -> str:
-    return f"remove {folder.name} to go on from the checkpoint before it"
 
 
 def file_sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,9 +15,11 @@ from ..assembly import Model, build_model
 from ..config import Config
 from ..configuration_file import config_fingerprint
 from ..ranks import rank_count
+from ..trained_ids import TrainedIds
 from .averaging import Averages, averages_from_tensors, averages_to_tensors, start_averages
 from .checkpoint import (
     load_averages,
+    load_trained_ids,
     load_training,
     load_weights,
     newest_checkpoint,
@@ -48,6 +51,8 @@ class RunState:
     """Seconds of training, where these measure the run and not the steps alone."""
     teaching: Teaching | None = None
     """Who else there is to learn from."""
+    trained_ids: TrainedIds = None
+    """Which ids were targets so far, here or in the run whose weights this one began with."""
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -81,11 +86,12 @@ def start_run(
     *,
     resume: bool,
     weights: Mapping[str, Tensor] | None = None,
+    trained_ids: TrainedIds = None,
 ) -> RunState:
     """Return the run at its newest checkpoint, or at step 0 where there is none.
 
     Sets the number of threads and the random seed of torch for this process. `weights` replace
-    the initial ones of their names.
+    the initial ones of their names; `trained_ids` are those of the run that they are from.
 
     Raises:
         SpikeError: there is a run and `resume` is false, or it was made from something else.
@@ -126,6 +132,7 @@ def start_run(
         step=0,
         seconds=0.0 if config.schedule.seconds else None,
         teaching=teaching,
+        trained_ids=_copied(trained_ids) if weights else np.zeros(vocab_size, np.bool_),
     )
     if newest:
         _restore(run, newest)
@@ -146,7 +153,12 @@ def save_run(run: RunState) -> None:
         seconds=run.seconds,
         fingerprints=run.fingerprints,
         keep=run.config.checkpoint.keep,
+        trained_ids=run.trained_ids,
     )
+
+
+def _copied(trained_ids: TrainedIds) -> TrainedIds:
+    return None if trained_ids is None else trained_ids.copy()
 
 
 def _restore(run: RunState, checkpoint: Path) -> None:
@@ -159,6 +171,7 @@ def _restore(run: RunState, checkpoint: Path) -> None:
     load_weights(checkpoint, run.model)
     load_training(checkpoint, run.model, run.optimizers, head_parameters(run.teaching))
     averages_from_tensors(run.averages, load_averages(checkpoint, run.model), run.device)
+    run.trained_ids = load_trained_ids(checkpoint, run.model.embedding.num_embeddings)
     run.step, run.seconds = state.step, state.seconds
     if (state.samples, state.tokens) != (run.samples, run.tokens):
         raise SpikeError(f"{checkpoint}: samples or tokens do not fit its step; remove it to go on")

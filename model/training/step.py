@@ -76,6 +76,7 @@ def take_step(
     for parameter in run.parameters:
         parameter.grad = None
     update_averages(run.averages, run.model, step, factor)
+    note_targets(run, batch)
     run.step = step
     means = zip((*PARTS, *LESSONS)[MTP:], sums[MTP:].tolist(), strict=True)
     return loss, norm, count, {name: total / number for name, (total, number) in means if number}
@@ -148,6 +149,16 @@ def scored_targets(model: Model, ids: Tensor, mask: Tensor | None) -> Tensor | N
     scored = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.clone()
     scored[:, 1 : memory + 1] = False
     return scored
+
+
+def note_targets(run: RunState, batch: Batch) -> None:
+    """Add the targets of a batch to the run's trained ids, unless these are unknown."""
+    if run.trained_ids is None:
+        return
+    ids, mask = batch
+    memory = run.model.golf.memory_tokens if isinstance(run.model, GolfTransformer) else 0
+    targets = ids[:, memory + 1 :]
+    run.trained_ids[targets if mask is None else targets[mask[:, memory + 1 :]]] = True
 
 
 def _prepare_golf(run: RunState, factor: float) -> tuple[AheadHeads | None, float]:

@@ -20,6 +20,7 @@ from ..assembly import Model
 from ..config import Config
 from ..evaluation.bits_per_byte import validation_score
 from ..ranks import largest, rank
+from ..trained_ids import TrainedIds
 from .averaging import exported_weights
 from .compiling import step_trunk
 from .device import autocast
@@ -66,6 +67,7 @@ def train(
     lineage: Mapping[str, str],
     teachers: Sequence[Model] = (),
     weights: Mapping[str, Tensor] | None = None,
+    trained_ids: TrainedIds = None,
     resume: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -91,6 +93,7 @@ def train(
         teachers: those that `distill.teachers` names, in evaluation mode, on the run's device.
         weights: those that the run takes over from another one. A checkpoint of step 0 holds
             them, so that resuming needs the other run no more.
+        trained_ids: the ids that were targets in that run; None where that is unknown.
         resume: go on from the newest checkpoint, or from the start where there is none.
         report: called after each logged step.
         should_stop: asked before each step; if true on any rank, a checkpoint is made and the
@@ -102,9 +105,8 @@ def train(
             configuration, tokenizer, data or teachers; the batches end or do not fit; loss or
             gradient is not finite (the last checkpoint stays the newest).
     """
-    run = start_run(
-        config, run_folder, vocab_size, separator, lineage, teachers, resume=resume, weights=weights
-    )
+    wanted = (config, run_folder, vocab_size, separator, lineage, teachers)
+    run = start_run(*wanted, resume=resume, weights=weights, trained_ids=trained_ids)
     precision = autocast(config.train, run.device)
     largest(run.step, run.device)  # all ranks have read the folder before one writes to it
     first = rank() == 0

@@ -105,3 +105,8 @@ def test_a_repetition_penalty_makes_what_was_said_less_likely(model):
 def test_an_empty_prompt_is_refused(model):
     with pytest.raises(SpikeError, match="no tokens"):
         generate(model, [], max_tokens=1)
+
+
+def test_a_model_that_may_write_nothing_says_so(model):
+    with pytest.raises(SpikeError, match="--allow-unseen"):
+        generate(model, PROMPT, max_tokens=1, banned_ids=set(range(VOCAB)))

@@ -55,6 +55,16 @@ def test_text_comes_before_a_stop_is_ruled_out_only_as_far_as_it_is_sure():
     assert next(pieces) == "never"
 
 
+def test_a_prompt_that_trained_ids_cannot_spell_stays_as_it_is_cut():
+    ids = TOKENIZER.vocabulary.entries.index
+    banned = {ids(piece) for piece in PIECES if piece.startswith(b"ab")}
+    kept, rest, choices = prompt_ids(TOKENIZER, b"x.ab", True, banned | {ids(b"a")})
+    assert (kept, rest, choices([])) == (TOKENIZER.encode(b"x.ab").tolist(), b"", None)
+    kept, rest, choices = prompt_ids(TOKENIZER, b"x.ab", True, banned - {ids(b"abcde")})
+    assert rest == b"ab"
+    assert choices([]) == [ids(b"abcde")]
+
+
 @pytest.mark.parametrize("heal", [True, False])
 def test_no_prompt_is_a_prompt(heal):
     assert prompt_ids(TOKENIZER, b"", heal)[:2] == ([], b"")

@@ -53,6 +53,23 @@ def test_what_fits_is_what_longest_match_may_take(text, more):
         assert set(HEALER.fitting(rest)) == reached
 
 
+@settings(deadline=None)
+@given(texts, st.sets(st.sampled_from(range(4, len(PIECES) + 260)), max_size=80), st.randoms())
+def test_choices_spell_the_rest_with_ids_that_are_not_banned(text, banned, random):
+    _, rest = HEALER.certain(text)
+    first = HEALER.choices(rest, banned) if rest else []
+    assert {*first} <= {*HEALER.fitting(rest)} - banned
+    assert HEALER.choices(rest, set()) == HEALER.fitting(rest)
+    left = rest
+    while left and first:
+        choices = HEALER.choices(left, banned)
+        assert choices
+        left = left[len(TOKENIZER.decode_bytes([random.choice(choices)])) :]
+    own = set(encode(rest))
+    if rest and not first:
+        assert own & banned
+
+
 def test_an_example():
     assert HEALER.certain(b"xab") == (encode(b"x"), b"ab")
     assert sorted(TOKENIZER.decode_bytes([t]) for t in HEALER.fitting(b"ab")) == [

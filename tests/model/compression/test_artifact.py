@@ -210,3 +210,24 @@ def test_an_artifact_names_what_it_is_made_of(file):
     assert artifact.config.data.path == ""
     assert artifact.config.golf.ahead_heads == 0
     assert artifact.config.averaging is None
+
+
+def test_trained_ids_come_back_and_an_artifact_without_them_has_none(tmp_path):
+    run = run_of(tiny_config())
+    trained = np.arange(48) % 3 == 0
+    result = pack_run(replace(run, trained_ids=trained), COMPRESS)
+    plain = pack_run(run, COMPRESS)
+    assert 0 < len(result.data) - len(plain.data) < 60
+    path = tmp_path / "x.spike"
+    path.write_bytes(result.data)
+    opened = open_run(path)
+    assert opened.trained_ids.tolist() == trained.tolist()
+    assert opened.tables == {}
+    unpack_artifact(path, tmp_path / "run")
+    assert open_run(tmp_path / "run").trained_ids.tolist() == trained.tolist()
+    (tmp_path / "plain.spike").write_bytes(plain.data)
+    assert open_run(tmp_path / "plain.spike").trained_ids is None
+    wrong = replace(result.artifact, trained_ids=trained[:-9])
+    path.write_bytes(artifact_to_bytes(wrong))
+    with pytest.raises(SpikeError, match=r"trained-ids.*no bitmap of 48 ids"):
+        read_artifact(path)

@@ -24,7 +24,7 @@ KINDS = {
 }
 
 
-def make_run(folder: Path, overrides: list[str], averages=None) -> Path:
+def make_run(folder: Path, overrides: list[str], averages=None, trained_ids=None) -> Path:
     """Write a run of a model whose weights are all about, as training would leave it."""
     config = tiny_config(*overrides)
     tokenizer = Tokenizer(build_vocabulary(PIECES, 400, "chatml"))
@@ -33,6 +33,7 @@ def make_run(folder: Path, overrides: list[str], averages=None) -> Path:
     model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, seed=1)
     shaken(model)
     counts = {"step": 8, "samples": 32, "tokens": 768, "seconds": None, "keep": 1}
+    counts["trained_ids"] = trained_ids
     prints = {"config": config_fingerprint(config), **lineage}
     save_checkpoint(folder, model, [], averages or {}, {}, fingerprints=prints, **counts)
     lines = ['{"step":4,"loss":5.5,"validation_bits_per_byte":3.25}', '{"step":8,"loss":4.5}']

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -191,3 +192,20 @@ def test_a_run_folder_that_is_there_is_kept(runs, tmp_path):
     (tmp_path / "back").mkdir()
     with pytest.raises(SpikeError, match="is there already"):
         import_model(runs("plain")[1], tmp_path / "back")
+
+
+def test_trained_ids_go_out_as_suppressed_ones_and_come_back(tmp_path):
+    trained = np.arange(400) % 5 != 0
+    run = make_run(tmp_path / "run", KINDS["plain"], trained_ids=trained)
+    export_model(run, tmp_path / "exported")
+    generation = tmp_path / "exported/generation_config.json"
+    suppressed = json.loads(generation.read_text())["suppress_tokens"]
+    tokenizer = load_run(run).tokenizer
+    unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
+    assert suppressed == sorted({*range(0, 400, 5)} | unused - {tokenizer.separator})
+    import_model(tmp_path / "exported", tmp_path / "back")
+    assert np.flatnonzero(~load_run(tmp_path / "back").trained_ids).tolist() == suppressed
+    for number, wrong in enumerate(('{"suppress_tokens": [400]}', "[]", '{"suppress_tokens": 3}')):
+        generation.write_text(wrong)
+        import_model(tmp_path / "exported", tmp_path / f"back-{number}")
+        assert load_run(tmp_path / f"back-{number}").trained_ids is None

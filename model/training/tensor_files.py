@@ -1,0 +1,58 @@
+"""Files of tensors (safetensors) of a checkpoint, with failures as one-line errors."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from spiketok.errors import SpikeError, unreadable
+
+Tensors = dict[str, Tensor]
+
+
+def on_cpu(tensors: Mapping[str, Tensor]) -> Tensors:
+    """Return tensors as safetensors takes them: on the CPU, contiguous, without gradients."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def save_tensors(tensors: Tensors, path: Path, target: Path) -> None:
+    """Write a file of tensors; `target` is the checkpoint that errors name.
+
+    Raises:
+        SpikeError: it cannot be written.
+    """
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        raise SpikeError(f"{target}: cannot be written ({error}); make room and resume") from None
+
+
+def load_tensors(path: Path) -> Tensors:
+    """Read a file of tensors.
+
+    Raises:
+        SpikeError: it cannot be read.
+    """
+    with read_failures(path):
+        return load_file(path)
+
+
+@contextmanager
+def read_failures(path: Path) -> Iterator[None]:
+    """Raise failures to read a file of tensors as one-line errors; damage alone advises removal."""
+    try:
+        # safetensors reports every file that it cannot open as missing; the system knows better.
+        with path.open("rb"):
+            yield
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except SafetensorError as error:
+        raise SpikeError(f"{path}: cannot be read ({error}); {advice(path.parent)}") from None
+
+
+def advice(folder: Path) -> str:
+    """Return the advice for a checkpoint that is damaged."""
+    return f"remove {folder.name} to go on from the checkpoint before it"
