@@ -88,7 +88,7 @@ class Faults:
         if number:
             self.dropped[EMPTY] += number
 
-    def decode(self, data: bytes) -> str:
+    def decode(self, data: bytes | bytearray) -> str:
         """Return UTF-8 bytes as text, repaired if the policy is `replace`.
 
         Raises:

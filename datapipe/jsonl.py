@@ -145,7 +145,7 @@ def arrow_texts(block: bytes, text_field: str) -> pa.LargeBinaryArray | None:
     )
 
 
-def is_utf8(data: bytes) -> bool:
+def is_utf8(data: bytes | bytearray) -> bool:
     """Tell whether bytes are UTF-8, without holding up other threads."""
     ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int64))
     text = pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])

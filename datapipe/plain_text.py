@@ -1,51 +1,79 @@
-"""Reads the documents of a plain text file."""
+"""Reads plain text files as documents, in bounded memory where the text is split."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
+from . import lines
 from .faults import BINARY, TRUNCATED, BadRecordError, Faults
 from .jsonl import Records, is_utf8
 from .lines import Readable, open_lines
 from .sources import Source
+from .text_pieces import Buffer, text_pieces
 
-PIECE_BYTES = 1 << 20
+BATCH_BYTES = 4 << 20
 # A byte 0 in the first bytes makes a file binary, as for git; UTF-16 has such bytes too.
 HEAD_BYTES = 8000
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_text(source: Source, faults: Faults, progress: Callable[[int], None]) -> Iterator[Records]:
-    """Yield the text of a source as one document; `progress` as in `read_jsonl`."""
+def read_text(
+    source: Source, split: str, faults: Faults, progress: Callable[[int], None]
+) -> Iterator[Records]:
+    """Yield the pieces of a text, about `BATCH_BYTES` a batch, and the offset of each.
+
+    Args:
+        source: a file of the kind `txt`, `txt.gz` or `txt.zst`.
+        split: how it is split, see `text_pieces`.
+        faults: what becomes of a piece that is not UTF-8, and of a file that is damaged.
+        progress: hears how many bytes of the file on disk are newly done.
+    """
     with open_lines(source, 0, -1) as (stream, _, position):
-        data = read_all(stream, faults)
-        done = position()
-    try:
-        refuse_binary(data)
-        if not is_utf8(data):
-            data = faults.decode(data).encode()
-    except BadRecordError as fault:
-        faults.drop(fault, lambda: "the text")
-        return
-    progress(done)
-    yield pa.array([data], pa.large_binary()), np.zeros(1, dtype=np.int64)
+        buffer = Buffer(lambda size: read_sound(stream, size, buffer, faults))
+        buffer.fill(HEAD_BYTES)
+        try:
+            refuse_binary(buffer.data)
+        except BadRecordError as fault:
+            faults.drop(fault, lambda: "the text")
+            return
+        reached = 0
+        for offsets, pieces in batches(text_pieces(buffer, split)):
+            found = checked(offsets, pieces, faults)
+            progress(position() - reached)
+            reached = position()
+            yield found
 
 
-def read_all(stream: Readable, faults: Faults) -> bytes:
-    """Read a stream to its end, or to where it is damaged, by the policy of `faults`."""
-    parts: list[bytes] = []
+def read_sound(stream: Readable, size: int, buffer: Buffer, faults: Faults) -> bytes:
+    """Read for a buffer; where the stream is damaged the text ends, by the policy of `faults`."""
     try:
-        while part := stream.read(PIECE_BYTES):
-            parts.append(part)
+        return stream.read(min(size, lines.PIECE_BYTES))
     except OSError as error:
-        done = sum(map(len, parts))
-        fault = BadRecordError(TRUNCATED, str(error))
-        faults.drop(fault, lambda: f"after byte {done} of the content")
-    return b"".join(parts)
+        faults.drop(BadRecordError(TRUNCATED, str(error)), lambda: "the end of the text")
+        remove_part_of_code_point(buffer.data)
+        return b""
 
 
-def refuse_binary(head: bytes) -> None:
+def remove_part_of_code_point(data: bytearray) -> None:
+    """Remove the beginning of a code point at the end of a text that was cut.
+
+    >>> data = bytearray("aé😀".encode()[:-1])
+    >>> remove_part_of_code_point(data)
+    >>> data.decode()
+    'aé'
+    """
+    for back in range(1, min(3, len(data)) + 1):
+        lead = data[-back]
+        if lead & 0xC0 != 0x80:
+            size = 2 + (lead >= 0xE0) + (lead >= 0xF0) if lead >= 0xC0 else 1
+            if size > back:
+                del data[-back:]
+            return
+
+
+def refuse_binary(head: bytearray) -> None:
     """Refuse what is no text by its first bytes.
 
     Raises:
@@ -55,3 +83,59 @@ def refuse_binary(head: bytes) -> None:
         raise BadRecordError(BINARY, "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8")
     if (place := head[:HEAD_BYTES].find(b"\0")) >= 0:
         raise BadRecordError(BINARY, f"byte 0 at byte {place}")
+
+
+def batches(
+    pieces: Iterator[tuple[int, bytes | bytearray]],
+) -> Iterator[tuple[list[int], list[bytes | bytearray]]]:
+    """Yield pieces in lists of about `BATCH_BYTES`, with their offsets."""
+    offsets: list[int] = []
+    found: list[bytes | bytearray] = []
+    size = 0
+    for offset, piece in pieces:
+        offsets.append(offset)
+        found.append(piece)
+        size += len(piece)
+        if size >= BATCH_BYTES:
+            yield offsets, found
+            offsets, found, size = [], [], 0
+    if found:
+        yield offsets, found
+
+
+def checked(offsets: Sequence[int], pieces: Sequence[bytes | bytearray], faults: Faults) -> Records:
+    """Return the pieces that are UTF-8 or can be repaired, and their offsets."""
+    texts = as_array(pieces)
+    if len(pieces) > 1 and all_utf8(texts):
+        return texts, np.array(offsets, dtype=np.int64)
+    kept: list[bytes | bytearray] = []
+    kept_offsets: list[int] = []
+    for offset, piece in zip(offsets, pieces, strict=True):
+        try:
+            kept.append(piece if is_utf8(piece) else faults.decode(piece).encode())
+            kept_offsets.append(offset)
+        except BadRecordError as fault:
+            faults.drop(fault, partial(place_of, offset))
+    return as_array(kept), np.array(kept_offsets, dtype=np.int64)
+
+
+def place_of(offset: int) -> str:
+    """Word where a piece of a text begins."""
+    return f"the text from byte {offset}" if offset else "the text"
+
+
+def as_array(pieces: Sequence[bytes | bytearray]) -> pa.LargeBinaryArray:
+    """Return pieces as an array; a single one, which may be very large, without a copy."""
+    if len(pieces) != 1:
+        return pa.array(pieces, pa.large_binary())
+    ends = pa.py_buffer(np.array([0, len(pieces[0])], dtype=np.int64))
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(pieces[0])])
+
+
+def all_utf8(texts: pa.LargeBinaryArray) -> bool:
+    """Tell whether each text of an array is UTF-8."""
+    try:
+        texts.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import xxhash
 from msgspec import UNSET, UnsetType
@@ -14,7 +14,9 @@ from .faults import Errors, check_errors
 from .json_files import FORMAT, to_json
 from .lines import COMPRESSIONS
 from .parquet import check_column, open_parquet
+from .reading import refuse_unread
 from .sources import Source
+from .text_pieces import AUTO, NONE, check_split
 
 UNIT_BYTES = 32 << 20
 MOST_UNITS = 4096
@@ -45,6 +47,8 @@ class ShardSettings:
         errors: what becomes of broken records: `strict`, `replace` or `skip`.
         validation: fraction of documents, chosen by content, kept from the training split.
         shard_tokens: a shard ends with the document that brings it to this many tokens.
+        split_text: how plain text files become documents, see `text_pieces`; UNSET: `auto`. A plan
+            without such files does not mention it.
         chat: set where the records are conversations; `text_field` means nothing then.
     """
 
@@ -52,6 +56,7 @@ class ShardSettings:
     errors: Errors = "strict"
     validation: float = 0.01
     shard_tokens: int = 1 << 26
+    split_text: str | UnsetType = UNSET
     # Not None: plans of text do not mention it.
     chat: ChatSettings | UnsetType = UNSET
 
@@ -95,9 +100,11 @@ def make_plan(sources: Sequence[Source], tokenizer: str, settings: ShardSettings
     check_settings(settings)
     if not sources:
         raise SpikeError("there is nothing to shard: no input files")
-    if settings.chat:
-        for source in sources:
-            refuse_other_kinds(source)
+    for source in sources:
+        (refuse_other_kinds if settings.chat else refuse_unread)(source)
+    has_text = any(source.kind.startswith("txt") for source in sources)
+    split = (settings.split_text or AUTO) if has_text and not settings.chat else UNSET
+    settings = replace(settings, split_text=split)
     weights = [source.bytes * expansion(source) for source in sources]
     unit_bytes = max(UNIT_BYTES, sum(weights) // MOST_UNITS)
     return Plan(
@@ -119,6 +126,8 @@ def check_settings(settings: ShardSettings) -> None:
     check_errors(settings.errors)
     if not 0 <= settings.validation < 1:
         raise SpikeError(f"validation = {settings.validation}: must be at least 0 and below 1")
+    if settings.split_text is not UNSET:
+        check_split(settings.split_text)
     if settings.shard_tokens < 1:
         raise SpikeError(f"shard_tokens = {settings.shard_tokens}: must be at least 1")
 
@@ -188,6 +197,9 @@ def difference(old: Plan, new: Plan) -> str:
         before, now = getattr(old.settings, name), getattr(new.settings, name)
         if before != now:
             return f"{name} was {before!r} and is now {now!r}"
+    if old.settings.split_text != new.settings.split_text:
+        before, now = (plan.settings.split_text or NONE for plan in (old, new))
+        return f"split_text was {before!r} and is now {now!r}"
     if old.settings.chat != new.settings.chat:
         before, now = (reading(plan.settings.chat) for plan in (old, new))
         return f"records were read as {before} and are now read as {now}"

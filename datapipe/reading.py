@@ -14,6 +14,7 @@ from .jsonl import Records, read_jsonl
 from .parquet import read_parquet
 from .plain_text import read_text
 from .sources import Source
+from .text_pieces import NONE
 
 SCHEMA = pa.schema(
     [
@@ -44,6 +45,7 @@ def read_range(
     errors: Errors = "strict",
     dropped: Counter[str] | None = None,
     progress: Callable[[int], None] = ignore,
+    split_text: str = NONE,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the documents of a range of a source, about 4 MiB of text a batch.
 
@@ -51,14 +53,15 @@ def read_range(
         source: the file.
         start: first byte (jsonl) or row group (parquet) of the range; otherwise 0.
         stop: end of the range, -1 for the end of the file.
-        text_field: the member or column that holds the text; txt files are one document each.
+        text_field: the member or column that holds the text.
         errors: `strict`, `replace` or `skip`, see `Faults`.
         dropped: reason → number of documents left out, added to; empty ones are always left out.
         progress: hears how many bytes of the file on disk are newly done.
+        split_text: how plain text files become documents, see `text_pieces`; `none`: each is one.
 
     Yields:
         Batches with the columns `text` (large_binary, valid UTF-8) and `row` (int64: offset of the
-        line in the decompressed content, row of a parquet file, 0 for txt).
+        line or piece in the decompressed content, row of a parquet file).
 
     Raises:
         SpikeError: a record is broken and the policy is `strict`; a parquet file is damaged or has
@@ -66,7 +69,7 @@ def read_range(
     """
     check_errors(errors)
     faults = Faults(source.path, errors, Counter() if dropped is None else dropped)
-    for texts, rows in _records(source, start, stop, text_field, faults, progress):
+    for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
         sizes = np.diff(text_offsets(texts))
         batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)
         if sizes.all():
@@ -82,10 +85,11 @@ def read_texts(
     errors: Errors = "strict",
     dropped: Counter[str] | None = None,
     report: Callable[[int], None] = ignore,
+    split_text: str = NONE,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the documents of all sources in order; `report` hears the bytes of files done.
 
-    Batches, errors and `dropped` are those of `read_range`.
+    The other arguments are those of `read_range`.
     """
     done = 0
 
@@ -97,7 +101,7 @@ def read_texts(
     for source in sources:
         refuse_unread(source)
     for source in sources:
-        yield from read_range(source, 0, -1, text_field, errors, dropped, progress)
+        yield from read_range(source, 0, -1, text_field, errors, dropped, progress, split_text)
 
 
 def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | None:
@@ -132,12 +136,13 @@ def _records(
     start: int,
     stop: int,
     text_field: str,
+    split_text: str,
     faults: Faults,
     progress: Callable[[int], None],
 ) -> Iterator[Records]:
     refuse_unread(source)
     if source.kind.startswith("txt"):
-        return read_text(source, faults, progress)
+        return read_text(source, split_text, faults, progress)
     if source.kind == "parquet":
         return read_parquet(source, start, stop, text_field, faults, progress)
     return read_jsonl(source, start, stop, text_field, faults, progress)

@@ -30,6 +30,7 @@ from .resume import Committed
 from .shard_writer import ShardWriter, Target
 from .shards import open_shard, read_batch, tokens_of
 from .sources import Source
+from .text_pieces import NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,7 @@ def read_unit(work: Work, unit: int, dropped: Counter[str]) -> Iterator[tuple[in
                 settings.errors,
                 dropped,
                 work.progress,
+                settings.split_text or NONE,
             )
         for batch in batches:
             yield index, batch

@@ -19,6 +19,7 @@ from .console import (
     tokenizer_option,
     warn_skipped,
 )
+from .input_options import as_trained, split_text_option, words_of
 
 if TYPE_CHECKING:
     from datapipe import ChatSettings
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 )
 @ignore_key_option
 @ext_option
+@split_text_option(default=None)
 @click.option("--text-field", help="Column with the text; else as the tokenizer was trained.")
 @click.option(
     "--errors",
@@ -146,7 +148,13 @@ def shard(
     found = describe(out)
     print_result({"folder": str(out), **found}, as_json)
     if settings.validation and not found["validation_documents"]:
-        remark("no document fell to validation; a file of plain text is one document", quiet)
+        remark(no_validation(found), quiet)
+
+
+def no_validation(found: Mapping[str, Any]) -> str:
+    """Word why there is no validation split, and what helps."""
+    pieces = max(found["text_bytes"] // 16, 1024)
+    return f"no validation: all text is one document; shard it with --split-text {pieces}"
 
 
 def chat_settings(parse_markers: bool, ignored_keys: tuple[str, ...]) -> "ChatSettings":
@@ -159,23 +167,10 @@ def chat_settings(parse_markers: bool, ignored_keys: tuple[str, ...]) -> "ChatSe
     return ChatSettings(parse_markers=parse_markers, ignored_keys=ignored or UNSET)
 
 
-def as_trained(options: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, str]:
-    """Return how inputs are read: as the options say, else as the tokenizer was trained."""
-    otherwise = {"text_field": "text", "errors": "strict"}
-    return {
-        name: options[name] or str(trained.get(name, usual)) for name, usual in otherwise.items()
-    }
-
-
-def words_of(setting: Any) -> tuple[str, ...]:
-    """Return a setting that is a list of words; none where the file says something else."""
-    return tuple(map(str, setting)) if isinstance(setting, list) else ()
-
-
 def refuse_misfits(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:
     """Refuse what makes no sense for conversations."""
-    if options["text_field"]:
-        raise click.UsageError("--text-field goes with --format text")
+    if options["text_field"] or options["split_text"]:
+        raise click.UsageError("--text-field and --split-text go with --format text")
     if not inputs:
         raise click.UsageError("say which files of conversations: spike shard --format chat INPUT…")
     options["text_field"] = "text"

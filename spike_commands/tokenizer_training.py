@@ -21,6 +21,7 @@ from .console import (
     text_field_option,
     warn_skipped,
 )
+from .input_options import lasting, reading_settings, split_text_option
 from .training_options import check_options, trainer
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ if TYPE_CHECKING:
 )
 @text_field_option
 @ext_option
+@split_text_option(default="auto")
 @click.option(
     "--errors",
     type=click.Choice(["strict", "replace", "skip"]),
@@ -209,22 +211,12 @@ def train(
     found, room = vocabulary.filling
     if found < room:
         remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved", quiet)
-    settings: dict[str, Any] = {name: options[name] for name in ("text_field", "errors")}
-    if endings:
-        settings["ext"] = list(endings)
     replace(
         vocabulary,
-        settings={**vocabulary.settings, **settings},
+        settings={**vocabulary.settings, **reading_settings(options, endings)},
         training={**vocabulary.training, "dropped": dict(sorted(dropped.items()))},
     ).write(out)
     print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
-
-
-def lasting(corpora: Sequence[Path]) -> Sequence[Path]:
-    """Return the inputs that `spike shard` may read again: none where one is a pipe."""
-    from datapipe.standard_input import is_stream
-
-    return () if any(map(is_stream, corpora)) else corpora
 
 
 def read_corpus(
@@ -244,7 +236,7 @@ def read_corpus(
     dropped.clear()
     documents = 0
     how = options["text_field"], options["errors"]
-    for batch in read_texts(sources, *how, dropped, report):
+    for batch in read_texts(sources, *how, dropped, report, options["split_text"]):
         documents += len(batch)
         yield batch
     if dropped and not documents:

@@ -31,7 +31,10 @@ def test_plan_is_a_file_of_its_own_fingerprint(sources):
     made = make_plan(sources, "f" * 64, ShardSettings())
     content = json.loads(made.to_json())
     assert list(content) == ["format", "tokenizer", "settings", "sources", "units"]
-    assert list(content["settings"]) == ["text_field", "errors", "validation", "shard_tokens"]
+    always = ["text_field", "errors", "validation", "shard_tokens"]
+    assert list(content["settings"]) == [*always, "split_text"]
+    records = make_plan(sources[:4], "f" * 64, ShardSettings())
+    assert list(json.loads(records.to_json())["settings"]) == always
     assert list(content["sources"][0]) == ["name", "kind", "bytes", "sample"]
     assert content["sources"][0]["name"] == "corpus/a.jsonl"
     assert made.fingerprint == hashlib.sha256(made.to_json()).hexdigest()
