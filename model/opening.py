@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from spiketok.durable import durable_folder
 from spiketok.errors import SpikeError
 
 from .assembly import build_model, check_layer_count
@@ -71,27 +72,33 @@ def check_weights(artifact: Artifact, path: Path) -> None:
 def unpack_artifact(path: Path, folder: Path) -> Run:
     """Make a run folder of an artifact, with its weights as they are after the round trip.
 
+    The folder appears whole or not at all.
+
     Returns:
         The run; its tables have no place in a folder.
 
     Raises:
-        SpikeError: the artifact cannot be opened, or the folder holds a run already.
+        SpikeError: the artifact cannot be opened, or the folder holds something already.
     """
-    run = open_artifact(path)
-    origin = {name: made_from for name, made_from in run.fingerprints.items() if name != "config"}
-    create_run(folder, run.config, run.tokenizer, origin)
-    save_checkpoint(
-        folder,
-        run.model,
-        [],
-        {},
-        {},
-        step=run.step,
-        samples=0,
-        tokens=0,
-        seconds=None,
-        fingerprints={**origin, "config": config_fingerprint(run.config)},
-        keep=1,
-        trained_ids=run.trained_ids,
-    )
+    try:
+        with durable_folder(folder) as unfinished:
+            run = open_artifact(path)
+            origin = {n: made_from for n, made_from in run.fingerprints.items() if n != "config"}
+            create_run(unfinished, run.config, run.tokenizer, origin)
+            save_checkpoint(
+                unfinished,
+                run.model,
+                [],
+                {},
+                {},
+                step=run.step,
+                samples=0,
+                tokens=0,
+                seconds=None,
+                fingerprints={**origin, "config": config_fingerprint(run.config)},
+                keep=1,
+                trained_ids=run.trained_ids,
+            )
+    except FileExistsError:
+        raise SpikeError(f"{folder}: exists already; choose another name with --to") from None
     return run

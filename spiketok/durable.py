@@ -80,11 +80,12 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     Its files get mode 0666 less the umask, whoever wrote them.
 
     Raises:
-        FileExistsError: `path` is there already.
+        FileExistsError: `path` is a file, or a folder with something in it.
     """
     import shutil  # slow to load, and of use here alone
 
-    if path.exists():
+    # A folder without entries is no loss: rename replaces it.
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"{path} exists already")
     partial = partial_path(path)
     shutil.rmtree(partial, ignore_errors=True)

@@ -75,3 +75,10 @@ def test_a_folder_is_synced_before_it_takes_its_name(tmp_path):
     assert {path.name for path in (tmp_path / "f").iterdir()} == {"one", "two"}
     with pytest.raises(FileExistsError), durable_folder(tmp_path / "f"):
         pass
+
+
+def test_a_folder_replaces_an_empty_one_alone(tmp_path):
+    (tmp_path / "f").mkdir()
+    with durable_folder(tmp_path / "f") as folder:
+        (folder / "one").write_bytes(b"1")
+    assert [path.name for path in (tmp_path / "f").iterdir()] == ["one"]

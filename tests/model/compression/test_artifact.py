@@ -1,5 +1,6 @@
 """One file holds a model, and damage is told."""
 
+import errno
 import subprocess
 import sys
 from dataclasses import replace
@@ -81,8 +82,19 @@ def test_unpacking_makes_a_run_that_predicts_the_same(file, tmp_path):
     unpacked, packed = open_run(tmp_path / "run"), open_run(file)
     assert torch.equal(unpacked.model(IDS), packed.model(IDS))
     assert unpacked.step == 7
-    with pytest.raises(SpikeError, match="holds a run already"):
+    with pytest.raises(SpikeError, match="exists already"):
         unpack_artifact(file, tmp_path / "run")
+
+
+@pytest.mark.parametrize("step", ["create_run", "save_checkpoint"])
+def test_unpacking_that_fails_leaves_no_folder(step, file, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"spike_lm.model.opening.{step}", fail)
+    with pytest.raises(OSError, match="No space"):
+        unpack_artifact(file, tmp_path / "run")
+    assert not list(tmp_path.glob("*run*"))
 
 
 def test_tables_are_kept_and_have_names_of_their_own(tmp_path, file):
