@@ -3,19 +3,31 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import isnan
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, Protocol, TextIO, TypeVar
 
 import click
 
+from .progress_line import Pace, line_in_width, plain_line
+
 Command = TypeVar("Command", bound=Callable[..., Any])
-# Called with the amount done so far and a short remark to show beside the bar.
-Report = Callable[[float, str], None]
+SECONDS_BETWEEN_LINES = 30.0
 # Names of numbers in malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
+class Report(Protocol):
+    """Takes the amount done so far and parts of a remark, separated by a comma and a space.
+
+    Where there is no bar, `due` prints a line at once.
+    """
+
+    def __call__(self, done: float, remark: str, /, due: bool = False) -> None:
+        """Show it."""
 
 
 class FilePath(click.Path):
@@ -97,33 +109,51 @@ def common_options(command: Command) -> Command:
 
 @contextmanager
 def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iterator[Report]:
-    """Show a bar with rate and remaining time on stderr; silent when piped or quiet."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _done, _remark: None
+    """Show progress on stderr: a bar in a terminal, a line every 30 s elsewhere; none if quiet."""
+    pace, begun = Pace(total), time.monotonic()
+    if quiet:
+        yield lambda _done, _remark, _due=False: None
+        return
+    if not shows_bars():
+        told = begun
+
+        def write_line(done: float, text: str, due: bool = False) -> None:
+            nonlocal told
+            now = time.monotonic()
+            pace.add(now, done)
+            if due or now - told >= SECONDS_BETWEEN_LINES:
+                told = now
+                remark(plain_line(description, pace, unit, text), quiet)
+
+        yield write_line
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as Remaining
+    from rich.progress import Progress, ProgressColumn, Task
+    from rich.text import Text
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("eta"),
-        Remaining(),
-        TextColumn("{task.fields[remark]}", style="dim"),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(description, total=total, rate="", remark="")
+    class Line(ProgressColumn):
+        """The whole line, as long as the terminal is wide."""
 
-        def report(done: float, remark: str) -> None:
-            speed = progress.tasks[task].speed
-            rate = f"{speed:,.1f} {unit}/s" if speed else ""
-            progress.update(task, completed=done, remark=remark, rate=rate)
+        def render(self, task: Task) -> Text:
+            """Return the line of the moment."""
+            shown, passed = task.fields["remark"], time.monotonic() - begun
+            room = console.width - 1
+            return Text(line_in_width(room, description, pace, unit, shown, passed), no_wrap=True)
 
-        yield report
+    console = Console(stderr=True)
+    with Progress(Line(), console=console) as progress:
+        task = progress.add_task(description, total=total, remark="")
+
+        def move(done: float, text: str, due: bool = False) -> None:
+            pace.add(time.monotonic(), done)
+            progress.update(task, completed=done, remark=text, refresh=due)
+
+        yield move
+
+
+def shows_bars() -> bool:
+    """Return whether stderr is a terminal that can move its cursor."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def print_result(result: Mapping[str, Any], as_json: bool) -> None:

@@ -10,7 +10,6 @@ import click
 
 from .console import (
     PATH,
-    Report,
     common_options,
     json_option,
     let_threads_sleep,
@@ -21,13 +20,14 @@ from .console import (
 from .ranks import joined_ranks
 from .signals import stop_on_signals
 from .starting_weights import resumed_lineage, starting_weights
+from .training_progress import length_of, training_progress
 from .training_size import checked_vocabulary, dry_run_numbers
 
 if TYPE_CHECKING:
     from spike_lm.model import Config
     from spike_lm.model.assembly import Model
     from spike_lm.model.training.step import Batch
-    from spike_lm.model.training.trainer import Progress, TrainResult
+    from spike_lm.model.training.trainer import TrainResult
     from spiketok import Tokenizer
 
 # A shell adds this to the number of the signal that ended a process.
@@ -161,7 +161,7 @@ def run_training(
     started = time.monotonic()
     with (
         locked(folder) if rank() == 0 else nullcontext(),
-        progress_bar("train", config.train.steps, "steps", quiet) as show,
+        progress_bar("train", *length_of(config), quiet) as show,
         stop_on_signals() as signals,
     ):
         if resume:
@@ -183,7 +183,7 @@ def run_training(
             weights=weights,
             trained_ids=trained_ids,
             resume=resume,
-            report=lambda progress: tell(progress, tokenizer.score_name, show, quiet),
+            report=training_progress(config, tokenizer.score_name, show, quiet),
             should_stop=lambda: signals.received > 0,
             sample=lambda model: write_sample(config, model, tokenizer),
         )
@@ -260,24 +260,6 @@ def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Bat
         remark(f"no validation: {data_folder} holds out no reply in {wanted} windows", quiet)
         return None
     return chosen
-
-
-def tell(progress: "Progress", score_name: str, show: Report, quiet: bool) -> None:
-    """Show how training goes: on the bar, and a line for each validation and sample."""
-    metrics = progress.metrics
-    speed = f"{metrics['tokens_per_second']:,.0f} tokens/s"
-    replies = "reply_loss" in metrics
-    name, loss = ("reply loss", "reply_loss") if replies else ("loss", "loss")
-    show(progress.step, f"{name} {metrics[loss]:.4f}, {speed}")
-    for key, what in (
-        (f"validation_{score_name}", "text"),
-        (f"validation_reply_{score_name}", "replies"),
-    ):
-        if key in metrics:
-            score = f"{metrics[key]:.4f} {score_name.replace('_', ' ')} on validation {what}"
-            remark(f"step {progress.step:>6}: {score}", quiet)
-    if progress.sample is not None:
-        remark(f"step {progress.step:>6}: {progress.sample!r}", quiet)
 
 
 def write_sample(config: "Config", model: "Model", tokenizer: "Tokenizer") -> str:

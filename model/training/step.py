@@ -153,12 +153,15 @@ def scored_targets(model: Model, ids: Tensor, mask: Tensor | None) -> Tensor | N
 
 def note_targets(run: RunState, batch: Batch) -> None:
     """Add the targets of a batch to the run's trained ids, unless these are unknown."""
-    if run.trained_ids is None:
-        return
+    if run.trained_ids is not None:
+        run.trained_ids[target_ids(run.model, batch)] = True
+
+
+def target_ids(model: Model, batch: Batch) -> NDArray[np.integer]:
+    """Return the ids that a batch's loss is of, in a row; as `scored_targets` chooses them."""
     ids, mask = batch
-    memory = run.model.golf.memory_tokens if isinstance(run.model, GolfTransformer) else 0
-    targets = ids[:, memory + 1 :]
-    run.trained_ids[targets if mask is None else targets[mask[:, memory + 1 :]]] = True
+    begin = 1 + (model.golf.memory_tokens if isinstance(model, GolfTransformer) else 0)
+    return ids[:, begin:].ravel() if mask is None else ids[:, begin:][mask[:, begin:]]
 
 
 def _prepare_golf(run: RunState, factor: float) -> tuple[AheadHeads | None, float]:

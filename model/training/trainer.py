@@ -5,6 +5,7 @@ interrupted or not: the order of the data is a function of the samples consumed,
 holds all else that a step depends on.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,17 +28,21 @@ from .device import autocast
 from .metrics import Metrics, append_metrics, cut_back_metrics, sync_metrics
 from .run_state import METRICS, RunState, save_run, start_run
 from .schedule import learning_rate_factor
-from .step import Batch, take_step
+from .step import Batch, take_step, target_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What is reported after each logged step."""
+    """What is reported after each step."""
 
     step: int
     steps: int
+    seconds: float | None
+    """Seconds of training, where these measure the run."""
     metrics: Metrics
-    """The line added to `metrics.jsonl`."""
+    """The numbers of the step, as in `metrics.jsonl`."""
+    logged: bool
+    """Whether they were added there."""
     sample: str | None
     """What the model wrote, where a sample was due."""
 
@@ -95,7 +100,7 @@ def train(
             them, so that resuming needs the other run no more.
         trained_ids: the ids that were targets in that run; None where that is unknown.
         resume: go on from the newest checkpoint, or from the start where there is none.
-        report: called after each logged step.
+        report: called after each step, by the first rank.
         should_stop: asked before each step; if true on any rank, a checkpoint is made and the
             call returns.
         sample: lets the model write a text.
@@ -129,18 +134,17 @@ def train(
         validate = validation is not None and _due(config.validation.every, run)
         write = sample is not None and bool(config.sample.every) and _due(config.sample.every, run)
         due = validate or write or run.step == 1 or _due(config.train.log_every, run)
-        if first and due:
-            told: Metrics = {"loss": loss, **beside}
-            if batch[1] is not None:
-                told = {f"reply_{name}": number for name, number in told.items()}
-                told["reply_tokens"] = count
-            metrics = _measured(run, told, norm, factor, timed_tokens / seconds)
-            seconds, timed_tokens = 0.0, 0
-            if validation is not None and validate:
-                metrics |= _validated(run, validation, byte_lengths, score_name)
-            append_metrics(metrics_file, metrics)
-            text = _written(run, sample) if write else None
-            report(Progress(step=run.step, steps=steps, metrics=metrics, sample=text))
+        if first:
+            losses = _losses(run, batch, loss, count, beside, byte_lengths, score_name)
+            measured = _measured(run, losses, norm, factor, timed_tokens / seconds)
+            text = None
+            if due:
+                seconds, timed_tokens, metrics = 0.0, 0, measured
+                if validation is not None and validate:
+                    metrics |= _validated(run, validation, byte_lengths, score_name)
+                append_metrics(metrics_file, metrics)
+                text = _written(run, sample) if write else None
+            report(_progress(run, measured, due, text))
         if run.step % config.checkpoint.every == 0:
             _make_safe(run)
     _make_safe(run)
@@ -170,6 +174,38 @@ def _due(every: int, run: RunState) -> bool:
     return run.finished or (every > 0 and run.step % every == 0)
 
 
+def _progress(run: RunState, metrics: Metrics, logged: bool, text: str | None) -> Progress:
+    return Progress(
+        step=run.step,
+        steps=run.config.train.steps,
+        seconds=run.seconds,
+        metrics=metrics,
+        logged=logged,
+        sample=text,
+    )
+
+
+def _losses(
+    run: RunState,
+    batch: Batch,
+    loss: float,
+    count: int,
+    beside: Metrics,
+    byte_lengths: NDArray[np.int64],
+    score_name: str,
+) -> Metrics:
+    """Return the losses of a step; with a mask all names say that they are of replies alone.
+
+    Bits per byte are those of the loss: all nats of the targets over the bytes they stand for.
+    """
+    size = int(byte_lengths[target_ids(run.model, batch)].sum())
+    rate = loss * count / (math.log(2) * size) if size else math.nan
+    if batch[1] is None:
+        return {"loss": loss, f"train_{score_name}": rate, **beside}
+    replies = {f"reply_{name}": number for name, number in {"loss": loss, **beside}.items()}
+    return {**replies, "reply_tokens": count, f"train_reply_{score_name}": rate}
+
+
 def _measured(
     run: RunState, loss: Metrics, norm: float, factor: float, tokens_per_second: float
 ) -> Metrics:
@@ -178,6 +214,7 @@ def _measured(
     full = optimizer.muon_learning_rate if optimizer.muon else optimizer.adamw_learning_rate
     return {
         "step": run.step,
+        "time": time.time(),
         "tokens": run.tokens,
         **loss,
         "learning_rate": factor * full,

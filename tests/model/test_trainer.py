@@ -1,4 +1,5 @@
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -138,9 +139,28 @@ def test_reports_samples_and_validations_when_due(tmp_path):
     seen = []
     config = tiny_config("sample.every=3", "validation.every=4", "train.log_every=100")
     train_tiny(tmp_path, config, report=seen.append, sample=lambda model: "text")
-    assert [p.step for p in seen] == [1, 3, 4, 6, 8]
+    assert [p.step for p in seen] == list(range(1, 9))
+    assert [p.step for p in seen if p.logged] == [1, 3, 4, 6, 8]
     assert [p.step for p in seen if p.sample == "text"] == [3, 6, 8]
     assert [p.step for p in seen if "validation_bits_per_byte" in p.metrics] == [4, 8]
+
+
+@pytest.mark.parametrize("share", [None, 0.4])
+def test_bits_per_byte_are_of_the_targets_that_the_loss_is_of(share, tmp_path):
+    """Checked by hand; memory tokens take the place of three targets, whose bytes do not count."""
+    lengths = np.arange(VOCAB) % 5
+    batches = open_batches if share is None else masked_batches(share)
+    config = golf_config("train.log_every=1")
+    train_tiny(tmp_path, config, open_batches=batches, byte_lengths=lengths)
+    names = ("loss", "train_bits_per_byte")
+    if share is not None:
+        names = ("reply_loss", "train_reply_bits_per_byte")
+    for line, (ids, mask) in zip(metrics_of(tmp_path), batches(0), strict=False):
+        chosen = np.ones(ids.shape, bool) if mask is None else mask.copy()
+        chosen[:, :4] = False
+        size = sum(int(lengths[id_]) for id_ in ids[chosen])
+        nats = line[names[0]] * chosen.sum()
+        assert line[names[1]] == pytest.approx(nats / (math.log(2) * size))
 
 
 def test_stops_at_the_step_that_is_not_finite(tmp_path):
