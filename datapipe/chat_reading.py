@@ -1,11 +1,14 @@
-"""Reads JSON Lines files of conversations as Arrow record batches, in bounded memory."""
+"""Reads files of conversations as Arrow record batches, in bounded memory.
+
+The files are JSON Lines, JSON arrays, parquet or Arrow; `conversations.py` reads their records.
+"""
 
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +18,7 @@ from spiketok.chat import ASSISTANT, pieces
 from spiketok.chat_encoding import CODES, TEXT_CODE
 from spiketok.errors import SpikeError
 
+from .arrow_tables import table_records
 from .chat_marks import NotForTrainingError
 from .conversations import read_conversation
 from .faults import (
@@ -27,7 +31,9 @@ from .faults import (
     Errors,
     Faults,
 )
-from .jsonl import Place, each_line, parsed_blocks
+from .json_array import array_elements
+from .jsonl import BYTE_ORDER_MARK, WHITESPACE, Place, each_line, parsed_blocks
+from .lines import BLOCK_BYTES, PIECE_BYTES
 from .reading import ignore
 from .sources import Source
 
@@ -39,6 +45,12 @@ SCHEMA = pa.schema(
         pa.field("pieces", pa.large_list(PIECE), nullable=False),
     ]
 )
+
+
+TABLES = ("parquet", "arrow")
+# Makes messages of a decoded record; hears how many bytes of a file are newly done.
+Reader: TypeAlias = Callable[[Any], tuple[Message, ...]]
+Progress: TypeAlias = Callable[[int], None]
 
 
 class Flat(NamedTuple):
@@ -74,35 +86,96 @@ def read_conversations(
 
     Yields:
         Batches with the columns `text` (large_binary: the pieces of text of a conversation,
-        joined), `row` (int64: offset of the line in the decompressed content) and `pieces`
-        (`bytes` of the text, 0 for a marker; `code`, see `encode_pieces`; `trained`).
+        joined), `row` (int64: offset of the record in the decompressed content, or row of a table)
+        and `pieces` (`bytes` of the text, 0 for a marker; `code`, see `encode_pieces`; `trained`).
 
     Raises:
-        SpikeError: a conversation is malformed and the policy is `strict`.
+        SpikeError: a conversation is malformed and the policy is `strict`, or a file is damaged.
     """
     refuse_other_kinds(source)
     faults = Faults(source.path, errors, Counter() if dropped is None else dropped)
     read = partial(read_conversation, parse_markers=parse_markers, ignored_keys=ignored_keys)
+    if source.kind in TABLES:
+        blocks = from_table(source, start, stop, read, faults, progress)
+    elif source.kind == "json" and begins_array(source):
+        blocks = from_array(source, read, faults, progress)
+    else:
+        blocks = from_lines(source, start, stop, read, faults, progress)
+    for found in blocks:
+        if found:
+            yield record_batch(found)
+
+
+def refuse_other_kinds(source: Source) -> None:
+    """Refuse files that hold no records."""
+    if source.kind not in (*TABLES, "json", "jsonl", "jsonl.gz", "jsonl.zst"):
+        raise SpikeError(
+            f"{source.path}: no file of conversations; name .jsonl, .json, .parquet or .arrow files"
+        )
+
+
+def from_lines(
+    source: Source, start: int, stop: int, read: Reader, faults: Faults, progress: Progress
+) -> Iterator[list[tuple[int, Flat]]]:
+    """Yield the conversations of JSON Lines, block by block, each after its offset."""
     parse_record = partial(parse_conversation, read=read, faults=faults)
 
     def parse(block: bytes, place: Place, begins_file: bool) -> list[tuple[int, Flat]]:
         return list(each_line(block, parse_record, faults, place, begins_file))
 
     for offset, found in parsed_blocks(source, start, stop, faults, progress, parse):
-        if found:
-            yield record_batch(found, offset)
+        yield [(begin + offset, flat) for begin, flat in found]
 
 
-def refuse_other_kinds(source: Source) -> None:
-    """Refuse files that are not JSON Lines."""
-    if source.kind.partition(".")[0] != "jsonl":
-        raise SpikeError(f"{source.path}: conversations are read from .jsonl files only")
+def begins_array(source: Source) -> bool:
+    """Return whether a JSON file holds an array, rather than an object a line.
+
+    Raises:
+        SpikeError: the file is compressed.
+    """
+    if not source.name.lower().endswith(".json"):
+        raise SpikeError(f"{source.path}: a compressed JSON file; decompress it first")
+    with source.path.open("rb") as file:
+        head = file.read(PIECE_BYTES)
+    return head.removeprefix(BYTE_ORDER_MARK).lstrip(WHITESPACE + b"\n").startswith(b"[")
 
 
-def parse_conversation(
-    line: bytes, read: Callable[[Any], tuple[Message, ...]], faults: Faults
-) -> Flat:
-    """Return the conversation of one line, whose record `read` takes.
+def from_array(
+    source: Source, read: Reader, faults: Faults, progress: Progress
+) -> Iterator[list[tuple[int, Flat]]]:
+    """Yield the conversations of a JSON array, block by block, each after its offset."""
+    found: list[tuple[int, Flat]] = []
+    reached = 0
+    with source.path.open("rb") as file:
+        for number, (offset, element) in enumerate(array_elements(file, faults), 1):
+            try:
+                found.append((offset, parse_conversation(element, read, faults)))
+            except BadRecordError as fault:
+                faults.drop(fault, partial("record {} (byte {})".format, number, offset))
+            if offset + len(element) - reached >= BLOCK_BYTES:
+                yield found
+                progress(offset + len(element) - reached)
+                found, reached = [], offset + len(element)
+    yield found
+    progress(source.bytes - reached)
+
+
+def from_table(
+    source: Source, start: int, stop: int, read: Reader, faults: Faults, progress: Progress
+) -> Iterator[list[tuple[int, Flat]]]:
+    """Yield the conversations of a parquet or Arrow file, block by block, each after its row."""
+    for first, records in table_records(source, start, stop, progress):
+        found = []
+        for row, record in enumerate(records, first):
+            try:
+                found.append((row, flat_record(record, read, faults)))
+            except BadRecordError as fault:
+                faults.drop(fault, partial("row {}".format, row))
+        yield found
+
+
+def parse_conversation(line: bytes, read: Reader, faults: Faults) -> Flat:
+    """Return the conversation of one record in JSON.
 
     Raises:
         BadRecordError: the line holds none, or one in which no assistant speaks.
@@ -114,7 +187,7 @@ def parse_conversation(
     return flat_record(record, read, faults)
 
 
-def flat_record(record: Any, read: Callable[[Any], tuple[Message, ...]], faults: Faults) -> Flat:
+def flat_record(record: Any, read: Reader, faults: Faults) -> Flat:
     """Return the conversation of one decoded record.
 
     Raises:
@@ -150,8 +223,8 @@ def flatten(messages: Sequence[Message], faults: Faults) -> Flat:
     return Flat(data, sizes, codes, trained)
 
 
-def record_batch(found: Sequence[tuple[int, Flat]], offset: int) -> pa.RecordBatch:
-    """Return conversations, each behind the start of its line in the block at `offset`."""
+def record_batch(found: Sequence[tuple[int, Flat]]) -> pa.RecordBatch:
+    """Return conversations, each after its offset or row, as a batch of `SCHEMA`."""
     flats = [flat for _, flat in found]
     sizes = np.fromiter(chain.from_iterable(flat.sizes for flat in flats), np.int64)
     codes, trained = (
@@ -163,7 +236,7 @@ def record_batch(found: Sequence[tuple[int, Flat]], offset: int) -> pa.RecordBat
     return pa.record_batch(
         [
             pa.array([flat.text for flat in flats], pa.large_binary()),
-            pa.array([start + offset for start, _ in found], pa.int64()),
+            pa.array([row for row, _ in found], pa.int64()),
             pa.LargeListArray.from_arrays(
                 pa.array(ends), pa.StructArray.from_arrays(columns, fields=list(PIECE))
             ),

@@ -38,7 +38,7 @@ def read_parquet(
     `progress` hears how many bytes of the file are newly done, as if all rows were of one size.
     """
     with open_parquet(source) as file:
-        check_column(source, file, text_field)
+        check_column(source, file.schema_arrow, text_field)
         groups = range(start, file.num_row_groups if stop < 0 else stop)
         sizes = [file.metadata.row_group(group).num_rows for group in range(groups.stop)]
         row = sum(sizes[:start])
@@ -67,9 +67,8 @@ def open_parquet(source: Source) -> Iterator[pq.ParquetFile]:
         raise SpikeError(f"{source.path}: damaged parquet file: {error}") from error
 
 
-def check_column(source: Source, file: pq.ParquetFile, text_field: str) -> None:
+def check_column(source: Source, schema: pa.Schema, text_field: str) -> None:
     """Refuse a file without a column of text by that name."""
-    schema = file.schema_arrow
     if schema.names.count(text_field) != 1:
         found = ", ".join(schema.names[:8])
         raise SpikeError(

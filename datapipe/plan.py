@@ -107,6 +107,7 @@ def make_plan(sources: Sequence[Source], tokenizer: str, settings: ShardSettings
     settings = replace(settings, split_text=split)
     weights = [source.bytes * expansion(source) for source in sources]
     unit_bytes = max(UNIT_BYTES, sum(weights) // MOST_UNITS)
+    column = None if settings.chat else settings.text_field
     return Plan(
         format=FORMAT,
         tokenizer=tokenizer,
@@ -117,7 +118,7 @@ def make_plan(sources: Sequence[Source], tokenizer: str, settings: ShardSettings
             )
             for source in sources
         ],
-        units=list(group(pieces(sources, unit_bytes, settings.text_field), unit_bytes)),
+        units=list(group(pieces(sources, unit_bytes, column), unit_bytes)),
     )
 
 
@@ -138,9 +139,12 @@ def expansion(source: Source) -> int:
 
 
 def pieces(
-    sources: Sequence[Source], unit_bytes: int, text_field: str
+    sources: Sequence[Source], unit_bytes: int, text_field: str | None
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Cut sources into pieces no larger than need be: (source, start, stop, weight in bytes)."""
+    """Cut sources into pieces no larger than need be: (source, start, stop, weight in bytes).
+
+    `text_field` is None where the records are conversations.
+    """
     for index, source in enumerate(sources):
         if source.kind == "jsonl" and source.bytes > unit_bytes:
             for start in range(0, source.bytes, unit_bytes):
@@ -148,7 +152,8 @@ def pieces(
                 yield index, start, stop, stop - start
         elif source.kind == "parquet":
             with open_parquet(source) as file:
-                check_column(source, file, text_field)
+                if text_field is not None:
+                    check_column(source, file.schema_arrow, text_field)
                 for row_group in range(file.num_row_groups):
                     weight = file.metadata.row_group(row_group).total_byte_size
                     yield index, row_group, row_group + 1, weight

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from spiketok.errors import SpikeError
 
+from .arrow_tables import read_arrow
 from .faults import BrokenRecordError, Errors, Faults, check_errors
 from .jsonl import Records, read_jsonl
 from .parquet import read_parquet
@@ -28,8 +29,6 @@ HOW_TO_READ = {
     " p.read_csv('{0}').to_parquet('out.parquet')\"), or read it as plain text with --ext csv",
     "json": "a JSON file is no text, and spike reads JSON Lines: make those with"
     " jq -c '.[]' '{0}' > out.jsonl, or read it as plain text with --ext json",
-    "arrow": 'text is not read from Arrow files; make parquet of it (python -c "import datasets'
-    " as d; d.Dataset.from_file('{0}').to_parquet('out.parquet')\")",
 }
 
 
@@ -61,7 +60,7 @@ def read_range(
 
     Yields:
         Batches with the columns `text` (large_binary, valid UTF-8) and `row` (int64: offset of the
-        line or piece in the decompressed content, row of a parquet file).
+        line or piece in the decompressed content, row of a parquet or Arrow file).
 
     Raises:
         SpikeError: a record is broken and the policy is `strict`; a parquet file is damaged or has
@@ -143,6 +142,8 @@ def _records(
     refuse_unread(source)
     if source.kind.startswith("txt"):
         return read_text(source, split_text, faults, progress)
+    if source.kind == "arrow":
+        return read_arrow(source, text_field, faults, progress)
     if source.kind == "parquet":
         return read_parquet(source, start, stop, text_field, faults, progress)
     return read_jsonl(source, start, stop, text_field, faults, progress)

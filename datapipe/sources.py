@@ -20,12 +20,17 @@ KINDS = {
     ".jsonl.zst": "jsonl.zst",
     ".ndjson.zst": "jsonl.zst",
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
     ".txt": "txt",
     ".txt.gz": "txt.gz",
     ".txt.zst": "txt.zst",
 }
+# Not named in messages: other endings of kinds that are.
+OTHER_ENDINGS = (".ndjson", ".ndjson.gz", ".ndjson.zst", ".arrows", ".feather")
 # Kinds of records that text is not read from; see `reading.refuse_unread`.
-UNREAD = {".csv": "csv", ".tsv": "csv", ".json": "json", ".arrow": "arrow"}
+UNREAD = {".csv": "csv", ".tsv": "csv", ".json": "json"}
 COMPRESSED = (".gz", ".zst")
 # Folders in which other programs keep unfinished, replaced or administrative files.
 UNFINISHED = {"_temporary", "_spark_metadata", "_delta_log", "_change_data"}
@@ -48,8 +53,8 @@ class Source:
     Attributes:
         name: path below the folder that was named, with that folder's own name first.
         path: where the file is now; never written to disk.
-        kind: `txt`, `txt.gz`, `txt.zst`, `jsonl`, `jsonl.gz`, `jsonl.zst`, `parquet`; of a file
-            that was named also `csv`, `json` or `arrow`, which `read_range` refuses.
+        kind: `txt`, `txt.gz`, `txt.zst`, `jsonl`, `jsonl.gz`, `jsonl.zst`, `parquet`, `arrow`; of
+            a file that was named also `csv` or `json`, which `read_range` refuses.
         bytes: size of the file as it is on disk.
     """
 
@@ -125,7 +130,7 @@ def _sources_of(folder: Path, endings: Collection[str], skipped: Skipped) -> lis
 
 
 def _nothing(others: Sequence[str]) -> str:
-    known = ", ".join(ending for ending in KINDS if "ndjson" not in ending)
+    known = ", ".join(ending for ending in KINDS if ending not in OTHER_ENDINGS)
     if not others:
         return f"no {known} file in this folder"
     endings = sorted({Path(name).suffix.lstrip(".").lower() for name in others} - {""})

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     type=click.Choice(["text", "chat"]),
     default="text",
     show_default=True,
-    help="chat: each line of INPUTS is a conversation; see docs/chat.md. The tokenizer must be a "
-    "length-max one with --specials chatml.",
+    help="chat: each record of INPUTS is a conversation (JSON Lines, JSON arrays, parquet, Arrow); "
+    "see docs/chat.md. The tokenizer must be a length-max one with --specials chatml.",
 )
 @click.option(
     "--parse-markers",

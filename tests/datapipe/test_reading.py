@@ -124,7 +124,6 @@ def test_compressed_text_is_text(tmp_path, ending):
         ("a.txt", "text".encode("utf-16"), "UTF-16; iconv"),
         ("a.csv", b"text\na\n", r"spike reads no CSV; make parquet .* --ext csv"),
         ("a.json", b"[]", r"jq -c '\.\[\]' '.*a\.json' > out\.jsonl, or .* --ext json"),
-        ("a.arrow", b"ARROW1", "not read from Arrow files; make parquet"),
     ],
 )
 def test_files_that_are_no_text_say_what_to_do(tmp_path, name, content, message):
@@ -136,3 +135,27 @@ def test_files_that_are_no_text_say_what_to_do(tmp_path, name, content, message)
             dropped = Counter()
             assert documents(source_at(tmp_path / name), errors=errors, dropped=dropped) == []
             assert dropped == {"no text but binary content": 1}
+
+
+@pytest.mark.parametrize("kind", ["file", "stream", "datasets"])
+def test_text_of_arrow_files(tmp_path, kind):
+    texts = [f"text {number}" * (number % 7) for number in range(700)]
+    table = pa.table({"text": [*texts, None], "n": range(701)})
+    path = tmp_path / "a.arrow"
+    if kind == "datasets":
+        dataset = pytest.importorskip("datasets").Dataset.from_dict(table.to_pydict())
+        dataset.save_to_disk(tmp_path / "saved")
+        path = tmp_path / "saved"
+    else:
+        opened = pa.ipc.new_file if kind == "file" else pa.ipc.new_stream
+        with opened(path, table.schema) as writer:
+            writer.write_table(table, max_chunksize=300)
+    (source,) = find_sources([path])[0]
+    dropped = Counter()
+    batches = list(read_range(source, 0, -1, errors="skip", dropped=dropped))
+    found = {row: text for batch in batches for text, row in zip(*batch.columns, strict=True)}
+    wanted = {row: text.encode() for row, text in enumerate(texts) if text}
+    assert {row.as_py(): text.as_py() for row, text in found.items()} == wanted
+    assert dropped == {"empty": 100, "null text": 1}
+    with pytest.raises(SpikeError, match=r"no column 'body' \(there are: text, n\)"):
+        list(read_range(source, 0, -1, "body"))
