@@ -3,7 +3,7 @@
 from .chat_encoding import encoded_conversations
 from .chat_reading import read_conversations
 from .conversations import read_conversation
-from .faults import Errors, counted
+from .faults import Dropped, Errors, counted
 from .inspection import describe, show_document
 from .interchange import open_as_dataset
 from .manifest import Manifest, read_manifest
@@ -21,6 +21,7 @@ __all__ = [
     "find_sources",
     "text_endings",
     "Errors",
+    "Dropped",
     "counted",
     "read_range",
     "read_texts",

@@ -1,6 +1,5 @@
 """Encodes conversations, for shards and for scoring."""
 
-from collections import Counter
 from collections.abc import Collection, Iterator
 
 import numpy as np
@@ -14,7 +13,7 @@ from spiketok.errors import SpikeError
 
 from .chat_reading import read_conversations
 from .documents import Array, Documents, document_ids
-from .faults import BrokenRecordError
+from .faults import BrokenRecordError, Dropped
 from .reading import text_offsets
 from .sources import Source
 
@@ -51,7 +50,7 @@ def encoded_conversations(
     tokenizer: Tokenizer,
     parse_markers: bool = False,
     ignored_keys: Collection[str] = (),
-    dropped: Counter[str] | None = None,
+    dropped: Dropped | None = None,
 ) -> Iterator[tuple[Array, npt.NDArray[np.bool_]]]:
     """Yield the conversations of a file: ids without separator, and which an assistant says.
 

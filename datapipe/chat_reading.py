@@ -4,7 +4,6 @@ The files are JSON Lines, JSON arrays, parquet or Arrow; `conversations.py` read
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -28,6 +27,7 @@ from .faults import (
     NOT_AN_OBJECT,
     NOT_FOR_TRAINING,
     BadRecordError,
+    Dropped,
     Errors,
     Faults,
 )
@@ -69,7 +69,7 @@ def read_conversations(
     parse_markers: bool = False,
     ignored_keys: Collection[str] = (),
     errors: Errors = "strict",
-    dropped: Counter[str] | None = None,
+    dropped: Dropped | None = None,
     progress: Callable[[int], None] = ignore,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the conversations of a range of a source, as `read_range` does documents.
@@ -93,7 +93,7 @@ def read_conversations(
         SpikeError: a conversation is malformed and the policy is `strict`, or a file is damaged.
     """
     refuse_other_kinds(source)
-    faults = Faults(source.path, errors, Counter() if dropped is None else dropped)
+    faults = Faults(source.path, errors, Dropped() if dropped is None else dropped)
     read = partial(read_conversation, parse_markers=parse_markers, ignored_keys=ignored_keys)
     if source.kind in TABLES:
         blocks = from_table(source, start, stop, read, faults, progress)
@@ -120,8 +120,8 @@ def from_lines(
     """Yield the conversations of JSON Lines, block by block, each after its offset."""
     parse_record = partial(parse_conversation, read=read, faults=faults)
 
-    def parse(block: bytes, place: Place, begins_file: bool) -> list[tuple[int, Flat]]:
-        return list(each_line(block, parse_record, faults, place, begins_file))
+    def parse(block: bytes, place: Place) -> list[tuple[int, Flat]]:
+        return list(each_line(block, parse_record, faults, place))
 
     for offset, found in parsed_blocks(source, start, stop, faults, progress, parse):
         yield [(begin + offset, flat) for begin, flat in found]

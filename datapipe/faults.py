@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from spiketok.errors import SpikeError
+
+from .decompression import DamagedStreamError
 
 Errors = Literal["strict", "replace", "skip"]
 
@@ -20,6 +22,7 @@ NULL_TEXT = "null text"
 INVALID_UTF8 = "invalid UTF-8"
 LONE_SURROGATE = "lone surrogate"
 TRUNCATED = "truncated input"
+DAMAGED = "damaged input"
 MALFORMED = "malformed conversation"
 BINARY = "no text but binary content"
 NO_REPLY = "conversation without an assistant"
@@ -48,12 +51,37 @@ class BrokenRecordError(SpikeError):
 
 
 class BadRecordError(Exception):
-    """A record without usable text: `reason` is counted, `detail` is for people."""
+    """A record without usable text: `reason` is counted, `detail` is for people.
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    `lost_bytes` of the file gave no records because of it.
+    """
+
+    def __init__(self, reason: str, detail: str = "", lost_bytes: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
         self.detail = detail
+        self.lost_bytes = lost_bytes
+
+
+class Dropped(Counter[str]):
+    """Reason → number of records left out.
+
+    Attributes:
+        lost_bytes: bytes of damaged compressed files that gave no records. How many records they
+            held is unknown; each such file counts as one.
+    """
+
+    lost_bytes = 0
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        super().clear()
+        self.lost_bytes = 0
+
+    def as_members(self) -> dict[str, Any]:
+        """Return the members `dropped` and, where it is not 0, `lost_bytes` of a JSON object."""
+        lost = {"lost_bytes": self.lost_bytes} if self.lost_bytes else {}
+        return {"dropped": dict(sorted(self.items())), **lost}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +92,12 @@ class Faults:
         path: the file, for messages.
         errors: `strict` raises at the first broken record; `replace` puts U+FFFD where text is
             broken and drops what has no text; `skip` drops every broken record.
-        dropped: reason → number of records, added to.
+        dropped: what was left out, added to.
     """
 
     path: Path
     errors: Errors = "strict"
-    dropped: Counter[str] = field(default_factory=Counter)
+    dropped: Dropped = field(default_factory=Dropped)
 
     def drop(self, fault: BadRecordError, place: Callable[[], str]) -> None:
         """Count a record that is lost; `place` words where it is, asked only for an error.
@@ -82,6 +110,18 @@ class Faults:
             help_ = HELP.get(fault.reason, "pass --errors skip")
             raise BrokenRecordError(f"{self.path}: {place()}: {what}", help_)
         self.dropped[fault.reason] += 1
+        if fault.lost_bytes:
+            self.dropped.lost_bytes += fault.lost_bytes
+
+    def drop_rest(self, damage: DamagedStreamError) -> None:
+        """Count what a damaged compressed file did not give, as one record.
+
+        Raises:
+            BrokenRecordError: the policy is `strict`.
+        """
+        reason = TRUNCATED if damage.cut else DAMAGED
+        fault = BadRecordError(reason, str(damage), damage.lost_bytes)
+        self.drop(fault, lambda: f"byte {damage.position} of the file")
 
     def drop_empty(self, number: int) -> None:
         """Count documents of zero bytes, which are no fault."""
@@ -122,7 +162,9 @@ def counted(dropped: Mapping[str, int]) -> str:
     >>> counted({"broken JSON": 1200, "empty": 1})
     'broken JSON 1,200, empty 1'
     """
-    return ", ".join(f"{reason} {number:,}" for reason, number in sorted(dropped.items()))
+    words = ", ".join(f"{reason} {number:,}" for reason, number in sorted(dropped.items()))
+    lost = dropped.lost_bytes if isinstance(dropped, Dropped) else 0
+    return f"{words} ({lost:,} bytes of the files gave nothing)" if lost else words
 
 
 def check_errors(errors: str) -> None:

@@ -28,6 +28,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "sources": len(manifest.sources),
         "documents_read": manifest.documents,
         "dropped": dict(manifest.dropped),
+        **({"lost_bytes": manifest.lost_bytes} if manifest.lost_bytes else {}),
         "documents": documents,
         "tokens": tokens,
         "text_bytes": text_bytes,

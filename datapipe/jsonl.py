@@ -23,7 +23,6 @@ from .faults import (
     NOT_A_STRING,
     NOT_AN_OBJECT,
     NULL_TEXT,
-    TRUNCATED,
     BadRecordError,
     Faults,
 )
@@ -53,9 +52,9 @@ def read_jsonl(
     `progress` hears, block by block, how many bytes of the file on disk are newly done.
     """
 
-    def parse(block: bytes, place: Place, begins_file: bool) -> Records:
+    def parse(block: bytes, place: Place) -> Records:
         quick = parse_block(block, text_field)
-        return quick or parse_lines(block, text_field, faults, place, begins_file)
+        return quick or parse_lines(block, text_field, faults, place)
 
     for offset, (texts, starts) in parsed_blocks(source, start, stop, faults, progress, parse):
         yield texts, starts + offset
@@ -67,25 +66,21 @@ def parsed_blocks(
     stop: int,
     faults: Faults,
     progress: Callable[[int], None],
-    parse: Callable[[bytes, Place, bool], Parsed],
+    parse: Callable[[bytes, Place], Parsed],
 ) -> Iterator[tuple[int, Parsed]]:
     """Yield what `parse` makes of each block of lines, behind the offset of the block.
 
-    `parse` gets the block, a function that words the place of a line, and whether the block begins
-    its file. `progress` is that of `read_jsonl`.
+    `parse` gets the block and a function that words the place of a line. `progress` is that of
+    `read_jsonl`.
     """
-
-    def damaged(offset: int, error: OSError) -> None:
-        fault = BadRecordError(TRUNCATED, str(error))
-        faults.drop(fault, lambda: f"after byte {offset} of the content")
 
     def place(block_offset: int, number: int, start: int) -> str:
         return f"line {count_lines(source, block_offset) + number} (byte {block_offset + start})"
 
     with open_lines(source, start, stop) as (stream, begin, position):
         reached = position()
-        for offset, block in line_blocks(stream, begin, damaged):
-            parsed = parse(block, partial(place, offset), offset == 0)
+        for offset, block in line_blocks(stream, begin, faults.drop_rest):
+            parsed = parse(block, partial(place, offset))
             progress(position() - reached)
             reached = position()
             yield offset, parsed
@@ -156,12 +151,10 @@ def is_utf8(data: bytes | bytearray) -> bool:
     return True
 
 
-def parse_lines(
-    block: bytes, text_field: str, faults: Faults, place: Place, begins_file: bool = False
-) -> Records:
+def parse_lines(block: bytes, text_field: str, faults: Faults, place: Place) -> Records:
     """Parse a block line by line."""
     parse = partial(parse_line, text_field=text_field, faults=faults)
-    found = list(each_line(block, parse, faults, place, begins_file))
+    found = list(each_line(block, parse, faults, place))
     texts = pa.array([text for _, text in found], pa.large_binary())
     return texts, np.array([start for start, _ in found], dtype=np.int64)
 
@@ -171,16 +164,15 @@ def each_line(
     parse: Callable[[bytes], Parsed],
     faults: Faults,
     place: Place,
-    begins_file: bool,
 ) -> Iterator[tuple[int, Parsed]]:
     """Yield what `parse` makes of each line that is not blank or broken, behind its start."""
-    if begins_file and block.startswith(BYTE_ORDER_MARK):
-        block = b" " * len(BYTE_ORDER_MARK) + block[len(BYTE_ORDER_MARK) :]
     start = 0
     for number, line in enumerate(block.split(b"\n"), 1):
-        if line.strip(WHITESPACE):
+        # Files that were joined may each begin with a mark.
+        content = line.removeprefix(BYTE_ORDER_MARK)
+        if content.strip(WHITESPACE):
             try:
-                parsed = parse(line)
+                parsed = parse(content)
             except BadRecordError as fault:
                 faults.drop(fault, partial(place, number, start))
             else:

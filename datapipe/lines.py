@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Protocol
 
-import pyarrow as pa
-
+from .decompression import Codec, DamagedStreamError, open_decompressed
 from .sources import Source
 
 BLOCK_BYTES = 4 << 20
-# A damaged stream loses what its last call would have returned, so the calls are short.
 PIECE_BYTES = 64 << 10
-COMPRESSIONS = {"jsonl.gz": "gzip", "jsonl.zst": "zstd", "txt.gz": "gzip", "txt.zst": "zstd"}
+COMPRESSIONS: dict[str, Codec] = {
+    "jsonl.gz": "gzip",
+    "jsonl.zst": "zstd",
+    "txt.gz": "gzip",
+    "txt.zst": "zstd",
+}
 
 
 class Readable(Protocol):
@@ -51,8 +54,8 @@ def open_lines(
         tells the position in the file as it lies on disk.
     """
     if source.kind in COMPRESSIONS:
-        with pa.OSFile(str(source.path)) as file:
-            yield pa.CompressedInputStream(file, COMPRESSIONS[source.kind]), 0, file.tell
+        with open_decompressed(source.path, COMPRESSIONS[source.kind]) as content:
+            yield content, 0, content.position
         return
     with source.path.open("rb") as plain:
         end = source.bytes if stop < 0 else line_start(plain, stop)
@@ -70,23 +73,23 @@ def line_start(file: IO[bytes], position: int) -> int:
 
 
 def line_blocks(
-    stream: Readable, begin: int, on_damage: Callable[[int, OSError], None]
+    stream: Readable, begin: int, on_damage: Callable[[DamagedStreamError], None]
 ) -> Iterator[tuple[int, bytes]]:
     """Yield blocks of whole lines, about `BLOCK_BYTES` each: (offset, bytes).
 
-    A compressed stream that is damaged ends early; `on_damage` then hears the offset from which
-    lines are lost.
+    A compressed stream that is damaged ends early; `on_damage` hears of it after the last whole
+    line.
     """
     offset, pending, pending_bytes = begin, [b""], 0
     while True:
         try:
             piece = stream.read(PIECE_BYTES)
-        except OSError as error:
+        except DamagedStreamError as damage:
             rest = b"".join(pending)
             whole = rest.rfind(b"\n") + 1
             if whole:
                 yield offset, rest[:whole]
-            on_damage(offset + whole, error)
+            on_damage(damage)
             return
         if not piece:
             break

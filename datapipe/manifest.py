@@ -67,7 +67,10 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The content of `manifest.json`; `documents` counts those read, dropped ones included."""
+    """The content of `manifest.json`; `documents` counts those read, dropped ones included.
+
+    `lost_bytes` is the sum of those of the units, set where it is not 0.
+    """
 
     format: int
     plan: str
@@ -78,6 +81,7 @@ class Manifest:
     dropped: dict[str, int]
     files: dict[str, FileEntry]
     fingerprint: str
+    lost_bytes: int | UnsetType = UNSET
 
 
 def build_manifest(folder: Path, plan: Plan, tokens: Tokens) -> Manifest:
@@ -88,7 +92,7 @@ def build_manifest(folder: Path, plan: Plan, tokens: Tokens) -> Manifest:
     """
     fingerprint = plan.fingerprint
     dropped: Counter[str] = Counter()
-    documents = 0
+    documents = lost_bytes = 0
     shards: dict[str, list[ShardEntry]] = {split: [] for split in SPLITS}
     for number in range(len(plan.units)):
         path = unit_record_path(folder, number)
@@ -100,6 +104,7 @@ def build_manifest(folder: Path, plan: Plan, tokens: Tokens) -> Manifest:
         for block in blocks:
             shards[block.file.partition("-")[0]].append(entry(block))
         dropped.update(unit.dropped)
+        lost_bytes += unit.lost_bytes or 0
         documents += unit.documents
     manifest = Manifest(
         format=FORMAT,
@@ -111,6 +116,7 @@ def build_manifest(folder: Path, plan: Plan, tokens: Tokens) -> Manifest:
         dropped=dict(sorted(dropped.items())),
         files={name: file_entry(folder / name) for name in other_files(folder)},
         fingerprint="",
+        lost_bytes=lost_bytes or UNSET,
     )
     return replace(manifest, fingerprint=signature(msgspec.to_builtins(manifest)))
 

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from . import lines
-from .faults import BINARY, TRUNCATED, BadRecordError, Faults
+from .decompression import DamagedStreamError
+from .faults import BINARY, BadRecordError, Faults
 from .jsonl import Records, is_utf8
 from .lines import Readable, open_lines
 from .sources import Source
@@ -50,8 +51,8 @@ def read_sound(stream: Readable, size: int, buffer: Buffer, faults: Faults) -> b
     """Read for a buffer; where the stream is damaged the text ends, by the policy of `faults`."""
     try:
         return stream.read(min(size, lines.PIECE_BYTES))
-    except OSError as error:
-        faults.drop(BadRecordError(TRUNCATED, str(error)), lambda: "the end of the text")
+    except DamagedStreamError as damage:
+        faults.drop_rest(damage)
         remove_part_of_code_point(buffer.data)
         return b""
 

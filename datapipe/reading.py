@@ -1,6 +1,5 @@
 """Reads sources of every kind as Arrow record batches of documents, in bounded memory."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ import pyarrow as pa
 from spiketok.errors import SpikeError
 
 from .arrow_tables import read_arrow
-from .faults import BrokenRecordError, Errors, Faults, check_errors
+from .faults import BrokenRecordError, Dropped, Errors, Faults, check_errors
 from .jsonl import Records, read_jsonl
 from .parquet import read_parquet
 from .plain_text import read_text
@@ -42,7 +41,7 @@ def read_range(
     stop: int,
     text_field: str = "text",
     errors: Errors = "strict",
-    dropped: Counter[str] | None = None,
+    dropped: Dropped | None = None,
     progress: Callable[[int], None] = ignore,
     split_text: str = NONE,
 ) -> Iterator[pa.RecordBatch]:
@@ -67,7 +66,7 @@ def read_range(
             no such column.
     """
     check_errors(errors)
-    faults = Faults(source.path, errors, Counter() if dropped is None else dropped)
+    faults = Faults(source.path, errors, Dropped() if dropped is None else dropped)
     for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
         sizes = np.diff(text_offsets(texts))
         batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)
@@ -82,7 +81,7 @@ def read_texts(
     sources: Sequence[Source],
     text_field: str = "text",
     errors: Errors = "strict",
-    dropped: Counter[str] | None = None,
+    dropped: Dropped | None = None,
     report: Callable[[int], None] = ignore,
     split_text: str = NONE,
 ) -> Iterator[pa.RecordBatch]:

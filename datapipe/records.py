@@ -35,13 +35,17 @@ class BlockRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRecord:
-    """Says that a unit is complete; `documents` counts those read, dropped ones included."""
+    """Says that a unit is complete; `documents` counts those read, dropped ones included.
+
+    `lost_bytes` is set where damaged compressed files ended early, see `Dropped`.
+    """
 
     plan: str
     unit: int
     blocks: list[str]
     documents: int
     dropped: dict[str, int]
+    lost_bytes: int | UnsetType = UNSET
 
 
 def shard_name(split: str, unit: int, block: int) -> str:

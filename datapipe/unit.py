@@ -1,6 +1,5 @@
 """Does one unit of work: reads its ranges, splits and encodes the documents, commits the shards."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from msgspec import UNSET
 
 from spiketok import Tokenizer
 from spiketok.durable import write_durably
@@ -22,6 +22,7 @@ from .documents import (
     document_ids,
     encode_documents,
 )
+from .faults import Dropped
 from .json_files import to_json
 from .plan import Plan
 from .reading import read_range
@@ -62,7 +63,7 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
         committed: what an earlier run has finished. Its documents are read again, for the rest
             depends on them, but not encoded.
     """
-    dropped: Counter[str] = Counter()
+    dropped = Dropped()
     documents = 0
     done = {split: committed_ids(work, target.folder, committed[split]) for split in SPLITS}
     with ExitStack() as stack:
@@ -96,6 +97,7 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
         ],
         documents=documents + sum(dropped.values()),
         dropped=dict(sorted(dropped.items())),
+        lost_bytes=dropped.lost_bytes or UNSET,
     )
     write_durably(unit_record_path(target.folder, target.unit), to_json(record), target.disk)
 
@@ -117,7 +119,7 @@ def refuse_change(same: bool, source: Source) -> None:
         raise SpikeError(f"{source.path}: has changed since its shards were begun; use --overwrite")
 
 
-def read_unit(work: Work, unit: int, dropped: Counter[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+def read_unit(work: Work, unit: int, dropped: Dropped) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield the documents of a unit: (index of the source, batch)."""
     settings = work.plan.settings
     for index, start, stop in work.plan.units[unit]:

@@ -1,12 +1,11 @@
 """Reads the text that tokenizers are compared on, and what its parts have in common."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from datapipe import Source, first_fault, read_range
+from datapipe import Dropped, Source, first_fault, read_range
 from spiketok.errors import SpikeError
 
 PIECE_BYTES = 1 << 16
@@ -28,7 +27,7 @@ class Pieces:
 
 def read_pieces(
     sources: Sequence[Source], text_field: str, columns: Sequence[str]
-) -> tuple[Pieces, Counter[str]]:
+) -> tuple[Pieces, Dropped]:
     """Read all documents in pieces; also return why and how often documents were left out.
 
     Args:
@@ -40,7 +39,7 @@ def read_pieces(
         SpikeError: no document of any source has such a column.
     """
     pieces = Pieces(labels={column: [] for column in columns})
-    dropped: Counter[str] = Counter()
+    dropped = Dropped()
     for source in sources:
         found = {column: read_column(source, column) for column in columns if column != BY_FILE}
         for batch in read_range(source, 0, -1, text_field, "skip", dropped):

@@ -227,12 +227,10 @@ def reply_score(
     quiet: bool,
 ) -> dict[str, Any]:
     """Score what assistants say in files of conversations, read as `reads` says."""
-    from collections import Counter
-
-    from datapipe import counted, encoded_conversations, find_sources
+    from datapipe import Dropped, counted, encoded_conversations, find_sources
     from spike_lm.model.evaluation import score_replies
 
-    tokenizer, dropped = loaded.tokenizer, Counter[str]()
+    tokenizer, dropped = loaded.tokenizer, Dropped()
     conversations = [
         (ids, mask, int(tokenizer.byte_lengths[ids[mask]].sum()))
         for source in find_sources(paths)[0]

@@ -1,6 +1,5 @@
 """`spike tokenizer train`: a corpus to a vocabulary."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from .training_options import check_options, trainer
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from datapipe import Source
+    from datapipe import Dropped, Source
     from spiketok import TrainingProgress
 
 
@@ -169,7 +168,7 @@ def train(
       spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
       spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
-    from datapipe import counted, find_sources, text_endings
+    from datapipe import Dropped, counted, find_sources, text_endings
     from spiketok import Tokenizer
 
     check_options(context, options["algorithm"])
@@ -179,7 +178,7 @@ def train(
     check_out(out, [source.path.absolute() for source in sources], "--out")
     warn_skipped(skipped, quiet)
     total_mb = sum(source.bytes for source in sources) / 1e6
-    dropped: Counter[str] = Counter()
+    dropped = Dropped()
     with progress_bar("train", 100.0, "%", quiet) as report:
         furthest = 0.0
 
@@ -214,7 +213,7 @@ def train(
     replace(
         vocabulary,
         settings={**vocabulary.settings, **reading_settings(options, endings)},
-        training={**vocabulary.training, "dropped": dict(sorted(dropped.items()))},
+        training={**vocabulary.training, **dropped.as_members()},
     ).write(out)
     print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
 
@@ -222,7 +221,7 @@ def train(
 def read_corpus(
     sources: "Sequence[Source]",
     options: Mapping[str, Any],
-    dropped: Counter[str],
+    dropped: "Dropped",
     report: Callable[[int], None],
 ) -> "Iterator[pa.RecordBatch]":
     """Yield the corpus and count anew what is left out.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datapipe import lines, read_range
-from datapipe.faults import BadRecordError, Faults
+from datapipe.faults import BadRecordError, Dropped, Faults
 from datapipe.jsonl import parse_block, parse_line
 from datapipe.sources import Source
 from spiketok.errors import SpikeError
@@ -82,9 +82,10 @@ def by_definition(block, errors):
     found, dropped, start = [], Counter(), 0
     faults = Faults(Path("x"), errors)
     for line in block.split(b"\n"):
-        if line.strip(b" \t\r"):
+        record = line.removeprefix(b"\xef\xbb\xbf")
+        if record.strip(b" \t\r"):
             try:
-                found.append((parse_line(line, "text", faults), start))
+                found.append((parse_line(record, "text", faults), start))
             except BadRecordError as fault:
                 dropped[fault.reason] += 1
         start += len(line) + 1
@@ -117,8 +118,7 @@ def test_each_record_is_kept_or_counted(tmp_path_factory, chosen, errors):
     source = write(tmp_path_factory.mktemp("j"), content)
     dropped = Counter()
     found = documents(source, errors=errors, dropped=dropped)
-    start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
-    expected, lost = by_definition(b" " * start + content[start:], errors)
+    expected, lost = by_definition(content, errors)
     empty = sum(not text for text, _ in expected)
     assert found == [(text, row) for text, row in expected if text]
     assert dropped == lost + Counter(empty=empty)
@@ -187,6 +187,15 @@ def test_strict_names_file_line_and_reason(tmp_path, line, reason):
     assert dropped == {reason: 1}
 
 
+@pytest.mark.parametrize("kind", ["", ".gz", ".zst"])
+def test_joined_files_may_each_begin_with_a_byte_order_mark(tmp_path, kind):
+    part = b'\xef\xbb\xbf{"text":"a"}\n{"text":"\xef\xbb\xbfb"}\n'
+    members = [part if not kind else compress(part, kind[1:])] * 2
+    source = write(tmp_path, b"".join(members), f"a.jsonl{kind}")
+    texts = [text.decode() for text, _ in documents(source)]
+    assert texts == ["a", "\ufeffb"] * 2
+
+
 def test_replace_mends_text(tmp_path):
     source = write(tmp_path, b'{"text":"a\xffb"}\n{"text":"c\\ud800d"}\n')
     found = [text.decode() for text, _ in documents(source, errors="replace")]
@@ -219,7 +228,7 @@ def test_truncated_stream_is_told_and_the_rest_kept(tmp_path, kind):
     source = write(tmp_path, packed[: len(packed) * 9 // 10], f"b.jsonl.{kind}")
     with pytest.raises(SpikeError, match="truncated input"):
         documents(source)
-    dropped = Counter()
+    dropped = Dropped()
     found = documents(source, errors="skip", dropped=dropped)
     assert dropped == {"truncated input": 1}
     assert 10000 < len(found) < 50000
