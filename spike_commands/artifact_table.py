@@ -1,7 +1,7 @@
 """Tables where the bytes of an artifact go."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ def file_table(path: Path) -> dict[str, Any]:
     stored = len(contents.sections["weights"].stored)
     return {
         "bytes": path.stat().st_size,
+        "parts": part_bytes(arrays),
         "sections": {name: len(part.stored) for name, part in contents.sections.items()},
         "weights": weights,
         "bits_per_weight": 8 * stored / weights if weights else None,
@@ -53,17 +54,11 @@ def numbers_of(weight: Any) -> Any:
     return getattr(weight, "codes", weight)
 
 
-def table_lines(table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the table as lines for people, the arrays and then the sections."""
-    width = max((len(row["name"]) for row in table["arrays"]), default=4)
-    yield f"{'array':<{width}}  bits          bytes        entropy  bits/weight  layout"
-    for row in table["arrays"]:
-        per_weight = "–" if row["bits_per_weight"] is None else f"{row['bits_per_weight']:.3f}"
-        yield (
-            f"{row['name']:<{width}}  {row['bits']:>4}  {row['bytes']:>13,}  "
-            f"{row['entropy_bytes']:>13,.0f}  {per_weight:>11}  {row['layout']}"
-        )
-    yield ""
-    for name, size in table["sections"].items():
-        yield f"{name:<{width}}        {size:>13,}"
-    yield f"{'the file':<{width}}        {table['bytes']:>13,}"
+def part_bytes(arrays: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the bytes of arrays by part of the model, scales and corrections included."""
+    from spike_lm.model.compression.matrices import part_of
+
+    sums = dict.fromkeys(("mlp", "attn", "embed", "other"), 0)
+    for row in arrays:
+        sums[part_of(row["name"].partition("/")[0])] += row["bytes"]
+    return sums

@@ -1,6 +1,6 @@
 """`spike tokenizer compare`: tokens and speed of several tokenizers on the same text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,12 @@ from .console import (
     PATH,
     common_options,
     ext_option,
-    json_option,
-    print_result,
     progress_bar,
     remark,
     text_field_option,
     warn_skipped,
 )
+from .results import is_verbose, print_lines, print_result, result_options, table_lines
 from .visible import visible
 
 SHOWN_GROUPS = 40
@@ -35,28 +34,36 @@ SHOWN_GROUPS = 40
 @click.option(
     "--by",
     multiple=True,
-    help="Also tell results by a column with text, or by `file`; may be repeated.",
+    help="Also report by a column with text, or by `file`; may be repeated.",
 )
 @click.option(
     "--passes",
     type=click.IntRange(1),
     default=5,
     show_default=True,
-    help="How often each tokenizer is timed; the median is told.",
+    help="How often each tokenizer is timed; the result is the median.",
 )
 @click.option(
     "--longest",
     type=click.IntRange(0),
     default=5,
     show_default=True,
-    help="How many of the longest tokens in the text are told.",
+    help="How many of the longest tokens in the text to report: in --json, with --verbose, or "
+    "where it is said.",
 )
 @text_field_option
 @ext_option
-@json_option
+@result_options
 @common_options
+@click.pass_context
 def compare(
-    files: tuple[Path, ...], texts: tuple[Path, ...], as_json: bool, quiet: bool, **options: Any
+    context: click.Context,
+    /,
+    files: tuple[Path, ...],
+    texts: tuple[Path, ...],
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Encode the same text with each tokenizer of FILES, on one thread.
 
@@ -94,51 +101,75 @@ def compare(
             rows.append(measure(peer, pieces, passes, options["longest"], advance))
     if as_json:
         print_result({"tokenizers": rows}, as_json)
-    else:
-        print_table(rows)
-
-
-def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the results for people; tokenizers go by their number after the first table."""
-    click.echo(
-        f"{'':>3}{'bytes/token':>12}{'tokens':>14}{'MB/s':>9}{'ids':>9}{'unused':>9}"
-        f"{'lossless':>10}  name"
-    )
-    for number, row in enumerate(rows, 1):
-        click.echo(
-            f"{number:>3}{ratio(row['bytes_per_token']):>12}{row['tokens']:>14,}"
-            f"{row['encode_mb_per_s']:>9.1f}{row['vocab_size']:>9,}{row['unused']:>9,}"
-            f"{'yes' if row['lossless'] else 'no':>10}  {row['name']}"
-        )
-    print_longest(rows)
-    for column in rows[0]["by"]:
-        print_groups(column, [row["by"][column] for row in rows])
-
-
-def print_longest(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print the longest tokens that occur in the text."""
-    if not any(row["longest"] for row in rows):
         return
-    click.echo(f"\nlongest tokens in the text\n{'':>3}{'bytes':>7}{'uses':>13}{'id':>9}  token")
-    for number, row in enumerate(rows, 1):
-        for token in row["longest"]:
-            click.echo(
-                f"{number:>3}{token['bytes']:>7,}{token['uses']:>13,}{token['id']:>9}"
-                f"  {visible(token['text'].encode())}"
-            )
+    print_lines(tables_of(rows, is_verbose() or was_said(context, "longest")))
 
 
-def print_groups(column: str, results: Sequence[Sequence[Mapping[str, Any]]]) -> None:
-    """Print bytes per token of each tokenizer for each value of a column, most text first."""
+def was_said(context: click.Context, option: str) -> bool:
+    """Return whether an option is on the command line."""
+    return context.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
+
+
+def tables_of(rows: Sequence[Mapping[str, Any]], with_longest: bool) -> Iterator[str]:
+    """Yield the results as lines for people; tokenizers go by their number after the first table.
+
+    Args:
+        rows: the results, a tokenizer each.
+        with_longest: also the longest tokens of the text, and how many tokens there are.
+    """
+    first = rows[0]["tokens"]
+    heading = ["", "bytes/token", "of tokens", "MB/s", "ids", "lossless", "tokenizer"]
+    cells = [
+        [
+            str(number),
+            ratio(row["bytes_per_token"]),
+            f"{100 * row['tokens'] / first:.1f} %" if first else "–",
+            f"{row['encode_mb_per_s']:.1f}",
+            f"{row['vocab_size']:,}",
+            "yes" if row["lossless"] else "no",
+            row["name"],
+        ]
+        for number, row in enumerate(rows, 1)
+    ]
+    yield from table_lines(heading, cells)
+    if with_longest and any(row["longest"] for row in rows):
+        yield from ("", "longest tokens in the text", *longest_lines(rows))
+    for column in rows[0]["by"]:
+        yield from ("", f"bytes/token by {column}")
+        yield from group_lines(column, [row["by"][column] for row in rows])
+
+
+def longest_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the longest tokens that occur in the text, of each tokenizer."""
+    cells = [
+        [
+            str(number),
+            f"{token['bytes']:,}",
+            f"{token['uses']:,}",
+            str(token["id"]),
+            visible(token["text"].encode()),
+        ]
+        for number, row in enumerate(rows, 1)
+        for token in row["longest"]
+    ]
+    return table_lines(["", "bytes", "uses", "id", "token"], cells)
+
+
+def group_lines(column: str, results: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """Yield bytes per token of each tokenizer for each value of a column, most text first."""
     shown = results[0][:SHOWN_GROUPS]
-    heading = "".join(f"{number:>9}" for number in range(1, len(results) + 1))
-    click.echo(f"\nbytes/token by {column}\n{'bytes':>14}{heading}  {column}")
-    for place, group in enumerate(shown):
-        ratios = "".join(f"{ratio(groups[place]['bytes_per_token']):>9}" for groups in results)
-        value = "–" if group["value"] is None else visible(group["value"].encode())
-        click.echo(f"{group['bytes']:>14,}{ratios}  {value}")
+    heading = ["bytes", *map(str, range(1, len(results) + 1)), column]
+    cells = [
+        [
+            f"{group['bytes']:,}",
+            *(ratio(groups[place]["bytes_per_token"]) for groups in results),
+            "–" if group["value"] is None else visible(group["value"].encode()),
+        ]
+        for place, group in enumerate(shown)
+    ]
+    yield from table_lines(heading, cells)
     if len(results[0]) > len(shown):
-        click.echo(f"  … {len(results[0]) - len(shown):,} more with less text; --json has them all")
+        yield f"… {len(results[0]) - len(shown):,} more with less text; --json has them all"
 
 
 def ratio(value: float | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import PATH, common_options, json_option, print_result, progress_bar
+from .console import PATH, common_options, progress_bar
 from .predictor_options import (
     begin,
     check_predictor,
@@ -16,7 +16,10 @@ from .predictor_options import (
     test_time_settings,
     ttt_option,
 )
+from .result_rows import compression_rows
+from .results import lasted, print_result, result_options, some
 from .window_options import stride_option, window_option
+from .yardstick import yardstick
 
 if TYPE_CHECKING:
     from spike_lm.model.run_folder import Run
@@ -37,7 +40,7 @@ out_option = click.option(
 @stride_option
 @predictor_options
 @ttt_option
-@json_option
+@result_options
 @common_options
 def compress(
     file: Path,
@@ -95,8 +98,11 @@ def compress(
         "compressed_bytes": len(data),
         "bits_per_byte": 8 * len(data) / len(text) if text else None,
         "seconds": seconds,
+        **yardstick([text], quiet),
     }
-    print_result(result, as_json)
+    counts = () if counts_folder is None else ("--counts", counts_folder)
+    following = ("spike", "decompress", out, "-m", model_path, *counts, "-o", f"{out}.txt")
+    print_result(result, as_json, compression_rows(result), following)
 
 
 @click.command()
@@ -104,7 +110,7 @@ def compress(
 @model_option
 @out_option
 @counts_option
-@json_option
+@result_options
 @common_options
 def decompress(
     file: Path,
@@ -141,7 +147,12 @@ def decompress(
         raise SpikeError(f"{file}: {error}") from None
     write_durably(out, text)
     seconds = time.monotonic() - started
-    print_result({"out": str(out), "bytes": len(text), "seconds": seconds}, as_json)
+    rows = {
+        "file": f"{out}, {some(len(text), 'byte')}",
+        "checked": "equal to the compressed text by its sha256",
+        "time": lasted(seconds),
+    }
+    print_result({"out": str(out), "bytes": len(text), "seconds": seconds}, as_json, rows)
 
 
 def open_model(path: Path, out: Path) -> "Run":

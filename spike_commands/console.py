@@ -1,6 +1,5 @@
-"""What the commands share: their common options, progress bars and the printing of results."""
+"""Options that commands share, progress bars, remarks and checks of paths."""
 
-import json
 import os
 import sys
 import time
@@ -156,53 +155,9 @@ def shows_bars() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
-def print_result(result: Mapping[str, Any], as_json: bool) -> None:
-    """Print a result on stdout: as JSON, or as lines of name and value for people."""
-    text = json.dumps(result, indent=2, ensure_ascii=False)
-    try:
-        click.echo(text if as_json else "\n".join(lines_of(result)))
-    except BrokenPipeError:  # the work is done, and who reads of it has read enough
-        discard(sys.stdout)
-
-
 def discard(stream: TextIO) -> None:
     """Send all that is still written to a standard stream nowhere, for its reader has left."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def lines_of(result: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Yield a line for each name and value; those of an object stand below its name.
-
-    >>> list(lines_of({"documents": 2, "dropped": {"empty": 1}}))
-    ['documents  2', 'dropped', '  empty  1']
-    """
-    width = max(map(len, result), default=0)
-    for name, value in result.items():
-        shown = f"{indent}{name.replace('_', ' ')}"
-        if isinstance(value, Mapping) and value:
-            yield shown
-            yield from lines_of(value, indent + "  ")
-        else:
-            yield f"{shown:<{width + len(indent)}}  {for_people(value)}"
-
-
-def for_people(value: Any) -> str:
-    """Write a value as a person reads it.
-
-    >>> for_people(1234567), for_people(1.23456), for_people([]), for_people(None)
-    ('1,234,567', '1.2346', 'none', '–')
-    """
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.4f}"
-    if isinstance(value, list | tuple | Mapping):
-        return ", ".join(map(for_people, value)) or "none"
-    return str(value)
 
 
 def let_threads_sleep() -> None:

@@ -1,17 +1,15 @@
 """`spike demo`: the whole road on text that every machine with Python has."""
 
 import json
-import lzma
 import shlex
 import sysconfig
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
 
 import click
 
-from .console import PATH, common_options, print_result, remark
+from .console import PATH, common_options, remark
+from .results import LEFT_TO_CALLER
 
 VOCABULARY = 4096
 HELD_OUT = 0.03
@@ -61,11 +59,12 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     sets = [word for override in overrides for word in ("--set", override)]
     fraction = str(VALIDATION)
 
-    def show(command: click.Command, *words: str | Path, unseen: tuple[str, ...] = ()) -> None:
+    def show(command: click.Command, *words: str | Path) -> None:
         arguments = list(map(str, words))
         remark(f"\n$ spike {command.name} {shlex.join(arguments)}", quiet)
-        arguments += [*unseen, *(["--quiet"] if quiet else [])]
+        arguments += ["--quiet"] if quiet else []
         with command.make_context(command.name, arguments) as context:
+            context.meta[LEFT_TO_CALLER] = True
             command.invoke(context)
 
     show(
@@ -75,18 +74,16 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     )
     show(shard, "--tokenizer", tokenizer_file, "--validation", fraction, "--out", data)
     show(train, "--config", "demo", "--data", data, "--out", run, *sets)
-    with redirect_stdout(StringIO()) as output:
-        show(evaluate, run, "--text", held_out, "--stride", "64", unseen=("--json",))
-    score = json.loads(output.getvalue())
-    print_result(score, as_json=False)
     show(generate, run, "def read_lines(path):", "--tokens", "120")
-    xz_bytes = len(lzma.compress(held_out.read_bytes(), preset=9))
-    click.secho("\nThe same held-out text in bits per byte", bold=True)
-    click.echo(f"this model  {score['bits_per_byte']:.4f}\nxz -9       {8 * xz_bytes / size:.4f}")
-    click.secho("\nNext", bold=True)
-    click.echo(f"spike generate {run} 'class ' --seed 1")
-    click.echo(f"spike data inspect {data} --document 0")
-    click.echo("spike tokenizer train corpus/ --vocab 16512   # your own text, from the beginning")
+    show(evaluate, run, "--text", held_out, "--stride", "64")
+    if not quiet:
+        click.secho("\nNext", bold=True)
+        for command, what in (
+            (f"spike generate {run} 'class ' --seed 1", "another draft"),
+            (f"spike pack {run} --out {folder / 'demo.spike'}", "one small file of it"),
+            ("spike tokenizer train YOUR-TEXT", "the same with your own text"),
+        ):
+            click.echo(f"{command}  # {what}")
 
 
 def write_corpus(corpus: Path, held_out: Path) -> tuple[int, int]:

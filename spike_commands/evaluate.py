@@ -10,10 +10,8 @@ from .console import (
     common_options,
     device_option,
     ignore_key_option,
-    json_option,
     keep_memory,
     let_threads_sleep,
-    print_result,
     progress_bar,
     remark,
 )
@@ -26,14 +24,16 @@ from .predictor_options import (
     ttt_option,
 )
 from .predictor_score import (
-    for_reading,
     predictor_score,
     proof,
     published_score,
     test_time_training,
 )
 from .ranks import joined_ranks
+from .result_rows import score_rows
+from .results import print_result, result_options
 from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
+from .yardstick import text_bytes, yardstick
 
 if TYPE_CHECKING:
     from spike_lm.model.evaluation.predictor_start import PredictorStart
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 )
 @ttt_option
 @device_option
-@json_option
+@result_options
 @common_options
 def evaluate(
     run: Path,
@@ -165,7 +165,7 @@ def evaluate(
                 found |= proof(loaded, files, windows, quiet, start, found)
     found = {"run": str(run), "step": loaded.step, **found, **windows}
     if rank == 0:
-        print_result(found if as_json else for_reading(found), as_json)
+        print_result(found, as_json, score_rows(found))
 
 
 def check_inputs(texts: bool, chats: bool, of_texts: bool, of_chats: bool) -> None:
@@ -215,6 +215,7 @@ def text_score(
         "nats": score.nats,
         "nats_separators": score.nats_separators,
         "documents": score.documents,
+        **yardstick(contents, quiet),
         **test_time_training(start),
     }
 
@@ -253,4 +254,5 @@ def reply_score(
         "reply_tokens": score.tokens,
         "reply_nats": score.nats,
         "conversations": score.documents,
+        **yardstick([text_bytes(ids[mask], tokenizer) for ids, mask, _ in conversations], quiet),
     }

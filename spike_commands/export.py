@@ -1,5 +1,6 @@
 """`spike export`: what spike made, as other libraries load it."""
 
+import json
 from pathlib import Path
 
 import click
@@ -7,11 +8,10 @@ import click
 from .console import (
     PATH,
     common_options,
-    json_option,
     let_threads_sleep,
-    print_result,
     remark,
 )
+from .results import print_result, result_options, some
 
 
 @click.group()
@@ -35,7 +35,7 @@ def export() -> None:
     show_default=True,
     help="tiktoken: refused, with the reason.",
 )
-@json_option
+@result_options
 @common_options
 def tokenizer(
     file: Path,
@@ -73,22 +73,31 @@ def tokenizer(
             "--algorithm length-max"
         )
     files = export_tokenizer(vocabulary, folder, fast)
-    print_result(
-        {
-            "folder": str(folder),
-            "files": files,
-            "vocabulary": str(folder / VOCABULARY_FILE),
-            "vocab_size": len(vocabulary),
-            "fingerprint": vocabulary.fingerprint(),
-        },
-        as_json,
+    found = {
+        "folder": str(folder),
+        "files": files,
+        "vocabulary": str(folder / VOCABULARY_FILE),
+        "vocab_size": len(vocabulary),
+        "fingerprint": vocabulary.fingerprint(),
+    }
+    rows = {
+        "folder": f"{folder}, {some(len(files), 'file')}",
+        "vocabulary": f"{len(vocabulary):,} ids",
+        "class": "PreTrainedTokenizerFast" if fast else "SpikeTokenizer, with code in the folder",
+    }
+    trust = "" if fast else ", trust_remote_code=True"
+    path = json.dumps(str(folder))
+    code = (
+        "from transformers import AutoTokenizer as T; "
+        f'print(T.from_pretrained({path}{trust})("hello"))'
     )
+    print_result(found, as_json, rows, ("python", "-c", code))
 
 
 @export.command()
 @click.argument("run", type=PATH)
 @click.option("--to", "folder", type=PATH, required=True, help="The folder to make.")
-@json_option
+@result_options
 @common_options
 def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
     """Write the model of RUN as a folder for AutoModelForCausalLM of transformers.
@@ -110,13 +119,20 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
         remark(f"not a stock Qwen3 model, because of {', '.join(done.beyond_stock)}", quiet)
     if done.left_out:
         remark(f"left out, for only training needs them: {', '.join(done.left_out)}", quiet)
-    print_result(
-        {
-            "folder": str(folder),
-            "files": done.files,
-            "class": done.model_class,
-            "beyond_stock": done.beyond_stock,
-            "left_out": done.left_out,
-        },
-        as_json,
+    found = {
+        "folder": str(folder),
+        "files": done.files,
+        "class": done.model_class,
+        "beyond_stock": done.beyond_stock,
+        "left_out": done.left_out,
+    }
+    code = "a stock class" if not done.beyond_stock else "its code is in the folder"
+    rows = {
+        "folder": f"{folder}, {some(len(done.files), 'file')}",
+        "class": f"{done.model_class}, {code}",
+    }
+    words = (
+        "from transformers import pipeline as p; "
+        f'print(p("text-generation", {json.dumps(str(folder))}, trust_remote_code=True)("The"))'
     )
+    print_result(found, as_json, rows, ("python", "-c", words))

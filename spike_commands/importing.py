@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
-from .console import PATH, common_options, json_option, let_threads_sleep, print_result
+from .console import PATH, common_options, let_threads_sleep
+from .results import print_result, result_options
 
 
 @click.command("import")
 @click.argument("folder", type=PATH)
 @click.option("--to", "run", type=PATH, required=True, help="The run folder to make.")
-@json_option
+@result_options
 @common_options
 def import_folder(
     folder: Path,
@@ -36,13 +37,16 @@ def import_folder(
 
     import_model(folder, run)
     loaded = load_run(run)
-    print_result(
-        {
-            "run": str(run),
-            "step": loaded.step,
-            "parameters": count_parameters(loaded.model),
-            "vocab_size": loaded.tokenizer.vocab_size,
-            "fingerprints": loaded.fingerprints,
-        },
-        as_json,
-    )
+    found = {
+        "run": str(run),
+        "step": loaded.step,
+        "parameters": count_parameters(loaded.model),
+        "vocab_size": loaded.tokenizer.vocab_size,
+        "fingerprints": loaded.fingerprints,
+    }
+    rows = {
+        "run": f"{run}, step {loaded.step:,}",
+        "parameters": f"{found['parameters']:,}",
+        "vocabulary": f"{loaded.tokenizer.vocab_size:,} ids",
+    }
+    print_result(found, as_json, rows, ("spike", "generate", run))

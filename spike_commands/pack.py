@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from .artifact_table import artifact_table, table_lines
+from .artifact_table import artifact_table
 from .calibration import run_hessians
 from .console import (
     PATH,
     Fraction,
     common_options,
-    json_option,
     let_threads_sleep,
-    print_result,
     progress_bar,
     remark,
 )
 from .packed_counts import counts_table
+from .result_rows import artifact_parts, artifact_rows
+from .results import print_result, result_options
 
 if TYPE_CHECKING:
     from spike_lm.model.compress_config import CompressConfig
@@ -72,7 +72,7 @@ COUNTS_BYTES = 1_000_000
     help=f"--counts: bytes that they may take; else {COUNTS_BYTES:,}.",
 )
 @click.option("--text", "texts", multiple=True, type=PATH, help="Score this before and after.")
-@json_option
+@result_options
 @common_options
 def pack(
     run: Path,
@@ -134,9 +134,8 @@ def pack(
     write_durably(out, result.data)
     scored = scores(loaded, out, texts, quiet) if texts else {}
     found = {"file": str(out), **scored, **table, "code_bytes": code_bytes(), "budget": budget}
-    if not as_json:
-        found.pop("arrays")
-    print_result(found, as_json)
+    following = ("spike", "eval", out, "--text", *(texts or ("FILE",)))
+    print_result(found, as_json, artifact_rows(found), following)
 
 
 def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
@@ -166,8 +165,7 @@ def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoR
     """Say where the bytes of a file that does not fit are."""
     from spiketok.errors import SpikeError
 
-    for line in table_lines(table):
-        remark(line, quiet=False)
+    remark(artifact_parts(table), quiet=False)
     raise SpikeError(
         f"{run}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "
         "--quantize or a smaller model mend it"
@@ -200,15 +198,17 @@ def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict
     context = run.config.model.context
     windows = {"context": context, "stride": max(1, context // 2)}
     name = run.tokenizer.score_name
-    after = text_score(open_run(file), texts, windows, quiet)[name]
-    before = text_score(run, texts, windows, quiet)[name]
-    return {name: after, f"float_{name}": before}
+    after = text_score(open_run(file), texts, windows, quiet)
+    # The yardstick of the same text is known by now.
+    before = text_score(run, texts, windows, quiet=True)
+    beside = {key: after[key] for key in ("xz_bits_per_byte",) if key in after}
+    return {name: after[name], f"float_{name}": before[name], **beside}
 
 
 @click.command()
 @click.argument("file", type=PATH)
 @click.option("--to", "folder", type=PATH, required=True, help="The run folder to make.")
-@json_option
+@result_options
 @common_options
 def unpack(
     file: Path,
@@ -225,14 +225,18 @@ def unpack(
     from spike_lm.model.opening import unpack_artifact
 
     run = unpack_artifact(file, folder)
-    print_result({"run": str(folder), "step": run.step}, as_json)
+    found = {"run": str(folder), "step": run.step}
     for name in run.tables:
-        remark(f"{file}: its table {name} stays behind; a run folder has no place for it", quiet)
+        remark(
+            f"{file}: the {name} stay in the artifact; a run folder has no place for them", quiet
+        )
+    rows = {"run": f"{folder}, step {run.step:,}"}
+    print_result(found, as_json, rows, ("spike", "generate", folder))
 
 
 @click.command()
 @click.argument("file", type=PATH)
-@json_option
+@result_options
 @common_options
 def inspect(
     file: Path,
@@ -250,9 +254,5 @@ def inspect(
     """
     from .artifact_table import file_table
 
-    table = file_table(file)
-    if as_json:
-        print_result({"file": str(file), **table}, as_json)
-        return
-    for line in table_lines(table):
-        click.echo(line)
+    found = {"file": str(file), **file_table(file)}
+    print_result(found, as_json, artifact_rows(found))

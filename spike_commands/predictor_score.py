@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import progress_bar
+from .yardstick import yardstick
 
 if TYPE_CHECKING:
     from spike_lm.model.evaluation.predictor_score import PredictorScore
@@ -48,6 +49,7 @@ def predictor_score(
             "bits_of_random_tokens": list(score.rungs.values())[-1].random_bits,
             "least_possible": log2(score.vocab_size),
         },
+        **yardstick(contents, quiet),
         **test_time_training(start),
     }
 
@@ -138,23 +140,6 @@ def proof(
     if "rungs" in found:
         proved["rungs"] = {name: row | {"coded_bytes": sizes[name]} for name, row in rungs.items()}
     return proved
-
-
-def for_reading(found: dict[str, Any]) -> dict[str, Any]:
-    """Return a result with a line for each rung instead of an object.
-
-    >>> for_reading({"rungs": {"match": {"bits_per_byte": 1.5, "microseconds_per_token": 20.0}}})
-    {'rungs': {'match': '1.5000 bits per byte, 20.0 µs a token'}}
-    """
-    lines = {}
-    for part, row in found.get("rungs", {}).items():
-        scores = [key for key in row if key.endswith("bits_per_byte")]
-        said = [f"{row[key]:.4f} {key.replace('_', ' ')}" for key in scores if row[key] is not None]
-        said.append(f"{row['microseconds_per_token']:,.1f} µs a token")
-        if "coded_bytes" in row:
-            said.append(f"{row['coded_bytes']:,} bytes coded and decoded")
-        lines[part] = ", ".join(said)
-    return found | ({"rungs": lines} if lines else {})
 
 
 def published_score(

@@ -12,14 +12,14 @@ from .console import (
     common_options,
     ext_option,
     ignore_key_option,
-    json_option,
-    print_result,
     progress_bar,
     remark,
     tokenizer_option,
     warn_skipped,
 )
 from .input_options import as_trained, split_text_option, words_of
+from .result_rows import shard_rows
+from .results import print_result, result_options
 
 if TYPE_CHECKING:
     from datapipe import ChatSettings
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
 @click.option(
     "--overwrite", is_flag=True, help="Begin anew, whatever the folder holds of earlier shards."
 )
-@json_option
+@result_options
 @common_options
 def shard(
     inputs: tuple[Path, ...],
@@ -146,7 +146,8 @@ def shard(
             report=lambda bytes_done: report(bytes_done / 1e6, ""),
         )
     found = describe(out)
-    print_result({"folder": str(out), **found}, as_json)
+    following = ("spike", "train", "--config", "base", "--data", out)
+    print_result({"folder": str(out), **found}, as_json, shard_rows(out, found), following)
     if settings.validation and not found["validation_documents"]:
         remark(no_validation(found), quiet)
 
@@ -191,7 +192,7 @@ def data() -> None:
     show_default=True,
     help="Where --document is counted.",
 )
-@json_option
+@result_options
 @common_options
 def inspect(
     folder: Path,
@@ -209,13 +210,16 @@ def inspect(
     """
     from datapipe import describe, show_document
 
-    found = describe(folder) if document is None else show_document(folder, split, document)
-    print_result(found, as_json)
+    if document is None:
+        found = describe(folder)
+        print_result(found, as_json, shard_rows(folder, found))
+    else:
+        print_result(show_document(folder, split, document), as_json)
 
 
 @data.command()
 @click.argument("folder", type=PATH)
-@json_option
+@result_options
 @common_options
 def verify(folder: Path, as_json: bool, quiet: bool) -> None:
     """Check every byte of a shard FOLDER; exit 1 and name what is damaged.
@@ -229,7 +233,8 @@ def verify(folder: Path, as_json: bool, quiet: bool) -> None:
 
     damages = verify_folder(folder)
     if as_json or not damages:
-        print_result({"folder": str(folder), "intact": not damages, "damages": damages}, as_json)
+        found = {"folder": str(folder), "intact": not damages, "damages": damages}
+        print_result(found, as_json, {str(folder): "intact, every byte checked"})
     if damages:
         for damage in damages[:-1]:
             remark(damage, quiet)

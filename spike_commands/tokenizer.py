@@ -12,11 +12,12 @@ from .console import (
     PATH,
     common_options,
     json_option,
-    print_result,
     remark,
     standard_input,
     tokenizer_option,
 )
+from .result_rows import tokenizer_rows
+from .results import print_result, result_options
 from .tokenizer_training import summary, train
 from .view import view
 
@@ -36,7 +37,7 @@ tokenizer.add_command(view)
 
 @tokenizer.command()
 @click.argument("file", type=PATH)
-@json_option
+@result_options
 @common_options
 def inspect(file: Path, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
     """Tell what a tokenizer FILE holds.
@@ -47,7 +48,8 @@ def inspect(file: Path, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
     """
     from spiketok import Tokenizer
 
-    print_result(summary(Tokenizer.load(file)), as_json)
+    found = summary(Tokenizer.load(file))
+    print_result(found, as_json, tokenizer_rows(file, found))
 
 
 @tokenizer.command()

@@ -13,14 +13,14 @@ from .console import (
     check_out,
     common_options,
     ext_option,
-    json_option,
-    print_result,
     progress_bar,
     remark,
     text_field_option,
     warn_skipped,
 )
 from .input_options import lasting, reading_settings, split_text_option
+from .result_rows import tokenizer_rows
+from .results import print_result, result_options
 from .training_options import check_options, trainer
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ if TYPE_CHECKING:
 @click.option(
     "--threads", type=click.IntRange(0, 256), default=0, show_default=True, help="0: all cores."
 )
-@json_option
+@result_options
 @common_options
 @click.pass_context
 def train(
@@ -215,7 +215,9 @@ def train(
         settings={**vocabulary.settings, **reading_settings(options, endings)},
         training={**vocabulary.training, **dropped.as_members()},
     ).write(out)
-    print_result({"file": str(out), **summary(Tokenizer.load(out))}, as_json)
+    found = {"file": str(out), **summary(Tokenizer.load(out))}
+    following = ("spike", "shard", "--tokenizer", out, "--out", "data")
+    print_result(found, as_json, tokenizer_rows(out, found), following)
 
 
 def read_corpus(

@@ -11,17 +11,18 @@ import click
 from .console import (
     PATH,
     common_options,
-    json_option,
     let_threads_sleep,
-    print_result,
     progress_bar,
     remark,
 )
 from .ranks import joined_ranks
+from .result_rows import after_training, training_rows
+from .results import print_result, result_options
 from .signals import stop_on_signals
 from .starting_weights import resumed_lineage, starting_weights
 from .training_progress import length_of, training_progress
 from .training_size import checked_vocabulary, dry_run_numbers
+from .yardstick import window_yardstick
 
 if TYPE_CHECKING:
     from spike_lm.model import Config
@@ -52,7 +53,7 @@ EXIT_SIGNAL = 128
     help="Change one value of the configuration; may be given again.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say how large the model and the work are.")
-@json_option
+@result_options
 @common_options
 def train(
     config_name: str | None,
@@ -94,7 +95,8 @@ def train(
         result = run_training(config, data_folder, folder, bool(resume), init, quiet)
     number = result.pop("signal")
     if rank == 0:
-        print_result({"run": str(folder), **result}, as_json)
+        found = {"run": str(folder), **result}
+        print_result(found, as_json, training_rows(found), after_training(found))
     if result["already_finished"]:
         remark(f"{folder} was finished already; nothing was trained", quiet)
     if result["stopped"]:
@@ -187,14 +189,11 @@ def run_training(
             should_stop=lambda: signals.received > 0,
             sample=lambda model: write_sample(config, model, tokenizer),
         )
-    return {
-        "step": result.step,
-        "tokens": result.step * batch * length,
-        **reached(folder, result, tokenizer.score_name, masked=stream.masked),
-        "seconds": time.monotonic() - started,
-        "stopped": not result.finished,
-        "signal": signals.received,
-    }
+    score = reached(folder, result, tokenizer.score_name, masked=stream.masked)
+    score |= window_yardstick(validation, tokenizer, quiet)
+    counted = {"step": result.step, "tokens": result.step * batch * length, **score}
+    ended = {"stopped": not result.finished, "signal": signals.received}
+    return {**counted, "seconds": time.monotonic() - started, **ended}
 
 
 def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) -> dict[str, Any]:

@@ -223,7 +223,7 @@ def test_a_tokenizer_that_finds_no_tokens(compared, folder):
 def test_table_names_groups_and_longest_tokens(line, folder):
     (folder / "rows.jsonl").write_text('{"text": "the quick", "lang": "e\\u001bn"}')
     command = ["tokenizer", "compare", *["tokenizer.json"] * 2, "--text", "rows.jsonl"]
-    status, output, _ = line(*command, "--by", "lang", "--passes", "1")
+    status, output, _ = line(*command, "--by", "lang", "--passes", "1", "--longest", "2")
     assert status == 0
     assert "bytes/token by lang" in output
     assert "e⟨U+1B⟩n" in output

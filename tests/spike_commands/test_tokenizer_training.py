@@ -108,7 +108,7 @@ def test_settings_are_shown(train, line):
     _, result, _ = train([json.dumps({"text": GOOD})], *options, "--held-out", "0")
     expected = {"boundary": "word", "digits": "split", "effort": "fast", "errors": "strict"}
     assert expected.items() <= result["settings"].items()
-    shown = line("tokenizer", "inspect", result["file"])[1]
+    shown = line("tokenizer", "inspect", result["file"], "--verbose")[1]
     assert "\nsettings\n  vocab size " in shown
     assert "\n  boundary         word\n" in shown
     assert max(map(len, shown.splitlines())) < 200

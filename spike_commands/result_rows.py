@@ -1,0 +1,206 @@
+"""The rows that results of commands are shown by: what a user decides by first, at most six."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .results import lasted, sized, some, table_lines
+from .yardstick import beside
+
+# Digits of a fingerprint that tell two artefacts apart for people; --verbose has all of them.
+SHORT = 12
+# Sections of an artifact and parts of a model that are small, and `weights`, which is its parts.
+REST = {"other", "config", "lineage", "arrays", "weights"}
+
+
+def tokenizer_rows(file: Path, found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of a tokenizer, as `summary` describes it."""
+    ids = f"{found['vocab_size']:,} ids, {found['special_tokens']:,} of them special"
+    unused = f", {found['reserved']:,} unused" if found["reserved"] else ""
+    lossless = "lossless" if found["lossless"] else "different texts may get the same ids"
+    rows = {
+        "file": str(file),
+        "vocabulary": ids + unused,
+        "algorithm": f"{found['algorithm']}, {lossless}",
+    }
+    training: dict[str, Any] = {  # a file may come from anyone, and a published one says nothing
+        key: value for key, value in found["training"].items() if isinstance(value, int | float)
+    }
+    for key, text in (("held_out_bytes_per_token", "held-out"), ("bytes_per_token", "training")):
+        if training.get(key):
+            rows["tokens"] = f"{training[key]:.2f} bytes each, on {text} text"
+            break
+    if "documents" in training and "bytes" in training:
+        size = f"{some(training['documents'], 'document')}, {sized(training['bytes'])}"
+        sample = training.get("sampled_bytes", 0) if training.get("sampled") else 0
+        rows["trained on"] = size + (f" ({sized(sample)} of it sampled)" if sample else "")
+    return rows | {"fingerprint": found["fingerprint"][:SHORT]}
+
+
+def shard_rows(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of a shard folder, as `describe` describes it."""
+    rows = {
+        "shards": f"{folder}, {some(found['shards'], 'file')}, {sized(found['shard_bytes'])}",
+    }
+    for split in ("train", "validation"):
+        documents = found[f"{split}_documents"]
+        rows[split] = "none"
+        if documents:
+            tokens, size = found[f"{split}_tokens"], sized(found[f"{split}_bytes"])
+            rows[split] = f"{some(documents, 'document')}, {some(tokens, 'token')}, {size} of text"
+        if documents and f"{split}_trained_tokens" in found:
+            rows[split] += f"; {found[f'{split}_trained_tokens']:,} tokens are of replies"
+    if found["bytes_per_token"]:
+        rows["tokens"] = f"{found['bytes_per_token']:.2f} bytes each"
+    if found["dropped"]:
+        reasons = ", ".join(f"{number:,} {why}" for why, number in found["dropped"].items())
+        rows["left out"] = f"{some(sum(found['dropped'].values()), 'record')}: {reasons}"
+    return rows | {"fingerprint": found["fingerprint"][:SHORT]}
+
+
+def training_rows(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of a training: what it reached, beside what `xz -9` makes of the same."""
+    rows = {"run": f"{found['run']}, step {found['step']:,}"}
+    for key in sorted(found):
+        if key.startswith("validation_") and found[key] is not None:
+            name = key.removeprefix("validation_").removeprefix("reply_").replace("_", " ")
+            what = "validation replies" if "reply" in key else "validation"
+            rows[what] = f"{found[key]:.4f} {name}"
+    if len(rows) == 1:
+        rows["validation"] = "none"
+    elif found.get("xz_bits_per_byte") is not None:
+        rows["xz -9"] = f"{beside(found['xz_bits_per_byte'], 1)}, the same text"
+    for key, name in (("loss", "training loss"), ("reply_loss", "reply loss")):
+        if found.get(key) is not None:
+            rows[name] = f"{found[key]:.4f} nats per token"
+    return rows | {"tokens": f"{found['tokens']:,} in {lasted(found['seconds'])}"}
+
+
+def after_training(found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the command that usually follows a whole training: talking or writing."""
+    if found["stopped"]:
+        return ()
+    return ("spike", "chat" if "reply_loss" in found else "generate", found["run"])
+
+
+def score_rows(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of a score, of a predictor's parts, or of a rule that is no rate."""
+    if "total_instead_of_1" in found:
+        return rule_rows(found)
+    rows = {"model": f"{found['run']}, step {found['step']:,}", "score": "no bytes, no score"}
+    name = next(key for key in found if key.endswith("bits_per_byte") and "xz" not in key)
+    reply = "reply_" if name.startswith("reply_") else ""
+    if found[name] is not None:
+        rows["score"] = f"{found[name]:.4f} {name.replace('_', ' ')}"
+    if "xz_bits_per_byte" in found:
+        same = ", the same bytes" if found["xz_bits_per_byte"] is not None else ""
+        rows["xz -9"] = beside(found["xz_bits_per_byte"], found[f"{reply}bytes"]) + same
+    what = "conversation" if reply else "document"
+    texts = some(found[f"{what}s"], what)
+    size, tokens = found[f"{reply}bytes"], some(found[f"{reply}tokens"], "token")
+    rows["text"] = f"{texts}, {some(size, 'byte')}, {tokens}"
+    if "coded_bytes" in found:
+        rows["proved"] = f"coded in {found['coded_bytes']:,} bytes, and decoded again"
+    if "rungs" in found:
+        rows["parts"] = parts_table(found["rungs"])
+    if "checks" in found:
+        rows["checks"] = checks_phrase(found["checks"])
+    return rows
+
+
+def parts_table(parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the scores of a predictor up to each of its parts as a table.
+
+    >>> print(parts_table({"match": {"bits_per_byte": 1.5, "microseconds_per_token": 20.0}}))
+    up to  bits per byte  µs per token
+    match         1.5000          20.0
+    """
+    heading, rows = ["up to"], []
+    for part, row in parts.items():
+        name = next(key for key in row if key.endswith("bits_per_byte"))
+        heading = ["up to", name.replace("_", " "), "µs per token"]
+        score = "–" if row[name] is None else f"{row[name]:.4f}"
+        cells = [part, score, f"{row['microseconds_per_token']:,.1f}"]
+        if "coded_bytes" in row:
+            heading, cells = [*heading, "coded bytes"], [*cells, f"{row['coded_bytes']:,}"]
+        rows.append(cells)
+    return "\n".join(table_lines(heading, rows))
+
+
+def checks_phrase(checks: Mapping[str, float]) -> str:
+    """Say that what was checked holds: a score is given only where it does.
+
+    >>> checks = {"distributions": 1056, "farthest_sum_from_1": 2e-16}
+    >>> checks_phrase(checks | {"bits_of_random_tokens": 10.147, "least_possible": 10.0})
+    'probabilities sum to 1 at 1,056 places; random tokens cost 10.15 bits (≥ 10.00)'
+    """
+    random, least = checks["bits_of_random_tokens"], checks["least_possible"]
+    return (
+        f"probabilities sum to 1 at {checks['distributions']:,} places; "
+        f"random tokens cost {random:.2f} bits (≥ {least:.2f})"
+    )
+
+
+def rule_rows(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of a rule whose numbers are no probabilities."""
+    said = found["pseudo_bits_per_byte"]
+    number = "–" if said is None else f"{said:.4f}"
+    return {
+        "the rule's": f"{number} pseudo bits per byte, which is no rate",
+        "its sum": f"{found['total_instead_of_1']:,.1f} over all tokens, instead of 1",
+        "random tokens": f"{found['pseudo_bits_per_random_token']:.4f} bits by the rule; they "
+        f"cost {found['bits_per_random_token']:.4f}",
+        "text": f"{some(found['bytes'], 'byte')}, {some(found['tokens'], 'token')}",
+    }
+
+
+def compression_rows(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of a compressed text."""
+    rows = {
+        "file": f"{found['out']}, {found['compressed_bytes']:,} of {some(found['bytes'], 'byte')}"
+    }
+    if found["bits_per_byte"] is not None:
+        rows["score"] = f"{found['bits_per_byte']:.4f} bits per byte, header included"
+    if "xz_bits_per_byte" in found:
+        rows["xz -9"] = beside(found["xz_bits_per_byte"], found["bytes"])
+    return rows | {"time": lasted(found["seconds"])}
+
+
+def artifact_rows(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of an artifact: its size, its parts, and its score where there is one."""
+    budget = found.get("budget")
+    rows = {
+        "file": f"{found['file']}, {some(found['bytes'], 'byte')}"
+        + (f" of {budget:,} allowed" if budget is not None else "")
+    }
+    for name in ("bits_per_byte", "pseudo_bits_per_byte"):
+        if found.get(name) is not None:
+            before = found[f"float_{name}"]
+            rows["score"] = (
+                f"{found[name]:.4f} {name.replace('_', ' ')}; before packing {before:.4f}"
+            )
+    if found.get("xz_bits_per_byte") is not None:
+        rows["xz -9"] = f"{beside(found['xz_bits_per_byte'], 1)}, the same bytes"
+    if found["bits_per_weight"] is not None:
+        rows["weights"] = f"{found['weights']:,} at {found['bits_per_weight']:.2f} bits each"
+    return rows | {"parts": artifact_parts(found)}
+
+
+def artifact_parts(found: Mapping[str, Any]) -> str:
+    """Return where the bytes of an artifact are as a table: parts of the model, other sections.
+
+    >>> sections = {"config": 50, "tokenizer": 200, "weights": 750}
+    >>> parts = {"mlp": 740, "other": 10}
+    >>> print(artifact_parts({"bytes": 1000, "parts": parts, "sections": sections}))
+    part          bytes  share
+    mlp             740   74 %
+    tokenizer       200   20 %
+    all the rest     60    6 %
+    """
+    shown = {**found["parts"], **found["sections"]}
+    sizes = {name: size for name, size in shown.items() if name not in REST}
+    sizes["all the rest"] = found["bytes"] - sum(sizes.values())
+    cells = [
+        [part, f"{size:,}", f"{100 * size / found['bytes']:.0f} %"] for part, size in sizes.items()
+    ]
+    return "\n".join(table_lines(["part", "bytes", "share"], cells))
