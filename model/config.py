@@ -215,7 +215,7 @@ class SampleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     every: CountOrZero
     """Steps between samples; 0 for none."""
     prompt: str
-    """Text to go on from."""
+    """Text to continue; with a loss mask a question, else one of the validation split."""
     tokens: Count
     """Tokens to write."""
 

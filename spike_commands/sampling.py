@@ -50,6 +50,36 @@ def continue_prompt(
     return kept, rest, takewhile(lambda token: token.id != separator, drawn)
 
 
+def reply_to(
+    model: "Model",
+    tokenizer: "Tokenizer",
+    conversation: Sequence[int],
+    tokens: int,
+    drawing: "Drawing",
+    trained_ids: "TrainedIds" = None,
+) -> str:
+    """Return a reply of at most `tokens` to a conversation's ids, an assistant's header at the end.
+
+    Only what an assistant may say, and of it only `trained_ids`, is sampled; markers are names.
+    """
+    from spike_lm.model.evaluation import generate
+    from spike_lm.model.evaluation.conversation import unspeakable_ids
+    from spike_lm.model.trained_ids import unseen_ids
+    from spiketok.chat import END
+
+    end = tokenizer.special_ids[END]
+    drawn = generate(
+        model,
+        [tokenizer.separator, *conversation],
+        drawing,
+        max_tokens=tokens,
+        stop_ids=[end],
+        banned_ids=unspeakable_ids(tokenizer) | unseen_ids(trained_ids),
+    )
+    said = [token.id for token in drawn if token.id != end]
+    return tokenizer.decode_bytes(said).decode("utf-8", "replace")
+
+
 def prompt_ids(
     tokenizer: "Tokenizer", prompt: bytes, heal: bool, banned_ids: Collection[int] = frozenset()
 ) -> tuple[list[int], bytes, Callable[[Sequence[int]], Sequence[int] | None]]:

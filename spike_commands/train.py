@@ -21,12 +21,12 @@ from .results import print_result, result_options
 from .signals import stop_on_signals
 from .starting_weights import resumed_lineage, starting_weights
 from .training_progress import length_of, training_progress
+from .training_sample import training_sampler
 from .training_size import checked_vocabulary, dry_run_numbers
 from .yardstick import window_yardstick
 
 if TYPE_CHECKING:
     from spike_lm.model import Config
-    from spike_lm.model.assembly import Model
     from spike_lm.model.training.step import Batch
     from spike_lm.model.training.trainer import TrainResult
     from spiketok import Tokenizer
@@ -187,7 +187,7 @@ def run_training(
             resume=resume,
             report=training_progress(config, tokenizer.score_name, show, quiet),
             should_stop=lambda: signals.received > 0,
-            sample=lambda model: write_sample(config, model, tokenizer),
+            sample=training_sampler(config, data_folder, tokenizer),
         )
     score = reached(folder, result, tokenizer.score_name, masked=stream.masked)
     score |= window_yardstick(validation, tokenizer, quiet)
@@ -259,14 +259,3 @@ def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Bat
         remark(f"no validation: {data_folder} holds out no reply in {wanted} windows", quiet)
         return None
     return chosen
-
-
-def write_sample(config: "Config", model: "Model", tokenizer: "Tokenizer") -> str:
-    """Let the model continue the configured prompt."""
-    from spike_lm.model.evaluation import Drawing
-
-    from .sampling import continue_prompt, text_after
-
-    prompt, drawing = config.sample.prompt, Drawing(temperature=0.8, top_p=0.95)
-    begun = continue_prompt(model, tokenizer, prompt.encode(), config.sample.tokens, drawing)
-    return prompt + "".join(text_after(tokenizer, *begun))

@@ -5,6 +5,7 @@ from math import isfinite, nan
 from typing import TYPE_CHECKING
 
 from .console import Report, remark
+from .training_sample import sample_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,8 @@ def training_progress(
                 score = f"{metrics[key]:.4f} {unit} on validation {what}"
                 remark(f"step {progress.step:>6}: {score}", quiet)
         if progress.sample is not None:
-            remark(f"step {progress.step:>6}: {progress.sample!r}", quiet)
+            remark(f"step {progress.step:>6}: sample", quiet)
+            for line in sample_lines(progress.sample):
+                remark(line, quiet)
 
     return report

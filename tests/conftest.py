@@ -23,6 +23,11 @@ TINY = [
 ]
 WORDS = "the quick brown fox jumps over lazy dogs while seven wizards quietly box".split()
 
+CHATS = [
+    {"prompt": f"What is {number} + 1?", "response": f"<think>add</think>It is {number + 1}."}
+    for number in range(60)
+]
+
 
 def document(number):
     return " ".join(WORDS[(number * k + k // 7) % len(WORDS)] for k in range(1, 60)) + f" {number}"
@@ -59,6 +64,21 @@ def tiny():
 def process():
     """Run a command line in a folder and a process of its own."""
     return spike_process
+
+
+@pytest.fixture(scope="session")
+def chat_folder(folder, process, tiny):
+    """A folder in which conversations were sharded and trained on."""
+    (folder / "chats.jsonl").write_text("\n".join(json.dumps(chat) for chat in CHATS))
+    for line in (
+        ["shard", "--format", "chat", "chats.jsonl", "--out", "chats", "--validation", "0.2"],
+        ["train", "--config", "base", "--data", "chats", "--out", "runs/chat", *tiny],
+    ):
+        done = process(folder, *line, "--quiet", "--json")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        (folder / f"chat-{line[0]}.json").write_text(done.stdout)
+    return folder
 
 
 @pytest.fixture

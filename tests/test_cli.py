@@ -12,6 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from cli import run, spike
+from tests.conftest import CHATS
 
 ROOT = Path(__file__).parent.parent
 TEACHER = 'distill.teachers=["runs/base"]'
@@ -388,27 +389,6 @@ def test_shard_believes_no_setting_of_a_tokenizer_file(line, folder, tmp_path):
     status, _, errors = line("shard", "--tokenizer", str(tokenizer), "--out", str(tmp_path / "d"))
     assert status == 1
     assert "defect" not in errors
-
-
-CHATS = [
-    {"prompt": f"What is {number} + 1?", "response": f"<think>add</think>It is {number + 1}."}
-    for number in range(60)
-]
-
-
-@pytest.fixture(scope="session")
-def chat_folder(folder, process, tiny):
-    """A folder in which conversations were sharded and trained on."""
-    (folder / "chats.jsonl").write_text("\n".join(json.dumps(chat) for chat in CHATS))
-    for line in (
-        ["shard", "--format", "chat", "chats.jsonl", "--out", "chats", "--validation", "0.2"],
-        ["train", "--config", "base", "--data", "chats", "--out", "runs/chat", *tiny],
-    ):
-        done = process(folder, *line, "--quiet", "--json")
-        assert done.returncode == 0, done.stderr
-        assert done.stderr == ""
-        (folder / f"chat-{line[0]}.json").write_text(done.stdout)
-    return folder
 
 
 def test_conversations_go_the_whole_road(line, chat_folder):

@@ -12,7 +12,7 @@ from spiketok.errors import SpikeError
 Metrics = dict[str, int | float]
 
 
-def append_metrics(path: Path, metrics: Mapping[str, int | float]) -> None:
+def append_metrics(path: Path, metrics: Mapping[str, int | float | str]) -> None:
     """Add one line, so that a reader of the file sees it at once."""
     with path.open("ab") as file:
         file.write(msgspec.json.encode(metrics) + b"\n")
@@ -42,20 +42,21 @@ def cut_back_metrics(path: Path, step: int) -> None:
 
 
 def last_metrics(path: Path, step: int) -> Metrics:
-    """Return the last value of each key up to a step; of none where there is no file.
+    """Return the last number of each key up to a step; of none where there is no file.
 
     Raises:
-        SpikeError: a line is not an object of numbers.
+        SpikeError: a line is not an object of numbers and texts.
     """
     found: dict[str, int | float] = {}
     lines = path.read_bytes().splitlines() if path.exists() else []
     for number, line in enumerate(lines, 1):
         try:
-            metrics = msgspec.json.decode(line, type=dict[str, int | float | None])
+            metrics = msgspec.json.decode(line, type=dict[str, int | float | str | None])
         except msgspec.DecodeError as error:
             raise SpikeError(f"{path}:{number}: not a line of metrics ({error})") from None
-        if (metrics.get("step") or 0) <= step:
-            found |= {key: value for key, value in metrics.items() if value is not None}
+        numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
+        if numbers.get("step", 0) <= step:
+            found |= numbers
     return found
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,13 @@ from .schedule import learning_rate_factor
 from .step import Batch, take_step, target_ids
 
 
+class Sample(NamedTuple):
+    """Text that a model wrote during training."""
+
+    prompt: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """What is reported after each step."""
@@ -43,8 +51,8 @@ class Progress:
     """The numbers of the step, as in `metrics.jsonl`."""
     logged: bool
     """Whether they were added there."""
-    sample: str | None
-    """What the model wrote, where a sample was due."""
+    sample: Sample | None
+    """Where one was due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +84,7 @@ def train(
     resume: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
-    sample: Callable[[Model], str] | None = None,
+    sample: Callable[[Model, TrainedIds], Sample] | None = None,
 ) -> TrainResult:
     """Train to the configured step, with a checkpoint at the end.
 
@@ -103,7 +111,7 @@ def train(
         report: called after each step, by the first rank.
         should_stop: asked before each step; if true on any rank, a checkpoint is made and the
             call returns.
-        sample: lets the model write a text.
+        sample: given the model and the ids that were targets so far, returns what it writes.
 
     Raises:
         SpikeError: the folder holds a run and `resume` is false; its checkpoint is of another
@@ -137,14 +145,14 @@ def train(
         if first:
             losses = _losses(run, batch, loss, count, beside, byte_lengths, score_name)
             measured = _measured(run, losses, norm, factor, timed_tokens / seconds)
-            text = None
+            written = None
             if due:
                 seconds, timed_tokens, metrics = 0.0, 0, measured
                 if validation is not None and validate:
                     metrics |= _validated(run, validation, byte_lengths, score_name)
-                append_metrics(metrics_file, metrics)
-                text = _written(run, sample) if write else None
-            report(_progress(run, measured, due, text))
+                written = _written(run, sample) if write else None
+                append_metrics(metrics_file, with_sample(metrics, written))
+            report(_progress(run, measured, due, written))
         if run.step % config.checkpoint.every == 0:
             _make_safe(run)
     _make_safe(run)
@@ -174,14 +182,14 @@ def _due(every: int, run: RunState) -> bool:
     return run.finished or (every > 0 and run.step % every == 0)
 
 
-def _progress(run: RunState, metrics: Metrics, logged: bool, text: str | None) -> Progress:
+def _progress(run: RunState, metrics: Metrics, logged: bool, sample: Sample | None) -> Progress:
     return Progress(
         step=run.step,
         steps=run.config.train.steps,
         seconds=run.seconds,
         metrics=metrics,
         logged=logged,
-        sample=text,
+        sample=sample,
     )
 
 
@@ -236,9 +244,16 @@ def _validated(
     }
 
 
-def _written(run: RunState, sample: Callable[[Model], str] | None) -> str | None:
+def with_sample(metrics: Metrics, sample: Sample | None) -> Mapping[str, int | float | str]:
+    """Return a line of metrics, with what the model wrote if it did."""
+    if sample is None:
+        return metrics
+    return {**metrics, "sample_prompt": sample.prompt, "sample": sample.text}
+
+
+def _written(run: RunState, sample: Callable[[Model, TrainedIds], Sample] | None) -> Sample | None:
     with exported_weights(run.averages, run.model):
-        return sample(run.model) if sample is not None else None
+        return sample(run.model, run.trained_ids) if sample is not None else None
 
 
 def _make_safe(run: RunState) -> None:

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from spike_lm.model.assembly import build_model
-from spike_lm.model.training import newest_checkpoint, step
+from spike_lm.model.training import Sample, newest_checkpoint, step
 from spike_lm.model.training.checkpoint import load_averages
 from spike_lm.model.transformer import build_transformer
 from spiketok.errors import SpikeError
@@ -138,10 +138,13 @@ def test_parts_of_a_batch_add_up(whole_run, tmp_path):
 def test_reports_samples_and_validations_when_due(tmp_path):
     seen = []
     config = tiny_config("sample.every=3", "validation.every=4", "train.log_every=100")
-    train_tiny(tmp_path, config, report=seen.append, sample=lambda model: "text")
+    written = Sample("a", "text")
+    train_tiny(tmp_path, config, report=seen.append, sample=lambda *_: written)
     assert [p.step for p in seen] == list(range(1, 9))
     assert [p.step for p in seen if p.logged] == [1, 3, 4, 6, 8]
-    assert [p.step for p in seen if p.sample == "text"] == [3, 6, 8]
+    assert [p.step for p in seen if p.sample == written] == [3, 6, 8]
+    kept = [line for line in metrics_of(tmp_path) if line.get("sample") == "text"]
+    assert [line["step"] for line in kept if line["sample_prompt"] == "a"] == [3, 6, 8]
     assert [p.step for p in seen if "validation_bits_per_byte" in p.metrics] == [4, 8]
 
 
@@ -164,10 +167,10 @@ def test_bits_per_byte_are_of_the_targets_that_the_loss_is_of(share, tmp_path):
 
 
 def test_stops_at_the_step_that_is_not_finite(tmp_path):
-    def spoil(model):
+    def spoil(model, _):
         with torch.no_grad():
             model.embedding.weight.fill_(torch.inf)
-        return ""
+        return Sample("", "")
 
     config = tiny_config("sample.every=6")
     with pytest.raises(SpikeError, match="step 7: loss nan"):
