@@ -20,7 +20,8 @@ BLOCKS = (
 MODULES = (
     *(f"blocks/{block}" for block in BLOCKS),
     *("huggingface/sections", "named_draws", "decoding_cache", "transformer", "golf_layer", "golf"),
-    *("spikewhale_layer", "spikewhale", "huggingface/kept_tokens", "huggingface/model_class"),
+    *("spikewhale_layer", "spikewhale", "huggingface/kept_tokens"),
+    *("huggingface/call_arguments", "huggingface/model_class"),
 )
 HEADER = '''\
 # SPDX-License-Identifier: Apache-2.0

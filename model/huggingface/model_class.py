@@ -3,6 +3,7 @@
 Part of the generated file; spike itself never imports it.
 """
 
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import torch
@@ -16,7 +17,8 @@ from ..golf import GolfTransformer, initialise_golf
 from ..spikewhale import SpikeWhale, initialise_spikewhale
 from ..spikewhale_config import SpikeWhaleConfig
 from ..transformer import Transformer, initialise
-from .kept_tokens import SpikeCache
+from .call_arguments import given_cache, new_mask, rows_wanted
+from .kept_tokens import CACHE, CACHE_NAMES, UNSUPPORTED, SpikeCache
 
 Trunk: TypeAlias = Transformer | GolfTransformer | SpikeWhale
 
@@ -31,7 +33,7 @@ class SpikeConfig(PreTrainedConfig):
     """
 
     model_type = "spike"
-    keys_to_ignore_at_inference = ("past_key_values",)
+    keys_to_ignore_at_inference = CACHE_NAMES
     sections: dict[str, dict[str, Any]] | None = None
     separator: int = 3
     vocab_size: int = 0
@@ -94,7 +96,7 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
     config_class = SpikeConfig
     base_model_prefix = "model"
     _no_split_modules = ("Block", "GolfBlock", "WhaleBlock")
-    _skip_keys_device_placement = ("past_key_values",)
+    _skip_keys_device_placement = CACHE_NAMES
 
     def __init__(self, config: SpikeConfig) -> None:
         super().__init__(config)
@@ -105,8 +107,41 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
-        """Let `generate` leave it to `forward` to make a cache."""
+        """Say that a cache of `transformers` will not do."""
         return False
+
+    def _prepare_cache_for_generation(
+        self, generation_config: Any, model_kwargs: dict[str, Any], *others: Any, **options: Any
+    ) -> None:
+        """Hand `generate` an empty cache of ours, where it is to have one and was given none.
+
+        Raises:
+            ValueError: a cache of another kind is asked for.
+        """
+        kind = generation_config.cache_implementation
+        if kind not in (None, "dynamic"):
+            raise ValueError(
+                f"cache_implementation={kind!r}: spike's models keep a cache of their own; leave "
+                "it out"
+            )
+        super()._prepare_cache_for_generation(generation_config, model_kwargs, *others, **options)
+        if generation_config.use_cache is not False and model_kwargs.get(CACHE) is None:
+            model_kwargs[CACHE] = SpikeCache()
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, *others: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Return the arguments of `forward` for the next step of `generate`.
+
+        Raises:
+            RuntimeError: tokens of the text are neither in them nor in the cache among them.
+        """
+        inputs: dict[str, Any] = super().prepare_inputs_for_generation(input_ids, *others, **kwargs)
+        cache = inputs.get(CACHE)
+        read = cache.get_seq_length() if isinstance(cache, SpikeCache) else 0
+        if read + inputs["input_ids"].shape[1] < input_ids.shape[1]:
+            raise RuntimeError(UNSUPPORTED)
+        return inputs
 
     def train(self, mode: bool = True) -> "SpikeForCausalLM":
         """Set the mode of all parts, but train the model as it is used.
@@ -160,6 +195,7 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
+        cache: SpikeCache | None = None,
         past_key_values: SpikeCache | None = None,
         labels: Tensor | None = None,
         use_cache: bool | None = None,
@@ -171,61 +207,68 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         Args:
             input_ids: the new ids.
             attention_mask: [B, T] or [B, cached + T]; 0 for padding, on any side.
-            past_key_values: what was read before; takes in what is read now.
+            cache: what was read before; takes in what is read now.
+            past_key_values: the same, as it was called before transformers 5.24.
             labels: ids [B, T], −100 for those that do not count; row t is judged by label t + 1.
             use_cache: whether a cache is made where none is given; not while training.
             logits_to_keep: how many of the last rows, or which rows; 0 for all.
             options: for the loss; positions, which follow from the mask, are ignored.
 
         Raises:
-            ValueError: there are no ids, or more rows are wanted than the context has.
+            ValueError: there are no ids, a cache or mask does not fit, or more rows are wanted
+                than the context has.
         """
         if input_ids is None or options.pop("inputs_embeds", None) is not None:
             raise ValueError("input_ids: needed; spike's models look up ids, not embeddings")
-        if attention_mask is not None and attention_mask.ndim != 2:
-            raise ValueError(
-                "attention_mask: has to be [B, T]; who sees whom is the model's to say"
-            )
-        real = None if attention_mask is None else attention_mask[:, -input_ids.shape[1] :].bool()
-        cache = past_key_values
+        cache = given_cache(cache, past_key_values, options)
+        real = new_mask(attention_mask, input_ids.shape[1], cache)
         if use_cache and cache is None and not self.training:
-            cache = SpikeCache(self.model.empty_cache(len(input_ids)))
-        stream = self._read(input_ids, real, cache)
-        logits = self.model.logits(_kept(stream, logits_to_keep, input_ids.shape[1]))
+            cache = SpikeCache()
+        wanted = rows_wanted(logits_to_keep, input_ids.shape[1], self.model.config.context)
+        rows = self._read(input_ids, real, cache, wanted)
+        logits = self.model.logits(
+            rows[:, logits_to_keep] if isinstance(logits_to_keep, Tensor) else rows
+        )
         loss = None
         if labels is not None:
             options.pop("position_ids", None)
             loss = self.loss_function(logits, labels, self.config.vocab_size, **options)
-        return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=cache)
+        return CausalLMOutputWithPast(loss=loss, logits=logits, **{CACHE: cache})
 
-    def _read(self, ids: Tensor, real: Tensor | None, cache: SpikeCache | None) -> Tensor:
-        """Return the rows [B, T, D] of ids, or those of the last ids, which are in the window."""
-        seen, seen_real, time = ids, real, ids.shape[1]
-        if cache is not None:
-            cache.append(ids, real)
-            seen, seen_real = cache.ids, cache.real
-        start = window_start(seen.shape[1], self.model.config.context)
-        unread = slice(start, None) if cache is None else cache.unread(start)
+    def _read(
+        self, ids: Tensor, real: Tensor | None, cache: SpikeCache | None, wanted: int
+    ) -> Tensor:
+        """Return the rows [B, wanted, D] of the last ids, each in the window of its own place."""
+        read = 0 if cache is None else cache.get_seq_length()
+        length, context = read + ids.shape[1], self.model.config.context
+        ends = range(length - wanted + 1, length + 1)
+        rows, taken = [], 0
+        for start, group in groupby(ends, lambda end: window_start(end, context)):
+            of_window = list(group)
+            until = of_window[-1] - read
+            if cache is None:
+                found = self._read_window(ids[:, :until], real, None, start)
+            else:
+                new_real = None if real is None else real[:, taken:until]
+                cache.append(ids[:, taken:until], new_real, self.model.empty_cache)
+                found = self._read_window(cache.ids, cache.real, cache, start)
+            rows.append(found[:, -len(of_window) :])
+            taken = until
+        return torch.cat(rows, 1) if len(rows) > 1 else rows[0]
+
+    def _read_window(
+        self, seen: Tensor, real: Tensor | None, cache: SpikeCache | None, start: int
+    ) -> Tensor:
+        """Return the rows of the ids seen, from `start` on, that were not read in this window."""
+        unread = slice(start, seen.shape[1]) if cache is None else cache.unread(start)
         before = None
         if unread.start == start and start and self.model.look_back:
             window = slice(max(0, start - self.model.look_back), start)
             before = seen[:, window]
-            if seen_real is not None:
+            if real is not None:
                 # What is before a text is taken for text, unless a separator stands there.
-                before = before.masked_fill(~seen_real[:, window], self.config.separator)
-        new_real = None if seen_real is None else seen_real[:, unread]
+                before = before.masked_fill(~real[:, window], self.config.separator)
+        new_real = None if real is None else real[:, unread]
         decoding = None if cache is None else cache.decoding
-        rows = self.model.trunk(seen[:, unread], before, real=new_real, cache=decoding)
-        return rows[:, -time:]
-
-
-def _kept(rows: Tensor, wanted: int | Tensor, time: int) -> Tensor:
-    """Return the rows to keep of the last ones of `time`; 0 for all."""
-    if isinstance(wanted, Tensor):
-        return rows[:, wanted]
-    if (wanted or time) > rows.shape[1]:
-        raise ValueError(
-            f"input_ids: {time} tokens are more than the context; pass less, or a logits_to_keep "
-            f"up to {rows.shape[1]}"
-        )
-    return rows[:, -wanted:]
+        rows: Tensor = self.model.trunk(seen[:, unread], before, real=new_real, cache=decoding)
+        return rows

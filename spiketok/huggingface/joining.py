@@ -18,7 +18,8 @@ def join_modules(package: Path, modules: Sequence[str], header: str) -> str:
         header: a licence line and a docstring.
 
     Raises:
-        SpikeError: two modules define one name differently, or one is imported that is not joined.
+        SpikeError: two modules define one name differently, or one is imported that is not joined
+            or under another name.
     """
     imports: dict[str, set[str]] = {}
     bodies: list[str] = []
@@ -30,7 +31,7 @@ def join_modules(package: Path, modules: Sequence[str], header: str) -> str:
         for name, definition in definitions_of(tree).items():
             if names.setdefault(name, definition) != definition:
                 raise SpikeError(f"{place}: {name} is also in a module before it, and another")
-        gather_imports(tree, imports)
+        gather_imports(tree, imports, place)
         check_relative_imports(tree, names, place)
         bodies.append(f"# From {place}.\n\n{body_of(source, tree)}")
     whole = [f"import {module}" for module, found in sorted(imports.items()) if WHOLE in found]
@@ -56,14 +57,20 @@ def definitions_of(tree: ast.Module) -> dict[str, str]:
     return found
 
 
-def gather_imports(tree: ast.Module, imports: dict[str, set[str]]) -> None:
+def gather_imports(tree: ast.Module, imports: dict[str, set[str]], place: str) -> None:
     """Add a module's imports from elsewhere: module → names."""
     for node in tree.body:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        if isinstance(node, ast.ImportFrom) and node.level:
+            continue
+        for alias in node.names:
+            if alias.asname:
+                raise SpikeError(f"{place}: {alias.name} is imported under another name; keep it")
+            if isinstance(node, ast.Import):
                 imports.setdefault(alias.name, set()).add(WHOLE)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            imports.setdefault(str(node.module), set()).update(alias.name for alias in node.names)
+            else:
+                imports.setdefault(str(node.module), set()).add(alias.name)
 
 
 def check_relative_imports(tree: ast.Module, names: Container[str], place: str) -> None:

@@ -11,6 +11,8 @@ from spiketok.huggingface import join_modules
         ({"a": "x = 1", "b": "x = 2"}, r"b\.py: x is also"),
         ({"a": "x = 1", "b": "from .a import x as y"}, r"b\.py: x is not"),
         ({"a": "x = 1", "b": "from .c import z"}, r"b\.py: z is not"),
+        ({"a": "import os as system"}, r"a\.py: os is imported under another name"),
+        ({"a": "from os import sep as s"}, r"a\.py: sep is imported under another name"),
     ],
 )
 def test_what_cannot_be_joined_is_refused(tmp_path, sources, message):
