@@ -31,8 +31,8 @@ HOW_TO_READ = {
 }
 
 
-def ignore(_amount: int) -> None:
-    """Take a report of progress and do nothing."""
+def ignore(_report: int | str) -> None:
+    """Take a report of progress, or a remark, and do nothing."""
 
 
 def read_range(

@@ -1,17 +1,17 @@
 """Turns inputs into a folder of shards, going on where an interrupted run stopped."""
 
 import json
-import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spiketok import Tokenizer
 from spiketok.chat import marker_ids
+from spiketok.cores import available_cores
 from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
 from spiketok.errors import SpikeError
 from spiketok.remote_paths import remote_fault
@@ -42,6 +42,7 @@ def write_shards(
     workers: int = 0,
     overwrite: bool = False,
     report: Callable[[int], None] = ignore,
+    remark: Callable[[str], None] = ignore,
     disk: Disk = DISK,
 ) -> Manifest:
     """Encode sources into the shard folder `out`; complete it if it is there already.
@@ -51,9 +52,11 @@ def write_shards(
         tokenizer_path: the tokenizer; a copy goes into the folder.
         out: the folder, made if it is missing. A line about the run goes to `out` + `.log`.
         settings: what the shards should be like.
-        workers: units of work done at a time; 0 means one per core. The result is the same.
+        workers: units of work done at a time; 0: one per core that is allowed. The result is
+            the same.
         overwrite: replace a folder of another plan instead of refusing.
         report: hears the bytes of the input files done so far.
+        remark: hears what is worth knowing and no failure.
         disk: the file operations.
 
     Raises:
@@ -72,11 +75,11 @@ def write_shards(
     # Read before anything is removed: the file may lie in the folder that is to be overwritten.
     tokenizer_file = tokenizer_path.read_bytes()
     plan = make_plan(sources, tokenizer.fingerprint, settings)
-    workers = workers or os.cpu_count() or 1
+    workers = workers or available_cores()
     made = not out.exists()
     with told_failures(out):
         make_folder(out, disk)
-        with locked(out):
+        with locked(out, remark):
             if not prepare(out, plan, overwrite):
                 return read_manifest(out)
             with resumable(out, made), told_failures(out):
@@ -250,5 +253,7 @@ def write_log(out: Path, manifest: Manifest, workers: int, seconds: float) -> No
         "manifest": manifest.fingerprint,
     }
     folder = out.resolve()
-    with folder.with_name(f"{folder.name}.log").open("a", encoding="utf-8") as log:
+    # The folder may be the only place where writing is allowed.
+    path = folder.with_name(f"{folder.name}.log")
+    with suppress(OSError), path.open("a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")

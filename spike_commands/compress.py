@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import PATH, common_options, progress_bar
+from .console import OUTPUT, PATH, common_options, progress_bar
 from .predictor_options import (
     begin,
     check_predictor,
@@ -28,7 +28,7 @@ model_option = click.option(
     "-m", "--model", "model_path", type=PATH, required=True, help="A run folder or an artifact."
 )
 out_option = click.option(
-    "-o", "--out", type=PATH, required=True, help="The file to write; must not be there."
+    "-o", "--out", type=OUTPUT, required=True, help="The file to write; must not be there."
 )
 
 

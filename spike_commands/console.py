@@ -47,6 +47,18 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class OutputPath(FilePath):
+    """The path of a file or folder to write, checked before the work of the command begins."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn a word into a path."""
+        from spiketok.durable import check_writable
+
+        path = super().convert(value, param, ctx)
+        check_writable(path)
+        return path
+
+
 class Fraction(click.FloatRange):
     """A number in a range; `nan`, which is in none, is refused too."""
 
@@ -59,6 +71,7 @@ class Fraction(click.FloatRange):
 
 
 PATH = FilePath()
+OUTPUT = OutputPath()
 tokenizer_option = click.option(
     "--tokenizer",
     "tokenizer_path",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .console import PATH, common_options, remark
+from .console import OUTPUT, common_options, remark
 from .results import LEFT_TO_CALLER
 
 VOCABULARY = 4096
@@ -21,7 +21,7 @@ LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__p
 @click.command()
 @click.option(
     "--folder",
-    type=PATH,
+    type=OUTPUT,
     default=Path("spike-demo"),
     show_default=True,
     help="Where everything is written; must not hold an earlier demo.",

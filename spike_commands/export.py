@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from .console import (
+    OUTPUT,
     PATH,
     common_options,
     let_threads_sleep,
@@ -21,7 +22,7 @@ def export() -> None:
 
 @export.command()
 @click.argument("file", type=PATH, default=Path("tokenizer.json"))
-@click.option("--to", "folder", type=PATH, required=True, help="The folder to make.")
+@click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")
 @click.option(
     "--fast",
     is_flag=True,
@@ -96,7 +97,7 @@ def tokenizer(
 
 @export.command()
 @click.argument("run", type=PATH)
-@click.option("--to", "folder", type=PATH, required=True, help="The folder to make.")
+@click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")
 @result_options
 @common_options
 def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:

@@ -11,6 +11,7 @@ import click
 from .artifact_table import artifact_table
 from .calibration import run_hessians
 from .console import (
+    OUTPUT,
     PATH,
     Fraction,
     common_options,
@@ -32,7 +33,7 @@ COUNTS_BYTES = 1_000_000
 
 @click.command()
 @click.argument("run", type=PATH)
-@click.option("--out", type=PATH, help="The file to write; else the run's name and .spike.")
+@click.option("--out", type=OUTPUT, help="The file to write; else the run's name and .spike.")
 @click.option("--budget", type=click.IntRange(1), help="Bytes that the file may have.")
 @click.option(
     "--quantize",
@@ -104,7 +105,7 @@ def pack(
     let_threads_sleep()
     from spike_lm.model.compression.pack import code_bytes, pack_run
     from spike_lm.model.run_folder import load_run
-    from spiketok.durable import write_durably
+    from spiketok.durable import check_writable, write_durably
     from spiketok.errors import SpikeError
 
     if counts_bytes and counts_folder is None:
@@ -113,6 +114,7 @@ def pack(
     compress = chosen_compression(loaded, changes)
     check_reading(compress.method, own_text, sequences, data_folder)
     out = out or Path(f"{run.resolve().name}.spike")
+    check_writable(out)
     if out.exists():
         raise SpikeError(f"{out}: is there already; remove it or choose another --out")
     hessians = None
@@ -207,7 +209,7 @@ def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict
 
 @click.command()
 @click.argument("file", type=PATH)
-@click.option("--to", "folder", type=PATH, required=True, help="The run folder to make.")
+@click.option("--to", "folder", type=OUTPUT, required=True, help="The run folder to make.")
 @result_options
 @common_options
 def unpack(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import (
+    OUTPUT,
     PATH,
     Fraction,
     common_options,
@@ -30,13 +31,17 @@ if TYPE_CHECKING:
 @tokenizer_option
 @click.option(
     "--out",
-    type=PATH,
+    type=OUTPUT,
     default=Path("data"),
     show_default=True,
     help="The folder to fill.",
 )
 @click.option(
-    "--workers", type=click.IntRange(0, 256), default=0, show_default=True, help="0: one per core."
+    "--workers",
+    type=click.IntRange(0, 256),
+    default=0,
+    show_default=True,
+    help="0: one per allowed core.",
 )
 @click.option(
     "--validation",
@@ -144,6 +149,7 @@ def shard(
             workers=workers,
             overwrite=overwrite,
             report=lambda bytes_done: report(bytes_done / 1e6, ""),
+            remark=lambda message: remark(message, quiet),
         )
     found = describe(out)
     following = ("spike", "train", "--config", "base", "--data", out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import (
+    OUTPUT,
     PATH,
     Fraction,
     check_out,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--out",
-    type=PATH,
+    type=OUTPUT,
     default=Path("tokenizer.json"),
     show_default=True,
     help="The file to write.",
@@ -141,7 +142,11 @@ if TYPE_CHECKING:
     help="What to do with a broken record.",
 )
 @click.option(
-    "--threads", type=click.IntRange(0, 256), default=0, show_default=True, help="0: all cores."
+    "--threads",
+    type=click.IntRange(0, 256),
+    default=0,
+    show_default=True,
+    help="0: all allowed cores.",
 )
 @result_options
 @common_options

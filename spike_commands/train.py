@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import (
+    OUTPUT,
     PATH,
     common_options,
     let_threads_sleep,
@@ -40,7 +41,7 @@ EXIT_SIGNAL = 128
 @click.option("--data", "data_folder", type=PATH, help="Shards; else data.path's.")
 @click.option(
     "--out",
-    type=PATH,
+    type=OUTPUT,
     help="The run folder; else runs/ and the config's name.",
 )
 @click.option("--resume", type=PATH, help="Go on with this run folder.")
@@ -82,6 +83,8 @@ def train(
       spike train --config base --set 'distill.teachers=["runs/large"]' --out runs/student
       torchrun --nproc-per-node 2 --no-python spike train --config base --set train.micro_batch=4
     """
+    from spiketok.durable import check_writable
+
     let_threads_sleep()
     if init and resume:
         raise click.UsageError("--init begins a new run and --resume goes on with one")
@@ -89,6 +92,7 @@ def train(
     if dry_run:
         print_result(dry_run_numbers(config, data_folder), as_json)
         return
+    check_writable(folder)
     data_folder = (data_folder or Path(config.data.path)).absolute()
     with joined_ranks() as rank:
         quiet = quiet or rank > 0
@@ -162,7 +166,7 @@ def run_training(
     make_folder(folder)
     started = time.monotonic()
     with (
-        locked(folder) if rank() == 0 else nullcontext(),
+        locked(folder, partial(remark, quiet=quiet)) if rank() == 0 else nullcontext(),
         progress_bar("train", *length_of(config), quiet) as show,
         stop_on_signals() as signals,
     ):

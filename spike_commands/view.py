@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import PATH, check_out, common_options, remark, standard_input, tokenizer_option
+from .console import (
+    OUTPUT,
+    PATH,
+    check_out,
+    common_options,
+    remark,
+    standard_input,
+    tokenizer_option,
+)
 
 if TYPE_CHECKING:
     from .peer import Cut, Peer
@@ -22,7 +30,7 @@ MOST_PAGE_TOKENS = 2 << 20
 @click.option("--ids", "with_ids", is_flag=True, help="Show the id before each token.")
 @click.option(
     "--html",
-    type=PATH,
+    type=OUTPUT,
     help="Write one page to search and point at, and print nothing. It has 16 MiB of text or "
     "2,097,152 tokens at most.",
 )

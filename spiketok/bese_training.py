@@ -10,6 +10,7 @@ import numpy as np
 from ._native import MergeLearner
 from .bese import ALPHABETS, BASE_IDS, MOST_BASE_IDS, MOST_IDS, BeseMerger, BeseVocabulary
 from .bese_text import BaseText, DocumentGatherer, SegmentGatherer, gather
+from .cores import available_cores
 from .errors import SettingError, SpikeError
 from .sample import HELD_OUT_BYTES, ChunkSample
 from .text_buffers import join
@@ -71,13 +72,14 @@ def train_bese(
     Args:
         read: returns the corpus: record batches whose column `text` is binary or string.
         settings: what to train.
-        threads: how many to use; 0: one per core.
+        threads: how many to use; 0: one per core that is allowed.
         inputs: where the corpus came from, to be kept with the vocabulary.
         report: called now and then.
 
     Raises:
         SpikeError: there is no text to train on.
     """
+    threads = threads or available_cores()
     room = settings.memory // MEMORY_PER_ID[settings.alphabet]
     gatherer = SegmentGatherer(room) if ALPHABETS[settings.alphabet] else DocumentGatherer(room)
     held_out = ChunkSample(HELD_OUT_BYTES)

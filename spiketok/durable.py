@@ -7,14 +7,17 @@ the new name itself may be lost.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from errno import EBADF, EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
 from pathlib import Path
 from typing import BinaryIO
 
 from .errors import SpikeError
 
 PARTIAL = ".partial"
+# What file systems answer to an operation that they do not have.
+NOT_SUPPORTED = {EBADF, EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP}
 
 
 class Disk:
@@ -38,6 +41,10 @@ class Disk:
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            # Some network file systems have no sync of folders; the file itself is on the device.
+            if error.errno not in NOT_SUPPORTED:
+                raise
         finally:
             os.close(handle)
 
@@ -121,13 +128,51 @@ def make_folder(path: Path, disk: Disk = DISK) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other writers out of a folder; the lock goes with the process, however it ends."""
+def locked(folder: Path, remark: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Keep other writers out of a folder; the lock goes with the process, however it ends.
+
+    Args:
+        folder: the folder, which must exist.
+        remark: hears that the file system has no locks; the block runs all the same.
+
+    Raises:
+        SpikeError: another process holds the lock.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            what = f"{folder}: another process is writing there; wait for its end"
+            raise SpikeError(what) from None
+        except OSError as error:
+            if error.errno not in NOT_SUPPORTED:
+                raise
+            why = os.strerror(error.errno or 0)
+            remark(f"{folder}: the file system has no locks ({why}); let one process write there")
         yield
-    except BlockingIOError:
-        raise SpikeError(f"{folder}: another process is writing there; wait for its end") from None
     finally:
         os.close(handle)
+
+
+def check_writable(path: Path) -> None:
+    """Check that `path`, a file or a folder that need not exist, can be written.
+
+    Called before the work whose result goes there.
+
+    Raises:
+        SpikeError: the nearest folder that exists is read-only, or is no folder.
+    """
+    place = path.absolute()
+    place = place if place.is_dir() else place.parent
+    try:
+        while not place.exists():
+            place = place.parent
+    except OSError as error:
+        raise SpikeError(f"{place}: {error.strerror}; choose another output") from None
+    if not place.is_dir():
+        raise SpikeError(f"{path}: {place} is not a folder; choose another output")
+    if not os.access(place, os.W_OK | os.X_OK):
+        read_only = os.statvfs(place).f_flag & os.ST_RDONLY
+        why = "the file system is read-only" if read_only else "no permission to write there"
+        raise SpikeError(f"{path}: {place}: {why}; choose another output")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._native import Trial
+from .cores import available_cores
 from .merges import merge_entries
 from .rounds import Rounds, encode, in_order, occurrences
 from .sample import CorpusSample, draw_sample
@@ -38,7 +39,7 @@ def train_length_max(
         read: returns the corpus: record batches whose column `text` is binary or string. Called
             again for rounds that look at more than the sample.
         settings: what to train.
-        threads: how many to use; 0: one per core.
+        threads: how many to use; 0: one per core that is allowed.
         inputs: where the corpus came from, to be kept with the vocabulary.
         report: called after each round.
 
@@ -49,6 +50,7 @@ def train_length_max(
     Raises:
         SpikeError: there is no text to train on.
     """
+    threads = threads or available_cores()
     drawn = draw_sample(read(), settings.sample_bytes, settings.held_out)
     text = TrainingText(drawn, read, settings)
     report = report or (lambda _: None)

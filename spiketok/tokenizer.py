@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .cores import available_cores
 from .errors import SpikeError
 from .longest_match import LongestMatch
 from .text_buffers import buffers, utf8
@@ -124,7 +125,7 @@ class Tokenizer:
         """
         wide = self.dtype == np.uint32
         results = [
-            self._coder.encode(data, offsets, threads or 0, wide)
+            self._coder.encode(data, offsets, threads or available_cores(), wide)
             for data, offsets in buffers(texts)
         ]
         if len(results) == 1:

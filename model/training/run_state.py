@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spiketok.cores import available_cores
 from spiketok.errors import SpikeError
 
 from ..assembly import Model, build_model
@@ -26,7 +27,7 @@ from .checkpoint import (
     read_state,
     save_checkpoint,
 )
-from .device import available_threads, choose_device
+from .device import choose_device
 from .distillation import Teaching, head_parameters, start_teaching
 from .optimizers import build_optimizers
 from .recomputation import recompute_blocks
@@ -110,7 +111,7 @@ def start_run(
     newest = newest_checkpoint(folder)
     if not resume and (newest or (folder / METRICS).exists()):
         raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
-    torch.set_num_threads(config.train.threads or max(1, available_threads() // ranks))
+    torch.set_num_threads(config.train.threads or max(1, available_cores() // ranks))
     torch.manual_seed(config.train.seed)
     device = choose_device(config.train.device)
     model = build_model(

@@ -1,8 +1,21 @@
 """Files that are whole or absent, whatever operation fails, and written in the order that lasts."""
 
+import errno
+import fcntl
+import os
+from pathlib import Path
+
 import pytest
 
-from spiketok.durable import Disk, durable_file, durable_folder, write_durably
+from spiketok.durable import (
+    Disk,
+    check_writable,
+    durable_file,
+    durable_folder,
+    locked,
+    write_durably,
+)
+from spiketok.errors import SpikeError
 
 
 class RecordingDisk(Disk):
@@ -82,3 +95,61 @@ def test_a_folder_replaces_an_empty_one_alone(tmp_path):
     with durable_folder(tmp_path / "f") as folder:
         (folder / "one").write_bytes(b"1")
     assert [path.name for path in (tmp_path / "f").iterdir()] == ["one"]
+
+
+def raising(number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_without_locks_the_work_goes_on_with_a_remark(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(fcntl, "flock", raising(number))
+    heard, ran = [], []
+    with locked(tmp_path, heard.append):
+        ran.append(1)
+    assert ran == [1]
+    assert len(heard) == 1
+    assert str(tmp_path) in heard[0]
+
+
+def test_other_failures_of_a_lock_are_errors(tmp_path, monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", raising(errno.EIO))
+    with pytest.raises(OSError, match="Input/output"), locked(tmp_path):
+        pass
+    monkeypatch.setattr(fcntl, "flock", raising(errno.EWOULDBLOCK))
+    with pytest.raises(SpikeError, match="another process"), locked(tmp_path):
+        pass
+
+
+def test_an_error_of_the_work_is_no_error_of_the_lock(tmp_path):
+    heard = []
+    with pytest.raises(OSError, match="Invalid"), locked(tmp_path, heard.append):
+        raising(errno.EINVAL)()
+    assert not heard
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path, monkeypatch):
+    sync, is_folder = os.fsync, lambda handle: Path(f"/proc/self/fd/{handle}").is_dir()
+    refuse = raising(errno.EINVAL)
+    monkeypatch.setattr(os, "fsync", lambda f: refuse() if is_folder(f) else sync(f))
+    write_durably(tmp_path / "a", b"new")
+    with durable_folder(tmp_path / "f") as folder:
+        (folder / "one").write_bytes(b"1")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "f"}
+
+
+def test_what_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    check_writable(tmp_path)
+    check_writable(tmp_path / "file")
+    check_writable(tmp_path / "new" / "newer" / "a")
+    with pytest.raises(SpikeError, match="file is not a folder"):
+        check_writable(tmp_path / "file" / "a")
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)
+    for path in (tmp_path, tmp_path / "file", tmp_path / "new" / "a"):
+        with pytest.raises(SpikeError, match="no permission to write there"):
+            check_writable(path)
