@@ -8,9 +8,10 @@ from .inspection import describe, show_document
 from .interchange import open_as_dataset
 from .manifest import Manifest, read_manifest
 from .permutation import permute
-from .plan import ChatSettings, Plan, ShardSettings, make_plan
+from .plan import Plan, make_plan
 from .reading import first_fault, read_range, read_texts
 from .run import write_shards
+from .shard_settings import ChatSettings, ShardSettings
 from .sources import Source, find_sources, text_endings
 from .stream import TokenStream, open_stream
 from .verify import verify_folder

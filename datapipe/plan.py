@@ -3,20 +3,23 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 import xxhash
 from msgspec import UNSET, UnsetType
 
 from spiketok.errors import SpikeError
+from spiketok.held_out import NAMES, HeldOut, held_out_of
 
 from .chat_reading import refuse_other_kinds
-from .faults import Errors, check_errors
 from .json_files import FORMAT, to_json
 from .lines import COMPRESSIONS
 from .parquet import check_column, open_parquet
 from .reading import refuse_unread
+from .shard_settings import ShardSettings, check_settings, reading
 from .sources import Source
-from .text_pieces import AUTO, NONE, check_split
+from .splits import document_names
+from .text_pieces import AUTO, NONE
 
 UNIT_BYTES = 32 << 20
 MOST_UNITS = 4096
@@ -26,60 +29,40 @@ SAMPLE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatSettings:
-    """How conversations are read.
-
-    Attributes:
-        parse_markers: find markers of reasoning and calls in the plain text of assistants.
-        ignored_keys: keys of records that are passed over, sorted; not mentioned where none are.
-    """
-
-    parse_markers: bool = False
-    ignored_keys: tuple[str, ...] | UnsetType = UNSET
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardSettings:
-    """What the shards should be like.
-
-    Attributes:
-        text_field: the member or column that holds the text.
-        errors: what becomes of broken records: `strict`, `replace` or `skip`.
-        validation: fraction of documents, chosen by content, kept from the training split.
-        shard_tokens: a shard ends with the document that brings it to this many tokens.
-        split_text: how plain text files become documents, see `text_pieces`; UNSET: `auto`. A plan
-            without such files does not mention it.
-        chat: set where the records are conversations; `text_field` means nothing then.
-    """
-
-    text_field: str = "text"
-    errors: Errors = "strict"
-    validation: float = 0.01
-    shard_tokens: int = 1 << 26
-    split_text: str | UnsetType = UNSET
-    # Not None: plans of text do not mention it.
-    chat: ChatSettings | UnsetType = UNSET
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSource:
-    """A source as the plan knows it: by name, size and a sample of its content."""
+    """A source as the plan knows it: by name, size and a sample of its content.
+
+    `split` is `validation` where the source was named for that.
+    """
 
     name: str
     kind: str
     bytes: int
     sample: str
+    split: str | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be done, as `plan.json` says it; `units` holds [source, start, stop] lists."""
+    """What is to be done, as `plan.json` says it; `units` holds [source, start, stop] lists.
+
+    `held_out_below` is `HeldOut.below` as 16 hex digits, where the fraction alone would leave
+    training or validation without a document.
+    """
 
     format: int
     tokenizer: str
     settings: ShardSettings
     sources: list[PlannedSource]
     units: list[list[tuple[int, int, int]]]
+    held_out_below: str | UnsetType = UNSET
+
+    @property
+    def held_out(self) -> HeldOut:
+        """The documents of the sources that go to validation by their content."""
+        if self.held_out_below is UNSET:
+            return HeldOut(ceil(self.settings.validation * NAMES))
+        return HeldOut(int(self.held_out_below, 16))
 
     def to_json(self) -> bytes:
         """Return the content of `plan.json`."""
@@ -91,8 +74,19 @@ class Plan:
         return hashlib.sha256(self.to_json()).hexdigest()
 
 
-def make_plan(sources: Sequence[Source], tokenizer: str, settings: ShardSettings) -> Plan:
+def make_plan(
+    sources: Sequence[Source],
+    tokenizer: str,
+    settings: ShardSettings,
+    validation: Sequence[Source] = (),
+) -> Plan:
     """Plan the sharding of sources with the tokenizer of that fingerprint.
+
+    Args:
+        sources: the inputs; read until both splits have a document.
+        tokenizer: the fingerprint.
+        settings: what the shards should be like.
+        validation: the files of the validation split; `settings.validation` then has no say.
 
     Raises:
         SpikeError: a setting is out of range, or a parquet file cannot be read.
@@ -100,37 +94,34 @@ def make_plan(sources: Sequence[Source], tokenizer: str, settings: ShardSettings
     check_settings(settings)
     if not sources:
         raise SpikeError("there is nothing to shard: no input files")
-    for source in sources:
+    every = [*sources, *validation]
+    for source in every:
         (refuse_other_kinds if settings.chat else refuse_unread)(source)
-    has_text = any(source.kind.startswith("txt") for source in sources)
+    has_text = any(source.kind.startswith("txt") for source in every)
     split = (settings.split_text or AUTO) if has_text and not settings.chat else UNSET
-    settings = replace(settings, split_text=split)
-    weights = [source.bytes * expansion(source) for source in sources]
+    fraction = 0.0 if validation else settings.validation
+    settings = replace(settings, split_text=split, validation=fraction)
+    held_out = held_out_of(document_names(sources, settings), fraction)
+    weights = [source.bytes * expansion(source) for source in every]
     unit_bytes = max(UNIT_BYTES, sum(weights) // MOST_UNITS)
     column = None if settings.chat else settings.text_field
+    planned = [planned_source(source) for source in every]
+    named = [replace(source, split="validation") for source in planned[len(sources) :]]
     return Plan(
         format=FORMAT,
         tokenizer=tokenizer,
         settings=settings,
-        sources=[
-            PlannedSource(
-                name=source.name, kind=source.kind, bytes=source.bytes, sample=sample(source)
-            )
-            for source in sources
-        ],
-        units=list(group(pieces(sources, unit_bytes, column), unit_bytes)),
+        sources=planned[: len(sources)] + named,
+        units=list(group(pieces(every, unit_bytes, column), unit_bytes)),
+        **held_out.record(fraction),
     )
 
 
-def check_settings(settings: ShardSettings) -> None:
-    """Refuse settings that mean nothing."""
-    check_errors(settings.errors)
-    if not 0 <= settings.validation < 1:
-        raise SpikeError(f"validation = {settings.validation}: must be at least 0 and below 1")
-    if settings.split_text is not UNSET:
-        check_split(settings.split_text)
-    if settings.shard_tokens < 1:
-        raise SpikeError(f"shard_tokens = {settings.shard_tokens}: must be at least 1")
+def planned_source(source: Source) -> PlannedSource:
+    """Return what a plan says of a source."""
+    return PlannedSource(
+        name=source.name, kind=source.kind, bytes=source.bytes, sample=sample(source)
+    )
 
 
 def expansion(source: Source) -> int:
@@ -214,13 +205,6 @@ def difference(old: Plan, new: Plan) -> str:
     for before, now in zip(old.sources, new.sources, strict=True):
         if before != now:
             return f"{now.name} has changed"
+    if old.held_out_below != new.held_out_below:
+        return "other documents are held out"
     return "the work is cut otherwise"
-
-
-def reading(chat: ChatSettings | UnsetType) -> str:
-    """Say in a few words how records are read."""
-    if not chat:
-        return "text"
-    ignored = f", ignoring {', '.join(chat.ignored_keys)}" if chat.ignored_keys else ""
-    marked = "with" if chat.parse_markers else "without"
-    return f"conversations {marked} markers in their text{ignored}"

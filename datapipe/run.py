@@ -14,18 +14,21 @@ from spiketok.chat import marker_ids
 from spiketok.cores import available_cores
 from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
 from spiketok.errors import SpikeError
+from spiketok.held_out import HeldOut
 from spiketok.remote_paths import remote_fault
 
 from .faults import counted
 from .json_files import parse
 from .manifest import Manifest, build_manifest, read_manifest, write_manifest
-from .plan import Plan, ShardSettings, difference, expansion, make_plan
+from .plan import Plan, difference, expansion, make_plan
 from .reading import ignore
 from .records import MANIFEST, PLAN, RECORDS, TOKENIZER
 from .resume import Committed, clear, clear_unfinished, foreign_names, resumable
+from .shard_settings import ShardSettings
 from .shard_writer import Target
 from .shards import tokens_of
 from .sources import Source
+from .splits import document_names
 from .unit import Work, do_unit
 from .verify import verify_folder
 
@@ -39,6 +42,7 @@ def write_shards(
     out: Path,
     settings: ShardSettings,
     *,
+    validation: Sequence[Source] = (),
     workers: int = 0,
     overwrite: bool = False,
     report: Callable[[int], None] = ignore,
@@ -52,6 +56,7 @@ def write_shards(
         tokenizer_path: the tokenizer; a copy goes into the folder.
         out: the folder, made if it is missing. A line about the run goes to `out` + `.log`.
         settings: what the shards should be like.
+        validation: the files of the validation split, instead of a fraction of the documents.
         workers: units of work done at a time; 0: one per core that is allowed. The result is
             the same.
         overwrite: replace a folder of another plan instead of refusing.
@@ -74,7 +79,9 @@ def write_shards(
         marker_ids(tokenizer.special_ids)
     # Read before anything is removed: the file may lie in the folder that is to be overwritten.
     tokenizer_file = tokenizer_path.read_bytes()
-    plan = make_plan(sources, tokenizer.fingerprint, settings)
+    plan = make_plan(sources, tokenizer.fingerprint, settings, validation)
+    every = [*sources, *validation]
+    held_out = held_out_by(plan, every)
     workers = workers or available_cores()
     made = not out.exists()
     with told_failures(out):
@@ -83,11 +90,11 @@ def write_shards(
             if not prepare(out, plan, overwrite):
                 return read_manifest(out)
             with resumable(out, made), told_failures(out):
-                check_space(out, sources, tokens_of(tokenizer).dtype.itemsize)
+                check_space(out, every, tokens_of(tokenizer).dtype.itemsize)
                 write_durably(out / PLAN, plan.to_json(), disk)
                 write_durably(out / TOKENIZER, tokenizer_file, disk)
                 make_folder(out / RECORDS, disk)
-                do_units(plan, list(sources), tokenizer, out, workers, report, disk)
+                do_units(plan, every, held_out, tokenizer, out, workers, report, disk)
                 manifest = build_manifest(out, plan, tokens_of(tokenizer))
                 refuse_nothing(manifest, settings)
                 write_manifest(out, manifest, disk)
@@ -156,6 +163,7 @@ def check_space(out: Path, sources: Sequence[Source], token_bytes: int) -> None:
 def do_units(
     plan: Plan,
     sources: list[Source],
+    held_out: HeldOut,
     tokenizer: Tokenizer,
     out: Path,
     workers: int,
@@ -169,6 +177,7 @@ def do_units(
     work = Work(
         plan=plan,
         sources=sources,
+        held_out=held_out,
         tokenizer=tokenizer,
         threads=max(1, workers // max(len(unfinished), 1)),
         progress=progress.add,
@@ -194,6 +203,24 @@ def do_units(
         finally:
             progress.stop = True
     raise_first_failure(futures)
+
+
+def held_out_by(plan: Plan, sources: Sequence[Source]) -> HeldOut:
+    """Return the documents that are not for training: by their content, or those of files.
+
+    Raises:
+        SpikeError: files are named and one of the splits would have no document.
+    """
+    count = sum(not source.split for source in plan.sources)
+    if count == len(sources):
+        return plan.held_out
+    names = frozenset(document_names(sources[count:], plan.settings))
+    if not names:
+        raise SpikeError("the files of --validation hold no document; name others")
+    if all(name in names for name in document_names(sources[:count], plan.settings)):
+        what = "each document of the inputs is also in a file of --validation; name other files"
+        raise SpikeError(f"the training split is empty: {what}")
+    return HeldOut(0, names)
 
 
 class StoppedError(Exception):

@@ -102,6 +102,16 @@ def find_sources(
     return sources, skipped
 
 
+def without(sources: Sequence[Source], others: Sequence[Source]) -> list[Source]:
+    """Return the sources that are not among others."""
+    entries = set(map(_entry, others))
+    return [source for source in sources if _entry(source) not in entries]
+
+
+def _entry(source: Source) -> Path:
+    return source.path.parent.resolve() / source.path.name
+
+
 def text_endings(words: Iterable[str]) -> tuple[str, ...]:
     """Return the endings named by words such as `md,py` or `.md`, without dots, sorted.
 
@@ -244,7 +254,6 @@ def _refuse_repeats(sources: Sequence[Source]) -> None:
     # Two links to one file are read as two copies would be; one name is read once.
     seen: dict[Path, Source] = {}
     for source in sources:
-        entry = source.path.parent.resolve() / source.path.name
-        earlier = seen.setdefault(entry, source)
+        earlier = seen.setdefault(_entry(source), source)
         if earlier is not source:
             raise SpikeError(f"{source.path}: the same file as {earlier.path}; name each file once")

@@ -12,10 +12,9 @@ from msgspec import UNSET
 from spiketok import Tokenizer
 from spiketok.durable import write_durably
 from spiketok.errors import SpikeError
-from spiketok.held_out import is_held_out
+from spiketok.held_out import HeldOut
 
 from .chat_encoding import encode_conversations
-from .chat_reading import read_conversations
 from .documents import (
     ID_BYTES,
     Documents,
@@ -25,13 +24,12 @@ from .documents import (
 from .faults import Dropped
 from .json_files import to_json
 from .plan import Plan
-from .reading import read_range
 from .records import SPLITS, BlockRecord, UnitRecord, shard_name, unit_record_path
 from .resume import Committed
 from .shard_writer import ShardWriter, Target
 from .shards import open_shard, read_batch, tokens_of
 from .sources import Source
-from .text_pieces import NONE
+from .splits import ALSO_IN_VALIDATION, read_documents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +39,7 @@ class Work:
     Attributes:
         plan: what is to be done.
         sources: where the plan's sources are.
+        held_out: the documents that are not for training.
         tokenizer: the encoder.
         threads: for the encoder, in each unit.
         progress: hears how many bytes of the input files are newly done, from any thread; it may
@@ -49,6 +48,7 @@ class Work:
 
     plan: Plan
     sources: list[Source]
+    held_out: HeldOut
     tokenizer: Tokenizer
     threads: int
     progress: Callable[[int], None]
@@ -72,9 +72,10 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
             for split in SPLITS
         }
         for source, batch in read_unit(work, target.unit, dropped):
-            documents += len(batch)
             ids = document_ids(batch.column("text"))
-            for split, chosen in zip(SPLITS, split_masks(ids, work.plan), strict=True):
+            masks = masks_of(work, source, ids, dropped)
+            documents += int(np.count_nonzero(masks))
+            for split, chosen in zip(SPLITS, masks, strict=True):
                 found = np.flatnonzero(chosen)
                 skipped = min(len(done[split]), len(found))
                 same = np.array_equal(done[split][:skipped], ids[found[:skipped]])
@@ -121,31 +122,9 @@ def refuse_change(same: bool, source: Source) -> None:
 
 def read_unit(work: Work, unit: int, dropped: Dropped) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield the documents of a unit: (index of the source, batch)."""
-    settings = work.plan.settings
     for index, start, stop in work.plan.units[unit]:
-        if settings.chat:
-            batches = read_conversations(
-                work.sources[index],
-                start,
-                stop,
-                settings.chat.parse_markers,
-                settings.chat.ignored_keys or (),
-                settings.errors,
-                dropped,
-                work.progress,
-            )
-        else:
-            batches = read_range(
-                work.sources[index],
-                start,
-                stop,
-                settings.text_field,
-                settings.errors,
-                dropped,
-                work.progress,
-                settings.split_text or NONE,
-            )
-        for batch in batches:
+        source, settings = work.sources[index], work.plan.settings
+        for batch in read_documents(source, start, stop, settings, dropped, work.progress):
             yield index, batch
 
 
@@ -157,11 +136,28 @@ def encode(work: Work, batch: pa.RecordBatch, ids: np.ndarray, source: int) -> D
     return encode_documents(work.tokenizer, texts, rows, ids, source, work.threads)
 
 
-def split_masks(ids: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+def split_masks(ids: np.ndarray, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray]:
     """Tell which documents go to training and which to validation, as two bool [n]."""
-    fraction = plan.settings.validation
-    held_out = np.array([is_held_out(bytes(name), fraction) for name in ids], dtype=bool)
-    return ~held_out, held_out
+    is_out = np.array([bytes(name) in held_out for name in ids], dtype=bool)
+    return ~is_out, is_out
+
+
+def masks_of(
+    work: Work, source: int, ids: np.ndarray, dropped: Dropped
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which documents of a source go to training and which to validation.
+
+    Where validation files are named, documents of the inputs that are also there go nowhere and are
+    counted as dropped.
+    """
+    train, validation = split_masks(ids, work.held_out)
+    if work.plan.sources[source].split:
+        return np.zeros_like(train), np.ones_like(train)
+    if work.held_out.named:
+        if copies := int(np.count_nonzero(validation)):
+            dropped[ALSO_IN_VALIDATION] += copies
+        return train, np.zeros_like(train)
+    return train, validation
 
 
 def choose(batch: pa.RecordBatch, part: np.ndarray) -> pa.RecordBatch:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .console import Command
+from .console import PATH, Command, Fraction
 
 SPLIT_HELP = (
     "How a plain text file becomes documents. auto: above 256 KiB pieces of about 32 KiB that end "
@@ -27,6 +27,29 @@ def split_text_option(default: str | None) -> Callable[[Command], Command]:
     )
 
 
+class ShareOrFile(Fraction):
+    """A fraction, or a path where the word is no number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn a word into a float or a `Path`."""
+        try:
+            float(value)
+        except ValueError:
+            return PATH.convert(value, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def share_or_files(
+    _context: click.Context, _option: click.Parameter, values: tuple[float | Path, ...]
+) -> tuple[float, tuple[Path, ...]] | None:
+    """Return a fraction and the files: one fraction, or files and fraction 0; None for no value."""
+    files = tuple(value for value in values if isinstance(value, Path))
+    fractions = [value for value in values if not isinstance(value, Path)]
+    if len(fractions) > 1 or (files and fractions):
+        raise click.BadParameter("give one fraction, or files")
+    return (fractions[0] if fractions else 0.0, files) if values else None
+
+
 def checked_split(_context: click.Context, _option: click.Parameter, word: str | None) -> Any:
     """Refuse a way to split that means nothing."""
     if word is not None:
@@ -44,12 +67,6 @@ def as_trained(options: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[s
     """Return how inputs are read: as the options say, else as the tokenizer was trained."""
     usual = {"text_field": "text", "errors": "strict", "split_text": "auto"}
     return {name: options[name] or str(trained.get(name, value)) for name, value in usual.items()}
-
-
-def reading_settings(options: Mapping[str, Any], endings: Sequence[str]) -> dict[str, Any]:
-    """Return how inputs were read, for the tokenizer file."""
-    settings = {name: options[name] for name in ("text_field", "errors", "split_text")}
-    return settings | ({"ext": list(endings)} if endings else {})
 
 
 def words_of(setting: Any) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """`spike shard` and `spike data`: text to memory-mapped token shards, and a look at them."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,6 @@ import click
 from .console import (
     OUTPUT,
     PATH,
-    Fraction,
     common_options,
     ext_option,
     ignore_key_option,
@@ -18,7 +18,7 @@ from .console import (
     tokenizer_option,
     warn_skipped,
 )
-from .input_options import as_trained, split_text_option, words_of
+from .input_options import ShareOrFile, as_trained, share_or_files, split_text_option, words_of
 from .result_rows import shard_rows
 from .results import print_result, result_options
 
@@ -45,10 +45,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--validation",
-    type=Fraction(0, 0.5),
-    default=0.01,
-    show_default=True,
-    help="Fraction of documents, chosen by content, kept from training.",
+    type=ShareOrFile(0, 0.5),
+    multiple=True,
+    callback=share_or_files,
+    metavar="FRACTION|FILE",
+    help="The validation split: a fraction of documents, chosen by content, or a file, folder or "
+    "pattern, which may be repeated.  [default: 0.01; where the tokenizer was trained on the same "
+    "inputs and held out files, those]",
 )
 @click.option(
     "--format",
@@ -107,11 +110,12 @@ def shard(
     \b
     Examples:
       spike shard --out data/
+      spike shard corpus/ --validation held-out.txt --out data/
       spike shard corpus/ extra.jsonl.gz --tokenizer tokenizer.json --out data/ --workers 2
       spike shard --format chat conversations.jsonl --out chats/
     """
     from datapipe import ShardSettings, describe, find_sources, write_shards
-    from datapipe.sources import text_endings
+    from datapipe.sources import text_endings, without
     from spiketok import Tokenizer
     from spiketok.errors import SpikeError
 
@@ -122,30 +126,27 @@ def shard(
     elif parse_markers or ignored_keys:
         raise click.UsageError("--parse-markers and --ignore-key go with --format chat")
     inputs = inputs or vocabulary.inputs
-    options |= as_trained(options, vocabulary.settings)
-    seen_from = vocabulary.settings.get("held_out")
-    known = isinstance(seen_from, int | float)  # the file may come from anyone
-    if known and inputs == vocabulary.inputs and options["validation"] > seen_from:
-        remark(
-            f"validation takes {options['validation']} of the documents and the tokenizer held out "
-            f"{seen_from}, so it has seen some of the text for validation",
-            quiet,
-        )
     if not inputs:
         raise SpikeError(
             f"{tokenizer_path} names no inputs; say what to shard: spike shard INPUT… --out {out}"
         )
-    extensions = extensions or words_of(vocabulary.settings.get("ext"))
-    sources, skipped = find_sources(inputs, text_endings(extensions))
+    options |= as_trained(options, vocabulary.settings)
+    usual = held_out_files(tokenizer_path, vocabulary) if inputs == vocabulary.inputs else ()
+    options["validation"], files = options["validation"] or (0.0 if usual else 0.01, usual)
+    remark_what_was_seen(tokenizer_path, vocabulary, inputs, options, files, quiet)
+    endings = text_endings(extensions or words_of(vocabulary.settings.get("ext")))
+    sources, skipped = find_sources(inputs, endings)
     warn_skipped(skipped, quiet)
-    settings = ShardSettings(**options)
-    total = sum(source.bytes for source in sources) / 1e6
+    validation = find_sources(files, endings)[0] if files else []
+    sources = without(sources, validation)
+    total = sum(source.bytes for source in (*sources, *validation)) / 1e6
     with progress_bar("shard", total, "MB", quiet) as report:
         write_shards(
             sources,
             tokenizer_path,
             out,
-            settings,
+            ShardSettings(**options),
+            validation=validation,
             workers=workers,
             overwrite=overwrite,
             report=lambda bytes_done: report(bytes_done / 1e6, ""),
@@ -154,8 +155,47 @@ def shard(
     found = describe(out)
     following = ("spike", "train", "--config", "base", "--data", out)
     print_result({"folder": str(out), **found}, as_json, shard_rows(out, found), following)
-    if settings.validation and not found["validation_documents"]:
+    if options["validation"] and not found["validation_documents"]:
         remark(no_validation(found), quiet)
+
+
+def held_out_files(tokenizer_path: Path, vocabulary: Any) -> tuple[Path, ...]:
+    """Return the files that a tokenizer was only measured on."""
+    words = words_of(vocabulary.settings.get("held_out_files"))
+    return tuple(Path(os.path.normpath(tokenizer_path.absolute().parent / word)) for word in words)
+
+
+def remark_what_was_seen(
+    tokenizer_path: Path,
+    vocabulary: Any,
+    inputs: Sequence[Path],
+    options: Mapping[str, Any],
+    files: Sequence[Path],
+    quiet: bool,
+) -> None:
+    """Remark where the tokenizer was trained on text that now becomes validation."""
+    trained, settings = [path.resolve() for path in vocabulary.inputs], vocabulary.settings
+    kept = [path.resolve() for path in held_out_files(tokenizer_path, vocabulary)]
+    for file in files:
+        above = {file.resolve(), *file.resolve().parents}
+        if above & set(trained) and not above & set(kept):
+            how = f"spike tokenizer train --held-out {file} keeps it from that"
+            remark(f"the tokenizer was trained on {file}; {how}", quiet)
+    seen_from = settings.get("held_out")
+    if files or inputs != vocabulary.inputs or not isinstance(seen_from, int | float):
+        return  # the file may come from anyone
+    if options["validation"] > seen_from:
+        remark(
+            f"validation takes {options['validation']} of the documents and the tokenizer held out "
+            f"{seen_from}, so it has seen some of the text for validation",
+            quiet,
+        )
+    elif options["validation"] and options["split_text"] != settings.get("split_text", "none"):
+        remark(
+            "the tokenizer was trained on text that was split otherwise, so it has seen some of the"
+            " text for validation",
+            quiet,
+        )
 
 
 def no_validation(found: Mapping[str, Any]) -> str:

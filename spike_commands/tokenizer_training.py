@@ -1,6 +1,5 @@
 """`spike tokenizer train`: a corpus to a vocabulary."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,15 +18,13 @@ from .console import (
     text_field_option,
     warn_skipped,
 )
-from .input_options import lasting, reading_settings, split_text_option
+from .input_options import ShareOrFile, lasting, share_or_files, split_text_option
 from .result_rows import tokenizer_rows
 from .results import print_result, result_options
 from .training_options import check_options, trainer
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from datapipe import Dropped, Source
+    from datapipe import Dropped
     from spiketok import TrainingProgress
 
 
@@ -119,10 +116,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--held-out",
-    type=Fraction(0, 0.5),
-    default=0.01,
-    show_default=True,
-    help="Fraction of documents, chosen by content, that is only measured on.",
+    type=ShareOrFile(0, 0.5),
+    multiple=True,
+    callback=share_or_files,
+    metavar="FRACTION|FILE",
+    help="What is only measured on: a fraction of documents, chosen by content, or a file, folder "
+    "or pattern, which may be repeated.  [default: 0.01]",
 )
 @click.option(
     "--memory",
@@ -173,16 +172,18 @@ def train(
       spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
       spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
-    from datapipe import Dropped, counted, find_sources, text_endings
+    from datapipe import Dropped
     from spiketok import Tokenizer
 
+    from .corpus import open_corpus
+
     check_options(context, options["algorithm"])
+    options["held_out"], held_out_files = options["held_out"] or (0.01, ())
     train_on = trainer(options)
-    endings = text_endings(options["extensions"])
-    sources, skipped = find_sources(corpora, endings)
-    check_out(out, [source.path.absolute() for source in sources], "--out")
+    corpus, skipped = open_corpus(corpora, held_out_files, options)
+    check_out(out, [source.path.absolute() for source in corpus.sources], "--out")
     warn_skipped(skipped, quiet)
-    total_mb = sum(source.bytes for source in sources) / 1e6
+    total_mb = sum(source.bytes for source in corpus.sources) / 1e6
     dropped = Dropped()
     with progress_bar("train", 100.0, "%", quiet) as report:
         furthest = 0.0
@@ -202,11 +203,27 @@ def train(
             )
 
         vocabulary = train_on(
-            lambda: read_corpus(sources, options, dropped, reading),
+            lambda: corpus.read(dropped, reading),
+            held_out=corpus.held_out(),
             threads=options["threads"],
             inputs=lasting(corpora),
             report=training,
         )
+    remark_on(vocabulary, dropped, quiet)
+    replace(
+        vocabulary,
+        settings={**vocabulary.settings, **corpus.settings(out)},
+        training={**vocabulary.training, **dropped.as_members()},
+    ).write(out)
+    found = {"file": str(out), **summary(Tokenizer.load(out))}
+    following = ("spike", "shard", "--tokenizer", out, "--out", "data")
+    print_result(found, as_json, tokenizer_rows(out, found), following)
+
+
+def remark_on(vocabulary: Any, dropped: "Dropped", quiet: bool) -> None:
+    """Remark what a person should know of a training: sampling, lost records, free ids."""
+    from datapipe import counted
+
     if vocabulary.training["sampled"]:
         seen, whole = (vocabulary.training[key] / 1e6 for key in ("sampled_bytes", "bytes"))
         remark(f"sampled {seen:,.1f} of {whole:,.1f} MB; more --memory takes more", quiet)
@@ -215,40 +232,6 @@ def train(
     found, room = vocabulary.filling
     if found < room:
         remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved", quiet)
-    replace(
-        vocabulary,
-        settings={**vocabulary.settings, **reading_settings(options, endings)},
-        training={**vocabulary.training, **dropped.as_members()},
-    ).write(out)
-    found = {"file": str(out), **summary(Tokenizer.load(out))}
-    following = ("spike", "shard", "--tokenizer", out, "--out", "data")
-    print_result(found, as_json, tokenizer_rows(out, found), following)
-
-
-def read_corpus(
-    sources: "Sequence[Source]",
-    options: Mapping[str, Any],
-    dropped: "Dropped",
-    report: Callable[[int], None],
-) -> "Iterator[pa.RecordBatch]":
-    """Yield the corpus and count anew what is left out.
-
-    Raises:
-        SpikeError: all of it is left out, or as `read_texts`.
-    """
-    from datapipe import counted, first_fault, read_texts
-    from spiketok.errors import SpikeError
-
-    dropped.clear()
-    documents = 0
-    how = options["text_field"], options["errors"]
-    for batch in read_texts(sources, *how, dropped, report, options["split_text"]):
-        documents += len(batch)
-        yield batch
-    if dropped and not documents:
-        first = first_fault(sources, options["text_field"])
-        what = f"every record of the corpus is left out: {counted(dropped)}"
-        raise SpikeError(f"{what}; the first broken one: {first}" if first else what)
 
 
 def summary(loaded: Any) -> dict[str, Any]:

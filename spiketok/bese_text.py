@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ._native import Segments
 from .bese import BASE_IDS, GROUP, LETTER, PLACE, BeseMerger, BeseVocabulary
-from .held_out import document_id, is_held_out
+from .held_out import HeldOut, document_id
 from .sample import CORPUS_MODULUS, ChunkSample, cut, documents
 from .text_buffers import join
 
@@ -110,27 +110,28 @@ class DocumentGatherer:
 
 def gather(
     batches: Iterable["pa.RecordBatch"],
-    fraction: float,
+    held_out: HeldOut,
     gatherer: Gatherer,
-    held_out: ChunkSample,
+    measured: ChunkSample,
 ) -> dict[str, Any]:
     """Read a corpus once; return what it was, for the tokenizer file.
 
     Args:
         batches: record batches whose column `text` is binary or string.
-        fraction: of the documents, to be held out.
+        held_out: the documents that are only measured on.
         gatherer: takes the others.
-        held_out: takes those.
+        measured: takes those.
     """
-    seen = size = name = waiting_bytes = 0
+    seen = size = name = waiting_bytes = held_out_documents = 0
     waiting: list[bytes] = []
     for text in documents(batches):
         identifier = document_id(text)
         seen, size = seen + 1, size + len(text)
         name = (name + int.from_bytes(identifier, "big")) % CORPUS_MODULUS
-        if is_held_out(identifier, fraction):
+        if identifier in held_out:
+            held_out_documents += 1
             for chunk in cut(text):
-                held_out.offer(chunk)
+                measured.offer(chunk)
             continue
         waiting.append(text)
         waiting_bytes += len(text)
@@ -138,5 +139,10 @@ def gather(
             gatherer.add(waiting)
             waiting, waiting_bytes = [], 0
     gatherer.add(waiting)
-    about = {"documents": seen, "bytes": size, "held_out_bytes": held_out.bytes}
-    return {**about, "corpus": f"{name:032x}"}
+    return {
+        "documents": seen,
+        "bytes": size,
+        "held_out_documents": held_out_documents,
+        "held_out_bytes": measured.bytes,
+        "corpus": f"{name:032x}",
+    }

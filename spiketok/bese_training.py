@@ -12,7 +12,8 @@ from .bese import ALPHABETS, BASE_IDS, MOST_BASE_IDS, MOST_IDS, BeseMerger, Bese
 from .bese_text import BaseText, DocumentGatherer, SegmentGatherer, gather
 from .cores import available_cores
 from .errors import SettingError, SpikeError
-from .sample import HELD_OUT_BYTES, ChunkSample
+from .held_out import HeldOut, held_out_of
+from .sample import HELD_OUT_BYTES, ChunkSample, document_ids
 from .text_buffers import join
 from .training_progress import TrainingProgress
 from .training_settings import LEAST_MEMORY
@@ -60,6 +61,7 @@ def train_bese(
     read: Callable[[], Iterable["pa.RecordBatch"]],
     settings: BeseSettings,
     *,
+    held_out: HeldOut | None = None,
     threads: int = 0,
     inputs: Sequence[Path | str] = (),
     report: Callable[[TrainingProgress], None] = lambda _: None,
@@ -72,6 +74,7 @@ def train_bese(
     Args:
         read: returns the corpus: record batches whose column `text` is binary or string.
         settings: what to train.
+        held_out: the documents that are only measured on; None: as `settings.held_out` says.
         threads: how many to use; 0: one per core that is allowed.
         inputs: where the corpus came from, to be kept with the vocabulary.
         report: called now and then.
@@ -82,13 +85,15 @@ def train_bese(
     threads = threads or available_cores()
     room = settings.memory // MEMORY_PER_ID[settings.alphabet]
     gatherer = SegmentGatherer(room) if ALPHABETS[settings.alphabet] else DocumentGatherer(room)
-    held_out = ChunkSample(HELD_OUT_BYTES)
-    about = gather(read(), settings.held_out, gatherer, held_out)
+    held_out = held_out or held_out_of(document_ids(read()), settings.held_out)
+    measured = ChunkSample(HELD_OUT_BYTES)
+    about = gather(read(), held_out, gatherer, measured)
     text = gatherer.take()
     if len(text.ids) == 0:
         held = f"all {about['documents']:,} documents are held out, or memory is too small"
         where = held if about["bytes"] else "it is empty"
-        raise SpikeError(f"the corpus has no text to train on: {where}; add documents")
+        more = "; add documents, or hold out other files (--held-out)"
+        raise SpikeError(f"the corpus has no text to train on: {where}{more}")
     size = text.bytes()
     merges, tokens = learn(text, size, settings, threads, report)
     vocabulary = BeseVocabulary(
@@ -99,10 +104,11 @@ def train_bese(
         settings=asdict(settings),
         training={
             **about,
+            **held_out.record(settings.held_out),
             "sampled_bytes": size,
             "sampled": not text.is_whole,
             "bytes_per_token": round(size / tokens, 6),
-            "held_out_bytes_per_token": measure(vocabulary, held_out.chunks(), threads),
+            "held_out_bytes_per_token": measure(vocabulary, measured.chunks(), threads),
         },
         inputs=tuple(Path(file).absolute() for file in inputs),
     )

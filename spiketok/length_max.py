@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from ._native import Trial
 from .cores import available_cores
+from .held_out import HeldOut, held_out_of
 from .merges import merge_entries
 from .rounds import Rounds, encode, in_order, occurrences
-from .sample import CorpusSample, draw_sample
+from .sample import CorpusSample, document_ids, draw_sample
 from .text_buffers import Buffer, join
 from .training_progress import TrainingProgress
 from .training_settings import EFFORTS, LengthMaxSettings
@@ -29,6 +30,7 @@ def train_length_max(
     read: Callable[[], Iterable["pa.RecordBatch"]],
     settings: LengthMaxSettings,
     *,
+    held_out: HeldOut | None = None,
     threads: int = 0,
     inputs: Sequence[Path | str] = (),
     report: Callable[[TrainingProgress], None] | None = None,
@@ -39,6 +41,7 @@ def train_length_max(
         read: returns the corpus: record batches whose column `text` is binary or string. Called
             again for rounds that look at more than the sample.
         settings: what to train.
+        held_out: the documents that are only measured on; None: as `settings.held_out` says.
         threads: how many to use; 0: one per core that is allowed.
         inputs: where the corpus came from, to be kept with the vocabulary.
         report: called after each round.
@@ -51,8 +54,9 @@ def train_length_max(
         SpikeError: there is no text to train on.
     """
     threads = threads or available_cores()
-    drawn = draw_sample(read(), settings.sample_bytes, settings.held_out)
-    text = TrainingText(drawn, read, settings)
+    held_out = held_out or held_out_of(document_ids(read()), settings.held_out)
+    drawn = draw_sample(read(), settings.sample_bytes, held_out)
+    text = TrainingText(drawn, read, settings, held_out)
     report = report or (lambda _: None)
     if settings.objective == "tokens":
         wanted = 256 + room_for_pieces(settings.vocab_size, settings.layout)
@@ -71,6 +75,7 @@ def train_length_max(
         settings=asdict(settings),
         training={
             **describe(drawn),
+            **held_out.record(settings.held_out),
             "bytes_per_token": round(len(text.sample[0]) / sum(uses), 6),
             **measure(entries, join(drawn.held_out.chunks()), threads),
         },
@@ -117,6 +122,7 @@ def describe(sample: CorpusSample) -> dict[str, Any]:
         "bytes": sample.bytes,
         "sampled_bytes": sample.training.bytes,
         "sampled": sample.training.has_dropped,
+        "held_out_documents": sample.held_out_documents,
         "held_out_bytes": sample.held_out.bytes,
         "corpus": f"{sample.name:032x}",
     }

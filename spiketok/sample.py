@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from .errors import SpikeError
-from .held_out import document_id, is_held_out
+from .held_out import HeldOut, document_id
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,19 +67,20 @@ class CorpusSample:
     training: ChunkSample
     held_out: ChunkSample
     documents: int = 0
+    held_out_documents: int = 0
     bytes: int = 0
     name: int = field(default=0)  # sum of the documents' ids, the same for any order
 
 
 def draw_sample(
-    batches: Iterable["pa.RecordBatch"], sample_bytes: int, held_out: float
+    batches: Iterable["pa.RecordBatch"], sample_bytes: int, held_out: HeldOut
 ) -> CorpusSample:
     """Read a corpus once and keep at most `sample_bytes` of it, and 4 MiB that is held out.
 
     Args:
         batches: record batches whose column `text` is binary or string.
         sample_bytes: budget for training; at least one chunk of 64 KiB.
-        held_out: fraction of documents that training must not see.
+        held_out: the documents that training must not see.
     """
     sample = CorpusSample(ChunkSample(sample_bytes), ChunkSample(HELD_OUT_BYTES))
     for text in documents(batches):
@@ -87,14 +88,16 @@ def draw_sample(
         sample.documents += 1
         sample.bytes += len(text)
         sample.name = (sample.name + int.from_bytes(identifier, "big")) % CORPUS_MODULUS
-        part = sample.held_out if is_held_out(identifier, held_out) else sample.training
+        is_out = identifier in held_out
+        sample.held_out_documents += is_out
+        part = sample.held_out if is_out else sample.training
         for chunk in cut(text):
             part.offer(chunk)
     return sample
 
 
 def stream_chunks(
-    batches: Iterable["pa.RecordBatch"], held_out: float, share: float, block_bytes: int
+    batches: Iterable["pa.RecordBatch"], held_out: HeldOut, share: float, block_bytes: int
 ) -> Iterator[list[bytes]]:
     """Yield a share of a corpus's training chunks, in blocks of about `block_bytes`.
 
@@ -104,7 +107,7 @@ def stream_chunks(
     block: list[bytes] = []
     size = 0
     for text in documents(batches):
-        if is_held_out(document_id(text), held_out):
+        if document_id(text) in held_out:
             continue
         for chunk in cut(text):
             if chunk_code(chunk) < share * CHUNK_CODES:
@@ -127,6 +130,11 @@ def documents(batches: Iterable["pa.RecordBatch"]) -> Iterator[bytes]:
                 raise SpikeError(f"document {number} of the corpus is null; leave it out")
             yield text.encode() if isinstance(text, str) else text
             number += 1
+
+
+def document_ids(batches: Iterable["pa.RecordBatch"]) -> Iterator[bytes]:
+    """Yield the names of the documents in the column `text`."""
+    return map(document_id, documents(batches))
 
 
 def chunk_code(chunk: bytes) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .errors import SpikeError
+from .held_out import HeldOut
 from .sample import CorpusSample, stream_chunks
 from .text_buffers import Buffer, join
 from .training_settings import LengthMaxSettings
@@ -29,18 +30,20 @@ class TrainingText:
         drawn: CorpusSample,
         read: Callable[[], Iterable["pa.RecordBatch"]],
         settings: LengthMaxSettings,
+        held_out: HeldOut,
     ) -> None:
         chunks = drawn.training.chunks()
         if not chunks:
             where = (
                 f"all {drawn.documents:,} documents are held out" if drawn.bytes else "it is empty"
             )
-            raise SpikeError(f"the corpus has no text to train on: {where}; add documents")
+            more = "; add documents, or hold out other files (--held-out)"
+            raise SpikeError(f"the corpus has no text to train on: {where}{more}")
         self.sample: Buffer = join(chunks)
         drawn.training.heap.clear()  # the same bytes again
         self.corpus_bytes = drawn.bytes if drawn.training.has_dropped else drawn.training.bytes
         self.read = read
-        self.held_out = settings.held_out
+        self.held_out = held_out
         self.block_bytes = min(BLOCK_BYTES, settings.sample_bytes)
 
     def beginning(self, most_bytes: int) -> Buffer:

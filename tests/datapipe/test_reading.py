@@ -1,10 +1,8 @@
-from collections import Counter
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datapipe import find_sources, parquet, read_range, read_texts
+from datapipe import Dropped, find_sources, parquet, read_range, read_texts
 from spiketok.errors import SpikeError
 
 
@@ -48,10 +46,10 @@ def test_parquet_faults(tmp_path):
     source = source_at(tmp_path / "a.parquet")
     with pytest.raises(SpikeError, match=r"a\.parquet: row 1: null text"):
         documents(source)
-    dropped = Counter()
+    dropped = Dropped()
     assert documents(source, errors="skip", dropped=dropped) == [(b"good", 0), (b"good too", 4)]
     assert dropped == {"null text": 1, "invalid UTF-8": 1, "empty": 1}
-    dropped = Counter()
+    dropped = Dropped()
     found = documents(source, errors="replace", dropped=dropped)
     assert found == [(b"good", 0), ("bad \ufffd".encode(), 2), (b"good too", 4)]
     assert dropped == {"null text": 1, "empty": 1}
@@ -84,7 +82,7 @@ def test_txt_is_one_document(tmp_path):
     path.write_bytes(b"bad \xff")
     with pytest.raises(SpikeError, match=r"a\.txt: the text: invalid UTF-8 .* at byte 4"):
         documents(source_at(path))
-    dropped = Counter()
+    dropped = Dropped()
     assert documents(source_at(path), errors="skip", dropped=dropped) == []
     assert dropped == {"invalid UTF-8": 1}
     assert documents(source_at(path), errors="replace") == [("bad \ufffd".encode(), 0)]
@@ -132,7 +130,7 @@ def test_files_that_are_no_text_say_what_to_do(tmp_path, name, content, message)
         documents(source_at(tmp_path / name))
     if name in ("a.png", "a.txt"):
         for errors in ("skip", "replace"):
-            dropped = Counter()
+            dropped = Dropped()
             assert documents(source_at(tmp_path / name), errors=errors, dropped=dropped) == []
             assert dropped == {"no text but binary content": 1}
 
@@ -151,7 +149,7 @@ def test_text_of_arrow_files(tmp_path, kind):
         with opened(path, table.schema) as writer:
             writer.write_table(table, max_chunksize=300)
     (source,) = find_sources([path])[0]
-    dropped = Counter()
+    dropped = Dropped()
     batches = list(read_range(source, 0, -1, errors="skip", dropped=dropped))
     found = {row: text for batch in batches for text, row in zip(*batch.columns, strict=True)}
     wanted = {row: text.encode() for row, text in enumerate(texts) if text}

@@ -3,7 +3,6 @@
 import gzip
 import json
 import tracemalloc
-from collections import Counter
 from io import BytesIO
 from itertools import pairwise
 
@@ -12,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from datapipe import (
+    Dropped,
     ShardSettings,
     describe,
     find_sources,
@@ -181,7 +181,7 @@ def test_one_broken_piece_is_lost_or_repaired_alone(tmp_path):
     path.write_bytes(b"good\nbad \xff\nfine\n")
     with pytest.raises(SpikeError, match=r"a\.txt: the text from byte 5: invalid UTF-8 .* byte 4"):
         documents(path, "lines")
-    dropped = Counter()
+    dropped = Dropped()
     found = documents(path, "lines", "skip", dropped)
     assert found == [(0, b"good\n"), (12 - 1, b"fine\n")]
     assert dropped == {"invalid UTF-8": 1}
@@ -194,7 +194,7 @@ def test_a_cut_file_keeps_the_text_before_the_cut(tmp_path):
     path.write_bytes(gzip.compress(b"".join(lines))[:-30_000])
     with pytest.raises(SpikeError, match="truncated input"):
         documents(path, "lines")
-    dropped = Counter()
+    dropped = Dropped()
     found = [text for _, text in documents(path, "lines", "skip", dropped)]
     assert found[:-1] == lines[: len(found) - 1]
     assert len(found) > 1000

@@ -9,6 +9,7 @@ import pytest
 from spiketok import LengthMaxSettings, Tokenizer, Vocabulary, train_length_max
 from spiketok.allowed import is_part_of_code_point
 from spiketok.errors import SpikeError
+from spiketok.held_out import HeldOut, document_id
 from spiketok.layout import PIECE, TAKEN_NAMES
 from spiketok.pruning import drop_cheapest, pieces_without
 
@@ -147,10 +148,15 @@ def test_empty_corpus(texts):
         train_length_max(batches(texts), SMALL)
 
 
-def test_everything_held_out():
-    options = LengthMaxSettings(held_out=0.999999)
-    with pytest.raises(SpikeError, match="held out"):
-        train_length_max(batches(["a"]), options)
+def test_never_all_is_held_out_by_a_fraction():
+    options = LengthMaxSettings(vocab_size=388, held_out=0.999999)
+    for texts in (["a"], ["a", "b"], ["a", "b", "a"]):
+        training = train_length_max(batches(texts), options).training
+        assert training["sampled_bytes"] == 1
+        assert training["held_out_bytes"] == len(set(texts)) - 1
+    named = HeldOut(0, frozenset([document_id(b"a")]))
+    with pytest.raises(SpikeError, match=r"all 1 documents are held out; .*--held-out"):
+        train_length_max(batches(["a"]), options, held_out=named)
 
 
 @pytest.mark.parametrize(

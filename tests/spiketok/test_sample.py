@@ -1,11 +1,15 @@
+from math import ceil
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spiketok.errors import SpikeError
-from spiketok.held_out import document_id, is_held_out
+from spiketok.held_out import HeldOut, document_id, is_held_out
 from spiketok.sample import CHUNK_BYTES, ChunkSample, cut, draw_sample, stream_chunks
+
+TENTH = HeldOut(ceil(0.1 * 2**64))
 
 
 @given(st.data())
@@ -53,10 +57,11 @@ def test_held_out_documents_are_only_measured_on():
         pa.record_batch({"text": pa.array(texts[:200], pa.large_binary())}),
         pa.record_batch({"text": pa.array([text.decode() for text in texts[200:]])}),
     ]
-    sample = draw_sample(batches, 1 << 20, 0.1)
+    sample = draw_sample(batches, 1 << 20, TENTH)
     held_out = {text for text in texts if is_held_out(document_id(text), 0.1)}
     assert set(sample.held_out.chunks()) == held_out
     assert set(sample.training.chunks()) == set(texts) - held_out
+    assert sample.held_out_documents == len(held_out)
     assert (sample.documents, sample.bytes) == (500, sum(map(len, texts)))
     total = sum(int.from_bytes(document_id(text), "big") for text in texts)
     assert sample.name == total % (1 << 128)
@@ -64,17 +69,19 @@ def test_held_out_documents_are_only_measured_on():
 
 def test_nulls_are_refused():
     with pytest.raises(SpikeError, match="document 1 of the corpus is null"):
-        draw_sample([pa.record_batch({"text": ["a", None]})], 1 << 20, 0.0)
+        draw_sample([pa.record_batch({"text": ["a", None]})], 1 << 20, HeldOut(0))
 
 
 def test_streams_grow_with_their_share_and_begin_with_the_sample():
     texts = [f"document {number} ".encode() * 40 for number in range(400)]
     batches = [pa.record_batch({"text": pa.array(texts, pa.large_binary())})]
-    streams = [list(stream_chunks(batches, 0.1, share, 1 << 12)) for share in (0.0, 0.2, 0.7, 1.0)]
+    streams = [
+        list(stream_chunks(batches, TENTH, share, 1 << 12)) for share in (0.0, 0.2, 0.7, 1.0)
+    ]
     assert streams[0] == []
     assert all(len(block) < 60 for block in streams[3])
     chunks = [{chunk for block in blocks for chunk in block} for blocks in streams]
     assert chunks[1] < chunks[2] < chunks[3]
     assert chunks[3] == {text for text in texts if not is_held_out(document_id(text), 0.1)}
-    sample = set(draw_sample(batches, 1 << 14, 0.1).training.chunks())
+    sample = set(draw_sample(batches, 1 << 14, TENTH).training.chunks())
     assert sample < chunks[1]

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from spiketok import LengthMaxSettings
+from spiketok.held_out import HeldOut
 from spiketok.sample import draw_sample
 from spiketok.training_text import TrainingText
 
@@ -12,8 +13,8 @@ MEMORY = 1 << 20  # a sample of 128 KiB
 
 def training_text(texts, settings):
     batches = [pa.record_batch({"text": pa.array(texts, pa.large_binary())})]
-    drawn = draw_sample(batches, settings.sample_bytes, settings.held_out)
-    return TrainingText(drawn, lambda: batches, settings)
+    drawn = draw_sample(batches, settings.sample_bytes, HeldOut(0))
+    return TrainingText(drawn, lambda: batches, settings, HeldOut(0))
 
 
 @pytest.mark.parametrize("documents", [100, 3000])

@@ -1,0 +1,60 @@
+"""Reads documents as the settings of shards say, and names them for the choice of splits."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from spiketok.held_out import document_id
+
+from .chat_reading import read_conversations
+from .faults import Dropped
+from .reading import ignore, read_range
+from .shard_settings import ShardSettings
+from .sources import Source
+from .text_pieces import NONE
+
+# Reason for leaving out a document of the inputs.
+ALSO_IN_VALIDATION = "also in a validation file"
+
+
+def read_documents(
+    source: Source,
+    start: int,
+    stop: int,
+    settings: ShardSettings,
+    dropped: Dropped,
+    progress: Callable[[int], None] = ignore,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the documents or conversations of a range of a source; see `read_range`."""
+    if settings.chat:
+        return read_conversations(
+            source,
+            start,
+            stop,
+            settings.chat.parse_markers,
+            settings.chat.ignored_keys or (),
+            settings.errors,
+            dropped,
+            progress,
+        )
+    return read_range(
+        source,
+        start,
+        stop,
+        settings.text_field,
+        settings.errors,
+        dropped,
+        progress,
+        settings.split_text or NONE,
+    )
+
+
+def document_names(sources: Sequence[Source], settings: ShardSettings) -> Iterator[bytes]:
+    """Yield the names of the documents of sources; broken ones are left to the work itself."""
+    if settings.errors == "strict":
+        settings = replace(settings, errors="skip")
+    for source in sources:
+        for batch in read_documents(source, 0, -1, settings, Dropped()):
+            for text in batch.column("text"):
+                yield document_id(text.as_buffer())
