@@ -2,6 +2,7 @@
 # make demo      the whole road on text this machine already has, about five minutes
 # make test-all  also the slow tests: wheel, sanitizers, whole runs, transformers
 # make format    let ruff mend the layout
+# make docs      write docs/configuration.md from the schema
 # make bench     tokenizer speed beside other libraries
 # make clean     forget the environment and the build
 
@@ -12,7 +13,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 BUILD_TOOLS := cmake nanobind ninja scikit-build-core
 NATIVE := $(wildcard spiketok/native/* model/native/* model/native/*/*)
 
-.PHONY: test test-all demo bench check types format clean
+.PHONY: test test-all demo bench check types docs format clean
 
 test: check
 	$(BIN)/pytest -q
@@ -36,6 +37,10 @@ bench: .venv/installed
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]' --no-build-isolation
 	$(BIN)/python benchmarks/tokenizer.py --keep build/bench
 	$(BIN)/python benchmarks/encoder.py build/bench
+
+docs: .venv/installed
+	$(BIN)/python -m spike_lm.model.configuration_schema > .configuration.md
+	mv .configuration.md docs/configuration.md
 
 format: .venv/installed
 	$(BIN)/ruff check --quiet --fix

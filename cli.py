@@ -20,10 +20,11 @@ from spike_commands.tokenizer import tokenizer
 from spike_commands.train import train
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+WORDS = {"version": ["--version"], "presets": ["train", "--list"]}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="spike-lm", prog_name="spike")
+@click.version_option(None, "-v", "--version", package_name="spike-lm", prog_name="spike")
 def spike() -> None:
     """Train a small language model, from raw text to an honest score.
 
@@ -54,12 +55,24 @@ for command in (
     spike.add_command(command)
 
 
+def meant(arguments: Sequence[str]) -> list[str]:
+    """Return the command line that words which are no commands mean.
+
+    >>> meant(["help", "train"]), meant(["version"]), meant(["train", "help"])
+    (['train', '--help'], ['--version'], ['train', 'help'])
+    """
+    first, *rest = arguments or [""]
+    if first == "help":
+        return [*rest, "--help"]
+    return [*WORDS[first], *rest] if first in WORDS else list(arguments)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; every failure is one line on stderr."""
     debug = "--debug" in arguments
     try:
         # Not spike.main, which would print a line of its own when interrupted.
-        with spike.make_context("spike", list(arguments)) as context:
+        with spike.make_context("spike", meant(arguments)) as context:
             spike.invoke(context)
             return 0
     except click.exceptions.Exit as error:

@@ -155,7 +155,7 @@ def check_space(out: Path, sources: Sequence[Source], token_bytes: int) -> None:
     free = shutil.disk_usage(out).free
     if free < needed:
         raise SpikeError(
-            f"{out}: about {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free;"
+            f"{out}: about {needed:,} bytes are needed and {free:,} bytes are free;"
             " make room or choose another disk"
         )
 

@@ -32,7 +32,7 @@ class CompressConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     """Weight λ of CROWN-Q's penalty, from that moment on: λ/12 · mean of w²δ², per matrix."""
     method: Literal["gptq", "rtn"] = "gptq"
     """How codes are chosen: so that errors make up for one another, or each the nearest."""
-    prune: BelowOne = 0.0
+    prune: Annotated[BelowOne, "share of the weights"] = 0.0
     """Share of the weights of each matrix, the smallest, that become zero."""
     correction_rank: Annotated[int, Meta(ge=0, le=64)] = 0
     """Rank of a correction of what rounding changed, of four bits; 0 for none."""

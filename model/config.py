@@ -22,27 +22,27 @@ from .spikewhale_config import SpikeWhaleConfig
 class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The shape of the transformer."""
 
-    layers: Annotated[int, Meta(ge=1, le=1024)]
+    layers: Annotated[int, Meta(ge=1, le=1024), "blocks"]
     """Number of blocks."""
-    width: Annotated[int, Meta(ge=1, le=65_536)]
+    width: Annotated[int, Meta(ge=1, le=65_536), "numbers"]
     """Numbers in the residual stream, per token."""
-    heads: Annotated[int, Meta(ge=1, le=1024)]
+    heads: Annotated[int, Meta(ge=1, le=1024), "heads"]
     """Query heads; a multiple of `kv_heads`."""
-    kv_heads: Annotated[int, Meta(ge=1, le=1024)]
+    kv_heads: Annotated[int, Meta(ge=1, le=1024), "heads"]
     """Key and value heads, each shared by `heads` / `kv_heads` query heads."""
-    head_width: Annotated[int, Meta(ge=2, le=1024, multiple_of=2)]
+    head_width: Annotated[int, Meta(ge=2, le=1024, multiple_of=2), "numbers"]
     """Numbers in one head; even, because rotary positions turn pairs."""
-    mlp_width: Annotated[int, Meta(ge=1, le=1_000_000)]
+    mlp_width: Annotated[int, Meta(ge=1, le=1_000_000), "numbers"]
     """Numbers in the hidden layer of the feed-forward network."""
-    context: Annotated[int, Meta(ge=1, le=1_000_000)]
+    context: Annotated[int, Meta(ge=1, le=1_000_000), "tokens"]
     """Tokens that one prediction may look back on."""
     rope_base: Annotated[float, Meta(gt=1, le=1e12)]
     """Base of the rotary wavelengths."""
     tied_embeddings: bool
     """Whether the output layer is the embedding table."""
-    logit_softcap: Annotated[float, Meta(ge=0, le=1e6)]
+    logit_softcap: Annotated[float, Meta(ge=0, le=1e6), "nats"]
     """Bound c of the logits, by c · tanh(logit / c); 0 for none."""
-    vocab_size: Annotated[int, Meta(ge=0, le=16_777_216)]
+    vocab_size: Annotated[int, Meta(ge=0, le=16_777_216), "ids"]
     """Number of token ids; 0 to take it from the data."""
 
 
@@ -51,11 +51,11 @@ class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
     query_gain: Annotated[float, Meta(gt=0, le=1000)] = 1.0
     """Factor of the queries at the start, which each head then learns."""
-    rotary_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=2)] = 0
+    rotary_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
     """Numbers of a head that turn with the position; 0 for all."""
-    rope_length: CountOrZero = 0
+    rope_length: Annotated[CountOrZero, "tokens"] = 0
     """Tokens that `model.rope_base` is meant for; longer contexts enlarge it. 0 for any."""
-    exclusive_layers: CountOrZero = 0
+    exclusive_layers: Annotated[CountOrZero, "blocks"] = 0
     """Layers, the last ones, whose attention leaves out a token's own value."""
     mlp_slope: Fraction = 0.0
     """Slope of the activation below zero, before it is squared."""
@@ -65,29 +65,29 @@ class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Whether each layer mixes the first embedding in."""
     skips: bool = False
     """Whether late layers read the outputs of early ones, in reverse."""
-    parallel_layers: CountOrZero = 0
+    parallel_layers: Annotated[CountOrZero, "blocks"] = 0
     """Layers, the last ones, with attention and feed-forward network side by side."""
     loop_layers: tuple[CountOrZero, ...] = ()
     """Layers, one after the other, that run several times; counted from 0."""
     loops: Annotated[int, Meta(ge=1, le=100)] = 1
     """How many times they run."""
-    loop_from: Fraction = 0.0
+    loop_from: Annotated[Fraction, "share of the run"] = 0.0
     """Share of the training after which they do; before it they run once."""
-    bigram_rows: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    bigram_rows: Annotated[int, Meta(ge=0, le=1_000_000_000), "rows"] = 0
     """Rows of the table of hashed pairs of tokens; 0 for none, else at least 2."""
-    bigram_width: Count = 128
+    bigram_width: Annotated[Count, "numbers"] = 128
     """Numbers in such a row."""
     smear: bool = False
     """Whether embeddings are blended with the one before."""
-    value_layers: CountOrZero = 0
+    value_layers: Annotated[CountOrZero, "blocks"] = 0
     """Layers, the last ones, whose values get an embedding of the token."""
-    value_width: Count = 128
+    value_width: Annotated[Count, "numbers"] = 128
     """Numbers in a row of that embedding's table."""
     value_residual: bool = False
     """Whether the first layer's values are mixed into those of the others."""
-    memory_tokens: CountOrZero = 0
+    memory_tokens: Annotated[CountOrZero, "tokens"] = 0
     """Learned rows before the text; in training they take the place of as many tokens."""
-    ahead_heads: Annotated[int, Meta(ge=0, le=16)] = 0
+    ahead_heads: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
     """Heads that predict tokens further ahead, for training only."""
     ahead_weight: Annotated[float, Meta(ge=0, le=100)] = 0.2
     """Weight of their mean loss; it falls with the learning rates."""
@@ -109,13 +109,13 @@ class TrainConfig(
 ):
     """How long, how much at once, and on what."""
 
-    steps: Annotated[int, Meta(ge=1, le=99_999_999)]
+    steps: Annotated[int, Meta(ge=1, le=99_999_999), "steps"]
     """Optimiser steps."""
-    batch: Count
+    batch: Annotated[Count, "sequences"]
     """Sequences per step."""
-    micro_batch: Count
+    micro_batch: Annotated[Count, "sequences"]
     """Sequences per forward pass; divides `batch`; smaller needs less memory."""
-    clip: Annotated[float, Meta(ge=0, le=1e6)]
+    clip: Annotated[float, Meta(ge=0, le=1e6), "gradient norm"]
     """Largest norm of the gradient; 0 for no clipping."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     """Seed of the initial weights."""
@@ -123,11 +123,11 @@ class TrainConfig(
     """`auto` takes a CUDA device where there is one."""
     precision: Literal["auto", "float32", "bfloat16"]
     """Type of matrix products; `auto` is bfloat16 on CUDA devices that know it, else float32."""
-    threads: Annotated[int, Meta(ge=0, le=4096)]
+    threads: Annotated[int, Meta(ge=0, le=4096), "threads"]
     """CPU threads; 0 for one per available core."""
     compile: bool
     """Whether torch.compile is used: a slow first step, faster ones after it."""
-    log_every: Count
+    log_every: Annotated[Count, "steps"]
     """Steps from one line of metrics to the next."""
     recompute: bool = False
     """Whether the backward pass computes blocks again instead of keeping what they made."""
@@ -140,27 +140,27 @@ class OptimizerConfig(
 
     muon: bool
     """Whether the matrices of the blocks are trained by Muon; AdamW trains the rest."""
-    muon_learning_rate: Rate
+    muon_learning_rate: Annotated[Rate, "spectral norm per step"]
     """Length of a step, per matrix, in units of its spectral norm."""
-    muon_momentum: BelowOne
+    muon_momentum: Annotated[BelowOne, "share per step"]
     """Share of the old direction that is kept at each step."""
-    muon_weight_decay: Fraction
+    muon_weight_decay: Annotated[Fraction, "× rate, per step"]
     """Share of a matrix removed per step, times the learning rate."""
-    adamw_learning_rate: Rate
+    adamw_learning_rate: Annotated[Rate, "per number and step"]
     """Length of a step, per number."""
-    adamw_betas: tuple[BelowOne, BelowOne]
+    adamw_betas: Annotated[tuple[BelowOne, BelowOne], "share per step"]
     """Shares of the old mean and the old mean square of the gradient kept at each step."""
-    adamw_weight_decay: Fraction
+    adamw_weight_decay: Annotated[Fraction, "× rate, per step"]
     """The same as `muon_weight_decay`, for matrices and tables that AdamW trains."""
-    muon_momentum_start: BelowOne = 0.0
+    muon_momentum_start: Annotated[BelowOne, "share per step"] = 0.0
     """Momentum of the first step, where `muon_momentum_warmup` is not 0."""
-    muon_momentum_warmup: CountOrZero = 0
+    muon_momentum_warmup: Annotated[CountOrZero, "steps"] = 0
     """Steps in which the momentum goes from its start to its height."""
-    vector_learning_rate: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    vector_learning_rate: Annotated[float, Meta(ge=0, le=100), "per number and step"] = 0.0
     """The same as `adamw_learning_rate`, for vectors and small projections; 0 for the same."""
-    vector_weight_decay: Fraction = 0.0
+    vector_weight_decay: Annotated[Fraction, "× rate, per step"] = 0.0
     """The same as `adamw_weight_decay`, for vectors and small projections."""
-    ahead_learning_rate: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    ahead_learning_rate: Annotated[float, Meta(ge=0, le=100), "per number and step"] = 0.0
     """The same as `adamw_learning_rate`, for the heads that look ahead; 0 for the same."""
 
 
@@ -169,32 +169,32 @@ class ScheduleConfig(
 ):
     """How the learning rates rise, stay and fall."""
 
-    warmup_fraction: Fraction
+    warmup_fraction: Annotated[Fraction, "share of the run"]
     """Share of the training in which the rates rise from zero."""
-    decay_fraction: Fraction
+    decay_fraction: Annotated[Fraction, "share of the run"]
     """Share of the training, its end, in which the rates fall."""
-    final_ratio: Fraction
+    final_ratio: Annotated[Fraction, "share of the rate"]
     """What the rates fall to, as a share of their full height."""
-    seconds: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
+    seconds: Annotated[float, Meta(ge=0, le=1e9), "seconds"] = 0.0
     """Seconds of training, validation apart, after which it ends; 0 to count steps alone."""
-    decay_steps: CountOrZero = 0
+    decay_steps: Annotated[CountOrZero, "steps"] = 0
     """Length of the fall in steps, or in mean step times; 0 to go by `decay_fraction`."""
     decay_shape: Literal["linear", "cosine", "adaptive-cosine"] = "linear"
     """How the rates fall; `adaptive-cosine` first lets them rise to `adaptive_peak` times."""
-    adaptive_peak: Annotated[float, Meta(ge=1, le=100)] = 3.0
+    adaptive_peak: Annotated[float, Meta(ge=1, le=100), "× rate"] = 3.0
     """What `adaptive-cosine` multiplies the rates by after 0.3 of the fall."""
 
 
 class AveragingConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Which means of the weights over the steps are kept, and which weights are used."""
 
-    ema_decay: BelowOne = 0.0
+    ema_decay: Annotated[BelowOne, "share per update"] = 0.0
     """Share of the old mean kept by the exponential mean at each turn; 0 for none."""
-    ema_every: Count = 1
+    ema_every: Annotated[Count, "steps"] = 1
     """Steps from one turn to the next."""
-    swa_every: CountOrZero = 0
+    swa_every: Annotated[CountOrZero, "steps"] = 0
     """Steps between the snapshots of the plain mean; 0 for none."""
-    swa_below: Fraction = 1.0
+    swa_below: Annotated[Fraction, "share of the rate"] = 1.0
     """Share of the full learning rates at which snapshots begin; 1 for all (Polyak's mean)."""
     exported: Literal["weights", "ema", "swa"] = "weights"
     """What is validated, sampled, scored and exported."""
@@ -203,29 +203,29 @@ class AveragingConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 class ValidationConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """How often held-out text is scored."""
 
-    every: CountOrZero
+    every: Annotated[CountOrZero, "steps"]
     """Steps between validations; 0 for the last step only."""
-    windows: CountOrZero
+    windows: Annotated[CountOrZero, "windows"]
     """Windows of `context` + 1 tokens to score; 0 for no validation."""
 
 
 class SampleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """How often the model writes something."""
 
-    every: CountOrZero
+    every: Annotated[CountOrZero, "steps"]
     """Steps between samples; 0 for none."""
     prompt: str
     """Text to continue; with a loss mask a question, else one of the validation split."""
-    tokens: Count
+    tokens: Annotated[Count, "tokens"]
     """Tokens to write."""
 
 
 class CheckpointConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """How often the run is made safe. The last step always is."""
 
-    every: Count
+    every: Annotated[Count, "steps"]
     """Steps between checkpoints."""
-    keep: Count
+    keep: Annotated[Count, "checkpoints"]
     """Newest checkpoints to keep."""
 
 
@@ -257,7 +257,7 @@ def keys_of(section: str) -> tuple[str, ...]:
     >>> keys_of("checkpoint")
     ('every', 'keep')
     """
-    fields: tuple[str, ...] = _struct_of(section).__struct_fields__
+    fields: tuple[str, ...] = struct_of(section).__struct_fields__
     return fields
 
 
@@ -267,11 +267,12 @@ def choices_of(section: str, key: str) -> tuple[str, ...]:
     >>> choices_of("train", "device")
     ('auto', 'cpu', 'cuda')
     """
-    kind = get_type_hints(_struct_of(section)).get(key)
+    kind = get_type_hints(struct_of(section)).get(key)
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 
-def _struct_of(section: str) -> type[Struct]:
+def struct_of(section: str) -> type[Struct]:
+    """Return the class of a section."""
     hint = get_type_hints(Config)[section]
     kinds = (hint, *get_args(hint))
     return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct))

@@ -1,7 +1,7 @@
 """Reads a configuration from TOML, and refuses every mistake with the place and the mend.
 
-A file says only what differs from the preset `base`; overrides come on top. What results has every
-key, and that is what a run folder keeps.
+A file has only what differs from the preset `base`, or from the preset or file that it `extends`;
+overrides come on top. The result has every key, and a run folder keeps it.
 """
 
 import difflib
@@ -9,7 +9,6 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,12 @@ import tomli_w
 
 from spiketok.errors import SpikeError, unreadable
 
-from .compress_config import compress_problems, parse_qat
-from .config import Config, GolfConfig, choices_of, keys_of
-from .spikewhale_config import SpikeWhaleConfig
+from .config import Config, keys_of
+from .configuration_checks import problems_between_keys, type_problem
 
 Sections = dict[str, dict[str, Any]]
-# What an id's code is made of; blocks/engram.py, which needs torch, says the same.
-ID_BITS = 24
+# Key of a file, before its sections: the preset or file that it changes.
+EXTENDS = "extends"
 
 
 def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
@@ -40,12 +38,10 @@ def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
     >>> load_config("base", ["train.steps=7"]).train.steps
     7
     """
-    origin, text = _read(path_or_preset)
-    sections = _parse("preset base", _preset_text("base"))
-    _merge(sections, _parse(origin, text), origin)
+    origin, sections = _extended(path_or_preset, None, ())
     for override in overrides:
-        _merge(sections, _parse_override(override), f"override {override}")
-        _check_types(sections, f"override {override}")
+        _merge(sections, _parse_override(override), f"--set {override}")
+        _check_types(sections, "")
     return _checked(sections, origin)
 
 
@@ -127,9 +123,44 @@ def preset_names() -> list[str]:
     return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
-def _read(path_or_preset: str) -> tuple[str, str]:
-    """Return what to call the source in messages, and its text."""
+def _extended(
+    path_or_preset: str, folder: Path | None, seen: tuple[str, ...]
+) -> tuple[str, Sections]:
+    """Return the name of a source for messages, and its sections laid over those it extends.
+
+    Args:
+        path_or_preset: as in `load_config`.
+        folder: relative paths are in it; the working folder where it is None.
+        seen: the sources that extend this one.
+    """
+    origin, text = _read(path_or_preset, folder)
+    changes: dict[str, Any] = _parse(origin, text)
+    parent = changes.pop(EXTENDS, "base")
+    if not isinstance(parent, str):
+        raise SpikeError(f'{origin}: {EXTENDS} must be the name of a preset or file, as "base"')
+    if origin in seen:
+        raise SpikeError(f"{origin}: extends itself; name another preset or file")
+    if origin == "preset base":
+        return origin, changes
+    in_folder = Path(origin).parent if Path(origin).is_file() else None
+    _, sections = _extended(parent, in_folder, (*seen, origin))
+    _merge(sections, changes, origin)
+    return origin, sections
+
+
+def config_source(path_or_preset: str) -> str:
+    """Return which of a file and a preset a name means, in words.
+
+    >>> config_source("base"), config_source("nowhere/base.toml")
+    ('preset base', 'preset nowhere/base')
+    """
     path = Path(path_or_preset)
+    return f"file {path}" if path.is_file() else f"preset {path_or_preset.removesuffix('.toml')}"
+
+
+def _read(path_or_preset: str, folder: Path | None) -> tuple[str, str]:
+    """Return what to call the source in messages, and its text."""
+    path = (folder or Path()) / path_or_preset
     if path.is_file():
         try:
             return str(path), path.read_text(encoding="utf-8-sig")
@@ -141,9 +172,21 @@ def _read(path_or_preset: str) -> tuple[str, str]:
     presets = preset_names()
     if name not in presets:
         raise SpikeError(
-            f"{path_or_preset}: neither a file nor a preset (presets: {', '.join(presets)})"
+            f"{path_or_preset}: neither a file nor a preset; presets: {', '.join(presets)} "
+            "(spike train --list says more)"
         )
     return f"preset {name}", _preset_text(name)
+
+
+def preset_summaries() -> dict[str, str]:
+    """Return the names of the presets and the first line of each one's comment."""
+    return {name: _preset_text(name).split("\n")[0].lstrip("# ") for name in preset_names()}
+
+
+def preset_text(name: str) -> str | None:
+    """Return the TOML of the preset that a name means; None where it means a file or nothing."""
+    preset = name.removesuffix(".toml")
+    return None if Path(name).is_file() or preset not in preset_names() else _preset_text(preset)
 
 
 def _preset_text(name: str) -> str:
@@ -163,7 +206,7 @@ def _parse_override(override: str) -> Sections:
     if not (equals and dot and section and key):
         homes = [name for name in Config.__struct_fields__ if place.strip() in keys_of(name)]
         mend = f"; perhaps {homes[0]}.{override.strip()}" if equals and homes else ""
-        raise SpikeError(f"override {override}: expected section.key=value{mend}")
+        raise SpikeError(f"--set {override}: expected section.key=value{mend}")
     try:
         parsed = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -197,100 +240,14 @@ def _check_types(sections: Sections, origin: str) -> Config:
     try:
         return msgspec.convert(sections, Config)
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at ")
-        place = place.strip("`").removeprefix("$.")
-        what = f"{message[:1].lower()}{message[1:]}"
-        section, _, key = place.partition(".")
-        if section in Config.__struct_fields__ and (choices := choices_of(section, key)):
-            what += f"; known here: {', '.join(choices)}"
-        raise SpikeError(f"{origin}: {place}: {what}") from None
+        problem = type_problem(str(error), sections)
+        raise SpikeError(f"{origin}: {problem}" if origin else problem) from None
 
 
 def _checked(sections: Sections, origin: str) -> Config:
     """Check types, ranges and the rules that hold between keys."""
     config = _check_types(sections, origin)
-    model, train, schedule = config.model, config.train, config.schedule
-    problems: dict[str, str | bool | int] = {
-        "model.heads": model.heads % model.kv_heads
-        and f"{model.heads} is no multiple of model.kv_heads = {model.kv_heads}",
-        "train.batch": train.batch % train.micro_batch
-        and f"{train.batch} is no multiple of train.micro_batch = {train.micro_batch}",
-        "schedule.decay_fraction": schedule.warmup_fraction + schedule.decay_fraction > 1
-        and "more than 1 together with schedule.warmup_fraction",
-        "averaging.exported": _missing_mean(config),
-        "distill.teachers": config.distill is not None
-        and not config.distill.teachers
-        and 'name at least one run folder, as ["runs/large"]',
-    }
-    if config.golf:
-        problems |= _golf_problems(config, config.golf)
-    if config.spikewhale:
-        problems |= _spikewhale_problems(config, config.spikewhale)
-    if config.compress:
-        problems |= compress_problems(config.compress) or _unreached_rate(config)
-    for place, problem in problems.items():
+    for place, problem in problems_between_keys(config).items():
         if problem:
             raise SpikeError(f"{origin}: {place}: {problem}")
     return config
-
-
-def _missing_mean(config: Config) -> str | bool:
-    """Say that the mean to be exported is not kept."""
-    kept = config.averaging
-    if kept is None:
-        return False
-    wanted = {"ema": ("ema_decay", kept.ema_decay), "swa": ("swa_every", kept.swa_every)}
-    key, value = wanted.get(kept.exported, ("", 1))
-    return not value and f"{kept.exported}, but averaging.{key} is 0"
-
-
-def _unreached_rate(config: Config) -> dict[str, str]:
-    """Say that the learning rates never fall to where rounding is to begin."""
-    start = parse_qat(config.compress.qat) if config.compress else None
-    schedule = config.schedule
-    lowest = 0.0 if schedule.decay_shape == "adaptive-cosine" else schedule.final_ratio
-    if not (schedule.decay_fraction or schedule.decay_steps):
-        lowest = 1.0
-    if start is None or start.kind != "rate" or lowest < start.value:
-        return {}
-    return {"compress.qat": f"the learning rates never fall below {start.value}; see [schedule]"}
-
-
-def _golf_problems(config: Config, golf: GolfConfig) -> dict[str, str | bool | int]:
-    """Return what is wrong between the keys of a golf model, per place."""
-    model, loop = config.model, golf.loop_layers
-    problems: dict[str, str | bool | int] = {
-        "model.tied_embeddings": not model.tied_embeddings and "the golf family ties its tables",
-        "golf.rotary_width": golf.rotary_width > model.head_width
-        and f"{golf.rotary_width} is more than model.head_width = {model.head_width}",
-        "golf.loop_layers": any(after != layer + 1 for layer, after in pairwise(loop))
-        and "layers that follow one another are needed",
-        "golf.bigram_rows": golf.bigram_rows == 1 and "0 or at least 2 are needed",
-        "golf.memory_tokens": golf.memory_tokens >= model.context
-        and f"{golf.memory_tokens} leave nothing of model.context = {model.context}",
-    }
-    for key in ("exclusive_layers", "parallel_layers", "value_layers"):
-        problems[f"golf.{key}"] = getattr(golf, key) > model.layers and (
-            f"more than model.layers = {model.layers}"
-        )
-    if loop and max(loop) >= model.layers:
-        problems["golf.loop_layers"] = f"{max(loop)} is past the last layer, {model.layers - 1}"
-    return problems
-
-
-def _spikewhale_problems(config: Config, whale: SpikeWhaleConfig) -> dict[str, str | bool | int]:
-    """Return what is wrong between the keys of a SpikeWhaleLM, per place."""
-    model, expert_layers = config.model, whale.expert_layers
-    return {
-        "spikewhale": config.golf is not None and "a model is of one family; remove [golf]",
-        "model.tied_embeddings": not model.tied_embeddings and "SpikeWhaleLM ties its tables",
-        "spikewhale.rotary_width": whale.rotary_width > model.head_width
-        and f"{whale.rotary_width} is more than model.head_width = {model.head_width}",
-        "spikewhale.engram_rows": bool(whale.engram_rows)
-        and model.width < ID_BITS
-        and f"an engram needs model.width ≥ {ID_BITS}",
-        "spikewhale.expert_layers": max(expert_layers, default=0) >= model.layers
-        and f"{max(expert_layers, default=0)} is past the last layer, {model.layers - 1}",
-        "spikewhale.experts_chosen": whale.experts_chosen > whale.experts
-        and f"{whale.experts_chosen} is more than spikewhale.experts = {whale.experts}",
-    }

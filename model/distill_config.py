@@ -14,11 +14,11 @@ class DistillConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
 
     teachers: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     """Run folders, at least one; the student follows the mean of their probabilities."""
-    weight: Weight = 1.0
+    weight: Annotated[Weight, "per nat"] = 1.0
     """Weight of the divergence from the teachers' probabilities; 0 for none."""
     temperature: Annotated[float, Meta(ge=0.01, le=1000)] = 1.0
     """What logits are divided by on both sides; the loss is multiplied by its square."""
-    top_k: CountOrZero = 0
+    top_k: Annotated[CountOrZero, "ids"] = 0
     """Likeliest ids that are told apart, all others being one; 0 for all ids."""
     hidden_weight: Weight = 0.0
     """Weight of predicting the first teacher's last hidden rows, by 1 - cosine; 0 for none."""

@@ -16,11 +16,11 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """`published` does what the released code does: the engram finds row 0, documents run on."""
     documents_apart: bool = True
     """Whether attention stops at separators; costs a mask. As published it does not."""
-    query_rank: Count = 128
+    query_rank: Annotated[Count, "numbers"] = 128
     """Width to which the queries' projection narrows."""
-    output_rank: Count = 128
+    output_rank: Annotated[Count, "numbers"] = 128
     """Width to which the attention's output projection narrows."""
-    rotary_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=2)] = 0
+    rotary_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
     """Numbers of a head, the last ones, that turn with the position; 0 for all."""
     exclusive: bool = False
     """Whether attention leaves out a token's own value (XSA)."""
@@ -28,31 +28,31 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Whether attention weighs by the error function instead of softmax."""
     embedding_again: bool = False
     """Whether each layer's attention reads the token's embedding again."""
-    streams: Annotated[int, Meta(ge=1, le=16)] = 1
+    streams: Annotated[int, Meta(ge=1, le=16), "streams"] = 1
     """Residual streams, joined by hyper-connections; 1 for a plain one."""
-    sinkhorn_rounds: Annotated[int, Meta(ge=1, le=1000)] = 20
+    sinkhorn_rounds: Annotated[int, Meta(ge=1, le=1000), "rounds"] = 20
     """Rounds of making the matrices that mix the streams doubly stochastic."""
-    engram_rows: CountOrZero = 0
+    engram_rows: Annotated[CountOrZero, "rows"] = 0
     """Rows of each of the engram's tables; 0 for no engram."""
-    engram_heads: Annotated[int, Meta(ge=1, le=64)] = 2
+    engram_heads: Annotated[int, Meta(ge=1, le=64), "tables"] = 2
     """Tables, each with a hash of its own."""
-    engram_orders: Annotated[int, Meta(ge=1, le=16)] = 3
+    engram_orders: Annotated[int, Meta(ge=1, le=16), "tokens"] = 3
     """Longest run of tokens that is looked up."""
-    engram_code_width: Annotated[int, Meta(ge=1, le=1024)] = 32
+    engram_code_width: Annotated[int, Meta(ge=1, le=1024), "numbers"] = 32
     """Numbers in the frozen code of a token."""
     engram_gate_bias: Annotated[float, Meta(ge=-100, le=100)] = -1.0
     """Where the gate of what is found starts; -1 opens it by 0.0786."""
-    hrm_steps: Annotated[int, Meta(ge=0, le=100)] = 0
+    hrm_steps: Annotated[int, Meta(ge=0, le=100), "steps"] = 0
     """Steps of refinement before the output layer; 0 for none."""
-    hrm_width: Count = 128
+    hrm_width: Annotated[Count, "numbers"] = 128
     """Numbers inside such a step."""
-    ahead_heads: Annotated[int, Meta(ge=0, le=16)] = 0
+    ahead_heads: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
     """Heads that predict tokens further ahead (MTP), for training only."""
     ahead_weight: Weight = 0.3
     """Weight of their mean loss."""
-    jepa_horizon: Annotated[int, Meta(ge=0, le=16)] = 0
+    jepa_horizon: Annotated[int, Meta(ge=0, le=16), "tokens"] = 0
     """Tokens ahead up to which hidden rows are predicted, for training only; 0 for none."""
-    jepa_width: Count = 256
+    jepa_width: Annotated[Count, "numbers"] = 256
     """Numbers inside that predictor."""
     jepa_weight: Weight = 0.1
     """Weight of its loss, the mean of 1 - cosine."""
@@ -60,13 +60,13 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Weight of the mean square of the logits' log-sum-exp."""
     expert_layers: tuple[CountOrZero, ...] = ()
     """Layers with experts for a feed-forward network; counted from 0."""
-    hashed_layers: CountOrZero = 0
+    hashed_layers: Annotated[CountOrZero, "blocks"] = 0
     """Of these, layers below this number choose experts by the token's id."""
-    experts: Annotated[int, Meta(ge=1, le=1024)] = 6
+    experts: Annotated[int, Meta(ge=1, le=1024), "experts"] = 6
     """Experts of such a layer, each as wide as `model.mlp_width`."""
-    experts_chosen: Annotated[int, Meta(ge=1, le=1024)] = 2
+    experts_chosen: Annotated[int, Meta(ge=1, le=1024), "experts"] = 2
     """How many of them see a token."""
-    experts_shared: Annotated[int, Meta(ge=0, le=64)] = 1
+    experts_shared: Annotated[int, Meta(ge=0, le=64), "experts"] = 1
     """Further experts that see every token."""
     expert_scale: Annotated[float, Meta(gt=0, le=100)] = 1.0
     """What the chosen experts' weights add up to."""

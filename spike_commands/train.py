@@ -21,6 +21,13 @@ from .result_rows import after_training, training_rows
 from .results import print_result, result_options
 from .signals import stop_on_signals
 from .starting_weights import resumed_lineage, starting_weights
+from .training_config import (
+    TrainingCommand,
+    chosen_run,
+    config_source,
+    print_config,
+    print_presets,
+)
 from .training_progress import length_of, training_progress
 from .training_sample import training_sampler
 from .training_size import checked_vocabulary, dry_run_numbers
@@ -36,8 +43,10 @@ if TYPE_CHECKING:
 EXIT_SIGNAL = 128
 
 
-@click.command()
+@click.command(cls=TrainingCommand)
 @click.option("--config", "config_name", help="A TOML file, or the name of a preset.")
+@click.option("--list", "lists", is_flag=True, help="Only name the presets.")
+@click.option("--print", "prints", is_flag=True, help="Only print the configuration as TOML.")
 @click.option("--data", "data_folder", type=PATH, help="Shards; else data.path's.")
 @click.option(
     "--out",
@@ -58,6 +67,8 @@ EXIT_SIGNAL = 128
 @common_options
 def train(
     config_name: str | None,
+    lists: bool,
+    prints: bool,
     data_folder: Path | None,
     out: Path | None,
     resume: Path | None,
@@ -76,6 +87,7 @@ def train(
     \b
     Examples:
       spike train --config base.toml
+      spike train --config base --print > mine.toml
       spike train --config base --set train.steps=100 --out runs/short
       spike train --resume runs/base
       spike train --config chat.toml --data chats/ --init runs/base
@@ -85,6 +97,9 @@ def train(
     """
     from spiketok.durable import check_writable
 
+    if lists or prints:
+        print_presets(as_json) if lists else print_config(config_name, overrides)
+        return
     let_threads_sleep()
     if init and resume:
         raise click.UsageError("--init begins a new run and --resume goes on with one")
@@ -96,7 +111,8 @@ def train(
     data_folder = (data_folder or Path(config.data.path)).absolute()
     with joined_ranks() as rank:
         quiet = quiet or rank > 0
-        result = run_training(config, data_folder, folder, bool(resume), init, quiet)
+        source = "" if resume else config_source(config_name or "")
+        result = run_training(config, source, data_folder, folder, init, quiet)
     number = result.pop("signal")
     if rank == 0:
         found = {"run": str(folder), **result}
@@ -108,42 +124,13 @@ def train(
         raise click.exceptions.Exit(EXIT_SIGNAL + number)
 
 
-def chosen_run(
-    config_name: str | None, overrides: tuple[str, ...], out: Path | None, resume: Path | None
-) -> tuple["Config", Path]:
-    """Return what to train and the folder of the run, from the options."""
-    from spike_lm.model import config_fingerprint, load_config
-    from spike_lm.model.run_folder import CONFIG, read_lineage
-    from spiketok.errors import SpikeError
-
-    if resume is None:
-        if config_name is None:
-            raise click.UsageError("say --config FILE for a new run, or --resume RUN")
-        return load_config(config_name, overrides), out or Path("runs") / Path(config_name).stem
-    if out not in (None, resume):
-        raise click.UsageError("--resume goes on in its own folder; leave out --out")
-    read_lineage(resume)
-    if not (resume / CONFIG).exists():
-        raise SpikeError(f"{resume / CONFIG}: missing; restore it from a copy")
-    config = load_config(str(resume / CONFIG))
-    if config_name and config_fingerprint(load_config(config_name, overrides)) != (
-        config_fingerprint(config)
-    ):
-        raise click.UsageError(f"{resume} was made with another configuration; leave out --config")
-    if overrides and not config_name:
-        raise click.UsageError("--set cannot change a run that is resumed")
-    if not config.data.path:
-        raise SpikeError(
-            f"{resume}: has weights alone, of an artifact or an exported folder, and no data to go "
-            f"on with; begin a new run: spike train --init {resume} --config CONFIG --data DATA"
-        )
-    return config, resume
-
-
 def run_training(
-    config: "Config", data_folder: Path, folder: Path, resume: bool, init: Path | None, quiet: bool
+    config: "Config", source: str, data_folder: Path, folder: Path, init: Path | None, quiet: bool
 ) -> dict[str, Any]:
-    """Open the data, train, and return what the run reached."""
+    """Open the data, train, and return what the run reached.
+
+    The configuration's `source` is named once a new run begins; it is empty for one that goes on.
+    """
     from datapipe import batches, open_stream
     from spike_lm.model.ranks import rank
     from spike_lm.model.run_folder import create_run
@@ -170,11 +157,12 @@ def run_training(
         progress_bar("train", *length_of(config), quiet) as show,
         stop_on_signals() as signals,
     ):
-        if resume:
+        if not source:
             check_tokenizer(folder, tokenizer)
             fingerprints = resumed_lineage(folder, fingerprints)
         elif rank() == 0:
             create_run(folder, with_places(config, data_folder), tokenizer, fingerprints)
+            remark(f"configuration: {source}", quiet)
         result = train_model(
             config,
             folder,
@@ -188,7 +176,7 @@ def run_training(
             teachers=[teacher.model for teacher in teachers],
             weights=weights,
             trained_ids=trained_ids,
-            resume=resume,
+            resume=not source,
             report=training_progress(config, tokenizer.score_name, show, quiet),
             should_stop=lambda: signals.received > 0,
             sample=training_sampler(config, data_folder, tokenizer),

@@ -169,7 +169,7 @@ def test_too_small_a_disk_is_refused_before_work(shard, tmp_path, monkeypatch):
 
     usage = shutil._ntuple_diskusage(10, 10, 0)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(SpikeError, match="MB are needed"):
+    with pytest.raises(SpikeError, match=r"\d bytes are needed and [\d,]+ bytes are free"):
         shard(tmp_path / "data")
     assert not (tmp_path / "data").exists()
 

@@ -7,9 +7,10 @@ from spike_lm.model import (
     Config,
     blocks,
     config_fingerprint,
-    configuration_file,
+    configuration_checks,
     dump_config,
     load_config,
+    parse_config,
     preset_names,
 )
 from spike_lm.model.config import keys_of
@@ -93,12 +94,12 @@ def test_overrides_are_toml_or_bare_strings():
         ("trian.steps=1", ["trian", "did you mean `train`?"]),
         ("train.xyzzy=1", ["known here", "steps"]),
         ("train.steps=0", ["train.steps", ">= 1"]),
-        ("train.steps=1.5", ["train.steps", "`int`"]),
-        ("train.steps=many", ["train.steps", "`int`"]),
+        ("train.steps=1.5", ["train.steps must be a whole number, not "]),
+        ("train.steps=five", ["train.steps must be a whole number, not "]),
         ("train.clip=nan", ["train.clip"]),
         ("optimizer.muon_learning_rate=inf", ["optimizer.muon_learning_rate"]),
-        ("train.device=tpu", ["train.device", "tpu"]),
-        ("train.compile=1", ["train.compile", "`bool`"]),
+        ("train.device=tpu", ["train.device must be one of auto, cpu, cuda, not 'tpu'"]),
+        ("train.compile=1", ["train.compile must be true or false, not 1"]),
         ("optimizer.adamw_betas=[0.9]", ["optimizer.adamw_betas"]),
         ("optimizer.adamw_betas=[0.9, 1.0]", ["optimizer.adamw_betas[1]", "< 1"]),
         ("model.head_width=7", ["model.head_width"]),
@@ -127,7 +128,7 @@ def test_overrides_are_toml_or_bare_strings():
         ("schedule.decay_shape=round", ["schedule.decay_shape", "round"]),
         ("steps=1", ["section.key=value"]),
         ("train.steps", ["section.key=value"]),
-        ("train.steps=1\nseed=2", ["train.steps", "`int`"]),
+        ("train.steps=1\nseed=2", ["train.steps must be a whole number, not "]),
     ],
 )
 def test_a_bad_override_is_told_in_one_line(override, words):
@@ -143,7 +144,7 @@ def test_a_bad_override_is_told_in_one_line(override, words):
         (b"\xff", ["mine.toml", "UTF-8"]),
         (b"train = 3\n", ["mine.toml", "train", "table"]),
         (b"[train]\nbatchs = 3\n", ["mine.toml", "train.batchs", "`batch`"]),
-        (b"[train]\nsteps = 'x'\n", ["mine.toml", "train.steps", "`int`"]),
+        (b"[train]\nsteps = 'x'\n", ["mine.toml: train.steps must be a whole number, not 'x'"]),
         (b"[[train]]\nsteps = 3\n", ["mine.toml", "train", "table"]),
     ],
 )
@@ -171,12 +172,43 @@ def test_keys_that_do_not_go_together_are_told_in_one_line(overrides, words):
 
 
 def test_the_engram_and_the_checks_agree_on_the_bits_of_an_id():
-    assert configuration_file.ID_BITS == blocks.ID_BITS
+    assert configuration_checks.ID_BITS == blocks.ID_BITS
 
 
 def test_neither_file_nor_preset():
     with pytest.raises(SpikeError, match=r"nothing: neither .*base, bese-golf, .*demo"):
         load_config("nothing")
+
+
+def test_a_file_extends_a_preset_or_another_file(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "parent.toml").write_text('extends = "bese-golf-tiny"\n[train]\nsteps = 3\n')
+    child = tmp_path / "deep/child.toml"
+    child.write_text('extends = "../parent.toml"\n[train]\nbatch = 8\nmicro_batch = 1\n')
+    expected = ["train.steps=3", "train.batch=8", "train.micro_batch=1"]
+    assert load_config(str(child)) == load_config("bese-golf-tiny", expected)
+    assert "extends" not in dump_config(load_config(str(child)))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('extends = "nowhere"', ["nowhere: neither a file nor a preset"]),
+        ('extends = "mine.toml"', ["mine.toml: extends itself"]),
+        ("extends = 3", ["mine.toml: extends must be the name"]),
+        ('[train]\nextends = "base"', ["train.extends: no such key"]),
+    ],
+)
+def test_what_cannot_be_extended_is_refused(text, words, tmp_path):
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(SpikeError) as error:
+        load_config(str(tmp_path / "mine.toml"))
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_the_configuration_of_an_artifact_extends_nothing():
+    with pytest.raises(SpikeError, match="extends: no such key"):
+        parse_config("artifact", 'extends = "/etc/passwd"')
 
 
 def test_no_torch_is_needed():

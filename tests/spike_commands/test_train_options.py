@@ -1,0 +1,71 @@
+"""Options of `spike train`: presets, commented files, and what it answers to those it lacks."""
+
+import json
+
+import pytest
+
+from spike_lm.model import load_config, preset_names
+
+
+def test_presets_are_listed_with_one_line_each(line):
+    status, output, errors = line("train", "--list")
+    assert (status, errors) == (0, "")
+    assert [row.split()[0] for row in output.splitlines()] == preset_names()
+    assert sorted(json.loads(line("train", "--list", "--json")[1])) == preset_names()
+    assert line("presets")[1] == output
+
+
+def test_a_printed_preset_is_a_file_to_start_from(line, tmp_path, monkeypatch):
+    status, output, _ = line("train", "--config", "base", "--print")
+    assert status == 0
+    assert "# sequences per step" in output
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(output)
+    assert load_config("mine.toml") == load_config("base")
+
+
+def test_a_printed_configuration_has_its_overrides_and_comments(line):
+    _, output, _ = line("train", "--config", "base", "--set", "train.steps=7", "--print")
+    assert "# Optimiser steps.\n# whole number, ≥ 1, ≤ 99,999,999 (steps)\nsteps = 7\n" in output
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_third_line_works_beside_a_file_of_that_name_and_without(own, line, tiny, tmp_path):
+    name = str(tmp_path / "base.toml") if own else "base.toml"
+    if own:
+        (tmp_path / "base.toml").write_text("[train]\nclip = 0.5\n")
+    out = tmp_path / "run"
+    status, _, errors = line("train", "--config", name, *tiny, "--out", str(out))
+    assert status == 0
+    assert f"configuration: {'file ' + name if own else 'preset base'}\n" in errors
+    assert load_config(str(out / "config.toml")).train.clip == (0.5 if own else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        (["--lr", "1e-3"], "--set optimizer.muon_learning_rate=VALUE and --set optimizer.adamw"),
+        (["--learning-rate=1"], "--set optimizer.muon_learning_rate=VALUE"),
+        (["--steps", "5"], "--set train.steps=VALUE"),
+        (["--batch-size", "5"], "--set train.batch=VALUE"),
+        (["--checkpoint-every", "5"], "--set checkpoint.every=VALUE"),
+        (["--widht", "5"], "--set model.width=VALUE"),
+        (["--xyzzy"], "No such option"),
+    ],
+)
+def test_an_option_it_lacks_names_the_key(option, hint, line):
+    status, _, errors = line("train", "--config", "base", *option)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert option[0].partition("=")[0] in errors
+    assert hint in errors
+
+
+def test_a_value_of_the_wrong_type_is_named_in_words(line):
+    status, _, errors = line("train", "--config", "base", "--set", "train.steps=five")
+    assert (status, errors) == (1, "spike: train.steps must be a whole number, not 'five'\n")
+
+
+def test_words_for_help_and_version(line):
+    assert line("help") == line("--help")
+    assert line("help", "train") == line("train", "--help")
+    assert line("version") == line("-v") == line("--version")
