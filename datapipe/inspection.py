@@ -7,9 +7,10 @@ import numpy as np
 from msgspec import UNSET
 
 from spiketok import Tokenizer
+from spiketok.copies import CopyCounter
 from spiketok.errors import SpikeError
 
-from .manifest import read_manifest
+from .manifest import Manifest, read_manifest
 from .records import TOKENIZER
 from .shards import check_tokens, open_shard, read_batch
 
@@ -34,6 +35,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "text_bytes": text_bytes,
         # Without the separators, which stand for no bytes.
         "bytes_per_token": text_bytes / (tokens - documents) if tokens > documents else None,
+        **count_copies(folder, manifest).as_members(),
         "shards": sum(len(split.shards) for split in splits),
         "shard_bytes": sum(shard.bytes for split in splits for shard in split.shards),
     }
@@ -44,6 +46,20 @@ def describe(folder: Path) -> dict[str, Any]:
         if split.trained_tokens is not UNSET:
             result[f"{name}_trained_tokens"] = split.trained_tokens
     return result
+
+
+def count_copies(folder: Path, manifest: Manifest) -> CopyCounter:
+    """Count the documents that are exact copies of others; all copies are in one split."""
+    copies = CopyCounter()
+    for split in manifest.splits.values():
+        for shard in split.shards:
+            path = folder / shard.file
+            reader = open_shard(path, manifest.tokenizer)
+            for number in range(reader.num_record_batches):
+                found = read_batch(reader, number, path)
+                for name, size in zip(found.ids, found.n_bytes.tolist(), strict=True):
+                    copies.add(name.tobytes(), size)
+    return copies
 
 
 def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .console import PATH, Command, Fraction
+from .console import PATH, Command, Fraction, remark
 
 SPLIT_HELP = (
     "How a plain text file becomes documents. auto: above 256 KiB pieces of about 32 KiB that end "
@@ -67,6 +67,12 @@ def as_trained(options: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[s
     """Return how inputs are read: as the options say, else as the tokenizer was trained."""
     usual = {"text_field": "text", "errors": "strict", "split_text": "auto"}
     return {name: options[name] or str(trained.get(name, value)) for name, value in usual.items()}
+
+
+def remark_copies(copied: int, whole: int, quiet: bool) -> None:
+    """Remark how much of a text is exact copies, where that is 1 % or more."""
+    if whole and copied >= whole / 100:
+        remark(f"{copied / whole:.0%} of the bytes are exact copies of other documents", quiet)
 
 
 def words_of(setting: Any) -> tuple[str, ...]:

@@ -18,7 +18,14 @@ from .console import (
     tokenizer_option,
     warn_skipped,
 )
-from .input_options import ShareOrFile, as_trained, share_or_files, split_text_option, words_of
+from .input_options import (
+    ShareOrFile,
+    as_trained,
+    remark_copies,
+    share_or_files,
+    split_text_option,
+    words_of,
+)
 from .result_rows import shard_rows
 from .results import print_result, result_options
 
@@ -155,6 +162,7 @@ def shard(
     found = describe(out)
     following = ("spike", "train", "--config", "base", "--data", out)
     print_result({"folder": str(out), **found}, as_json, shard_rows(out, found), following)
+    remark_copies(found["copied_bytes"], found["text_bytes"], quiet)
     if options["validation"] and not found["validation_documents"]:
         remark(no_validation(found), quiet)
 

@@ -18,7 +18,7 @@ from .console import (
     text_field_option,
     warn_skipped,
 )
-from .input_options import ShareOrFile, lasting, share_or_files, split_text_option
+from .input_options import ShareOrFile, lasting, remark_copies, share_or_files, split_text_option
 from .result_rows import tokenizer_rows
 from .results import print_result, result_options
 from .training_options import check_options, trainer
@@ -224,9 +224,13 @@ def remark_on(vocabulary: Any, dropped: "Dropped", quiet: bool) -> None:
     """Remark what a person should know of a training: sampling, lost records, free ids."""
     from datapipe import counted
 
-    if vocabulary.training["sampled"]:
-        seen, whole = (vocabulary.training[key] / 1e6 for key in ("sampled_bytes", "bytes"))
-        remark(f"sampled {seen:,.1f} of {whole:,.1f} MB; more --memory takes more", quiet)
+    training = vocabulary.training
+    remark_copies(training["copied_bytes"], training["bytes"], quiet)
+    if training["sampled"]:
+        different = training["bytes"] - training["copied_bytes"]
+        seen, whole = training["sampled_bytes"] / 1e6, different / 1e6
+        copies = " of different text" if training["copied_bytes"] else ""
+        remark(f"sampled {seen:,.1f} of {whole:,.1f} MB{copies}; more --memory takes more", quiet)
     if dropped:
         remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
     found, room = vocabulary.filling

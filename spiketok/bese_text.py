@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ._native import Segments
 from .bese import BASE_IDS, GROUP, LETTER, PLACE, BeseMerger, BeseVocabulary
+from .copies import CopyCounter
 from .held_out import HeldOut, document_id
 from .sample import CORPUS_MODULUS, ChunkSample, cut, documents
 from .text_buffers import join
@@ -124,9 +125,11 @@ def gather(
     """
     seen = size = name = waiting_bytes = held_out_documents = 0
     waiting: list[bytes] = []
+    copies = CopyCounter()
     for text in documents(batches):
         identifier = document_id(text)
         seen, size = seen + 1, size + len(text)
+        copies.add(identifier, len(text))
         name = (name + int.from_bytes(identifier, "big")) % CORPUS_MODULUS
         if identifier in held_out:
             held_out_documents += 1
@@ -142,6 +145,7 @@ def gather(
     return {
         "documents": seen,
         "bytes": size,
+        **copies.as_members(),
         "held_out_documents": held_out_documents,
         "held_out_bytes": measured.bytes,
         "corpus": f"{name:032x}",

@@ -120,6 +120,7 @@ def describe(sample: CorpusSample) -> dict[str, Any]:
     return {
         "documents": sample.documents,
         "bytes": sample.bytes,
+        **sample.copies.as_members(),
         "sampled_bytes": sample.training.bytes,
         "sampled": sample.training.has_dropped,
         "held_out_documents": sample.held_out_documents,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
+from .copies import CopyCounter
 from .errors import SpikeError
 from .held_out import HeldOut, document_id
 
@@ -69,6 +70,7 @@ class CorpusSample:
     documents: int = 0
     held_out_documents: int = 0
     bytes: int = 0
+    copies: CopyCounter = field(default_factory=CopyCounter)
     name: int = field(default=0)  # sum of the documents' ids, the same for any order
 
 
@@ -87,6 +89,7 @@ def draw_sample(
         identifier = document_id(text)
         sample.documents += 1
         sample.bytes += len(text)
+        sample.copies.add(identifier, len(text))
         sample.name = (sample.name + int.from_bytes(identifier, "big")) % CORPUS_MODULUS
         is_out = identifier in held_out
         sample.held_out_documents += is_out

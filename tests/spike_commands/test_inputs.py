@@ -122,3 +122,20 @@ def test_options_that_mean_nothing_are_refused(line, options, message):
     status, _, errors = line("shard", "--out", "nowhere", *options)
     assert status == 2
     assert message in errors
+
+
+@pytest.mark.parametrize("algorithm", ["length-max", "bese"])
+def test_exact_copies_are_counted_and_told(run, tmp_path, algorithm):
+    texts = [BODY[number : number + 600] for number in range(10)]
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in [*texts, *texts[:1] * 90])
+    (tmp_path / "a.jsonl").write_text(lines)
+    train = ("tokenizer", "train", "a.jsonl", "--algorithm", algorithm, "--vocab", "400")
+    tokenizer, errors = run(*train)
+    told = "90% of the bytes are exact copies of other documents"
+    assert told in errors
+    assert "sampled" not in errors
+    training = tokenizer["training"]
+    assert (training["copied_documents"], training["copied_bytes"]) == (90, 54_000)
+    shards, errors = run("shard")
+    assert told in errors
+    assert (shards["copied_documents"], shards["copied_bytes"]) == (90, 54_000)
