@@ -4,7 +4,7 @@ from .chat_encoding import encoded_conversations
 from .chat_reading import read_conversations
 from .conversations import read_conversation
 from .faults import Dropped, Errors, counted
-from .inspection import describe, show_document
+from .inspection import describe, read_split, show_document
 from .interchange import open_as_dataset
 from .manifest import Manifest, read_manifest
 from .permutation import permute
@@ -40,6 +40,7 @@ __all__ = [
     "verify_folder",
     "describe",
     "show_document",
+    "read_split",
     "TokenStream",
     "open_stream",
     "Windows",

@@ -1,5 +1,6 @@
 """Tells what a shard folder holds: its sums, and single documents."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from spiketok import Tokenizer
 from spiketok.copies import CopyCounter
 from spiketok.errors import SpikeError
 
+from .documents import Documents
 from .manifest import Manifest, read_manifest
 from .records import TOKENIZER
 from .shards import check_tokens, open_shard, read_batch
+from .stream import refuse_damage
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -60,6 +63,25 @@ def count_copies(folder: Path, manifest: Manifest) -> CopyCounter:
                 for name, size in zip(found.ids, found.n_bytes.tolist(), strict=True):
                     copies.add(name.tobytes(), size)
     return copies
+
+
+def read_split(folder: Path, split: str) -> Iterator[Documents]:
+    """Yield the documents of one split of a finished folder, a record batch at a time.
+
+    Every byte of the split is compared with its checksums first.
+
+    Raises:
+        SpikeError: the folder is unfinished or damaged.
+    """
+    manifest = read_manifest(folder)
+    refuse_damage(folder, split, manifest)
+    for shard in manifest.splits[split].shards:
+        path = folder / shard.file
+        reader = open_shard(path, manifest.tokenizer)
+        for number in range(reader.num_record_batches):
+            documents = read_batch(reader, number, path)
+            check_tokens(documents, manifest.tokenizer, str(path))
+            yield documents
 
 
 def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`spike eval`: scores text under a trained model."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,9 @@ from .console import (
     ignore_key_option,
     keep_memory,
     let_threads_sleep,
-    progress_bar,
-    remark,
 )
+from .input_documents import reading_options
+from .network_score import reply_score, text_score
 from .predictor_options import (
     begin,
     check_predictor,
@@ -27,17 +28,23 @@ from .predictor_score import (
     predictor_score,
     proof,
     published_score,
-    test_time_training,
 )
 from .ranks import joined_ranks
 from .result_rows import score_rows
 from .results import print_result, result_options
+from .scored_text import (
+    ScoredText,
+    chats_of_files,
+    text_of_files,
+    text_of_shards,
+)
 from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
-from .yardstick import text_bytes, yardstick
 
 if TYPE_CHECKING:
-    from spike_lm.model.evaluation.predictor_start import PredictorStart
     from spike_lm.model.run_folder import Run
+
+# Options of `read_documents`, where they are not given.
+USUAL = {"text_field": "text", "errors": "strict", "extensions": (), "read_as": "text"}
 
 
 @click.command("eval")
@@ -47,7 +54,7 @@ if TYPE_CHECKING:
     "texts",
     multiple=True,
     type=PATH,
-    help="A file to score, one document; several may follow.",
+    help="A file, folder or pattern of text to score, or - for standard input; several may follow.",
 )
 @click.option(
     "--chat",
@@ -56,8 +63,24 @@ if TYPE_CHECKING:
     type=PATH,
     help="A file of conversations, whose replies to score; several may follow.",
 )
+@click.option(
+    "--data", "data_folder", type=PATH, help="Shards to score, as spike shard wrote them."
+)
+@click.option(
+    "--split",
+    type=click.Choice(["validation", "train"]),
+    default="validation",
+    show_default=True,
+    help="Which part of --data.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["file", "source"]),
+    help="Also score each file by itself, of shards the file that a document is from.",
+)
 @click.option("--parse-markers", is_flag=True, help="--chat: as for spike shard.")
 @ignore_key_option
+@reading_options
 @click.argument("more", nargs=-1, metavar="", type=PATH)
 @window_option
 @stride_option
@@ -81,6 +104,8 @@ def evaluate(
     run: Path,
     texts: tuple[Path, ...],
     chats: tuple[Path, ...],
+    data_folder: Path | None,
+    by: str | None,
     more: tuple[Path, ...],
     context: int,
     stride: int,
@@ -100,10 +125,17 @@ def evaluate(
 ) -> None:
     """Score files in bits per byte under the model of RUN, a run folder or an artifact.
 
-    Each file is one document, read as bytes. Its tokens and the separator at its end are each
-    predicted once, from what stands before them in a window; bits per byte = nats / (ln 2 · bytes).
-    With --stream windows run over the borders of files. Of conversations only what assistants say
-    is scored, and its numbers have names of their own. Under torchrun the processes share the work.
+    The documents of --text are those that spike shard reads: of .jsonl, .parquet and .arrow files
+    the column --text-field; a plain text file is one document, whatever --split-text makes of it in
+    shards. A file that begins as another format than its name says is refused; with --as bytes each
+    file is one document of its bytes. Each token of a document and the separator at its end are
+    predicted once, from what stands before them in a window; bits per byte = nats / (ln 2 · bytes),
+    over the bytes of the original text. With --stream windows run over the borders of documents. Of
+    conversations only what assistants say is scored, and its numbers have names of their own. Under
+    torchrun the processes share the work.
+
+    spike train validates on windows of its context, one after the other: spike eval RUN --data DATA
+    --stream --stride CONTEXT is that number over all windows and the rest behind the last one.
 
     With --ttt the model learns from the files while it scores them (docs/scoring.md); the run stays
     as it is. Settings, each NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors,
@@ -117,6 +149,8 @@ def evaluate(
     Examples:
       spike eval runs/base --text book.txt
       spike eval runs/base --text one.txt two.txt --stride 64 --json
+      spike eval runs/base --text held.jsonl corpus/ --by file
+      spike eval runs/base --data data/ --split validation
       spike eval runs/memory-golf --text book.txt --window 1024 --stride 128 --batch-windows 256
       spike eval runs/base --stream --text part1.txt part2.txt
       spike eval base.spike --text book.txt
@@ -128,12 +162,9 @@ def evaluate(
       spike eval runs/chat --chat conversations.jsonl
     """
     predicts = parts is not None or without_network
-    of_texts = prove or predicts or method or not reset or ttt is not None
-    check_inputs(bool(texts), bool(chats), bool(of_texts), any(reads.values()))
-    if prove and not reset:
-        raise click.UsageError("--prove reads each file for itself; leave out --stream")
-    if method and (predicts or prove or ttt is not None):
-        raise click.UsageError("--method stands alone, without parts, --prove and --ttt")
+    of_texts = bool(prove or predicts or method or not reset or ttt is not None)
+    check_inputs(texts, chats, data_folder, more, of_texts, reads)
+    check_scoring(prove, method, by, reset=reset, predicts=predicts, learns=ttt is not None)
     check_predictor(parts, without_network, counts_folder, ttt, compiled=compiled)
     let_threads_sleep()
     keep_memory()
@@ -148,111 +179,89 @@ def evaluate(
         loaded = open_run(run, choose_device(device))
         context = context or loaded.config.model.context
         windows = {"context": context, "stride": stride or max(1, context // 2)}
-        quiet, files = quiet or rank > 0, (*texts, *more)
-        reading = windows | {"batch_windows": batch_windows}
+        quiet = quiet or rank > 0
         if compiled:
             compile_full_windows(loaded.model, **windows)
-        if chats:
-            found = reply_score(loaded, (*chats, *more), reads, reading, quiet)
+        files = (*(texts or chats), *more)
+        text = scored_text(loaded, files, bool(chats), data_folder, of_texts, reads, quiet)
+        reading = windows | {"batch_windows": batch_windows, "reset": reset}
+        if text.masks is not None:
+            found = reply_score(loaded, text, reading, quiet, by)
         elif method:
-            found = published_score(loaded, files, reading | {"reset": reset}, quiet)
+            found = published_score(loaded, text, reading, quiet)
         else:
             start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
-            scored = predictor_score if settings else text_score
-            found = scored(loaded, files, reading | {"reset": reset}, quiet, start)
+            score = predictor_score if settings else partial(text_score, by=by)
+            found = score(loaded, text, reading, quiet, start)
             found["reset"] = reset
             if prove:
-                found |= proof(loaded, files, windows, quiet, start, found)
-    found = {"run": str(run), "step": loaded.step, **found, **windows}
+                found |= proof(loaded, text, windows, quiet, start, found)
     if rank == 0:
+        found = {"run": str(run), "step": loaded.step, **found, **windows}
         print_result(found, as_json, score_rows(found))
 
 
-def check_inputs(texts: bool, chats: bool, of_texts: bool, of_chats: bool) -> None:
-    """Refuse both kinds of files, neither, and options of the other kind."""
-    if texts == chats:
-        raise click.UsageError("say either --text FILE or --chat FILE")
+def check_inputs(
+    texts: tuple[Path, ...],
+    chats: tuple[Path, ...],
+    data_folder: Path | None,
+    more: tuple[Path, ...],
+    of_texts: bool,
+    reads: dict[str, Any],
+) -> None:
+    """Refuse several kinds of inputs, none, and options of another kind."""
+    if sum(map(bool, (texts, chats, data_folder))) != 1:
+        raise click.UsageError("say one of --text FILE, --chat FILE and --data SHARDS")
+    if data_folder and more:
+        raise click.UsageError(f"--data names one folder; {more[0]} is one too many")
     if chats and of_texts:
         raise click.UsageError(
             "--prove, --with, --without-network, --method, --stream and --ttt go with --text"
         )
-    if texts and of_chats:
+    if not chats and (reads["parse_markers"] or reads["ignored_keys"]):
         raise click.UsageError("--parse-markers and --ignore-key go with --chat")
+    if not texts and any(reads[name] != value for name, value in USUAL.items()):
+        raise click.UsageError("--text-field, --errors, --ext and --as go with --text")
 
 
-def text_score(
+def check_scoring(
+    prove: bool, method: str | None, by: str | None, *, reset: bool, predicts: bool, learns: bool
+) -> None:
+    """Refuse ways to score that do not go together."""
+    if prove and not reset:
+        raise click.UsageError("--prove reads each document for itself; leave out --stream")
+    if method and (predicts or prove or learns):
+        raise click.UsageError("--method stands alone, without parts, --prove and --ttt")
+    if by and (predicts or method):
+        raise click.UsageError("--by goes without --with, --without-network and --method")
+
+
+def scored_text(
     loaded: "Run",
-    paths: tuple[Path, ...],
-    windows: dict[str, Any],
-    quiet: bool,
-    start: "PredictorStart | None" = None,
-) -> dict[str, Any]:
-    """Score files, one document each, in windows as the arguments of `score_documents` say.
-
-    With what teaches the model it learns from them meanwhile.
-    """
-    from spike_lm.model.evaluation import score_documents
-    from spike_lm.model.evaluation.predictor_start import PredictorStart
-
-    start = start or PredictorStart()
-    contents = [path.read_bytes() for path in paths]
-    documents = [(loaded.tokenizer.encode(content), len(content)) for content in contents]
-    total = sum(len(ids) + 1 for ids, _ in documents)
-    taught = start.learning(loaded, total, windows["context"])
-    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
-        score = score_documents(
-            loaded.model,
-            documents,
-            separator=loaded.tokenizer.separator,
-            **windows,
-            learner=learner,
-            report=lambda scored: report(scored, ""),
-        )
-    return {
-        loaded.tokenizer.score_name: score.bits_per_byte if score.bytes else None,
-        "bytes": score.bytes,
-        "tokens": score.tokens,
-        "nats": score.nats,
-        "nats_separators": score.nats_separators,
-        "documents": score.documents,
-        **yardstick(contents, quiet),
-        **test_time_training(start),
-    }
-
-
-def reply_score(
-    loaded: "Run",
-    paths: tuple[Path, ...],
+    files: tuple[Path, ...],
+    of_chats: bool,
+    data_folder: Path | None,
+    of_texts: bool,
     reads: dict[str, Any],
-    windows: dict[str, Any],
     quiet: bool,
-) -> dict[str, Any]:
-    """Score what assistants say in files of conversations, read as `reads` says."""
-    from datapipe import Dropped, counted, encoded_conversations, find_sources
-    from spike_lm.model.evaluation import score_replies
+) -> ScoredText:
+    """Read and encode what is scored; shards of replies are refused where options are of texts."""
+    if data_folder:
+        text = text_of_shards(loaded, data_folder, reads["split"])
+        refuse_replies(text, of_texts, data_folder)
+        return text
+    if of_chats:
+        options = {name: reads[name] for name in ("parse_markers", "ignored_keys")}
+        return chats_of_files(loaded, files, quiet, **options)
+    return text_of_files(loaded, files, quiet, **{name: reads[name] for name in USUAL})
 
-    tokenizer, dropped = loaded.tokenizer, Dropped()
-    conversations = [
-        (ids, mask, int(tokenizer.byte_lengths[ids[mask]].sum()))
-        for source in find_sources(paths)[0]
-        for ids, mask in encoded_conversations(source, tokenizer, dropped=dropped, **reads)
-    ]
-    if dropped:
-        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
-    total = sum(len(ids) + 1 for ids, _, _ in conversations)
-    with progress_bar("eval", total, "tokens", quiet) as report:
-        score = score_replies(
-            loaded.model,
-            conversations,
-            separator=tokenizer.separator,
-            **windows,
-            report=lambda passed: report(passed, ""),
+
+def refuse_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> None:
+    """Refuse shards of conversations with options that are for text."""
+    if text.masks is not None and of_texts:
+        from spiketok.errors import SpikeError
+
+        raise SpikeError(
+            f"{data_folder}: shards of conversations, whose replies are scored; leave out --prove, "
+            "--with, --without-network, --method, --stream and --ttt"
         )
-    return {
-        "reply_bits_per_byte": score.bits_per_byte if score.bytes else None,
-        "reply_bytes": score.bytes,
-        "reply_tokens": score.tokens,
-        "reply_nats": score.nats,
-        "conversations": score.documents,
-        **yardstick([text_bytes(ids[mask], tokenizer) for ids, mask, _ in conversations], quiet),
-    }

@@ -195,14 +195,16 @@ def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict
     """Score files under the artifact, which counts, and under the run as it was."""
     from spike_lm.model.opening import open_run
 
-    from .evaluate import text_score
+    from .network_score import text_score
+    from .scored_text import text_of_files
 
     context = run.config.model.context
     windows = {"context": context, "stride": max(1, context // 2)}
     name = run.tokenizer.score_name
-    after = text_score(open_run(file), texts, windows, quiet)
+    text = text_of_files(run, texts, quiet)
+    after = text_score(open_run(file), text, windows, quiet)
     # The yardstick of the same text is known by now.
-    before = text_score(run, texts, windows, quiet=True)
+    before = text_score(run, text, windows, quiet=True)
     beside = {key: after[key] for key in ("xz_bits_per_byte",) if key in after}
     return {name: after[name], f"float_{name}": before[name], **beside}
 

@@ -1,12 +1,11 @@
 """What `spike eval` says of a predictor, part by part, and of a rule that is none."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import log, log2
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import progress_bar
+from .scored_text import ScoredText
 from .yardstick import yardstick
 
 if TYPE_CHECKING:
@@ -20,20 +19,20 @@ TTT = "ttt"
 
 def predictor_score(
     loaded: "Run",
-    paths: Sequence[Path],
+    text: ScoredText,
     windows: dict[str, Any],
     quiet: bool,
     start: "PredictorStart",
 ) -> dict[str, Any]:
-    """Score files, one document each, with all parts of a predictor.
+    """Score documents with all parts of a predictor.
 
-    Where the network learns, the files are read twice: first with the network as it is.
+    Where the network learns, they are read twice: first with the network as it is.
     """
-    name, contents = loaded.tokenizer.score_name, [path.read_bytes() for path in paths]
-    score = scored(loaded, contents, windows, quiet, replace(start, ttt=None))
+    name = loaded.tokenizer.score_name
+    score = scored(loaded, text, windows, quiet, replace(start, ttt=None))
     rungs = rungs_of(score, name)
     if start.ttt is not None:
-        score = scored(loaded, contents, windows, quiet, start)
+        score = scored(loaded, text, windows, quiet, start)
         rungs[TTT] = list(rungs_of(score, name).values())[-1]
     *_, whole = rungs.values()
     return {
@@ -49,30 +48,29 @@ def predictor_score(
             "bits_of_random_tokens": list(score.rungs.values())[-1].random_bits,
             "least_possible": log2(score.vocab_size),
         },
-        **yardstick(contents, quiet),
+        **yardstick(text.contents, quiet),
         **test_time_training(start),
     }
 
 
 def scored(
     loaded: "Run",
-    contents: Sequence[bytes],
+    text: ScoredText,
     windows: dict[str, Any],
     quiet: bool,
     start: "PredictorStart",
 ) -> "PredictorScore":
-    """Score texts with one predictor."""
+    """Score documents with one predictor."""
     from spike_lm.model.evaluation.predictor_score import score_with
 
     tokenizer = loaded.tokenizer
-    documents = [(tokenizer.encode(content), len(content)) for content in contents]
-    total = sum(len(ids) + 1 for ids, _ in documents)
+    total = sum(len(ids) + 1 for ids, _ in text.documents)
     taught = start.learning(loaded, total, windows["context"])
     with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
         return score_with(
             start.predictor(tokenizer.vocab_size, tokenizer.separator),
             loaded.model if start.settings.network else None,
-            documents,
+            text.documents,
             separator=tokenizer.separator,
             **windows,
             learner=learner,
@@ -108,21 +106,21 @@ def rate(nats: float, n_bytes: int) -> float | None:
 
 def proof(
     loaded: "Run",
-    paths: Sequence[Path],
+    text: ScoredText,
     windows: dict[str, Any],
     quiet: bool,
     start: "PredictorStart",
     found: dict[str, Any],
 ) -> dict[str, Any]:
-    """Code and decode the files with each part; refuse where that does not bear a score out.
+    """Code and decode the documents with each part; refuse where that does not bear a score out.
 
-    Separators are scored and not coded. Coding is to take no more than the score by 0.1 % and 64
-    bytes a file.
+    Separators are scored and not coded. Coding may take no more than the score by 0.1 % and 64
+    bytes a document.
     """
     from spike_lm.model.evaluation.proof import coded_sizes
     from spiketok.errors import SpikeError
 
-    contents = [path.read_bytes() for path in paths]
+    contents = text.contents
     rungs = found.get("rungs") or {TTT if start.ttt else "network": found}
     tokens = 2 * (found["tokens"] - found["documents"])
     sizes: dict[str, int] = {}
@@ -133,7 +131,7 @@ def proof(
     sizes = {part: sizes[part] for part in rungs}
     for part, size in sizes.items():
         told = (rungs[part]["nats"] - rungs[part]["nats_separators"]) / log(2) / 8
-        if size > told * 1.001 + 64 * len(paths):
+        if size > told * 1.001 + 64 * len(contents):
             raise SpikeError(f"{part}: coding took {size:,} bytes, but the score says {told:,.0f}")
     *_, whole = sizes.values()
     proved: dict[str, Any] = {"coded_bytes": whole, "proved": ", ".join(sizes)}
@@ -143,15 +141,13 @@ def proof(
 
 
 def published_score(
-    loaded: "Run", paths: Sequence[Path], windows: dict[str, Any], quiet: bool
+    loaded: "Run", text: ScoredText, windows: dict[str, Any], quiet: bool
 ) -> dict[str, Any]:
     """Apply the rule of the record that reported 0.2071; what it gives is no rate."""
     from spike_lm.model.evaluation.published_rule import network_numbers, on_random_tokens
     from spike_lm.model.evaluation.window_rows import window_rows
 
-    tokenizer = loaded.tokenizer
-    contents = [path.read_bytes() for path in paths]
-    documents = [(tokenizer.encode(content), len(content)) for content in contents]
+    tokenizer, documents = loaded.tokenizer, text.documents
     total, done = sum(len(ids) + 1 for ids, _ in documents), 0
     rows = window_rows(loaded.model, documents, separator=tokenizer.separator, **windows)
     with progress_bar("eval", total, "tokens", quiet) as report:

@@ -1,6 +1,6 @@
 """The rows that results of commands are shown by: what a user decides by first, at most six."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,8 @@ def score_rows(found: Mapping[str, Any]) -> dict[str, str]:
         rows["parts"] = parts_table(found["rungs"])
     if "checks" in found:
         rows["checks"] = checks_phrase(found["checks"])
+    for column, groups in found.get("by", {}).items():
+        rows[f"by {column}"] = groups_table(groups, column)
     return rows
 
 
@@ -125,6 +127,21 @@ def parts_table(parts: Mapping[str, Mapping[str, Any]]) -> str:
             heading, cells = [*heading, "coded bytes"], [*cells, f"{row['coded_bytes']:,}"]
         rows.append(cells)
     return "\n".join(table_lines(heading, rows))
+
+
+def groups_table(groups: Sequence[Mapping[str, Any]], column: str) -> str:
+    """Return the scores of files as a table, the largest files first.
+
+    >>> print(groups_table([{"value": "a.txt", "bytes": 1200, "bits_per_byte": 1.5}], "file"))
+    file   bytes  bits per byte
+    a.txt  1,200         1.5000
+    """
+    name = next(key for key in groups[0] if key.endswith("bits_per_byte"))
+    cells = [
+        [row["value"], f"{row['bytes']:,}", "–" if row[name] is None else f"{row[name]:.4f}"]
+        for row in groups
+    ]
+    return "\n".join(table_lines([column, "bytes", name.replace("_", " ")], cells))
 
 
 def checks_phrase(checks: Mapping[str, float]) -> str:

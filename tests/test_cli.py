@@ -422,14 +422,18 @@ def test_conversations_go_the_whole_road(line, chat_folder):
         (["shard", "--format", "chat", "--out", "d"], 2, "which files of conversations"),
         (["shard", "--format", "chat", "chats.jsonl", "--text-field", "x"], 2, "--text-field"),
         (["shard", "chats.jsonl", "--parse-markers"], 2, "--format chat"),
-        (["shard", "--format", "chat", "held.txt", "--out", "d"], 1, "held.txt: conversations are"),
+        (
+            ["shard", "--format", "chat", "held.txt", "--out", "d"],
+            1,
+            "held.txt: no file of",
+        ),
         (
             ["shard", "--format", "chat", "corpus/words.jsonl", "--out", "d"],
             1,
             "words.jsonl: line 1",
         ),
-        (["eval", "runs/chat"], 2, "--text FILE or --chat FILE"),
-        (["eval", "runs/chat", "--chat", "held.txt"], 1, "held.txt: conversations are"),
+        (["eval", "runs/chat"], 2, "--text FILE, --chat FILE"),
+        (["eval", "runs/chat", "--chat", "held.txt"], 1, "held.txt: no file of"),
         (["eval", "runs/chat", "--text", "held.txt", "--parse-markers"], 2, "--chat"),
     ],
 )

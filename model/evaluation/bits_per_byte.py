@@ -7,8 +7,8 @@ scored.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from spiketok.errors import SpikeError
 from ..assembly import Model
 from ..ranks import rank, rank_count, sum_over_ranks
 from .fresh_rows import batches, logits_in_slices, read_batch
-from .sliding_windows import NO_END, Document, check_windows, sliding_windows
+from .sliding_windows import NO_END, Document, Window, check_windows, sliding_windows
 
 if TYPE_CHECKING:
     from .test_time_training import Learner
@@ -41,6 +41,10 @@ class Score:
     bytes: int
     """Bytes of the original text."""
     documents: int
+    document_nats: NDArray[np.float64] = field(
+        default_factory=lambda: np.zeros(0), repr=False, compare=False
+    )
+    """[documents]: the nats of each; of `score_replies` those of its replies."""
 
     @property
     def bits_per_byte(self) -> float:
@@ -147,14 +151,17 @@ def _score(
         reset=reset,
     )
     sums: list[list[float]] = []  # of nats, and of those of separators, in each batch
+    by_document = _DocumentNats()
     every = learner.every if learner else 0
     for number, batch in enumerate(batches(windows, batch_windows, every)):
         sums.append([0.0, 0.0])
+        by_document.begin(batch)
         for rows in read_batch(model, batch) if number % rank_count() == rank() else ():
             found = _nats(model, rows.hidden, rows.targets).cpu().numpy()
             ends = np.concatenate([window.ends[window.counted] for window in rows.windows])
             sums[-1][0] += float(found.sum())
             sums[-1][1] += float(found[ends != NO_END].sum())
+            by_document.add(found)
         ends = np.concatenate([window.ends for window in batch])
         tokens += sum(int(window.counted.sum()) for window in batch)
         n_bytes += int(ends[ends != NO_END].sum())
@@ -164,7 +171,8 @@ def _score(
         if learner:
             learner.read(np.concatenate([window.fresh for window in batch]))
     table = torch.tensor(sums, dtype=torch.float64).reshape(-1, 2).to(model.embedding.weight.device)
-    sum_over_ranks([table])  # what another rank made is zero here
+    parts = by_document.parts.to(table.device)
+    sum_over_ranks([table, parts])  # what another rank made is zero here
     nats, nats_separators = (sum(column) for column in table.T.tolist())
     if not math.isfinite(nats):
         raise SpikeError("the model's predictions are not finite; its weights are damaged")
@@ -174,7 +182,43 @@ def _score(
         tokens=tokens,
         bytes=n_bytes,
         documents=n_documents,
+        document_nats=by_document.totals(parts.cpu().numpy()),
     )
+
+
+class _DocumentNats:
+    """The nats of each document, as partial sums of each batch that are added up in its order."""
+
+    def __init__(self) -> None:
+        self._sums: list[NDArray[np.float64]] = [np.zeros(0)]
+        self._numbers: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]  # of documents
+        self._owners = self._numbers[0]  # of each target to come, counted from the batch's first
+        self._documents = 0  # that have ended
+
+    def begin(self, batch: Sequence[Window]) -> None:
+        """Begin with the targets of a batch of windows."""
+        ended = np.concatenate([window.ends for window in batch]) != NO_END
+        counted = np.concatenate([window.counted for window in batch])
+        self._owners = np.cumsum(np.append(0, ended[:-1]))[counted]
+        self._numbers.append(self._documents + np.arange(1 + int(ended.sum())))
+        self._sums.append(np.zeros(len(self._numbers[-1])))
+        self._documents += int(ended.sum())
+
+    def add(self, nats: NDArray[np.float64]) -> None:
+        """Add the nats of the next targets that are scored."""
+        np.add.at(self._sums[-1], self._owners[: len(nats)], nats)
+        self._owners = self._owners[len(nats) :]
+
+    @property
+    def parts(self) -> Tensor:
+        """The partial sums, float64; of batches that another rank reads they are zero."""
+        return torch.from_numpy(np.concatenate(self._sums))
+
+    def totals(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums [documents] of parts that all ranks have added up."""
+        totals = np.zeros(self._documents + 1)
+        np.add.at(totals, np.concatenate(self._numbers), parts)
+        return totals[:-1]
 
 
 def validation_score(

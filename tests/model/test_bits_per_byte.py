@@ -50,6 +50,8 @@ def test_equals_the_definition(model, documents, context, stride, batch_windows,
     assert score.tokens == sum(len(ids) + 1 for ids in documents)
     assert score.bytes == 3 * sum(map(len, documents))
     assert score.documents == len(documents)
+    by_document = [part.sum() for part in np.split(np.array(nats), ends + 1)[:-1]]
+    assert score.document_nats == pytest.approx(by_document, rel=1e-10)
 
 
 def _streams(documents, reset):
@@ -73,6 +75,17 @@ def _nats(model, stream, context, stride, hidden_rows=plain):
         logits = model.logits(hidden_rows(model, stream, start, target))
         nats.append(-torch.log_softmax(logits[0, -1], 0)[stream[target]].item())
     return nats
+
+
+@pytest.mark.parametrize("batch_windows", [1, 3, 50])
+def test_nats_of_conversations_are_those_of_their_replies(model, batch_windows):
+    random = np.random.default_rng(0)
+    texts = [random.integers(0, VOCAB, size) for size in (5, 0, 31, 1, 17, 0)]
+    chats = [(ids, np.arange(len(ids)) % 2 == 0, len(ids)) for ids in texts]
+    windows = {"separator": SEPARATOR, "context": 8, "stride": 3}
+    found = score_replies(model, chats, **windows, batch_windows=batch_windows)
+    alone = [score_replies(model, [one], **windows).nats for one in chats]
+    assert found.document_nats == pytest.approx(alone, rel=1e-4)
 
 
 def test_bits_per_byte_of_a_model_that_knows_nothing(model):

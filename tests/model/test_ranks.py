@@ -152,6 +152,7 @@ def test_torchrun_trains(folder, tiny, tmp_path):
 def test_torchrun_scores_as_one_to_the_bit(folder):
     command = [str(ROOT / "cli.py"), "eval", "runs/base", "--text", "held.txt", "held.txt"]
     command += ["--context", "9", "--stride", "2", "--device", "cpu", "--json", "--quiet"]
+    command += ["--by", "file"]
     command += ["--ttt", "chunk=50,blocks=1,rate=0.02,decay=none,polyak=0,batch=4"]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     results = []
