@@ -179,10 +179,9 @@ def evaluate(
         loaded = open_run(run, choose_device(device))
         context = context or loaded.config.model.context
         windows = {"context": context, "stride": stride or max(1, context // 2)}
-        quiet = quiet or rank > 0
+        quiet, files = quiet or rank > 0, (*(texts or chats), *more)
         if compiled:
             compile_full_windows(loaded.model, **windows)
-        files = (*(texts or chats), *more)
         text = scored_text(loaded, files, bool(chats), data_folder, of_texts, reads, quiet)
         reading = windows | {"batch_windows": batch_windows, "reset": reset}
         if text.masks is not None:

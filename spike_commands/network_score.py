@@ -60,7 +60,9 @@ def reply_score(
 
     total, rate = sum(len(ids) + 1 for ids, _ in text.documents), "reply_bits_per_byte"
     tokenizer, masks = loaded.tokenizer, text.masks or ()
-    chats = [(ids, mask, n_bytes) for (ids, n_bytes), mask in zip(text.documents, masks, strict=True)]
+    chats = [
+        (ids, mask, n_bytes) for (ids, n_bytes), mask in zip(text.documents, masks, strict=True)
+    ]
     windows = {name: value for name, value in windows.items() if name != "reset"}
     with progress_bar("eval", total, "tokens", quiet) as report:
         score = score_replies(
