@@ -95,7 +95,11 @@ def write_model(
         fields = spike_fields(config, vocab_size, separator)
         names = {name: PREFIX + name for name in weights}
         (folder / f"{MODULE}.py").write_text(generate(), encoding="utf-8")
-    roles = {"eos_token_id": separator, "pad_token_id": tokenizer.special_ids.get("<pad>")}
+    roles = {
+        "bos_token_id": separator,
+        "eos_token_id": separator,
+        "pad_token_id": tokenizer.special_ids.get("<pad>"),
+    }
     _write_json(folder / "config.json", {**fields, **roles, "dtype": "float32", "use_cache": True})
     renamed = {names[name]: weight.contiguous() for name, weight in weights.items()}
     try:
@@ -124,6 +128,10 @@ def generation_fields(
         "eos_token_id": [separator, special[END]] if replies else separator,
         "pad_token_id": special.get("<pad>"),
         "suppress_tokens": sorted(unused | unseen_ids(trained_ids)) or None,
+        # From all ids: where nothing is said, `transformers` samples from the 50 likeliest.
+        # A configuration that says it without do_sample cannot be saved again.
+        "do_sample": True,
+        "top_k": 0,
     }
 
 

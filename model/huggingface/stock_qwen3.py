@@ -92,18 +92,19 @@ def model_section(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
         found = rope.get(key, fields.get(key, value))
         if found != value:
             raise SpikeError(f"{place}: {key}: {found!r:.80}, and spike can only do {value!r}")
-    base = rope.get("rope_theta")
-    if fields.get("rope_theta", base) != base:
-        raise SpikeError(f"{place}: rope_theta: {base!r:.80} and {fields['rope_theta']!r:.80}")
+    # Engines write it in either place or in both.
+    bases = [place_of["rope_theta"] for place_of in (rope, fields) if place_of.get("rope_theta")]
+    if bases[1:] and bases[0] != bases[1]:
+        raise SpikeError(f"{place}: rope_theta: {bases[0]!r:.80} and {bases[1]!r:.80}")
     layer_types = fields.get("layer_types") or []
     if any(kind != "full_attention" for kind in layer_types):
         raise SpikeError(f"{place}: layer_types: spike only knows full_attention")
     section = {ours: fields.get(theirs) for ours, theirs in KEYS.items()}
-    section["rope_base"] = rope.get("rope_theta")
+    section["rope_base"] = bases[0] if bases else None
     for ours, value in section.items():
         if value is None:
             raise SpikeError(f"{place}: {KEYS.get(ours, 'rope_theta')}: missing")
-    return {**section, "rope_base": section["rope_base"], "logit_softcap": 0.0}
+    return {**section, "logit_softcap": 0.0}
 
 
 def stock_names(model: ModelConfig) -> dict[str, str]:

@@ -1,4 +1,9 @@
-"""Holds the chat format as a Jinja template, for engines that render text and encode it whole."""
+"""Holds the chat format as a Jinja template, for engines that render text and encode it whole.
+
+Engines disagree about `tojson`: minijinja writes `< > & '` as escapes, transformers as themselves,
+as training does. The macro undoes the escapes; two backslashes, which are one of the text, are set
+aside as a newline meanwhile, which JSON in one line never has.
+"""
 
 CHAT_TEMPLATE = r"""
 {%- set markers = {
@@ -7,6 +12,10 @@ CHAT_TEMPLATE = r"""
   "tool_call": ["<tool_call>", "</tool_call>"],
   "tool_response": ["<tool_response>", "</tool_response>"]
 } -%}
+{%- macro json(value) -%}
+  {{- value | tojson | replace("\\\\", "\n") | replace("\\u003c", "<") | replace("\\u003e", ">")
+      | replace("\\u0026", "&") | replace("\\u0027", "'") | replace("\n", "\\\\") -}}
+{%- endmacro -%}
 {%- if tools or documents -%}
   {{ raise_exception("tools, documents: describe them in a message of the system") }}
 {%- endif -%}
@@ -37,11 +46,11 @@ CHAT_TEMPLATE = r"""
   {%- endif -%}
   {%- for call in message.tool_calls or [] -%}
     {%- set call = call.function or call -%}
-    {{ "<tool_call>{\"name\": " ~ call.name | tojson ~ ", \"arguments\": " }}
+    {{ "<tool_call>{\"name\": " ~ json(call.name) ~ ", \"arguments\": " }}
     {%- if call.arguments is string -%}
       {{ call.arguments }}
     {%- else -%}
-      {{ call.arguments | tojson }}
+      {{ json(call.arguments) }}
     {%- endif -%}
     {{ "}</tool_call>" }}
   {%- endfor -%}

@@ -7,11 +7,10 @@ from pathlib import Path
 from ..chat import MARKERS
 from ..durable import durable_folder
 from ..errors import SpikeError
-from ..layout import FIRST_NAMES
 from ..vocabulary import Vocabulary
 from .chat_template import CHAT_TEMPLATE
 from .generate import generate
-from .names import FIRST_ROLES, VOCABULARY_FILE
+from .names import ROLES, VOCABULARY_FILE, names_without_role
 from .stock_file import stock_file
 
 MODULE = "spike_tokenizer"
@@ -69,7 +68,7 @@ def configuration(vocabulary: Vocabulary, fast: bool) -> dict[str, object]:
     }
     return {
         **({"tokenizer_class": "PreTrainedTokenizerFast"} if fast else code),
-        **dict(zip(FIRST_ROLES, FIRST_NAMES, strict=True)),
-        "extra_special_tokens": list(vocabulary.special_ids)[len(FIRST_NAMES) :],
+        **ROLES,
+        "extra_special_tokens": names_without_role(vocabulary.special_ids),
         "split_special_tokens": False,
     }

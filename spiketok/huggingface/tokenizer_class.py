@@ -23,7 +23,7 @@ from .encoding import (
     rows_of,
     stand_ins,
 )
-from .names import FIRST_ROLES, VOCABULARY_FILE
+from .names import ROLES, VOCABULARY_FILE, names_without_role
 
 # Options for a row of ids, and for the batch that the rows become.
 ROW_OPTIONS = (
@@ -66,10 +66,10 @@ class SpikeTokenizer(PreTrainedTokenizer):
             for token, kind in enumerate(self._kinds)
             if kind == SPECIAL
         }
-        for role, name in zip(FIRST_ROLES, FIRST_NAMES, strict=True):
+        for role, name in ROLES.items():
             options.setdefault(role, name)
         special = [token.content for token in self._added_tokens_decoder.values()]
-        options.setdefault("extra_special_tokens", special[len(FIRST_NAMES) :])
+        options.setdefault("extra_special_tokens", names_without_role(special))
         super().__init__(**options)
 
     @property

@@ -93,6 +93,8 @@ def test_generate_is_told_what_spike_generate_does(runs, tmp_path):
     tokenizer = load_run(run).tokenizer
     fields = read(folder, "generation_config.json")
     assert fields["bos_token_id"] == fields["eos_token_id"] == tokenizer.separator
+    assert read(folder, "config.json")["bos_token_id"] == tokenizer.separator
+    assert (fields["do_sample"], fields["top_k"]) == (True, 0)
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
     assert fields["suppress_tokens"] == sorted(unused - {tokenizer.separator})
     chat = make_run(tmp_path / "chat", KINDS["plain"])

@@ -176,6 +176,8 @@ def test_a_damaged_file_of_weights_is_refused(runs, tmp_path):
         ({"attention_bias": True}, "attention_bias"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_type"),
         ({"rope_theta": 5.0}, "rope_theta: 10000.0 and 5.0"),
+        ({"rope_theta": [5.0]}, r"rope_theta: 10000.0 and \[5.0\]"),
+        ({"rope_theta": None, "rope_parameters": {"rope_type": "default"}}, "rope_theta: missing"),
         ({"layer_types": ["sliding_attention"]}, "layer_types"),
         ({"head_dim": None}, "head_dim: missing"),
         ({"hidden_size": 18}, "not of the model"),
@@ -186,6 +188,21 @@ def test_stock_models_that_do_something_else_are_refused(runs, tmp_path, changes
     changed(other / "config.json", **changes)
     with pytest.raises(SpikeError, match=message):
         import_model(other, tmp_path / "back")
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"rope_theta": 1e4, "rope_parameters": {"rope_type": "default"}},
+        {"rope_theta": 1e4, "rope_parameters": {"rope_type": "default", "rope_theta": None}},
+        {"rope_theta": 1e4, "rope_parameters": None},
+        {"rope_theta": None, "rope_parameters": {"rope_theta": 1e4}},
+    ],
+)
+def test_the_base_of_the_rotation_is_read_where_engines_write_it(runs, tmp_path, places):
+    other = Path(shutil.copytree(runs("plain")[1], tmp_path / "other"))
+    changed(other / "config.json", **places)
+    assert import_model(other, tmp_path / "back").model.rope_base == 1e4
 
 
 def test_a_run_folder_that_is_there_is_kept(runs, tmp_path):

@@ -103,6 +103,20 @@ def test_a_cache_does_not_change_what_is_drawn(both, kind, transformers):
 
 
 @every_kind
+def test_sampling_draws_from_all_ids_as_ours_does(both, kind):
+    """Where all are equally likely, many texts begin with many more ids than 50."""
+    run, theirs = both(kind)
+    with torch.no_grad():
+        for table in {theirs.get_input_embeddings(), theirs.get_output_embeddings()} - {None}:
+            table.weight.zero_()
+    allowed = run.tokenizer.vocab_size - len(theirs.generation_config.suppress_tokens)
+    ids = torch.full((2000, 1), run.tokenizer.separator)
+    first = theirs.generate(ids, max_new_tokens=1)[:, 1].unique()
+    assert 0.9 * allowed < len(first) <= allowed
+    assert allowed > 200
+
+
+@every_kind
 def test_beam_search_is_the_same_with_and_without_a_cache(both, kind):
     run, theirs = both(kind)
     ids, mask = padded([ids_of(run, text) for text in TEXTS])

@@ -55,10 +55,17 @@ def test_no_spike_is_needed(runs, transformers, kind, tmp_path):
     assert done.stdout.strip() == wanted
 
 
+def configurations(model):
+    return model.config, model.generation_config
+
+
 @families
-def test_trainer_takes_a_step(both, kind, transformers, tmp_path):
+def test_trainer_takes_a_step(both, runs, kind, transformers, tmp_path):
     pytest.importorskip("accelerate")
     run, theirs = both(kind)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(runs(kind)[1], trust_remote_code=True)
+    ends = {"bos_token_id", "eos_token_id", "pad_token_id"}
+    told = [{name: getattr(c, name) for name in ends} for c in configurations(theirs)]
     row = ids_of(run, b"the and a user")
     data = [{"input_ids": row, "labels": row}] * 4
     before = {name: weight.clone() for name, weight in theirs.state_dict().items()}
@@ -67,8 +74,11 @@ def test_trainer_takes_a_step(both, kind, transformers, tmp_path):
     arguments = transformers.TrainingArguments(
         str(tmp_path), report_to=[], use_cpu=True, save_strategy="no", logging_steps=1, **options
     )
-    trainer = transformers.Trainer(theirs, arguments, train_dataset=data)
+    trainer = transformers.Trainer(
+        theirs, arguments, train_dataset=data, processing_class=tokenizer
+    )
     trainer.train()
+    assert [{name: getattr(c, name) for name in ends} for c in configurations(theirs)] == told
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert losses[1] < losses[0]
     after = theirs.state_dict()
@@ -112,7 +122,7 @@ def test_lm_eval_scores_a_local_task(runs, kind, transformers, tmp_path, monkeyp
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
     run = load_run(runs(kind)[0])
     # No entry holds a newline: lm_eval cuts the ids of both texts where those of the first end.
-    questions = [("the and", ["\na", "\nthe"], 0), ("a user", ["\nand a", "\nan"], 1)]
+    questions = [("the and", ["\na", "\nthe"], 0), ("", ["\nand a", "\nan"], 1)]
     lines = [json.dumps({"q": q, "choices": c, "gold": g}) for q, c, g in questions]
     (tmp_path / "questions.jsonl").write_text("\n".join(lines))
     (tmp_path / "task.yaml").write_text(
@@ -134,11 +144,7 @@ metric_list:
     )
     found = lm_eval.simple_evaluate(
         "hf",
-        {
-            "pretrained": str(runs(kind)[1]),
-            "trust_remote_code": True,
-            "prefix_token_id": run.tokenizer.separator,
-        },
+        {"pretrained": str(runs(kind)[1]), "trust_remote_code": True},
         tasks=["spike_local"],
         task_manager=TaskManager(include_path=str(tmp_path), include_defaults=False),
         device="cpu",
@@ -146,8 +152,10 @@ metric_list:
     )
 
     def likelihood(text, end):
-        ids = torch.tensor([run.tokenizer.encode(text + end).tolist()])
-        start = len(run.tokenizer.encode(text))
+        # Without a question the answer follows the separator, where texts begin.
+        before = [] if text else [run.tokenizer.separator]
+        ids = torch.tensor([[*before, *run.tokenizer.encode(text + end).tolist()]])
+        start = len(before) + len(run.tokenizer.encode(text))
         with torch.no_grad():
             scores = run.model(ids).log_softmax(-1)[0]
         return sum(scores[place - 1, ids[0, place]].item() for place in range(start, ids.shape[1]))

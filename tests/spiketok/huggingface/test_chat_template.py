@@ -52,24 +52,46 @@ def raise_exception(message):
     raise jinja2.TemplateError(message)
 
 
-@pytest.fixture(scope="module")
-def template():
-    """The template as `transformers` compiles it."""
+def with_jinja2():
+    """Return what renders the template as `transformers` does."""
     environment = jinja2.sandbox.ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     environment.filters["tojson"] = lambda value: json.dumps(value, ensure_ascii=False)
     environment.globals["raise_exception"] = raise_exception
-    return environment.from_string(CHAT_TEMPLATE)
+    return environment.from_string(CHAT_TEMPLATE).render
+
+
+def with_minijinja():
+    """Return what renders the template as servers written in Rust do."""
+    library = pytest.importorskip("minijinja")
+    environment = library.Environment(
+        trim_blocks=True, lstrip_blocks=True, templates={"chat": CHAT_TEMPLATE}
+    )
+    environment.add_global("raise_exception", raise_exception)
+    return lambda **values: environment.render_template("chat", **values)
+
+
+@pytest.fixture(scope="module", params=[with_jinja2, with_minijinja])
+def rendered(request):
+    return request.param()
 
 
 @settings(deadline=None)
 @given(st.lists(messages, max_size=3), st.booleans())
-def test_it_renders_what_messages_are(template, conversation, prompt):
+def test_it_renders_what_messages_are(rendered, conversation, prompt):
     wanted = render(read_messages(conversation), prompt)
-    assert template.render(messages=conversation, add_generation_prompt=prompt) == wanted
+    assert rendered(messages=conversation, add_generation_prompt=prompt) == wanted
 
 
-def test_it_refuses_what_the_format_has_no_place_for(template):
-    with pytest.raises(jinja2.TemplateError, match="developer"):
-        template.render(messages=[{"role": "developer", "content": "a"}])
-    with pytest.raises(jinja2.TemplateError, match="tools"):
-        template.render(messages=[], tools=[{"name": "f"}])
+def test_what_engines_escape_in_json_is_written_as_it_is(rendered):
+    arguments = {"<&>'": ["<", "\\u003c", "\\\\<", "\\\\u003c'", "\\", "\n", "\\n&"]}
+    call = {"name": "a'<b", "arguments": arguments}
+    text = rendered(messages=[{"role": "assistant", "tool_calls": [call]}])
+    assert json.dumps(arguments) in text
+    assert '{"name": "a\'<b"' in text
+
+
+def test_it_refuses_what_the_format_has_no_place_for(rendered):
+    with pytest.raises(Exception, match="developer"):
+        rendered(messages=[{"role": "developer", "content": "a"}])
+    with pytest.raises(Exception, match="tools"):
+        rendered(messages=[], tools=[{"name": "f"}])

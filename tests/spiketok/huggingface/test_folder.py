@@ -23,7 +23,8 @@ def test_the_folder_holds_code_and_what_spike_reads_back(vocabulary, tmp_path):
     config = json.loads(read["tokenizer_config.json"])
     assert config["auto_map"] == {"AutoTokenizer": ["spike_tokenizer.SpikeTokenizer", None]}
     assert (config["eos_token"], config["pad_token"]) == ("<eos>", "<pad>")
-    assert len(config["extra_special_tokens"]) == 17
+    assert config["bos_token"] == "<eos>"  # texts begin behind the separator
+    assert config["extra_special_tokens"] == ["<bos>", *list(vocabulary.special_ids)[4:]]
     back = Vocabulary.read(tmp_path / "out" / VOCABULARY_FILE)
     assert back.fingerprint() == vocabulary.fingerprint()
 

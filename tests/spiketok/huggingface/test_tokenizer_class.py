@@ -79,7 +79,7 @@ def either(request, folders):
 def test_names_ids_and_sizes(either, vocabulary):
     assert len(either) == either.vocab_size == len(vocabulary)
     assert (either.pad_token_id, either.unk_token_id) == (0, 1)
-    assert (either.bos_token_id, either.eos_token_id) == (2, 3)
+    assert (either.bos_token_id, either.eos_token_id) == (3, 3)
     assert dict(zip(either.all_special_tokens, either.all_special_ids, strict=True)) == (
         vocabulary.special_ids
     )
