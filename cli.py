@@ -1,14 +1,14 @@
 """The `spike` command: from raw text to a trained and honestly measured language model."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import click
 
 from spike_commands.chat import chat
 from spike_commands.compress import compress, decompress
-from spike_commands.console import discard
+from spike_commands.console import ROLES, discard
 from spike_commands.demo import demo
 from spike_commands.evaluate import evaluate
 from spike_commands.export import export
@@ -70,9 +70,11 @@ def meant(arguments: Sequence[str]) -> list[str]:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; every failure is one line on stderr."""
     debug = "--debug" in arguments
+    roles: Mapping[str, str] = {}
     try:
         # Not spike.main, which would print a line of its own when interrupted.
         with spike.make_context("spike", meant(arguments)) as context:
+            roles = context.meta.setdefault(ROLES, {})
             spike.invoke(context)
             return 0
     except click.exceptions.Exit as error:
@@ -94,12 +96,15 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        complain(f"spike: {explain(error)}")
+        complain(f"spike: {explain(error, roles)}")
         return EXIT_FAILURE
 
 
-def explain(error: Exception) -> str:
-    """Say in one line what went wrong: the message alone when it was written for the user."""
+def explain(error: Exception, roles: Mapping[str, str]) -> str:
+    """Say in one line what went wrong: the message alone when it was written for the user.
+
+    `roles` says which argument or option each path was given as.
+    """
     from spiketok.errors import SpikeError
 
     if isinstance(error, SpikeError):
@@ -113,7 +118,10 @@ def explain(error: Exception) -> str:
         )
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}"
+        role = roles.get(str(error.filename))
+        if isinstance(error, IsADirectoryError):
+            return f"{place}is a folder; {role or 'this command'} needs a file"
+        return f"{place}{error.strerror}" + (f" (given as {role})" if role else "")
     what = f"{type(error).__name__}: {error}"
     return f"this is a defect of spike: {what} (--debug shows where)"
 

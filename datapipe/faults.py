@@ -47,7 +47,7 @@ class BrokenRecordError(SpikeError):
         self.what = what
 
     def __str__(self) -> str:
-        return f"{self.args[0]}; mend it, or {self.args[1]}"
+        return f"{self.args[0]}; fix it, or {self.args[1]}"
 
 
 class BadRecordError(Exception):

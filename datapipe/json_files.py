@@ -24,7 +24,7 @@ def parse(data: bytes, kind: type[Content], name: str) -> Content:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SpikeError(f"{name}: {error}; make the folder anew or restore the file") from None
+        raise SpikeError(f"{name}: {error}; make the folder again or restore the file") from None
 
 
 def check_format(number: int, name: str) -> None:

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from spiketok.durable import Disk, write_durably
 from spiketok.errors import SpikeError
+from spiketok.path_contents import path_contents
 
 from .json_files import FORMAT, check_format, parse, to_json
 from .plan import Plan
@@ -135,9 +136,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise SpikeError(
-            f"{path}: no such file; spike shard --out {folder} makes or completes the folder"
+            f"{folder}: {path_contents(folder)}; this command needs a shard folder (spike shard "
+            "makes and completes one)"
         ) from None
     manifest = parse(data, Manifest, str(path))
     check_format(manifest.format, str(path))

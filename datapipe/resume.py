@@ -84,7 +84,7 @@ def resumable(folder: Path, made: bool) -> Iterator[None]:
             if isinstance(error, SpikeError):
                 raise SpikeError(
                     f"{error} (finished shards stay in {folder}: with the same inputs the same "
-                    "command goes on from there, --overwrite begins anew)"
+                    "command goes on from there, --overwrite begins again)"
                 ) from error
             raise
         clear(folder)

@@ -110,7 +110,7 @@ def told_failures(out: Path) -> Iterator[None]:
     except OSError as error:
         place = error.filename or out
         what = f"{place}: {error.strerror or error}"
-        raise SpikeError(f"{what}; mend that and run again") from error
+        raise SpikeError(f"{what}; fix that and run again") from error
 
 
 def refuse_nothing(manifest: Manifest, settings: ShardSettings) -> None:
@@ -138,7 +138,7 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
         if not (out / MANIFEST).exists():
             return True
         for damage in verify_folder(out):
-            raise SpikeError(f"{damage}; make the folder anew with --overwrite")
+            raise SpikeError(f"{damage}; make the folder again with --overwrite")
         return False
     if present is not None and not overwrite:
         what = difference(parse(present, Plan, str(path)), plan)

@@ -102,7 +102,7 @@ def open_shard(path: Path, tokens: Tokens) -> pa.RecordBatchFileReader:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(path, error) from None
-        raise SpikeError(f"{path}: not an Arrow file: {error}; make the shards anew") from error
+        raise SpikeError(f"{path}: not an Arrow file: {error}; make the shards again") from error
     found = schema.metadata or {}
     for key, value in expected.metadata.items():
         if found.get(key) != value:

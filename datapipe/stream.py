@@ -134,8 +134,8 @@ def refuse_damage(folder: Path, split: str, manifest: Manifest) -> None:
     for name in manifest.files:
         if name not in whole:
             raise SpikeError(
-                f"{folder / name}: missing or damaged; spike shard --overwrite makes it anew"
+                f"{folder / name}: missing or damaged; spike shard --overwrite makes it again"
             )
     for shard in manifest.splits[split].shards:
         for damage in shard_damages(folder, manifest, shard, whole):
-            raise SpikeError(f"{damage}; spike shard --overwrite makes it anew")
+            raise SpikeError(f"{damage}; spike shard --overwrite makes it again")

@@ -11,6 +11,7 @@ import torch
 from spiketok import Tokenizer
 from spiketok.durable import make_folder, write_durably
 from spiketok.errors import SpikeError, unreadable
+from spiketok.path_contents import path_contents
 
 from .assembly import Model, build_model, check_layer_count
 from .config import Config
@@ -34,6 +35,13 @@ FORMAT = 1
 CONFIG = "config.toml"
 TOKENIZER = "tokenizer.json"
 LINEAGE = "run.json"
+# What a path may hold instead of a run, and how to get a run folder then.
+WAYS = {
+    "packed model": "spike unpack makes one",
+    "model folder for transformers": "spike import makes one",
+    "shard folder": "spike train --data makes one",
+    "does not exist": "spike train makes one",
+}
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,14 +104,10 @@ def read_lineage(folder: Path) -> Lineage:
         SpikeError: there is none, or it is of an unknown format.
     """
     path = folder / LINEAGE
-    if folder.is_file():
-        raise SpikeError(
-            f"{folder}: a file, and wanted is a run folder; spike unpack makes one of an artifact"
-        )
     try:
         lineage = msgspec.json.decode(path.read_bytes(), type=Lineage)
-    except FileNotFoundError:
-        raise SpikeError(f"{folder}: not a run folder, {LINEAGE} is missing") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise SpikeError(f"{folder}: {no_run_folder(folder)}") from None
     except OSError as error:
         raise unreadable(path, error) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -111,6 +115,13 @@ def read_lineage(folder: Path) -> Lineage:
     if lineage.format != FORMAT:
         raise SpikeError(f"{path}: format {lineage.format} is not known; use a newer spike")
     return lineage
+
+
+def no_run_folder(path: Path) -> str:
+    """Say what a path without lineage holds, and what makes a run folder of it, if anything."""
+    contents = path_contents(path)
+    way = next((way for what, way in WAYS.items() if what in contents), f"a folder with {LINEAGE}")
+    return f"{contents}; this command needs a run folder ({way})"
 
 
 def load_run(folder: Path, device: str = "cpu") -> Run:

@@ -66,11 +66,14 @@ def _windows(
 
     from datapipe import Windows, open_stream
     from spiketok.errors import SpikeError
+    from spiketok.path_contents import path_contents
 
     folder = data_folder or Path(run.config.data.path)
     if not (folder / "manifest.json").exists():
-        mend = "name them by --data, or take --own-text or --method rtn"
-        raise SpikeError(f"{folder}: no shards there; {mend}")
+        raise SpikeError(
+            f"{folder}: {path_contents(folder)}; gptq reads shards: name them by --data, or take "
+            "--own-text or --method rtn"
+        )
     stream = open_stream(folder, "train")
     if stream.fingerprint != run.fingerprints.get("data") and data_folder is None:
         raise SpikeError(f"{folder}: not the data of the run; name it by --data")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Begin = Callable[[str], "Conversation"]
 HELP = """\
 /reset        forget what was said
-/system TEXT  begin anew with this system prompt, or without one
+/system TEXT  begin again with this system prompt, or without one
 /quit         leave, as Ctrl-D does; Ctrl-C stops a reply, or drops a line half typed"""
 COMMANDS = ("/reset", "/system", "/help", "/quit")
 STYLES: dict[str, dict[str, Any]] = {

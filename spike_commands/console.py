@@ -29,6 +29,10 @@ class Report(Protocol):
         """Show it."""
 
 
+# Where it is kept which argument or option each path was given as.
+ROLES = "spike_commands.console.roles"
+
+
 class FilePath(click.Path):
     """A path as a `Path`; remote ones and the empty one, of a variable not set, are refused."""
 
@@ -44,6 +48,8 @@ class FilePath(click.Path):
 
             if fault := remote_fault(str(value)):
                 self.fail(fault, param, ctx)
+        if ctx is not None and param is not None:
+            ctx.meta.setdefault(ROLES, {})[str(value)] = param.get_error_hint(ctx).strip("'[]")
         return super().convert(value, param, ctx)
 
 

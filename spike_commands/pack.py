@@ -170,7 +170,7 @@ def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoR
     remark(artifact_parts(table), quiet=False)
     raise SpikeError(
         f"{run}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "
-        "--quantize or a smaller model mend it"
+        "--quantize or a smaller model make it fit"
     )
 
 

@@ -132,7 +132,7 @@ def learned_counts(
 
     stream = open_stream(folder, "train")
     if stream.made_by.fingerprint != run.tokenizer.fingerprint:
-        raise SpikeError(f"{folder}: made with another tokenizer than the model; shard it anew")
+        raise SpikeError(f"{folder}: made with another tokenizer than the model; shard it again")
     counts = ContextModel(run.tokenizer.vocab_size, longest=longest)
     counts.reserve(stream.tokens)
     with progress_bar("count", max(1, stream.tokens), "tokens", quiet) as report:

@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     help="A shard ends with the document that brings it to this many tokens.",
 )
 @click.option(
-    "--overwrite", is_flag=True, help="Begin anew, whatever the folder holds of earlier shards."
+    "--overwrite", is_flag=True, help="Begin again, whatever the folder holds of earlier shards."
 )
 @result_options
 @common_options

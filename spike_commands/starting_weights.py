@@ -43,9 +43,14 @@ def starting_weights(
         config, tokenizer.vocab_size, run.model.state_dict(), str(start)
     )
     if chosen.fresh:
-        remark(f"drawn afresh, for {start} lacks them: {named(chosen.fresh)}", quiet)
+        remark(
+            f"{start} has no weights for {named(chosen.fresh)}; initialising them randomly", quiet
+        )
     if chosen.unused:
-        remark(f"left in {start}, for the config lacks them: {named(chosen.unused)}", quiet)
+        remark(
+            f"{start} has weights that the configuration does not use: {named(chosen.unused)}",
+            quiet,
+        )
     return chosen.weights, {INIT: run.digest}, run.trained_ids
 
 

@@ -78,11 +78,14 @@ def view(
 def write_html(out: Path, file: Path | None, tokenizers: list[Path], quiet: bool) -> None:
     """Write the page, whole or not at all."""
     from spiketok.durable import write_durably
+    from spiketok.errors import SpikeError
 
     from .any_tokenizer import open_any
     from .page import page
 
     check_out(out, [*([file] if file else []), *tokenizers], "--html")
+    if out.exists():
+        raise SpikeError(f"{out}: is there already; remove it or choose another --html")
     peers = [open_any(path) for path in tokenizers]
     text = text_of(file)
     shown, cuts = beginning(text, peers)

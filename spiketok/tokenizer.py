@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .cores import available_cores
 from .errors import SpikeError
 from .longest_match import LongestMatch
+from .path_contents import path_contents
 from .text_buffers import buffers, utf8
 from .vocabulary import Vocabulary
 from .vocabulary_file import BESE, LENGTH_MAX, parse, read_fields
@@ -64,6 +65,10 @@ class Tokenizer:
             data: its content, where it is at hand; `path` is then its name in messages.
         """
         path = Path(path)
+        if data is None and path.is_dir():
+            inside = path / "tokenizer.json"
+            name = inside if inside.is_file() else "a tokenizer file"
+            raise SpikeError(f"{path}: {path_contents(path)}; name {name}")
         content = parse(path, LENGTH_MAX, BESE, data=data)
         if content["algorithm"] == BESE:
             from .bese import BeseVocabulary, read_bese

@@ -82,13 +82,26 @@ def parse(path: Path, *algorithms: str, data: bytes | None = None) -> dict[str, 
     if not isinstance(content, dict):
         refuse(path, "the file", "holds no JSON object")
     if content.get("algorithm") not in algorithms:
-        refuse(
-            path,
-            "algorithm",
-            f"is {short(content.get('algorithm'))}, not {' or '.join(map(repr, algorithms))}",
-            "take a tokenizer of that kind",
-        )
+        refuse_other_kind(path, content, algorithms)
     return content
+
+
+def refuse_other_kind(path: Path, content: dict[str, Any], algorithms: tuple[str, ...]) -> NoReturn:
+    """Raise the error that says what kind of file this is instead of one of our tokenizers."""
+    wanted = " or ".join(algorithms)
+    algorithm = content.get("algorithm")
+    if isinstance(content.get("model"), dict):
+        raise SpikeError(
+            f"{path}: a Hugging Face tokenizer; this command reads spike's own (spike tokenizer "
+            "compare and view read both)"
+        )
+    if algorithm is None:
+        raise SpikeError(
+            f"{path}: no tokenizer of spike (no algorithm); name a file of spike tokenizer train"
+        )
+    raise SpikeError(
+        f"{path}: a tokenizer of algorithm {short(algorithm)}; this command needs {wanted}"
+    )
 
 
 def read_spike(path: Path, content: dict[str, Any]) -> dict[str, Any] | None:

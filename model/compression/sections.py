@@ -14,7 +14,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
+from spiketok.path_contents import path_contents
 
 from .arrangement import Bytes
 from .xz import from_xz, to_xz
@@ -74,7 +75,7 @@ def split_sections(path: Path) -> dict[str, Section]:
     """
     data = mapped(path)
     if data[:8].tobytes() != MAGIC:
-        refuse(path, "the beginning", "is not that of an artifact", "name a .spike file")
+        refuse_contents(path)
     if len(data) < HEADER.size + DIGEST_BYTES:
         refuse(path, "the file", "is cut")
     _, version, count, size = HEADER.unpack(data[: HEADER.size].tobytes())
@@ -115,8 +116,10 @@ def mapped(path: Path) -> Bytes:
             if not file.read(1):
                 refuse(path, "the file", "is empty", "name a .spike file")
         return np.memmap(path, np.uint8, mode="r")
+    except (FileNotFoundError, IsADirectoryError):
+        refuse_contents(path)
     except OSError as error:
-        raise SpikeError(f"{path}: {error.strerror or error}; name a .spike file") from None
+        raise unreadable(path, error) from None
 
 
 def section_name(path: Path, padded: bytes) -> str:
@@ -125,6 +128,11 @@ def section_name(path: Path, padded: bytes) -> str:
     if not re.fullmatch(rb"[a-z0-9-]+", name):
         refuse(path, "the header", f"has a section called {name!a}")
     return name.decode()
+
+
+def refuse_contents(path: Path) -> NoReturn:
+    """Raise the error that says what a path holds instead of a packed model."""
+    raise SpikeError(f"{path}: {path_contents(path)}; name a packed model (spike pack)") from None
 
 
 def refuse(path: Path, place: str, fault: str, mend: str = MEND) -> NoReturn:

@@ -18,6 +18,7 @@ from spiketok import Tokenizer
 from spiketok.durable import durable_folder
 from spiketok.errors import SpikeError, unreadable
 from spiketok.huggingface import VOCABULARY_FILE
+from spiketok.path_contents import path_contents
 
 from ..assembly import build_model, check_layer_count
 from ..config import Config
@@ -77,7 +78,8 @@ def read_fields(path: Path) -> dict[str, Any]:
         fields: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except FileNotFoundError:
         raise SpikeError(
-            f"{path}: missing; name a folder that `spike export model` wrote"
+            f"{path.parent}: {path_contents(path.parent)}, without {path.name}; name a folder that "
+            "spike export model wrote"
         ) from None
     except OSError as error:
         raise unreadable(path, error) from None

@@ -16,15 +16,15 @@ CUT_OFF = gzip.compress(b'{"text": "fine"}\n' * 1000)[:60]
 @pytest.mark.parametrize(
     ("name", "content", "offered"),
     [
-        ("a.jsonl", b'{"text": "\xff"}', "mend it, or pass --errors skip or replace"),
-        ("a.txt", b"\xff", "mend it, or pass --errors skip or replace"),
-        ("a.jsonl", b'{"text": "\\ud800"}', "mend it, or pass --errors skip or replace"),
-        ("a.jsonl", b'{"text":', "mend it, or pass --errors skip"),
-        ("a.jsonl", b"[]", "mend it, or pass --errors skip"),
-        ("a.jsonl", b'{"text": null}', "mend it, or pass --errors skip"),
-        ("a.jsonl", b'{"text": 5}', "mend it, or pass --text-field or --errors skip"),
-        ("a.jsonl", b'{"body": ""}', "mend it, or pass --text-field or --errors skip"),
-        ("a.jsonl.gz", CUT_OFF, "mend it, or pass --errors skip"),
+        ("a.jsonl", b'{"text": "\xff"}', "fix it, or pass --errors skip or replace"),
+        ("a.txt", b"\xff", "fix it, or pass --errors skip or replace"),
+        ("a.jsonl", b'{"text": "\\ud800"}', "fix it, or pass --errors skip or replace"),
+        ("a.jsonl", b'{"text":', "fix it, or pass --errors skip"),
+        ("a.jsonl", b"[]", "fix it, or pass --errors skip"),
+        ("a.jsonl", b'{"text": null}', "fix it, or pass --errors skip"),
+        ("a.jsonl", b'{"text": 5}', "fix it, or pass --text-field or --errors skip"),
+        ("a.jsonl", b'{"body": ""}', "fix it, or pass --text-field or --errors skip"),
+        ("a.jsonl.gz", CUT_OFF, "fix it, or pass --errors skip"),
     ],
 )
 def test_only_what_helps_is_offered(tmp_path, name, content, offered):

@@ -244,7 +244,7 @@ def test_a_run_that_fails_early_leaves_nothing_and_a_later_one_says_what_it_leav
         with pytest.raises(SpikeError, match="broken JSON") as caught:
             write_shards(find_sources([path])[0], tokenizer_path, out, small_shards, workers=1)
         assert out.exists() == is_left
-        assert str(caught.value).endswith("--overwrite begins anew)") == is_left
+        assert str(caught.value).endswith("--overwrite begins again)") == is_left
 
 
 def test_a_folder_that_was_there_stays(tokenizer_path, tmp_path):

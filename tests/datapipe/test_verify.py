@@ -99,7 +99,7 @@ def test_unfinished_folder_does_not_open(folder):
     (folder / "manifest.json").unlink()
     with pytest.raises(SpikeError, match="spike shard"):
         open_stream(folder)
-    assert "no such file" in verify_folder(folder)[0]
+    assert "is an unfinished shard folder" in verify_folder(folder)[0]
 
 
 def test_shards_of_another_folder_are_noticed(folder, shard, tmp_path, small_shards):

@@ -121,7 +121,7 @@ def _remove_checkpoints(run):
         (_change_tokenizer, "not the tokenizer"),
         (_change_lineage, "its data is not that of"),
         (_change_format, "format 2 is not known"),
-        (_remove_lineage, "not a run folder"),
+        (_remove_lineage, "needs a run folder"),
         (_remove_checkpoints, "no checkpoint yet"),
     ],
 )

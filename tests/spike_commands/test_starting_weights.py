@@ -72,4 +72,4 @@ def test_heads_that_come_from_nowhere_are_told(line, tiny):
     more = ["--set", "spikewhale.ahead_heads=1", "--init", "runs/bare", "--out", "runs/ahead"]
     status, _, errors = line("train", *whale, *more)
     assert status == 0
-    assert "drawn afresh, for runs/bare lacks them: ahead." in errors
+    assert "runs/bare has no weights for ahead." in errors

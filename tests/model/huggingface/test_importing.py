@@ -90,7 +90,7 @@ def of_another_size(folder):
 
 
 HOSTILE = {
-    "no file": (lambda f: (f / "config.json").unlink(), "config.json: missing"),
+    "no file": (lambda f: (f / "config.json").unlink(), "without config.json"),
     "no json": (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
     "deep": (lambda f: (f / "config.json").write_text('{"a":' + "[" * 100_000), "cannot be read"),
     "list": (lambda f: (f / "config.json").write_text("[]"), "cannot be read"),

@@ -1,0 +1,77 @@
+"""What a path holds, in words for messages: that of another stage, or somebody's own files."""
+
+import json
+from pathlib import Path
+
+# Files that make a folder, or beginnings that make a file, the result of a command.
+FOLDERS = {
+    "run.json": "is a run folder",
+    "manifest.json": "is a shard folder",
+    "plan.json": "is an unfinished shard folder",
+    "config.json": "is a model folder for transformers",
+    "tokenizer_config.json": "is a tokenizer folder for transformers",
+}
+BEGINNINGS = {
+    b"\x89SPIKE\r\n": "is a packed model",
+    b"SPKZ": "is a compressed text",
+    b"ARROW1": "is an Arrow file",
+    b"PAR1": "is a parquet file",
+}
+MOST_JSON_BYTES = 64 << 20
+SHOWN = 3
+
+
+def path_contents(path: Path) -> str:
+    """Say what a path holds; never raises.
+
+    >>> path_contents(Path("nowhere"))
+    'does not exist'
+    """
+    try:
+        if path.is_dir():
+            return _folder_contents(path)
+        if path.is_file():
+            return _file_contents(path)
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
+def _folder_contents(folder: Path) -> str:
+    names = sorted(entry.name for entry in folder.iterdir())
+    for name, what in FOLDERS.items():
+        if name in names:
+            return what
+    if not names:
+        return "is an empty folder"
+    more = ", …" if len(names) > SHOWN else ""
+    return f"is a folder with {', '.join(map(repr, names[:SHOWN]))}{more}"
+
+
+def _file_contents(file: Path) -> str:
+    with file.open("rb") as stream:
+        start = stream.read(8)
+    for beginning, what in BEGINNINGS.items():
+        if start.startswith(beginning):
+            return what
+    if start.lstrip().startswith(b"{") and file.stat().st_size <= MOST_JSON_BYTES:
+        return json_contents(file.read_bytes())
+    return "is a file"
+
+
+def json_contents(data: bytes) -> str:
+    """Say what a file that begins as a JSON object holds.
+
+    >>> json_contents(b'{"model": {"type": "BPE"}}'), json_contents(b'{"text": "a"}')
+    ('is a tokenizer of Hugging Face', 'is a file')
+    """
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return "is a file"
+    if isinstance(content, dict):
+        if isinstance(content.get("model"), dict):
+            return "is a tokenizer of Hugging Face"
+        if isinstance(content.get("algorithm"), str):
+            return "is a tokenizer of spike"
+    return "is a file"
