@@ -1,5 +1,6 @@
 """Makes a run folder and opens one; what lies in it is in docs/formats.md, section 3."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import torch
+from msgspec.structs import replace
 
 from spiketok import Tokenizer
 from spiketok.durable import make_folder, write_durably
@@ -44,7 +46,7 @@ WAYS = {
 }
 
 
-class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `run.json` says."""
 
     format: int
@@ -55,6 +57,8 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     fingerprints: dict[str, str]
     """Of what the run was made from: `tokenizer`, `data`, of a student `teacher-1` …, and `init`
     where it began with another run's weights."""
+    places: dict[str, str] = {}
+    """Paths of `data` and teachers relative to the run folder, so that a project may move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +96,43 @@ def create_run(
         spike=version("spike-lm"),
         torch=str(torch.__version__),
         fingerprints=dict(fingerprints),
+        places={
+            name: os.path.relpath(path, folder.resolve())
+            for name, path in places_of(config).items()
+            if Path(path).is_absolute()
+        },
     )
     text = msgspec.json.format(msgspec.json.encode(lineage), indent=2)
     write_durably(folder / LINEAGE, text + b"\n")
+
+
+def places_of(config: Config) -> dict[str, str]:
+    """Return the folders that a run reads, by the names of their fingerprints."""
+    teachers = config.distill.teachers if config.distill else ()
+    named = {"data": config.data.path}
+    return named | {f"teacher-{number}": path for number, path in enumerate(teachers, 1)}
+
+
+def read_config(folder: Path) -> Config:
+    """Read the configuration of a run, with the folders that it reads where they are now.
+
+    They are where they were relative to the run, if anything is there, else at the absolute path
+    where they were when it began. Fingerprints are for the caller to compare.
+
+    Raises:
+        SpikeError: a file of the run cannot be read.
+    """
+    config, places = load_config(str(folder / CONFIG)), read_lineage(folder).places
+
+    def found(name: str, path: str) -> str:
+        near = Path(os.path.normpath(folder.resolve() / places.get(name, "")))
+        return str(near) if name in places and near.exists() else path
+
+    now = {name: found(name, path) for name, path in places_of(config).items()}
+    moved = replace(config, data=replace(config.data, path=now.pop("data")))
+    if config.distill:
+        moved = replace(moved, distill=replace(config.distill, teachers=tuple(now.values())))
+    return moved
 
 
 def read_lineage(folder: Path) -> Lineage:
@@ -131,7 +169,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
         SpikeError: something is missing, damaged or from another run.
     """
     lineage = read_lineage(folder)
-    config = load_config(str(folder / CONFIG))
+    config = read_config(folder)
     tokenizer = Tokenizer.load(folder / TOKENIZER)
     checkpoint = newest_checkpoint(folder)
     if checkpoint is None:

@@ -67,7 +67,8 @@ def resumed_lineage(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, 
     """Return fingerprints with that of the weights a run began with, if it did with another's.
 
     Raises:
-        SpikeError: the run was stopped before it had made these weights its own.
+        SpikeError: the run was stopped before it had made these weights its own, or it was made
+            from something else than what there is now.
     """
     from spike_lm.model.run_folder import read_lineage
     from spike_lm.model.training import newest_checkpoint
@@ -76,4 +77,8 @@ def resumed_lineage(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, 
     known = read_lineage(folder).fingerprints
     if INIT in known and newest_checkpoint(folder) is None:
         raise SpikeError(f"{folder}: no checkpoint yet; start it again with --init and --out")
+    for what in sorted(known.keys() - {INIT}):
+        if known[what] != fingerprints.get(what):
+            way = "--data" if what in ("data", "tokenizer") else "--set distill.teachers=…"
+            raise SpikeError(f"{folder}: made with another {what}; name that one with {way}")
     return {**fingerprints, **{name: known[name] for name in known if name == INIT}}

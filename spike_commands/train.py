@@ -25,6 +25,7 @@ from .training_config import (
     TrainingCommand,
     chosen_run,
     config_source,
+    data_of,
     print_config,
     print_presets,
 )
@@ -108,7 +109,7 @@ def train(
         print_result(dry_run_numbers(config, data_folder), as_json)
         return
     check_writable(folder)
-    data_folder = (data_folder or Path(config.data.path)).absolute()
+    data_folder = data_of(config, data_folder, resume)
     with joined_ranks() as rank:
         quiet = quiet or rank > 0
         source = "" if resume else config_source(config_name or "")

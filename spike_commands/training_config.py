@@ -113,24 +113,53 @@ def chosen_run(
 
 
 def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: Path) -> "Config":
-    """Return the configuration of a run that goes on; options must not contradict it."""
+    """Return the configuration of a run that goes on; options may only name other folders.
+
+    Raises:
+        SpikeError: the run's files cannot be read, or it has no data to go on with.
+    """
+    from msgspec.structs import replace
+
     from spike_lm.model import config_fingerprint, load_config
-    from spike_lm.model.run_folder import CONFIG, read_lineage
+    from spike_lm.model.run_folder import CONFIG, read_config, read_lineage
     from spiketok.errors import SpikeError
 
     read_lineage(resume)
     if not (resume / CONFIG).exists():
         raise SpikeError(f"{resume / CONFIG}: missing; restore it from a copy")
-    config = load_config(str(resume / CONFIG))
-    if config_name and config_fingerprint(load_config(config_name, overrides)) != (
-        config_fingerprint(config)
-    ):
-        raise click.UsageError(f"{resume} was made with another configuration; leave out --config")
-    if overrides and not config_name:
-        raise click.UsageError("--set cannot change a run that is resumed")
+    config = read_config(resume)
+    if config_name or overrides:
+        wanted = load_config(config_name or str(resume / CONFIG), overrides)
+        if config_fingerprint(wanted) != config_fingerprint(config):
+            raise click.UsageError(
+                f"{resume} goes on with the configuration that it began with; only data.path (or "
+                "--data) and distill.teachers may change. For other keys begin a new run with its "
+                f"weights: spike train --init {resume} --config {resume / CONFIG} --set … --out NEW"
+            )
+        changed = {override.partition("=")[0].strip() for override in overrides}
+        data = wanted.data if "data.path" in changed else config.data
+        distill = wanted.distill if "distill.teachers" in changed else config.distill
+        config = replace(config, data=data, distill=distill)
     if not config.data.path:
         raise SpikeError(
             f"{resume}: has weights alone, of an artifact or an exported folder, and no data to go "
             f"on with; begin a new run: spike train --init {resume} --config CONFIG --data DATA"
         )
     return config
+
+
+def data_of(config: "Config", given: Path | None, resume: Path | None) -> Path:
+    """Return the shard folder to train on.
+
+    Raises:
+        SpikeError: a run goes on, and its data is neither where it was nor where it was
+            relative to the run.
+    """
+    from spiketok.errors import SpikeError
+
+    folder = (given or Path(config.data.path)).absolute()
+    if resume and not given and not folder.exists():
+        raise SpikeError(
+            f"{folder}: not there, and {resume} was trained on it; name the shards with --data"
+        )
+    return folder

@@ -111,3 +111,51 @@ def test_a_run_of_weights_alone_is_not_resumed(line, folder, unbroken):
     status, _, errors = line("train", "--resume", "runs/unpacked")
     assert (status, errors.count("\n")) == (1, 1)
     assert "--init runs/unpacked" in errors
+
+
+@pytest.fixture
+def project(line, folder, tiny, tmp_path):
+    """A project of its own: data and a run of it that was stopped."""
+    shutil.copytree(folder / "data", tmp_path / "here/data")
+    made = [*("--data", str(tmp_path / "here/data")), *("--out", str(tmp_path / "here/runs/run"))]
+    assert line("train", "--config", "base", *tiny, *made, "--quiet")[0] == 0
+    shutil.rmtree(tmp_path / "here/runs/run/checkpoints/step-00000004")
+    return tmp_path / "here"
+
+
+def test_a_moved_project_resumes(line, project):
+    moved = project.rename(project.with_name("there"))
+    status, output, errors = line("train", "--resume", str(moved / "runs/run"), "--json", "-q")
+    assert (status, errors) == (0, "")
+    assert json.loads(output)["step"] == 4
+    assert (moved / "runs/run/checkpoints/step-00000004").is_dir()
+
+
+def test_a_run_without_its_data_names_the_option(line, project, folder, tmp_path):
+    run = (project / "runs/run").rename(tmp_path / "run")
+    (project / "data").rename(tmp_path / "moved")
+    status, _, errors = line("train", "--resume", str(run))
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "name the shards with --data" in errors
+    assert line("train", "--resume", str(run), "--data", str(tmp_path / "moved"), "-q")[0] == 0
+
+
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_other_data_is_refused_by_its_fingerprint(checkpoints, line, project):
+    again = ["shard", "corpus/", "--validation", "0.2", "--overwrite", "-q"]
+    assert line(*again, "--out", str(project / "data"))[0] == 0
+    if not checkpoints:
+        shutil.rmtree(project / "runs/run/checkpoints")
+    status, _, errors = line("train", "--resume", str(project / "runs/run"))
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "made with another data; name that one with --data" in errors
+
+
+def test_set_on_resume_says_what_may_change(line, project, tmp_path):
+    run = str(project / "runs/run")
+    status, _, errors = line("train", "--resume", run, "--set", "train.steps=9")
+    assert (status, errors.count("\n")) == (2, 1)
+    for words in ("only data.path", "distill.teachers", f"--init {run} --config {run}/config.toml"):
+        assert words in errors
+    (project / "data").rename(tmp_path / "moved")
+    assert line("train", "--resume", run, "--set", f"data.path={tmp_path}/moved", "-q")[0] == 0
