@@ -88,7 +88,7 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
     tokens, skipped, started = 0, 0, time.perf_counter()
     found = (first_question(line) for line in options.conversations.open())
     for system, question in islice((pair for pair in found if pair), options.questions):
-        conversation = begin_conversation(run.model, run.tokenizer, system)
+        conversation = begin_conversation(run.model, run.tokenizer, system, run.trained_ids)
         room = run.config.model.context - options.max_tokens
         if len(conversation.system) + len(run.tokenizer.encode(question)) + 16 > room:
             skipped += 1
