@@ -8,6 +8,8 @@ import pyarrow as pa
 from datapipe import Dropped, Source, first_fault, read_range
 from spiketok.errors import SpikeError
 
+from .input_documents import documents_of
+
 PIECE_BYTES = 1 << 16
 BY_FILE = "file"
 
@@ -26,7 +28,7 @@ class Pieces:
 
 
 def read_pieces(
-    sources: Sequence[Source], text_field: str, columns: Sequence[str]
+    sources: Sequence[Source], text_field: str, columns: Sequence[str], read_as: str = "text"
 ) -> tuple[Pieces, Dropped]:
     """Read all documents in pieces; also return why and how often documents were left out.
 
@@ -34,17 +36,20 @@ def read_pieces(
         sources: the files.
         text_field: the column with the text.
         columns: columns with text to group by; `file` stands for the source's name.
+        read_as: `bytes`: each file is one document of its bytes.
 
     Raises:
-        SpikeError: no document of any source has such a column.
+        SpikeError: no document of any source has such a column, or a plain text begins as another
+            format.
     """
     pieces = Pieces(labels={column: [] for column in columns})
     dropped = Dropped()
     for source in sources:
-        found = {column: read_column(source, column) for column in columns if column != BY_FILE}
-        for batch in read_range(source, 0, -1, text_field, "skip", dropped):
-            rows = batch.column("row").to_pylist()
-            for text, row in zip(batch.column("text").to_pylist(), rows, strict=True):
+        whole = read_as == "bytes" or is_text(source)
+        named = [column for column in columns if column != BY_FILE]
+        found = {column: {} if whole else read_column(source, column) for column in named}
+        for texts, rows in documents_of(source, text_field, "skip", dropped, read_as):
+            for text, row in zip(texts, rows, strict=True):
                 parts = in_pieces(text)
                 pieces.texts.extend(parts)
                 for column, labels in pieces.labels.items():
@@ -52,16 +57,20 @@ def read_pieces(
                     labels.extend([value] * len(parts))
     for column, labels in pieces.labels.items():
         if labels and not any(labels):
-            first = first_fault([source for source in sources if source.kind != "txt"], column)
+            tables = [source for source in sources if not is_text(source)]
+            first = first_fault(tables, column) if read_as != "bytes" else None
             why = f"the first: {first}" if first else f"txt files have no columns, use {BY_FILE}"
             raise SpikeError(f"--by {column}: no document has text there; {why}")
     return pieces, dropped
 
 
+def is_text(source: Source) -> bool:
+    """Return whether a source is a plain text: one document without columns."""
+    return source.kind.startswith("txt")
+
+
 def read_column(source: Source, column: str) -> dict[int, str]:
     """Return what stands in a column, by the row that `read_range` gives a document."""
-    if source.kind == "txt":
-        return {}  # one document without columns
     return {
         row: value.decode()
         for batch in read_range(source, 0, -1, column, "skip")

@@ -11,10 +11,9 @@ from .console import (
     common_options,
     ext_option,
     progress_bar,
-    remark,
     text_field_option,
-    warn_skipped,
 )
+from .input_documents import as_option, named_sources, warn_dropped
 from .results import is_verbose, print_lines, print_result, result_options, table_lines
 from .visible import visible
 
@@ -29,7 +28,7 @@ SHOWN_GROUPS = 40
     multiple=True,
     required=True,
     type=PATH,
-    help="Corpus files or folders to encode; may be given more than once.",
+    help="Files, folders, patterns or - to encode, as spike shard reads them; may be repeated.",
 )
 @click.option(
     "--by",
@@ -53,6 +52,7 @@ SHOWN_GROUPS = 40
 )
 @text_field_option
 @ext_option
+@as_option
 @result_options
 @common_options
 @click.pass_context
@@ -76,18 +76,16 @@ def compare(
       spike tokenizer compare tokenizer.json bpe.json --text held.txt --json
       spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by code
     """
-    from datapipe import counted, find_sources, text_endings
     from spiketok.errors import SpikeError
 
     from .any_tokenizer import open_any
     from .compared_text import read_pieces
     from .measuring import measure
 
-    sources, skipped = find_sources(texts, text_endings(options["extensions"]))
-    warn_skipped(skipped, quiet)
-    pieces, dropped = read_pieces(sources, options["text_field"], options["by"])
-    if dropped:
-        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
+    read_as = options["read_as"]
+    sources = named_sources(texts, options["extensions"], read_as, quiet)
+    pieces, dropped = read_pieces(sources, options["text_field"], options["by"], read_as)
+    warn_dropped(dropped, quiet)
     if not pieces.texts:
         raise SpikeError(f"{texts[0]}: there is no text to encode; name other files")
     peers = [open_any(file) for file in files]

@@ -1,13 +1,16 @@
 """Reads the documents of inputs, as `spike shard` reads them, for commands that look at text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .console import Command, ext_option, remark, text_field_option, warn_skipped
+
+if TYPE_CHECKING:
+    from datapipe import Dropped, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,16 @@ class InputDocument:
 
     text: bytes
     source: str
+
+
+as_option = click.option(
+    "--as",
+    "read_as",
+    type=click.Choice(["text", "bytes"]),
+    default="text",
+    show_default=True,
+    help="bytes: each file is one document, whatever its kind.",
+)
 
 
 def reading_options(command: Command) -> Command:
@@ -27,15 +40,7 @@ def reading_options(command: Command) -> Command:
         show_default=True,
         help="What to do with a broken record.",
     )
-    as_bytes = click.option(
-        "--as",
-        "read_as",
-        type=click.Choice(["text", "bytes"]),
-        default="text",
-        show_default=True,
-        help="bytes: each file is one document, whatever its kind.",
-    )
-    return text_field_option(ext_option(errors(as_bytes(command))))
+    return text_field_option(ext_option(errors(as_option(command))))
 
 
 def read_documents(
@@ -55,36 +60,67 @@ def read_documents(
     Raises:
         SpikeError: an input cannot be read, or begins as another format than its name says.
     """
-    from datapipe import Dropped, counted, find_sources, read_range, text_endings
-    from datapipe.known_beginnings import refuse_other_formats
+    from datapipe import Dropped
+
+    dropped = Dropped()
+    found = [
+        InputDocument(text, source.name)
+        for source in named_sources(paths, extensions, read_as, quiet)
+        for texts, _ in documents_of(source, text_field, errors, dropped, read_as)
+        for text in texts
+    ]
+    warn_dropped(dropped, quiet)
+    return found
+
+
+def named_sources(
+    paths: Sequence[Path], extensions: Sequence[str], read_as: str, quiet: bool
+) -> "list[Source]":
+    """Return the sources of paths; a file that is named twice is read twice."""
+    from datapipe import find_sources, text_endings
     from spiketok.errors import SpikeError
 
-    whole = read_as == "bytes"
-    endings = ("*",) if whole else text_endings(extensions)
     if list(paths).count(Path("-")) > 1:
         raise SpikeError("-: standard input is given twice; it can be read once")
     sources = []
-    for path in paths:  # one by one: a file that is named twice is read twice
+    for path in paths:
+        endings = ("*",) if read_as == "bytes" else text_endings(extensions)
         named, skipped = find_sources([path], endings)
         warn_skipped(skipped, quiet)
         sources += named
-    found: list[InputDocument] = []
-    dropped = Dropped()
-    for source in sources:
-        name = str(source.path) if source.path.name == source.name else source.name
-        if whole or source.kind == "txt":
-            content = source.path.read_bytes()
-            if not whole:
-                refuse_other_formats(name, content)
-            found.append(InputDocument(content, source.name))
-            continue
-        begins_file = True
-        for batch in read_range(source, 0, -1, text_field, errors, dropped):
-            texts = batch.column("text").to_pylist()
-            if begins_file and texts and source.kind.startswith("txt"):
-                refuse_other_formats(name, texts[0])
-            begins_file = False
-            found += [InputDocument(text, source.name) for text in texts]
+    return sources
+
+
+def documents_of(
+    source: "Source", text_field: str, errors: Any, dropped: "Dropped", read_as: str
+) -> Iterator[tuple[list[bytes], list[int]]]:
+    """Yield documents of a source and the row or offset of each, as `read_range` does.
+
+    Raises:
+        SpikeError: a plain text begins as another format.
+    """
+    from datapipe import read_range
+    from datapipe.known_beginnings import refuse_other_formats
+
+    name = str(source.path) if source.path.name == source.name else source.name
+    if read_as == "bytes" or source.kind == "txt":
+        content = source.path.read_bytes()
+        if read_as != "bytes":
+            refuse_other_formats(name, content)
+        yield [content], [0]
+        return
+    begins_file = source.kind.startswith("txt")
+    for batch in read_range(source, 0, -1, text_field, errors, dropped):
+        texts = batch.column("text").to_pylist()
+        if begins_file and texts:
+            refuse_other_formats(name, texts[0])
+        begins_file = False
+        yield texts, batch.column("row").to_pylist()
+
+
+def warn_dropped(dropped: "Dropped", quiet: bool) -> None:
+    """Say how many records were left out, and why."""
+    from datapipe import counted
+
     if dropped:
         remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
-    return found

@@ -6,8 +6,7 @@ from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .console import remark
-from .input_documents import read_documents
+from .input_documents import read_documents, warn_dropped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +45,7 @@ def text_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: An
 
 def chats_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: Any) -> ScoredText:
     """Read and encode conversations; `reads` are the options of `encoded_conversations`."""
-    from datapipe import Dropped, counted, encoded_conversations, find_sources
+    from datapipe import Dropped, encoded_conversations, find_sources
 
     dropped, masks, text = Dropped(), [], ScoredText(masks=[])
     for source in find_sources(paths)[0]:
@@ -54,8 +53,7 @@ def chats_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: A
             text.documents.append((ids, reply_bytes(loaded, ids, mask)))
             text.sources.append(source.name)
             masks.append(mask)
-    if dropped:
-        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
+    warn_dropped(dropped, quiet)
     return ScoredText(text.documents, [], text.sources, masks)
 
 

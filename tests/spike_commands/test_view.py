@@ -1,9 +1,13 @@
 """`spike tokenizer view` in the terminal and the file it writes."""
 
+import base64
+import gzip
 import json
 import re
 from itertools import pairwise
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +16,7 @@ from spike_commands.any_tokenizer import open_any
 from spike_commands.page import in_script, page
 from spike_commands.peer import cut
 from spike_commands.terminal_view import plain
+from spike_commands.view import cut_each
 from spike_commands.visible import visible
 
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\u2066-\u2069\ufeff\u00a0]")
@@ -56,6 +61,48 @@ def test_standard_input_may_be_named_or_not(process, folder):
         for name in ([], ["-"])
     ]
     assert outputs[0] == outputs[1] != ""
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.parquet"])
+def test_records_are_viewed_by_their_text(line, folder, name):
+    texts = ["the quick fox", "jumps over\n"]
+    rows = "\n".join(json.dumps({"body": text}) for text in texts).encode()
+    if name.endswith("parquet"):
+        pq.write_table(pa.table({"body": texts}), folder / name)
+    else:
+        (folder / name).write_bytes(gzip.compress(rows) if name.endswith("gz") else rows)
+    command = ["tokenizer", "view", name, "--text-field", "body"]
+    status, shown, remarks = line(*command)
+    assert status == 0, remarks
+    assert shown.replace("│", "") == "the quick fox\njumps over⏎\n\n"
+    assert remarks.startswith("24 bytes, ")
+    (folder / "rows.html").unlink(missing_ok=True)
+    assert line(*command, "--html", "rows.html")[0] == 0
+    data = re.search(r'"text": ?"([^"]*)"', (folder / "rows.html").read_text())[1]
+    assert base64.b64decode(data) == "".join(texts).encode()
+    status, _, errors = line("tokenizer", "view", name)
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "text" in errors
+    if name == "rows.jsonl":
+        assert line("tokenizer", "view", name, "--as", "bytes")[1].replace("│", "")[0] == "{"
+
+
+def test_documents_are_cut_by_themselves(peer):
+    texts = [b"the qui", b"ck", b"", b"brown fox"]
+    found = cut_each(peer, texts)
+    alone = [cut(peer, text) for text in texts]
+    assert found.ids.tolist() == [token for one in alone for token in one.ids.tolist()]
+    assert found.ends[-1] == sum(map(len, texts))
+    assert {len(b"the qui"), len(b"the quick")} <= set(found.ends.tolist())
+
+
+def test_a_known_format_is_not_viewed_as_text(line, folder):
+    (folder / "packed.txt").write_bytes(gzip.compress(b"the fox"))
+    for command in (["view", "packed.txt"], ["compare", "tokenizer.json", "--text", "packed.txt"]):
+        status, output, errors = line("tokenizer", *command)
+        assert (status, output, errors.count("\n")) == (1, "", 1)
+        assert "packed.txt: begins like gzip, not like text" in errors
+        assert line("tokenizer", *command, "--as", "bytes", "-q")[0] == 0
 
 
 def test_colours_alternate_and_no_colour_is_obeyed(view, monkeypatch):
