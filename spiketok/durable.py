@@ -24,8 +24,15 @@ class Disk:
     """The file operations that durability rests on; tests pass one that fails on purpose."""
 
     def create(self, path: Path) -> BinaryIO:
-        """Open a new file for writing, emptying one of the same name."""
-        return path.open("wb")
+        """Open an empty file for writing, and lock it; a file left by a killed writer is emptied.
+
+        Raises:
+            SpikeError: another process is writing it.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        file = open(path, "wb", opener=lambda *_: claimed(path, flags))  # noqa: SIM115
+        file.truncate()
+        return file
 
     def sync(self, file: BinaryIO) -> None:
         """Bring a file's bytes to the device."""
@@ -57,19 +64,55 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{path.name}{PARTIAL}")
 
 
+def claimed(partial: Path, flags: int) -> int:
+    """Open a temporary file or folder and lock it, so that two writers of one output never mix.
+
+    The lock lasts until the descriptor is closed, which is after the rename. Without locks in the
+    file system the descriptor is not locked.
+
+    Raises:
+        SpikeError: another process holds the lock.
+    """
+    while True:
+        handle = os.open(partial, flags | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            target = partial.name[1:].removesuffix(PARTIAL)
+            raise SpikeError(
+                f"{partial.with_name(target)}: another process is writing it; wait for its end"
+            ) from None
+        except OSError as error:
+            if error.errno not in NOT_SUPPORTED:
+                os.close(handle)
+                raise
+        # The writer before may have renamed or removed it between the two calls.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), partial.stat(follow_symlinks=False)):
+                return handle
+        os.close(handle)
+
+
 @contextmanager
 def durable_file(path: Path, disk: Disk = DISK) -> Iterator[BinaryIO]:
-    """Yield a file to write; it takes its name only when the block ends without an exception."""
+    """Yield a file to write; it takes its name only when the block ends without an exception.
+
+    Raises:
+        SpikeError: another process is writing the same file.
+    """
     partial = partial_path(path)
     try:
         with disk.create(partial) as file:
-            yield file
-            disk.sync(file)
-        disk.rename(partial, path)
-    except BaseException as error:
-        partial.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = str(path)
+            try:
+                yield file
+                disk.sync(file)
+                disk.rename(partial, path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        error.filename = str(path)
         raise
     disk.sync_folder(path.parent)
 
@@ -88,6 +131,7 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
 
     Raises:
         FileExistsError: `path` is a file, or a folder with something in it.
+        SpikeError: another process is writing the same folder.
     """
     import shutil  # slow to load, and of use here alone
 
@@ -95,28 +139,37 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"{path} exists already")
     partial = partial_path(path)
-    shutil.rmtree(partial, ignore_errors=True)
     make_folder(path.parent, disk)
-    partial.mkdir()
-    # Libraries that write through `tempfile` leave files that only their owner can read.
-    mode = partial.stat().st_mode & 0o666
+    partial.mkdir(exist_ok=True)
+    handle = claimed(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
+        for left in partial.iterdir():  # by a killed writer
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
         yield partial
-        for path_inside in sorted(partial.rglob("*")):
-            if path_inside.is_dir():
-                disk.sync_folder(path_inside)
-                continue
-            if path_inside.stat().st_mode & 0o777 != mode:
-                with suppress(OSError):  # file systems without permissions
-                    path_inside.chmod(mode)
-            with path_inside.open("rb+") as handle:
-                disk.sync(handle)
-        disk.sync_folder(partial)
+        sync_files(partial, disk)
         disk.rename(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    finally:
+        os.close(handle)
     disk.sync_folder(path.parent)
+
+
+def sync_files(folder: Path, disk: Disk) -> None:
+    """Bring all that is in a folder to the device, with mode 0666 less the umask."""
+    # Libraries that write through `tempfile` leave files that only their owner can read.
+    mode = folder.stat().st_mode & 0o666
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            disk.sync_folder(path)
+            continue
+        if path.stat().st_mode & 0o777 != mode:
+            with suppress(OSError):  # file systems without permissions
+                path.chmod(mode)
+        with path.open("rb+") as file:
+            disk.sync(file)
+    disk.sync_folder(folder)
 
 
 def make_folder(path: Path, disk: Disk = DISK) -> None:

@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -153,3 +155,60 @@ def test_what_cannot_be_written_is_refused(tmp_path, monkeypatch):
     for path in (tmp_path, tmp_path / "file", tmp_path / "new" / "a"):
         with pytest.raises(SpikeError, match="no permission to write there"):
             check_writable(path)
+
+
+def test_two_writers_of_one_file_never_mix(tmp_path):
+    path = tmp_path / "a"
+    with durable_file(path) as first:
+        first.write(b"first")
+        with pytest.raises(SpikeError, match="a: another process is writing it"):
+            write_durably(path, b"second")
+    assert path.read_bytes() == b"first"
+    write_durably(path, b"third")
+    assert path.read_bytes() == b"third"
+
+
+def test_two_writers_of_one_folder_never_mix(tmp_path):
+    with durable_folder(tmp_path / "f") as first:
+        (first / "one").write_bytes(b"1")
+        with (
+            pytest.raises(SpikeError, match="another process is writing it"),
+            durable_folder(tmp_path / "f"),
+        ):
+            pass
+    assert [path.name for path in (tmp_path / "f").iterdir()] == ["one"]
+
+
+def test_what_a_killed_writer_left_is_taken_over(tmp_path):
+    (tmp_path / ".a.partial").write_bytes(b"longer than what comes")
+    write_durably(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+    (tmp_path / ".f.partial" / "deep").mkdir(parents=True)
+    (tmp_path / ".f.partial" / "old").write_bytes(b"")
+    with durable_folder(tmp_path / "f") as folder:
+        assert not list(folder.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "f"}
+
+
+def test_a_link_in_place_of_the_temporary_file_is_not_followed(tmp_path):
+    (tmp_path / "other").write_bytes(b"kept")
+    (tmp_path / ".a.partial").symlink_to("other")
+    with pytest.raises(OSError, match="symbolic link"):
+        write_durably(tmp_path / "a", b"new")
+    assert (tmp_path / "other").read_bytes() == b"kept"
+
+
+def test_many_writers_of_one_file_leave_one_of_their_contents(tmp_path):
+    def write(number):
+        with suppress(SpikeError):
+            write_durably(tmp_path / "a", bytes([number]) * 100_000)
+
+    threads = [threading.Thread(target=write, args=[number]) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    content = (tmp_path / "a").read_bytes()
+    assert len(content) == 100_000
+    assert len(set(content)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
