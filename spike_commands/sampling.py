@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,10 @@ def continue_prompt(
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
     banned = (unused - {separator}) | unseen_ids(trained_ids)
     kept, rest, choices = prompt_ids(tokenizer, prompt, heal, banned)
+    if not prompt:
+        # Shards hold no empty documents, so no text ends where it begins.
+        every = [token for token in range(tokenizer.vocab_size) if token != separator]
+        choices = partial(first_of, every)
     drawn = generate(
         model,
         [separator, *kept],
@@ -48,6 +53,11 @@ def continue_prompt(
         choices=choices,
     )
     return kept, rest, takewhile(lambda token: token.id != separator, drawn)
+
+
+def first_of(choices: Sequence[int], new: Sequence[int]) -> Sequence[int] | None:
+    """Return the choices of the first new id; None, which is all ids, after it."""
+    return None if new else choices
 
 
 def reply_to(

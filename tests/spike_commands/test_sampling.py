@@ -2,9 +2,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_commands.sampling import prompt_ids, text_after, up_to_any
-from spike_lm.model.evaluation import Drawn
+from spike_commands.sampling import continue_prompt, prompt_ids, text_after, up_to_any
+from spike_lm.model.assembly import build_model
+from spike_lm.model.evaluation import Drawing, Drawn
 from spiketok import BeseVocabulary, Tokenizer, build_vocabulary
+from tests.model.tiny import tiny_config
 
 PIECES = [b"ab", b"abc", b"abcde", b"bcdb", b"\xc3\xa4b", b"\xa4b", b"aa", b"aaaa"]
 TOKENIZER = Tokenizer(build_vocabulary(PIECES, 400, "chatml"))
@@ -68,3 +70,16 @@ def test_a_prompt_that_trained_ids_cannot_spell_stays_as_it_is_cut():
 @pytest.mark.parametrize("heal", [True, False])
 def test_no_prompt_is_a_prompt(heal):
     assert prompt_ids(TOKENIZER, b"", heal)[:2] == ([], b"")
+
+
+@pytest.mark.parametrize("tokenizer", [TOKENIZER, BESE])
+def test_a_text_without_a_prompt_is_not_empty(tokenizer, monkeypatch):
+    """Also where nothing is likelier after a separator than a separator."""
+    config = tiny_config()
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, seed=1)
+    trunk = model.trunk
+    towards = model.embedding.weight[tokenizer.separator].detach() * 1e4
+    monkeypatch.setattr(model, "trunk", lambda *a, **k: trunk(*a, **k) * 0 + towards)
+    for prompt, count in ((b"", 1), (b"a", 0)):
+        _, _, following = continue_prompt(model, tokenizer, prompt, 9, Drawing(), heal=False)
+        assert len(list(following)) == count
