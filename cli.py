@@ -9,13 +9,14 @@ import click
 from spike_commands.chat import chat
 from spike_commands.compress import compress, decompress
 from spike_commands.console import ROLES, discard
+from spike_commands.data import data
 from spike_commands.demo import demo
 from spike_commands.evaluate import evaluate
 from spike_commands.export import export
 from spike_commands.generate import generate
 from spike_commands.importing import import_folder
 from spike_commands.pack import inspect, pack, unpack
-from spike_commands.shard import data, shard
+from spike_commands.shard import shard
 from spike_commands.tokenizer import tokenizer
 from spike_commands.train import train
 

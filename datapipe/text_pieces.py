@@ -18,6 +18,7 @@ READ_BYTES = 1 << 20
 # A line end with the blank lines after it: any number of them, at least one.
 LINE_END = re.compile(rb"\n(?:[ \t\r]*\n)*")
 PARAGRAPH_END = re.compile(rb"\n(?:[ \t\r]*\n)+")
+MISTYPED = re.compile(r"[a-z]+|-?[0-9]+[.,_]?[0-9]*[A-Za-z]+|-[0-9]+")
 BLANKS = b" \t\r"
 AROUND_MARKER = b" \t\r\n"
 
@@ -56,12 +57,18 @@ def check_split(split: str) -> None:
     """Refuse a way to split that means nothing.
 
     Raises:
-        SettingError: `split` is empty or a number below `LEAST_BYTES`.
+        SettingError: `split` is empty, a number below `LEAST_BYTES`, or most likely a mistyped word
+            or number: a marker must have more than small letters, and not be a number with a unit.
     """
+    if split in (AUTO, NONE, LINES, PARAGRAPHS):
+        return
     if not split:
         raise SettingError("split_text", "the marker is empty; name one, or none")
     if split.isdecimal() and int(split) < LEAST_BYTES:
         raise SettingError("split_text", f"{split} bytes are below {LEAST_BYTES}")
+    if MISTYPED.fullmatch(split):
+        ways = f"{AUTO}, {NONE}, {LINES}, {PARAGRAPHS}, a number of bytes or a marker"
+        raise SettingError("split_text", f"{split!r} is no way to split; take {ways}")
 
 
 def text_pieces(buffer: Buffer, split: str) -> Iterator[tuple[int, bytes | bytearray]]:

@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .console import PATH, Command, Fraction, remark
 
+if TYPE_CHECKING:
+    from datapipe import Source
+
+# What Tiny Stories and others put between documents, and where it is looked for.
+MARKER = "<|endoftext|>"
+HEAD_BYTES = 1 << 18
 SPLIT_HELP = (
     "How a plain text file becomes documents. auto: above 256 KiB pieces of about 32 KiB that end "
     "at blank lines; none: one document; lines, paragraphs; BYTES: pieces of about that size; any "
@@ -67,6 +73,19 @@ def as_trained(options: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[s
     """Return how inputs are read: as the options say, else as the tokenizer was trained."""
     usual = {"text_field": "text", "errors": "strict", "split_text": "auto"}
     return {name: options[name] or str(trained.get(name, value)) for name, value in usual.items()}
+
+
+def remark_marker(sources: "Sequence[Source]", split: str, quiet: bool) -> None:
+    """Remark where a text has the usual marker between documents and it is taken for text."""
+    if split not in ("auto", "none"):
+        return
+    for source in sources:
+        if source.kind == "txt":
+            with source.path.open("rb") as file:
+                if MARKER.encode() in file.read(HEAD_BYTES):
+                    how = f"--split-text '{MARKER}' makes documents of the text between them"
+                    remark(f"{source.name} has markers {MARKER} in its text; {how}", quiet)
+                    return
 
 
 def remark_copies(copied: int, whole: int, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""`spike shard` and `spike data`: text to memory-mapped token shards, and a look at them."""
+"""`spike shard`: text to memory-mapped token shards."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ from .input_options import (
     ShareOrFile,
     as_trained,
     remark_copies,
+    remark_marker,
     share_or_files,
     split_text_option,
     words_of,
@@ -146,6 +147,8 @@ def shard(
     warn_skipped(skipped, quiet)
     validation = find_sources(files, endings)[0] if files else []
     sources = without(sources, validation)
+    if record_format == "text":
+        remark_marker(sources, options["split_text"], quiet)
     total = sum(source.bytes for source in (*sources, *validation)) / 1e6
     with progress_bar("shard", total, "MB", quiet) as report:
         write_shards(
@@ -229,67 +232,3 @@ def refuse_misfits(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:
     if not inputs:
         raise click.UsageError("say which files of conversations: spike shard --format chat INPUT…")
     options["text_field"] = "text"
-
-
-@click.group()
-def data() -> None:
-    """Look at token shards and check them."""
-
-
-@data.command()
-@click.argument("folder", type=PATH)
-@click.option("--document", type=click.IntRange(0), help="Show this document of a split instead.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation"]),
-    default="train",
-    show_default=True,
-    help="Where --document is counted.",
-)
-@result_options
-@common_options
-def inspect(
-    folder: Path,
-    document: int | None,
-    split: str,
-    as_json: bool,
-    quiet: bool,  # noqa: ARG001
-) -> None:
-    """Tell what a shard FOLDER holds, or show one document of it.
-
-    \b
-    Examples:
-      spike data inspect data/
-      spike data inspect data/ --document 0 --split validation
-    """
-    from datapipe import describe, show_document
-
-    if document is None:
-        found = describe(folder)
-        print_result(found, as_json, shard_rows(folder, found))
-    else:
-        print_result(show_document(folder, split, document), as_json)
-
-
-@data.command()
-@click.argument("folder", type=PATH)
-@result_options
-@common_options
-def verify(folder: Path, as_json: bool, quiet: bool) -> None:
-    """Check every byte of a shard FOLDER; exit 1 and name what is damaged.
-
-    \b
-    Example:
-      spike data verify data/
-    """
-    from datapipe import verify_folder
-    from spiketok.errors import SpikeError
-
-    damages = verify_folder(folder)
-    if as_json or not damages:
-        found = {"folder": str(folder), "intact": not damages, "damages": damages}
-        print_result(found, as_json, {str(folder): "intact, every byte checked"})
-    if damages:
-        for damage in damages[:-1]:
-            remark(damage, quiet)
-        raise SpikeError(damages[-1])

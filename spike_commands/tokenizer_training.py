@@ -18,7 +18,14 @@ from .console import (
     text_field_option,
     warn_skipped,
 )
-from .input_options import ShareOrFile, lasting, remark_copies, share_or_files, split_text_option
+from .input_options import (
+    ShareOrFile,
+    lasting,
+    remark_copies,
+    remark_marker,
+    share_or_files,
+    split_text_option,
+)
 from .result_rows import tokenizer_rows
 from .results import print_result, result_options
 from .training_options import check_options, trainer
@@ -183,6 +190,7 @@ def train(
     corpus, skipped = open_corpus(corpora, held_out_files, options)
     check_out(out, [source.path.absolute() for source in corpus.sources], "--out")
     warn_skipped(skipped, quiet)
+    remark_marker(corpus.sources, corpus.split_text, quiet)
     total_mb = sum(source.bytes for source in corpus.sources) / 1e6
     dropped = Dropped()
     with progress_bar("train", 100.0, "%", quiet) as report:

@@ -148,7 +148,7 @@ def test_auto_cuts_large_texts_at_blank_lines():
     assert same[: len(pieces) - 5] == pieces[:-5]
 
 
-@pytest.mark.parametrize("split", ["", "1", "1023"])
+@pytest.mark.parametrize("split", ["", "1", "1023", "-5", "line", "64k", "32KiB", "1.5MB"])
 def test_ways_to_split_that_mean_nothing_are_refused(split):
     with pytest.raises(SettingError, match="split_text"):
         check_split(split)
@@ -163,7 +163,7 @@ def documents(path, split, errors="strict", dropped=None):
     ]
 
 
-@pytest.mark.parametrize("split", ["auto", "lines", "paragraphs", "5000", "word"])
+@pytest.mark.parametrize("split", ["auto", "lines", "paragraphs", "5000", "a word"])
 def test_files_are_read_in_pieces_whatever_their_compression(tmp_path, monkeypatch, split):
     monkeypatch.setattr(plain_text, "BATCH_BYTES", 50_000)
     text = b"".join(

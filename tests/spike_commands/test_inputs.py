@@ -139,3 +139,17 @@ def test_exact_copies_are_counted_and_told(run, tmp_path, algorithm):
     shards, errors = run("shard")
     assert told in errors
     assert (shards["copied_documents"], shards["copied_bytes"]) == (90, 54_000)
+
+
+def test_a_marker_in_the_text_is_told(run, tmp_path):
+    (tmp_path / "stories.txt").write_text(BODY.replace("\n\n", "\n<|endoftext|>\n"))
+    train = ("tokenizer", "train", "stories.txt", "--vocab", "400", "--effort", "fast")
+    _, errors = run(*train)
+    told = "stories.txt has markers <|endoftext|> in its text; --split-text '<|endoftext|>'"
+    assert told in errors
+    assert told in run("shard", "--out", "one")[1]
+    tokenizer, errors = run(*train, "--split-text", "<|endoftext|>")
+    assert told not in errors
+    shards, errors = run("shard")
+    assert errors == ""
+    assert shards["documents"] == tokenizer["training"]["documents"] == BODY.count("\n\n") + 1

@@ -3,6 +3,7 @@
 from collections import Counter
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,3 +37,10 @@ def test_many_documents_are_estimated_whatever_their_order():
     assert part.copied_bytes == pytest.approx(whole.copied_bytes, rel=0.02)
     random.shuffle(texts)
     assert count(texts, 1000).as_members() == part.as_members()
+    names = np.frombuffer(b"".join(map(document_id, texts)), np.uint8).reshape(-1, 16)
+    sizes = np.array([len(text) for text in texts])
+    for most, expected in ((1 << 20, whole), (1000, part)):
+        at_once = CopyCounter(most)
+        for start in range(0, len(texts), 7000):
+            at_once.add_all(names[start : start + 7000], sizes[start : start + 7000])
+        assert at_once.as_members() == expected.as_members()
