@@ -14,7 +14,7 @@ from spiketok.errors import SpikeError
 from .chat_reading import read_conversations
 from .documents import Array, Documents, document_ids
 from .faults import BrokenRecordError, Dropped
-from .reading import text_offsets
+from .parquet import text_offsets
 from .sources import Source
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from spiketok import Tokenizer
 from spiketok.held_out import document_id
 
-from .reading import text_offsets
+from .parquet import text_offsets
 
 Array = np.ndarray[Any, np.dtype[Any]]
 ID_BYTES = 16

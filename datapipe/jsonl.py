@@ -197,7 +197,9 @@ def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes:
     if not isinstance(record, dict):
         raise BadRecordError(NOT_AN_OBJECT)
     if text_field not in record:
-        raise BadRecordError(NO_TEXT, f"no {text_field!r} among {', '.join(list(record)[:8])}")
+        raise BadRecordError(
+            NO_TEXT, f"no {text_field!r} among {', '.join(map(repr, list(record)[:8]))}"
+        )
     text = record[text_field]
     if text is None:
         raise BadRecordError(NULL_TEXT)

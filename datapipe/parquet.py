@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,7 +17,16 @@ from .jsonl import Records
 from .sources import Source
 
 BATCH_BYTES = 4 << 20
+# Rows of large row groups are decoded few at a time, for their sizes are unknown before. A call
+# costs 10 µs, as decoding some 8 kB of text does.
+SMALL_GROUP_BYTES = 32 << 20
+CALL_BYTES = 32 << 10
+MOST_ROWS, MOST_SMALL_ROWS = 64, 1 << 16
+DICTIONARY_ENCODINGS = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
+STREAM_BYTES = 1 << 20
+# A null column holds no text at all; writers give empty parts of a data set that type.
 TEXT_TYPES = (
+    pa.null(),
     pa.string(),
     pa.large_string(),
     pa.string_view(),
@@ -40,26 +51,66 @@ def read_parquet(
     with open_parquet(source) as file:
         check_column(source, file.schema_arrow, text_field)
         groups = range(start, file.num_row_groups if stop < 0 else stop)
-        sizes = [file.metadata.row_group(group).num_rows for group in range(groups.stop)]
-        row = sum(sizes[:start])
-        batches = file.iter_batches(
-            batch_size=rows_a_batch(file, groups),
-            row_groups=list(groups),
-            columns=[text_field],
-            use_threads=False,
-        )
-        for batch in batches:
-            texts, rows = usable_texts(batch.column(0), row, faults)
-            row += len(batch)
-            progress(source.bytes * len(batch) // file.metadata.num_rows)
-            yield texts, rows
+        row = sum(file.metadata.row_group(group).num_rows for group in range(start))
+        for group in groups:
+            for column in joined(text_columns(source, file, group, text_field)):
+                texts, rows = usable_texts(column, row, faults)
+                row += len(column)
+                progress(source.bytes * len(column) // file.metadata.num_rows)
+                yield texts, rows
+
+
+def text_columns(
+    source: Source, file: pq.ParquetFile, group: int, text_field: str
+) -> Iterator[pa.Array]:
+    """Yield the texts of a row group, few rows at a time, never as a dictionary."""
+    batches = file.iter_batches(
+        batch_size=rows_a_call(source, file, group, text_field),
+        row_groups=[group],
+        columns=[text_field],
+        use_threads=False,
+    )
+    for batch in batches:
+        column = batch.column(text_field)
+        if pa.types.is_dictionary(column.type):
+            yield from decoded(column)
+        else:
+            yield column
+
+
+def decoded(column: pa.DictionaryArray) -> Iterator[pa.LargeBinaryArray]:
+    """Decode a dictionary column in slices of at most `BATCH_BYTES` of text, or one row."""
+    texts = column.dictionary.cast(pa.large_binary())
+    lengths = np.append(np.diff(text_offsets(texts)), 0)
+    ends = np.cumsum(lengths[column.indices.fill_null(len(texts)).to_numpy()])
+    start = done = 0
+    while start < len(column):
+        stop = max(start + 1, int(np.searchsorted(ends, done + BATCH_BYTES, "right")))
+        yield texts.take(column.indices.slice(start, stop - start))
+        start, done = stop, int(ends[stop - 1])
+
+
+def joined(columns: Iterator[pa.Array]) -> Iterator[pa.Array]:
+    """Join arrays of texts to some of about `BATCH_BYTES`; a larger one stays alone, uncopied."""
+    pending: list[pa.Array] = []
+    pending_bytes = 0
+    for column in columns:
+        size = column.get_total_buffer_size()
+        if pending and pending_bytes + size > BATCH_BYTES:
+            yield pending[0] if len(pending) == 1 else pa.concat_arrays(pending)
+            pending, pending_bytes = [], 0
+        pending.append(column)
+        pending_bytes += size
+    if pending:
+        yield pending[0] if len(pending) == 1 else pa.concat_arrays(pending)
 
 
 @contextmanager
-def open_parquet(source: Source) -> Iterator[pq.ParquetFile]:
+def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
     """Open a parquet file; whatever is wrong with its bytes is told as one SpikeError."""
     try:
-        with pq.ParquetFile(source.path) as file:
+        # Without a buffer Arrow reads the whole column of a row group before its first row.
+        with pq.ParquetFile(source.path, buffer_size=STREAM_BYTES, **options) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
@@ -69,8 +120,10 @@ def open_parquet(source: Source) -> Iterator[pq.ParquetFile]:
 
 def check_column(source: Source, schema: pa.Schema, text_field: str) -> None:
     """Refuse a file without a column of text by that name."""
-    if schema.names.count(text_field) != 1:
-        found = ", ".join(schema.names[:8])
+    if schema.names.count(text_field) > 1:
+        raise SpikeError(f"{source.path}: two columns {text_field!r}; rename one of them")
+    if text_field not in schema.names:
+        found = ", ".join(map(repr, schema.names[:8]))
         raise SpikeError(
             f"{source.path}: no column {text_field!r} (there are: {found}); name one of those"
         )
@@ -81,14 +134,49 @@ def check_column(source: Source, schema: pa.Schema, text_field: str) -> None:
         raise SpikeError(f"{source.path}: column {text_field!r} holds {kind}, not text")
 
 
-def rows_a_batch(file: pq.ParquetFile, groups: range) -> int:
-    """Return how many rows hold about `BATCH_BYTES` of text in the largest row group."""
-    rows = 65536
-    for group in groups:
-        metadata = file.metadata.row_group(group)
-        mean = metadata.total_byte_size / max(metadata.num_rows, 1)
-        rows = min(rows, int(BATCH_BYTES / max(mean, 1)))
-    return max(rows, 1)
+def rows_a_call(source: Source, file: pq.ParquetFile, group: int, text_field: str) -> int:
+    """Return how many rows of a row group to decode at a time, so that memory stays bounded.
+
+    Text that is stored as it is takes no more than the row group's bytes, and in large row groups
+    `CALL_BYTES` a call in the mean. A dictionary's texts may each occur in any number of rows, so
+    its longest counts for every row. Prefix encoding (DELTA_BYTE_ARRAY) says nothing of sizes:
+    one row. A column whose Arrow type is a dictionary costs a copy of the dictionary a call.
+    """
+    metadata = file.metadata.row_group(group)
+    columns = map(metadata.column, range(metadata.num_columns))
+    column = next(column for column in columns if column.path_in_schema == text_field)
+    if "DELTA_BYTE_ARRAY" in column.encodings:
+        return 1
+    mean = column.total_uncompressed_size / max(metadata.num_rows, 1)
+    kind = file.schema_arrow.field(text_field).type
+    if pa.types.is_dictionary(kind):
+        return max(1, min(int(BATCH_BYTES / max(mean, 1)), MOST_SMALL_ROWS))
+    if kind == pa.null():
+        return MOST_ROWS
+    small = column.total_uncompressed_size <= SMALL_GROUP_BYTES
+    most_rows, call_bytes = (MOST_SMALL_ROWS, BATCH_BYTES) if small else (MOST_ROWS, CALL_BYTES)
+    rows = min(most_rows, int(call_bytes / max(mean, 1)))
+    if column.has_dictionary_page or DICTIONARY_ENCODINGS & {*column.encodings}:
+        rows = min(rows, BATCH_BYTES // longest_of_dictionary(source, group, text_field))
+    return max(1, rows)
+
+
+def longest_of_dictionary(source: Source, group: int, text_field: str) -> int:
+    """Return the bytes of the longest text in the dictionary of a row group, at least 1."""
+    with open_parquet(source, read_dictionary=[text_field]) as file:
+        batches = file.iter_batches(1, row_groups=[group], columns=[text_field], use_threads=False)
+        for batch in batches:
+            texts = batch.column(text_field).dictionary.cast(pa.large_binary())
+            return int(np.diff(text_offsets(texts)).max(initial=1))
+    return 1
+
+
+def text_offsets(texts: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:
+    """Return the offsets [n + 1] of texts in their data buffer, as a view."""
+    if not len(texts):
+        return np.zeros(1, np.int64)
+    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)
+    return offsets[texts.offset : texts.offset + len(texts) + 1]
 
 
 def usable_texts(column: pa.Array, first_row: int, faults: Faults) -> Records:

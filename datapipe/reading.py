@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from spiketok.errors import SpikeError
@@ -11,7 +10,7 @@ from spiketok.errors import SpikeError
 from .arrow_tables import read_arrow
 from .faults import BrokenRecordError, Dropped, Errors, Faults, check_errors
 from .jsonl import Records, read_jsonl
-from .parquet import read_parquet
+from .parquet import read_parquet, text_offsets
 from .plain_text import read_text
 from .sources import Source
 from .text_pieces import NONE
@@ -121,12 +120,6 @@ def refuse_unread(source: Source) -> None:
     how = HOW_TO_READ.get(source.kind.partition(".")[0])
     if how:
         raise SpikeError(f"{source.path}: {how.format(source.path)}")
-
-
-def text_offsets(texts: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:
-    """Return the offsets [n + 1] of texts in their data buffer, as a view."""
-    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)
-    return offsets[texts.offset : texts.offset + len(texts) + 1]
 
 
 def _records(

@@ -58,7 +58,7 @@ def test_parquet_faults(tmp_path):
 def test_parquet_files_without_text_are_refused(tmp_path):
     pq.write_table(pa.table({"body": ["a"], "n": [1]}), tmp_path / "a.parquet")
     source = source_at(tmp_path / "a.parquet")
-    with pytest.raises(SpikeError, match=r"no column 'text' \(there are: body, n\)"):
+    with pytest.raises(SpikeError, match=r"no column 'text' \(there are: 'body', 'n'\)"):
         documents(source)
     with pytest.raises(SpikeError, match="column 'n' holds int64"):
         documents(source, text_field="n")
@@ -155,5 +155,5 @@ def test_text_of_arrow_files(tmp_path, kind):
     wanted = {row: text.encode() for row, text in enumerate(texts) if text}
     assert {row.as_py(): text.as_py() for row, text in found.items()} == wanted
     assert dropped == {"empty": 100, "null text": 1}
-    with pytest.raises(SpikeError, match=r"no column 'body' \(there are: text, n\)"):
+    with pytest.raises(SpikeError, match=r"no column 'body' \(there are: 'text', 'n'\)"):
         list(read_range(source, 0, -1, "body"))
