@@ -76,6 +76,26 @@ def training_rows(found: Mapping[str, Any]) -> dict[str, str]:
     return rows | {"tokens": f"{found['tokens']:,} in {lasted(found['seconds'])}"}
 
 
+def dry_run_rows(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the rows of a training that is only planned: sizes, data, validation and costs."""
+    training = f"{found['tokens']:,} tokens"
+    if found["epochs"] is not None:
+        training += f", {found['epochs']:.2f} epochs over the data"
+    validation = {
+        None: "not known without data of this vocabulary (--data)",
+        0: "none (spike shard --validation holds text out)",
+    }
+    windows = found["validation_windows"]
+    rows = {
+        "model": f"{found['parameters']:,} parameters, {found['vocab_size']:,} ids",
+        "training": training,
+        "validation": validation.get(windows) or some(windows, "window"),
+    }
+    time, memory = lasted(found["estimated_seconds"]), sized(found["estimated_memory_bytes"])
+    rows["estimate"] = f"{time} and {memory} of memory on {found['device']}"
+    return rows | {"estimated from": found["estimated_from"]}
+
+
 def after_training(found: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the command that usually follows a whole training: talking or writing."""
     if found["stopped"]:

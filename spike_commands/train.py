@@ -17,7 +17,7 @@ from .console import (
     remark,
 )
 from .ranks import joined_ranks
-from .result_rows import after_training, training_rows
+from .result_rows import after_training, dry_run_rows, training_rows
 from .results import print_result, result_options
 from .signals import stop_on_signals
 from .starting_weights import resumed_lineage, starting_weights
@@ -106,7 +106,8 @@ def train(
         raise click.UsageError("--init begins a new run and --resume goes on with one")
     config, folder = chosen_run(config_name, overrides, out, resume)
     if dry_run:
-        print_result(dry_run_numbers(config, data_folder), as_json)
+        numbers = dry_run_numbers(config, data_folder)
+        print_result(numbers, as_json, dry_run_rows(numbers))
         return
     check_writable(folder)
     data_folder = data_of(config, data_folder, resume)

@@ -1,16 +1,19 @@
-"""Says how large a training would be, before anything is made."""
+"""Size of a training, its data and its costs, before anything is made."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .training_estimate import estimated
 
 if TYPE_CHECKING:
     from spike_lm.model import Config
 
 
 def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any]:
-    """Count parameters and work without giving the model any memory.
+    """Return parameters, work, epochs and validation of a training, and what it would take.
 
-    Data that no option names is asked only where the configuration leaves the vocabulary to it.
+    Data that no option names is read where the configuration leaves the vocabulary to it, or has
+    the data's own.
     """
     from spike_lm.model.assembly import build_model, exported_parameters, training_flops
     from spike_lm.model.transformer import count_parameters
@@ -26,7 +29,7 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
             )
         vocab_size = checked_vocabulary(config, data_folder)
     model = build_model(config, vocab_size, separator=0, device="meta")
-    sizes = {
+    sizes: dict[str, Any] = {
         "parameters": count_parameters(model),
         "exported_parameters": exported_parameters(model),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -34,7 +37,32 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
         "flops_per_token": training_flops(model),
         "vocab_size": vocab_size,
     }
-    return sizes | teaching_numbers(config, vocab_size) if config.distill else sizes
+    sizes |= teaching_numbers(config, vocab_size) if config.distill else {}
+    data = data_folder or Path(config.data.path)
+    epochs, windows = passes_over_data(config, data, vocab_size)
+    sizes |= {"epochs": epochs, "validation_windows": windows}
+    flops = sizes["flops_per_token"] + sizes.get("teaching_flops_per_token", 0)
+    return sizes | estimated(config, model, flops, windows)
+
+
+def passes_over_data(
+    config: "Config", data_folder: Path, vocab_size: int
+) -> tuple[float | None, int | None]:
+    """Return how often the training split is read, and the windows that a validation scores.
+
+    Both are None where there is no data of this vocabulary, and the first where it is too short.
+    """
+    from datapipe import Windows, open_stream, read_manifest
+
+    found = (data_folder / "manifest.json").exists()
+    if not found or read_manifest(data_folder).tokenizer.vocab_size != vocab_size:
+        return None, None
+    train, validation = (
+        Windows(open_stream(data_folder, split), config.model.context).count
+        for split in ("train", "validation")
+    )
+    epochs = config.train.steps * config.train.batch / train if train else None
+    return epochs, min(config.validation.windows, validation)
 
 
 def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:

@@ -69,3 +69,46 @@ def test_words_for_help_and_version(line):
     assert line("help") == line("--help")
     assert line("help", "train") == line("train", "--help")
     assert line("version") == line("-v") == line("--version")
+
+
+def dry_run(line, *options):
+    status, output, errors = line("train", "--config", "base", *options, "--dry-run", "--json")
+    assert (status, errors) == (0, "")
+    return json.loads(output)
+
+
+def test_a_dry_run_counts_epochs_and_validation_windows(line, folder, tiny):
+    """Steps × batch windows of context tokens, over those of the training split."""
+    manifest = json.loads((folder / "data/manifest.json").read_text())
+    tokens = {name: split["tokens"] for name, split in manifest["splits"].items()}
+    found = dry_run(line, *tiny)
+    assert found["epochs"] == pytest.approx(4 * 4 / -(-tokens["train"] // 32))
+    assert found["validation_windows"] == 4
+    assert found["device"] == "cpu"
+    assert found["estimated_from"] == "steps on random ids"
+    assert found["estimated_seconds"] > 0
+    many = dry_run(line, *tiny, "--set", "validation.windows=100000")
+    assert many["validation_windows"] == -(-tokens["validation"] // 32)
+    none = dry_run(line, *tiny, "--set", "validation.windows=0")
+    assert none["validation_windows"] == 0
+
+
+def test_a_dry_run_without_data_knows_no_epochs(line, tiny):
+    found = dry_run(line, *tiny, "--set", "data.path=nowhere")
+    assert (found["epochs"], found["validation_windows"]) == (None, None)
+    status, output, _ = line("train", "--config", "base", *tiny, "--dry-run")
+    assert status == 0
+    assert "epochs over the data" in output
+    assert "estimate " in output
+
+
+def test_a_large_model_is_counted_and_takes_no_memory(line):
+    found = dry_run(line, "--set", "model.vocab_size=16512", "--set", "model.width=4096")
+    assert "lower bounds" in found["estimated_from"]
+    assert found["estimated_memory_bytes"] > 12 * found["parameters"]
+
+
+def test_a_dry_run_makes_nothing(line, folder, tiny):
+    before = sorted(folder.rglob("*"))
+    dry_run(line, *tiny)
+    assert sorted(folder.rglob("*")) == before
