@@ -21,6 +21,7 @@ VERDICTS = {
 # Values of `label` that may call a reply bad, or name a class of something else.
 BAD_WORDS = ("bad", "rejected", "undesirable", "incorrect", "negative", "false")
 SCORES = ("score", "rating", "reward")
+MARKS = frozenset((*VERDICTS, *SCORES, "weight"))
 
 
 class NotForTrainingError(SpikeError):
@@ -34,6 +35,8 @@ def check_marks(record: dict[str, Any]) -> None:
         NotForTrainingError: it is marked as bad: `"label": false`, a weight of 0.
         SpikeError: a mark may mean that, or may not.
     """
+    if MARKS.isdisjoint(record):
+        return
     for key, good in VERDICTS.items():
         if isinstance(value := record.get(key), bool) and value is not good:
             raise NotForTrainingError(f"{key}: {str(value).lower()}")

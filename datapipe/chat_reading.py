@@ -48,8 +48,8 @@ SCHEMA = pa.schema(
 
 
 TABLES = ("parquet", "arrow")
-# Makes messages of a decoded record; hears how many bytes of a file are newly done.
-Reader: TypeAlias = Callable[[Any], tuple[Message, ...]]
+# Makes messages of a decoded record, as `read_conversation`; hears how many bytes are newly done.
+Reader: TypeAlias = Callable[..., tuple[Message, ...]]
 Progress: TypeAlias = Callable[[int], None]
 
 
@@ -184,10 +184,10 @@ def parse_conversation(line: bytes, read: Reader, faults: Faults) -> Flat:
         record = json.loads(faults.decode(line))
     except (ValueError, RecursionError) as error:
         raise BadRecordError(BROKEN_JSON, str(error)) from None
-    return flat_record(record, read, faults)
+    return flat_record(record, read, faults, nulls=b"null" in line)
 
 
-def flat_record(record: Any, read: Reader, faults: Faults) -> Flat:
+def flat_record(record: Any, read: Reader, faults: Faults, nulls: bool = True) -> Flat:
     """Return the conversation of one decoded record.
 
     Raises:
@@ -196,7 +196,7 @@ def flat_record(record: Any, read: Reader, faults: Faults) -> Flat:
     if not isinstance(record, dict):
         raise BadRecordError(NOT_AN_OBJECT)
     try:
-        messages = read(record)
+        messages = read(record, nulls=nulls)
         found = flatten(messages, faults)
     except NotForTrainingError as error:
         raise BadRecordError(NOT_FOR_TRAINING, str(error)) from None

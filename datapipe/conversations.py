@@ -31,7 +31,7 @@ SPEAKERS = {
 }
 CALL_SPEAKER = "function_call"
 # Keys that a turn with `from` and `value` may have beside them.
-BESIDE = ("name", "reasoning", "reasoning_content", "thinking", "tool_calls", *TRAINED)
+BESIDE = {"name", "reasoning", "reasoning_content", "thinking", "tool_calls", *TRAINED}
 TURNS = ("messages", "conversations", "conversation")
 QUESTIONS = ("prompt", "instruction", "question", "query")
 REPLIES = ("response", "completion", "output")
@@ -41,7 +41,10 @@ Side: TypeAlias = Callable[[str, str], tuple[Message, ...]]
 
 
 def read_conversation(
-    record: Any, parse_markers: bool = False, ignored_keys: Collection[str] = ()
+    record: Any,
+    parse_markers: bool = False,
+    ignored_keys: Collection[str] = (),
+    nulls: bool = True,
 ) -> tuple[Message, ...]:
     """Return the messages of one decoded record.
 
@@ -49,6 +52,7 @@ def read_conversation(
         record: the record; a key that is null, at any depth of objects, is as if it were absent.
         parse_markers: that of `read_messages`.
         ignored_keys: keys of the record that are passed over.
+        nulls: whether there may be a null at all; what is known to have none is read faster.
 
     Raises:
         NotForTrainingError: the record is marked as a bad reply.
@@ -58,7 +62,8 @@ def read_conversation(
     ['user', 'assistant']
     """
     try:
-        record = without_nulls({key: record[key] for key in record if key not in ignored_keys})
+        record = {key: record[key] for key in record if key not in ignored_keys}
+        record = without_nulls(record) if nulls else record
     except RecursionError:
         raise SpikeError("nested too deeply") from None
     check_marks(record)
@@ -123,49 +128,51 @@ def one_side(
     value: Any, key: str, role: str, open_calls: list[str | None], parse_markers: bool
 ) -> tuple[Message, ...]:
     """Return a text as a message of `role`, or an object or a list of them as turns."""
-    if isinstance(value, str) and key not in TURNS:
-        turn = {"role": role, "content": value}
-        return (one_turn(turn, key, open_calls, parse_markers),)
-    if isinstance(value, dict) and key not in TURNS:
-        return (one_turn(value, key, open_calls, parse_markers),)
-    if not isinstance(value, list) and key not in TURNS:
-        checked(value, str, key)
-    return tuple(
-        one_turn(turn, f"{key}[{number}]", open_calls, parse_markers)
-        for number, turn in enumerate(checked(value, list, key))
-    )
+    if isinstance(value, list):
+        turns, place = value, f"{key}[{{}}]"
+    elif key in TURNS:
+        turns, place = checked(value, list, key), key
+    elif isinstance(value, dict):
+        turns, place = [value], key
+    else:
+        turns, place = [{"role": role, "content": checked(value, str, key)}], key
+    messages = []
+    for number, turn in enumerate(turns):
+        # Places are worded where they are needed: as strings made ahead they would cost much.
+        try:
+            messages.append(one_turn(turn, open_calls, parse_markers))
+        except SpikeError as error:
+            raise SpikeError(f"{place.format(number)}{error}") from None
+    return tuple(messages)
 
 
-def one_turn(turn: Any, place: str, open_calls: list[str | None], parse_markers: bool) -> Message:
-    """Return one turn as a message: with `role` and `content`, or ShareGPT's `from`, `value`."""
-    if isinstance(turn, dict) and turn.keys() & {"from", "value"}:
-        turn = shared_turn(turn, place)
-    try:
-        return read_message(turn, open_calls, parse_markers)
-    except SpikeError as error:
-        raise SpikeError(f"{place}{error}") from None
+def one_turn(turn: Any, open_calls: list[str | None], parse_markers: bool) -> Message:
+    """Return one turn as a message: with `role` and `content`, or ShareGPT's `from`, `value`.
+
+    Errors begin with the place in the turn, such as `.content`.
+    """
+    if isinstance(turn, dict) and ("from" in turn or "value" in turn):
+        turn = shared_turn(turn)
+    return read_message(turn, open_calls, parse_markers)
 
 
-def shared_turn(turn: dict[str, Any], place: str) -> dict[str, Any]:
+def shared_turn(turn: dict[str, Any]) -> dict[str, Any]:
     """Return a turn of ShareGPT's shape with the keys of a message."""
-    if not {"from", "value"} <= turn.keys() <= {"from", "value", *BESIDE}:
-        others = ", ".join(sorted(map(str, turn.keys() - {"from", "value", *BESIDE})))
-        what = f"there is {others}" if others else "and perhaps a weight or a name"
-        raise SpikeError(f"{place}: must have 'from' and 'value'; {what}")
-    speaker = checked_name(turn["from"], SPEAKERS, f"{place}.from")
-    text = checked(turn["value"], str, f"{place}.value")
     beside = {key: value for key, value in turn.items() if key not in ("from", "value")}
+    if not {"from", "value"} <= turn.keys() or not beside.keys() <= BESIDE:
+        others = ", ".join(sorted(map(str, beside.keys() - BESIDE)))
+        what = f"there is {others}" if others else "and perhaps a weight or a name"
+        raise SpikeError(f": must have 'from' and 'value'; {what}")
+    speaker = checked_name(turn["from"], SPEAKERS, ".from")
+    text = checked(turn["value"], str, ".value")
     if speaker != CALL_SPEAKER:
         return {"role": SPEAKERS[speaker], "content": text, **beside}
     try:
         calls = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SpikeError(f"{place}.value: not the JSON of a call ({error})") from None
-    return {
-        "role": ASSISTANT,
-        "tool_calls": calls if isinstance(calls, list) else [calls],
-        **beside,
-    }
+        raise SpikeError(f".value: not the JSON of a call ({error})") from None
+    calls = calls if isinstance(calls, list) else [calls]
+    return {"role": ASSISTANT, "tool_calls": calls, **beside}
 
 
 def history(record: dict[str, Any], read: set[str]) -> tuple[Message, ...]:

@@ -17,7 +17,8 @@ REASONING = ("reasoning", "reasoning_content", "thinking")
 TRAINED = ("weight", "train", "training", "loss", "loss_weight")
 # Other names that OpenAI has for roles.
 ROLE_NAMES = {"developer": "system", "function": "tool"}
-COMMON = {"role", "content", "name", *TRAINED}
+PLAIN = {"role", "content"}
+COMMON = {*PLAIN, "name", *TRAINED}
 KEYS_OF_ROLE = {
     "system": COMMON,
     "user": COMMON,
@@ -62,16 +63,13 @@ def read_message(item: Any, open_calls: list[str | None], parse_markers: bool) -
 
     Errors begin with the place in the message, such as `.content`.
     """
-    given = without_nulls(checked(item, dict, ""))
+    given = checked(item, dict, "")
+    if None in given.values():
+        given = without_nulls(given)
     named = given.get("role")
     known = ROLE_NAMES.get(named, named) if isinstance(named, str) else named
     role: str = checked_name(known, KEYS_OF_ROLE, ".role")
-    for key in sorted(given.keys() - KEYS_OF_ROLE[role]):
-        if given[key] != []:
-            raise SpikeError(f": unknown key {key!r} in a message of {role!r}")
-    if "name" in given:
-        checked(given["name"], str, ".name")
-    trained = is_trained(given, role)
+    trained = given.keys() == PLAIN or check_keys(given, role)
     if role == ASSISTANT:
         return Message(role, tuple(assistant_parts(given, open_calls, parse_markers)), trained)
     parts = content_parts(given.get("content"))
@@ -82,8 +80,13 @@ def read_message(item: Any, open_calls: list[str | None], parse_markers: bool) -
     return Message(role, tuple(parts))
 
 
-def is_trained(item: dict[str, Any], role: str) -> bool:
-    """Return whether a message is trained on: by default, or by a weight of 0 or 1."""
+def check_keys(item: dict[str, Any], role: str) -> bool:
+    """Refuse unknown keys; return whether a message is trained on: usually, or by a weight."""
+    for key in sorted(item.keys() - KEYS_OF_ROLE[role]):
+        if item[key] != []:
+            raise SpikeError(f": unknown key {key!r} in a message of {role!r}")
+    if "name" in item:
+        checked(item["name"], str, ".name")
     given = [key for key in TRAINED if key in item]
     for key in given:
         if item[key] not in (0, 1):
