@@ -30,6 +30,7 @@ NOT_FOR_TRAINING = "marked as not for training"
 
 # Reason → what helps, where it is not only to leave the record out.
 HELP = {
+    BINARY: "leave it out",
     INVALID_UTF8: "pass --errors skip or replace",
     LONE_SURROGATE: "pass --errors skip or replace",
     NO_TEXT: "pass --text-field or --errors skip",

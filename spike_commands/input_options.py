@@ -91,7 +91,17 @@ def remark_marker(sources: "Sequence[Source]", split: str, quiet: bool) -> None:
 def remark_copies(copied: int, whole: int, quiet: bool) -> None:
     """Remark how much of a text is exact copies, where that is 1 % or more."""
     if whole and copied >= whole / 100:
-        remark(f"{copied / whole:.0%} of the bytes are exact copies of other documents", quiet)
+        share = 100 * copied // whole
+        remark(f"{share} % of the bytes are exact copies of other documents", quiet)
+
+
+def splitting(text_bytes: int) -> str:
+    """Return the option that makes 16 to 32 documents of a text of that size.
+
+    >>> splitting(200_000)
+    '--split-text 8192'
+    """
+    return f"--split-text {1 << max(10, (text_bytes // 16).bit_length() - 1)}"
 
 
 def words_of(setting: Any) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from .input_options import (
     remark_marker,
     share_or_files,
     split_text_option,
+    splitting,
     words_of,
 )
 from .result_rows import shard_rows
@@ -211,8 +212,8 @@ def remark_what_was_seen(
 
 def no_validation(found: Mapping[str, Any]) -> str:
     """Word why there is no validation split, and what helps."""
-    pieces = max(found["text_bytes"] // 16, 1024)
-    return f"no validation: all text is one document; shard it with --split-text {pieces}"
+    how = splitting(found["text_bytes"])
+    return f"no validation: all text is one document; shard it with {how}"
 
 
 def chat_settings(parse_markers: bool, ignored_keys: tuple[str, ...]) -> "ChatSettings":

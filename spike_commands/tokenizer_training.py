@@ -25,6 +25,7 @@ from .input_options import (
     remark_marker,
     share_or_files,
     split_text_option,
+    splitting,
 )
 from .result_rows import tokenizer_rows
 from .results import print_result, result_options
@@ -239,6 +240,9 @@ def remark_on(vocabulary: Any, dropped: "Dropped", quiet: bool) -> None:
         seen, whole = training["sampled_bytes"] / 1e6, different / 1e6
         copies = " of different text" if training["copied_bytes"] else ""
         remark(f"sampled {seen:,.1f} of {whole:,.1f} MB{copies}; more --memory takes more", quiet)
+    if vocabulary.settings["held_out"] and not training["held_out_documents"]:
+        how = splitting(training["bytes"])
+        remark(f"nothing is held out: all text is one document; train with {how}", quiet)
     if dropped:
         remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
     found, room = vocabulary.filling

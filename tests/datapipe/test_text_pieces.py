@@ -239,3 +239,12 @@ def test_shards_of_one_text(tmp_path, tokenizer_path):
             tmp_path / "auto",
             ShardSettings(split_text="none", validation=0),
         )
+
+
+def test_small_texts_and_records_do_not_depend_on_the_splitting(shard, content_of, tmp_path):
+    contents = []
+    for split in ("auto", "none", str(1 << 20)):
+        shard(tmp_path / split, settings=ShardSettings(split_text=split, validation=0.2))
+        content = content_of(tmp_path / split)
+        contents.append({name: data for name, data in content.items() if name.endswith(".arrow")})
+    assert contents[0] == contents[1] == contents[2]

@@ -66,7 +66,9 @@ def test_one_text_file_has_a_validation_split(run, tmp_path):
     whole, errors = run("shard", "--split-text", "none", "--out", "whole")
     assert whole["documents"] == 1
     assert "split otherwise, so it has seen" in errors
-    assert "no validation: all text is one document; shard it with --split-text" in errors
+    assert "no validation: all text is one document; shard it with --split-text 16384" in errors
+    _, errors = run("tokenizer", "train", "input.txt", "--split-text", "none", "--vocab", "400")
+    assert "nothing is held out: all text is one document; train with --split-text" in errors
 
 
 def test_standard_input_and_its_tokenizer(run):
@@ -131,7 +133,7 @@ def test_exact_copies_are_counted_and_told(run, tmp_path, algorithm):
     (tmp_path / "a.jsonl").write_text(lines)
     train = ("tokenizer", "train", "a.jsonl", "--algorithm", algorithm, "--vocab", "400")
     tokenizer, errors = run(*train)
-    told = "90% of the bytes are exact copies of other documents"
+    told = "90 % of the bytes are exact copies of other documents"
     assert told in errors
     assert "sampled" not in errors
     training = tokenizer["training"]
