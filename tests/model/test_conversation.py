@@ -1,6 +1,7 @@
 from contextlib import closing
 from itertools import chain
 
+import numpy as np
 import pytest
 
 from spike_lm.model.assembly import build_model
@@ -101,6 +102,15 @@ def test_the_oldest_turns_go_whole_and_the_system_prompt_stays():
         list(reply(conversation, Drawing(), 20))
         assert conversation.system == system
     assert dropped > 5
+
+
+def test_replies_are_of_trained_ids_that_an_assistant_may_say():
+    trained = np.zeros(TOKENIZER.vocab_size, np.bool_)
+    trained[[4 + ord("a"), 4 + ord("b"), TOKENIZER.special_ids["<|im_start|>"]]] = True
+    model = begun().model
+    conversation = begin_conversation(model, TOKENIZER, trained_ids=trained)
+    ask(conversation, "hi", 20)
+    assert set(reply(conversation, Drawing(), 20)) == {4 + ord("a"), 4 + ord("b")}
 
 
 def test_a_full_context_ends_a_reply():

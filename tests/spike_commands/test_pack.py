@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):
     [
         (["--quantize", "mlp=int9"], 2, "int9"),
         (["--clip", "wide"], 2, "--clip"),
-        (["--data", "nowhere"], 1, "no shards"),
+        (["--data", "nowhere"], 1, "gptq reads shards"),
         (["--data", "nowhere", "--own-text"], 2, "--data"),
         (["--correction-rank", "65"], 2, "--correction-rank"),
         (["--prune", "nan"], 2, "--prune"),
