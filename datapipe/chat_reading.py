@@ -23,6 +23,7 @@ from .conversations import read_conversation
 from .faults import (
     BROKEN_JSON,
     MALFORMED,
+    MAX_RECORD,
     NO_REPLY,
     NOT_AN_OBJECT,
     NOT_FOR_TRAINING,
@@ -71,6 +72,7 @@ def read_conversations(
     errors: Errors = "strict",
     dropped: Dropped | None = None,
     progress: Callable[[int], None] = ignore,
+    max_record: int = MAX_RECORD,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the conversations of a range of a source, as `read_range` does documents.
 
@@ -83,6 +85,7 @@ def read_conversations(
         errors: as for `read_range`.
         dropped: as for `read_range`; what is marked as not for training is always left out.
         progress: as for `read_range`.
+        max_record: as for `read_range`, of lines of JSON.
 
     Yields:
         Batches with the columns `text` (large_binary: the pieces of text of a conversation,
@@ -93,7 +96,7 @@ def read_conversations(
         SpikeError: a conversation is malformed and the policy is `strict`, or a file is damaged.
     """
     refuse_other_kinds(source)
-    faults = Faults(source.path, errors, Dropped() if dropped is None else dropped)
+    faults = Faults(source.path, errors, Dropped() if dropped is None else dropped, max_record)
     read = partial(read_conversation, parse_markers=parse_markers, ignored_keys=ignored_keys)
     if source.kind in TABLES:
         blocks = from_table(source, start, stop, read, faults, progress)

@@ -14,6 +14,7 @@ from .decompression import DamagedStreamError
 Errors = Literal["strict", "replace", "skip"]
 
 EMPTY = "empty"
+TOO_LARGE = "larger than --max-record"
 BROKEN_JSON = "broken JSON"
 NOT_AN_OBJECT = "not an object"
 NO_TEXT = "no text field"
@@ -31,11 +32,15 @@ NOT_FOR_TRAINING = "marked as not for training"
 # Reason → what helps, where it is not only to leave the record out.
 HELP = {
     BINARY: "leave it out",
+    TOO_LARGE: "pass a larger --max-record, or --errors skip",
     INVALID_UTF8: "pass --errors skip or replace",
     LONE_SURROGATE: "pass --errors skip or replace",
     NO_TEXT: "pass --text-field or --errors skip",
     NOT_A_STRING: "pass --text-field or --errors skip",
 }
+
+# Bytes. Without a limit an endless line, or a file that decompresses to one, takes all memory.
+MAX_RECORD = 1 << 30
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -94,11 +99,13 @@ class Faults:
         errors: `strict` raises at the first broken record; `replace` puts U+FFFD where text is
             broken and drops what has no text; `skip` drops every broken record.
         dropped: what was left out, added to.
+        max_record: bytes of the largest record: a line of JSON, or the text of another file.
     """
 
     path: Path
     errors: Errors = "strict"
     dropped: Dropped = field(default_factory=Dropped)
+    max_record: int = MAX_RECORD
 
     def drop(self, fault: BadRecordError, place: Callable[[], str]) -> None:
         """Count a record that is lost; `place` words where it is, asked only for an error.
@@ -113,6 +120,19 @@ class Faults:
         self.dropped[fault.reason] += 1
         if fault.lost_bytes:
             self.dropped.lost_bytes += fault.lost_bytes
+
+    def check_size(self, size: int) -> None:
+        """Refuse a record of too many bytes.
+
+        Raises:
+            BadRecordError: it has more than `max_record`.
+        """
+        if size > self.max_record:
+            raise self.too_large()
+
+    def too_large(self) -> BadRecordError:
+        """Return the fault of a record of too many bytes."""
+        return BadRecordError(TOO_LARGE, f"above {self.max_record / (1 << 20):,.6g} MiB")
 
     def drop_rest(self, damage: DamagedStreamError) -> None:
         """Count what a damaged compressed file did not give, as one record.

@@ -19,6 +19,7 @@ from spiketok.json_values import kind_name
 
 from .faults import (
     BROKEN_JSON,
+    MAX_RECORD,
     NO_TEXT,
     NOT_A_STRING,
     NOT_AN_OBJECT,
@@ -53,7 +54,7 @@ def read_jsonl(
     """
 
     def parse(block: bytes, place: Place) -> Records:
-        quick = parse_block(block, text_field)
+        quick = parse_block(block, text_field, faults.max_record)
         return quick or parse_lines(block, text_field, faults, place)
 
     for offset, (texts, starts) in parsed_blocks(source, start, stop, faults, progress, parse):
@@ -77,10 +78,14 @@ def parsed_blocks(
     def place(block_offset: int, number: int, start: int) -> str:
         return f"line {count_lines(source, block_offset) + number} (byte {block_offset + start})"
 
+    def large(offset: int) -> None:
+        faults.drop(faults.too_large(), partial(place, offset, 1, 0))
+
     with open_lines(source, start, stop) as (stream, begin, position):
         reached = position()
-        for offset, block in line_blocks(stream, begin, faults.drop_rest):
+        for offset, block in line_blocks(stream, begin, faults.max_record, faults.drop_rest, large):
             parsed = parse(block, partial(place, offset))
+            del block  # it may be very large, and nobody needs it while `parsed` is worked on
             progress(position() - reached)
             reached = position()
             yield offset, parsed
@@ -96,7 +101,7 @@ def count_lines(source: Source, stop: int) -> int:
     return lines
 
 
-def parse_block(block: bytes, text_field: str) -> Records | None:
+def parse_block(block: bytes, text_field: str, max_record: int = MAX_RECORD) -> Records | None:
     """Parse clean lines at once, or return None where `parse_line` has to decide.
 
     Arrow reads values one after the other and takes line ends for blanks. When each line begins
@@ -110,6 +115,8 @@ def parse_block(block: bytes, text_field: str) -> Records | None:
     if not block.endswith(b"\n"):
         ends = np.append(ends, len(block))
     starts = np.concatenate(([0], ends[:-1] + 1)).astype(np.int64)
+    if (ends - starts).max() > max_record:
+        return None
     lasts = ends - 1
     lasts -= octets[lasts] == ord("\r")
     if not ((octets[starts] == ord("{")) & (octets[lasts] == ord("}"))).all():
@@ -172,6 +179,7 @@ def each_line(
         content = line.removeprefix(BYTE_ORDER_MARK)
         if content.strip(WHITESPACE):
             try:
+                faults.check_size(len(line))
                 parsed = parse(content)
             except BadRecordError as fault:
                 faults.drop(fault, partial(place, number, start))

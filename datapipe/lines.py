@@ -73,34 +73,58 @@ def line_start(file: IO[bytes], position: int) -> int:
 
 
 def line_blocks(
-    stream: Readable, begin: int, on_damage: Callable[[DamagedStreamError], None]
+    stream: Readable,
+    begin: int,
+    max_record: int,
+    on_damage: Callable[[DamagedStreamError], None],
+    on_large: Callable[[int], None],
 ) -> Iterator[tuple[int, bytes]]:
     """Yield blocks of whole lines, about `BLOCK_BYTES` each: (offset, bytes).
 
-    A compressed stream that is damaged ends early; `on_damage` hears of it after the last whole
-    line.
+    Args:
+        stream: the lines.
+        begin: offset of the first.
+        max_record: a line with more bytes is passed over, unless its end was read with the bytes
+            that made it too large.
+        on_damage: hears of a compressed stream that is damaged, after its last whole line.
+        on_large: hears the offset of a line that is passed over.
     """
-    offset, pending, pending_bytes = begin, [b""], 0
+    offset, pending = begin, bytearray()
+    whole = 0  # bytes of whole lines in `pending`
+    passing_over = False
     while True:
         try:
             piece = stream.read(PIECE_BYTES)
         except DamagedStreamError as damage:
-            rest = b"".join(pending)
-            whole = rest.rfind(b"\n") + 1
             if whole:
-                yield offset, rest[:whole]
+                yield offset, taken(pending, whole)
             on_damage(damage)
             return
         if not piece:
             break
-        pending.append(piece)
-        pending_bytes += len(piece)
-        cut = piece.rfind(b"\n") + 1
-        if pending_bytes >= BLOCK_BYTES and cut:
-            pending[-1] = piece[:cut]
-            block = b"".join(pending)
-            yield offset, block
-            offset += len(block)
-            pending, pending_bytes = [piece[cut:]], len(piece) - cut
-    if pending_bytes:
-        yield offset, b"".join(pending)
+        if passing_over:
+            end = piece.find(b"\n") + 1
+            offset += end or len(piece)
+            if not end:
+                continue
+            piece, passing_over = piece[end:], False
+        if cut := piece.rfind(b"\n") + 1:
+            whole = len(pending) + cut
+        pending += piece
+        passing_over = len(pending) - whole > max_record
+        if whole and (len(pending) >= BLOCK_BYTES or passing_over):
+            yield offset, taken(pending, whole)
+            offset, whole = offset + whole, 0
+        if passing_over:
+            on_large(offset)
+            offset += len(pending)
+            pending.clear()
+    if pending:
+        yield offset, taken(pending, len(pending))
+
+
+def taken(data: bytearray, size: int) -> bytes:
+    """Return the first `size` bytes and remove them."""
+    first = bytes(memoryview(data)[:size])
+    del data[:size]
+    return first

@@ -185,7 +185,8 @@ def usable_texts(column: pa.Array, first_row: int, faults: Faults) -> Records:
         column = column.dictionary_decode()
     texts = column.cast(pa.large_binary())
     rows = np.arange(first_row, first_row + len(texts), dtype=np.int64)
-    if not texts.null_count:
+    largest = np.diff(text_offsets(texts)).max(initial=0)
+    if not texts.null_count and largest <= faults.max_record:
         try:
             texts.cast(pa.large_string())
         except pa.ArrowInvalid:
@@ -205,6 +206,7 @@ def checked_one_by_one(
         try:
             if not text.is_valid:
                 raise BadRecordError(NULL_TEXT)
+            faults.check_size(len(text.as_buffer()))
             kept.append(faults.decode(bytes(text.as_buffer())).encode())
             kept_rows.append(row)
         except BadRecordError as fault:

@@ -107,12 +107,14 @@ def batches(
 def checked(offsets: Sequence[int], pieces: Sequence[bytes | bytearray], faults: Faults) -> Records:
     """Return the pieces that are UTF-8 or can be repaired, and their offsets."""
     texts = as_array(pieces)
-    if len(pieces) > 1 and all_utf8(texts):
+    largest = max(map(len, pieces))
+    if len(pieces) > 1 and largest <= faults.max_record and all_utf8(texts):
         return texts, np.array(offsets, dtype=np.int64)
     kept: list[bytes | bytearray] = []
     kept_offsets: list[int] = []
     for offset, piece in zip(offsets, pieces, strict=True):
         try:
+            faults.check_size(len(piece))
             kept.append(piece if is_utf8(piece) else faults.decode(piece).encode())
             kept_offsets.append(offset)
         except BadRecordError as fault:

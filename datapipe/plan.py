@@ -12,6 +12,7 @@ from spiketok.errors import SpikeError
 from spiketok.held_out import NAMES, HeldOut, held_out_of
 
 from .chat_reading import refuse_other_kinds
+from .faults import MAX_RECORD
 from .json_files import FORMAT, to_json
 from .lines import COMPRESSIONS
 from .parquet import check_column, open_parquet
@@ -196,6 +197,9 @@ def difference(old: Plan, new: Plan) -> str:
     if old.settings.split_text != new.settings.split_text:
         before, now = (plan.settings.split_text or NONE for plan in (old, new))
         return f"split_text was {before!r} and is now {now!r}"
+    if old.settings.max_record != new.settings.max_record:
+        before, now = (plan.settings.max_record or MAX_RECORD for plan in (old, new))
+        return f"max_record was {before} and is now {now}"
     if old.settings.chat != new.settings.chat:
         before, now = (reading(plan.settings.chat) for plan in (old, new))
         return f"records were read as {before} and are now read as {now}"

@@ -8,7 +8,7 @@ import pyarrow as pa
 from spiketok.errors import SpikeError
 
 from .arrow_tables import read_arrow
-from .faults import BrokenRecordError, Dropped, Errors, Faults, check_errors
+from .faults import MAX_RECORD, BrokenRecordError, Dropped, Errors, Faults, check_errors
 from .jsonl import Records, read_jsonl
 from .parquet import read_parquet, text_offsets
 from .plain_text import read_text
@@ -43,6 +43,7 @@ def read_range(
     dropped: Dropped | None = None,
     progress: Callable[[int], None] = ignore,
     split_text: str = NONE,
+    max_record: int = MAX_RECORD,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the documents of a range of a source, about 4 MiB of text a batch.
 
@@ -55,6 +56,7 @@ def read_range(
         dropped: reason → number of documents left out, added to; empty ones are always left out.
         progress: hears how many bytes of the file on disk are newly done.
         split_text: how plain text files become documents, see `text_pieces`; `none`: each is one.
+        max_record: bytes of the largest record, see `Faults`; larger ones are broken.
 
     Yields:
         Batches with the columns `text` (large_binary, valid UTF-8) and `row` (int64: offset of the
@@ -65,7 +67,7 @@ def read_range(
             no such column.
     """
     check_errors(errors)
-    faults = Faults(source.path, errors, Dropped() if dropped is None else dropped)
+    faults = Faults(source.path, errors, Dropped() if dropped is None else dropped, max_record)
     for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
         sizes = np.diff(text_offsets(texts))
         batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)
@@ -83,6 +85,7 @@ def read_texts(
     dropped: Dropped | None = None,
     report: Callable[[int], None] = ignore,
     split_text: str = NONE,
+    max_record: int = MAX_RECORD,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the documents of all sources in order; `report` hears the bytes of files done.
 
@@ -97,8 +100,9 @@ def read_texts(
 
     for source in sources:
         refuse_unread(source)
+    how = text_field, errors, dropped, progress, split_text, max_record
     for source in sources:
-        yield from read_range(source, 0, -1, text_field, errors, dropped, progress, split_text)
+        yield from read_range(source, 0, -1, *how)
 
 
 def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | None:

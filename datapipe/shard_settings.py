@@ -34,6 +34,7 @@ class ShardSettings:
         shard_tokens: a shard ends with the document that brings it to this many tokens.
         split_text: how plain text files become documents, see `text_pieces`; UNSET: `auto`. A plan
             without such files does not mention it.
+        max_record: bytes of the largest record, see `Faults`; UNSET: 1 GiB.
         chat: set where the records are conversations; `text_field` means nothing then.
     """
 
@@ -42,6 +43,7 @@ class ShardSettings:
     validation: float = 0.01
     shard_tokens: int = 1 << 26
     split_text: str | UnsetType = UNSET
+    max_record: int | UnsetType = UNSET
     # Not None: plans of text do not mention it.
     chat: ChatSettings | UnsetType = UNSET
 
@@ -53,6 +55,8 @@ def check_settings(settings: ShardSettings) -> None:
         raise SpikeError(f"validation = {settings.validation}: must be at least 0 and below 1")
     if settings.split_text is not UNSET:
         check_split(settings.split_text)
+    if settings.max_record is not UNSET and settings.max_record < 1:
+        raise SpikeError(f"max_record = {settings.max_record}: must be at least 1")
     if settings.shard_tokens < 1:
         raise SpikeError(f"shard_tokens = {settings.shard_tokens}: must be at least 1")
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 from spiketok.held_out import document_id
 
 from .chat_reading import read_conversations
-from .faults import Dropped
+from .faults import MAX_RECORD, Dropped
 from .reading import ignore, read_range
 from .shard_settings import ShardSettings
 from .sources import Source
@@ -37,6 +37,7 @@ def read_documents(
             settings.errors,
             dropped,
             progress,
+            settings.max_record or MAX_RECORD,
         )
     return read_range(
         source,
@@ -47,6 +48,7 @@ def read_documents(
         dropped,
         progress,
         settings.split_text or NONE,
+        settings.max_record or MAX_RECORD,
     )
 
 

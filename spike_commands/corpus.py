@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datapipe import Dropped, Source, counted, find_sources, first_fault, read_texts, text_endings
+from datapipe.faults import MAX_RECORD
+from datapipe.reading import ignore
 from datapipe.sources import Skipped, without
 from spiketok.errors import SpikeError
 from spiketok.held_out import HeldOut
@@ -27,6 +29,7 @@ class Corpus:
         text_field: the column with the text.
         errors: what becomes of broken records.
         split_text: how plain text files become documents.
+        max_record: bytes of the largest record.
         endings: endings of names that are plain text.
     """
 
@@ -36,6 +39,7 @@ class Corpus:
     text_field: str
     errors: Any
     split_text: str
+    max_record: int
     endings: Sequence[str]
 
     def read(self, dropped: Dropped, report: Callable[[int], None]) -> "Iterator[pa.RecordBatch]":
@@ -46,8 +50,7 @@ class Corpus:
         """
         dropped.clear()
         documents = 0
-        how = self.text_field, self.errors
-        for batch in read_texts(self.sources, *how, dropped, report, self.split_text):
+        for batch in self._read(self.sources, dropped, report):
             documents += len(batch)
             yield batch
         if dropped and not documents:
@@ -63,12 +66,19 @@ class Corpus:
         """
         if not self.held_out_files:
             return None
-        how = self.text_field, self.errors
-        read = read_texts(self.measured, *how, split_text=self.split_text)
-        names = frozenset(document_ids(read))
+        names = frozenset(document_ids(self._read(self.measured)))
         if not names:
             raise SpikeError(f"{self.held_out_files[0]}: there is no document to measure on")
         return HeldOut(0, names)
+
+    def _read(
+        self,
+        sources: Sequence[Source],
+        dropped: Dropped | None = None,
+        report: Callable[[int], None] = ignore,
+    ) -> "Iterator[pa.RecordBatch]":
+        how = self.text_field, self.errors
+        return read_texts(sources, *how, dropped, report, self.split_text, self.max_record)
 
     def settings(self, out: Path) -> dict[str, Any]:
         """Return how the corpus is read, for the tokenizer file `out`."""
@@ -77,6 +87,8 @@ class Corpus:
             "errors": self.errors,
             "split_text": self.split_text,
         }
+        if self.max_record != MAX_RECORD:
+            settings["max_record"] = self.max_record
         if self.endings:
             settings["ext"] = list(self.endings)
         if self.held_out_files:
@@ -102,6 +114,7 @@ def open_corpus(
         text_field=options["text_field"],
         errors=options["errors"],
         split_text=options["split_text"],
+        max_record=options["max_record"] << 20,
         endings=endings,
     )
     return corpus, skipped

@@ -33,6 +33,24 @@ def split_text_option(default: str | None) -> Callable[[Command], Command]:
     )
 
 
+max_record_option = click.option(
+    "--max-record",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    help="MiB of the largest record, a line of JSON or a text; a larger one is broken (--errors).",
+)
+
+
+def record_limit(mib: int) -> Any:
+    """Return the limit of records in bytes, as shards are asked for it: UNSET for the usual one."""
+    from msgspec import UNSET
+
+    from datapipe.faults import MAX_RECORD
+
+    return UNSET if mib << 20 == MAX_RECORD else mib << 20
+
+
 class ShareOrFile(Fraction):
     """A fraction, or a path where the word is no number."""
 
@@ -69,10 +87,11 @@ def checked_split(_context: click.Context, _option: click.Parameter, word: str |
     return word
 
 
-def as_trained(options: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, str]:
+def as_trained(options: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, Any]:
     """Return how inputs are read: as the options say, else as the tokenizer was trained."""
     usual = {"text_field": "text", "errors": "strict", "split_text": "auto"}
-    return {name: options[name] or str(trained.get(name, value)) for name, value in usual.items()}
+    how = {name: options[name] or str(trained.get(name, value)) for name, value in usual.items()}
+    return {**how, "max_record": record_limit(options["max_record"])}
 
 
 def remark_marker(sources: "Sequence[Source]", split: str, quiet: bool) -> None:

@@ -21,6 +21,7 @@ from .console import (
 from .input_options import (
     ShareOrFile,
     as_trained,
+    max_record_option,
     remark_copies,
     remark_marker,
     share_or_files,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 @ignore_key_option
 @ext_option
 @split_text_option(default=None)
+@max_record_option
 @click.option("--text-field", help="Column with the text; else as the tokenizer was trained.")
 @click.option(
     "--errors",

@@ -21,6 +21,7 @@ from .console import (
 from .input_options import (
     ShareOrFile,
     lasting,
+    max_record_option,
     remark_copies,
     remark_marker,
     share_or_files,
@@ -141,6 +142,7 @@ if TYPE_CHECKING:
 @text_field_option
 @ext_option
 @split_text_option(default="auto")
+@max_record_option
 @click.option(
     "--errors",
     type=click.Choice(["strict", "replace", "skip"]),

@@ -1,5 +1,6 @@
 import gzip
 import json
+import tracemalloc
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -233,3 +234,53 @@ def test_truncated_stream_is_told_and_the_rest_kept(tmp_path, kind):
     assert dropped == {"truncated input": 1}
     assert 10000 < len(found) < 50000
     assert found == documents(write(tmp_path, content))[: len(found)]
+
+
+@given(
+    st.lists(st.integers(0, 60), min_size=1, max_size=12),
+    st.integers(11, 60),
+    st.integers(1, 40),
+    st.booleans(),
+)
+def test_lines_above_the_limit_are_left_out_one_by_one(
+    tmp_path_factory, sizes, max_record, piece_bytes, ends
+):
+    records = [b'{"text":"%s"}' % (b"x" * size) for size in sizes]
+    content = b"\n".join(records) + (b"\n" if ends else b"")
+    source = write(tmp_path_factory.mktemp("j"), content)
+    starts = [sum(len(record) + 1 for record in records[:index]) for index in range(len(records))]
+    expected = [
+        (b"x" * size, start)
+        for record, size, start in zip(records, sizes, starts, strict=True)
+        if size and len(record) <= max_record
+    ]
+    large = sum(len(record) > max_record for record in records)
+    empty = sum(record == b'{"text":""}' for record in records)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "PIECE_BYTES", piece_bytes)
+        patch.setattr(lines, "BLOCK_BYTES", 100)
+        for cut in (len(content), len(content) // 2):
+            dropped, found = Dropped(), []
+            for start, stop in ((0, cut), (cut, len(content))):
+                for batch in read_range(
+                    source, start, stop, errors="skip", dropped=dropped, max_record=max_record
+                ):
+                    found += zip(batch["text"].to_pylist(), batch["row"].to_pylist(), strict=True)
+            assert found == expected
+            assert +dropped == +Counter({"larger than --max-record": large, "empty": empty})
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_a_small_file_that_decompresses_to_an_endless_line_takes_no_memory(tmp_path, kind):
+    bomb = b'{"text":"a"}\n{"text":"' + b"x" * (64 << 20) + b'"}\n{"text":"b"}\n'
+    source = write(tmp_path, compress(bomb, kind), f"a.jsonl.{kind}")
+    tracemalloc.start()
+    found = []
+    for batch in read_range(source, 0, -1, errors="skip", max_record=1 << 20):
+        found += batch["text"].to_pylist()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [b"a", b"b"]
+    assert most < 8 << 20
+    with pytest.raises(SpikeError, match=r"line 2 \(byte 13\): larger than --max-record"):
+        list(read_range(source, 0, -1, max_record=1 << 20))

@@ -105,3 +105,17 @@ def test_memory_is_a_batch_the_largest_row_and_the_dictionary(
     assert found == len(expected)
     in_dictionary = different if written.startswith("dictionary") else MIB // 4
     assert pool.max_memory() <= 5 * BATCH_BYTES + 4 * largest + 6 * in_dictionary
+
+
+def test_rows_above_the_limit_are_left_out(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["a" * 10, "b" * 11, None, "c"]}), path)
+    (source,), _ = find_sources([path])
+    dropped = Dropped()
+    found = []
+    for batch in read_range(source, 0, -1, errors="skip", dropped=dropped, max_record=10):
+        found += batch["text"].to_pylist()
+    assert found == [b"a" * 10, b"c"]
+    assert dropped == {"larger than --max-record": 1, "null text": 1}
+    with pytest.raises(SpikeError, match="row 1: larger than --max-record"):
+        list(read_range(source, 0, -1, max_record=10))
