@@ -35,6 +35,7 @@ from .training_size import checked_vocabulary, dry_run_numbers
 from .yardstick import window_yardstick
 
 if TYPE_CHECKING:
+    from datapipe import Windows
     from spike_lm.model import Config
     from spike_lm.model.training.step import Batch
     from spike_lm.model.training.trainer import TrainResult
@@ -231,6 +232,19 @@ def check_tokenizer(folder: Path, tokenizer: "Tokenizer") -> None:
         raise SpikeError(f"{path}: missing or not the data's; copy the data's tokenizer.json there")
 
 
+def no_validation(data_folder: Path, windows: "Windows") -> str:
+    """Return why the validation split has no window, and what to do."""
+    from datapipe import read_manifest
+
+    documents = [split.documents for split in read_manifest(data_folder).splits.values()]
+    if sum(documents) == 1:
+        return "the text is one document; shard it with --split-text lines or paragraphs"
+    return (
+        f"{data_folder} holds out {windows.stream.tokens:,} tokens, and a window has "
+        f"{windows.length:,}; shard more text, or hold out more with spike shard --validation"
+    )
+
+
 def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Batch | None":
     """Read the configured number of windows, spread evenly over the validation split."""
     import numpy as np
@@ -242,11 +256,7 @@ def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Bat
     wanted = min(config.validation.windows, windows.whole)
     if wanted == 0:
         if config.validation.windows:
-            remark(
-                f"no validation: {data_folder} holds out less than a window of "
-                f"{windows.length} tokens; more documents mend it, or spike shard --validation",
-                quiet,
-            )
+            remark(f"no validation: {no_validation(data_folder, windows)}", quiet)
         return None
     chosen = windows.read(np.arange(wanted) * windows.whole // wanted)
     if chosen[1] is not None and not chosen[1][:, 1:].any():

@@ -58,11 +58,12 @@ def passes_over_data(
     if not found or read_manifest(data_folder).tokenizer.vocab_size != vocab_size:
         return None, None
     train, validation = (
-        Windows(open_stream(data_folder, split), config.model.context).count
+        Windows(open_stream(data_folder, split), config.model.context)
         for split in ("train", "validation")
     )
-    epochs = config.train.steps * config.train.batch / train if train else None
-    return epochs, min(config.validation.windows, validation)
+    sequences = config.train.steps * config.train.batch
+    epochs = sequences / train.count if train.count else None
+    return epochs, min(config.validation.windows, validation.whole)
 
 
 def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:

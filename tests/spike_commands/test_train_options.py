@@ -88,7 +88,7 @@ def test_a_dry_run_counts_epochs_and_validation_windows(line, folder, tiny):
     assert found["estimated_from"] == "steps on random ids"
     assert found["estimated_seconds"] > 0
     many = dry_run(line, *tiny, "--set", "validation.windows=100000")
-    assert many["validation_windows"] == -(-tokens["validation"] // 32)
+    assert many["validation_windows"] == tokens["validation"] // 32
     none = dry_run(line, *tiny, "--set", "validation.windows=0")
     assert none["validation_windows"] == 0
 
@@ -112,3 +112,27 @@ def test_a_dry_run_makes_nothing(line, folder, tiny):
     before = sorted(folder.rglob("*"))
     dry_run(line, *tiny)
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (1, "the text is one document; shard it with --split-text"),
+        (
+            2,
+            "holds out 0 tokens, and a window has 512; shard more text, or hold out more with",
+        ),
+    ],
+)
+def test_training_without_validation_says_why(texts, words, line, folder, tiny, tmp_path):
+    for number in range(texts):
+        text = (folder / "held.txt").read_text() + f" {number}"
+        (tmp_path / f"{number}.txt").write_text(text * 30)
+    shards = ["--out", str(tmp_path / "data"), "--split-text", "none", "--validation", "0", "-q"]
+    assert line("shard", str(tmp_path), *shards)[0] == 0
+    out = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
+    long = ["--set", "model.context=512", "--set", "train.steps=1", "--set", "train.batch=1"]
+    single = ["--set", "train.micro_batch=1", "--set", "validation.windows=1"]
+    status, _, errors = line("train", "--config", "base", *tiny, *long, *single, *out)
+    assert status == 0, errors
+    assert words in errors
