@@ -1,6 +1,7 @@
 # make test      the checks and the fast tests, in an environment of their own (.venv)
 # make demo      the whole road on text this machine already has, about five minutes
-# make test-all  also the slow tests: wheel, sanitizers, whole runs, transformers
+# make test-all  also the slow tests: wheel, sanitizers, whole runs, transformers; test-oldest
+# make test-oldest  data and exports with the oldest libraries allowed (.venv-oldest)
 # make format    let ruff mend the layout
 # make docs      write docs/configuration.md from the schema
 # make bench     tokenizer speed beside other libraries
@@ -8,18 +9,26 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+OLDEST := .venv-oldest/bin
 # torch must be asked for by its pinned version alone: any looser spelling may fetch the CUDA build.
 TORCH := $(shell grep '^torch==' constraints.txt)
 BUILD_TOOLS := cmake nanobind ninja scikit-build-core
 NATIVE := $(wildcard spiketok/native/* model/native/* model/native/*/*)
 
-.PHONY: test test-all demo bench check types docs format clean
+.PHONY: test test-all test-oldest demo bench check types docs format clean
 
 test: check
 	$(BIN)/pytest -q
 
 test-all: check .venv/installed-extras
 	$(BIN)/pytest -q -m "slow or not slow"
+	$(MAKE) --no-print-directory test-oldest
+
+# What other libraries read and write: Arrow, datasets, tokenizers, transformers; and a whole road.
+test-oldest: .venv-oldest/installed
+	$(OLDEST)/python -m pytest -q tests/datapipe tests/test_road.py
+	$(OLDEST)/python -m pytest -q -m "slow or not slow" tests/model/huggingface \
+	  $(filter-out %/test_real_text.py,$(wildcard tests/spiketok/huggingface/test_*.py))
 
 check: .venv/installed types
 	$(BIN)/ruff check --quiet
@@ -64,5 +73,13 @@ format: .venv/installed
 	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[hf,hf-uses,peers]'
 	@touch $@
 
+.venv-oldest/installed: .venv/installed constraints-oldest.txt
+	@test -x $(OLDEST)/pip || $(PYTHON) -m venv .venv-oldest
+	$(OLDEST)/pip install --quiet -c constraints-oldest.txt $(TORCH) $(BUILD_TOOLS) \
+	  pytest hypothesis jsonschema jinja2 minijinja
+	PATH="$(CURDIR)/$(OLDEST):$$PATH" $(OLDEST)/pip install --quiet -c constraints-oldest.txt \
+	  --no-build-isolation -e '.[hf]'
+	@touch $@
+
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv .venv-oldest build dist
