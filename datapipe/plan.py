@@ -94,7 +94,8 @@ def make_plan(
     """
     check_settings(settings)
     if not sources:
-        raise SpikeError("there is nothing to shard: no input files")
+        also = ", each is also a file of --validation" if validation else ""
+        raise SpikeError(f"there is nothing to shard: no input files{also}")
     every = [*sources, *validation]
     for source in every:
         (refuse_other_kinds if settings.chat else refuse_unread)(source)

@@ -242,4 +242,4 @@ def warn_skipped(skipped: Mapping[str, Sequence[str]], quiet: bool) -> None:
     for reason, names in skipped.items():
         shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         way = "; --ext reads them as plain text" if reason == OTHER_KIND else ""
-        remark(f"left out {len(names):,} {reason}: {shown}{way}", quiet)
+        remark(f"left out {reason} ({len(names):,}): {shown}{way}", quiet)
