@@ -8,6 +8,7 @@ import pyarrow as pa
 from spiketok.errors import SpikeError
 
 from .arrow_tables import read_arrow
+from .csv_table import read_csv
 from .faults import MAX_RECORD, BrokenRecordError, Dropped, Errors, Faults, check_errors
 from .jsonl import Records, read_jsonl
 from .parquet import read_parquet, text_offsets
@@ -23,8 +24,6 @@ SCHEMA = pa.schema(
 )
 # Kind that is not read → what to do.
 HOW_TO_READ = {
-    "csv": 'spike reads no CSV; make parquet of it (python -c "import pandas as p;'
-    " p.read_csv('{0}').to_parquet('out.parquet')\"), or read it as plain text with --ext csv",
     "json": "a JSON file is no text, and spike reads JSON Lines: make those with"
     " jq -c '.[]' '{0}' > out.jsonl, or read it as plain text with --ext json",
 }
@@ -138,6 +137,8 @@ def _records(
     refuse_unread(source)
     if source.kind.startswith("txt"):
         return read_text(source, split_text, faults, progress)
+    if source.kind == "csv":
+        return read_csv(source, text_field, faults, progress)
     if source.kind == "arrow":
         return read_arrow(source, text_field, faults, progress)
     if source.kind == "parquet":

@@ -1,8 +1,11 @@
+import csv
+from io import StringIO
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datapipe import Dropped, find_sources, parquet, read_range, read_texts
+from datapipe import Dropped, csv_table, find_sources, parquet, read_range, read_texts
 from spiketok.errors import SpikeError
 
 
@@ -120,7 +123,6 @@ def test_compressed_text_is_text(tmp_path, ending):
     [
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0", r"a\.png: the text: no text but binary content \(by"),
         ("a.txt", "text".encode("utf-16"), "UTF-16; iconv"),
-        ("a.csv", b"text\na\n", r"spike reads no CSV; make parquet .* --ext csv"),
         ("a.json", b"[]", r"jq -c '\.\[\]' '.*a\.json' > out\.jsonl, or .* --ext json"),
     ],
 )
@@ -157,3 +159,39 @@ def test_text_of_arrow_files(tmp_path, kind):
     assert dropped == {"empty": 100, "null text": 1}
     with pytest.raises(SpikeError, match=r"no column 'body' \(there are: 'text', 'n'\)"):
         list(read_range(source, 0, -1, "body"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz", "a.csv.zst"])
+def test_csv_columns_of_text(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 200)
+    texts = ["plain", 'quoted "words", and\nlines', "NULL", "", "naïve"] * 9
+    content = StringIO()
+    writer = csv.writer(content, delimiter="\t" if ".tsv" in name else ",")
+    writer.writerows([["id", "text"], *enumerate(texts)])
+    data = b"\xef\xbb\xbf" + content.getvalue().encode()
+    compression = {".gz": "gzip", ".zst": "zstd"}.get((tmp_path / name).suffix)
+    with pa.output_stream(tmp_path / name, compression=compression) as stream:
+        stream.write(data)
+    found = documents(source_at(tmp_path / name))
+    assert found == [(text.encode(), row) for row, text in enumerate(texts) if text]
+    with pytest.raises(
+        SpikeError, match=r"no column 'body'; name one .*--text-field, or .*--ext csv"
+    ):
+        documents(source_at(tmp_path / name), text_field="body")
+
+
+def test_broken_csv(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,n\none,1\ntwo\nbad \xff,3\nfour,4\n")
+    with pytest.raises(SpikeError, match=r"a\.csv: row 3: broken CSV \(1 columns instead of 2\)"):
+        documents(source_at(path))
+    dropped = Dropped()
+    found = documents(source_at(path), errors="skip", dropped=dropped)
+    assert found == [(b"one", 0), (b"four", 2)]
+    assert dropped == {"broken CSV": 1, "invalid UTF-8": 1}
+    path.write_bytes(b"")
+    with pytest.raises(SpikeError, match=r"a\.csv: Empty CSV file"):
+        documents(source_at(path))
+    path.write_bytes(b"text\n" + b"a" * (20 << 20) + b"\nb\n")
+    with pytest.raises(SpikeError, match=r"a\.csv: a row of more than 8 MiB; repair the file or"):
+        documents(source_at(path))
