@@ -35,6 +35,7 @@ BESIDE = {"name", "reasoning", "reasoning_content", "thinking", "tool_calls", *T
 TURNS = ("messages", "conversations", "conversation")
 QUESTIONS = ("prompt", "instruction", "question", "query")
 REPLIES = ("response", "completion", "output")
+OPENAI_PREFERENCE = ("input", "preferred_output", "non_preferred_output")
 SYSTEMS = ("system", "system_prompt")
 # Reads the value of a key as messages, a plain text as one of that role.
 Side: TypeAlias = Callable[[str, str], tuple[Message, ...]]
@@ -66,6 +67,8 @@ def read_conversation(
         record = without_nulls(record) if nulls else record
     except RecursionError:
         raise SpikeError("nested too deeply") from None
+    if "preferred_output" in record:
+        record = openai_preference(record)
     check_marks(record)
     open_calls: list[str | None] = []
     read = {*SYSTEMS, "rejected"}
@@ -220,6 +223,16 @@ def with_system(messages: tuple[Message, ...], text: str, key: str) -> tuple[Mes
             raise SpikeError(f"{key}: the messages begin with another one; leave one of them")
         return messages
     return (told, *messages)
+
+
+def openai_preference(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a preference of OpenAI's fine-tuning files with the keys of others."""
+    asked = checked(record.get("input"), dict, "input")
+    rest = {key: value for key, value in record.items() if key not in OPENAI_PREFERENCE}
+    if both := sorted(rest.keys() & {*asked, "chosen", "rejected"}):
+        raise SpikeError(f"{both[0]}: beside 'input' and 'preferred_output'; leave one of them")
+    chosen, rejected = record["preferred_output"], record.get("non_preferred_output", "")
+    return {**rest, **asked, "chosen": chosen, "rejected": rejected}
 
 
 def only_instance(value: Any) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def format_of(head: bytes) -> str | None:
         refuse_binary(bytearray(head))
     except BadRecordError as fault:
         return f"binary ({fault.detail})"
-    return {".jsonl": "JSON Lines"}.get(ending(head))
+    return {".jsonl": "JSON Lines", ".json": "JSON"}.get(ending(head))
 
 
 def is_printable(head: bytes) -> bool:

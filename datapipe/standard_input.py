@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -15,6 +16,8 @@ STANDARD_INPUT = Path("-")
 HEAD_BYTES = 1 << 16
 # First bytes → the end of a name of that kind; JSON Lines are recognised by their first line.
 BEGINNINGS = {b"PAR1": ".parquet", b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
+# An array of objects.
+JSON_ARRAY = re.compile(rb'[\xef\xbb\xbf\s]*\[\s*\{\s*"')
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 
 
@@ -28,7 +31,8 @@ def spooled(path: Path) -> tuple[Path, str]:
 
     Returns:
         The file, and a name that ends as its content begins: `.jsonl` where the first line is a
-        JSON object, `.parquet`, `.gz` or `.zst` by the first bytes, else no ending: plain text.
+        JSON object, `.json` where there is an array of them, `.parquet`, `.gz` or `.zst` by the
+        first bytes, else no ending: plain text.
 
     Raises:
         SpikeError: standard input is closed.
@@ -64,10 +68,14 @@ def ending(head: bytes) -> str:
 
     >>> ending(b"Once upon a time"), ending(b'{"text": "Once"}'), ending(b"PAR1...")
     ('', '.jsonl', '.parquet')
+    >>> ending(b'[{"messages": []}]'), ending(b"[1] A note")
+    ('.json', '')
     """
     for beginning, found in BEGINNINGS.items():
         if head.startswith(beginning):
             return found
+    if JSON_ARRAY.match(head):
+        return ".json"
     line, complete, _ = head.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")
     if not line.startswith(b"{"):
         return ""

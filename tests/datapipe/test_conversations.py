@@ -68,6 +68,11 @@ def test_markers_are_parsed_only_on_demand():
         ),
         ({"instruction": "a", "instances": []}, "instances: must be a list of one object"),
         ({"instruction": "a", "instances": [{"input": "", "x": 1}]}, "instances[0]: unknown key"),
+        ({"input": "a", "preferred_output": []}, "input: a text instead of an object"),
+        (
+            {"input": {"messages": []}, "messages": [], "preferred_output": []},
+            "messages: beside 'input'",
+        ),
         ({"conversations": {}}, "conversations: an object instead of a list"),
         ({"conversations": ["hi", "ho"]}, "conversations[0]: a text instead of an object"),
         ({"conversations": [{"from": "gpt"}]}, "conversations[0]: must have 'from' and 'value'"),
@@ -159,7 +164,12 @@ GOOD, BAD = ({"role": "assistant", "content": text} for text in ("4", "5"))
         # Labels.
         ({"prompt": "1+1?", "completion": "2", "label": True}, ASKED),
         ({"prompt": "1+1?", "completion": "2", "label": "maths", "score": 4.5}, ASKED),
-        # Preferences: of TRL with and without a prompt, UltraFeedback, LLaMA-Factory, Orca.
+        # Preferences: OpenAI, TRL with and without a prompt, UltraFeedback, LLaMA-Factory, Orca.
+        (
+            {"input": {"messages": TURNS, "tools": [], "parallel_tool_calls": True},
+             "preferred_output": [GOOD], "non_preferred_output": [BAD]},
+            CONTEXT + AGAIN,
+        ),
         ({"prompt": "2+2?", "chosen": "4", "rejected": "5"}, AGAIN),
         ({"prompt": TURNS, "chosen": [GOOD], "rejected": [BAD]}, CONTEXT + AGAIN),
         ({"chosen": [*TURNS, GOOD], "rejected": [*TURNS, BAD]}, CONTEXT + AGAIN),
@@ -266,7 +276,17 @@ def test_what_is_nested_too_deeply_is_one_error():
 
 
 KEYS = ["messages", "conversations", "prompt", "instruction", "response", "output", "input"]
-KEYS += ["chosen", "rejected", "label", "history", "system", "tools", "weight", "score"]
+KEYS += [
+    "preferred_output",
+    "chosen",
+    "rejected",
+    "label",
+    "history",
+    "system",
+    "tools",
+    "weight",
+    "score",
+]
 KEYS += ["role", "content", "from", "value", "tool_calls", "function", "name", "arguments"]
 WORDS = st.sampled_from(["user", "assistant", "tool", "human", "gpt", "{}", "<think>", ""])
 JSON = st.recursive(

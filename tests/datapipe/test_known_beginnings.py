@@ -61,6 +61,7 @@ FORMATS = {
     "safetensors": tensors(),
     "PNG": b"\x89PNG\r\n\x1a\n" + bytes(10),
     "JSON Lines": b'{"text": "a"}\n{"text": "b"}\n',
+    "JSON": b'\xef\xbb\xbf[\n  {\n    "text": "a"',
     "binary (UTF-16": "\ufeffOnce".encode("utf-16-le"),
     "binary (byte 0": b"Once\0upon",
 }
@@ -76,7 +77,7 @@ def test_files_of_other_formats_are_named(name, content):
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
 def test_texts_are_no_other_format(text):
     for beginning in ("", "%PDF-", "BZh", "GGUF", "ID3", "PK", "Obj", "ORC", "RIFF", "\n"):
-        if not (beginning + text).lstrip("\ufeff \t\r\n").startswith("{"):
+        if not (beginning + text).lstrip("\ufeff \t\r\n").startswith(("{", "[")):
             assert format_of((beginning + text).encode()) is None
 
 
