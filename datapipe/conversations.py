@@ -16,7 +16,7 @@ from spiketok.errors import SpikeError
 from spiketok.json_values import checked, checked_name
 
 from .chat_marks import check_marks
-from .unread_keys import CONTEXTS, refuse_unread, text_of
+from .unread_keys import CONTEXTS, refuse_unread
 
 SPEAKERS = {
     "system": "system",
@@ -110,8 +110,8 @@ def read_sides(record: dict[str, Any], side: Side, read: set[str]) -> tuple[Mess
     if given:
         context = only_key(record, given)
         read.add(context)
-        text = f"{text_of(asked[-1])}\n\n{checked(record[context], str, context)}"
-        asked = (*asked[:-1], message("user", text))
+        first = checked(record[question], str, question)
+        asked = (message("user", f"{first}\n\n{checked(record[context], str, context)}"),)
     answered = side(reply, ASSISTANT)
     return preferred(before + asked, answered) if chosen else before + untrained(asked) + answered
 

@@ -66,6 +66,7 @@ def test_markers_are_parsed_only_on_demand():
             {"instruction": "a", "input": "b", "context": "c", "output": "d"},
             "'input' and 'context'",
         ),
+        ({"instruction": [], "input": "b", "output": "c"}, "instruction: a list instead of a text"),
         ({"instruction": "a", "instances": []}, "instances: must be a list of one object"),
         ({"instruction": "a", "instances": [{"input": "", "x": 1}]}, "instances[0]: unknown key"),
         ({"input": "a", "preferred_output": []}, "input: a text instead of an object"),
