@@ -1,6 +1,6 @@
 """Checks every byte of a finished folder, and says what is damaged and where."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,22 +16,23 @@ from .records import MANIFEST, PLAN, RECORDS, block_record_path, read_block_reco
 from .shards import check_tokens, open_shard, read_batch
 
 
-def verify_folder(folder: Path) -> list[str]:
+def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) -> list[str]:
     """Return a sentence for each damage in a shard folder; none means that it is whole.
 
     Shards are checked by the checksums of their ranges and by the digest of their content, the
     other files by theirs, the manifest by its own; missing and unexpected files are damages too.
+    `report` is called after each shard with the bytes of shards checked so far.
     """
     try:
         manifest = read_manifest(folder)
     except SpikeError as error:
         return [str(error)]
-    return list(damages(folder, manifest))
+    return list(damages(folder, manifest, report))
 
 
-def damages(folder: Path, manifest: Manifest) -> Iterator[str]:
+def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> Iterator[str]:
     """Say what in a folder is not as its manifest says."""
-    whole = set()
+    whole, done = set(), 0
     for name, file in manifest.files.items():
         if complaint := damaged_file(folder / name, file):
             yield f"{folder / name}: {complaint}"
@@ -46,6 +47,8 @@ def damages(folder: Path, manifest: Manifest) -> Iterator[str]:
         for shard in split.shards:
             expected.add(shard.file)
             yield from shard_damages(folder, manifest, shard, whole)
+            done += shard.bytes
+            report(done)
     for path in sorted(folder.rglob("*")):
         if path.relative_to(folder).as_posix() not in expected:
             yield f"{path}: unexpected; the manifest does not know it"

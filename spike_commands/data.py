@@ -7,6 +7,7 @@ import click
 from .console import (
     PATH,
     common_options,
+    progress_bar,
     remark,
 )
 from .result_rows import shard_rows
@@ -67,7 +68,9 @@ def verify(folder: Path, as_json: bool, quiet: bool) -> None:
     from datapipe import verify_folder
     from spiketok.errors import SpikeError
 
-    damages = verify_folder(folder)
+    size = sum(shard.stat().st_size for shard in folder.glob("*.arrow")) / 1e6
+    with progress_bar("verify", size, "MB", quiet) as report:
+        damages = verify_folder(folder, lambda checked: report(checked / 1e6, ""))
     if as_json or not damages:
         found = {"folder": str(folder), "intact": not damages, "damages": damages}
         print_result(found, as_json, {str(folder): "intact, every byte checked"})
