@@ -32,9 +32,9 @@ from .faults import (
     Errors,
     Faults,
 )
-from .json_array import array_elements
-from .jsonl import BYTE_ORDER_MARK, WHITESPACE, Place, each_line, parsed_blocks
-from .lines import BLOCK_BYTES, PIECE_BYTES
+from .json_array import array_elements, begins_array
+from .jsonl import Place, each_line, parsed_blocks
+from .lines import BLOCK_BYTES
 from .reading import ignore
 from .sources import Source
 
@@ -128,19 +128,6 @@ def from_lines(
 
     for offset, found in parsed_blocks(source, start, stop, faults, progress, parse):
         yield [(begin + offset, flat) for begin, flat in found]
-
-
-def begins_array(source: Source) -> bool:
-    """Return whether a JSON file holds an array, rather than an object a line.
-
-    Raises:
-        SpikeError: the file is compressed.
-    """
-    if not source.name.lower().endswith(".json"):
-        raise SpikeError(f"{source.path}: a compressed JSON file; decompress it first")
-    with source.path.open("rb") as file:
-        head = file.read(PIECE_BYTES)
-    return head.removeprefix(BYTE_ORDER_MARK).lstrip(WHITESPACE + b"\n").startswith(b"[")
 
 
 def from_array(

@@ -1,15 +1,58 @@
-"""Cuts a JSON array of objects into its elements, in bounded memory."""
+"""Reads JSON arrays of objects: their elements, and a text of each, in bounded memory."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from spiketok.errors import SpikeError
 
 from .faults import BROKEN_JSON, TRUNCATED, BadRecordError, Faults
-from .lines import PIECE_BYTES, Readable
+from .jsonl import BYTE_ORDER_MARK, WHITESPACE, Records, parse_line
+from .lines import BLOCK_BYTES, PIECE_BYTES, Readable
+from .sources import Source
 
 # A whole string; a quote whose string goes on behind the buffer; or a bracket.
 TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
 BLANKS = b" \t\r\n"
 OPENING, CLOSING = (b"[", b"{"), (b"]", b"}")
+
+
+def read_array(
+    source: Source, text_field: str, faults: Faults, progress: Callable[[int], None]
+) -> Iterator[Records]:
+    """Yield the text of each element of a JSON array, and its offset, block by block."""
+    texts: list[bytes] = []
+    offsets: list[int] = []
+    reached = 0
+    with source.path.open("rb") as file:
+        for number, (offset, element) in enumerate(array_elements(file, faults), 1):
+            try:
+                texts.append(parse_line(element, text_field, faults))
+                offsets.append(offset)
+            except BadRecordError as fault:
+                faults.drop(fault, partial("record {} (byte {})".format, number, offset))
+            if offset + len(element) - reached >= BLOCK_BYTES:
+                yield pa.array(texts, pa.large_binary()), np.array(offsets, dtype=np.int64)
+                progress(offset + len(element) - reached)
+                texts, offsets, reached = [], [], offset + len(element)
+    yield pa.array(texts, pa.large_binary()), np.array(offsets, dtype=np.int64)
+    progress(source.bytes - reached)
+
+
+def begins_array(source: Source) -> bool:
+    """Return whether a JSON file holds an array, rather than an object a line.
+
+    Raises:
+        SpikeError: the file is compressed.
+    """
+    if not source.name.lower().endswith(".json"):
+        raise SpikeError(f"{source.path}: a compressed JSON file; decompress it first")
+    with source.path.open("rb") as file:
+        head = file.read(PIECE_BYTES)
+    return head.removeprefix(BYTE_ORDER_MARK).lstrip(WHITESPACE + b"\n").startswith(b"[")
 
 
 def array_elements(stream: Readable, faults: Faults) -> Iterator[tuple[int, bytes]]:

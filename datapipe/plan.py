@@ -16,7 +16,6 @@ from .faults import MAX_RECORD
 from .json_files import FORMAT, to_json
 from .lines import COMPRESSIONS
 from .parquet import check_column, open_parquet
-from .reading import refuse_unread
 from .shard_settings import ShardSettings, check_settings, reading
 from .sources import Source
 from .splits import document_names
@@ -97,8 +96,9 @@ def make_plan(
         also = ", each is also a file of --validation" if validation else ""
         raise SpikeError(f"there is nothing to shard: no input files{also}")
     every = [*sources, *validation]
-    for source in every:
-        (refuse_other_kinds if settings.chat else refuse_unread)(source)
+    if settings.chat:
+        for source in every:
+            refuse_other_kinds(source)
     has_text = any(source.kind.startswith("txt") for source in every)
     split = (settings.split_text or AUTO) if has_text and not settings.chat else UNSET
     fraction = 0.0 if validation else settings.validation

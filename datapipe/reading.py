@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from spiketok.errors import SpikeError
-
 from .arrow_tables import read_arrow
 from .csv_table import read_csv
 from .faults import MAX_RECORD, BrokenRecordError, Dropped, Errors, Faults, check_errors
+from .json_array import begins_array, read_array
 from .jsonl import Records, read_jsonl
 from .parquet import read_parquet, text_offsets
 from .plain_text import read_text
@@ -22,11 +21,6 @@ SCHEMA = pa.schema(
         pa.field("row", pa.int64(), nullable=False),
     ]
 )
-# Kind that is not read → what to do.
-HOW_TO_READ = {
-    "json": "a JSON file is no text, and spike reads JSON Lines: make those with"
-    " jq -c '.[]' '{0}' > out.jsonl, or read it as plain text with --ext json",
-}
 
 
 def ignore(_report: int | str) -> None:
@@ -97,8 +91,6 @@ def read_texts(
         done += amount
         report(done)
 
-    for source in sources:
-        refuse_unread(source)
     how = text_field, errors, dropped, progress, split_text, max_record
     for source in sources:
         yield from read_range(source, 0, -1, *how)
@@ -114,17 +106,6 @@ def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | No
     return None
 
 
-def refuse_unread(source: Source) -> None:
-    """Refuse a kind of records that text is not read from, and say how to read it all the same.
-
-    Raises:
-        SpikeError: the source is of such a kind.
-    """
-    how = HOW_TO_READ.get(source.kind.partition(".")[0])
-    if how:
-        raise SpikeError(f"{source.path}: {how.format(source.path)}")
-
-
 def _records(
     source: Source,
     start: int,
@@ -134,9 +115,10 @@ def _records(
     faults: Faults,
     progress: Callable[[int], None],
 ) -> Iterator[Records]:
-    refuse_unread(source)
     if source.kind.startswith("txt"):
         return read_text(source, split_text, faults, progress)
+    if source.kind == "json" and begins_array(source):
+        return read_array(source, text_field, faults, progress)
     if source.kind == "csv":
         return read_csv(source, text_field, faults, progress)
     if source.kind == "arrow":

@@ -29,8 +29,8 @@ KINDS = {
 }
 # Not named in messages: other endings of kinds that are.
 OTHER_ENDINGS = (".ndjson", ".ndjson.gz", ".ndjson.zst", ".arrows", ".feather")
-# Kinds of records that text is not read from; see `reading.refuse_unread`.
-UNREAD = {".csv": "csv", ".tsv": "csv", ".json": "json"}
+# Kinds of records that are read where they are named, and left out of folders.
+NAMED_ALONE = {".csv": "csv", ".tsv": "csv", ".json": "json"}
 COMPRESSED = (".gz", ".zst")
 # Folders in which other programs keep unfinished, replaced or administrative files.
 UNFINISHED = {"_temporary", "_spark_metadata", "_delta_log", "_change_data"}
@@ -54,7 +54,7 @@ class Source:
         name: path below the folder that was named, with that folder's own name first.
         path: where the file is now; never written to disk.
         kind: `txt`, `txt.gz`, `txt.zst`, `jsonl`, `jsonl.gz`, `jsonl.zst`, `parquet`, `arrow`; of
-            a file that was named also `csv` or `json`, which `read_range` refuses.
+            a file that was named also `csv` or `json`.
         bytes: size of the file as it is on disk.
     """
 
@@ -237,8 +237,8 @@ def _known_kind(name: str, endings: Collection[str]) -> str | None:
 
 def _named_kind(name: str) -> str:
     stem, compression = _stem(name.lower())
-    unread = next((kind for ending, kind in UNREAD.items() if stem.endswith(ending)), None)
-    return unread or f"txt{compression}"
+    named = next((kind for ending, kind in NAMED_ALONE.items() if stem.endswith(ending)), None)
+    return named or f"txt{compression}"
 
 
 def _stem(name: str) -> tuple[str, str]:

@@ -1,11 +1,12 @@
 import csv
+import json
 from io import StringIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datapipe import Dropped, csv_table, find_sources, parquet, read_range, read_texts
+from datapipe import Dropped, csv_table, find_sources, json_array, parquet, read_range, read_texts
 from spiketok.errors import SpikeError
 
 
@@ -123,7 +124,6 @@ def test_compressed_text_is_text(tmp_path, ending):
     [
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0", r"a\.png: the text: no text but binary content \(by"),
         ("a.txt", "text".encode("utf-16"), "UTF-16; iconv"),
-        ("a.json", b"[]", r"jq -c '\.\[\]' '.*a\.json' > out\.jsonl, or .* --ext json"),
     ],
 )
 def test_files_that_are_no_text_say_what_to_do(tmp_path, name, content, message):
@@ -195,3 +195,24 @@ def test_broken_csv(tmp_path):
     path.write_bytes(b"text\n" + b"a" * (20 << 20) + b"\nb\n")
     with pytest.raises(SpikeError, match=r"a\.csv: a row of more than 8 MiB; repair the file or"):
         documents(source_at(path))
+
+
+def test_json_arrays_of_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_array, "BLOCK_BYTES", 100)
+    texts = [f"text {number}" * (number % 5) + "é" for number in range(50)]
+    content = json.dumps([{"id": 1, "text": text} for text in texts], indent=1).encode()
+    path = tmp_path / "a.json"
+    path.write_bytes(b"\xef\xbb\xbf" + content)
+    found = documents(source_at(path))
+    assert [text.decode() for text, _ in found] == texts
+    assert all(path.read_bytes()[row:].startswith(b"{") for _, row in found)
+    path.write_bytes(b'[{"text": "a"}, {"body": "b"}, {"text": "c"}]')
+    with pytest.raises(SpikeError, match=r"a\.json: record 2 \(byte 16\): no text field"):
+        documents(source_at(path))
+    dropped = Dropped()
+    found = documents(source_at(path), errors="skip", dropped=dropped)
+    assert found == [(b"a", 1), (b"c", 31)]
+    assert dropped == {"no text field": 1}
+    path.write_bytes(b'{"text": "a"}\n{"text": "b"}\n')
+    assert documents(source_at(path)) == [(b"a", 0), (b"b", 14)]
+    assert find_sources([path], ["json"])[0][0].kind == "txt"
