@@ -214,6 +214,8 @@ def remark_what_was_seen(
 
 def no_validation(found: Mapping[str, Any]) -> str:
     """Word why there is no validation split, and what helps."""
+    if "train_trained_tokens" in found:
+        return "no validation: there is one conversation; shard more of them"
     how = splitting(found["text_bytes"])
     return f"no validation: all text is one document; shard it with {how}"
 

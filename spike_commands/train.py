@@ -237,6 +237,8 @@ def no_validation(data_folder: Path, windows: "Windows") -> str:
     from datapipe import read_manifest
 
     documents = [split.documents for split in read_manifest(data_folder).splits.values()]
+    if sum(documents) == 1 and windows.stream.masked:
+        return "there is one conversation; shard more of them"
     if sum(documents) == 1:
         return "the text is one document; shard it with --split-text lines or paragraphs"
     return (
