@@ -181,6 +181,13 @@ def test_shards_of_conversations_score_as_their_files(score, line, process, fold
     assert "shards of conversations" in errors
 
 
+def test_one_conversation_has_no_validation_and_the_advice_fits(line, folder):
+    (folder / "one.jsonl").write_text('{"prompt": "a", "response": "b"}')
+    status, _, errors = line("shard", "--format", "chat", "one.jsonl", "--out", "one")
+    assert status == 0
+    assert "no validation: there is one conversation; shard more of them" in errors
+
+
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
