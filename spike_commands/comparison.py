@@ -116,7 +116,7 @@ def tables_of(rows: Sequence[Mapping[str, Any]], with_longest: bool) -> Iterator
         with_longest: also the longest tokens of the text, and how many tokens there are.
     """
     first = rows[0]["tokens"]
-    heading = ["", "bytes/token", "of tokens", "MB/s", "ids", "lossless", "tokenizer"]
+    heading = ["", "bytes/token", "vs first", "MB/s", "ids", "lossless", "tokenizer"]
     cells = [
         [
             str(number),

@@ -21,7 +21,7 @@ from .console import (
 )
 from .packed_counts import counts_table
 from .result_rows import artifact_parts, artifact_rows
-from .results import print_result, result_options
+from .results import print_result, result_options, shown_path
 
 if TYPE_CHECKING:
     from spike_lm.model.compress_config import CompressConfig
@@ -136,7 +136,12 @@ def pack(
     write_durably(out, result.data)
     scored = scores(loaded, out, texts, quiet) if texts else {}
     found = {"file": str(out), **scored, **table, "code_bytes": code_bytes(), "budget": budget}
-    following = ("spike", "eval", out, "--text", *(texts or ("FILE",)))
+    # The data of the run, if it still is where it was, are at hand where no text is named.
+    data = shown_path(Path(loaded.config.data.path))
+    scored_on = ("--text", *(texts or ("FILE",)))
+    if not texts and (data / "manifest.json").is_file():
+        scored_on = ("--data", data)
+    following = ("spike", "eval", out, *scored_on)
     print_result(found, as_json, artifact_rows(found), following)
 
 

@@ -10,7 +10,7 @@ from .yardstick import beside
 # Digits of a fingerprint that tell two artefacts apart for people; --verbose has all of them.
 SHORT = 12
 # Sections of an artifact and parts of a model that are small, and `weights`, which is its parts.
-REST = {"other", "config", "lineage", "arrays", "weights"}
+REST = {"other", "config", "lineage", "arrays", "trained-ids", "weights"}
 
 
 def tokenizer_rows(file: Path, found: Mapping[str, Any]) -> dict[str, str]:
@@ -68,11 +68,13 @@ def training_rows(found: Mapping[str, Any]) -> dict[str, str]:
             rows[what] = f"{found[key]:.4f} {name}"
     if len(rows) == 1:
         rows["validation"] = "none"
+        for key, name in (("loss", "training loss"), ("reply_loss", "reply loss")):
+            if found.get(key) is not None:
+                rows[name] = f"{found[key]:.4f} nats per token"
     elif found.get("xz_bits_per_byte") is not None:
         rows["xz -9"] = f"{beside(found['xz_bits_per_byte'], 1)}, the same text"
-    for key, name in (("loss", "training loss"), ("reply_loss", "reply loss")):
-        if found.get(key) is not None:
-            rows[name] = f"{found[key]:.4f} nats per token"
+    if found["already_finished"]:
+        return rows | {"tokens": f"{found['tokens']:,}, none of them now: the run was finished"}
     return rows | {"tokens": f"{found['tokens']:,} in {lasted(found['seconds'])}"}
 
 
@@ -169,13 +171,10 @@ def checks_phrase(checks: Mapping[str, float]) -> str:
 
     >>> checks = {"distributions": 1056, "farthest_sum_from_1": 2e-16}
     >>> checks_phrase(checks | {"bits_of_random_tokens": 10.147, "least_possible": 10.0})
-    'probabilities sum to 1 at 1,056 places; random tokens cost 10.15 bits (≥ 10.00)'
+    'probabilities sum to 1; random tokens cost 10.15 ≥ 10.00 bits'
     """
     random, least = checks["bits_of_random_tokens"], checks["least_possible"]
-    return (
-        f"probabilities sum to 1 at {checks['distributions']:,} places; "
-        f"random tokens cost {random:.2f} bits (≥ {least:.2f})"
-    )
+    return f"probabilities sum to 1; random tokens cost {random:.2f} ≥ {least:.2f} bits"
 
 
 def rule_rows(found: Mapping[str, Any]) -> dict[str, str]:

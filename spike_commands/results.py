@@ -165,6 +165,11 @@ def for_people(value: Any) -> str:
     return str(value)
 
 
+def shown_path(path: Path) -> Path:
+    """Return a path as it is seen from the working folder, where it is inside of that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def some(number: int, what: str) -> str:
     """Write a number of things.
 
