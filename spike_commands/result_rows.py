@@ -67,7 +67,7 @@ def training_rows(found: Mapping[str, Any]) -> dict[str, str]:
             what = "validation replies" if "reply" in key else "validation"
             rows[what] = f"{found[key]:.4f} {name}"
     if len(rows) == 1:
-        rows["validation"] = "none"
+        rows["validation"] = "not measured yet" if found["stopped"] else "none"
         for key, name in (("loss", "training loss"), ("reply_loss", "reply loss")):
             if found.get(key) is not None:
                 rows[name] = f"{found[key]:.4f} nats per token"
