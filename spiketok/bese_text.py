@@ -136,7 +136,7 @@ def gather(
             for chunk in cut(text):
                 measured.offer(chunk)
             continue
-        waiting.append(text)
+        waiting.append(bytes(text))
         waiting_bytes += len(text)
         if waiting_bytes >= BATCH_BYTES:
             gatherer.add(waiting)

@@ -116,22 +116,21 @@ def stream_chunks(
             if chunk_code(chunk) < share * CHUNK_CODES:
                 block.append(chunk)
                 size += len(chunk)
-        if size >= block_bytes:
-            yield block
-            block, size = [], 0
+            if size >= block_bytes:
+                yield block
+                block, size = [], 0
     if block:
         yield block
 
 
-def documents(batches: Iterable["pa.RecordBatch"]) -> Iterator[bytes]:
-    """Yield the texts of the column `text`."""
+def documents(batches: Iterable["pa.RecordBatch"]) -> Iterator[memoryview]:
+    """Yield the texts of the column `text` as UTF-8, views of the batches' memory."""
     number = 0
     for batch in batches:
         for value in batch.column("text"):
-            text = value.as_py()
-            if text is None:
+            if not value.is_valid:
                 raise SpikeError(f"document {number} of the corpus is null; leave it out")
-            yield text.encode() if isinstance(text, str) else text
+            yield memoryview(value.as_buffer())
             number += 1
 
 
@@ -145,7 +144,7 @@ def chunk_code(chunk: bytes) -> int:
     return xxhash.xxh3_64_intdigest(chunk, CHUNK_SEED)
 
 
-def cut(text: bytes) -> Iterator[bytes]:
+def cut(text: bytes | memoryview) -> Iterator[bytes]:
     """Cut a document in chunks of at most 64 KiB, on borders between code points.
 
     >>> [len(chunk) for chunk in cut(b"a" + "ä".encode() * 40000)]
@@ -158,5 +157,5 @@ def cut(text: bytes) -> Iterator[bytes]:
         # A code point has at most three continuation bytes; longer runs are not UTF-8 anyway.
         while stop - back < 3 and back < len(text) and text[back] & 0xC0 == 0x80:
             back -= 1
-        yield text[start:back]
+        yield bytes(text[start:back])
         start = back
