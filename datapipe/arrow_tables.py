@@ -10,7 +10,7 @@ from spiketok.errors import SpikeError, unreadable
 
 from .faults import Faults
 from .jsonl import Records
-from .parquet import check_column, open_parquet, usable_texts
+from .parquet import check_column, decoded, open_parquet, usable_texts
 from .sources import Source
 
 FILE_MAGIC = b"ARROW1"
@@ -29,10 +29,14 @@ def read_arrow(
     with open_arrow(source) as (schema, batches):
         check_column(source, schema, text_field)
         for batch, done in batches:
-            for start in range(0, len(batch), ROWS):
-                texts = batch.column(schema.get_field_index(text_field)).slice(start, ROWS)
-                yield usable_texts(texts, row + start, faults)
-            row += len(batch)
+            column = batch.column(schema.get_field_index(text_field))
+            if pa.types.is_dictionary(column.type):
+                parts = decoded(column)
+            else:
+                parts = (column.slice(start, ROWS) for start in range(0, len(column), ROWS))
+            for part in parts:
+                yield usable_texts(part, row, faults)
+                row += len(part)
             progress(done)
 
 

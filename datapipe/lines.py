@@ -43,6 +43,17 @@ class Limited:
         return data
 
 
+def check_compression(source: Source) -> None:
+    """Check that a compressed file can be decompressed at all; called before the work.
+
+    Raises:
+        SpikeError: see `open_decompressed`.
+    """
+    if codec := COMPRESSIONS.get(source.kind):
+        with open_decompressed(source.path, codec):
+            pass
+
+
 @contextmanager
 def open_lines(
     source: Source, start: int, stop: int

@@ -14,7 +14,7 @@ from spiketok.held_out import NAMES, HeldOut, held_out_of
 from .chat_reading import refuse_other_kinds
 from .faults import MAX_RECORD
 from .json_files import FORMAT, to_json
-from .lines import COMPRESSIONS
+from .lines import COMPRESSIONS, check_compression
 from .parquet import check_column, open_parquet
 from .shard_settings import ShardSettings, check_settings, reading
 from .sources import Source
@@ -99,6 +99,8 @@ def make_plan(
     if settings.chat:
         for source in every:
             refuse_other_kinds(source)
+    for source in every:
+        check_compression(source)
     has_text = any(source.kind.startswith("txt") for source in every)
     split = (settings.split_text or AUTO) if has_text and not settings.chat else UNSET
     fraction = 0.0 if validation else settings.validation

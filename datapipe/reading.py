@@ -10,6 +10,7 @@ from .csv_table import read_csv
 from .faults import MAX_RECORD, BrokenRecordError, Dropped, Errors, Faults, check_errors
 from .json_array import begins_array, read_array
 from .jsonl import Records, read_jsonl
+from .lines import check_compression
 from .parquet import read_parquet, text_offsets
 from .plain_text import read_text
 from .sources import Source
@@ -92,6 +93,8 @@ def read_texts(
         report(done)
 
     how = text_field, errors, dropped, progress, split_text, max_record
+    for source in sources:
+        check_compression(source)
     for source in sources:
         yield from read_range(source, 0, -1, *how)
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pyarrow as pa
 import pytest
 
-from datapipe import ShardSettings, find_sources, read_range, write_shards
+from datapipe import ShardSettings, find_sources, read_range, read_texts, write_shards
 from datapipe.decompression import DamagedStreamError, open_decompressed
 from datapipe.faults import Dropped
 from datapipe.zstd_frames import read_header
@@ -172,3 +172,16 @@ def test_lost_bytes_are_recorded(tmp_path, tokenizer_path):
     manifest = write_shards(sources, tokenizer_path, tmp_path / "data", settings)
     assert manifest.lost_bytes == 28
     assert manifest.documents == 101
+
+
+def test_a_file_that_cannot_be_read_is_named_before_others_are(tmp_path, tokenizer_path):
+    (tmp_path / "a.jsonl").write_bytes(b"".join(LINES))
+    (tmp_path / "b.jsonl.zst").write_bytes(LONG_WINDOW)
+    sources, _ = find_sources([tmp_path / "a.jsonl", tmp_path / "b.jsonl.zst"])
+    heard = []
+    with pytest.raises(SpikeError, match="window of 2,048 MiB"):
+        list(read_texts(sources, errors="skip", report=heard.append))
+    with pytest.raises(SpikeError, match="window of 2,048 MiB"):
+        write_shards(sources, tokenizer_path, tmp_path / "d", ShardSettings(), report=heard.append)
+    assert heard == []
+    assert not (tmp_path / "d").exists()

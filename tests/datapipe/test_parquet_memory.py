@@ -119,3 +119,18 @@ def test_rows_above_the_limit_are_left_out(tmp_path):
     assert dropped == {"larger than --max-record": 1, "null text": 1}
     with pytest.raises(SpikeError, match="row 1: larger than --max-record"):
         list(read_range(source, 0, -1, max_record=10))
+
+
+def test_dictionaries_of_arrow_files_are_decoded_by_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "BATCH_BYTES", MIB)
+    texts = SHAPES["null among large"]
+    table = pa.table({"text": pa.array(texts).cast(DICTIONARY)})
+    with pa.ipc.new_file(tmp_path / "a.arrow", table.schema) as writer:
+        writer.write_table(table)
+    (source,), _ = find_sources([tmp_path / "a.arrow"])
+    found = []
+    for batch in read_range(source, 0, -1, errors="skip"):
+        assert batch["text"].nbytes <= MIB + 9 * len(batch)
+        rows = batch["row"].to_pylist()
+        found += zip((text.decode() for text in batch["text"].to_pylist()), rows, strict=True)
+    assert found == [(text, row) for row, text in enumerate(texts) if text]
