@@ -115,6 +115,9 @@ def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(source.path, error) from None
+        if "not yet implemented" in str(error).lower():
+            what = f"pyarrow {pa.__version__} cannot read it: {error}"
+            raise SpikeError(f"{source.path}: {what}; write it with other encodings") from error
         raise SpikeError(f"{source.path}: damaged parquet file: {error}") from error
 
 

@@ -134,3 +134,12 @@ def test_dictionaries_of_arrow_files_are_decoded_by_bytes(tmp_path, monkeypatch)
         rows = batch["row"].to_pylist()
         found += zip((text.decode() for text in batch["text"].to_pylist()), rows, strict=True)
     assert found == [(text, row) for row, text in enumerate(texts) if text]
+
+
+def test_what_arrow_cannot_read_is_not_called_damaged(tmp_path):
+    path = tmp_path / "a.parquet"
+    column = pa.array(["one", "two"]).cast(DICTIONARY)
+    pq.write_table(pa.table({"text": column}), path, **WRITTEN["prefixes"])
+    (source,), _ = find_sources([path])
+    with pytest.raises(SpikeError, match=r"pyarrow [0-9.]+ cannot read it"):
+        list(read_range(source, 0, -1, errors="skip"))
