@@ -6,7 +6,7 @@ from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .input_documents import read_documents, warn_dropped
+from .input_documents import named_sources, read_documents, warn_dropped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,10 +45,10 @@ def text_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: An
 
 def chats_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: Any) -> ScoredText:
     """Read and encode conversations; `reads` are the options of `encoded_conversations`."""
-    from datapipe import Dropped, encoded_conversations, find_sources
+    from datapipe import Dropped, encoded_conversations
 
     dropped, masks, text = Dropped(), [], ScoredText(masks=[])
-    for source in find_sources(paths)[0]:
+    for source in named_sources(paths, (), "text", quiet):
         for ids, mask in encoded_conversations(source, loaded.tokenizer, dropped=dropped, **reads):
             text.documents.append((ids, reply_bytes(loaded, ids, mask)))
             text.sources.append(source.name)

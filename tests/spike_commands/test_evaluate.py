@@ -171,6 +171,8 @@ def test_shards_of_conversations_score_as_their_files(score, line, process, fold
     wanted = score("--chat", "replies.jsonl", "--by", "file", schema="eval-chat")
     found = score("--data", "replies", "--split", "train", "--by", "file", schema="eval-chat")
     assert found == wanted
+    twice = score("--chat", "replies.jsonl", "replies.jsonl", schema="eval-chat")
+    assert twice["conversations"] == 80
     (row,) = found["by"]["file"]
     assert row["bytes"] == found["reply_bytes"] == sum(len(chat["response"]) for chat in chats)
     assert row["nats"] == pytest.approx(found["reply_nats"])
