@@ -74,8 +74,8 @@ class Dropped(Counter[str]):
     """Reason → number of records left out.
 
     Attributes:
-        lost_bytes: bytes of damaged compressed files that gave no records. How many records they
-            held is unknown; each such file counts as one.
+        lost_bytes: bytes of damaged compressed files that gave no content, and of content that ends
+            inside a line. How many records they held is unknown; each such file counts as one.
     """
 
     lost_bytes = 0
@@ -135,14 +135,16 @@ class Faults:
         """Return the fault of a record of too many bytes."""
         return BadRecordError(TOO_LARGE, f"above {self.max_record / (1 << 20):,.6g} MiB")
 
-    def drop_rest(self, damage: DamagedStreamError) -> None:
+    def drop_rest(self, damage: DamagedStreamError, part_bytes: int = 0) -> None:
         """Count what a damaged compressed file did not give, as one record.
+
+        `part_bytes` of content are lost with it: the beginning of a line.
 
         Raises:
             BrokenRecordError: the policy is `strict`.
         """
         reason = TRUNCATED if damage.cut else DAMAGED
-        fault = BadRecordError(reason, str(damage), damage.lost_bytes)
+        fault = BadRecordError(reason, str(damage), damage.lost_bytes + part_bytes)
         self.drop(fault, lambda: f"byte {damage.position} of the file")
 
     def drop_empty(self, number: int) -> None:
@@ -186,7 +188,7 @@ def counted(dropped: Mapping[str, int]) -> str:
     """
     words = ", ".join(f"{reason} {number:,}" for reason, number in sorted(dropped.items()))
     lost = dropped.lost_bytes if isinstance(dropped, Dropped) else 0
-    return f"{words} ({lost:,} bytes of the files gave nothing)" if lost else words
+    return f"{words} ({lost:,} bytes gave no records)" if lost else words
 
 
 def check_errors(errors: str) -> None:

@@ -87,7 +87,7 @@ def line_blocks(
     stream: Readable,
     begin: int,
     max_record: int,
-    on_damage: Callable[[DamagedStreamError], None],
+    on_damage: Callable[[DamagedStreamError, int], None],
     on_large: Callable[[int], None],
 ) -> Iterator[tuple[int, bytes]]:
     """Yield blocks of whole lines, about `BLOCK_BYTES` each: (offset, bytes).
@@ -97,7 +97,8 @@ def line_blocks(
         begin: offset of the first.
         max_record: a line with more bytes is passed over, unless its end was read with the bytes
             that made it too large.
-        on_damage: hears of a compressed stream that is damaged, after its last whole line.
+        on_damage: hears of a compressed stream that is damaged, after its last whole line, and how
+            many bytes of the next line there are.
         on_large: hears the offset of a line that is passed over.
     """
     offset, pending = begin, bytearray()
@@ -109,7 +110,7 @@ def line_blocks(
         except DamagedStreamError as damage:
             if whole:
                 yield offset, taken(pending, whole)
-            on_damage(damage)
+            on_damage(damage, len(pending))
             return
         if not piece:
             break

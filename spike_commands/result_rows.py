@@ -54,6 +54,8 @@ def shard_rows(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
         rows["tokens"] = f"{found['bytes_per_token']:.2f} bytes each"
     if found["dropped"]:
         reasons = ", ".join(f"{number:,} {why}" for why, number in found["dropped"].items())
+        lost = found.get("lost_bytes")
+        reasons += f"; {lost:,} bytes gave no records" if lost else ""
         rows["left out"] = f"{some(sum(found['dropped'].values()), 'record')}: {reasons}"
     return rows | {"fingerprint": found["fingerprint"][:SHORT]}
 

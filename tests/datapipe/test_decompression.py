@@ -168,6 +168,12 @@ def test_lost_bytes_are_recorded(tmp_path, tokenizer_path):
     assert sum(kept) == 100
     assert dropped == {"damaged input": 1}
     assert dropped.lost_bytes == 28
+    cut = gzip.compress(b"".join(LINES[:100]) + b'{"text":"the beginning of a')[:-8]
+    (tmp_path / "b.jsonl.gz").write_bytes(cut)
+    dropped = Dropped()
+    list(read_range(find_sources([tmp_path / "b.jsonl.gz"])[0][0], 0, -1, "text", "skip", dropped))
+    assert dropped == {"truncated input": 1}
+    assert dropped.lost_bytes == 27
     settings = ShardSettings(errors="skip")
     manifest = write_shards(sources, tokenizer_path, tmp_path / "data", settings)
     assert manifest.lost_bytes == 28
