@@ -171,9 +171,9 @@ def train(
 ) -> None:
     """Choose the vocabulary that makes the fewest tokens of CORPORA.
 
-    CORPORA are files of text, jsonl or parquet (also .gz, .zst), folders of them, quoted patterns
-    or - for standard input. A file of no known kind that is named is plain text. The same input
-    gives the same file for any number of threads.
+    CORPORA are files of text, jsonl (also .gz, .zst), parquet, arrow, csv or json, folders of them,
+    quoted patterns or - for standard input. A file of no known kind that is named is plain text.
+    The same input gives the same file for any number of threads.
 
     \b
     Examples:
