@@ -78,11 +78,12 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     show(evaluate, run, "--text", held_out, "--stride", "64")
     if not quiet:
         click.secho("\nNext", bold=True)
-        for command, what in (
-            (f"spike generate {run} 'class ' --seed 1", "another draft"),
-            (f"spike pack {run} --out {folder / 'demo.spike'}", "one small file of it"),
-            ("spike tokenizer train YOUR-TEXT", "the same with your own text"),
+        for words, what in (
+            (("generate", run, "class ", "--seed", "1"), "another draft"),
+            (("pack", run, "--out", folder / "demo.spike"), "one small file of it"),
+            (("tokenizer", "train", "YOUR-TEXT"), "the same with your own text"),
         ):
+            command = shlex.join(["spike", *map(str, words)])
             click.echo(f"{command}  # {what}")
 
 

@@ -100,6 +100,23 @@ def dry_run_rows(found: Mapping[str, Any]) -> dict[str, str]:
     return rows | {"estimated from": found["estimated_from"]}
 
 
+def after_tokenizer(file: Path, found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the command that shards what a tokenizer was trained on, into a folder that is new."""
+    inputs = () if found["inputs"] else ("FILE",)  # a pipe cannot be read twice
+    folder = "data" if not Path("data").exists() else f"{file.stem}-data"
+    return ("spike", "shard", *inputs, "--tokenizer", str(file), "--out", folder)
+
+
+def after_sharding(folder: Path, found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the command that trains on shards; of conversations, the run that is there."""
+    words = ("spike", "train", "--config", "base", "--data", str(folder))
+    if not Path("runs/base").exists():
+        return words
+    if "train_trained_tokens" in found:
+        return (*words, "--init", "runs/base", "--out", "runs/chat")
+    return (*words, "--out", f"runs/{folder.resolve().name}")
+
+
 def after_training(found: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the command that usually follows a whole training: talking or writing."""
     if found["stopped"]:

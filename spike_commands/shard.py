@@ -29,7 +29,7 @@ from .input_options import (
     splitting,
     words_of,
 )
-from .result_rows import shard_rows
+from .result_rows import after_sharding, shard_rows
 from .results import print_result, result_options
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def shard(
             remark=lambda message: remark(message, quiet),
         )
     found = describe(out)
-    following = ("spike", "train", "--config", "base", "--data", out)
+    following = after_sharding(out, found)
     print_result({"folder": str(out), **found}, as_json, shard_rows(out, found), following)
     remark_copies(found["copied_bytes"], found["text_bytes"], quiet)
     if options["validation"] and not found["validation_documents"]:

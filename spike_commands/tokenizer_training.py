@@ -28,7 +28,7 @@ from .input_options import (
     split_text_option,
     splitting,
 )
-from .result_rows import tokenizer_rows
+from .result_rows import after_tokenizer, tokenizer_rows
 from .results import print_result, result_options
 from .training_options import check_options, trainer
 
@@ -227,8 +227,7 @@ def train(
         training={**vocabulary.training, **dropped.as_members()},
     ).write(out)
     found = {"file": str(out), **summary(Tokenizer.load(out))}
-    following = ("spike", "shard", "--tokenizer", out, "--out", "data")
-    print_result(found, as_json, tokenizer_rows(out, found), following)
+    print_result(found, as_json, tokenizer_rows(out, found), after_tokenizer(out, found))
 
 
 def remark_on(vocabulary: Any, dropped: "Dropped", quiet: bool) -> None:

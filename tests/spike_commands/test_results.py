@@ -148,3 +148,19 @@ def test_the_next_command_is_left_to_the_command_that_runs_another():
     with make.make_context("make", []) as context:
         context.meta[LEFT_TO_CALLER] = True
         make.invoke(context)
+
+
+def test_the_next_command_names_folders_that_are_new(tmp_path, monkeypatch):
+    from spike_commands.result_rows import after_sharding, after_tokenizer
+
+    monkeypatch.chdir(tmp_path)
+    file, found = tmp_path / "bpe.json", {"inputs": ["corpus"]}
+    assert after_tokenizer(file, found)[-2:] == ("--out", "data")
+    assert after_tokenizer(file, {"inputs": []})[2] == "FILE"
+    assert after_sharding(tmp_path / "data", {})[-2:] == ("--data", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "runs/base").mkdir(parents=True)
+    assert after_tokenizer(file, found)[-2:] == ("--out", "bpe-data")
+    assert after_sharding(tmp_path / "more", {})[-2:] == ("--out", "runs/more")
+    chat = after_sharding(tmp_path / "chats", {"train_trained_tokens": 5})
+    assert chat[-4:] == ("--init", "runs/base", "--out", "runs/chat")
