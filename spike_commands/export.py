@@ -134,6 +134,7 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
     }
     words = (
         "from transformers import pipeline as p; "
-        f'print(p("text-generation", {json.dumps(str(folder))}, trust_remote_code=True)("The"))'
+        f'print(p("text-generation", {json.dumps(str(folder))}, trust_remote_code=True)'
+        '("The", max_new_tokens=50))'
     )
     print_result(found, as_json, rows, ("python", "-c", words))

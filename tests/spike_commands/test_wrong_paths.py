@@ -20,7 +20,10 @@ NEEDS = {
         ["train", "--config", "base", "--data", "P", "--out", "x"],
     ],
     "packed model": [["inspect", "P"], ["unpack", "P", "--to", "x"]],
-    "file": [["tokenizer", "view", "P"], ["compress", "P", "-m", "runs/base", "-o", "x"]],
+    "file": [
+        ["generate", "runs/base", "--prompts", "P"],
+        ["compress", "P", "-m", "runs/base", "-o", "x"],
+    ],
 }
 OTHERS = {
     "a run folder": ["corpus", "data", "held.txt", "packed.spike", "nowhere"],
@@ -68,7 +71,8 @@ def test_contents_are_told_apart(line, folder, tmp_path):
 
 
 def test_the_argument_that_a_path_was_given_as_is_named(line):
-    assert "corpus: is a folder; FILE needs a file" in line("tokenizer", "view", "corpus")[2]
+    command = ["compress", "corpus", "-m", "runs/base", "-o", "x"]
+    assert "corpus: is a folder; FILE needs a file" in line(*command)[2]
     status, _, errors = line("generate", "runs/base", "--prompts", "nowhere.txt")
     assert (status, "(given as --prompts)" in errors) == (1, True)
 
