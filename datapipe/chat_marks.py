@@ -7,6 +7,7 @@ left out; a mark that may mean it, or may not, is refused by name.
 from typing import Any
 
 from spiketok.errors import SpikeError
+from spiketok.json_values import shown
 
 # Key → the value that a good reply has there.
 VERDICTS = {
@@ -47,7 +48,7 @@ def check_marks(record: dict[str, Any]) -> None:
     if is_number(weight) and weight != 1:
         if weight == 0:
             raise NotForTrainingError("weight: 0")
-        raise SpikeError(f"weight: {weight!r} instead of 0 or 1; or pass --ignore-key weight")
+        raise SpikeError(f"weight: {shown(weight)} instead of 0 or 1; or pass --ignore-key weight")
     for key in SCORES:
         score = record.get(key, 1)
         if is_number(score) and score <= 0:
@@ -57,7 +58,7 @@ def check_marks(record: dict[str, Any]) -> None:
 def ambiguous(key: str, value: object) -> SpikeError:
     """Return the error of a mark that may say that a reply is bad."""
     return SpikeError(
-        f"{key}: {value!r} may mark a bad reply; remove such records, or the key, or pass "
+        f"{key}: {shown(value)} may mark a bad reply; remove such records, or the key, or pass "
         f"--ignore-key {key}"
     )
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from spiketok import Message
 from spiketok.chat import ASSISTANT, pieces
 from spiketok.chat_encoding import CODES, TEXT_CODE
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, parse_fault
 
 from .arrow_tables import table_records
 from .chat_marks import NotForTrainingError
@@ -173,7 +173,7 @@ def parse_conversation(line: bytes, read: Reader, faults: Faults) -> Flat:
     try:
         record = json.loads(faults.decode(line))
     except (ValueError, RecursionError) as error:
-        raise BadRecordError(BROKEN_JSON, str(error)) from None
+        raise BadRecordError(BROKEN_JSON, parse_fault(error)) from None
     return flat_record(record, read, faults, nulls=b"null" in line)
 
 

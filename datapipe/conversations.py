@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from spiketok import Message, message
 from spiketok.chat import ASSISTANT
 from spiketok.chat_messages import TRAINED, read_message
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, parse_fault
 from spiketok.json_values import checked, checked_name
 
 from .chat_marks import check_marks
@@ -173,7 +173,7 @@ def shared_turn(turn: dict[str, Any]) -> dict[str, Any]:
     try:
         calls = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SpikeError(f".value: not the JSON of a call ({error})") from None
+        raise SpikeError(f".value: not the JSON of a call ({parse_fault(error)})") from None
     calls = calls if isinstance(calls, list) else [calls]
     return {"role": ASSISTANT, "tool_calls": calls, **beside}
 

@@ -4,9 +4,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, parse_failures
 
 FORMAT = 1
+FIX = "make the folder again or restore the file"
 Content = TypeVar("Content")
 
 
@@ -21,10 +22,8 @@ def parse(data: bytes, kind: type[Content], name: str) -> Content:
     Raises:
         SpikeError: the content is not of that kind; `name` says which file.
     """
-    try:
+    with parse_failures(name, FIX):
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SpikeError(f"{name}: {error}; make the folder again or restore the file") from None
 
 
 def check_format(number: int, name: str) -> None:

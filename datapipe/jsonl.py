@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.json
 
+from spiketok.errors import parse_fault
 from spiketok.json_values import kind_name
 
 from .faults import (
@@ -200,7 +201,7 @@ def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes:
         # Arrow also takes deep nesting and `-NaN`; what it takes in a block it must take here.
         quick = parse_block(line, text_field)
         if quick is None:
-            raise BadRecordError(BROKEN_JSON, str(error)) from None
+            raise BadRecordError(BROKEN_JSON, parse_fault(error)) from None
         return bytes(quick[0][0].as_buffer())
     if not isinstance(record, dict):
         raise BadRecordError(NOT_AN_OBJECT)

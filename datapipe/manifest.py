@@ -12,10 +12,10 @@ import xxhash
 from msgspec import UNSET, UnsetType
 
 from spiketok.durable import Disk, write_durably
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, parse_failures
 from spiketok.path_contents import path_contents
 
-from .json_files import FORMAT, check_format, parse, to_json
+from .json_files import FIX, FORMAT, check_format, parse, to_json
 from .plan import Plan
 from .records import (
     MANIFEST,
@@ -144,8 +144,10 @@ def read_manifest(folder: Path) -> Manifest:
     manifest = parse(data, Manifest, str(path))
     check_format(manifest.format, str(path))
     # The spelling is checked too, so that not even a blank may change unnoticed.
-    content = msgspec.json.decode(data)
-    if signature(content) != manifest.fingerprint or to_json(content) != data:
+    with parse_failures(path, FIX):
+        content = msgspec.json.decode(data)
+        unchanged = signature(content) == manifest.fingerprint and to_json(content) == data
+    if not unchanged:
         raise SpikeError(f"{path}: damaged: its content does not match its fingerprint")
     if complaint := contradiction(manifest):
         raise SpikeError(f"{path}: {complaint}")

@@ -83,5 +83,5 @@ def ending(head: bytes) -> str:
         return ".jsonl" if line.startswith(b'{"') else ""
     try:
         return ".jsonl" if isinstance(json.loads(line), dict) else ""
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""

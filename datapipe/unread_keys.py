@@ -6,6 +6,7 @@ from typing import Any
 
 from spiketok import Message
 from spiketok.errors import SpikeError
+from spiketok.json_values import shown
 
 # They hold text of a conversation in one shape of record, so in all others they may, too.
 CONTEXTS = ("input", "context")
@@ -81,6 +82,6 @@ def check_tools(key: str, value: Any, messages: Sequence[Message]) -> None:
         name = function.get("name") if isinstance(function, dict) else function
         if not isinstance(name, str) or name not in told:
             raise SpikeError(
-                f"{key}: {name!r} is not in the system message; write there what the model should "
-                f"know of its tools, or pass --ignore-key {key}"
+                f"{key}: {shown(name)} is not in the system message; write there what the model "
+                f"should know of its tools, or pass --ignore-key {key}"
             )

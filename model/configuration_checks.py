@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from spiketok.json_values import shown
+
 from .compress_config import compress_problems, parse_qat
 from .config import Config, GolfConfig, choices_of
 from .spikewhale_config import SpikeWhaleConfig
@@ -61,14 +63,14 @@ def type_problem(message: str, sections: Mapping[str, Any]) -> str:
     for step in re.findall(r"\w+", place):
         value = value[int(step)] if isinstance(value, list) else value.get(step)
     if choices := choices_of(section, key):
-        return f"{place} must be one of {', '.join(choices)}, not {value!r:.80}"
+        return f"{place} must be one of {', '.join(choices)}, not {shown(value)}"
     if not what.startswith("Expected "):
         return f"{place}: {what[:1].lower()}{what[1:]}"
     wanted = what.removeprefix("Expected ").partition(", got ")[0]
     for kind in re.findall(r"`([^`]+)`", wanted):
         words = " or ".join(KINDS.get(one, one) for one in kind.split(" | "))
         wanted = wanted.replace(f"`{kind}`", words)
-    return f"{place} must be {wanted}, not {value!r:.80}"
+    return f"{place} must be {wanted}, not {shown(value)}"
 
 
 def _missing_mean(config: Config) -> str | bool:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from spiketok.errors import SpikeError, unreadable
+from spiketok.errors import SpikeError, parse_failures, parse_fault
 
 from .config import Config, keys_of
 from .configuration_checks import problems_between_keys, type_problem
@@ -23,6 +23,8 @@ from .configuration_checks import problems_between_keys, type_problem
 Sections = dict[str, dict[str, Any]]
 # Key of a file, before its sections: the preset or file that it changes.
 EXTENDS = "extends"
+# Characters of a file, and dots in one of its lines.
+MOST_TOML, MOST_DOTS = 1 << 18, 200
 
 
 def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
@@ -162,12 +164,8 @@ def _read(path_or_preset: str, folder: Path | None) -> tuple[str, str]:
     """Return what to call the source in messages, and its text."""
     path = (folder or Path()) / path_or_preset
     if path.is_file():
-        try:
+        with parse_failures(path, "save it as UTF-8 text"):
             return str(path), path.read_text(encoding="utf-8-sig")
-        except OSError as error:
-            raise unreadable(path, error) from None
-        except UnicodeDecodeError as error:
-            raise SpikeError(f"{path}: cannot be read as UTF-8 text ({error})") from None
     name = path_or_preset.removesuffix(".toml")
     presets = preset_names()
     if name not in presets:
@@ -194,10 +192,20 @@ def _preset_text(name: str) -> str:
 
 
 def _parse(origin: str, text: str) -> Sections:
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SpikeError(f"{origin}: not TOML: {error}") from None
+    with parse_failures(origin, "correct the TOML"):
+        return _loads(text)
+
+
+def _loads(text: str) -> dict[str, Any]:
+    """Parse TOML of a bounded size; ValueError says what is wrong.
+
+    `tomllib` takes the square of the parts of a dotted key in time.
+    """
+    if len(text) > MOST_TOML:
+        raise ValueError(f"more than {MOST_TOML:,} characters")
+    if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+        raise ValueError("nested too deeply")
+    return tomllib.loads(text)
 
 
 def _parse_override(override: str) -> Sections:
@@ -208,8 +216,8 @@ def _parse_override(override: str) -> Sections:
         mend = f"; perhaps {homes[0]}.{override.strip()}" if equals and homes else ""
         raise SpikeError(f"--set {override}: expected section.key=value{mend}")
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+        parsed = _loads(f"value = {text}")
+    except (ValueError, RecursionError):  # a bare string, or what its type's check refuses
         parsed = {}
     value = parsed["value"] if list(parsed) == ["value"] else text.strip()
     return {section: {key: value}}
@@ -224,6 +232,7 @@ def _merge(sections: Sections, changes: Mapping[str, Any], origin: str) -> None:
         merged = sections.setdefault(section, {})
         for key, value in keys.items():
             _check_known(key, keys_of(section), origin, f"{section}.{key}")
+            _check_utf8(value, f"{origin}: {section}.{key}")
             merged[key] = value
 
 
@@ -236,12 +245,22 @@ def _check_known(name: str, known: Iterable[str], origin: str, place: str) -> No
     raise SpikeError(f"{origin}: {place}: no such key; {mend}")
 
 
+def _check_utf8(value: Any, place: str) -> None:
+    """Refuse texts that a file could not hold, of arguments and paths that are no UTF-8."""
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise SpikeError(f"{place}: not UTF-8; write or rename it in UTF-8")
+
+
 def _check_types(sections: Sections, origin: str) -> Config:
     try:
         return msgspec.convert(sections, Config)
     except msgspec.ValidationError as error:
         problem = type_problem(str(error), sections)
         raise SpikeError(f"{origin}: {problem}" if origin else problem) from None
+    except ValueError as error:
+        place = origin or "a value of --set"
+        raise SpikeError(f"{place}: {parse_fault(error)}; correct it") from None
 
 
 def _checked(sections: Sections, origin: str) -> Config:

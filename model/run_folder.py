@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from spiketok import Tokenizer
 from spiketok.durable import make_folder, write_durably
-from spiketok.errors import SpikeError, unreadable
+from spiketok.errors import SpikeError, parse_failures
 from spiketok.path_contents import path_contents
 
 from .assembly import Model, build_model, check_layer_count
@@ -142,14 +142,10 @@ def read_lineage(folder: Path) -> Lineage:
         SpikeError: there is none, or it is of an unknown format.
     """
     path = folder / LINEAGE
-    try:
+    with parse_failures(path, "restore it from a copy"):
+        if not path.exists():
+            raise SpikeError(f"{folder}: {no_run_folder(folder)}")
         lineage = msgspec.json.decode(path.read_bytes(), type=Lineage)
-    except (FileNotFoundError, NotADirectoryError):
-        raise SpikeError(f"{folder}: {no_run_folder(folder)}") from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SpikeError(f"{path}: cannot be read ({error}); restore it from a copy") from None
     if lineage.format != FORMAT:
         raise SpikeError(f"{path}: format {lineage.format} is not known; use a newer spike")
     return lineage

@@ -1,10 +1,10 @@
 """Opens a tokenizer of any make that the command line may name."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from spiketok import Tokenizer, Vocabulary
+from spiketok.path_contents import is_hugging_face
 
 from .foreign import open_hugging_face, open_sentencepiece, open_tiktoken
 from .peer import Peer
@@ -45,12 +45,3 @@ def open_ours(path: Path) -> Peer:
         ends=lambda ids: loaded.byte_offsets(ids)[1:],
         frequencies=frequencies,
     )
-
-
-def is_hugging_face(path: Path) -> bool:
-    """Tell whether a file is a JSON object with the key `model`, as Hugging Face writes it."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False  # what is wrong with it is told where it is read as ours
-    return isinstance(content, dict) and isinstance(content.get("model"), dict)

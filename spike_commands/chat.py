@@ -65,6 +65,7 @@ def chat(
     from .chat_terminal import answer_lines, chat_in_terminal
 
     drawing = Drawing(**drawn)
+    system = system.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     loaded = open_run(run, choose_device(device))
     trained = None if allow_unseen else loaded.trained_ids
     if read_no_conversations(run, loaded.step):

@@ -1,6 +1,5 @@
 """Holds a chat in a terminal, or answers the lines of standard input."""
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -10,7 +9,7 @@ import click
 
 from .answering import REMARKS, answer, stretches, why_ended
 from .signals import stop_on_signals
-from .visible import safe_for_terminals
+from .visible import json_text, safe_for_terminals
 
 if TYPE_CHECKING:
     from spike_lm.model.evaluation import Conversation, Drawing
@@ -160,13 +159,13 @@ def answer_lines(
                 conversation, system = begin(wanted), wanted
             elif question.strip():
                 found = answer(conversation, drawing, max_tokens, question)
-                shown = json.dumps(found, ensure_ascii=False) if as_json else plain(found["parts"])
+                shown = json_text(found) if as_json else plain(found["parts"])
                 click.echo(shown)
         except SpikeError as error:
             failed += 1
             if as_json:
                 what = {"question": question, "error": str(error)}
-                click.echo(json.dumps(what, ensure_ascii=False))
+                click.echo(json_text(what))
             else:
                 tell(f"line {lines}: {error}")
     if failed:

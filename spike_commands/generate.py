@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import PATH, common_options, device_option, json_option, let_threads_sleep
+from .visible import json_text, print_text
 
 if TYPE_CHECKING:
     from spike_lm.model.evaluation import Drawing, Drawn
@@ -150,7 +151,7 @@ def generate(
         loaded = replace(loaded, trained_ids=None)
     for number, text in enumerate(text for text in given for _ in range(samples)):
         if not as_json:
-            click.echo(("\n" if number else "") + text, nl=False)
+            print_text(("\n" if number else "") + text, end="")
         drawn: list[Drawn] = []
         seeded = replace(chosen, seed=(chosen.seed + number) % SEEDS)
         pieces, ids = written(loaded, text, tokens, stops, not no_heal, seeded, drawn)
@@ -158,12 +159,12 @@ def generate(
         for piece in pieces:
             whole += piece
             if not as_json:
-                click.echo(piece, nl=False)
+                print_text(piece, end="")
         if as_json:
             # One line each where there may be several.
             indent = None if prompts or samples > 1 else 2
             result = {**result_of(text, whole, ids, drawn), "seed": seeded.seed}
-            click.echo(json.dumps(result, indent=indent, ensure_ascii=False))
+            click.echo(json_text(result, indent))
         else:
             click.echo()
 
@@ -208,18 +209,18 @@ def result_of(prompt: str, text: str, prompt_ids: list[int], drawn: list["Drawn"
 
 def read_prompts(path: Path) -> Iterator[str]:
     """Yield the prompts of a file, one a line."""
-    from spiketok.errors import SpikeError
+    from spiketok.errors import SpikeError, parse_failures
 
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[: len(lines) - (not lines[-1])], 1):
         if path.suffix != ".jsonl":
             yield line.removesuffix(b"\r").decode("utf-8", "surrogateescape")
             continue
-        try:
+        place = f"{path}: line {number}"
+        with parse_failures(place, "correct the line"):
             record = json.loads(line)
-            prompt = record["prompt"]
-        except (ValueError, KeyError, TypeError):
-            prompt = None
-        if not isinstance(prompt, str):
-            raise SpikeError(f'{path}: line {number}: needed is {{"prompt": "…"}}')
+            prompt = record.get("prompt") if isinstance(record, dict) else None
+            if not isinstance(prompt, str):
+                raise SpikeError(f'{place}: needed is {{"prompt": "…"}}')
+            prompt.encode()  # a lone surrogate is no text
         yield prompt

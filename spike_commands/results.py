@@ -1,6 +1,5 @@
 """Results of commands: a few rows that decide, all of it with --verbose, or one JSON object."""
 
-import json
 import re
 import shlex
 import shutil
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from .console import discard, json_option, remark
+from .visible import json_text, print_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 # A result's rows, by name. A phrase of several lines is printed below its name.
@@ -61,8 +61,7 @@ def print_result(
         rows: what to print for people; None prints all of the result.
         following: the words of the next command; left out with --quiet.
     """
-    text = json.dumps(result, indent=2, ensure_ascii=False)
-    print_lines([text] if as_json else lines_for_people(result, rows))
+    print_lines([json_text(result, indent=2)] if as_json else lines_for_people(result, rows))
     context = click.get_current_context()
     if following and not as_json and LEFT_TO_CALLER not in context.meta:
         remark(f"next: {shlex.join(map(str, following))}", context.params["quiet"])
@@ -71,7 +70,7 @@ def print_result(
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines on stdout; a reader who has left has read enough."""
     try:
-        click.echo("\n".join(lines))
+        print_text("\n".join(lines))
     except BrokenPipeError:
         discard(sys.stdout)
 

@@ -20,6 +20,7 @@ from .result_rows import tokenizer_rows
 from .results import print_result, result_options
 from .tokenizer_training import summary, train
 from .view import view
+from .visible import print_text
 
 # Python refuses to read a number of very many.
 MOST_DIGITS = 40
@@ -116,7 +117,7 @@ def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:
                 f"id {token} at position {place} is not below the vocabulary's "
                 f"{loaded.vocab_size}; were the ids made by another tokenizer?"
             )
-    click.echo(loaded.decode_bytes(wanted), nl=False)
+    print_text(loaded.decode_bytes(wanted).decode("utf-8", "surrogateescape"), end="")
     if reserved := sorted({*wanted} & {*loaded.vocabulary.reserved_ids}):
         shown = ", ".join(map(str, reserved[:5])) + (", …" if len(reserved) > 5 else "")
         remark(f"reserved ids stand for nothing: {shown}", quiet)

@@ -1,9 +1,18 @@
-"""Shows bytes as text in which nothing is invisible; the page's script has the same rules."""
+"""Shows text of data such that nothing is invisible, and that no terminal obeys it.
 
+The page's script has the same rules.
+"""
+
+import json
 import re
+import sys
 import unicodedata
+from typing import Any
+
+import click
 
 ESCAPED_BYTES = re.compile("[\udc80-\udcff]")
+SURROGATES = re.compile("[\ud800-\udfff]")
 # Control, format, private, unassigned; spaces and separators other than the plain space.
 HIDDEN = frozenset(("Cc", "Cf", "Co", "Cn", "Zl", "Zp", "Zs"))
 SHAPES = {"\n": "⏎", "\t": "⇥", " ": " "}
@@ -28,6 +37,35 @@ def safe_for_terminals(text: str) -> str:
     'a\tb\n⟨U+1B⟩[31m'
     """
     return "".join(letter if letter in SHAPES else shape(letter) for letter in text)
+
+
+def print_text(text: str, end: str = "\n") -> None:
+    """Print text of data on stdout: in a terminal `safe_for_terminals`, else byte for byte.
+
+    Bytes that are no UTF-8 are surrogates in `text`, as in arguments of the command line.
+    """
+    if sys.stdout.isatty():
+        click.echo(safe_for_terminals(text) + end, nl=False)
+    else:
+        click.echo((text + end).encode("utf-8", "surrogateescape"), nl=False)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    r"""Return JSON, with escapes for surrogates, and in a terminal for all that is hidden.
+
+    >>> json_text({"a": "é\udcff"})
+    '{"a": "é\\udcff"}'
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if sys.stdout.isatty():
+        return "".join(one if one in SHAPES else escaped(one) for one in text)
+    return SURROGATES.sub(lambda found: escaped(found[0]), text)
+
+
+def escaped(letter: str) -> str:
+    """Return a character of JSON, an escape if it has no shape of its own."""
+    hidden = SURROGATES.match(letter) or unicodedata.category(letter) in HIDDEN
+    return json.dumps(letter)[1:-1] if hidden else letter
 
 
 def shape(letter: str) -> str:

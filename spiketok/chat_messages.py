@@ -9,7 +9,7 @@ from typing import Any
 
 from .chat import AROUND, ASSISTANT, KINDS_OF_ROLE, TEXT, Message, Part
 from .errors import SpikeError
-from .json_values import checked, checked_name, kind_name
+from .json_values import checked, checked_name, kind_name, shown
 from .tool_calls import check_answer, read_call, without_nulls
 
 REASONING = ("reasoning", "reasoning_content", "thinking")
@@ -90,7 +90,7 @@ def check_keys(item: dict[str, Any], role: str) -> bool:
     given = [key for key in TRAINED if key in item]
     for key in given:
         if item[key] not in (0, 1):
-            raise SpikeError(f".{key}: {item[key]!r} instead of 0 or 1")
+            raise SpikeError(f".{key}: {shown(item[key])} instead of 0 or 1")
         if item[key] != item[given[0]]:
             raise SpikeError(f": {given[0]!r} and {key!r} contradict each other")
         if item[key] and role != ASSISTANT:

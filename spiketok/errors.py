@@ -1,6 +1,8 @@
 """The one error that users are meant to see."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import EACCES, ENOENT, EPERM
 from pathlib import Path
 
@@ -45,3 +47,38 @@ def unreadable(path: Path, error: OSError) -> SpikeError:
     reason = os.strerror(error.errno) if error.errno else str(error)
     fix = FIXES.get(error.errno or 0, "try again when it can be read")
     return SpikeError(f"{error.filename or path}: {reason}; {fix}")
+
+
+@contextmanager
+def parse_failures(place: Path | str, fix: str) -> Iterator[None]:
+    """Turn the exceptions of parsers into the one line that names the file.
+
+    Parsers of JSON, TOML and UTF-8 raise a ValueError (msgspec's errors are of that class too) for
+    content that is damaged, of another type or has a number that is too long, and a RecursionError
+    where it is nested too deeply.
+
+    Args:
+        place: the file, and the place in it.
+        fix: imperative that fixes it.
+
+    Raises:
+        SpikeError: instead of a ValueError, RecursionError or OSError.
+    """
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        raise SpikeError(f"{place}: cannot be read ({parse_fault(error)}); {fix}") from None
+    except OSError as error:
+        raise unreadable(Path(place), error) from None
+
+
+def parse_fault(error: Exception) -> str:
+    """Say in a few words why a parser refused its input.
+
+    >>> parse_fault(RecursionError("maximum recursion depth exceeded"))
+    'nested too deeply'
+    """
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    # Of Python itself, with advice to its programmers.
+    return "a number has too many digits" if "integer string conv" in str(error) else str(error)

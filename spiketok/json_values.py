@@ -16,6 +16,10 @@ KIND_NAMES: dict[type, str] = {
 }
 
 
+MOST_DEPTH = 64
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
 def kind_name(value: object) -> str:
     """Say what kind of value it is.
 
@@ -23,6 +27,34 @@ def kind_name(value: object) -> str:
     ('a number', 'null', 'an object')
     """
     return KIND_NAMES.get(type(value), f"a {type(value).__name__}")
+
+
+def check_structure(data: bytes, most_values: int) -> None:
+    """Refuse JSON whose decoded form could take far more memory than its text, before it is made.
+
+    A list of empty lists takes 20 times its text; nesting takes the stack of whatever walks it.
+
+    Args:
+        data: the text; what is no JSON passes, for the parser to say.
+        most_values: values that are not the first of their list or object, and lists and objects.
+
+    Raises:
+        ValueError: it has more values, or is nested more than `MOST_DEPTH` deep.
+
+    >>> check_structure(b'{"a": [1, "[,]"]}', 3)
+    >>> check_structure(b'{"a": [1, 2, 3, 4]}', 3)
+    Traceback (most recent call last):
+    ValueError: more than 3 values
+    """
+    without_escapes = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    without_texts = b"".join(without_escapes.split(b'"')[::2])
+    if sum(map(without_texts.count, (b",", b"[", b"{"))) > most_values:
+        raise ValueError(f"more than {most_values:,} values")
+    brackets = without_texts.translate(None, NO_BRACKETS)
+    for _ in range(MOST_DEPTH):  # each round takes the innermost ones away
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    if b"[]" in brackets or b"{}" in brackets:
+        raise ValueError("nested too deeply")
 
 
 def checked(value: Any, kind: type, place: str) -> Any:
@@ -35,8 +67,21 @@ def checked(value: Any, kind: type, place: str) -> Any:
 def checked_name(value: Any, known: Iterable[str], place: str) -> Any:
     """Refuse what is none of the known names."""
     if not isinstance(value, str) or value not in known:
-        raise SpikeError(f"{place}: {value!r} is unknown; known are {', '.join(known)}")
+        raise SpikeError(f"{place}: {shown(value)} is unknown; known are {', '.join(known)}")
     return value
+
+
+def shown(value: object, most: int = 80) -> str:
+    """Show a value from a file in at most so many characters, however large or deep it is.
+
+    >>> shown("a"), shown("a" * 100, 10), shown(16**5000)
+    ("'a'", "'aaaaaa...", 'a number')
+    """
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of very many digits; deep nesting
+        return kind_name(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def refuse_constant(name: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """What a path holds, in words for messages: that of another stage, or somebody's own files."""
 
-import json
 from pathlib import Path
+from typing import Any
 
 # Files that make a folder, or beginnings that make a file, the result of a command.
 FOLDERS = {
@@ -19,6 +19,7 @@ BEGINNINGS = {
 }
 MOST_JSON_BYTES = 64 << 20
 SHOWN = 3
+HUGGING_FACE = "is a tokenizer of Hugging Face"
 
 
 def path_contents(path: Path) -> str:
@@ -65,13 +66,20 @@ def json_contents(data: bytes) -> str:
     >>> json_contents(b'{"model": {"type": "BPE"}}'), json_contents(b'{"text": "a"}')
     ('is a tokenizer of Hugging Face', 'is a file')
     """
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):
-        return "is a file"
-    if isinstance(content, dict):
-        if isinstance(content.get("model"), dict):
-            return "is a tokenizer of Hugging Face"
-        if isinstance(content.get("algorithm"), str):
-            return "is a tokenizer of spike"
+    import msgspec  # of use here alone
+
+    # Typed, for what is not asked for then takes no memory.
+    kinds = {"model": HUGGING_FACE, "algorithm": "is a tokenizer of spike"}
+    for key, what in kinds.items():
+        kind: Any = dict[str, msgspec.Raw] if key == "model" else str
+        try:
+            msgspec.json.decode(data, type=msgspec.defstruct("Shape", [(key, kind)]))
+        except (ValueError, RecursionError):
+            continue
+        return what
     return "is a file"
+
+
+def is_hugging_face(path: Path) -> bool:
+    """Return whether a file is a JSON object with the key `model`, as Hugging Face writes it."""
+    return path.is_file() and path_contents(path) == HUGGING_FACE

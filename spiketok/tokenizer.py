@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .cores import available_cores
 from .errors import SpikeError
+from .layout import MOST_IDS
 from .longest_match import LongestMatch
 from .path_contents import path_contents
 from .text_buffers import buffers, utf8
@@ -57,19 +58,22 @@ class Tokenizer:
         self.byte_lengths.flags.writeable = False
 
     @classmethod
-    def load(cls, path: Path | str, data: bytes | None = None) -> "Tokenizer":
+    def load(
+        cls, path: Path | str, data: bytes | None = None, most_ids: int = MOST_IDS
+    ) -> "Tokenizer":
         """Read a tokenizer file; SpikeError says what is wrong with it.
 
         Args:
             path: the file.
             data: its content, where it is at hand; `path` is then its name in messages.
+            most_ids: a larger vocabulary is refused before it takes memory.
         """
         path = Path(path)
         if data is None and path.is_dir():
             inside = path / "tokenizer.json"
             name = inside if inside.is_file() else "a tokenizer file"
             raise SpikeError(f"{path}: {path_contents(path)}; name {name}")
-        content = parse(path, LENGTH_MAX, BESE, data=data)
+        content = parse(path, LENGTH_MAX, BESE, data=data, most_ids=most_ids)
         if content["algorithm"] == BESE:
             from .bese import BeseVocabulary, read_bese
 

@@ -6,8 +6,8 @@ Errors begin with the place in the call or message, such as `.function.name`.
 import json
 from typing import Any
 
-from .errors import SpikeError
-from .json_values import checked, refuse_constant
+from .errors import SpikeError, parse_fault
+from .json_values import checked, refuse_constant, shown
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 KEYS_AROUND_FUNCTION = {"id", "type", "function"}
@@ -29,7 +29,7 @@ def read_call(call: Any) -> tuple[str, str | None]:
     if not isinstance(function, dict) or function.keys() - {"id", "type"} != {"name", "arguments"}:
         raise SpikeError(f"{place}: must have 'name' and 'arguments', and nothing else")
     if call.get("type") not in (None, "function"):
-        raise SpikeError(f".type: {call['type']!r} instead of 'function'")
+        raise SpikeError(f".type: {shown(call['type'])} instead of 'function'")
     if (identity := call.get("id")) is not None:
         checked(identity, str, ".id")
     name = ENCODER.encode(checked(function["name"], str, f"{place}.name"))
@@ -53,7 +53,7 @@ def call_arguments(arguments: Any, place: str) -> str:
         ):
             return arguments
     except (ValueError, RecursionError) as error:
-        raise SpikeError(f"{place}: not JSON ({error})") from None
+        raise SpikeError(f"{place}: not JSON ({parse_fault(error)})") from None
     raise SpikeError(f"{place}: neither a JSON object nor the text of one")
 
 

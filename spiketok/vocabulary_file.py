@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .errors import SpikeError
-from .json_values import refuse_constant
+from .errors import SpikeError, parse_fault
+from .json_values import check_structure, refuse_constant, shown
 from .layout import (
     FIRST_BYTE_ID,
     FIRST_ENTRIES,
@@ -24,6 +25,9 @@ from .layout import (
 FORMAT = 1
 LENGTH_MAX, BESE = "length-max", "bese"
 MOST_FILE_BYTES = 1 << 30
+VOCAB_SIZE = re.compile(rb'"vocab_size"\s*:\s*(\d{1,18})')
+# An entry and a frequency, or a merge of two ids; settings, names of inputs.
+VALUES_PER_ID, VALUES_BESIDE = 3, 1 << 18
 MEND = "take the file from its source again or train a new one"
 
 
@@ -58,10 +62,19 @@ def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse(path: Path, *algorithms: str, data: bytes | None = None) -> dict[str, Any]:
+def parse(
+    path: Path, *algorithms: str, data: bytes | None = None, most_ids: int = MOST_IDS
+) -> dict[str, Any]:
     """Read the file as one JSON object without doubled keys, for one of the algorithms.
 
-    Where the `data` is given, `path` says what to call it in messages.
+    Args:
+        path: the file.
+        algorithms: names of those that will do.
+        data: its content, where it is at hand; `path` is then what messages call it.
+        most_ids: the largest vocabulary; how many values are decoded follows from its size.
+
+    Raises:
+        SpikeError: it is no such object, or holds more than a vocabulary of its size does.
     """
     if data is None:
         try:
@@ -72,13 +85,19 @@ def parse(path: Path, *algorithms: str, data: bytes | None = None) -> dict[str, 
     if len(data) > MOST_FILE_BYTES:
         refuse(path, "the file", "is larger than 1 GiB")
     try:
+        size = max(map(int, VOCAB_SIZE.findall(data)), default=0)
+        if size > most_ids:
+            refuse(path, "vocab_size", f"is more than {most_ids}")
+        check_structure(data, VALUES_PER_ID * size + VALUES_BESIDE)
         content = json.loads(
             data.decode(),
             object_pairs_hook=object_without_doubles,
             parse_constant=refuse_constant,
         )
     except (ValueError, RecursionError) as error:
-        refuse(path, "the file", f"is not proper JSON ({error})")
+        if b'"added_tokens"' in data:  # a large one
+            refuse_other_kind(path, {"model": {}}, algorithms)
+        refuse(path, "the file", f"is not proper JSON ({parse_fault(error)})")
     if not isinstance(content, dict):
         refuse(path, "the file", "holds no JSON object")
     if content.get("algorithm") not in algorithms:
@@ -100,7 +119,7 @@ def refuse_other_kind(path: Path, content: dict[str, Any], algorithms: tuple[str
             f"{path}: no tokenizer of spike (no algorithm); name a file of spike tokenizer train"
         )
     raise SpikeError(
-        f"{path}: a tokenizer of algorithm {short(algorithm)}; this command needs {wanted}"
+        f"{path}: a tokenizer of algorithm {shown(algorithm)}; this command needs {wanted}"
     )
 
 
@@ -121,7 +140,7 @@ def object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(key for key, _ in pairs)
-        raise ValueError(f"key {short(counts.most_common(1)[0][0])} stands there twice")
+        raise ValueError(f"key {shown(counts.most_common(1)[0][0])} stands there twice")
     return found
 
 
@@ -131,25 +150,25 @@ def read_entries(path: Path, content: dict[str, Any]) -> list[bytes]:
     if not isinstance(vocab, dict):
         refuse(path, "vocab", "is not an object")
     if type(size) is not int or size != len(vocab):
-        refuse(path, "vocab_size", f"is {short(size)}, but vocab has {len(vocab)} entries")
+        refuse(path, "vocab_size", f"is {shown(size)}, but vocab has {len(vocab)} entries")
     if not FIRST_PIECE_ID <= size <= MOST_IDS:
         refuse(path, "vocab_size", f"is not between {FIRST_PIECE_ID} and {MOST_IDS}")
     entries: list[bytes | None] = [None] * size
     for key, token in vocab.items():
         if type(token) is not int or not 0 <= token < size:
-            refuse(path, f"vocab, key {short(key)}", f"has no id below {size}")
+            refuse(path, f"vocab, key {shown(key)}", f"has no id below {size}")
         if entries[token] is not None:
-            refuse(path, f"vocab, key {short(key)}", f"has id {token} like another key")
+            refuse(path, f"vocab, key {shown(key)}", f"has id {token} like another key")
         try:
             entries[token] = key.encode("latin-1")
         except UnicodeEncodeError:
-            refuse(path, f"vocab, key {short(key)}", "has characters beyond 255")
+            refuse(path, f"vocab, key {shown(key)}", "has characters beyond 255")
         if not key:
             refuse(path, f"vocab, id {token}", "has an empty key")
     full = [entry for entry in entries if entry is not None]
     for token, (entry, wanted) in enumerate(zip(full, FIRST_ENTRIES, strict=False)):
         if entry != wanted:
-            refuse(path, f"vocab, id {token}", f"is {short(entry)}, not {short(wanted)}")
+            refuse(path, f"vocab, id {token}", f"is {shown(entry)}, not {shown(wanted)}")
     return full
 
 
@@ -166,7 +185,7 @@ def read_names(path: Path, content: dict[str, Any], entries: list[bytes]) -> dic
         except UnicodeEncodeError:  # a lone surrogate
             token = None
         if token is None or token < len(FIRST_NAMES) or name in found:
-            refuse(path, f"special_tokens, name {short(name)}", "has no entry of its own in vocab")
+            refuse(path, f"special_tokens, name {shown(name)}", "has no entry of its own in vocab")
         found[name] = token
     if list(found.values()) != sorted(found.values()):
         refuse(path, "special_tokens", "is not in the order of the ids")
@@ -187,7 +206,7 @@ def read_reserved(path: Path, about: dict[str, Any], size: int) -> set[int]:
             and all(type(bound) is int for bound in item)
             and stop <= item[0] < item[1] <= size
         ):
-            refuse(path, "spike.reserved", f"has {short(item)}, no rising range of ids")
+            refuse(path, "spike.reserved", f"has {shown(item)}, no rising range of ids")
         stop = item[1]
         found.update(range(*item))
     return found
@@ -248,12 +267,6 @@ def read_frequencies(path: Path, about: dict[str, Any] | None, size: int) -> tup
     if len(listed) not in (0, size):
         refuse(path, "spike.frequencies", f"has {len(listed)} numbers, not {size}")
     return tuple(listed)
-
-
-def short(value: object) -> str:
-    """Show a value from a file on one line, however long it is."""
-    shown = ascii(value)
-    return shown if len(shown) <= 40 else f"{shown[:37]}..."
 
 
 def refuse(path: Path, place: str, fault: str, mend: str = MEND) -> NoReturn:

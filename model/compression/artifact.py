@@ -12,14 +12,15 @@ from typing import TypeAlias
 import msgspec
 
 from spiketok import Tokenizer
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, parse_failures
+from spiketok.layout import MOST_IDS
 
 from ..config import Config
 from ..configuration_file import dump_config, parse_config
 from ..trained_ids import TrainedIds, trained_from_bytes, trained_to_bytes
 from .arrangement import FLOATS, Array
 from .quantized_matrix import LowRank, QuantizedMatrix
-from .sections import Section, join_sections, most_allowed, refuse, split_sections
+from .sections import MEND, Section, join_sections, most_allowed, refuse, split_sections
 from .stored_arrays import (
     StoredArray,
     load_arrays,
@@ -32,6 +33,8 @@ SCALES, LEFT, RIGHT = "/scales", "/left", "/right"
 CONFIG, TOKENIZER, LINEAGE, ARRAYS, WEIGHTS = "config", "tokenizer", "lineage", "arrays", "weights"
 REQUIRED = (CONFIG, TOKENIZER, LINEAGE, ARRAYS, WEIGHTS)
 TRAINED_IDS = "trained-ids"
+MOST_TEXT = 1 << 20
+FEW_IDS = 1 << 16
 OURS = (*REQUIRED, TRAINED_IDS)
 Weight: TypeAlias = QuantizedMatrix | Array
 
@@ -146,10 +149,11 @@ def read_contents(path: Path) -> Contents:
             refuse(path, f"section {name}", "is missing")
     if sections[WEIGHTS].coding:
         refuse(path, f"section {WEIGHTS}", "is compressed as a whole")
-    try:
+    for name in (CONFIG, LINEAGE):
+        if sections[name].size > MOST_TEXT:
+            refuse(path, f"section {name}", f"has {sections[name].size:,} bytes, too many")
+    with parse_failures(f"{path}: section {ARRAYS}", MEND):
         table = table_from_bytes(sections[ARRAYS].plain())
-    except ValueError as error:
-        refuse(path, f"section {ARRAYS}", f"cannot be read: {error}")
     numbers = sum(row.numbers for row in table)
     if numbers > most_allowed(len(sections[WEIGHTS].stored)):
         refuse(path, f"section {ARRAYS}", f"speaks of {numbers:,} numbers, too many for the file")
@@ -164,24 +168,28 @@ def read_artifact(path: Path, contents: Contents | None = None) -> Artifact:
     """
     sections = (contents := contents or read_contents(path)).sections
     plain = {}
-    try:
-        for name, section in sections.items():
-            if name not in (ARRAYS, WEIGHTS):
+    for name, section in sections.items():
+        if name not in (ARRAYS, WEIGHTS):
+            with parse_failures(f"{path}: section {name}", MEND):
                 plain[name] = section.plain()
+    with parse_failures(f"{path}: section {CONFIG}", MEND):
         config = parse_config(f"{path}: section {CONFIG}", plain.pop(CONFIG).decode())
+    with parse_failures(f"{path}: section {LINEAGE}", MEND):
         lineage = msgspec.json.decode(plain.pop(LINEAGE), type=_Lineage)
-        weights = join_arrays(contents)
-    except (ValueError, msgspec.DecodeError, SpikeError) as error:
-        refuse(path, "a section", f"cannot be read: {error}")
-    tokenizer = Tokenizer.load(path / TOKENIZER, plain.pop(TOKENIZER))
+    with parse_failures(f"{path}: section {WEIGHTS}", MEND):
+        try:
+            weights = join_arrays(contents)
+        except SpikeError as error:  # codes and scales that do not fit, without the file's name
+            raise ValueError(error) from None
+    # A row of the embedding takes a byte at least; a small model may have many ids.
+    most_ids = FEW_IDS + len(sections[WEIGHTS].stored)
+    tokenizer = Tokenizer.load(path / TOKENIZER, plain.pop(TOKENIZER), min(most_ids, MOST_IDS))
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
         refuse(path, f"section {TOKENIZER}", "is not that of the run")
     trained_ids = None
     if TRAINED_IDS in plain:
-        try:
+        with parse_failures(f"{path}: section {TRAINED_IDS}", MEND):
             trained_ids = trained_from_bytes(plain.pop(TRAINED_IDS), tokenizer.vocab_size)
-        except ValueError as error:
-            refuse(path, f"section {TRAINED_IDS}", f"cannot be read: {error}")
     positions = 2 * config.model.context * config.model.head_width
     if positions > most_allowed(len(sections[WEIGHTS].stored)):
         refuse(path, f"section {CONFIG}", "asks for more positions than the file can be for")

@@ -13,7 +13,7 @@ import msgspec
 import torch
 import xxhash
 
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, parse_failures
 
 from ..run_folder import Run
 from .coded_tokens import CodeError, decode_tokens, encode_tokens, prediction_checksum
@@ -229,7 +229,7 @@ def read_header(data: bytes) -> tuple[Header, bytes]:
         raise SpikeError("not a file that spike compress made, or cut short")
     described, rest = data[begin : begin + length], data[begin + length :]
     summed, coded = rest[:CHECKSUM_BYTES], rest[CHECKSUM_BYTES:]
-    try:
+    with parse_failures("its header", "take the file from its source again"):
         found = msgspec.json.decode(described, type=Version).format
         if found < FORMAT:
             raise SpikeError(f"format {found}, of an earlier spike; decompress it with that one")
@@ -238,8 +238,6 @@ def read_header(data: bytes) -> tuple[Header, bytes]:
         if summed != checksum(described, coded):
             raise SpikeError("the file is damaged or cut short; take it from its source again")
         header = msgspec.json.decode(described, type=Header)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SpikeError(f"its header is damaged ({error})") from None
     # A token is a byte at least, so a wrong number cannot make work without end.
     if not 0 <= header.tokens <= header.bytes:
         raise SpikeError("its header is damaged (tokens and bytes do not agree)")

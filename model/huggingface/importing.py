@@ -16,8 +16,9 @@ from torch import Tensor
 
 from spiketok import Tokenizer
 from spiketok.durable import durable_folder
-from spiketok.errors import SpikeError, unreadable
+from spiketok.errors import SpikeError, parse_failures, unreadable
 from spiketok.huggingface import VOCABULARY_FILE
+from spiketok.json_values import shown
 from spiketok.path_contents import path_contents
 
 from ..assembly import build_model, check_layer_count
@@ -74,20 +75,16 @@ def read_fields(path: Path) -> dict[str, Any]:
     Raises:
         SpikeError: it is missing, no object of JSON, or of a model that spike does not know.
     """
-    try:
+    with parse_failures(path, "export the model again"):
+        if not path.exists():
+            raise SpikeError(
+                f"{path.parent}: {path_contents(path.parent)}, without {path.name}; name a folder "
+                "that spike export model wrote"
+            )
         fields: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except FileNotFoundError:
-        raise SpikeError(
-            f"{path.parent}: {path_contents(path.parent)}, without {path.name}; name a folder that "
-            "spike export model wrote"
-        ) from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise SpikeError(f"{path}: cannot be read ({error})") from None
     if fields.get("model_type") not in (MODEL_TYPE, STOCK_TYPE):
         raise SpikeError(
-            f"{path}: model_type: {fields.get('model_type')!r:.80}; spike brings back its own "
+            f"{path}: model_type: {shown(fields.get('model_type'))}; spike brings back its own "
             f"models, {MODEL_TYPE!r}, and {STOCK_TYPE!r}"
         )
     return fields
@@ -109,7 +106,7 @@ def read_tokenizer(folder: Path, fields: Mapping[str, Any]) -> Tokenizer:
     for key, value in wanted.items():
         if fields.get(key) != value:
             raise SpikeError(
-                f"{folder / FIELDS}: {key}: {fields.get(key)!r:.80}, but the tokenizer has {value}"
+                f"{folder / FIELDS}: {key}: {shown(fields.get(key))}, but the tokenizer has {value}"
             )
     return tokenizer
 
@@ -195,7 +192,7 @@ def read_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
     try:
         data = (folder / GENERATION).read_bytes()
         suppressed = msgspec.json.decode(data, type=_Generation).suppress_tokens
-    except (OSError, msgspec.DecodeError, RecursionError, ValueError):
+    except (OSError, RecursionError, ValueError):
         return None
     if suppressed is None or not all(0 <= token < vocab_size for token in suppressed):
         return None

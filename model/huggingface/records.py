@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from spiketok.errors import SpikeError, unreadable
+from spiketok.errors import SpikeError, parse_failures
 
 FORMAT = 1
 CONFIG, RECORD = "spike_config.toml", "spike_run.json"
@@ -45,12 +45,8 @@ def read_record(folder: Path) -> Record | None:
     path = folder / RECORD
     if not path.exists():
         return None
-    try:
+    with parse_failures(path, "export again"):
         record = msgspec.json.decode(path.read_bytes(), type=Record)
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except msgspec.DecodeError as error:
-        raise SpikeError(f"{path}: cannot be read ({error}); export again") from None
     if record.format != FORMAT:
         raise SpikeError(f"{path}: format {record.format} is not known; use a newer spike")
     if file_digest(folder / WEIGHTS) != record.sha256:

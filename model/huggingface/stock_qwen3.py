@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from spiketok.errors import SpikeError
+from spiketok.json_values import shown
 
 from ..config import Config, ModelConfig
 from ..transformer import NORM_EPS
@@ -91,13 +92,13 @@ def model_section(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
     for key, value in wanted.items():
         found = rope.get(key, fields.get(key, value))
         if found != value:
-            raise SpikeError(f"{place}: {key}: {found!r:.80}, and spike can only do {value!r}")
+            raise SpikeError(f"{place}: {key}: {shown(found)}, and spike can only do {value!r}")
     # Engines write it in either place or in both.
     bases = [place_of["rope_theta"] for place_of in (rope, fields) if place_of.get("rope_theta")]
     if bases[1:] and bases[0] != bases[1]:
-        raise SpikeError(f"{place}: rope_theta: {bases[0]!r:.80} and {bases[1]!r:.80}")
+        raise SpikeError(f"{place}: rope_theta: {shown(bases[0])} and {shown(bases[1])}")
     layer_types = fields.get("layer_types") or []
-    if any(kind != "full_attention" for kind in layer_types):
+    if not isinstance(layer_types, list) or any(kind != "full_attention" for kind in layer_types):
         raise SpikeError(f"{place}: layer_types: spike only knows full_attention")
     section = {ours: fields.get(theirs) for ours, theirs in KEYS.items()}
     section["rope_base"] = bases[0] if bases else None

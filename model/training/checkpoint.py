@@ -17,7 +17,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from spiketok.durable import durable_folder
-from spiketok.errors import SpikeError, unreadable
+from spiketok.errors import SpikeError, parse_failures, unreadable
 
 from ..trained_ids import TrainedIds
 from .averaging import KINDS, SNAPSHOTS
@@ -28,6 +28,15 @@ from .tensor_files import (
     on_cpu,
     read_failures,
     save_tensors,
+)
+from .training_tensors import (
+    RANDOM,
+    foreign,
+    generators,
+    optimizer_memory,
+    put_generators,
+    put_memory,
+    put_tensor,
 )
 
 FORMAT = 1
@@ -100,7 +109,9 @@ def save_checkpoint(
     if not target.exists():
         with durable_folder(target) as folder:
             save_tensors(on_cpu(model.state_dict()), folder / WEIGHTS, target)
-            training = _training_tensors(optimizers, {**dict(model.named_parameters()), **beside})
+            training = generators() | optimizer_memory(
+                optimizers, {**dict(model.named_parameters()), **beside}
+            )
             training |= {f"{BESIDE}/{name}": p for name, p in beside.items()}
             training |= {f"{AVERAGE}/{name}": mean for name, mean in averages.items()}
             if trained_ids is not None:
@@ -130,7 +141,9 @@ def read_state(folder: Path) -> State:
     """
     path = folder / STATE
     try:
-        state = msgspec.json.decode(path.read_bytes(), type=State)
+        data = path.read_bytes()
+        with parse_failures(path, advice(folder)):
+            state = msgspec.json.decode(data, type=State)
         if state.format != FORMAT:
             raise SpikeError(f"{path}: format {state.format} is not known; use a newer spike")
         if checkpoint_folder(folder.parent.parent, state.step).name != folder.name:
@@ -145,8 +158,6 @@ def read_state(folder: Path) -> State:
         ) from None
     except OSError as error:
         raise unreadable(path, error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SpikeError(f"{path}: cannot be used ({error}); {advice(folder)}") from None
     return state
 
 
@@ -203,26 +214,22 @@ def load_training(
     """Put back what only training needs: its own parameters, optimisers' memory, random numbers.
 
     Raises:
-        SpikeError: the file speaks of parameters that the model does not have.
+        SpikeError: the file has a tensor that is none of these, or of another shape or dtype.
     """
     path = folder / TRAINING
-    saved, parameters = load_tensors(path), {**dict(model.named_parameters()), **beside}
-    owners = {id(p): o for o in optimizers for g in o.param_groups for p in g["params"]}
-    for key, tensor in saved.items():
-        kind, _, slot = key.partition("/")
-        if kind in ("random", AVERAGE) or key == TRAINED_IDS:
-            continue
-        parameter = beside.get(slot) if kind == BESIDE else parameters.get(kind)
-        if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
-            raise SpikeError(f"{path}: {key}: fits no parameter of this config")
-        if kind == BESIDE:
-            parameter.data.copy_(tensor)
-            continue
-        owners[id(parameter)].state[parameter][slot] = tensor.to(parameter.device)
-    if "random/cpu" in saved:
-        torch.set_rng_state(saved["random/cpu"])
-    if "random/cuda" in saved and torch.cuda.is_available():
-        torch.cuda.set_rng_state(saved["random/cuda"])
+    saved = load_tensors(path)
+    memory = {
+        name: tensor
+        for name, tensor in saved.items()
+        if not name.startswith((f"{RANDOM}/", f"{AVERAGE}/", f"{BESIDE}/")) and name != TRAINED_IDS
+    }
+    put_memory(path, memory, optimizers, {**dict(model.named_parameters()), **beside})
+    for name, parameter in beside.items():
+        put_tensor(path, f"{BESIDE}/{name}", saved, parameter)
+    for name in saved:
+        if name.startswith(f"{BESIDE}/") and name.removeprefix(f"{BESIDE}/") not in beside:
+            raise foreign(path, name)
+    put_generators(path, {n: t for n, t in saved.items() if n.startswith(f"{RANDOM}/")})
 
 
 def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
@@ -233,15 +240,15 @@ def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
     """
     path = folder / TRAINING
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-    wanted = {f"{k}/{name}": shape for k in KINDS for name, shape in shapes.items()}
-    wanted[SNAPSHOTS] = torch.Size([])
+    wanted = {f"{k}/{name}": (s, torch.float32) for k in KINDS for name, s in shapes.items()}
+    wanted[SNAPSHOTS] = (torch.Size([]), torch.int64)
     prefix = f"{AVERAGE}/"
     with read_failures(path), safe_open(path, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
         means = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     for name, mean in means.items():
-        if mean.shape != wanted.get(name):
-            raise SpikeError(f"{path}: {prefix}{name}: fits no parameter of this config")
+        if (mean.shape, mean.dtype) != wanted.get(name):
+            raise foreign(path, prefix + name)
     of_kind = f"{kind}/" if kind else ""
     return {n.removeprefix(of_kind): mean for n, mean in means.items() if n.startswith(of_kind)}
 
@@ -261,20 +268,6 @@ def load_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
         raise SpikeError(f"{path}: {TRAINED_IDS}: is not of {vocab_size} ids; {advice(folder)}")
     trained: TrainedIds = found.numpy()
     return trained
-
-
-def _training_tensors(
-    optimizers: Sequence[torch.optim.Optimizer], parameters: Mapping[str, nn.Parameter]
-) -> Tensors:
-    """Return the optimisers' state as `parameter/slot` and the generators' as `random/device`."""
-    tensors = {"random/cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        tensors["random/cuda"] = torch.cuda.get_rng_state()
-    for name, parameter in parameters.items():
-        for optimizer in optimizers:
-            for slot, tensor in optimizer.state.get(parameter, {}).items():
-                tensors[f"{name}/{slot}"] = tensor
-    return tensors
 
 
 def file_sha256(path: Path) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 
 from spiketok.durable import DISK, write_durably
-from spiketok.errors import SpikeError
+from spiketok.errors import parse_failures
 
 Metrics = dict[str, int | float]
+FIX = "remove the line"
 
 
 def append_metrics(path: Path, metrics: Mapping[str, int | float | str]) -> None:
@@ -50,10 +51,8 @@ def last_metrics(path: Path, step: int) -> Metrics:
     found: dict[str, int | float] = {}
     lines = path.read_bytes().splitlines() if path.exists() else []
     for number, line in enumerate(lines, 1):
-        try:
+        with parse_failures(f"{path}:{number}", FIX):
             metrics = msgspec.json.decode(line, type=dict[str, int | float | str | None])
-        except msgspec.DecodeError as error:
-            raise SpikeError(f"{path}:{number}: not a line of metrics ({error})") from None
         numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
         if numbers.get("step", 0) <= step:
             found |= numbers
@@ -61,10 +60,8 @@ def last_metrics(path: Path, step: int) -> Metrics:
 
 
 def _step_of(line: bytes, place: str) -> int:
-    try:
+    with parse_failures(place, FIX):
         return msgspec.json.decode(line, type=_Line).step
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SpikeError(f"{place}: not a line of metrics ({error}); remove it") from None
 
 
 class _Line(msgspec.Struct, frozen=True):

@@ -29,5 +29,5 @@ def test_nothing_to_cut_back(tmp_path):
 def test_a_damaged_line_is_told(line, tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text(f'{{"step": 1}}\n{line}\n{{"step": 3}}\n')
-    with pytest.raises(SpikeError, match=r"metrics\.jsonl:2: not a line of metrics"):
+    with pytest.raises(SpikeError, match=r"metrics\.jsonl:2: cannot be read"):
         cut_back_metrics(path, 3)
