@@ -92,13 +92,22 @@ class ContentSum:
 
 def damaged_ranges(path: Path, size: int, expected: Iterable[str]) -> Iterator[str]:
     """Say which ranges of a file differ from their digests, or that its size does."""
-    actual = path.stat().st_size
-    if actual != size:
-        yield f"{path}: has {actual} bytes instead of {size}"
+    if damage := size_damage(path, path.stat().st_size, size):
+        yield damage
         return
     with path.open("rb", buffering=0) as file:
         for number, digest in enumerate(expected):
             data = file.read(RANGE_BYTES)
             if xxhash.xxh3_64_hexdigest(data) != digest:
-                start = number * RANGE_BYTES
-                yield f"{path}: damaged in range {number} (bytes {start} to {start + len(data)})"
+                yield range_damage(path, number, len(data))
+
+
+def size_damage(path: Path, actual: int, size: int) -> str | None:
+    """Return the sentence on a file of another size than it must have, or None."""
+    return f"{path}: has {actual} bytes instead of {size}" if actual != size else None
+
+
+def range_damage(path: Path, number: int, length: int) -> str:
+    """Return the sentence on a range of a file, of `length` bytes, that differs from its digest."""
+    start = number * RANGE_BYTES
+    return f"{path}: damaged in range {number} (bytes {start} to {start + length})"

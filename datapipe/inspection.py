@@ -15,7 +15,8 @@ from .documents import Documents
 from .manifest import Manifest, read_manifest
 from .records import TOKENIZER
 from .shards import check_tokens, open_shard, read_batch
-from .stream import refuse_damage
+from .stream import shard_files
+from .summed_shards import shard_documents
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -67,20 +68,13 @@ def count_copies(folder: Path, manifest: Manifest) -> CopyCounter:
 def read_split(folder: Path, split: str) -> Iterator[Documents]:
     """Yield the documents of one split of a finished folder, a record batch at a time.
 
-    Every byte of the split is compared with its checksums first.
+    Every byte is compared with its checksum before it is used.
 
     Raises:
         SpikeError: the folder is unfinished or damaged.
     """
-    manifest = read_manifest(folder)
-    refuse_damage(folder, split, manifest)
-    for shard in manifest.splits[split].shards:
-        path = folder / shard.file
-        reader = open_shard(path, manifest.tokenizer)
-        for number in range(reader.num_record_batches):
-            documents = read_batch(reader, number, path)
-            check_tokens(documents, manifest.tokenizer, str(path))
-            yield documents
+    for shard in shard_files(folder, split, read_manifest(folder)):
+        yield from shard_documents(shard)
 
 
 def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:

@@ -47,7 +47,10 @@ def rounds(
 
 
 def mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Scatter the bits of 64-bit numbers."""
-    values = (values ^ (values >> SHIFT)) * MIX_1
-    values = (values ^ (values >> SHIFT)) * MIX_2
-    return values ^ (values >> SHIFT)
+    """Scatter the bits of 64-bit numbers, in place."""
+    values ^= values >> SHIFT
+    values *= MIX_1
+    values ^= values >> SHIFT
+    values *= MIX_2
+    values ^= values >> SHIFT
+    return values

@@ -98,11 +98,21 @@ def open_shard(path: Path, tokens: Tokens) -> pa.RecordBatchFileReader:
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         schema = reader.schema
-        expected = tokens.schema(masked=LOSS_MASK in schema.names)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(path, error) from None
         raise SpikeError(f"{path}: not an Arrow file: {error}; make the shards again") from error
+    check_schema(schema, path, tokens)
+    return reader
+
+
+def check_schema(schema: pa.Schema, path: Path, tokens: Tokens) -> None:
+    """Refuse the schema of a file that is no shard of this tokenizer.
+
+    Raises:
+        SpikeError: naming the metadata or column that differs.
+    """
+    expected = tokens.schema(masked=LOSS_MASK in schema.names)
     found = schema.metadata or {}
     for key, value in expected.metadata.items():
         if found.get(key) != value:
@@ -113,7 +123,6 @@ def open_shard(path: Path, tokens: Tokens) -> pa.RecordBatchFileReader:
     for field in expected:
         if schema.names.count(field.name) != 1 or not same_type(schema.field(field.name), field):
             raise SpikeError(f"{path}: column {field.name!r} is not {field.type}")
-    return reader
 
 
 def same_type(found: pa.Field, expected: pa.Field) -> bool:
@@ -129,23 +138,36 @@ def read_batch(reader: pa.RecordBatchFileReader, number: int, path: Path) -> Doc
     Raises:
         SpikeError: the batch is damaged or has nulls.
     """
+    place = f"{path}: batch {number}"
     try:
         batch = reader.get_batch(number)
+    except (pa.ArrowException, OSError) as error:
+        raise SpikeError(f"{place} is damaged: {error}") from error
+    return documents_of(batch, place)
+
+
+def documents_of(batch: pa.RecordBatch, place: str) -> Documents:
+    """Return the documents of a record batch as views of it, offsets checked.
+
+    Raises:
+        SpikeError: the batch, named by `place`, is damaged or has nulls.
+    """
+    try:
         batch.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        raise SpikeError(f"{path}: batch {number} is damaged: {error}") from error
+        raise SpikeError(f"{place} is damaged: {error}") from error
     columns = {name: batch.column(name) for name in COLUMNS if name in batch.schema.names}
     values = columns["tokens"].values
     if values.null_count or any(column.null_count for column in columns.values()):
-        raise SpikeError(f"{path}: batch {number} has nulls")
+        raise SpikeError(f"{place} has nulls")
     offsets = columns["tokens"].offsets.to_numpy()
     if offsets[0] != 0 or offsets[-1] != len(values) or (np.diff(offsets) < 1).any():
-        raise SpikeError(f"{path}: batch {number}: its documents do not fill its tokens")
+        raise SpikeError(f"{place}: its documents do not fill its tokens")
     mask = columns.get(LOSS_MASK)
     if mask is not None and (
         mask.values.null_count or not np.array_equal(mask.offsets.to_numpy(), offsets)
     ):
-        raise SpikeError(f"{path}: batch {number}: its {LOSS_MASK} does not fit its tokens")
+        raise SpikeError(f"{place}: its {LOSS_MASK} does not fit its tokens")
     ids = np.frombuffer(columns["id"].buffers()[1], dtype=np.uint8, count=len(batch) * ID_BYTES)
     return Documents(
         tokens=values.to_numpy(),

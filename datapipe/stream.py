@@ -1,25 +1,40 @@
-"""Opens a split of a shard folder as one long row of tokens, without copying it."""
+"""Opens a split of a shard folder as one long sequence of tokens, read by position."""
 
+import time
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from msgspec import UNSET
 
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 
+from ._reading import read_rows, unchecked_ranges
+from .checksums import RANGE_BYTES, size_damage
 from .manifest import Manifest, read_manifest
 from .records import SPLITS
-from .shards import LOSS_MASK, Tokens, open_shard, read_batch
+from .shard_files import ShardFile, shard_file
+from .shards import Tokens
+from .summed_file import AGAIN, SummedFile, range_count
+from .summed_shards import open_runs
 from .verify import damaged_file, shard_damages
 
 Array = np.ndarray[Any, np.dtype[Any]]
+# How often the files' times of modification are looked at.
+LOOK_SECONDS = 1.0
+# The lines of the table that `read_rows` takes.
+FIRST, DESCRIPTOR, RANGE, TOKENS_AT, MASK_AT = range(LINES := 5)
 
 
 class TokenStream:
-    """The tokens of memory-mapped record batches in a row, borders of batches and files unseen.
+    """The tokens of shards in a row, borders of record batches and files unseen.
+
+    A shard is opened when its first token is read. Every range of a shard is compared with its sum
+    when it is first read in an epoch; `start_epoch` begins the next one. Shards that another
+    program has written to are compared again within a second.
 
     Attributes:
         tokens: number of tokens.
@@ -29,20 +44,30 @@ class TokenStream:
         masked: whether there is a loss mask.
     """
 
-    def __init__(
-        self,
-        batches: Sequence[Array],
-        made_by: Tokens,
-        fingerprint: str,
-        masks: Sequence[Array] = (),
-    ) -> None:
+    def __init__(self, shards: Sequence[ShardFile], made_by: Tokens, fingerprint: str) -> None:
         self.made_by, self.fingerprint, self.dtype = made_by, fingerprint, made_by.dtype
-        self._batches = [batch for batch in batches if len(batch)]
-        self._masks = [mask for mask in masks if len(mask)]
-        self.masked = bool(self._masks)
-        # Batches are not neighbours in memory: each has a first token and an address of its own.
-        self._firsts = np.cumsum([0] + [len(batch) for batch in self._batches])
-        self.tokens = int(self._firsts[-1])
+        self.masked = any(shard.masked for shard in shards)
+        self._shards = [shard for shard in shards if shard.tokens]
+        self._files: list[SummedFile | None] = [None for _ in self._shards]
+        sizes = [max(range_count(shard.size), 1) for shard in self._shards]
+        self._first_ranges = list(accumulate(sizes, initial=0))
+        self._unchecked = np.ones(self._first_ranges[-1], dtype=np.uint8)
+        # As `read_rows` wants it: a column for each shard that is not open yet, for each run of
+        # the others, and for the end.
+        self._runs = np.full((LINES, len(self._shards) + 1), -1, dtype=np.int64)
+        self._runs[FIRST] = np.cumsum([0] + [shard.tokens for shard in self._shards])
+        self._runs[RANGE] = self._first_ranges
+        self.tokens = int(self._runs[FIRST, -1])
+        self._looked = time.monotonic()
+
+    def start_epoch(self) -> None:
+        """Check the size of each open shard; compare all ranges again when they are first read.
+
+        Raises:
+            SpikeError: a shard has another size.
+        """
+        for file in filter(None, self._files):
+            file.start_epoch()
 
     def read(self, starts: npt.NDArray[np.int64], length: int) -> Array:
         """Return `length` tokens from each start on, as [starts, length] of `dtype`.
@@ -51,10 +76,12 @@ class TokenStream:
 
         Raises:
             IndexError: a start is negative or not below `tokens`.
-            SpikeError: an id is outside the vocabulary: the shards have been damaged since.
+            SpikeError: a shard is damaged, or has changed since the folder was opened.
         """
-        result = self._gather(self._batches, starts, length, self.dtype)
+        result = self._gather(starts, length, self.dtype, TOKENS_AT)
         if result.size and int(result.max()) >= self.made_by.vocab_size:
+            self.start_epoch()
+            self._gather(starts, length, self.dtype, TOKENS_AT)  # names the range that changed
             raise SpikeError("a shard holds ids outside its vocabulary: run spike data verify")
         return result
 
@@ -63,79 +90,130 @@ class TokenStream:
 
         Raises:
             IndexError: as `read`.
+            SpikeError: as `read`.
         """
         if not self.masked:
             return None
-        return self._gather(self._masks, starts, length, np.dtype(np.uint8)).astype(np.bool_)
+        return self._gather(starts, length, np.dtype(np.uint8), MASK_AT).astype(np.bool_)
 
     def _gather(
-        self,
-        batches: Sequence[Array],
-        starts: npt.NDArray[np.int64],
-        length: int,
-        dtype: np.dtype[Any],
+        self, starts: npt.NDArray[np.int64], length: int, dtype: np.dtype[Any], line: int
     ) -> Array:
-        starts = np.asarray(starts, dtype=np.int64)
-        if starts.size and not 0 <= starts.min() <= starts.max() < self.tokens:
-            raise IndexError(f"tokens {starts.min()} to {starts.max()} of {self.tokens}")
+        starts = np.ascontiguousarray(starts, dtype=np.int64)
         result = np.empty((len(starts), length), dtype=dtype)
-        numbers = np.searchsorted(self._firsts, starts, side="right") - 1
-        offsets = starts - self._firsts[numbers]
-        for row, number, offset in zip(result, numbers.tolist(), offsets.tolist(), strict=True):
-            piece = batches[number][offset : offset + length]
-            row[: len(piece)] = piece
-            if len(piece) < length:
-                go_on(batches, number + 1, row[len(piece) :])
+        if not result.size:
+            return result
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            for file in filter(None, self._files):
+                file.look_again()
+        rows, width, done = result.view(np.uint8), dtype.itemsize, 0
+        how = (line, self._unchecked, RANGE_BYTES, width)
+        for number in unchecked_ranges(starts, self._runs, *how, rows.shape[1]):
+            shard = self._shard_of(number)
+            self._file(shard).compare(number - self._first_ranges[shard])
+        while (done := read_rows(starts, self._runs, *how, rows, done)) < len(rows):
+            self._fill(rows[done].data, int(starts[done]), width, line)
+            done += 1
         return result
 
+    def _fill(self, row: memoryview, start: int, width: int, line: int) -> None:
+        """Fill the bytes of a row that is not all in one run, or is of a shard that is not open."""
+        if not 0 <= start < self.tokens:
+            raise IndexError(f"token {start} of {self.tokens}")
+        while row:
+            run = int(np.searchsorted(self._runs[FIRST], start, side="right")) - 1
+            shard = self._shard_of(int(self._runs[RANGE, run]))
+            if self._files[shard] is None:
+                self._open(shard, run)
+                continue
+            first, stop = self._runs[FIRST, run : run + 2].tolist()
+            taken = min(len(row), (stop - start) * width)
+            at = int(self._runs[line, run]) + (start - first) * width
+            self._file(shard).read(at, row[:taken])
+            row, start = row[taken:], stop % self.tokens
 
-def go_on(batches: Sequence[Array], number: int, row: Array) -> None:
-    """Fill a row from the beginning of batch `number` on; the first batch follows the last."""
-    while len(row):
-        piece = batches[number % len(batches)][: len(row)]
-        row[: len(piece)] = piece
-        row, number = row[len(piece) :], number + 1
+    def _shard_of(self, range_number: int) -> int:
+        return bisect_right(self._first_ranges, range_number) - 1
+
+    def _file(self, shard: int) -> SummedFile:
+        file = self._files[shard]
+        assert file is not None  # noqa: S101 — its runs are known only once it is open
+        return file
+
+    def _open(self, shard: int, column: int) -> None:
+        """Open a shard, and put its runs where its column was."""
+        first, stop = self._first_ranges[shard : shard + 2]
+        file, runs = open_runs(self._shards[shard], self._unchecked[first:stop])
+        columns = np.empty((LINES, len(runs)), dtype=np.int64)
+        before = accumulate((run.tokens for run in runs[:-1]), initial=0)
+        columns[FIRST] = self._runs[FIRST, column] + list(before)
+        columns[DESCRIPTOR], columns[RANGE] = file.descriptor, first
+        columns[TOKENS_AT] = [run.tokens_at for run in runs]
+        columns[MASK_AT] = [run.mask_at for run in runs]
+        self._runs = np.concatenate(
+            (self._runs[:, :column], columns, self._runs[:, column + 1 :]), axis=1
+        )
+        self._files[shard] = file
 
 
-def open_stream(folder: Path, split: str = "train", verify: bool = True) -> TokenStream:
+def open_stream(folder: Path, split: str = "train") -> TokenStream:
     """Open the tokens of one split.
+
+    The manifest, the records and the sizes of the shards are checked; the content of the shards
+    when it is read.
 
     Args:
         folder: a finished shard folder.
         split: `train` or `validation`.
-        verify: read every byte of the split once and compare it with its checksums; without it
-            only the manifest, the schemas and the borders of documents are checked.
 
     Raises:
-        SpikeError: the folder is unfinished or damaged.
+        SpikeError: the folder is unfinished, or one of these is damaged or missing.
     """
     if split not in SPLITS:
         raise SpikeError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
     manifest = read_manifest(folder)
-    if verify:
-        refuse_damage(folder, split, manifest)
-    batches, masks = [], []
-    for shard in manifest.splits[split].shards:
-        path = folder / shard.file
-        reader = open_shard(path, manifest.tokenizer)
-        found = [read_batch(reader, number, path) for number in range(reader.num_record_batches)]
-        if sum(len(part.tokens) for part in found) != shard.tokens:
-            raise SpikeError(f"{path}: does not hold the {shard.tokens} tokens of the manifest")
-        batches += [part.tokens for part in found]
-        masks += [part.loss_mask for part in found if part.loss_mask is not None]
-        if len(masks) != (0 if shard.trained_tokens is UNSET else len(batches)):
-            raise SpikeError(f"{path}: has a {LOSS_MASK} or has none, against the manifest")
-    return TokenStream(batches, manifest.tokenizer, manifest.fingerprint, masks)
+    shards = shard_files(folder, split, manifest)
+    return TokenStream(shards, manifest.tokenizer, manifest.fingerprint)
 
 
-def refuse_damage(folder: Path, split: str, manifest: Manifest) -> None:
-    """Raise the first damage of a split, if there is one."""
-    whole = {name for name, file in manifest.files.items() if not damaged_file(folder / name, file)}
-    for name in manifest.files:
-        if name not in whole:
+def shard_files(folder: Path, split: str, manifest: Manifest) -> list[ShardFile]:
+    """Return the shards of a split; all files but their content are checked.
+
+    Raises:
+        SpikeError: a file is missing, damaged or of another size.
+    """
+    refuse_damaged_files(folder, manifest)
+    shards = [shard_file(folder, shard, manifest) for shard in manifest.splits[split].shards]
+    for shard in shards:
+        check_size(shard)
+    return shards
+
+
+def check_size(shard: ShardFile) -> None:
+    """Refuse a shard that is missing or of another size than its record says."""
+    try:
+        actual = shard.path.stat().st_size
+    except FileNotFoundError:
+        raise SpikeError(f"{shard.path}: missing; spike shard --overwrite makes it again") from None
+    except OSError as error:
+        raise unreadable(shard.path, error) from None
+    if damage := size_damage(shard.path, actual, shard.size):
+        raise SpikeError(f"{damage}{AGAIN}")
+
+
+def refuse_damaged_files(folder: Path, manifest: Manifest) -> None:
+    """Raise the first damage of the files that are not shards, if there is one."""
+    for name, file in manifest.files.items():
+        if damaged_file(folder / name, file):
             raise SpikeError(
                 f"{folder / name}: missing or damaged; spike shard --overwrite makes it again"
             )
+
+
+def refuse_damage(folder: Path, split: str, manifest: Manifest) -> None:
+    """Read every byte of a split and raise its first damage, if there is one."""
+    refuse_damaged_files(folder, manifest)
     for shard in manifest.splits[split].shards:
-        for damage in shard_damages(folder, manifest, shard, whole):
+        for damage in shard_damages(folder, manifest, shard, set(manifest.files)):
             raise SpikeError(f"{damage}; spike shard --overwrite makes it again")

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import xxhash
-from msgspec import UNSET
 
 from spiketok.errors import SpikeError
 
 from .checksums import ContentSum, damaged_ranges
-from .manifest import FileEntry, Manifest, ShardEntry, entry, read_manifest
-from .records import MANIFEST, PLAN, RECORDS, block_record_path, read_block_record
-from .shards import check_tokens, open_shard, read_batch
+from .manifest import FileEntry, Manifest, ShardEntry, read_manifest
+from .records import MANIFEST, PLAN, RECORDS
+from .shard_files import ShardFile, record_name, shard_file
+from .shards import open_shard
+from .summed_shards import shard_documents
 
 
 def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) -> list[str]:
@@ -71,50 +72,47 @@ def shard_damages(
 ) -> Iterator[str]:
     """Say what is wrong with a shard; its record must be among the files found `whole`."""
     path = folder / shard.file
-    record_path = block_record_path(folder, shard.file)
     if not path.is_file():
         yield f"{path}: missing"
         return
-    name = f"{RECORDS}/{record_path.name}"
-    if name not in manifest.files:
-        yield f"{path}: the manifest lists no {name} that would vouch for it"
-    if name not in whole:
+    name = record_name(shard)
+    if name in manifest.files and name not in whole:
         return
-    record = read_block_record(record_path)
-    if entry(record) != shard or record.plan != manifest.plan:
-        yield f"{record_path}: contradicts the manifest"
+    try:
+        file = shard_file(folder, shard, manifest)
+    except SpikeError as error:
+        yield str(error)
         return
-    found = list(damaged_ranges(path, record.bytes, record.ranges))
+    found = list(damaged_ranges(path, file.size, file.sums))
     yield from found
-    if not found and (complaint := content_damage(path, manifest, shard)):
+    if not found and (complaint := content_damage(file, manifest, shard)):
         yield complaint
 
 
-def content_damage(path: Path, manifest: Manifest, shard: ShardEntry) -> str | None:
+def content_damage(shard: ShardFile, manifest: Manifest, said: ShardEntry) -> str | None:
     """Read a shard as a stranger would, and compare with what the manifest says; None if equal."""
-    content, documents, tokens, text_bytes, trained = ContentSum(), 0, 0, 0, 0
-    masked = shard.trained_tokens is not UNSET
+    content, batches, documents, tokens, text_bytes, trained = ContentSum(), 0, 0, 0, 0, 0
     try:
-        reader = open_shard(path, manifest.tokenizer)
-        for number in range(reader.num_record_batches):
-            part = read_batch(reader, number, path)
-            check_tokens(part, manifest.tokenizer, f"{path}: batch {number}")
+        for part in shard_documents(shard):
             if part.source.size and not 0 <= part.source.min() <= part.source.max() < len(
                 manifest.sources
             ):
-                return f"{path}: batch {number}: names a source that the manifest does not know"
-            if (part.loss_mask is not None) != masked:
-                return f"{path}: has a loss mask or has none, against what the manifest says"
+                return f"{shard.path}: batch {batches}: names a source the manifest does not know"
             content.update(part)
+            batches += 1
             documents += len(part)
             tokens += len(part.tokens)
             text_bytes += int(part.n_bytes.sum())
             if part.loss_mask is not None:
                 trained += int(np.count_nonzero(part.loss_mask))
+        if open_shard(shard.path, shard.made_by).num_record_batches != batches:
+            return f"{shard.path}: its footer does not list its {batches} record batches"
     except SpikeError as error:
         return str(error)
     found = (documents, tokens, text_bytes, content.hexdigest(), trained)
-    said = (shard.documents, shard.tokens, shard.text_bytes, shard.digest)
-    if found != (*said, shard.trained_tokens or 0):
-        return f"{path}: its content is not what the manifest says"
+    if found != (
+        *(said.documents, said.tokens, said.text_bytes, said.digest),
+        said.trained_tokens or 0,
+    ):
+        return f"{shard.path}: its content is not what the manifest says"
     return None

@@ -76,9 +76,14 @@ def batches(
 
 def _batches(windows: Windows, batch_size: int, seed: int, start_sample: int) -> Iterator[Batch]:
     stride = batch_size * max(ORDER_SAMPLES // batch_size, 1)
+    epoch = -1
     while True:
         order = shuffled(np.arange(start_sample, start_sample + stride), windows.count, seed)
         for first in range(0, stride, batch_size):
+            newest = (start_sample + first + batch_size - 1) // windows.count
+            if newest != epoch:
+                windows.stream.start_epoch()
+                epoch = newest
             yield windows.read(order[first : first + batch_size])
         start_sample += stride
 

@@ -59,7 +59,7 @@ def chat_prompt(config: "Config", data_folder: Path, tokenizer: "Tokenizer") -> 
     from spiketok import encode_chat, message
 
     for split in ("validation", "train"):
-        stream = open_stream(data_folder, split, verify=False)
+        stream = open_stream(data_folder, split)
         if not stream.masked:
             continue
         if config.sample.prompt:

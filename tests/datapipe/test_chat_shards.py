@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from datapipe import (
     ChatSettings,
     ShardSettings,
-    TokenStream,
     Windows,
     batches,
     describe,
@@ -32,6 +31,7 @@ from spiketok.durable import Disk
 from spiketok.errors import SpikeError
 from tests.datapipe.test_chat_reading import TOKENIZER, conversation
 from tests.datapipe.test_crash import Failing
+from tests.datapipe.written_streams import stream_over
 
 COUNT = 120
 
@@ -147,9 +147,7 @@ def test_windows_deliver_the_mask_beside_the_tokens(chats):
 def test_masks_are_cut_as_tokens_are(sizes, length):
     numbers = np.split(np.arange(sum(sizes), dtype=np.uint16), np.cumsum(sizes)[:-1])
     made_by = Tokens(fingerprint="", vocab_size=1000, separator=3)
-    stream = TokenStream(
-        numbers, made_by, "", [(part % 3 == 0).astype(np.uint8) for part in numbers]
-    )
+    stream = stream_over(numbers, made_by, [(part % 3 == 0).astype(np.uint8) for part in numbers])
     windows = Windows(stream, length)
     if windows.count:
         ids, mask = windows.read(np.arange(windows.count))
@@ -218,8 +216,8 @@ def test_a_wrong_mask_is_noticed_even_under_right_checksums(chats, change, words
         assert found == []
         return
     assert [str(path) in sentence and words in sentence for sentence in found] == [True]
-    with pytest.raises(SpikeError):
-        open_stream(folder)
+    with pytest.raises(SpikeError, match=r"data|train"):
+        open_as_dataset(folder)
 
 
 def test_a_manifest_that_forgets_a_mask_contradicts_itself(chats):

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import pytest
@@ -88,12 +89,29 @@ def test_missing_and_unexpected_files_are_named(folder):
     assert f"{folder / 'records' / 'more.json'}: unexpected" in found
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "train-000000-000.arrow", "tokenizer.json"])
+NAMES = ["manifest.json", "tokenizer.json", "records/train-000000-000.json"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_damaged_folder_does_not_open(folder, name):
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 4
     (folder / name).write_bytes(data)
     with pytest.raises(SpikeError, match=name):
+        open_stream(folder)
+
+
+@pytest.mark.parametrize("how", ["cut", "grow", "missing"])
+def test_shards_that_are_missing_or_of_another_size_do_not_open(folder, how):
+    path = folder / "train-000000-000.arrow"
+    size = path.stat().st_size
+    if how == "missing":
+        path.unlink()
+    else:
+        os.truncate(path, size + (1 if how == "grow" else -1))
+    with pytest.raises(
+        SpikeError, match=rf"{path.name}: (missing|has \d+ bytes instead of {size})"
+    ):
         open_stream(folder)
 
 

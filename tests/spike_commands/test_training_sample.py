@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from datapipe import TokenStream
 from datapipe.shards import Tokens
 from spike_commands.training_sample import conversation_text, first_prompt, sample_lines
 from spike_lm.model.training import Sample
 from spiketok import Tokenizer, build_vocabulary, encode_chat, message
+from tests.datapipe.written_streams import stream_over
 
 SEPARATOR = 3
 MADE_BY = Tokens(fingerprint="", vocab_size=100, separator=SEPARATOR)
@@ -63,7 +63,7 @@ def of_validation(number):
 
 
 def stream_of(ids, mask):
-    return TokenStream([np.array(ids, np.uint16)], MADE_BY, "", [np.array(mask, np.uint8)])
+    return stream_over([np.array(ids, np.uint16)], MADE_BY, [np.array(mask, np.uint8)])
 
 
 def test_the_first_prompt_that_fits_is_taken():
