@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from errno import EDQUOT, EFBIG, ENOSPC
 
 import click
 
@@ -119,6 +120,8 @@ def explain(error: Exception, roles: Mapping[str, str]) -> str:
         )
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
+        if not place and error.errno in (ENOSPC, EDQUOT, EFBIG):
+            place = "standard output: "  # files that spike writes are named in their failures
         role = roles.get(str(error.filename))
         if isinstance(error, IsADirectoryError):
             return f"{place}is a folder; {role or 'this command'} needs a file"

@@ -96,7 +96,8 @@ def read_conversations(
         SpikeError: a conversation is malformed and the policy is `strict`, or a file is damaged.
     """
     refuse_other_kinds(source)
-    faults = Faults(source.path, errors, Dropped() if dropped is None else dropped, max_record)
+    dropped = Dropped() if dropped is None else dropped
+    faults = Faults(source.path, errors, dropped, max_record, source.name)
     read = partial(read_conversation, parse_markers=parse_markers, ignored_keys=ignored_keys)
     if source.kind in TABLES:
         blocks = from_table(source, start, stop, read, faults, progress)

@@ -76,14 +76,19 @@ class Dropped(Counter[str]):
     Attributes:
         lost_bytes: bytes of damaged compressed files that gave no content, and of content that ends
             inside a line. How many records they held is unknown; each such file counts as one.
+        inputs: name of an input → number of its records.
     """
 
-    lost_bytes = 0
+    def __init__(self, *counts: Mapping[str, int]) -> None:
+        super().__init__(*counts)
+        self.lost_bytes = 0
+        self.inputs: Counter[str] = Counter()
 
     def clear(self) -> None:
         """Forget all of it."""
         super().clear()
         self.lost_bytes = 0
+        self.inputs.clear()
 
     def as_members(self) -> dict[str, Any]:
         """Return the members `dropped` and, where it is not 0, `lost_bytes` of a JSON object."""
@@ -101,12 +106,14 @@ class Faults:
             broken and drops what has no text; `skip` drops every broken record.
         dropped: what was left out, added to.
         max_record: bytes of the largest record: a line of JSON, or the text of another file.
+        name: what people call the file.
     """
 
     path: Path
     errors: Errors = "strict"
     dropped: Dropped = field(default_factory=Dropped)
     max_record: int = MAX_RECORD
+    name: str = ""
 
     def drop(self, fault: BadRecordError, place: Callable[[], str]) -> None:
         """Count a record that is lost; `place` words where it is, asked only for an error.
@@ -118,7 +125,7 @@ class Faults:
             what = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
             help_ = HELP.get(fault.reason, "pass --errors skip")
             raise BrokenRecordError(f"{self.path}: {place()}: {what}", help_)
-        self.dropped[fault.reason] += 1
+        self._count(fault.reason, 1)
         if fault.lost_bytes:
             self.dropped.lost_bytes += fault.lost_bytes
 
@@ -150,7 +157,11 @@ class Faults:
     def drop_empty(self, number: int) -> None:
         """Count documents of zero bytes, which are no fault."""
         if number:
-            self.dropped[EMPTY] += number
+            self._count(EMPTY, number)
+
+    def _count(self, reason: str, number: int) -> None:
+        self.dropped[reason] += number
+        self.dropped.inputs[self.name or str(self.path)] += number
 
     def decode(self, data: bytes | bytearray) -> str:
         """Return UTF-8 bytes as text, repaired if the policy is `replace`.
@@ -189,6 +200,20 @@ def counted(dropped: Mapping[str, int]) -> str:
     words = ", ".join(f"{reason} {number:,}" for reason, number in sorted(dropped.items()))
     lost = dropped.lost_bytes if isinstance(dropped, Dropped) else 0
     return f"{words} ({lost:,} bytes gave no records)" if lost else words
+
+
+def left_out(dropped: Dropped) -> str:
+    """Say how many records were left out, of which inputs, and why.
+
+    >>> dropped = Dropped({"empty": 3})
+    >>> dropped.inputs.update({"a.jsonl": 2, "b.jsonl": 1})
+    >>> left_out(dropped)
+    'left out 3 records of a.jsonl and 1 more: empty 3'
+    """
+    first, *more = dropped.inputs
+    whose = f"{first} and {len(more):,} more" if more else first
+    records = "1 record" if dropped.total() == 1 else f"{dropped.total():,} records"
+    return f"left out {records} of {whose}: {counted(dropped)}"
 
 
 def check_errors(errors: str) -> None:

@@ -61,7 +61,8 @@ def read_range(
             no such column.
     """
     check_errors(errors)
-    faults = Faults(source.path, errors, Dropped() if dropped is None else dropped, max_record)
+    dropped = Dropped() if dropped is None else dropped
+    faults = Faults(source.path, errors, dropped, max_record, source.name)
     for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
         sizes = np.diff(text_offsets(texts))
         batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from spiketok.durable import named_failures
 from spiketok.errors import SpikeError
 
 STANDARD_INPUT = Path("-")
@@ -44,7 +45,9 @@ def spooled(path: Path) -> tuple[Path, str]:
     with tempfile.NamedTemporaryFile(prefix="spike-", delete=False) as file:
         copy = Path(file.name)
         atexit.register(copy.unlink, missing_ok=True)
-        shutil.copyfileobj(stream, file, 1 << 20)
+        with named_failures(copy):
+            shutil.copyfileobj(stream, file, 1 << 20)
+            file.flush()
     if path != STANDARD_INPUT:
         stream.close()
     return copy, name + ending_of(copy)

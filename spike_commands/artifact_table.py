@@ -8,9 +8,12 @@ from typing import Any
 
 def artifact_table(data: bytes) -> dict[str, Any]:
     """Return the table of an artifact that is not in a file yet."""
+    from spiketok.durable import named_failures
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "artifact.spike"
-        path.write_bytes(data)
+        with named_failures(path):
+            path.write_bytes(data)
         return file_table(path)
 
 

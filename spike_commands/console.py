@@ -49,7 +49,9 @@ class FilePath(click.Path):
             if fault := remote_fault(str(value)):
                 self.fail(fault, param, ctx)
         if ctx is not None and param is not None:
-            ctx.meta.setdefault(ROLES, {})[str(value)] = param.get_error_hint(ctx).strip("'[]")
+            ctx.meta.setdefault(ROLES, {})[str(value)] = (
+                param.get_error_hint(ctx).strip("[]").replace("'", "")
+            )
         return super().convert(value, param, ctx)
 
 

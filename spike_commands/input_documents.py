@@ -119,8 +119,8 @@ def documents_of(
 
 
 def warn_dropped(dropped: "Dropped", quiet: bool) -> None:
-    """Say how many records were left out, and why."""
-    from datapipe import counted
+    """Say how many records were left out, of which inputs, and why."""
+    from datapipe.faults import left_out
 
     if dropped:
-        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
+        remark(left_out(dropped), quiet)

@@ -18,6 +18,7 @@ from .console import (
     text_field_option,
     warn_skipped,
 )
+from .input_documents import warn_dropped
 from .input_options import (
     ShareOrFile,
     lasting,
@@ -232,8 +233,6 @@ def train(
 
 def remark_on(vocabulary: Any, dropped: "Dropped", quiet: bool) -> None:
     """Remark what a person should know of a training: sampling, lost records, free ids."""
-    from datapipe import counted
-
     training = vocabulary.training
     remark_copies(training["copied_bytes"], training["bytes"], quiet)
     if training["sampled"]:
@@ -244,8 +243,7 @@ def remark_on(vocabulary: Any, dropped: "Dropped", quiet: bool) -> None:
     if vocabulary.settings["held_out"] and not training["held_out_documents"]:
         how = splitting(training["bytes"])
         remark(f"nothing is held out: all text is one document; train with {how}", quiet)
-    if dropped:
-        remark(f"left out {dropped.total():,} records: {counted(dropped)}", quiet)
+    warn_dropped(dropped, quiet)
     found, room = vocabulary.filling
     if found < room:
         remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved", quiet)

@@ -95,6 +95,16 @@ def claimed(partial: Path, flags: int) -> int:
 
 
 @contextmanager
+def named_failures(path: Path) -> Iterator[None]:
+    """Name a file or folder in failures to write it: the system names it only when it is opened."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+@contextmanager
 def durable_file(path: Path, disk: Disk = DISK) -> Iterator[BinaryIO]:
     """Yield a file to write; it takes its name only when the block ends without an exception.
 
@@ -145,9 +155,10 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     try:
         for left in partial.iterdir():  # by a killed writer
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-        yield partial
-        sync_files(partial, disk)
-        disk.rename(partial, path)
+        with named_failures(path):
+            yield partial
+            sync_files(partial, disk)
+            disk.rename(partial, path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from spiketok.durable import DISK, write_durably
+from spiketok.durable import DISK, named_failures, write_durably
 from spiketok.errors import parse_failures
 
 Metrics = dict[str, int | float]
@@ -15,13 +15,13 @@ FIX = "remove the line"
 
 def append_metrics(path: Path, metrics: Mapping[str, int | float | str]) -> None:
     """Add one line, so that a reader of the file sees it at once."""
-    with path.open("ab") as file:
+    with named_failures(path), path.open("ab") as file:
         file.write(msgspec.json.encode(metrics) + b"\n")
 
 
 def sync_metrics(path: Path) -> None:
     """Bring the lines to the device; a checkpoint must not outlive the lines before it."""
-    with path.open("ab") as file:
+    with named_failures(path), path.open("ab") as file:
         os.fsync(file.fileno())
     DISK.sync_folder(path.parent)
 

@@ -1,6 +1,5 @@
 import gzip
 import json
-from collections import Counter
 from itertools import chain
 
 import numpy as np
@@ -16,6 +15,7 @@ from datapipe import (
     lines,
     read_conversations,
 )
+from datapipe.faults import Dropped
 from spiketok import Tokenizer, build_vocabulary, encode_chat, read_messages
 from spiketok.errors import SpikeError
 from tests.spiketok.test_chat_encoding import GREEDY
@@ -75,7 +75,7 @@ def test_malformed_conversations_are_named_with_file_and_line(tmp_path, line, re
     with pytest.raises(SpikeError) as caught:
         list(read_conversations(source, 0, -1))
     assert f"{source.path}: line 3 (byte {len(good) + 2}): {reason}" in str(caught.value)
-    dropped = Counter()
+    dropped = Dropped()
     batches = list(read_conversations(source, 0, -1, errors="skip", dropped=dropped))
     assert sum(map(len, batches)) == 2
     assert dropped == {reason: 1}
@@ -196,7 +196,7 @@ def test_broken_elements_spoil_no_others(tmp_path, monkeypatch, text, dropped):
     for size in (3, 1 << 16):
         monkeypatch.setattr(json_array, "PIECE_BYTES", size)
         source = write(tmp_path / "a.json", [text])
-        counted = Counter()
+        counted = Dropped()
         assert len(texts_of(source, errors="skip", dropped=counted)[0]) == 2
         assert counted == dropped
         if dropped:
@@ -243,7 +243,7 @@ def test_what_is_not_for_training_is_no_error(tmp_path):
         '{"prompt": "a", "completion": "c", "label": false}',
         '{"messages": [{"role": "assistant", "content": "d", "weight": 0}]}',
     ]
-    dropped = Counter()
+    dropped = Dropped()
     found, _ = texts_of(write(tmp_path / "a.jsonl", rows), dropped=dropped)
     assert len(found) == 1
     assert dropped == {"marked as not for training": 2}

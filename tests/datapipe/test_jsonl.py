@@ -80,7 +80,7 @@ def documents(source, start=0, stop=-1, errors="strict", dropped=None):
 
 def by_definition(block, errors):
     """Parse line by line with the definition alone."""
-    found, dropped, start = [], Counter(), 0
+    found, dropped, start = [], Dropped(), 0
     faults = Faults(Path("x"), errors)
     for line in block.split(b"\n"):
         record = line.removeprefix(b"\xef\xbb\xbf")
@@ -117,7 +117,7 @@ def test_quick_way_answers_for_clean_lines(texts, ascii_only):
 def test_each_record_is_kept_or_counted(tmp_path_factory, chosen, errors):
     content = b"\n".join(chosen)
     source = write(tmp_path_factory.mktemp("j"), content)
-    dropped = Counter()
+    dropped = Dropped()
     found = documents(source, errors=errors, dropped=dropped)
     expected, lost = by_definition(content, errors)
     empty = sum(not text for text, _ in expected)
@@ -183,7 +183,7 @@ def test_strict_names_file_line_and_reason(tmp_path, line, reason):
     packed = write(tmp_path, gzip.compress(source.path.read_bytes()), "b.jsonl.gz")
     with pytest.raises(SpikeError, match=place.replace(r"a\.jsonl", r"b\.jsonl\.gz")):
         documents(packed)
-    dropped = Counter()
+    dropped = Dropped()
     assert len(documents(source, errors="skip", dropped=dropped)) == 3
     assert dropped == {reason: 1}
 

@@ -101,7 +101,7 @@ def test_broken_records_are_errors_or_told(line, folder):
     command = ["eval", "runs/base", "--text", "broken.jsonl", "--errors", "skip", "--json"]
     status, output, errors = line(*command)
     assert (status, json.loads(output)["bytes"]) == (0, 7)
-    assert "left out 1 records: text is not a string 1" in errors
+    assert "left out 1 record of broken.jsonl: text is not a string 1" in errors
 
 
 def test_files_are_scored_by_themselves_too(score, line, inputs):

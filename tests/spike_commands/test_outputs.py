@@ -1,6 +1,10 @@
 """Every command checks before its work that its output can be written."""
 
 import os
+import resource
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -9,6 +13,7 @@ import pytest
 from cli import spike
 from spike_commands.console import OutputPath
 
+CLI = Path(__file__).parents[2] / "cli.py"
 OUTPUTS = {"--out", "--to", "--html"}
 
 
@@ -59,3 +64,55 @@ def test_a_closed_folder_is_named(line, monkeypatch, words):
     assert "no permission to write there; choose another output" in err
     assert err.count("\n") == 1
     assert not list(Path("closed").iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["tokenizer", "inspect", "tokenizer.json"],
+    ],
+    ids=" ".join,
+)
+def test_standard_output_is_named_when_it_is_full(folder, words):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, CLI, *words], cwd=folder, stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 1
+    assert done.stderr == b"spike: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["tokenizer", "train", "-", "--out", "full.json"], "/spike-"),
+        (["tokenizer", "train", "corpus", "--out", "full.json"], "full.json: "),
+        (["train", "--resume", "full"], "full/metrics.jsonl: "),
+    ],
+    ids=["standard input", "one file", "run"],
+)
+def test_files_are_named_when_there_is_no_room(folder, tmp_path, words, named):
+    """A limit of the size of files stands for a full disk."""
+    if words[0] == "train":
+        shutil.copytree(folder / "runs/base", tmp_path / "full")
+        shutil.rmtree(tmp_path / "full/checkpoints/step-00000004")
+    shutil.copytree(folder / "corpus", tmp_path / "corpus")
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+
+    done = subprocess.run(
+        [sys.executable, CLI, *words],
+        cwd=tmp_path,
+        input=b"the fox\n" * 1000,
+        capture_output=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        preexec_fn=limit,
+    )
+    assert done.returncode == 1
+    line = done.stderr.decode().splitlines()[-1]
+    assert named in line
+    assert "large" in line
+    assert "defect" not in line

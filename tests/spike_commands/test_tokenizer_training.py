@@ -38,7 +38,7 @@ def test_left_out_records_are_counted(train, line, algorithm):
     status, result, errors = train(records, *options)
     assert status == 0, errors
     assert result["training"]["dropped"] == expected
-    assert "left out 5 records: broken JSON 2, no text field 1" in errors
+    assert "left out 5 records of words.jsonl: broken JSON 2, no text field 1" in errors
     inspected = json.loads(line("tokenizer", "inspect", result["file"], "--json")[1])
     assert inspected["training"]["dropped"] == expected
     assert train(records[:8], *options)[1]["training"]["dropped"] == {}
