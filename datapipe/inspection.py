@@ -14,9 +14,8 @@ from spiketok.errors import SpikeError
 from .documents import Documents
 from .manifest import Manifest, read_manifest
 from .records import TOKENIZER
-from .shards import check_tokens, open_shard, read_batch
 from .stream import shard_files
-from .summed_shards import shard_documents
+from .summed_shards import ids_and_sizes, shard_document, shard_documents
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -55,13 +54,10 @@ def describe(folder: Path) -> dict[str, Any]:
 def count_copies(folder: Path, manifest: Manifest) -> CopyCounter:
     """Count the documents that are exact copies of others; all copies are in one split."""
     copies = CopyCounter()
-    for split in manifest.splits.values():
-        for shard in split.shards:
-            path = folder / shard.file
-            reader = open_shard(path, manifest.tokenizer)
-            for number in range(reader.num_record_batches):
-                found = read_batch(reader, number, path)
-                copies.add_all(found.ids, found.n_bytes)
+    for split in manifest.splits:
+        for shard in shard_files(folder, split, manifest):
+            for ids, sizes in ids_and_sizes(shard):
+                copies.add_all(ids, sizes)
     return copies
 
 
@@ -85,33 +81,26 @@ def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:
     """
     manifest = read_manifest(folder)
     left = index
-    for shard in manifest.splits[split].shards:
+    for shard in shard_files(folder, split, manifest):
         if left >= shard.documents:
             left -= shard.documents
             continue
-        path = folder / shard.file
-        reader = open_shard(path, manifest.tokenizer)
-        for number in range(reader.num_record_batches):
-            documents = read_batch(reader, number, path)
-            if left < len(documents):
-                one = documents.part(left, left + 1)
-                check_tokens(one, manifest.tokenizer, str(path))
-                source = int(one.source[0])
-                if not 0 <= source < len(manifest.sources):
-                    raise SpikeError(f"{path}: document {left} names no known source")
-                mask = one.loss_mask
-                trained = {} if mask is None else {"trained_tokens": int(np.count_nonzero(mask))}
-                text = Tokenizer.load(folder / TOKENIZER).decode_bytes(one.tokens[:-1])
-                return {
-                    "source": manifest.sources[source],
-                    "row": int(one.row[0]),
-                    "id": bytes(one.ids[0]).hex(),
-                    "shard": shard.file,
-                    "bytes": int(one.n_bytes[0]),
-                    "tokens": len(one.tokens) - 1,
-                    **trained,
-                    "text": text.decode("utf-8", "replace"),
-                }
-            left -= len(documents)
+        one = shard_document(shard, left)
+        source = int(one.source[0])
+        if not 0 <= source < len(manifest.sources):
+            raise SpikeError(f"{shard.path}: document {left} names no known source")
+        mask = one.loss_mask
+        trained = {} if mask is None else {"trained_tokens": int(np.count_nonzero(mask))}
+        text = Tokenizer.load(folder / TOKENIZER).decode_bytes(one.tokens[:-1])
+        return {
+            "source": manifest.sources[source],
+            "row": int(one.row[0]),
+            "id": bytes(one.ids[0]).hex(),
+            "shard": shard.path.name,
+            "bytes": int(one.n_bytes[0]),
+            "tokens": len(one.tokens) - 1,
+            **trained,
+            "text": text.decode("utf-8", "replace"),
+        }
     count = manifest.splits[split].documents
     raise SpikeError(f"{folder}: no document {index} in {split}, which has {count}")

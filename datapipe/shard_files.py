@@ -20,7 +20,8 @@ class ShardFile:
         path: of the file.
         size: its bytes.
         sums: hex digests of its ranges.
-        tokens: how many it holds.
+        documents: how many it holds.
+        tokens: how many they have.
         masked: whether it has a loss mask.
         made_by: the tokenizer that it must name.
     """
@@ -28,6 +29,7 @@ class ShardFile:
     path: Path
     size: int
     sums: list[str]
+    documents: int
     tokens: int
     masked: bool
     made_by: Tokens
@@ -67,6 +69,7 @@ def shard_file(folder: Path, shard: ShardEntry, manifest: Manifest) -> ShardFile
         path=folder / shard.file,
         size=record.bytes,
         sums=record.ranges,
+        documents=shard.documents,
         tokens=shard.tokens,
         masked=shard.trained_tokens is not UNSET,
         made_by=manifest.tokenizer,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
 
-from .documents import Documents
+from .documents import ID_BYTES, Documents
 from .shard_files import ShardFile
 from .shards import LOSS_MASK, Tokens, check_schema, check_tokens, documents_of
 from .summed_file import AGAIN, SummedFile, range_count
@@ -60,24 +60,24 @@ class BatchMetadata:
     batch: pa.RecordBatch
     base: int
 
-    def values_at(self, column: str, width: int) -> tuple[int, int]:
-        """Return where the values of a list column begin in the file, and how many there are.
+    def place(self, name: str, values: pa.Array, width: int) -> int:
+        """Return the byte of the file where values of fixed width begin.
 
         Args:
-            column: its name.
+            name: of their column, for errors.
+            values: a column of the batch, or the values of one of lists.
             width: bytes of a value.
 
         Raises:
-            SpikeError: they are compressed, or not where the batch is.
+            SpikeError: they are compressed, have nulls, or are not where the batch is.
         """
-        values = self.batch.column(column).values
-        buffer = values.buffers()[1]
         if not len(values):
-            return self.start, 0
-        at = buffer.address - self.base
+            return self.start
+        buffer = values.buffers()[1]
+        at = buffer.address - self.base if buffer is not None else -1
         if values.null_count or not self.start <= at <= self.stop - len(values) * width:
-            raise malformed(self.path, f"its {column} are compressed or outside their record batch")
-        return at, len(values)
+            raise malformed(self.path, f"its {name} are compressed or outside their record batch")
+        return int(at)
 
 
 def malformed(path: Path, fault: str) -> SpikeError:
@@ -96,8 +96,11 @@ def batch_metadata(file: SummedFile, made_by: Tokens) -> Iterator[BatchMetadata]
     # As large as the file, but pages that nobody writes to take no memory.
     image = mmap.mmap(-1, file.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     whole, buffer = memoryview(image), pa.py_buffer(image)
-    source, schema, start = pa.BufferReader(buffer), None, MAGIC_BYTES
+    source, start = pa.BufferReader(buffer), MAGIC_BYTES
+    schema, found = None, None
     while True:
+        if start + PREFIX.size > file.size:
+            raise malformed(file.path, "ends without the mark of an end")
         file.read(start, whole[start : start + PREFIX.size])
         marker, length = PREFIX.unpack_from(image, start)
         if marker != MARKER or start + PREFIX.size + length > file.size - PREFIX.size:
@@ -114,13 +117,14 @@ def batch_metadata(file: SummedFile, made_by: Tokens) -> Iterator[BatchMetadata]
                 schema = pa.ipc.read_schema(message)
                 check_schema(schema, file.path, made_by)
             else:
-                batch = pa.ipc.read_record_batch(message, schema)
-                yield BatchMetadata(
-                    path=file.path, start=start, stop=stop, batch=batch, base=buffer.address
-                )
+                found = pa.ipc.read_record_batch(message, schema)
         except (pa.ArrowException, OSError) as error:
             fault = "a message is compressed or malformed"
             raise malformed(file.path, f"{fault}: {error}") from error
+        if found is not None:
+            yield BatchMetadata(
+                path=file.path, start=start, stop=stop, batch=found, base=buffer.address
+            )
         start = stop
 
 
@@ -134,12 +138,15 @@ def open_runs(shard: ShardFile, unchecked: NDArray[np.uint8]) -> tuple[SummedFil
     runs = []
     for found in batch_metadata(file, shard.made_by):
         check_mask(found.batch, shard)
-        tokens_at, tokens = found.values_at("tokens", shard.made_by.dtype.itemsize)
-        mask_at, masked = found.values_at(LOSS_MASK, 1) if shard.masked else (0, tokens)
-        if masked != tokens:
-            raise malformed(shard.path, f"its {LOSS_MASK} does not fit its tokens")
-        if tokens:
-            runs.append(TokenRun(tokens=tokens, tokens_at=tokens_at, mask_at=mask_at))
+        values = found.batch.column("tokens").values
+        tokens_at, mask_at = found.place("tokens", values, shard.made_by.dtype.itemsize), 0
+        if shard.masked:
+            mask = found.batch.column(LOSS_MASK).values
+            if len(mask) != len(values):
+                raise malformed(shard.path, f"its {LOSS_MASK} does not fit its tokens")
+            mask_at = found.place(LOSS_MASK, mask, 1)
+        if len(values):
+            runs.append(TokenRun(tokens=len(values), tokens_at=tokens_at, mask_at=mask_at))
     if sum(run.tokens for run in runs) != shard.tokens:
         raise malformed(shard.path, f"does not hold the {shard.tokens} tokens of the manifest")
     return file, runs
@@ -151,21 +158,67 @@ def shard_documents(shard: ShardFile) -> Iterator[Documents]:
     Raises:
         SpikeError: it is damaged, or not as the manifest says.
     """
-    unchecked = np.ones(range_count(shard.size), dtype=np.uint8)
-    file = SummedFile(shard.path, shard.size, shard.sums, unchecked)
+    file = open_summed(shard)
     for number, found in enumerate(batch_metadata(file, shard.made_by)):
-        check_mask(found.batch, shard)
-        data = bytearray(found.stop - found.start)
-        file.read(found.start, memoryview(data))
-        place = f"{shard.path}: batch {number}"
-        try:
-            message = pa.ipc.read_message(pa.py_buffer(data))
-            batch = pa.ipc.read_record_batch(message, found.batch.schema)
-        except (pa.ArrowException, OSError) as error:
-            raise SpikeError(f"{place} is damaged: {error}") from error
-        documents = documents_of(batch, place)
-        check_tokens(documents, shard.made_by, place)
-        yield documents
+        yield read_documents(file, found, number, shard)
+
+
+def shard_document(shard: ShardFile, index: int) -> Documents:
+    """Return one document of a shard; of the other record batches only metadata are read.
+
+    Raises:
+        SpikeError: the shard is damaged, or has no such document.
+    """
+    file, before = open_summed(shard), 0
+    for number, found in enumerate(batch_metadata(file, shard.made_by)):
+        if index < before + len(found.batch):
+            documents = read_documents(file, found, number, shard)
+            return documents.part(index - before, index - before + 1)
+        before += len(found.batch)
+    raise malformed(shard.path, f"has {before} documents, against the manifest")
+
+
+def ids_and_sizes(shard: ShardFile) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """Yield the ids [n, 16] and the bytes [n] of the documents of each record batch.
+
+    Raises:
+        SpikeError: what is read of the shard is damaged, or not as the manifest says.
+    """
+    file = open_summed(shard)
+    for found in batch_metadata(file, shard.made_by):
+        ids = np.empty((len(found.batch), ID_BYTES), dtype=np.uint8)
+        sizes = np.empty(len(found.batch), dtype=np.int64)
+        for name, values in (("id", ids), ("n_bytes", sizes)):
+            at = found.place(name, found.batch.column(name), values.nbytes // max(len(values), 1))
+            file.read(at, values.reshape(-1).view(np.uint8).data)
+        yield ids, sizes
+
+
+def open_summed(shard: ShardFile) -> SummedFile:
+    """Open a shard, with no range compared yet."""
+    unchecked = np.ones(range_count(shard.size), dtype=np.uint8)
+    return SummedFile(shard.path, shard.size, shard.sums, unchecked)
+
+
+def read_documents(
+    file: SummedFile, found: BatchMetadata, number: int, shard: ShardFile
+) -> Documents:
+    """Read the documents of a record batch, every byte compared and checked.
+
+    Raises:
+        SpikeError: the batch, which has this number, is damaged or not as the manifest says.
+    """
+    check_mask(found.batch, shard)
+    place, data = f"{shard.path}: batch {number}", bytearray(found.stop - found.start)
+    file.read(found.start, memoryview(data))
+    try:
+        message = pa.ipc.read_message(pa.py_buffer(data))
+        batch = pa.ipc.read_record_batch(message, found.batch.schema)
+    except (pa.ArrowException, OSError) as error:
+        raise SpikeError(f"{place} is damaged: {error}") from error
+    documents = documents_of(batch, place)
+    check_tokens(documents, shard.made_by, place)
+    return documents
 
 
 def check_mask(batch: pa.RecordBatch, shard: ShardFile) -> None:

@@ -15,17 +15,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datapipe import TokenStream, Windows, batches, open_stream, read_split
+from datapipe import TokenStream, Windows, batches, describe, open_stream, read_split, show_document
 from datapipe import stream as stream_module
 from datapipe._reading import read_rows
 from datapipe.checksums import RANGE_BYTES
 from datapipe.shards import Tokens
+from datapipe.summed_shards import shard_documents
 from spiketok.errors import SpikeError
 from tests.conftest import ROOT
 from tests.datapipe.written_streams import described, write_shard
 
 MADE_BY = Tokens(fingerprint="", vocab_size=60_000, separator=3)
 LENGTH, BATCH = 500, 4
+FIRST = np.array([0])
 
 
 @pytest.fixture(scope="module")
@@ -140,13 +142,13 @@ def test_changed_content_is_named_with_its_range(copies, how, when):
 def test_what_a_program_writes_is_noticed_within_the_epoch(copies, monkeypatch):
     monkeypatch.setattr(stream_module, "LOOK_SECONDS", 0.0)
     stream, path = stream_of(copies), copies[1].path
-    whole = stream.read(np.array([0]), stream.tokens)
+    whole = stream.read(FIRST, stream.tokens)
     os.utime(path)  # touched, and the same
-    assert np.array_equal(stream.read(np.array([0]), stream.tokens), whole)
+    assert np.array_equal(stream.read(FIRST, stream.tokens), whole)
     overwrite(path, RANGE_BYTES, bytes(10))
     os.utime(path, ns=(1, 1))
     with pytest.raises(SpikeError, match=r"b\.arrow: damaged in range 1 "):
-        stream.read(np.array([0]), stream.tokens)
+        stream.read(FIRST, stream.tokens)
 
 
 @pytest.mark.parametrize("kept", [0, 8, RANGE_BYTES, 2 * RANGE_BYTES + 17])
@@ -167,22 +169,22 @@ def test_a_file_that_was_cut_is_one_line_and_no_signal(copies, kept, read):
 def test_a_file_that_replaces_another_by_name_changes_nothing_that_was_opened(copies, tmp_path):
     """The bytes under the open descriptor stay; a file opened later is compared as ever."""
     stream, untouched = stream_of(copies), stream_of(copies)
-    whole = stream.read(np.array([0]), stream.tokens)
+    whole = stream.read(FIRST, stream.tokens)
     for shard in copies:
         (tmp_path / "new").write_bytes(bytes(shard.size))
         (tmp_path / "new").replace(shard.path)
     stream.start_epoch()
-    assert np.array_equal(stream.read(np.array([0]), stream.tokens), whole)
+    assert np.array_equal(stream.read(FIRST, stream.tokens), whole)
     with pytest.raises(SpikeError, match="damaged in range 0"):
-        untouched.read(np.array([0]), 1)
+        untouched.read(FIRST, 1)
 
 
 def test_the_last_of_many_shards_is_not_opened_before_it_is_read(copies):
     copies[1].path.unlink()
     stream = stream_of(copies)
-    assert len(stream.read(np.array([0]), copies[0].tokens)[0]) == copies[0].tokens
+    assert len(stream.read(FIRST, copies[0].tokens)[0]) == copies[0].tokens
     with pytest.raises(SpikeError, match=r"b\.arrow: No such file or directory; restore"):
-        stream.read(np.array([0]), copies[0].tokens + 1)
+        stream.read(FIRST, copies[0].tokens + 1)
 
 
 def test_ranges_are_compared_once_an_epoch(copies, monkeypatch):
@@ -195,8 +197,8 @@ def test_ranges_are_compared_once_an_epoch(copies, monkeypatch):
     )
     stream = stream_of(copies)
     ranges = sum(-(-shard.size // RANGE_BYTES) for shard in copies)
-    stream.read(np.array([0]), stream.tokens)
-    stream.read_mask(np.array([0]), stream.tokens)
+    stream.read(FIRST, stream.tokens)
+    stream.read_mask(FIRST, stream.tokens)
     stream.read(np.array([5, 900]), 17)
     assert ranges - 2 <= len(compared) <= ranges
     stream.start_epoch()
@@ -210,7 +212,9 @@ def test_compressed_record_batches_are_refused(tmp_path, codec):
     parts = [np.full(9_000, 7, np.uint16), np.arange(4, 900, dtype=np.uint16)]
     shard = write_shard(tmp_path / "a.arrow", parts, MADE_BY, options=options)
     with pytest.raises(SpikeError, match=r"a\.arrow: .*compressed"):
-        stream_of([shard]).read(np.array([0]), 10)
+        stream_of([shard]).read(FIRST, 10)
+    with pytest.raises(SpikeError, match=r"a\.arrow: .*compressed"):
+        next(shard_documents(shard))
 
 
 def test_a_shard_with_right_sums_and_false_claims_is_refused(copies, tmp_path):
@@ -222,12 +226,18 @@ def test_a_shard_with_right_sums_and_false_claims_is_refused(copies, tmp_path):
     ):
         with pytest.raises(SpikeError, match=words):
             stream = stream_of([replace(copies[0], **change)])
-            stream.read(np.array([0]), stream.tokens)
+            stream.read(FIRST, stream.tokens)
     path = tmp_path / "c.arrow"
+    whole = copies[0].path.read_bytes()
+    end = whole.rindex(b"\xff\xff\xff\xff\0\0\0\0")
+    for size in (end, end + 1, end + 7):
+        path.write_bytes(whole[:size])
+        with pytest.raises(SpikeError, match=r"c\.arrow: (ends without|no Arrow message)"):
+            stream_of([described(path, copies[0].tokens, MADE_BY, masked=True)]).read(FIRST, 1)
     for junk in (b"", b"ARROW1\0\0", b"ARROW1\0\0" + b"\xff" * 4000, bytes(100_000)):
         path.write_bytes(junk)
         with pytest.raises(SpikeError, match=r"c\.arrow: (not an Arrow file|no Arrow message)"):
-            stream_of([described(path, 7, MADE_BY)]).read(np.array([0]), 1)
+            stream_of([described(path, 7, MADE_BY)]).read(FIRST, 1)
 
 
 def test_metadata_is_compared_with_its_sums_before_it_is_believed(copies):
@@ -246,7 +256,7 @@ def test_documents_of_a_split_are_compared_as_they_are_read(shard, tmp_path):
     folder = tmp_path / "data"
     shard(folder)
     expected = [documents.tokens.tolist() for documents in read_split(folder, "train")]
-    tokens = open_stream(folder, "train").read(np.array([0]), sum(map(len, expected)))[0]
+    tokens = open_stream(folder, "train").read(FIRST, sum(map(len, expected)))[0]
     assert tokens.tolist() == list(itertools.chain.from_iterable(expected))
     path = max(folder.glob("train-*.arrow"), key=lambda path: path.stat().st_size)
     found = read_split(folder, "train")
@@ -256,8 +266,24 @@ def test_documents_of_a_split_are_compared_as_they_are_read(shard, tmp_path):
         list(found)
 
 
+def test_a_look_inside_is_compared_too(shard, tmp_path):
+    """The text of a document, and the ids by which copies are counted."""
+    folder = tmp_path / "data"
+    shard(folder)
+    found = describe(folder)
+    texts = [show_document(folder, "train", n) for n in range(found["train_documents"])]
+    assert sum(one["bytes"] for one in texts) == found["train_bytes"]
+    paths = sorted(folder.glob("train-*.arrow"))
+    for path in paths:
+        flipped(path, path.stat().st_size // 2)
+    with pytest.raises(SpikeError, match=rf"{paths[0].name}: damaged in range 0"):
+        show_document(folder, "train", 0)
+    with pytest.raises(SpikeError, match=rf"{paths[0].name}: damaged in range 0"):
+        describe(folder)
+
+
 def test_native_reader_refuses_what_does_not_fit():
-    starts, runs = np.array([0]), np.full((5, 2), -1)
+    starts, runs = FIRST, np.full((5, 2), -1)
     flags, rows = np.ones(1, np.uint8), np.empty((1, 2), np.uint8)
     assert read_rows(starts, runs, 3, flags, RANGE_BYTES, 2, rows, 0) == 0
     fixed = rows.copy()

@@ -50,6 +50,7 @@ def described(path, tokens, made_by, masked=False):
         path=path,
         size=len(data),
         sums=sums.digests(),
+        documents=1,
         tokens=tokens,
         masked=masked,
         made_by=made_by,
