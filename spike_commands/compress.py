@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import OUTPUT, PATH, common_options, progress_bar
+from .console import OUTPUT, PATH, common_options, progress_bar, remark
 from .predictor_options import (
     begin,
     check_predictor,
@@ -110,6 +110,13 @@ def compress(
 @model_option
 @out_option
 @counts_option
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(0),
+    default=1 << 30,
+    show_default=True,
+    help="The largest text to write.",
+)
 @result_options
 @common_options
 def decompress(
@@ -117,19 +124,21 @@ def decompress(
     model_path: Path,
     out: Path,
     counts_folder: Path | None,
+    max_bytes: int,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Give back what `spike compress` was given, checked by its sha256.
 
-    The parts are those that the file names.
+    The parts are those that the file names. How much work it claims to be is said first; a claim
+    that the size of the file does not allow, or above --max-bytes, is refused.
 
     \b
     Examples:
       spike decompress book.spikez -m runs/base -o book.txt
       spike decompress book.spikez -m runs/base --counts data/ -o book.txt
     """
-    from spike_lm.model.evaluation.compressed_text import check_header, read_header
+    from spike_lm.model.evaluation.compressed_text import check_claims, check_header, read_header
     from spike_lm.model.evaluation.compressed_text import decompress as decompress_text
     from spiketok.durable import write_durably
     from spiketok.errors import SpikeError
@@ -138,8 +147,16 @@ def decompress(
     data = file.read_bytes()
     started = time.monotonic()
     try:
-        header = read_header(data)[0]
+        header, coded = read_header(data)
         check_header(loaded, header)
+        check_claims(loaded, header, len(coded))
+        if header.bytes > max_bytes:
+            raise SpikeError(
+                f"claims {some(header.bytes, 'byte')} of text; if you trust it, take "
+                f"--max-bytes {header.bytes}"
+            )
+        claims = f"{some(header.tokens, 'token')}, {some(header.bytes, 'byte')} of text"
+        remark(f"{file}: {claims}", quiet)
         start = begin(loaded, header.predictor, counts_folder, quiet, header.ttt)
         with progress_bar("decompress", max(1, header.tokens), "tokens", quiet) as show:
             text = decompress_text(loaded, data, start, report=lambda done, _: show(done, ""))

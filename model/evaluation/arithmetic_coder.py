@@ -4,6 +4,8 @@ An arithmetic coder (Witten, Neal, Cleary 1987, doi:10.1145/214762.214771) that 
 range coders do. Both sides must be given the very same shares at each step.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +35,16 @@ def shares_of(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     borders = np.zeros(count + 1, np.int64)
     shares.cumsum(out=borders[1:])
     return borders
+
+
+def most_choices(size: int, count: int) -> int:
+    """Return how many choices among `count` intervals `size` bytes can hold.
+
+    Even the largest interval of `shares_of` takes a part of a bit. The bytes end in up to 8 zero
+    bytes more, which are not written; for more of them a text would have to be made on purpose.
+    """
+    least = -math.log1p(-(2 * count - 1) / TOTAL) / math.log(2)
+    return math.ceil(8 * (size + 8) / least)
 
 
 class Encoder:

@@ -16,6 +16,7 @@ import xxhash
 from spiketok.errors import SpikeError, parse_failures
 
 from ..run_folder import Run
+from .arithmetic_coder import most_choices
 from .coded_tokens import CodeError, decode_tokens, encode_tokens, prediction_checksum
 from .mixing import PredictorSettings
 from .predictor_start import PredictorStart
@@ -141,6 +142,7 @@ def decompress(
     tokenizer = run.tokenizer
     start = start or PredictorStart(settings=header.predictor, ttt=header.ttt)
     check_header(run, header)
+    check_claims(run, header, len(coded))
     for what, theirs, here in (
         ("predictor", header.predictor, start.settings),
         ("counts", header.counts, start.counts_from),
@@ -212,6 +214,21 @@ def check_header(run: Run, header: Header) -> None:
         refuse_other(what, theirs.get(what), ours.get(what))
 
 
+def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
+    """Refuse a header of more tokens or bytes than the coded tokens can hold."""
+    most = most_choices(coded_bytes, run.tokenizer.vocab_size)
+    longest = int(run.tokenizer.byte_lengths.max())
+    for what, claimed, possible in (
+        ("tokens", header.tokens, most),
+        ("bytes", header.bytes, header.tokens * longest),
+    ):
+        if claimed > possible:
+            raise SpikeError(
+                f"its header claims {claimed:,} {what}, and it can hold at most {possible:,}; take "
+                "it from its source again"
+            )
+
+
 def refuse_other(what: str, theirs: object, ours: object) -> None:
     """Refuse what is not the same here as where the file was made."""
     if theirs != ours:
@@ -238,7 +255,7 @@ def read_header(data: bytes) -> tuple[Header, bytes]:
         if summed != checksum(described, coded):
             raise SpikeError("the file is damaged or cut short; take it from its source again")
         header = msgspec.json.decode(described, type=Header)
-    # A token is a byte at least, so a wrong number cannot make work without end.
+    # A token is a byte at least.
     if not 0 <= header.tokens <= header.bytes:
         raise SpikeError("its header is damaged (tokens and bytes do not agree)")
     return header, coded

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spike_lm.model.evaluation.arithmetic_coder import TOTAL, Decoder, Encoder, shares_of
+from spike_lm.model.evaluation.arithmetic_coder import (
+    TOTAL,
+    Decoder,
+    Encoder,
+    most_choices,
+    shares_of,
+)
 from spiketok.errors import SpikeError
 
 weights = st.lists(
@@ -66,3 +72,17 @@ def test_shares_are_near_their_probabilities(ws):
 def test_what_is_no_distribution_is_refused(wrong):
     with pytest.raises(SpikeError, match="no distribution"):
         shares_of(np.array(wrong))
+
+
+@pytest.mark.parametrize("count", [260, 70_000, 1 << 20])
+@pytest.mark.parametrize("times", [0, 1, 3000, 60_000])
+def test_no_text_has_more_choices_than_its_bytes_can_hold(count, times):
+    """The surest choices that there are, and not the first, which costs no digits."""
+    sure = np.zeros(count)
+    sure[-1] = 1.0
+    start, stop = shares_of(sure)[-2:].tolist()
+    encoder = Encoder()
+    for _ in range(times):
+        encoder.encode(start, stop)
+    assert times <= most_choices(len(encoder.finish()), count)
+    assert most_choices(0, count) < most_choices(1, count) < 9 * TOTAL

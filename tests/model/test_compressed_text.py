@@ -2,6 +2,7 @@ import copy
 import itertools
 import math
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,12 @@ from torch.nn import functional
 
 from spike_lm.model.assembly import build_model
 from spike_lm.model.evaluation import score_documents
-from spike_lm.model.evaluation.compressed_text import compress, decompress, read_header
+from spike_lm.model.evaluation.compressed_text import (
+    checksum,
+    compress,
+    decompress,
+    read_header,
+)
 from spike_lm.model.evaluation.next_tokens import predict_tokens
 from spike_lm.model.evaluation.sliding_windows import window_borders
 from spike_lm.model.run_folder import Run
@@ -159,3 +165,25 @@ def test_damage_is_an_error_or_harmless():
             assert wrong == data
         except SpikeError as error:
             assert "\n" not in str(error)
+
+
+def claiming(data, **claims):
+    """Return a file with a forged header and the right checksum."""
+    header, coded = read_header(data)
+    described = msgspec.json.encode(msgspec.structs.replace(header, **claims))
+    length = len(described).to_bytes(4, "little")
+    return data[:4] + length + described + checksum(described, coded) + coded
+
+
+def test_claims_beyond_what_a_file_can_hold_are_refused_before_the_work():
+    run = make_run(CONFIGS["plain"])
+    data = compress(run, TEXT, **WINDOWS)
+    assert decompress(run, claiming(data)) == TEXT
+    tokens, longest = read_header(data)[0].tokens, int(TOKENIZER.byte_lengths.max())
+    for claims, words in (
+        ({"tokens": 10**12, "bytes": 10**12}, "claims 1,000,000,000,000 tokens, and it can hold"),
+        ({"bytes": tokens * longest + 1}, f"bytes, and it can hold at most {tokens * longest}"),
+        ({"tokens": len(TEXT) + 1}, "do not agree"),
+    ):
+        with pytest.raises(SpikeError, match=words):
+            decompress(run, claiming(data, **claims))
