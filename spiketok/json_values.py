@@ -75,12 +75,14 @@ def shown(value: object, most: int = 80) -> str:
     """Show a value from a file in at most so many characters, however large or deep it is.
 
     >>> shown("a"), shown("a" * 100, 10), shown(16**5000)
-    ("'a'", "'aaaaaa...", 'a number')
+    ("'a'", "'aaaaaa...", 'a number of too many digits')
     """
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # an integer of very many digits; deep nesting
-        return kind_name(value)
+    except ValueError:
+        return "a number of too many digits"
+    except RecursionError:
+        return f"{kind_name(value)}, nested too deeply"
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 

@@ -95,9 +95,9 @@ def parse(
             parse_constant=refuse_constant,
         )
     except (ValueError, RecursionError) as error:
-        if b'"added_tokens"' in data:  # a large one
+        if b'"added_tokens"' in data and "more than" in str(error):  # Hugging Face's, a large one
             refuse_other_kind(path, {"model": {}}, algorithms)
-        refuse(path, "the file", f"is not proper JSON ({parse_fault(error)})")
+        refuse(path, "the file", f"cannot be read ({parse_fault(error)})")
     if not isinstance(content, dict):
         refuse(path, "the file", "holds no JSON object")
     if content.get("algorithm") not in algorithms:

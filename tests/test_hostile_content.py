@@ -7,9 +7,11 @@ whole content, each key's in turn, and that of a key that nobody knows.
 
 import hashlib
 import json
+import re
 import shutil
 import struct
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -66,14 +68,52 @@ BAD_JSON = {
     "no UTF-8": b'"\xff"',
     "surrogate": rb'"\ud800"',
     "list": b"[[0]]",
-    "text": b'"text"',
     "null": b"null",
-    "not a number": b"NaN",
 }
 
 
+# Modules that parse, each with its test here or, after the dash, elsewhere. A new one needs a door.
+READERS = {
+    "datapipe/chat_reading.py": "chat",
+    "datapipe/conversations.py": "chat - test_conversations.py",
+    "datapipe/json_files.py": "plan, unit, block, manifest",
+    "datapipe/jsonl.py": "texts - test_jsonl.py",
+    "datapipe/manifest.py": "manifest",
+    "datapipe/standard_input.py": "what only looks",
+    "datapipe/unread_keys.py": "chat - test_conversations.py",
+    "model/compression/artifact.py": "sections",
+    "model/configuration_file.py": "toml, set",
+    "model/configuration_schema.py": "- of our own presets",
+    "model/evaluation/compressed_text.py": "headers of compressed files",
+    "model/huggingface/importing.py": "config.json, generation_config - test_importing.py",
+    "model/huggingface/records.py": "spike_run",
+    "model/run_folder.py": "run",
+    "model/training/checkpoint.py": "state, safetensors",
+    "model/training/metrics.py": "metrics",
+    "model/training/tensor_files.py": "tensors of training",
+    "spike_commands/chat_server.py": "- test_chat_server.py",
+    "spike_commands/foreign.py": "- what the library tokenizers writes",
+    "spike_commands/generate.py": "prompts",
+    "spike_commands/tokenizer.py": "what only looks",
+    "spiketok/path_contents.py": "what only looks",
+    "spiketok/tool_calls.py": "chat - test_tool_calls.py",
+    "spiketok/vocabulary_file.py": "tokenizer, bese, sections",
+}
+PARSES = re.compile(
+    r"json\.loads\(|json\.decode\(|tomllib\.loads\(|safe_open\(|load_file\(|DECODER\.decode\("
+)
+
+
+def test_every_reader_is_listed():
+    root = Path(__file__).parent.parent
+    packages = ("spiketok", "datapipe", "model", "spike_commands")
+    files = [path for package in packages for path in (root / package).rglob("*.py")]
+    found = {path.relative_to(root).as_posix() for path in files if PARSES.search(path.read_text())}
+    assert found == READERS.keys()
+
+
 class Door(NamedTuple):
-    """A file that is read, and how; `whole` says that it is one JSON object."""
+    """A file that is read, how, and what a refusal names if not the file."""
 
     file: str
     read: object
@@ -176,7 +216,7 @@ def replaced(content, bad):
         yield rebuilt(bad)
 
 
-def places(value, depth=3):
+def places(value, depth=1):
     """Yield each key down to some depth, and what writes the whole with another value there."""
     items = value.items() if isinstance(value, dict) else enumerate(value[:2])
     for key, inner in items:
@@ -415,3 +455,18 @@ def test_what_only_looks_never_fails(tmp_path, bad):
         is_hugging_face(path)
         with suppress(click.UsageError):
             ids_from(content.decode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize("bad", BAD_JSON)
+def test_json_inside_of_texts(tmp_path, bad):
+    text = BAD_JSON[bad].decode("utf-8", "replace")
+    asked = {"role": "user", "content": "a"}
+    called = {"role": "assistant", "content": "b", "tool_calls": [{"name": "f", "arguments": text}]}
+    shared = [{"from": "human", "value": "a"}, {"from": "function_call", "value": text}]
+    plain = {"messages": [asked, {"role": "assistant", "content": "b"}], "tools": text}
+    path = tmp_path / "chats.jsonl"
+    for record in ({"messages": [asked, called]}, {"conversations": shared}, plain):
+        path.write_text(json.dumps(record))
+        line = refusal(chats, path)
+        assert line is not None
+        assert line.startswith(f"{path}: line 1")

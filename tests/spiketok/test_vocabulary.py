@@ -211,3 +211,11 @@ def test_missing_file(tmp_path):
         Vocabulary.read(tmp_path / "t.json")
     with pytest.raises(SpikeError, match="directory"):
         Vocabulary.read(tmp_path)
+
+
+def test_a_large_tokenizer_of_hugging_face_is_called_one(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    merges = [["a", "b"]] * 150_000
+    path.write_text(json.dumps({"added_tokens": [], "model": {"merges": merges}}))
+    with pytest.raises(SpikeError, match="a Hugging Face tokenizer"):
+        Tokenizer.load(path)
