@@ -1,5 +1,6 @@
 """Opens a split of a shard folder as one long sequence of tokens, read by position."""
 
+import resource
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ from .summed_shards import open_runs
 from .verify import damaged_file, shard_damages
 
 Array = np.ndarray[Any, np.dtype[Any]]
+# What a process holds open beside shards: libraries, logs, pipes.
+OTHER_FILES = 512
 # How often the files' times of modification are looked at.
 LOOK_SECONDS = 1.0
 # The lines of the table that `read_rows` takes.
@@ -174,7 +177,18 @@ def open_stream(folder: Path, split: str = "train") -> TokenStream:
         raise SpikeError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
     manifest = read_manifest(folder)
     shards = shard_files(folder, split, manifest)
+    allow_open_files(sum(len(found.shards) for found in manifest.splits.values()))
     return TokenStream(shards, manifest.tokenizer, manifest.fingerprint)
+
+
+def allow_open_files(count: int) -> None:
+    """Let the process hold so many more files open, as far as its hard limit goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def shard_files(folder: Path, split: str, manifest: Manifest) -> list[ShardFile]:

@@ -3,11 +3,13 @@
 import itertools
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -280,6 +282,19 @@ def test_a_look_inside_is_compared_too(shard, tmp_path):
         show_document(folder, "train", 0)
     with pytest.raises(SpikeError, match=rf"{paths[0].name}: damaged in range 0"):
         describe(folder)
+
+
+def test_more_shards_are_read_than_a_process_may_have_open_files(shard, tmp_path):
+    manifest = shard(tmp_path / "data")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(list(Path("/dev/fd").iterdir()))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (opened + 4, limits[1]))
+        stream = open_stream(tmp_path / "data")
+        assert len(manifest.splits["train"].shards) > 8
+        assert len(stream.read(FIRST, stream.tokens)[0]) == stream.tokens
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_native_reader_refuses_what_does_not_fit():
