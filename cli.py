@@ -20,6 +20,7 @@ from spike_commands.pack import inspect, pack, unpack
 from spike_commands.shard import shard
 from spike_commands.tokenizer import tokenizer
 from spike_commands.train import train
+from spike_commands.visible import safe_for_terminals
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 WORDS = {"version": ["--version"], "presets": ["train", "--list"]}
@@ -132,8 +133,9 @@ def explain(error: Exception, roles: Mapping[str, str]) -> str:
 
 def complain(message: str) -> None:
     """Print one line on stderr, whatever the message contains."""
+    line = " ".join(message.split())
     with suppress(BrokenPipeError):
-        click.echo(" ".join(message.split()), err=True)
+        click.echo(safe_for_terminals(line) if sys.stderr.isatty() else line, err=True)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TextIO, TypeVar
 import click
 
 from .progress_line import Pace, line_in_width, plain_line
+from .visible import safe_for_terminals
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SECONDS_BETWEEN_LINES = 30.0
@@ -217,7 +218,8 @@ def remark(message: str, quiet: bool) -> None:
     if not quiet:
         try:
             # Not click.echo, which would write past a progress bar instead of above it.
-            sys.stderr.write(f"{message}\n")
+            shown = safe_for_terminals(message) if sys.stderr.isatty() else message
+            sys.stderr.write(f"{shown}\n")
         except BrokenPipeError:  # nobody reads the log; the work goes on
             discard(sys.stderr)
 

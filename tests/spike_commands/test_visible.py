@@ -98,3 +98,15 @@ def test_json_survives_its_escapes(monkeypatch):
     for terminal in (False, True):
         monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
         assert json.loads(json_text(value, 2).encode()) == value
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_messages_show_names_of_the_data_visibly(line, monkeypatch, tmp_path, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    status, _, errors = line("shard", str(tmp_path / BAD), "--out", str(tmp_path / "out"))
+    assert status == 1
+    assert (SHOWN in errors, "\x9b" in errors) == (terminal, not terminal)
+    (tmp_path / f"{BAD}.bin").write_bytes(b"")
+    (tmp_path / "a.txt").write_text("the fox")
+    _, _, errors = line("shard", str(tmp_path), "--out", str(tmp_path / "out"))
+    assert (SHOWN in errors, "\x9b" in errors) == (terminal, not terminal)
