@@ -4,6 +4,7 @@ The layout is in docs/formats.md, section 3.
 """
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -73,9 +74,19 @@ def checkpoint_folder(run_folder: Path, step: int) -> Path:
 
 
 def all_checkpoints(run_folder: Path) -> list[Path]:
-    """Return the complete checkpoints, oldest first; unfinished ones have another name."""
-    found = (run_folder / "checkpoints").glob("step-*")
-    return sorted(folder for folder in found if re.fullmatch(r"step-\d{8}", folder.name))
+    """Return the complete checkpoints, oldest first; unfinished ones have another name.
+
+    Raises:
+        SpikeError: their folder cannot be read, which does not mean that there are none.
+    """
+    folder = run_folder / "checkpoints"
+    try:
+        names = os.listdir(folder)  # glob() passes over a folder without permission
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    return sorted(folder / name for name in names if re.fullmatch(r"step-\d{8}", name))
 
 
 def newest_checkpoint(run_folder: Path) -> Path | None:

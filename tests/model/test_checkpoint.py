@@ -84,3 +84,19 @@ def test_unfinished_checkpoints_are_not_seen(tmp_path):
     for name in ("step-00000002", ".step-00000004.partial", "step-4", "step-00000003"):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
     assert newest_checkpoint(tmp_path).name == "step-00000003"
+
+
+def test_checkpoints_that_cannot_be_listed_are_not_taken_for_none(tmp_path, monkeypatch):
+    (tmp_path / "checkpoints/step-00000002").mkdir(parents=True)
+
+    def refused(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("os.listdir", refused)
+    with pytest.raises(SpikeError, match="checkpoints: Permission denied; make it readable"):
+        newest_checkpoint(tmp_path)
+    monkeypatch.undo()
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file/checkpoints").write_text("")
+    with pytest.raises(SpikeError, match="checkpoints: Not a directory"):
+        newest_checkpoint(tmp_path / "file")
