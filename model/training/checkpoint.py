@@ -4,7 +4,6 @@ The layout is in docs/formats.md, section 3.
 """
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -81,12 +80,12 @@ def all_checkpoints(run_folder: Path) -> list[Path]:
     """
     folder = run_folder / "checkpoints"
     try:
-        names = os.listdir(folder)  # glob() passes over a folder without permission
+        found = list(folder.iterdir())  # glob() passes over a folder without permission
     except FileNotFoundError:
         return []
     except OSError as error:
         raise unreadable(folder, error) from None
-    return sorted(folder / name for name in names if re.fullmatch(r"step-\d{8}", name))
+    return sorted(entry for entry in found if re.fullmatch(r"step-\d{8}", entry.name))
 
 
 def newest_checkpoint(run_folder: Path) -> Path | None:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -92,7 +93,7 @@ def test_checkpoints_that_cannot_be_listed_are_not_taken_for_none(tmp_path, monk
     def refused(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr("os.listdir", refused)
+    monkeypatch.setattr(Path, "iterdir", refused)
     with pytest.raises(SpikeError, match="checkpoints: Permission denied; make it readable"):
         newest_checkpoint(tmp_path)
     monkeypatch.undo()
