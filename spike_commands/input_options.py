@@ -114,15 +114,6 @@ def remark_copies(copied: int, whole: int, quiet: bool) -> None:
         remark(f"{share} % of the bytes are exact copies of other documents", quiet)
 
 
-def splitting(text_bytes: int) -> str:
-    """Return the option that makes 16 to 32 documents of a text of that size.
-
-    >>> splitting(200_000)
-    '--split-text 8192'
-    """
-    return f"--split-text {1 << max(10, (text_bytes // 16).bit_length() - 1)}"
-
-
 def words_of(setting: Any) -> tuple[str, ...]:
     """Return a setting that is a list of words; none where the file says something else."""
     return tuple(map(str, setting)) if isinstance(setting, list) else ()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .holding_out import WINDOW
 from .results import lasted, sized, some, table_lines
 from .yardstick import beside
 
@@ -107,10 +108,13 @@ def after_tokenizer(file: Path, found: Mapping[str, Any]) -> tuple[str, ...]:
     return ("spike", "shard", *inputs, "--tokenizer", str(file), "--out", folder)
 
 
-def after_sharding(folder: Path, found: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the command that trains on shards; of conversations, the run that is there."""
-    words = ("spike", "train", "--config", "base", "--data", str(folder))
-    if not Path("runs/base").exists():
+def after_sharding(folder: Path, found: Mapping[str, Any], algorithm: str) -> tuple[str, ...]:
+    """Return the command that trains on shards, if they have a window; chats from a run."""
+    if found["train_tokens"] < WINDOW:
+        return ()
+    preset = "bese-golf-tiny" if algorithm == "bese" else "base"
+    words = ("spike", "train", "--config", preset, "--data", str(folder))
+    if not Path("runs", preset).exists():
         return words
     if "train_trained_tokens" in found:
         return (*words, "--init", "runs/base", "--out", "runs/chat")

@@ -18,6 +18,7 @@ from .console import (
     tokenizer_option,
     warn_skipped,
 )
+from .holding_out import short_split, undivided
 from .input_options import (
     ShareOrFile,
     as_trained,
@@ -26,14 +27,13 @@ from .input_options import (
     remark_marker,
     share_or_files,
     split_text_option,
-    splitting,
     words_of,
 )
 from .result_rows import after_sharding, shard_rows
 from .results import print_result, result_options
 
 if TYPE_CHECKING:
-    from datapipe import ChatSettings
+    from datapipe import ChatSettings, Source
 
 
 @click.command()
@@ -166,11 +166,10 @@ def shard(
             remark=lambda message: remark(message, quiet),
         )
     found = describe(out)
-    following = after_sharding(out, found)
+    following = after_sharding(out, found, vocabulary.algorithm)
     print_result({"folder": str(out), **found}, as_json, shard_rows(out, found), following)
     remark_copies(found["copied_bytes"], found["text_bytes"], quiet)
-    if options["validation"] and not found["validation_documents"]:
-        remark(no_validation(found), quiet)
+    remark_splits(out, sources, found, options["validation"] if not files else None, quiet)
 
 
 def held_out_files(tokenizer_path: Path, vocabulary: Any) -> tuple[Path, ...]:
@@ -212,12 +211,29 @@ def remark_what_was_seen(
         )
 
 
-def no_validation(found: Mapping[str, Any]) -> str:
-    """Word why there is no validation split, and what helps."""
-    if "train_trained_tokens" in found:
-        return "no validation: there is one conversation; shard more of them"
-    how = splitting(found["text_bytes"])
-    return f"no validation: all text is one document; shard it with {how}"
+def remark_splits(
+    out: Path,
+    sources: "Sequence[Source]",
+    found: Mapping[str, Any],
+    fraction: float | None,
+    quiet: bool,
+) -> None:
+    """Remark where a split is empty or too short; `fraction` is None where files are held out."""
+    empty = fraction and not found["validation_documents"]
+    by_fraction = fraction is not None
+    advice = no_validation(sources, found) if empty else short_split(out, found, by_fraction)
+    if advice:
+        remark(advice, quiet)
+
+
+def no_validation(sources: "Sequence[Source]", found: Mapping[str, Any]) -> str:
+    """Return that there is no validation split, why, and what helps."""
+    why = undivided(sources, found["text_bytes"], "shard it")
+    if found["documents"] > 1:
+        why = "all documents are copies of one; add other documents"
+    elif "train_trained_tokens" in found:
+        why = "there is one conversation; shard more of them"
+    return f"no validation: {why}"
 
 
 def chat_settings(parse_markers: bool, ignored_keys: tuple[str, ...]) -> "ChatSettings":

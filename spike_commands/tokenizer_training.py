@@ -18,6 +18,7 @@ from .console import (
     text_field_option,
     warn_skipped,
 )
+from .holding_out import undivided
 from .input_documents import warn_dropped
 from .input_options import (
     ShareOrFile,
@@ -27,14 +28,15 @@ from .input_options import (
     remark_marker,
     share_or_files,
     split_text_option,
-    splitting,
 )
 from .result_rows import after_tokenizer, tokenizer_rows
 from .results import print_result, result_options
 from .training_options import check_options, trainer
 
 if TYPE_CHECKING:
-    from datapipe import Dropped
+    from collections.abc import Sequence
+
+    from datapipe import Dropped, Source
     from spiketok import TrainingProgress
 
 
@@ -221,7 +223,7 @@ def train(
             inputs=lasting(corpora),
             report=training,
         )
-    remark_on(vocabulary, dropped, quiet)
+    remark_on(vocabulary, corpus.sources, dropped, quiet)
     replace(
         vocabulary,
         settings={**vocabulary.settings, **corpus.settings(out)},
@@ -231,7 +233,9 @@ def train(
     print_result(found, as_json, tokenizer_rows(out, found), after_tokenizer(out, found))
 
 
-def remark_on(vocabulary: Any, dropped: "Dropped", quiet: bool) -> None:
+def remark_on(
+    vocabulary: Any, sources: "Sequence[Source]", dropped: "Dropped", quiet: bool
+) -> None:
     """Remark what a person should know of a training: sampling, lost records, free ids."""
     training = vocabulary.training
     remark_copies(training["copied_bytes"], training["bytes"], quiet)
@@ -241,8 +245,10 @@ def remark_on(vocabulary: Any, dropped: "Dropped", quiet: bool) -> None:
         copies = " of different text" if training["copied_bytes"] else ""
         remark(f"sampled {seen:,.1f} of {whole:,.1f} MB{copies}; more --memory takes more", quiet)
     if vocabulary.settings["held_out"] and not training["held_out_documents"]:
-        how = splitting(training["bytes"])
-        remark(f"nothing is held out: all text is one document; train with {how}", quiet)
+        why = undivided(sources, training["bytes"], "train")
+        if training["documents"] > 1:
+            why = "all documents are copies of one; add other documents"
+        remark(f"nothing is held out: {why}", quiet)
     warn_dropped(dropped, quiet)
     found, room = vocabulary.filling
     if found < room:

@@ -155,12 +155,20 @@ def test_the_next_command_names_folders_that_are_new(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     file, found = tmp_path / "bpe.json", {"inputs": ["corpus"]}
+    enough = {"train_tokens": 256}
     assert after_tokenizer(file, found)[-2:] == ("--out", "data")
     assert after_tokenizer(file, {"inputs": []})[2] == "FILE"
-    assert after_sharding(tmp_path / "data", {})[-2:] == ("--data", str(tmp_path / "data"))
+    assert after_sharding(tmp_path / "data", {"train_tokens": 255}, "length-max") == ()
+    assert after_sharding(tmp_path / "data", enough, "length-max")[-2:] == (
+        "--data",
+        str(tmp_path / "data"),
+    )
     (tmp_path / "data").mkdir()
     (tmp_path / "runs/base").mkdir(parents=True)
     assert after_tokenizer(file, found)[-2:] == ("--out", "bpe-data")
-    assert after_sharding(tmp_path / "more", {})[-2:] == ("--out", "runs/more")
-    chat = after_sharding(tmp_path / "chats", {"train_trained_tokens": 5})
+    assert after_sharding(tmp_path / "more", enough, "length-max")[-2:] == (
+        "--out",
+        "runs/more",
+    )
+    chat = after_sharding(tmp_path / "chats", enough | {"train_trained_tokens": 5}, "length-max")
     assert chat[-4:] == ("--init", "runs/base", "--out", "runs/chat")
