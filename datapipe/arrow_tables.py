@@ -92,8 +92,8 @@ def open_arrow(
                     yield reader.schema, _stream_batches(reader, file)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise unreadable(source.path, error) from None
-        raise SpikeError(f"{source.path}: damaged Arrow file: {error}") from error
+            raise unreadable(source.shown, error) from None
+        raise SpikeError(f"{source.shown}: damaged Arrow file: {error}") from error
 
 
 def _file_batches(
@@ -119,4 +119,4 @@ def refuse_repeated_columns(source: Source, schema: pa.Schema) -> None:
     """Refuse a table in which two columns have one name: an object can have one of them only."""
     repeated = {name for name in schema.names if schema.names.count(name) > 1}
     if repeated:
-        raise SpikeError(f"{source.path}: two columns {min(repeated)!r}; rename one of them")
+        raise SpikeError(f"{source.shown}: two columns {min(repeated)!r}; rename one of them")

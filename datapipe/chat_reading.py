@@ -97,7 +97,7 @@ def read_conversations(
     """
     refuse_other_kinds(source)
     dropped = Dropped() if dropped is None else dropped
-    faults = Faults(source.path, errors, dropped, max_record, source.name)
+    faults = Faults(source.shown, errors, dropped, max_record, source.name)
     read = partial(read_conversation, parse_markers=parse_markers, ignored_keys=ignored_keys)
     if source.kind in TABLES:
         blocks = from_table(source, start, stop, read, faults, progress)
@@ -114,7 +114,8 @@ def refuse_other_kinds(source: Source) -> None:
     """Refuse files that hold no records."""
     if source.kind not in (*TABLES, "json", "jsonl", "jsonl.gz", "jsonl.zst"):
         raise SpikeError(
-            f"{source.path}: no file of conversations; name .jsonl, .json, .parquet or .arrow files"
+            f"{source.shown}: no file of conversations; name .jsonl, .json, .parquet or .arrow "
+            "files"
         )
 
 

@@ -52,7 +52,7 @@ def read_csv(
             large = f"a row of more than {BLOCK_BYTES >> 20} MiB"
             what = large if "straddl" in str(error) else str(error)
             raise SpikeError(
-                f"{source.path}: {what}; repair the file or make parquet of it"
+                f"{source.shown}: {what}; repair the file or make parquet of it"
             ) from None
     drop_broken()
 
@@ -61,7 +61,7 @@ def open_table(
     source: Source, file: pa.NativeFile, text_field: str, on_broken: Callable[[csv.InvalidRow], str]
 ) -> Iterator[pa.RecordBatch]:
     """Yield the text column of an open file as `large_binary`, a batch for each block."""
-    name = source.path.name.lower()
+    name = source.name.lower()
     codec = {".gz": "gzip", ".zst": "zstd"}.get(name[name.rfind(".") :])
     stream = pa.CompressedInputStream(file, codec) if codec else file
     separator = "\t" if name.removesuffix(".gz").removesuffix(".zst").endswith(".tsv") else ","
@@ -81,6 +81,6 @@ def open_table(
         )
     except KeyError:
         raise SpikeError(
-            f"{source.path}: no column {text_field!r}; name one of its columns with --text-field,"
+            f"{source.shown}: no column {text_field!r}; name one of its columns with --text-field,"
             " or read it as plain text with --ext csv"
         ) from None

@@ -60,27 +60,28 @@ class DecompressedStream(Protocol):
 
 
 @contextmanager
-def open_decompressed(path: Path, codec: Codec) -> Iterator[DecompressedStream]:
-    """Open a compressed file as a stream.
+def open_decompressed(path: Path, codec: Codec, name: str = "") -> Iterator[DecompressedStream]:
+    """Open a compressed file as a stream; messages call it `name`, if not by its path.
 
     Raises:
         SpikeError: the file is not of that format, or needs more than its bytes to be read.
         OSError: the file cannot be opened.
     """
+    name = name or str(path)
     with path.open("rb") as file:
         beginning = file.read(4)
         known = beginning[:2] == GZIP_MAGIC if codec == "gzip" else begins_frame(beginning)
         if beginning and not known:
             raise SpikeError(
-                f"{path}: not a {codec} file, it begins with {beginning.hex(' ')}; "
+                f"{name}: not a {codec} file, it begins with {beginning.hex(' ')}; "
                 "give the file the ending that its content has"
             )
         file.seek(0)
         if codec == "gzip":
             yield GzipStream(file, path.stat().st_size)
         else:
-            check_frames(file, str(path), only_first=True)
-            with ZstdStream(path) as stream:
+            check_frames(file, name, only_first=True)
+            with ZstdStream(path, name) as stream:
                 yield stream
 
 
@@ -164,8 +165,8 @@ class ZstdStream:
     again up to where it was, and then in steps of one byte.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, name: str) -> None:
+        self._path, self._name = path, name
         self._file = pa.OSFile(str(path))
         self._stream = pa.CompressedInputStream(self._file, "zstd")
         self._returned, self._reached = 0, 0  # bytes of content; of the file, by the last read
@@ -227,7 +228,7 @@ class ZstdStream:
     def _damage_of(self, position: int, detail: str) -> DamagedStreamError | None:
         """Return what made Arrow fail at a byte of the file; None if that is padding at its end."""
         with self._path.open("rb") as file:
-            padding = check_frames(file, str(self._path))
+            padding = check_frames(file, self._name)
         if padding is not None and position > padding:
             return None
         lost_bytes = self._path.stat().st_size - self._productive

@@ -49,7 +49,7 @@ def begins_array(source: Source) -> bool:
         SpikeError: the file is compressed.
     """
     if not source.name.lower().endswith(".json"):
-        raise SpikeError(f"{source.path}: a compressed JSON file; decompress it first")
+        raise SpikeError(f"{source.shown}: a compressed JSON file; decompress it first")
     with source.path.open("rb") as file:
         head = file.read(PIECE_BYTES)
     return head.removeprefix(BYTE_ORDER_MARK).lstrip(WHITESPACE + b"\n").startswith(b"[")

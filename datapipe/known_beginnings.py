@@ -3,8 +3,8 @@
 from spiketok.errors import SpikeError
 
 from .faults import BadRecordError
-from .plain_text import HEAD_BYTES, refuse_binary
-from .standard_input import ending
+from .plain_text import refuse_binary
+from .standard_input import BINARY_BYTES, ending
 
 SIGNATURES = {
     b"\x1f\x8b": "gzip",
@@ -48,7 +48,7 @@ def format_of(head: bytes) -> str | None:
     >>> format_of(b"PAR1\\x15\\x04"), format_of(b"PAR1 is a magic number."), format_of(b"Once")
     ('parquet', None, None)
     """
-    head = head[:HEAD_BYTES]
+    head = head[:BINARY_BYTES]
     for signature, name in SIGNATURES.items():
         if head.startswith(signature) and (signature not in LETTERS or not is_printable(head)):
             return name

@@ -50,7 +50,7 @@ def check_compression(source: Source) -> None:
         SpikeError: see `open_decompressed`.
     """
     if codec := COMPRESSIONS.get(source.kind):
-        with open_decompressed(source.path, codec):
+        with open_decompressed(source.path, codec, str(source.shown)):
             pass
 
 
@@ -65,7 +65,9 @@ def open_lines(
         tells the position in the file as it lies on disk.
     """
     if source.kind in COMPRESSIONS:
-        with open_decompressed(source.path, COMPRESSIONS[source.kind]) as content:
+        with open_decompressed(
+            source.path, COMPRESSIONS[source.kind], str(source.shown)
+        ) as content:
             yield content, 0, content.position
         return
     with source.path.open("rb") as plain:

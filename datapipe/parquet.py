@@ -114,27 +114,27 @@ def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
             yield file
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise unreadable(source.path, error) from None
+            raise unreadable(source.shown, error) from None
         if "not yet implemented" in str(error).lower():
             what = f"pyarrow {pa.__version__} cannot read it: {error}"
-            raise SpikeError(f"{source.path}: {what}; write it with other encodings") from error
-        raise SpikeError(f"{source.path}: damaged parquet file: {error}") from error
+            raise SpikeError(f"{source.shown}: {what}; write it with other encodings") from error
+        raise SpikeError(f"{source.shown}: damaged parquet file: {error}") from error
 
 
 def check_column(source: Source, schema: pa.Schema, text_field: str) -> None:
     """Refuse a file without a column of text by that name."""
     if schema.names.count(text_field) > 1:
-        raise SpikeError(f"{source.path}: two columns {text_field!r}; rename one of them")
+        raise SpikeError(f"{source.shown}: two columns {text_field!r}; rename one of them")
     if text_field not in schema.names:
         found = ", ".join(map(repr, schema.names[:8]))
         raise SpikeError(
-            f"{source.path}: no column {text_field!r} (there are: {found}); name one of those"
+            f"{source.shown}: no column {text_field!r} (there are: {found}); name one of those"
         )
     kind = schema.field(text_field).type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if kind not in TEXT_TYPES:
-        raise SpikeError(f"{source.path}: column {text_field!r} holds {kind}, not text")
+        raise SpikeError(f"{source.shown}: column {text_field!r} holds {kind}, not text")
 
 
 def rows_a_call(source: Source, file: pq.ParquetFile, group: int, text_field: str) -> int:

@@ -12,11 +12,10 @@ from .faults import BINARY, BadRecordError, Faults
 from .jsonl import Records, is_utf8
 from .lines import Readable, open_lines
 from .sources import Source
+from .standard_input import BINARY_BYTES
 from .text_pieces import Buffer, text_pieces
 
 BATCH_BYTES = 4 << 20
-# A byte 0 in the first bytes makes a file binary, as for git; UTF-16 has such bytes too.
-HEAD_BYTES = 8000
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -33,7 +32,7 @@ def read_text(
     """
     with open_lines(source, 0, -1) as (stream, _, position):
         buffer = Buffer(lambda size: read_sound(stream, size, buffer, faults))
-        buffer.fill(HEAD_BYTES)
+        buffer.fill(BINARY_BYTES)
         try:
             refuse_binary(buffer.data)
         except BadRecordError as fault:
@@ -82,7 +81,7 @@ def refuse_binary(head: bytearray) -> None:
     """
     if head.startswith(UTF16):
         raise BadRecordError(BINARY, "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8")
-    if (place := head[:HEAD_BYTES].find(b"\0")) >= 0:
+    if (place := head[:BINARY_BYTES].find(b"\0")) >= 0:
         raise BadRecordError(BINARY, f"byte 0 at byte {place}")
 
 

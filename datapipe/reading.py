@@ -62,7 +62,7 @@ def read_range(
     """
     check_errors(errors)
     dropped = Dropped() if dropped is None else dropped
-    faults = Faults(source.path, errors, dropped, max_record, source.name)
+    faults = Faults(source.shown, errors, dropped, max_record, source.name)
     for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
         sizes = np.diff(text_offsets(texts))
         batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)

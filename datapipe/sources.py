@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -56,12 +56,19 @@ class Source:
         kind: `txt`, `txt.gz`, `txt.zst`, `jsonl`, `jsonl.gz`, `jsonl.zst`, `parquet`, `arrow`; of
             a file that was named also `csv` or `json`.
         bytes: size of the file as it is on disk.
+        given: what was named instead of the path, of standard input or a pipe.
     """
 
     name: str
     path: Path
     kind: str
     bytes: int
+    given: Path | None = None
+
+    @property
+    def shown(self) -> Path:
+        """What messages call it."""
+        return self.given or self.path
 
 
 def find_sources(
@@ -89,7 +96,8 @@ def find_sources(
         if given == STANDARD_INPUT and STANDARD_INPUT in map(Path, inputs[:number]):
             raise SpikeError("-: standard input is given twice; it can be read once")
         if is_stream(given):
-            sources.append(_source(*spooled(given), ()))
+            copy, name = spooled(given, whole=ALL_ENDINGS in endings)
+            sources.append(replace(_source(copy, name, ()), given=given))
         elif given.is_dir():
             sources += _sources_of(given, endings, skipped)
         elif given.is_file():
@@ -256,4 +264,6 @@ def _refuse_repeats(sources: Sequence[Source]) -> None:
     for source in sources:
         earlier = seen.setdefault(_entry(source), source)
         if earlier is not source:
-            raise SpikeError(f"{source.path}: the same file as {earlier.path}; name each file once")
+            raise SpikeError(
+                f"{source.shown}: the same file as {earlier.shown}; name each file once"
+            )

@@ -1,20 +1,27 @@
 """Spools standard input and pipes to temporary files, so that they can be read more than once."""
 
-import atexit
 import json
+import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from errno import EDQUOT, EFBIG, ENOENT, ENOSPC
+from io import UnsupportedOperation
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
-from spiketok.durable import named_failures
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 
 STANDARD_INPUT = Path("-")
 HEAD_BYTES = 1 << 16
+# A byte 0 in the first bytes makes a file binary, as for git; UTF-16 has such bytes too.
+BINARY_BYTES = 8000
 # First bytes → the end of a name of that kind; JSON Lines are recognised by their first line.
 BEGINNINGS = {b"PAR1": ".parquet", b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
 # An array of objects.
@@ -27,30 +34,69 @@ def is_stream(path: Path) -> bool:
     return path == STANDARD_INPUT or path.is_fifo() or path.is_char_device()
 
 
-def spooled(path: Path) -> tuple[Path, str]:
-    """Write standard input or a pipe to a temporary file, which is removed when Python ends.
+def spooled(path: Path, whole: bool = False) -> tuple[Path, str]:
+    """Write standard input or a pipe to a temporary file without a name.
+
+    The file is gone with the process, however that ends. Of binary content without a known
+    beginning, which readers refuse by its first bytes, only the first block is written: it may
+    have no end.
+
+    Args:
+        path: `-` for standard input, a pipe or a terminal.
+        whole: write binary content to its end, too.
 
     Returns:
-        The file, and a name that ends as its content begins: `.jsonl` where the first line is a
-        JSON object, `.json` where there is an array of them, `.parquet`, `.gz` or `.zst` by the
-        first bytes, else no ending: plain text.
+        The path of the open file, for this process alone, and a name that ends as its content
+        begins: `.jsonl` where the first line is a JSON object, `.json` where there is an array of
+        them, `.parquet`, `.gz` or `.zst` by the first bytes, else no ending: plain text.
 
     Raises:
-        SpikeError: standard input is closed.
+        SpikeError: standard input is closed, the input is a device, or the temporary folder is
+            full.
     """
-    name = "stdin" if path == STANDARD_INPUT else path.name
     if path == STANDARD_INPUT and sys.stdin is None:
         raise SpikeError("standard input is closed; give it text or name a file")
+    name = "stdin" if path == STANDARD_INPUT else path.name
     stream = sys.stdin.buffer if path == STANDARD_INPUT else path.open("rb")
-    with tempfile.NamedTemporaryFile(prefix="spike-", delete=False) as file:
-        copy = Path(file.name)
-        atexit.register(copy.unlink, missing_ok=True)
-        with named_failures(copy):
-            shutil.copyfileobj(stream, file, 1 << 20)
+    with nullcontext() if path == STANDARD_INPUT else stream:
+        refuse_device(path, stream)
+        with full_folder(path), tempfile.TemporaryFile(prefix="spike-") as file:
+            head = stream.read(HEAD_BYTES)
+            file.write(head)
+            if whole or ending(head) or b"\0" not in head[:BINARY_BYTES]:
+                shutil.copyfileobj(stream, file, 1 << 20)
             file.flush()
-    if path != STANDARD_INPUT:
-        stream.close()
+            # Never closed: the path is good as long as the process runs.
+            copy = Path(f"/proc/self/fd/{os.dup(file.fileno())}")
     return copy, name + ending_of(copy)
+
+
+def refuse_device(path: Path, stream: BinaryIO) -> None:
+    """Refuse character devices, such as /dev/zero, but terminals and /dev/null."""
+    try:
+        handle = stream.fileno()
+    except UnsupportedOperation:  # a stream of Python's own
+        return
+    status = os.fstat(handle)
+    if not stat.S_ISCHR(status.st_mode) or os.isatty(handle):
+        return
+    if status.st_rdev != Path(os.devnull).stat().st_rdev:
+        raise SpikeError(f"{path}: a device, whose content may have no end; name a file or a pipe")
+
+
+@contextmanager
+def full_folder(path: Path) -> Iterator[None]:
+    """Name the temporary folder where there is no room, or no folder, for a copy of an input."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT, EFBIG, ENOENT):
+            raise unreadable(path, error) from None
+        folder = tempfile.tempdir or "the temporary folder"
+        raise SpikeError(
+            f"{path}: its copy in {folder}: {os.strerror(error.errno)}; set TMPDIR to a folder "
+            "with more room"
+        ) from None
 
 
 def ending_of(file: Path) -> str:

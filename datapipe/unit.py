@@ -117,7 +117,9 @@ def committed_ids(work: Work, folder: Path, records: list[BlockRecord]) -> np.nd
 def refuse_change(same: bool, source: Source) -> None:
     """Refuse to go on where the documents are not those that were committed."""
     if not same:
-        raise SpikeError(f"{source.path}: has changed since its shards were begun; use --overwrite")
+        raise SpikeError(
+            f"{source.shown}: has changed since its shards were begun; use --overwrite"
+        )
 
 
 def read_unit(work: Work, unit: int, dropped: Dropped) -> Iterator[tuple[int, pa.RecordBatch]]:

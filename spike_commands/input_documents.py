@@ -102,7 +102,8 @@ def documents_of(
     from datapipe import read_range
     from datapipe.known_beginnings import refuse_other_formats
 
-    name = str(source.path) if source.path.name == source.name else source.name
+    by_path = source.given or source.path.name == source.name
+    name = str(source.shown) if by_path else source.name
     if read_as == "bytes" or source.kind == "txt":
         content = source.path.read_bytes()
         if read_as != "bytes":

@@ -1,12 +1,14 @@
 import gzip
 import os
+from contextlib import suppress
+from errno import ENOSPC
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from datapipe import find_sources, text_endings
+from datapipe import find_sources, read_texts, text_endings
 from spiketok.errors import SpikeError
 
 
@@ -190,14 +192,62 @@ def test_standard_input_goes_by_its_content(monkeypatch, content, name, kind):
         find_sources([Path("-"), Path("-")])
 
 
-def test_pipes_are_spooled(tmp_path):
+def piped(tmp_path, content):
+    """Return the path of a pipe into which a thread writes."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    writer = Thread(target=pipe.write_bytes, args=(b"text",))
-    writer.start()
+
+    def write():
+        with suppress(BrokenPipeError):
+            pipe.write_bytes(content)
+
+    Thread(target=write, daemon=True).start()
+    return pipe
+
+
+def test_pipes_are_spooled_without_a_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    pipe = piped(tmp_path, b"text" * 100_000)
     ((source,), _) = find_sources([pipe])
-    writer.join()
-    assert (source.name, source.path.read_bytes()) == ("pipe", b"text")
+    assert (source.name, source.path.read_bytes()) == ("pipe", b"text" * 100_000)
+    assert source.shown == pipe
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_binary_pipes_are_spooled_to_their_first_block_alone(tmp_path):
+    pipe = piped(tmp_path, bytes(1 << 20))
+    ((source,), _) = find_sources([pipe])
+    assert source.bytes == 1 << 16
+    with pytest.raises(SpikeError, match="pipe: the text: no text but binary content"):
+        list(read_texts([source]))
+    pipe.unlink()
+    assert find_sources([piped(tmp_path, bytes(1 << 20))], "*")[0][0].bytes == 1 << 20
+
+
+def test_devices_without_end_are_refused():
+    with pytest.raises(SpikeError, match="/dev/zero: a device"):
+        find_sources([Path("/dev/zero")])
+    assert find_sources([Path("/dev/null")])[0][0].bytes == 0
+
+
+def test_a_full_temporary_folder_is_named(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"text")))
+    with pytest.raises(SpikeError, match=f"-: its copy in {tmp_path}: No space left.*TMPDIR"):
+        find_sources([Path("-")])
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_messages_name_standard_input_as_it_was_given(monkeypatch, pack):
+    broken = pack(b'{"text": "a"}\n{"text": 1}\n')
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(broken)))
+    with pytest.raises(SpikeError, match=r"^-: line 2 "):
+        list(read_texts(find_sources([Path("-")])[0]))
 
 
 @pytest.mark.parametrize(
