@@ -9,7 +9,7 @@ from spiketok.errors import SpikeError
 
 from .faults import BROKEN_CSV, BadRecordError, Faults
 from .jsonl import Records
-from .parquet import usable_texts
+from .parquet import choice, usable_texts
 from .sources import Source
 
 # The largest row that can be read is of about this size.
@@ -64,14 +64,15 @@ def open_table(
     name = source.name.lower()
     codec = {".gz": "gzip", ".zst": "zstd"}.get(name[name.rfind(".") :])
     stream = pa.CompressedInputStream(file, codec) if codec else file
-    separator = "\t" if name.removesuffix(".gz").removesuffix(".zst").endswith(".tsv") else ","
+    is_tsv = name.removesuffix(".gz").removesuffix(".zst").endswith(".tsv")
+    parsing = csv.ParseOptions(
+        delimiter="\t" if is_tsv else ",", newlines_in_values=True, invalid_row_handler=on_broken
+    )
     try:
         yield from csv.open_csv(
             stream,
             csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
-            csv.ParseOptions(
-                delimiter=separator, newlines_in_values=True, invalid_row_handler=on_broken
-            ),
+            parsing,
             csv.ConvertOptions(
                 include_columns=[text_field],
                 column_types={text_field: pa.large_binary()},
@@ -80,7 +81,18 @@ def open_table(
             ),
         )
     except KeyError:
+        names = columns(source, codec, parsing)
+        found = ", ".join(map(repr, names[:8]))
         raise SpikeError(
-            f"{source.shown}: no column {text_field!r}; name one of its columns with --text-field,"
-            " or read it as plain text with --ext csv"
+            f"{source.shown}: no column {text_field!r} (there are: {found}); {choice(names)}, or "
+            f"read it as plain text with --ext {'tsv' if is_tsv else 'csv'}"
         ) from None
+
+
+def columns(source: Source, codec: str | None, parsing: csv.ParseOptions) -> list[str]:
+    """Return the names in the first row of a file whose text column was not found."""
+    with pa.OSFile(str(source.path)) as file:
+        stream = pa.CompressedInputStream(file, codec) if codec else file
+        reading = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES)
+        names: list[str] = csv.open_csv(stream, reading, parsing).schema.names
+    return names

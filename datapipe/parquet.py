@@ -1,8 +1,9 @@
 """Reads the documents of a parquet file, whole or a range of its row groups."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,16 @@ def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
         raise SpikeError(f"{source.shown}: damaged parquet file: {error}") from error
 
 
+def choice(columns: Sequence[str]) -> str:
+    """Return the option that names a column; the only one where there is one.
+
+    >>> choice(["body"]), choice(["id", "body"])
+    ('pass --text-field body', 'name one of those with --text-field')
+    """
+    only = columns[0] if len(columns) == 1 else ""
+    return f"pass --text-field {quote(only)}" if only else "name one of those with --text-field"
+
+
 def check_column(source: Source, schema: pa.Schema, text_field: str) -> None:
     """Refuse a file without a column of text by that name."""
     if schema.names.count(text_field) > 1:
@@ -128,7 +139,7 @@ def check_column(source: Source, schema: pa.Schema, text_field: str) -> None:
     if text_field not in schema.names:
         found = ", ".join(map(repr, schema.names[:8]))
         raise SpikeError(
-            f"{source.shown}: no column {text_field!r} (there are: {found}); name one of those"
+            f"{source.shown}: no column {text_field!r} (there are: {found}); {choice(schema.names)}"
         )
     kind = schema.field(text_field).type
     if pa.types.is_dictionary(kind):

@@ -72,7 +72,7 @@ class Source:
 
 
 def find_sources(
-    inputs: Sequence[Path], endings: Collection[str] = ()
+    inputs: Sequence[Path], endings: Collection[str] = (), conversations: bool = False
 ) -> tuple[list[Source], Skipped]:
     """List the input files in the order given, the files of a folder in the order of their paths.
 
@@ -81,6 +81,7 @@ def find_sources(
             depth without hidden names; patterns such as `corpus/*.md`; `-` for standard input.
         endings: endings of names, such as `md`, that are read as plain text in folders too;
             `*` for all.
+        conversations: whether records are conversations; messages name other endings then.
 
     Returns:
         The sources, and the files of folders that are left out, by reason.
@@ -99,7 +100,7 @@ def find_sources(
             copy, name = spooled(given, whole=ALL_ENDINGS in endings)
             sources.append(replace(_source(copy, name, ()), given=given))
         elif given.is_dir():
-            sources += _sources_of(given, endings, skipped)
+            sources += _sources_of(given, endings, skipped, conversations)
         elif given.is_file():
             sources.append(_source(given, given.name, endings))
         elif matches := _matches(given):
@@ -130,7 +131,9 @@ def text_endings(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({ending for ending in found if ending}))
 
 
-def _sources_of(folder: Path, endings: Collection[str], skipped: Skipped) -> list[Source]:
+def _sources_of(
+    folder: Path, endings: Collection[str], skipped: Skipped, conversations: bool
+) -> list[Source]:
     top, found, others = folder.resolve().name, [], []
     for path in sorted(
         _files_below(folder, skipped), key=lambda path: path.relative_to(folder).as_posix()
@@ -141,22 +144,47 @@ def _sources_of(folder: Path, endings: Collection[str], skipped: Skipped) -> lis
         else:
             found.append(_source(path, name, endings))
     if not found:
-        raise SpikeError(f"{folder}: {_nothing(others)}")
+        raise SpikeError(f"{folder}: {_nothing(folder, others, conversations)}")
     if others:
         skipped.setdefault(OTHER_KIND, []).extend(others)
     return found
 
 
-def _nothing(others: Sequence[str]) -> str:
-    known = ", ".join(ending for ending in KINDS if ending not in OTHER_ENDINGS)
+def _nothing(folder: Path, others: Sequence[str], conversations: bool) -> str:
+    kinds = KINDS | ({".json": "json"} if conversations else {})
+    known = ", ".join(
+        ending
+        for ending, kind in kinds.items()
+        if ending not in OTHER_ENDINGS and not (conversations and kind.startswith("txt"))
+    )
     if not others:
         return f"no {known} file in this folder"
-    endings = sorted({Path(name).suffix.lstrip(".").lower() for name in others} - {""})
-    asked = ",".join(endings[:4]) if endings else f"'{ALL_ENDINGS}'"
-    return (
-        f"no {known} file in this folder, but {len(others):,} others such as {others[0]};"
-        f" --ext {asked} reads them as plain text"
-    )
+    many = f"{len(others):,} others" if len(others) > 1 else "1 other"
+    what = f"no {known} file in this folder, but {many} such as {others[0]}"
+    way = way_to_read(others, str(folder), conversations)
+    return f"{what}; {way or 'name a folder that has one'}"
+
+
+def way_to_read(names: Iterable[str], folder: str, conversations: bool = False) -> str:
+    """Return how to read files that are left out of a folder; "" where there is no way.
+
+    >>> way_to_read(["d/a.csv", "d/b.md"], "d")
+    "name 'd/**/*.csv' to read its column of text, --ext md reads them as plain text"
+    """
+    named, plain = set(), set()
+    for name in names:
+        stem, compression = _stem(Path(name).name.lower())
+        ending = Path(stem).suffix
+        if ending == ".json" or (ending in NAMED_ALONE and not conversations):
+            named.add(ending + compression)
+        else:
+            plain.add(ending.lstrip("."))
+    what = "its conversations" if conversations else "its column of text"
+    ways = [f"name '{folder}/**/*{ending}' to read {what}" for ending in sorted(named)]
+    if plain and not conversations:
+        asked = ",".join(sorted(plain - {""})[:4]) or f"'{ALL_ENDINGS}'"
+        ways.append(f"--ext {asked} reads them as plain text")
+    return ", ".join(ways)
 
 
 def _files_below(folder: Path, skipped: Skipped) -> Iterator[Path]:

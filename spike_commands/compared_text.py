@@ -71,11 +71,14 @@ def is_text(source: Source) -> bool:
 
 def read_column(source: Source, column: str) -> dict[int, str]:
     """Return what stands in a column, by the row that `read_range` gives a document."""
-    return {
-        row: value.decode()
-        for batch in read_range(source, 0, -1, column, "skip")
-        for value, row in zip(*map(pa.Array.to_pylist, batch.columns), strict=True)
-    }
+    try:
+        return {
+            row: value.decode()
+            for batch in read_range(source, 0, -1, column, "skip")
+            for value, row in zip(*map(pa.Array.to_pylist, batch.columns), strict=True)
+        }
+    except SpikeError as error:
+        raise SpikeError(str(error).replace("--text-field", "--by")) from None
 
 
 def in_pieces(text: bytes) -> list[bytes]:

@@ -239,11 +239,15 @@ def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:
         raise SpikeError(f"{out}: is one of the inputs; {mend}")
 
 
-def warn_skipped(skipped: Mapping[str, Sequence[str]], quiet: bool) -> None:
-    """Remark which files of folders are left out, by reason."""
+def warn_skipped(
+    skipped: Mapping[str, Sequence[str]], quiet: bool, conversations: bool = False
+) -> None:
+    """Remark which files of folders are left out, by reason, and how to read them."""
     if skipped:
-        from datapipe.sources import OTHER_KIND
+        from datapipe.sources import OTHER_KIND, way_to_read
     for reason, names in skipped.items():
         shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        way = "; --ext reads them as plain text" if reason == OTHER_KIND else ""
-        remark(f"left out {reason} ({len(names):,}): {shown}{way}", quiet)
+        way = ""
+        if reason == OTHER_KIND:
+            way = way_to_read(names, Path(names[0]).parts[0], conversations)
+        remark(f"left out {reason} ({len(names):,}): {shown}" + (f"; {way}" if way else ""), quiet)

@@ -211,6 +211,11 @@ def check_inputs(
     """Refuse several kinds of inputs, none, and options of another kind."""
     if sum(map(bool, (texts, chats, data_folder))) != 1:
         raise click.UsageError("say one of --text FILE, --chat FILE and --data SHARDS")
+    from spiketok.path_contents import path_contents
+
+    for path in (*texts, *chats, *more):
+        if path_contents(path).endswith("is a shard folder"):
+            raise click.UsageError(f"{path} is a shard folder; use --data {path}")
     if data_folder and more:
         raise click.UsageError(f"--data names one folder; {more[0]} is one too many")
     if chats and of_texts:

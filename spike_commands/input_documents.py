@@ -74,7 +74,11 @@ def read_documents(
 
 
 def named_sources(
-    paths: Sequence[Path], extensions: Sequence[str], read_as: str, quiet: bool
+    paths: Sequence[Path],
+    extensions: Sequence[str],
+    read_as: str,
+    quiet: bool,
+    conversations: bool = False,
 ) -> "list[Source]":
     """Return the sources of paths; a file that is named twice is read twice."""
     from datapipe import find_sources, text_endings
@@ -85,8 +89,8 @@ def named_sources(
     sources = []
     for path in paths:
         endings = ("*",) if read_as == "bytes" else text_endings(extensions)
-        named, skipped = find_sources([path], endings)
-        warn_skipped(skipped, quiet)
+        named, skipped = find_sources([path], endings, conversations)
+        warn_skipped(skipped, quiet, conversations)
         sources += named
     return sources
 

@@ -48,7 +48,7 @@ def chats_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: A
     from datapipe import Dropped, encoded_conversations
 
     dropped, masks, text = Dropped(), [], ScoredText(masks=[])
-    for source in named_sources(paths, (), "text", quiet):
+    for source in named_sources(paths, (), "text", quiet, conversations=True):
         for ids, mask in encoded_conversations(source, loaded.tokenizer, dropped=dropped, **reads):
             text.documents.append((ids, reply_bytes(loaded, ids, mask)))
             text.sources.append(source.name)

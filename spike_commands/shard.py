@@ -146,11 +146,12 @@ def shard(
     options["validation"], files = options["validation"] or (0.0 if usual else 0.01, usual)
     remark_what_was_seen(tokenizer_path, vocabulary, inputs, options, files, quiet)
     endings = text_endings(extensions or words_of(vocabulary.settings.get("ext")))
-    sources, skipped = find_sources(inputs, endings)
-    warn_skipped(skipped, quiet)
-    validation = find_sources(files, endings)[0] if files else []
+    of_chats = record_format == "chat"
+    sources, skipped = find_sources(inputs, endings, of_chats)
+    warn_skipped(skipped, quiet, of_chats)
+    validation = find_sources(files, endings, of_chats)[0] if files else []
     sources = without(sources, validation)
-    if record_format == "text":
+    if not of_chats:
         remark_marker(sources, options["split_text"], quiet)
     total = sum(source.bytes for source in (*sources, *validation)) / 1e6
     with progress_bar("shard", total, "MB", quiet) as report:

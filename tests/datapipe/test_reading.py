@@ -3,6 +3,7 @@ import json
 from io import StringIO
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -174,10 +175,18 @@ def test_csv_columns_of_text(tmp_path, monkeypatch, name):
         stream.write(data)
     found = documents(source_at(tmp_path / name))
     assert found == [(text.encode(), row) for row, text in enumerate(texts) if text]
-    with pytest.raises(
-        SpikeError, match=r"no column 'body'; name one .*--text-field, or .*--ext csv"
-    ):
+    told = r"'body' \(there are: 'id', 'text'\); name one .*--text-field, or .*--ext "
+    with pytest.raises(SpikeError, match=told + ("tsv" if ".tsv" in name else "csv")):
         documents(source_at(tmp_path / name), text_field="body")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_the_only_column_is_named_as_an_option(tmp_path, name):
+    table = pa.table({"the body": ["a"]})
+    write = pq.write_table if name == "a.parquet" else pa.csv.write_csv
+    write(table, tmp_path / name)
+    with pytest.raises(SpikeError, match=r"there are: 'the body'\); pass --text-field 'the body'"):
+        documents(source_at(tmp_path / name))
 
 
 def test_broken_csv(tmp_path):

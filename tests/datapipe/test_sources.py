@@ -1,5 +1,6 @@
 import gzip
 import os
+import re
 from contextlib import suppress
 from errno import ENOSPC
 from io import BytesIO, TextIOWrapper
@@ -267,3 +268,29 @@ def test_mistakes_are_told(folder, names, message):
         (folder / "notes" / name).write_text("x")
     with pytest.raises(SpikeError, match=message):
         find_sources([folder / name for name in names])
+
+
+@pytest.mark.parametrize(
+    ("names", "conversations", "message"),
+    [
+        (["a.csv"], False, "but 1 other such as d/a.csv; name '{}/**/*.csv' to read its column"),
+        (["a.md", "b.tsv.gz"], False, "'{}/**/*.tsv.gz' to read its column of text, --ext md "),
+        (
+            ["a.csv"],
+            True,
+            "no .jsonl, .jsonl.gz, .jsonl.zst, .parquet, .arrow, .json file in",
+        ),
+        (["a.csv"], True, "but 1 other such as d/a.csv; name a folder that has one"),
+        (["a.json", "b.md"], True, "; name '{}/**/*.json' to read its conversations"),
+    ],
+)
+def test_a_folder_of_other_kinds_says_how_to_read_them(tmp_path, names, conversations, message):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text("text\na\n")
+    with pytest.raises(SpikeError, match=re.escape(message.format(folder))) as caught:
+        find_sources([folder], conversations=conversations)
+    assert "--ext" not in str(caught.value) or not conversations
+    for pattern in re.findall(r"name '([^']*)'", str(caught.value)):
+        assert {source.kind for source in find_sources([Path(pattern)])[0]} <= {"csv", "json"}

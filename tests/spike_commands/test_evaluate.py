@@ -194,6 +194,7 @@ def test_one_conversation_has_no_validation_and_the_advice_fits(line, folder):
     ("options", "status", "message"),
     [
         (["--data", "data", "--text", "held.txt"], 2, "say one of --text FILE, --chat FILE and"),
+        (["--text", "data"], 2, "data is a shard folder; use --data data"),
         (["--data", "data", "held.txt"], 2, "--data names one folder; held.txt is one too many"),
         (["--data", "data", "--as", "bytes"], 2, "go with --text"),
         (["--text", "held.txt", "--by", "file", "--with", "match"], 2, "--by goes without --with"),

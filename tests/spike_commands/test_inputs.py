@@ -86,7 +86,7 @@ def test_endings_are_kept_with_the_tokenizer(run, tmp_path):
         (tmp_path / "docs" / name).write_text(f"{name}: {BODY[:3000]}")
     words = ("--ext", "md,rst", "--vocab", "400", "--effort", "fast")
     tokenizer, errors = run("tokenizer", "train", "docs", *words)
-    assert errors.startswith("left out files of other kinds (1): docs/d.png; --ext reads them")
+    assert errors.startswith("left out files of other kinds (1): docs/d.png; --ext png reads them")
     assert tokenizer["settings"]["ext"] == ["md", "rst"]
     assert run("shard")[0]["documents"] == 3
 
