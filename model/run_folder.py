@@ -27,10 +27,10 @@ from .training.checkpoint import (
     load_averages,
     load_trained_ids,
     load_weights,
-    newest_checkpoint,
     read_state,
     weight_count,
 )
+from .training.checkpoint_folders import newest_checkpoint
 from .training.run_state import METRICS
 
 FORMAT = 1

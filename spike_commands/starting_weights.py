@@ -1,6 +1,6 @@
 """Opens the run that `spike train --init` begins with, and says what does not come from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,24 +61,3 @@ def named(names: Sequence[str]) -> str:
     'a, b, c, d, …'
     """
     return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
-
-
-def resumed_lineage(folder: Path, fingerprints: Mapping[str, str]) -> dict[str, str]:
-    """Return fingerprints with that of the weights a run began with, if it did with another's.
-
-    Raises:
-        SpikeError: the run was stopped before it had made these weights its own, or it was made
-            from something else than what there is now.
-    """
-    from spike_lm.model.run_folder import read_lineage
-    from spike_lm.model.training import newest_checkpoint
-    from spiketok.errors import SpikeError
-
-    known = read_lineage(folder).fingerprints
-    if INIT in known and newest_checkpoint(folder) is None:
-        raise SpikeError(f"{folder}: no checkpoint yet; start it again with --init and --out")
-    for what in sorted(known.keys() - {INIT}):
-        if known[what] != fingerprints.get(what):
-            way = "--data" if what in ("data", "tokenizer") else "--set distill.teachers=…"
-            raise SpikeError(f"{folder}: made with another {what}; name that one with {way}")
-    return {**fingerprints, **{name: known[name] for name in known if name == INIT}}

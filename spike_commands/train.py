@@ -19,8 +19,9 @@ from .console import (
 from .ranks import joined_ranks
 from .result_rows import after_training, dry_run_rows, training_rows
 from .results import print_result, result_options
+from .resuming import check_data, resumed_lineage
 from .signals import stop_on_signals
-from .starting_weights import resumed_lineage, starting_weights
+from .starting_weights import starting_weights
 from .training_config import (
     TrainingCommand,
     chosen_run,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from spike_lm.model import Config
     from spike_lm.model.training.step import Batch
     from spike_lm.model.training.trainer import TrainResult
-    from spiketok import Tokenizer
 
 # A shell adds this to the number of the signal that ended a process.
 EXIT_SIGNAL = 128
@@ -142,9 +142,11 @@ def run_training(
     from spiketok import Tokenizer
     from spiketok.durable import locked, make_folder
 
-    vocab_size = checked_vocabulary(config, data_folder)
-    tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
     stream = open_stream(data_folder, "train")
+    tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
+    if not source:
+        check_data(folder, data_folder, tokenizer, stream.fingerprint)
+    vocab_size = checked_vocabulary(config, data_folder)
     length, batch = config.model.context, config.train.batch
     open_batches = partial(batches, stream, length, batch, config.data.shuffle_seed)
     teachers = open_teachers(config, tokenizer)
@@ -161,8 +163,7 @@ def run_training(
         stop_on_signals() as signals,
     ):
         if not source:
-            check_tokenizer(folder, tokenizer)
-            fingerprints = resumed_lineage(folder, fingerprints)
+            fingerprints = resumed_lineage(folder, fingerprints, quiet)
         elif rank() == 0:
             create_run(folder, with_places(config, data_folder), tokenizer, fingerprints)
             remark(f"configuration: {source}", quiet)
@@ -220,16 +221,6 @@ def with_places(config: "Config", data_folder: Path) -> "Config":
         teachers = tuple(str(Path(folder).absolute()) for folder in config.distill.teachers)
         placed = replace(placed, distill=replace(config.distill, teachers=teachers))
     return placed
-
-
-def check_tokenizer(folder: Path, tokenizer: "Tokenizer") -> None:
-    """Refuse a run whose tokenizer is not that of the data."""
-    from spiketok import Tokenizer
-    from spiketok.errors import SpikeError
-
-    path = folder / "tokenizer.json"
-    if not path.exists() or Tokenizer.load(path).fingerprint != tokenizer.fingerprint:
-        raise SpikeError(f"{path}: missing or not the data's; copy the data's tokenizer.json there")
 
 
 def no_validation(data_folder: Path, windows: "Windows") -> str:

@@ -23,7 +23,8 @@ from ..config import Config
 from ..configuration_file import dump_config
 from ..run_folder import Run, load_run
 from ..trained_ids import TrainedIds, unseen_ids
-from ..training.checkpoint import newest_checkpoint, read_state
+from ..training.checkpoint import read_state
+from ..training.checkpoint_folders import newest_checkpoint
 from ..training.metrics import last_metrics
 from ..training.run_state import METRICS
 from .generate import generate

@@ -4,7 +4,6 @@ The layout is in docs/formats.md, section 3.
 """
 
 import hashlib
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,9 +20,9 @@ from spiketok.errors import SpikeError, parse_failures, unreadable
 
 from ..trained_ids import TrainedIds
 from .averaging import KINDS, SNAPSHOTS
+from .checkpoint_folders import advice, all_checkpoints, checkpoint_folder
 from .tensor_files import (
     Tensors,
-    advice,
     load_tensors,
     on_cpu,
     read_failures,
@@ -65,32 +64,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """File name → digest, of the two files beside this one."""
     seconds: Annotated[float, Meta(ge=0)] | None = None
     """Seconds of training, where these measure the run."""
-
-
-def checkpoint_folder(run_folder: Path, step: int) -> Path:
-    """Return where the checkpoint of a step is or would be."""
-    return run_folder / "checkpoints" / f"step-{step:08d}"
-
-
-def all_checkpoints(run_folder: Path) -> list[Path]:
-    """Return the complete checkpoints, oldest first; unfinished ones have another name.
-
-    Raises:
-        SpikeError: their folder cannot be read, which does not mean that there are none.
-    """
-    folder = run_folder / "checkpoints"
-    try:
-        found = list(folder.iterdir())  # glob() passes over a folder without permission
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    return sorted(entry for entry in found if re.fullmatch(r"step-\d{8}", entry.name))
-
-
-def newest_checkpoint(run_folder: Path) -> Path | None:
-    """Return the complete checkpoint of the highest step, if there is any."""
-    return next(reversed(all_checkpoints(run_folder)), None)
 
 
 def save_checkpoint(
@@ -162,10 +135,7 @@ def read_state(folder: Path) -> State:
             if file_sha256(folder / name) != state.sha256.get(name):
                 raise SpikeError(f"{folder / name}: damaged (sha256 differs); {advice(folder)}")
     except FileNotFoundError as error:
-        raise SpikeError(
-            f"{error.filename}: missing; restore it from a copy, or move {folder.name} elsewhere "
-            "to go on from the checkpoint before it"
-        ) from None
+        raise SpikeError(f"{error.filename}: missing; {advice(folder)}") from None
     except OSError as error:
         raise unreadable(path, error) from None
     return state

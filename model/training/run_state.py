@@ -23,10 +23,10 @@ from .checkpoint import (
     load_trained_ids,
     load_training,
     load_weights,
-    newest_checkpoint,
     read_state,
     save_checkpoint,
 )
+from .checkpoint_folders import advice, newest_checkpoint
 from .device import choose_device
 from .distillation import Teaching, head_parameters, start_teaching
 from .optimizers import build_optimizers
@@ -167,7 +167,8 @@ def _restore(run: RunState, checkpoint: Path) -> None:
     for what in sorted(run.fingerprints.keys() | state.fingerprints.keys()):
         if run.fingerprints.get(what) != state.fingerprints.get(what):
             raise SpikeError(
-                f"{checkpoint}: made with another {what}; use that one or start a new run folder"
+                f"{checkpoint}: its {what} has another fingerprint; use what the run was made "
+                "with, or start a new run folder"
             )
     load_weights(checkpoint, run.model)
     load_training(checkpoint, run.model, run.optimizers, head_parameters(run.teaching))
@@ -175,4 +176,6 @@ def _restore(run: RunState, checkpoint: Path) -> None:
     run.trained_ids = load_trained_ids(checkpoint, run.model.embedding.num_embeddings)
     run.step, run.seconds = state.step, state.seconds
     if (state.samples, state.tokens) != (run.samples, run.tokens):
-        raise SpikeError(f"{checkpoint}: samples or tokens do not fit its step; remove it to go on")
+        raise SpikeError(
+            f"{checkpoint}: samples or tokens do not fit its step; {advice(checkpoint)}"
+        )

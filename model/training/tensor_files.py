@@ -10,6 +10,8 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError, unreadable
 
+from .checkpoint_folders import advice
+
 Tensors = dict[str, Tensor]
 
 
@@ -51,8 +53,3 @@ def read_failures(path: Path) -> Iterator[None]:
         raise unreadable(path, error) from None
     except SafetensorError as error:
         raise SpikeError(f"{path}: cannot be read ({error}); {advice(path.parent)}") from None
-
-
-def advice(folder: Path) -> str:
-    """Return the advice for a checkpoint that is damaged."""
-    return f"remove {folder.name} to go on from the checkpoint before it"

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from spiketok.errors import SpikeError
 
+from .checkpoint_folders import advice
 from .muon import Muon
-from .tensor_files import Tensors, advice
+from .tensor_files import Tensors
 
 RANDOM = "random"
 CPU, CUDA = f"{RANDOM}/cpu", f"{RANDOM}/cuda"

@@ -192,7 +192,7 @@ def test_the_head_is_kept_for_training_alone(both):
 
 
 def test_another_teacher_is_refused(both):
-    with pytest.raises(SpikeError, match="made with another teacher-1"):
+    with pytest.raises(SpikeError, match="its teacher-1 has another fingerprint"):
         taught(
             both, "distill.hidden_weight=0.5", resume=True, lineage=LINEAGE | {"teacher-1": "other"}
         )

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from spike_lm.model.trained_ids import trained_from_bytes, trained_to_bytes, unseen_ids
-from spike_lm.model.training.checkpoint import TRAINED_IDS, load_trained_ids, newest_checkpoint
+from spike_lm.model.training.checkpoint import TRAINED_IDS, load_trained_ids
+from spike_lm.model.training.checkpoint_folders import newest_checkpoint
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, golf_config, open_batches, tiny_config, train_tiny
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from spiketok import Tokenizer
 from spiketok.durable import locked
 
 CLI = Path(__file__).parents[2] / "cli.py"
@@ -148,7 +149,76 @@ def test_other_data_is_refused_by_its_fingerprint(checkpoints, line, project):
         shutil.rmtree(project / "runs/run/checkpoints")
     status, _, errors = line("train", "--resume", str(project / "runs/run"))
     assert (status, errors.count("\n")) == (1, 1)
-    assert "made with another data; name that one with --data" in errors
+    assert f"{project}/data: shards of other text (" in errors
+    assert "name those shards (--data)" in errors
+
+
+def fingerprint(tokenizer):
+    return Tokenizer.load(tokenizer).fingerprint[:12]
+
+
+@pytest.mark.parametrize("vocab", ["399", "400"])
+@pytest.mark.parametrize("own", ["whole", "missing", "damaged"])
+def test_shards_of_another_tokenizer_are_never_said_to_be_the_runs(own, vocab, line, project):
+    """Copying their tokenizer into the run would make its weights worthless."""
+    other, run = project / "other", project / "runs/run"
+    words = project / "words.txt"
+    words.write_text("zebras yawn under violet willows\n\n" * 400)
+    tokenizer = str(project / "other.json")
+    trained = [str(words), "--vocab", vocab, "--out", tokenizer, "-q"]
+    assert line("tokenizer", "train", *trained)[0] == 0
+    sharded = [str(words), "--tokenizer", tokenizer, "--out", str(other), "-q"]
+    assert line("shard", *sharded, "--split-text", "paragraphs", "--validation", "0.2")[0] == 0
+    ours = fingerprint(run / "tokenizer.json")
+    if own == "missing":
+        (run / "tokenizer.json").unlink()
+    elif own == "damaged":
+        (run / "tokenizer.json").write_text("{")
+    status, _, errors = line("train", "--resume", str(run), "--data", str(other))
+    assert (status, errors.count("\n")) == (1, 1)
+    theirs = fingerprint(other / "tokenizer.json")
+    assert f"{other}: shards of another tokenizer ({theirs}…)" in errors
+    assert f"trained with {ours}…: name shards made with " in errors
+    assert (f"{run}/tokenizer.json is {own}" in errors) == (own != "whole")
+    assert "copy" not in errors
+
+
+@pytest.mark.parametrize("own", ["missing", "damaged"])
+def test_the_runs_tokenizer_is_copied_from_data_that_has_it(own, line, project):
+    run = project / "runs/run"
+    (run / "tokenizer.json").write_text("{") if own == "damaged" else (
+        run / "tokenizer.json"
+    ).unlink()
+    status, _, errors = line("train", "--resume", str(run))
+    assert (status, errors.count("\n")) == (1, 1)
+    assert f"{own}; copy {project}/data/tokenizer.json there" in errors
+    shutil.copy(project / "data/tokenizer.json", run)
+    assert line("train", "--resume", str(run), "-q")[0] == 0
+
+
+@pytest.mark.parametrize("how", ["damaged", "missing", "torn"])
+def test_the_only_checkpoint_is_said_to_be_the_only_one(how, line, project):
+    run = project / "runs/run"
+    (only,) = (run / "checkpoints").iterdir()
+    weights = only / "model.safetensors"
+    if how == "damaged":
+        weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    elif how == "missing":
+        weights.unlink()
+    else:
+        (only / "state.json").write_text("{")
+    status, _, errors = line("train", "--resume", str(run))
+    assert (status, errors.count("\n")) == (1, 1)
+    assert f"{only.name} is the only checkpoint" in errors
+    assert "begins again at step 0" in errors
+    older = shutil.copytree(only, run / "checkpoints/step-00000001")
+    errors = line("train", "--resume", str(run))[2]
+    assert f"move {only.name} elsewhere to go on from {older.name}" in errors
+    shutil.rmtree(older)
+    shutil.rmtree(only)
+    status, _, errors = line("train", "--resume", str(run))
+    assert status == 0
+    assert f"{run} has no checkpoint; it begins again at step 0\n" in errors
 
 
 def test_set_on_resume_says_what_may_change(line, project, tmp_path):

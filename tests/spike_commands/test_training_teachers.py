@@ -36,7 +36,7 @@ def test_a_teacher_that_changed_or_went_is_refused(line, tiny, folder):
     shutil.rmtree(newest)
     status, _, errors = line("train", "--resume", "runs/pupil")
     assert (status, errors.count("\n")) == (1, 1)
-    assert "made with another teacher-1" in errors
+    assert "runs/pupil: trained with teacher-1 " in errors
     shutil.rmtree(folder / "runs/teacher")
     status, _, errors = line("train", "--resume", "runs/pupil")
     assert (status, errors.count("\n")) == (1, 1)

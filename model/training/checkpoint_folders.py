@@ -1,0 +1,45 @@
+"""Folders of checkpoints in a run folder, `checkpoints/step-00000120`, one for each step saved."""
+
+import re
+from pathlib import Path
+
+from spiketok.errors import unreadable
+
+
+def checkpoint_folder(run_folder: Path, step: int) -> Path:
+    """Return where the checkpoint of a step is or would be."""
+    return run_folder / "checkpoints" / f"step-{step:08d}"
+
+
+def all_checkpoints(run_folder: Path) -> list[Path]:
+    """Return the complete checkpoints, oldest first; unfinished ones have another name.
+
+    Raises:
+        SpikeError: their folder cannot be read, which does not mean that there are none.
+    """
+    folder = run_folder / "checkpoints"
+    try:
+        found = list(folder.iterdir())  # glob() passes over a folder without permission
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    return sorted(entry for entry in found if re.fullmatch(r"step-\d{8}", entry.name))
+
+
+def newest_checkpoint(run_folder: Path) -> Path | None:
+    """Return the complete checkpoint of the highest step, if there is any."""
+    return next(reversed(all_checkpoints(run_folder)), None)
+
+
+def advice(folder: Path) -> str:
+    """Return the advice for a checkpoint that is damaged: which one the run would go on from."""
+    others = [other for other in all_checkpoints(folder.parent.parent) if other.name != folder.name]
+    if not others:
+        return (
+            f"restore it from a copy: {folder.name} is the only checkpoint, and without it the run "
+            "begins again at step 0"
+        )
+    return (
+        f"restore it from a copy, or move {folder.name} elsewhere to go on from {others[-1].name}"
+    )
