@@ -1,5 +1,6 @@
 """Reads the documents of a CSV or TSV file from a column of text."""
 
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
@@ -8,12 +9,13 @@ from pyarrow import csv
 from spiketok.errors import SpikeError
 
 from .faults import BROKEN_CSV, BadRecordError, Faults
-from .jsonl import Records
+from .jsonl import BYTE_ORDER_MARK, Records
 from .parquet import choice, usable_texts
 from .sources import Source
 
 # The largest row that can be read is of about this size.
 BLOCK_BYTES = 8 << 20
+PIECE_BYTES = 1 << 20
 
 
 def read_csv(
@@ -61,27 +63,30 @@ def open_table(
     source: Source, file: pa.NativeFile, text_field: str, on_broken: Callable[[csv.InvalidRow], str]
 ) -> Iterator[pa.RecordBatch]:
     """Yield the text column of an open file as `large_binary`, a batch for each block."""
+    # Arrow cannot hand over a row of other columns that is no UTF-8: its bytes are read as latin-1
+    # then, which fits all of them, and the column is turned back.
+    encoding, mark = encoding_of(source)
+    reading = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, encoding=encoding)
     name = source.name.lower()
-    codec = {".gz": "gzip", ".zst": "zstd"}.get(name[name.rfind(".") :])
-    stream = pa.CompressedInputStream(file, codec) if codec else file
     is_tsv = name.removesuffix(".gz").removesuffix(".zst").endswith(".tsv")
     parsing = csv.ParseOptions(
         delimiter="\t" if is_tsv else ",", newlines_in_values=True, invalid_row_handler=on_broken
     )
+    column = text_field.encode("utf-8", "surrogateescape").decode(encoding, "surrogateescape")
+    converting = csv.ConvertOptions(
+        include_columns=[column],
+        column_types={column: pa.large_binary()},
+        strings_can_be_null=False,
+        check_utf8=False,
+    )
     try:
-        yield from csv.open_csv(
-            stream,
-            csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
-            parsing,
-            csv.ConvertOptions(
-                include_columns=[text_field],
-                column_types={text_field: pa.large_binary()},
-                strings_can_be_null=False,
-                check_utf8=False,
-            ),
-        )
+        for batch in csv.open_csv(content_of(source, file, mark), reading, parsing, converting):
+            yield batch if encoding == "utf-8" else from_latin_1(batch)
     except KeyError:
-        names = columns(source, codec, parsing)
+        with pa.OSFile(str(source.path)) as again:
+            content = content_of(source, again, mark)
+            names = csv.open_csv(content, reading, parsing).schema.names
+        names = [name.encode(encoding).decode("utf-8", "replace") for name in names]
         found = ", ".join(map(repr, names[:8]))
         raise SpikeError(
             f"{source.shown}: no column {text_field!r} (there are: {found}); {choice(names)}, or "
@@ -89,10 +94,32 @@ def open_table(
         ) from None
 
 
-def columns(source: Source, codec: str | None, parsing: csv.ParseOptions) -> list[str]:
-    """Return the names in the first row of a file whose text column was not found."""
+def content_of(source: Source, file: pa.NativeFile, start: int = 0) -> pa.NativeFile:
+    """Return the decompressed content of an open file from a byte on."""
+    name = source.name.lower()
+    codec = {".gz": "gzip", ".zst": "zstd"}.get(name[name.rfind(".") :])
+    stream = pa.CompressedInputStream(file, codec) if codec else file
+    stream.read(start)
+    return stream
+
+
+def encoding_of(source: Source) -> tuple[str, int]:
+    """Return how a file is to be read, and how many bytes of it come before its text."""
+    decoder = getincrementaldecoder("utf-8")()
     with pa.OSFile(str(source.path)) as file:
-        stream = pa.CompressedInputStream(file, codec) if codec else file
-        reading = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES)
-        names: list[str] = csv.open_csv(stream, reading, parsing).schema.names
-    return names
+        stream = content_of(source, file)
+        piece = head = stream.read(PIECE_BYTES)
+        try:
+            while piece:
+                decoder.decode(piece)
+                piece = stream.read(PIECE_BYTES)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "latin-1", len(BYTE_ORDER_MARK) * head.startswith(BYTE_ORDER_MARK)
+    return "utf-8", 0
+
+
+def from_latin_1(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch of one column with the bytes that were read as latin-1."""
+    texts = [value.as_py().decode().encode("latin-1") for value in batch.column(0)]
+    return pa.record_batch([pa.array(texts, pa.large_binary())], batch.schema.names)

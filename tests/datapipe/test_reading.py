@@ -1,4 +1,5 @@
 import csv
+import gzip
 import json
 from io import StringIO
 
@@ -187,6 +188,27 @@ def test_the_only_column_is_named_as_an_option(tmp_path, name):
     write(table, tmp_path / name)
     with pytest.raises(SpikeError, match=r"there are: 'the body'\); pass --text-field 'the body'"):
         documents(source_at(tmp_path / name))
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_csv_rows_that_are_no_utf8_go_by_the_policy(tmp_path, pack, mark, capfd):
+    path = tmp_path / ("a.csv" if pack is bytes else "a.csv.gz")
+    rows = ["text,é", "naïve,1", "\udcff\udce9,2,3", "a\udcff,4", "last,5"]
+    path.write_bytes(pack(mark + "\n".join(rows).encode("utf-8", "surrogateescape")))
+    with pytest.raises(SpikeError, match=r"row 3: broken CSV \(3 columns instead of 2\)"):
+        list(read_range(source_at(path), 0, -1))
+    for errors, kept, lost in (
+        ("skip", ["naïve", "last"], {"broken CSV": 1, "invalid UTF-8": 1}),
+        ("replace", ["naïve", "a\ufffd", "last"], {"broken CSV": 1}),
+    ):
+        dropped = Dropped()
+        found = read_range(source_at(path), 0, -1, errors=errors, dropped=dropped)
+        assert [text.decode() for batch in found for text in batch["text"].to_pylist()] == kept
+        assert dropped == lost
+    numbers = [b["text"].to_pylist() for b in read_range(source_at(path), 0, -1, "é", "skip")]
+    assert numbers == [[b"1", b"4", b"5"]]
+    assert capfd.readouterr().err == ""
 
 
 def test_broken_csv(tmp_path):
