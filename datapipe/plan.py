@@ -208,10 +208,28 @@ def difference(old: Plan, new: Plan) -> str:
         return f"records were read as {before} and are now read as {now}"
     names = [source.name for source in old.sources], [source.name for source in new.sources]
     if names[0] != names[1]:
-        return f"the inputs are others ({len(names[0])} files before, {len(names[1])} now)"
+        return changed_inputs(*names)
     for before, now in zip(old.sources, new.sources, strict=True):
         if before != now:
             return f"{now.name} has changed"
     if old.held_out_below != new.held_out_below:
         return "other documents are held out"
     return "the work is cut otherwise"
+
+
+def changed_inputs(before: Sequence[str], now: Sequence[str]) -> str:
+    """Return how two lists of input files differ, by a name where there is one.
+
+    >>> changed_inputs(["a.txt"], ["b.txt"]), changed_inputs(["a", "b"], ["b", "a"])
+    ('the inputs are others: a.txt was there, b.txt is new', 'the inputs are in another order')
+    """
+    known, wanted = {*before}, {*now}
+    gone = next((name for name in before if name not in wanted), None)
+    new = next((name for name in now if name not in known), None)
+    parts = [f"{gone} was there"] if gone else []
+    parts += [f"{new} is new"] if new else []
+    return (
+        f"the inputs are others: {', '.join(parts)}"
+        if parts
+        else ("the inputs are in another order")
+    )

@@ -128,6 +128,18 @@ def common_options(command: Command) -> Command:
     return quiet(debug(command))
 
 
+def misnamed(wrong: str, right: str) -> Callable[[Command], Command]:
+    """Return an option that is refused with the name of the right one."""
+
+    def refuse(_context: click.Context, _option: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            raise click.UsageError(f"no such option: {wrong}; use {right}")
+
+    return click.option(
+        wrong, type=OUTPUT, hidden=True, is_eager=True, expose_value=False, callback=refuse
+    )
+
+
 @contextmanager
 def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iterator[Report]:
     """Show progress on stderr: a bar in a terminal, a line every 30 s elsewhere; none if quiet."""

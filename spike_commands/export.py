@@ -1,6 +1,7 @@
 """`spike export`: what spike made, as other libraries load it."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from .console import (
     PATH,
     common_options,
     let_threads_sleep,
+    misnamed,
     remark,
 )
 from .results import print_result, result_options, some
@@ -22,6 +24,7 @@ def export() -> None:
 
 @export.command()
 @click.argument("file", type=PATH, default=Path("tokenizer.json"))
+@misnamed("--out", "--to")
 @click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")
 @click.option(
     "--fast",
@@ -44,7 +47,7 @@ def tokenizer(
     fast: bool,
     format_: str,
     as_json: bool,
-    quiet: bool,  # noqa: ARG001
+    quiet: bool,
 ) -> None:
     """Write length-max tokenizer FILE as a folder for AutoTokenizer of transformers.
 
@@ -67,6 +70,8 @@ def tokenizer(
             "tiktoken: its ranks say which two tokens join first, and longest match knows no such "
             "order; use --format huggingface (docs/huggingface.md has an example)"
         )
+    if (inside := file / "tokenizer.json").is_file():  # of a run or of shards
+        file = inside
     vocabulary = Tokenizer.load(file).vocabulary
     if not isinstance(vocabulary, Vocabulary):
         raise SpikeError(
@@ -93,10 +98,12 @@ def tokenizer(
         f'print(T.from_pretrained({path}{trust})("hello"))'
     )
     print_result(found, as_json, rows, ("python", "-c", code))
+    remark_missing_transformers(quiet)
 
 
 @export.command()
 @click.argument("run", type=PATH)
+@misnamed("--out", "--to")
 @click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")
 @result_options
 @common_options
@@ -138,3 +145,10 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
         '("The", max_new_tokens=50))'
     )
     print_result(found, as_json, rows, ("python", "-c", words))
+    remark_missing_transformers(quiet)
+
+
+def remark_missing_transformers(quiet: bool) -> None:
+    """Remark that the library which loads the folder is not installed."""
+    if find_spec("transformers") is None:
+        remark("that needs transformers, which is not installed: pip install transformers", quiet)

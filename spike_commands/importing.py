@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from .console import OUTPUT, PATH, common_options, let_threads_sleep
+from .console import OUTPUT, PATH, common_options, let_threads_sleep, misnamed
 from .results import print_result, result_options
 
 
 @click.command("import")
 @click.argument("folder", type=PATH)
+@misnamed("--out", "--to")
 @click.option("--to", "run", type=OUTPUT, required=True, help="The run folder to make.")
 @result_options
 @common_options

@@ -16,6 +16,7 @@ from .console import (
     Fraction,
     common_options,
     let_threads_sleep,
+    misnamed,
     progress_bar,
     remark,
 )
@@ -216,6 +217,7 @@ def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict
 
 @click.command()
 @click.argument("file", type=PATH)
+@misnamed("--out", "--to")
 @click.option("--to", "folder", type=OUTPUT, required=True, help="The run folder to make.")
 @result_options
 @common_options

@@ -1,6 +1,9 @@
 """`spike tokenizer`: the group, and its short commands: inspect, encode and decode."""
 
 import json
+import os
+import stat
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -66,7 +69,7 @@ def encode(
     tokenizer_path: Path,
     allow_special: bool,
     as_json: bool,
-    quiet: bool,  # noqa: ARG001
+    quiet: bool,
 ) -> None:
     """Print the ids of TEXT, or of standard input.
 
@@ -80,6 +83,8 @@ def encode(
     loaded = Tokenizer.load(tokenizer_path)
     data = standard_input() if text is None else text.encode("utf-8", "surrogateescape")
     ids = loaded.encode(data, allow_special=allow_special)
+    if text is not None and (why := misread(text)):
+        remark(why, quiet)
     if not as_json:
         click.echo(" ".join(map(str, ids.tolist())))
         return
@@ -121,6 +126,19 @@ def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:
     if reserved := sorted({*wanted} & {*loaded.vocabulary.reserved_ids}):
         shown = ", ".join(map(str, reserved[:5])) + (", …" if len(reserved) > 5 else "")
         remark(f"reserved ids stand for nothing: {shown}", quiet)
+
+
+def misread(text: str) -> str | None:
+    """Return why TEXT is most likely not the text that is meant; None if nothing says so."""
+    how = "without TEXT, standard input is encoded; --tokenizer names the tokenizer"
+    with suppress(OSError, ValueError):  # a long text is no name
+        if Path(text).is_file():
+            return f"TEXT is encoded, not the file of that name: {text}; {how}"
+    with suppress(OSError, ValueError, AttributeError):  # no standard input
+        status = os.fstat(sys.stdin.fileno())
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            return f"TEXT is encoded, not standard input; {how}"
+    return None
 
 
 def ids_from(text: str) -> Sequence[int]:

@@ -81,7 +81,10 @@ def parse(
             with path.open("rb") as file:
                 data = file.read(MOST_FILE_BYTES + 1)
         except OSError as error:
-            raise SpikeError(f"{path}: {error.strerror or error}; name a tokenizer file") from None
+            fix = "name a tokenizer file"
+            if isinstance(error, FileNotFoundError):
+                fix += ", or train one: spike tokenizer train FILE"
+            raise SpikeError(f"{path}: {error.strerror or error}; {fix}") from None
     if len(data) > MOST_FILE_BYTES:
         refuse(path, "the file", "is larger than 1 GiB")
     try:

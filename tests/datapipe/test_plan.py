@@ -49,7 +49,10 @@ def test_differences_are_named(sources, tmp_path):
     for other, message in (
         (make_plan(sources, "e" * 64, ShardSettings()), "the tokenizer"),
         (make_plan(sources, "f" * 64, ShardSettings(errors="skip")), "errors was 'strict'"),
-        (make_plan(sources[1:], "f" * 64, ShardSettings()), "the inputs are others"),
+        (
+            make_plan(sources[1:], "f" * 64, ShardSettings()),
+            "the inputs are others: corpus/a.jsonl was there",
+        ),
         (make_plan(changed, "f" * 64, ShardSettings()), "corpus/e.txt has changed"),
     ):
         assert plan.difference(made, other).startswith(message)

@@ -93,3 +93,40 @@ def test_a_full_disk_is_told_in_bytes(line, monkeypatch, tmp_path):
     status, _, errors = line("shard", str(tmp_path / "more.jsonl"), "--out", str(tmp_path / "new"))
     assert status == 1
     assert "bytes are needed and 1,234 bytes are free" in errors
+
+
+def test_the_name_of_a_file_is_no_text_of_it(line, folder, tmp_path, monkeypatch):
+    text = tmp_path / "text"
+    text.write_text("hello")
+    status, _, errors = line("tokenizer", "encode", "held.txt")
+    assert (status, "not the file of that name: held.txt; without TEXT" in errors) == (0, True)
+    assert line("tokenizer", "encode", "hello " * 999)[2] == ""
+    assert line("tokenizer", "encode", "held.txt", "--quiet")[2] == ""
+    with text.open() as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        assert "not standard input; without TEXT" in line("tokenizer", "encode", "hello")[2]
+        assert line("tokenizer", "encode")[2] == ""
+
+
+def test_a_tokenizer_that_is_missing_can_be_trained(line):
+    told = "nowhere.json: No such file or directory; name a tokenizer file, or train one: spike"
+    assert told in line("shard", "corpus", "--tokenizer", "nowhere.json")[2]
+
+
+def test_the_tokenizer_of_a_run_is_exported(line, tmp_path):
+    status, output, errors = line("export", "tokenizer", "runs/base", "--to", str(tmp_path / "hf"))
+    assert (status, "ids" in output) == (0, True), errors
+
+
+@pytest.mark.parametrize("command", ["unpack a", "import a", "export model a", "export tokenizer"])
+def test_the_option_of_other_commands_names_that_of_this_one(line, command):
+    status, _, errors = line(*command.split(), "--out", "x")
+    assert (status, "no such option: --out; use --to" in errors) == (2, True)
+
+
+def test_a_missing_transformers_is_told(line, tmp_path, monkeypatch):
+    words = ("export", "model", "runs/base", "--to")
+    monkeypatch.setattr("spike_commands.export.find_spec", lambda name: object())
+    assert "pip install" not in line(*words, str(tmp_path / "a"))[2]
+    monkeypatch.setattr("spike_commands.export.find_spec", lambda name: None)
+    assert "not installed: pip install transformers" in line(*words, str(tmp_path / "b"))[2]
