@@ -4,6 +4,7 @@ Preference data (TRL, LLaMA-Factory) holds bad replies on purpose. A record that
 left out; a mark that may mean it, or may not, is refused by name.
 """
 
+from math import inf
 from typing import Any
 
 from spiketok.errors import SpikeError
@@ -19,7 +20,9 @@ VERDICTS = {
     "is_correct": True,
     "rejected": False,
 }
-# Values of `label` that may call a reply bad, or name a class of something else.
+# Those of them that hold nothing but a verdict: 0 and "false" may be one.
+FLAGS = ("kto_tag", "accepted", "correct", "is_correct")
+# Words that may call a reply bad, or name a class of something else.
 BAD_WORDS = ("bad", "rejected", "undesirable", "incorrect", "negative", "false")
 SCORES = ("score", "rating", "reward")
 MARKS = frozenset((*VERDICTS, *SCORES, "weight"))
@@ -42,17 +45,19 @@ def check_marks(record: dict[str, Any]) -> None:
         if isinstance(value := record.get(key), bool) and value is not good:
             raise NotForTrainingError(f"{key}: {str(value).lower()}")
     label = record.get("label")
-    if is_number(label) or (isinstance(label, str) and label.strip().lower() in BAD_WORDS):
+    if is_bad_word(label) or as_number(label) is not None:
         raise ambiguous("label", label)
     weight = record.get("weight", 1)
-    if is_number(weight) and weight != 1:
+    number = as_number(weight)
+    if number is not None and number != 1:
         if weight == 0:
             raise NotForTrainingError("weight: 0")
         raise SpikeError(f"weight: {shown(weight)} instead of 0 or 1; or pass --ignore-key weight")
-    for key in SCORES:
-        score = record.get(key, 1)
-        if is_number(score) and score <= 0:
-            raise ambiguous(key, score)
+    for key in (*SCORES, *FLAGS):
+        value = record.get(key)
+        number = as_number(value)
+        if is_bad_word(value) or (number is not None and not number > 0):
+            raise ambiguous(key, value)
 
 
 def ambiguous(key: str, value: object) -> SpikeError:
@@ -63,6 +68,20 @@ def ambiguous(key: str, value: object) -> SpikeError:
     )
 
 
-def is_number(value: Any) -> bool:
-    """Return whether a value is a number, which true and false are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def is_bad_word(value: Any) -> bool:
+    """Return whether a value is a text that may call a reply bad."""
+    return isinstance(value, str) and value.strip().lower() in BAD_WORDS
+
+
+def as_number(value: Any) -> float | None:
+    """Return a number, or a text that is one, as a number; None for true, false and all else.
+
+    >>> as_number(0), as_number(" -1.5"), as_number("fine"), as_number(False)
+    (0.0, -1.5, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):  # an integer of hundreds of digits
+        return inf if isinstance(value, int) and value > 0 else None

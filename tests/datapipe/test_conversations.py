@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -164,7 +165,7 @@ GOOD, BAD = ({"role": "assistant", "content": text} for text in ("4", "5"))
         ({"prompt": TURNS[:1], "completion": "2", "answer": "2"}, ASKED),
         # Labels.
         ({"prompt": "1+1?", "completion": "2", "label": True}, ASKED),
-        ({"prompt": "1+1?", "completion": "2", "label": "maths", "score": 4.5}, ASKED),
+        ({"prompt": "1+1?", "completion": "2", "label": "maths", "score": "4.5"}, ASKED),
         # Preferences: OpenAI, TRL with and without a prompt, UltraFeedback, LLaMA-Factory, Orca.
         (
             {"input": {"messages": TURNS, "tools": [], "parallel_tool_calls": True},
@@ -219,6 +220,15 @@ def test_records_marked_as_bad_are_never_replies_to_learn(mark):
         ("label", 0, "label: 0 may mark a bad reply"),
         ("label", "Rejected", "label: 'Rejected' may mark a bad reply"),
         ("score", -1.5, "score: -1.5 may mark a bad reply"),
+        ("score", "-1", "score: '-1' may mark a bad reply"),
+        ("score", math.nan, "score: nan may mark a bad reply"),
+        ("rating", " 0.0 ", "rating: ' 0.0 ' may mark a bad reply"),
+        ("rating", "bad", "rating: 'bad' may mark a bad reply"),
+        ("label", "0", "label: '0' may mark a bad reply"),
+        ("weight", "0", "weight: '0' instead of 0 or 1"),
+        ("weight", math.nan, "weight: nan instead of 0 or 1"),
+        ("is_correct", 0, "is_correct: 0 may mark a bad reply"),
+        ("accepted", "False", "accepted: 'False' may mark a bad reply"),
         ("reward", 0, "reward: 0 may mark a bad reply"),
         ("weight", 0.5, "weight: 0.5 instead of 0 or 1"),
         ("rejected", "3", "rejected: a bad reply without a chosen one"),
