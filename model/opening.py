@@ -22,6 +22,11 @@ def open_run(path: Path, device: str = "cpu") -> Run:
     Raises:
         SpikeError: something is missing, damaged or does not fit together.
     """
+    if not path.exists():
+        makers = "spike train and spike pack make them"
+        raise SpikeError(
+            f"{path}: does not exist; this command needs a run folder or a packed model ({makers})"
+        )
     return open_artifact(path, device) if path.is_file() else load_run(path, device)
 
 

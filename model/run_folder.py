@@ -122,7 +122,8 @@ def read_config(folder: Path) -> Config:
     Raises:
         SpikeError: a file of the run cannot be read.
     """
-    config, places = load_config(str(folder / CONFIG)), read_lineage(folder).places
+    places = read_lineage(folder).places
+    config = load_config(str(part_of(folder, CONFIG)))
 
     def found(name: str, path: str) -> str:
         near = Path(os.path.normpath(folder.resolve() / places.get(name, "")))
@@ -133,6 +134,17 @@ def read_config(folder: Path) -> Config:
     if config.distill:
         moved = replace(moved, distill=replace(config.distill, teachers=tuple(now.values())))
     return moved
+
+
+def part_of(folder: Path, name: str) -> Path:
+    """Return the path of a file that every run has.
+
+    Raises:
+        SpikeError: it is missing.
+    """
+    if not (folder / name).exists():
+        raise SpikeError(f"{folder / name}: missing; restore it from a copy")
+    return folder / name
 
 
 def read_lineage(folder: Path) -> Lineage:
@@ -166,7 +178,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
     """
     lineage = read_lineage(folder)
     config = read_config(folder)
-    tokenizer = Tokenizer.load(folder / TOKENIZER)
+    tokenizer = Tokenizer.load(part_of(folder, TOKENIZER))
     checkpoint = newest_checkpoint(folder)
     if checkpoint is None:
         raise SpikeError(f"{folder}: no checkpoint yet; resume the run")

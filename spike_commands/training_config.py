@@ -125,8 +125,6 @@ def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: 
     from spiketok.errors import SpikeError
 
     read_lineage(resume)
-    if not (resume / CONFIG).exists():
-        raise SpikeError(f"{resume / CONFIG}: missing; restore it from a copy")
     config = read_config(resume)
     if config_name or overrides:
         wanted = load_config(config_name or str(resume / CONFIG), overrides)

@@ -28,7 +28,7 @@ MOST_FILE_BYTES = 1 << 30
 VOCAB_SIZE = re.compile(rb'"vocab_size"\s*:\s*(\d{1,18})')
 # An entry and a frequency, or a merge of two ids; settings, names of inputs.
 VALUES_PER_ID, VALUES_BESIDE = 3, 1 << 18
-MEND = "take the file from its source again or train a new one"
+MEND = "restore it from a copy, or take it from its source again"
 
 
 def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:

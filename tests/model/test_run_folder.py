@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from spike_lm.model.assembly import build_model
 from spike_lm.model.configuration_file import config_fingerprint, dump_config
 from spike_lm.model.evaluation import validation_score
+from spike_lm.model.opening import open_run
 from spike_lm.model.run_folder import create_run, load_run, read_lineage
 from spike_lm.model.training import newest_checkpoint
 from spike_lm.model.training.checkpoint import load_averages
@@ -71,6 +72,25 @@ def test_opens_the_weights_that_are_to_be_exported(exported, tokenizer, tmp_path
     windows = next(open_batches(10_000))[0]
     score = validation_score(opened.model, windows, tokenizer.byte_lengths)
     assert result.metrics["validation_bits_per_byte"] == pytest.approx(score.bits_per_byte)
+
+
+@pytest.mark.parametrize("name", ["config.toml", "tokenizer.json"])
+def test_a_missing_file_is_to_be_restored(run, name):
+    (run / name).unlink()
+    with pytest.raises(SpikeError, match=f"{name}: missing; restore it from a copy"):
+        load_run(run)
+
+
+def test_a_damaged_tokenizer_is_to_be_restored(run):
+    path = run / "tokenizer.json"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(SpikeError, match=r"tokenizer\.json: the file .*; restore it from a copy"):
+        load_run(run)
+
+
+def test_a_path_of_nothing_may_have_been_a_run_or_a_packed_model(tmp_path):
+    with pytest.raises(SpikeError, match=r"does not exist; .* a run folder or a packed model"):
+        open_run(tmp_path / "a.spike")
 
 
 def test_says_what_it_was_made_from_and_with(run, tokenizer):
