@@ -1,7 +1,7 @@
 """The `spike` command: from raw text to a trained and honestly measured language model."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from errno import EDQUOT, EFBIG, ENOSPC
 
@@ -9,7 +9,7 @@ import click
 
 from spike_commands.chat import chat
 from spike_commands.compress import compress, decompress
-from spike_commands.console import ROLES, discard
+from spike_commands.console import ROLES, WRITTEN, discard
 from spike_commands.data import data
 from spike_commands.demo import demo
 from spike_commands.evaluate import evaluate
@@ -74,10 +74,12 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; every failure is one line on stderr."""
     debug = "--debug" in arguments
     roles: Mapping[str, str] = {}
+    written: Collection[str] = ()
     try:
         # Not spike.main, which would print a line of its own when interrupted.
         with spike.make_context("spike", meant(arguments)) as context:
             roles = context.meta.setdefault(ROLES, {})
+            written = context.meta.setdefault(WRITTEN, set())
             spike.invoke(context)
             return 0
     except click.exceptions.Exit as error:
@@ -99,16 +101,16 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        complain(f"spike: {explain(error, roles)}")
+        complain(f"spike: {explain(error, roles, written)}")
         return EXIT_FAILURE
 
 
-def explain(error: Exception, roles: Mapping[str, str]) -> str:
+def explain(error: Exception, roles: Mapping[str, str], written: Collection[str] = ()) -> str:
     """Say in one line what went wrong: the message alone when it was written for the user.
 
-    `roles` says which argument or option each path was given as.
+    `roles` says which argument or option each path was given as; `written` are those to write.
     """
-    from spiketok.errors import SpikeError
+    from spiketok.errors import PLACE_FAULTS, SpikeError
 
     if isinstance(error, SpikeError):
         return str(error)
@@ -126,6 +128,8 @@ def explain(error: Exception, roles: Mapping[str, str]) -> str:
         role = roles.get(str(error.filename))
         if isinstance(error, IsADirectoryError):
             return f"{place}is a folder; {role or 'this command'} needs a file"
+        if error.errno in PLACE_FAULTS and str(error.filename) in written:
+            return f"{place}{error.strerror}; choose another output"
         return f"{place}{error.strerror}" + (f" (given as {role})" if role else "")
     what = f"{type(error).__name__}: {error}"
     return f"this is a defect of spike: {what} (--debug shows where)"

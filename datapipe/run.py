@@ -13,10 +13,11 @@ from spiketok import Tokenizer
 from spiketok.chat import marker_ids
 from spiketok.cores import available_cores
 from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
-from spiketok.errors import SpikeError
+from spiketok.errors import PLACE_FAULTS, SpikeError
 from spiketok.held_out import HeldOut
 from spiketok.remote_paths import remote_fault
 
+from .empty_files import refuse_empty
 from .faults import counted
 from .json_files import parse
 from .manifest import Manifest, build_manifest, read_manifest, write_manifest
@@ -74,6 +75,7 @@ def write_shards(
         raise SpikeError(fault)
     if out.exists() and not out.is_dir():
         raise SpikeError(f"{out}: is not a folder; choose another --out")
+    refuse_empty([*sources, *validation])
     tokenizer = Tokenizer.load(tokenizer_path)
     if settings.chat:
         marker_ids(tokenizer.special_ids)
@@ -110,7 +112,8 @@ def told_failures(out: Path) -> Iterator[None]:
     except OSError as error:
         place = error.filename or out
         what = f"{place}: {error.strerror or error}"
-        raise SpikeError(f"{what}; fix that and run again") from error
+        fix = "choose another output" if error.errno in PLACE_FAULTS else "fix that and run again"
+        raise SpikeError(f"{what}; {fix}") from error
 
 
 def refuse_nothing(manifest: Manifest, settings: ShardSettings) -> None:

@@ -32,6 +32,8 @@ class Report(Protocol):
 
 # Where it is kept which argument or option each path was given as.
 ROLES = "spike_commands.console.roles"
+# Where the paths are kept that the command writes.
+WRITTEN = "spike_commands.console.written"
 
 
 class FilePath(click.Path):
@@ -64,6 +66,8 @@ class OutputPath(FilePath):
         from spiketok.durable import check_writable
 
         path = super().convert(value, param, ctx)
+        if ctx is not None:
+            ctx.meta.setdefault(WRITTEN, set()).add(str(path))
         check_writable(path)
         return path
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datapipe import Dropped, Source, counted, find_sources, first_fault, read_texts, text_endings
+from datapipe.empty_files import refuse_empty
 from datapipe.faults import MAX_RECORD
 from datapipe.reading import ignore
 from datapipe.sources import Skipped, without
@@ -107,6 +108,7 @@ def open_corpus(
     endings = text_endings(options["extensions"])
     sources, skipped = find_sources(inputs, endings)
     measured = find_sources(held_out_files, endings)[0] if held_out_files else []
+    refuse_empty(sources)
     corpus = Corpus(
         sources=[*without(sources, measured), *measured],
         measured=measured,

@@ -35,7 +35,13 @@ class ScoredText:
 
 def text_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: Any) -> ScoredText:
     """Read and encode the documents of files; `reads` are the options of `read_documents`."""
+    from spiketok.errors import SpikeError
+
+    if all(path.is_file() and not path.stat().st_size for path in paths):
+        raise SpikeError(f"{paths[0]}: the file is empty; name a file with text")
     found = read_documents(paths, quiet, **reads)
+    if not any(one.text for one in found):
+        raise SpikeError(f"{paths[0]}: there is no text to score; name a file with text")
     return ScoredText(
         [(loaded.tokenizer.encode(one.text), len(one.text)) for one in found],
         [one.text for one in found],

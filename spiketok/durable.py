@@ -96,11 +96,15 @@ def claimed(partial: Path, flags: int) -> int:
 
 @contextmanager
 def named_failures(path: Path) -> Iterator[None]:
-    """Name a file or folder in failures to write it: the system names it only when it is opened."""
+    """Name a file or folder in failures to write it, never its temporary name.
+
+    The system names it only when it is opened.
+    """
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(path)
+        name = str(error.filename or path)
+        error.filename = name.replace(str(partial_path(path)), str(path))
         raise
 
 
@@ -149,9 +153,10 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"{path} exists already")
     partial = partial_path(path)
-    make_folder(path.parent, disk)
-    partial.mkdir(exist_ok=True)
-    handle = claimed(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    with named_failures(path):
+        make_folder(path.parent, disk)
+        partial.mkdir(exist_ok=True)
+        handle = claimed(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         for left in partial.iterdir():  # by a killed writer
             shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()

@@ -3,7 +3,17 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EACCES, ENOENT, EPERM
+from errno import (
+    EACCES,
+    EINVAL,
+    EISDIR,
+    ELOOP,
+    ENAMETOOLONG,
+    ENOENT,
+    ENOTDIR,
+    EPERM,
+    EROFS,
+)
 from pathlib import Path
 
 FIXES = {
@@ -11,6 +21,10 @@ FIXES = {
     EACCES: "make it readable for this user",
     EPERM: "make it readable for this user",
 }
+
+
+# Failures to write which have their reason in the place.
+PLACE_FAULTS = {EACCES, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
 
 
 class SpikeError(Exception):

@@ -219,7 +219,7 @@ def test_a_shard_folder_may_have_any_name(shard, tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "no documents in the input files"),
+        (b"", "words.jsonl: the file is empty"),
         (b"\n \n", "no documents in the input files"),
         (b'{"text": ""}\n', "every record of the input files is left out: empty 1"),
         (b'{\n[]\n{"text": ""}', "broken JSON 1, empty 1, not an object 1; --errors strict tells"),

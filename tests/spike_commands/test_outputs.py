@@ -1,6 +1,7 @@
 """Every command checks before its work that its output can be written."""
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from cli import spike
 from spike_commands.console import OutputPath
+from spiketok.durable import durable_folder
 
 CLI = Path(__file__).parents[2] / "cli.py"
 OUTPUTS = {"--out", "--to", "--html"}
@@ -87,7 +89,7 @@ def test_standard_output_is_named_when_it_is_full(folder, words):
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["tokenizer", "train", "-", "--out", "full.json"], "/spike-"),
+        (["tokenizer", "train", "-", "--out", "full.json"], "-: its copy in "),
         (["tokenizer", "train", "corpus", "--out", "full.json"], "full.json: "),
         (["train", "--resume", "full"], "full/metrics.jsonl: "),
     ],
@@ -116,3 +118,44 @@ def test_files_are_named_when_there_is_no_room(folder, tmp_path, words, named):
     assert named in line
     assert "large" in line
     assert "defect" not in line
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system of Linux")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tokenizer", "train", "corpus/", "--vocab", "400", "--out"],
+        ["shard", "corpus/", "--out"],
+        ["compress", "held.txt", "-m", "runs/base", "-o"],
+        ["pack", "runs/base", "--method", "rtn", "--out"],
+        ["export", "tokenizer", "--to"],
+        ["export", "model", "runs/base", "--to"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_written_is_worded_in_one_way(line, words):
+    status, out, err = line(*words, "/proc/spike-output")
+    assert (status, out) == (1, "")
+    assert "choose another output" in err
+    assert "/proc/spike-output: " in err or "/proc: " in err
+    assert not re.search(r"partial|given as|run again", err)
+
+
+def test_temporary_names_are_never_told(tmp_path):
+    path = tmp_path / "made"
+    with pytest.raises(FileNotFoundError) as caught, durable_folder(path) as folder:
+        (folder / "no/such").write_bytes(b"")
+    assert caught.value.filename == str(path / "no/such")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.json", "a.csv"])
+@pytest.mark.parametrize(
+    "words",
+    [["tokenizer", "train", "X"], ["shard", "X"], ["eval", "runs/base", "--text", "X"]],
+    ids=" ".join,
+)
+def test_an_empty_file_is_an_error_everywhere(line, tmp_path, name, words):
+    (tmp_path / name).touch()
+    status, out, err = line(*(str(tmp_path / name) if word == "X" else word for word in words))
+    assert (status, out) == (1, "")
+    assert f"{name}: the file is empty; name a file with text" in err
