@@ -102,7 +102,14 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             raise
         complain(f"spike: {explain(error, roles, written)}")
-        return EXIT_FAILURE
+        return EXIT_USAGE if is_usage(error) else EXIT_FAILURE
+
+
+def is_usage(error: Exception) -> bool:
+    """Return whether an error is of what was said on the command line."""
+    from spiketok.errors import SettingError
+
+    return isinstance(error, SettingError)
 
 
 def explain(error: Exception, roles: Mapping[str, str], written: Collection[str] = ()) -> str:

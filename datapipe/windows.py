@@ -68,8 +68,8 @@ def batches(
     windows = Windows(stream, length)
     if windows.count == 0:
         raise SpikeError(
-            f"{stream.tokens} tokens are too few for one window of {length}: take more text"
-            " or a shorter context"
+            f"{stream.tokens} tokens are too few for one window of {length}; take more text"
+            " or shorter windows"
         )
     return _batches(windows, batch_size, seed, start_sample)
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import tomli_w
 
-from spiketok.errors import SpikeError, parse_failures, parse_fault
+from spiketok.errors import SettingError, SpikeError, parse_failures, parse_fault
 
 from .config import Config, keys_of
 from .configuration_checks import problems_between_keys, type_problem
@@ -35,15 +35,17 @@ def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
         overrides: `section.key=value`, the value in TOML or a bare string.
 
     Raises:
-        SpikeError: the file cannot be read, or a key or value is not legal.
+        SettingError: there is no such file or preset, or an override is not legal.
+        SpikeError: the file cannot be read, or a key or value of it is not legal.
 
     >>> load_config("base", ["train.steps=7"]).train.steps
     7
     """
     origin, sections = _extended(path_or_preset, None, ())
+    if overrides:
+        _check_types(sections, origin)
     for override in overrides:
-        _merge(sections, _parse_override(override), f"--set {override}")
-        _check_types(sections, "")
+        _override(sections, override)
     return _checked(sections, origin)
 
 
@@ -135,8 +137,10 @@ def _extended(
         folder: relative paths are in it; the working folder where it is None.
         seen: the sources that extend this one.
     """
-    origin, text = _read(path_or_preset, folder)
+    origin, text = _read(path_or_preset, folder, seen[-1] if seen else "")
     changes: dict[str, Any] = _parse(origin, text)
+    for section in changes:
+        _check_known(section, (EXTENDS, *Config.__struct_fields__), origin, section)
     parent = changes.pop(EXTENDS, "base")
     if not isinstance(parent, str):
         raise SpikeError(f'{origin}: {EXTENDS} must be the name of a preset or file, as "base"')
@@ -160,8 +164,14 @@ def config_source(path_or_preset: str) -> str:
     return f"file {path}" if path.is_file() else f"preset {path_or_preset.removesuffix('.toml')}"
 
 
-def _read(path_or_preset: str, folder: Path | None) -> tuple[str, str]:
-    """Return what to call the source in messages, and its text."""
+def _read(path_or_preset: str, folder: Path | None, child: str) -> tuple[str, str]:
+    """Return what to call the source in messages, and its text.
+
+    Args:
+        path_or_preset: as in `load_config`.
+        folder: as in `_extended`.
+        child: the source that extends it; empty where it is named on the command line.
+    """
     path = (folder or Path()) / path_or_preset
     if path.is_file():
         with parse_failures(path, "save it as UTF-8 text"):
@@ -169,10 +179,15 @@ def _read(path_or_preset: str, folder: Path | None) -> tuple[str, str]:
     name = path_or_preset.removesuffix(".toml")
     presets = preset_names()
     if name not in presets:
-        raise SpikeError(
-            f"{path_or_preset}: neither a file nor a preset; presets: {', '.join(presets)} "
+        close = difflib.get_close_matches(name, presets, n=1)
+        meant = f"did you mean `{close[0]}`? All " if close else ""
+        fault = (
+            f"neither a file nor a preset; {meant}presets: {', '.join(presets)} "
             "(spike train --list says more)"
         )
+        if child:
+            raise SpikeError(f"{child}: {EXTENDS}: {path_or_preset}: {fault}")
+        raise SettingError(path_or_preset, fault)
     return f"preset {name}", _preset_text(name)
 
 
@@ -206,6 +221,16 @@ def _loads(text: str) -> dict[str, Any]:
     if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
         raise ValueError("nested too deeply")
     return tomllib.loads(text)
+
+
+def _override(sections: Sections, override: str) -> None:
+    """Lay one `section.key=value` over `sections`."""
+    origin = f"--set {override}"
+    try:
+        _merge(sections, _parse_override(override), origin)
+        _check_types(sections, "")
+    except SpikeError as error:
+        raise SettingError(origin, str(error).removeprefix(f"{origin}: ")) from None
 
 
 def _parse_override(override: str) -> Sections:

@@ -71,9 +71,10 @@ def training_rows(found: Mapping[str, Any]) -> dict[str, str]:
             rows[what] = f"{found[key]:.4f} {name}"
     if len(rows) == 1:
         rows["validation"] = "not measured yet" if found["stopped"] else "none"
-        for key, name in (("loss", "training loss"), ("reply_loss", "reply loss")):
-            if found.get(key) is not None:
-                rows[name] = f"{found[key]:.4f} nats per token"
+        for key, value in found.items():
+            if key.startswith("train_") and value is not None:
+                unit = key.removeprefix("train_").removeprefix("reply_").replace("_", " ")
+                rows["reply loss" if "reply" in key else "training loss"] = f"{value:.4f} {unit}"
     elif found.get("xz_bits_per_byte") is not None:
         rows["xz -9"] = f"{beside(found['xz_bits_per_byte'], 1)}, the same text"
     if found["already_finished"]:

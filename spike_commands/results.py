@@ -56,7 +56,7 @@ def print_result(
     """Print a result on stdout, and on stderr the command that usually comes next.
 
     Args:
-        result: all of it: what --json prints, and --verbose below the rows.
+        result: all of it: what --json and --verbose print.
         as_json: print JSON and nothing else.
         rows: what to print for people; None prints all of the result.
         following: the words of the next command; left out with --quiet.
@@ -76,15 +76,11 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def lines_for_people(result: Mapping[str, Any], rows: Rows | None) -> Iterator[str]:
-    """Yield the rows of a result, and all of it where that is asked for or there are no rows."""
-    if rows is not None:
-        yield from row_lines(
-            rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        )
-    if rows and is_verbose():
-        yield ""
+    """Yield the rows of a result; all of it where that is asked for or there are no rows."""
     if rows is None or is_verbose():
         yield from lines_of(result)
+        return
+    yield from row_lines(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
 
 
 def row_lines(rows: Rows, width: int | None) -> Iterator[str]:

@@ -18,7 +18,7 @@ from .console import (
 )
 from .ranks import joined_ranks
 from .result_rows import after_training, dry_run_rows, training_rows
-from .results import print_result, result_options
+from .results import print_result, result_options, some
 from .resuming import check_data, resumed_lineage
 from .signals import stop_on_signals
 from .starting_weights import starting_weights
@@ -134,7 +134,7 @@ def run_training(
 
     The configuration's `source` is named once a new run begins; it is empty for one that goes on.
     """
-    from datapipe import batches, open_stream
+    from datapipe import Windows, batches, open_stream
     from spike_lm.model.ranks import rank
     from spike_lm.model.run_folder import create_run
     from spike_lm.model.teachers import open_teachers, teacher_fingerprints
@@ -150,7 +150,7 @@ def run_training(
     length, batch = config.model.context, config.train.batch
     open_batches = partial(batches, stream, length, batch, config.data.shuffle_seed)
     teachers = open_teachers(config, tokenizer)
-    open_batches(0)  # too little data is told before the run folder is made
+    check_length(data_folder, Windows(stream, length))  # before the run folder is made
     validation = validation_windows(config, data_folder, quiet)
     weights, begun, trained_ids = starting_weights(init, config, tokenizer, quiet)
     fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
@@ -203,9 +203,10 @@ def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) 
 
     already_finished = result.finished and not result.metrics
     metrics = last_metrics(folder / METRICS, result.step) if already_finished else result.metrics
-    names = ["loss", f"validation_{score_name}"]
+    names = ["loss", f"train_{score_name}", f"validation_{score_name}"]
     if masked:
-        names += ["reply_loss", f"validation_reply_{score_name}"]
+        replies = [f"train_reply_{score_name}", f"validation_reply_{score_name}"]
+        names += ["reply_loss", *replies]
     names += sorted(key for key in metrics if key.endswith("_loss") and key not in names)
     found = {name: metrics.get(name) for name in names}
     numbers = {name: value if value == value else None for name, value in found.items()}
@@ -235,7 +236,27 @@ def no_validation(data_folder: Path, windows: "Windows") -> str:
     return (
         f"{data_folder} holds out {windows.stream.tokens:,} tokens, and a window has "
         f"{windows.length:,}; shard more text, or hold out more with spike shard --validation"
+        f"{or_shorter(windows)}"
     )
+
+
+def check_length(data_folder: Path, windows: "Windows") -> None:
+    """Refuse a training split that is shorter than one window."""
+    from spiketok.errors import SpikeError
+
+    if not windows.whole:
+        raise SpikeError(
+            f"{data_folder}: the train split has {some(windows.stream.tokens, 'token')}, too few "
+            f"for one window of {windows.length:,}; shard more text{or_shorter(windows)}"
+        )
+
+
+def or_shorter(windows: "Windows") -> str:
+    """Return the advice of a context that fits in a split; none for a split without tokens."""
+    tokens = windows.stream.tokens
+    if not tokens:
+        return ""
+    return f", or shorten the window: --set model.context={1 << (tokens.bit_length() - 1)}"
 
 
 def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Batch | None":

@@ -121,10 +121,9 @@ def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: 
     from msgspec.structs import replace
 
     from spike_lm.model import config_fingerprint, load_config
-    from spike_lm.model.run_folder import CONFIG, read_config, read_lineage
+    from spike_lm.model.run_folder import CONFIG, read_config
     from spiketok.errors import SpikeError
 
-    read_lineage(resume)
     config = read_config(resume)
     if config_name or overrides:
         wanted = load_config(config_name or str(resume / CONFIG), overrides)

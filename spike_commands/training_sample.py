@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .results import some
 from .visible import safe_for_terminals
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # Tokens of a split that are searched for a prompt.
 SEARCHED = 1 << 16
+# Lines of a prompt, and of a sample, that the log shows; `metrics.jsonl` has all of them.
+MOST_LINES = 20
 
 
 def training_sampler(
@@ -115,9 +118,32 @@ def conversation_text(tokenizer: "Tokenizer", ids: Sequence[int]) -> str:
 def sample_lines(sample: "Sample") -> Iterator[str]:
     r"""Yield the lines of a sample, indented, with control characters made visible.
 
+    Blank lines in a row are shown as one, and at most 20 lines of the prompt and of the sample.
+
     >>> list(sample_lines(("user: Hi\nassistant: ", "yes\n\x1b[1m")))
     ['    user: Hi', '    assistant: yes', '    ⟨U+1B⟩[1m']
     """
     prompt, text = sample
-    for line in safe_for_terminals(prompt + text).split("\n"):
-        yield f"    {line}".rstrip()
+    lines = safe_for_terminals(prompt + text).split("\n")
+    begun = safe_for_terminals(prompt).count("\n")
+    for part in (lines[:begun], lines[begun:]):
+        yield from (f"    {line}".rstrip() for line in shortened(part))
+
+
+def shortened(lines: Sequence[str]) -> Iterator[str]:
+    """Yield lines with one blank line for several, and the number of those after the 20th.
+
+    >>> list(shortened(["a", "", " ", "b"]))
+    ['a', '', 'b']
+    >>> list(shortened(["a"] * 23))[19:]
+    ['a', '… (3 more lines)']
+    """
+    blank = [not line.strip() for line in lines]
+    kept = [
+        "" if blank[number] else line
+        for number, line in enumerate(lines)
+        if not (blank[number] and number and blank[number - 1])
+    ]
+    yield from kept[:MOST_LINES]
+    if len(kept) > MOST_LINES:
+        yield f"… ({some(len(kept) - MOST_LINES, 'more line')})"

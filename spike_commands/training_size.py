@@ -21,12 +21,14 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
 
     vocab_size = config.model.vocab_size
     if data_folder or not vocab_size:
-        data_folder = data_folder or Path(config.data.path)
-        if not vocab_size and not data_folder.exists():
+        configured = Path(config.data.path)
+        if not data_folder and not configured.exists():
             raise SpikeError(
-                f"model.vocab_size is 0, to follow the data, but there is no {data_folder}; "
-                "use --data or --set model.vocab_size=16512 (a BESE tokenizer: 288)"
+                f"model.vocab_size is 0, to follow the data, but data.path, {configured}, does not "
+                "exist; name shards with --data, or use --set model.vocab_size=16512 (a BESE "
+                "tokenizer: 288)"
             )
+        data_folder = data_folder or configured
         vocab_size = checked_vocabulary(config, data_folder)
     model = build_model(config, vocab_size, separator=0, device="meta")
     sizes: dict[str, Any] = {

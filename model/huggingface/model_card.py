@@ -9,13 +9,12 @@ from .records import CONFIG, RECORD, Record
 FAMILIES = {"golf": "a model of the golf family", "spikewhale": "a SpikeWhaleLM"}
 # Key of metrics.jsonl → what the card calls it.
 SCORES = {
-    "loss": "training loss, nats per token",
-    "reply_loss": "training loss, nats per token of a reply",
+    "train_bits_per_byte": "training loss, bits per byte",
+    "train_pseudo_bits_per_byte": "training loss, pseudo bits per byte (tokens lose text)",
+    "train_reply_bits_per_byte": "training loss, bits per byte of replies",
     "validation_bits_per_byte": "validation, bits per byte",
     "validation_pseudo_bits_per_byte": "validation, pseudo bits per byte (tokens lose text)",
-    "validation_nats_per_token": "validation, nats per token",
     "validation_reply_bits_per_byte": "validation, bits per byte of replies",
-    "validation_reply_nats_per_token": "validation, nats per token of replies",
 }
 CARD = """\
 ---

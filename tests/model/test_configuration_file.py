@@ -14,7 +14,7 @@ from spike_lm.model import (
     preset_names,
 )
 from spike_lm.model.config import keys_of
-from spiketok.errors import SpikeError
+from spiketok.errors import SettingError, SpikeError
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -132,7 +132,9 @@ def test_overrides_are_toml_or_bare_strings():
     ],
 )
 def test_a_bad_override_is_told_in_one_line(override, words):
-    with pytest.raises(SpikeError) as error:
+    between_keys = ("golf.", "spikewhale.", "averaging.", "schedule.", "model.heads", "train.micro")
+    kind = SpikeError if override.startswith(between_keys) else SettingError
+    with pytest.raises(kind) as error:
         load_config("base", [override])
     assert all(word in str(error.value) for word in words), str(error.value)
 
@@ -176,8 +178,10 @@ def test_the_engram_and_the_checks_agree_on_the_bits_of_an_id():
 
 
 def test_neither_file_nor_preset():
-    with pytest.raises(SpikeError, match=r"nothing: neither .*base, bese-golf, .*demo"):
+    with pytest.raises(SettingError, match=r"nothing: neither .*base, bese-golf, .*demo"):
         load_config("nothing")
+    with pytest.raises(SettingError, match=r"bse: neither .*did you mean `base`\?"):
+        load_config("bse")
 
 
 def test_a_file_extends_a_preset_or_another_file(tmp_path):
@@ -193,7 +197,9 @@ def test_a_file_extends_a_preset_or_another_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('extends = "nowhere"', ["nowhere: neither a file nor a preset"]),
+        ('extends = "nowhere"', ["mine.toml: extends: nowhere: neither a file"]),
+        ('extend = "base"', ["mine.toml: extend: no such key; did you mean `extends`?"]),
+        ("xyzzy = 1", ["mine.toml: xyzzy: no such key; known here: extends, model, "]),
         ('extends = "mine.toml"', ["mine.toml: extends itself"]),
         ("extends = 3", ["mine.toml: extends must be the name"]),
         ('[train]\nextends = "base"', ["train.extends: no such key"]),
@@ -203,6 +209,7 @@ def test_what_cannot_be_extended_is_refused(text, words, tmp_path):
     (tmp_path / "mine.toml").write_text(text)
     with pytest.raises(SpikeError) as error:
         load_config(str(tmp_path / "mine.toml"))
+    assert not isinstance(error.value, SettingError)
     assert all(word in str(error.value) for word in words), str(error.value)
 
 

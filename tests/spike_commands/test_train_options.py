@@ -62,7 +62,67 @@ def test_an_option_it_lacks_names_the_key(option, hint, line):
 
 def test_a_value_of_the_wrong_type_is_named_in_words(line):
     status, _, errors = line("train", "--config", "base", "--set", "train.steps=five")
-    assert (status, errors) == (1, "spike: train.steps must be a whole number, not 'five'\n")
+    fault = "train.steps must be a whole number, not 'five'"
+    assert (status, errors) == (2, f"spike: --set train.steps=five: {fault}\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--config", "base", "--set", "steps=5"], "perhaps train.steps=5"),
+        (
+            ["--config", "base", "--set", "train.step=5"],
+            "train.step: no such key; did you mean",
+        ),
+        (["--config", "bse"], "bse: neither a file nor a preset; did you mean `base`?"),
+        (["--print", "--config", "bse"], "bse: neither a file nor a preset"),
+    ],
+)
+def test_wrong_words_of_a_configuration_are_usage_errors(options, words, line):
+    status, _, errors = line("train", *options)
+    assert (status, errors.count("\n")) == (2, 1)
+    assert words in errors
+
+
+@pytest.mark.parametrize("sized", [[], ["--set", "model.vocab_size=400"]])
+def test_a_dry_run_names_missing_data_as_a_run_does(sized, line, tmp_path):
+    options = ["--config", "base", *sized, "--data", str(tmp_path / "nope")]
+    expected = line("train", *options, "--out", str(tmp_path / "run"))
+    assert expected[0] == 1
+    assert f"{tmp_path}/nope: does not exist" in expected[2]
+    assert line("train", *options, "--dry-run") == expected
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_without_validation_the_loss_is_in_bits_per_byte(quiet, line, folder, tiny, tmp_path):
+    options = ["--config", "base", *tiny, "--set", "validation.windows=0", *quiet]
+    shown = line("train", *options, "--out", str(tmp_path / "run"))[1]
+    last = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
+    assert f"training loss  {last['train_bits_per_byte']:.4f} bits per byte\n" in shown
+    assert "nats" not in shown
+    again = ["train", "--resume", str(tmp_path / "run"), *quiet]
+    assert f"{last['train_bits_per_byte']:.4f} bits per byte\n" in line(*again)[1]
+    found = json.loads(line(*again, "--json")[1])
+    assert (found["loss"], found["train_bits_per_byte"]) == (
+        last["loss"],
+        last["train_bits_per_byte"],
+    )
+    whole = line(*again, "--verbose")[1]
+    assert whole.count("bits per byte") == 2  # of the training, and of a validation that is none
+    assert whole.count(str(tmp_path / "run")) == 1
+
+
+def test_a_split_shorter_than_a_window_names_a_context_that_fits(line, folder, tiny, tmp_path):
+    (tmp_path / "one.txt").write_text((folder / "held.txt").read_text())
+    shards = ["--out", str(tmp_path / "data"), "--validation", "0", "-q"]
+    assert line("shard", str(tmp_path / "one.txt"), *shards)[0] == 0
+    options = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"), "-q"]
+    command = ["train", "--config", "base", *tiny, *options]
+    status, _, errors = line(*command, "--set", "model.context=1024")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert f"{tmp_path}/data: the train split has " in errors
+    assert "too few for one window of 1,024; shard more text, or shorten the window: " in errors
+    assert line(*command, "--set", errors.split("--set ")[1].strip())[0] == 0
 
 
 def test_words_for_help_and_version(line):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datapipe.shards import Tokens
-from spike_commands.training_sample import conversation_text, first_prompt, sample_lines
+from spike_commands.training_sample import MOST_LINES, conversation_text, first_prompt, sample_lines
 from spike_lm.model.training import Sample
 from spiketok import Tokenizer, build_vocabulary, encode_chat, message
 from tests.datapipe.written_streams import stream_over
@@ -36,6 +36,19 @@ def test_a_sample_is_indented_text_and_in_the_metrics(line, tiny, folder):
     assert "\x1b" not in errors
     status, output, _ = line("export", "model", "runs/sampled", "--to", "exported-sampled")
     assert status == 0, output
+
+
+def test_the_log_shows_few_lines_of_a_long_sample():
+    text = "b" + "\n \n\t\n" * 40 + "".join(f"line {n}\n" for n in range(50))
+    shown = list(sample_lines(Sample("q\n" * 90 + "a: ", text)))
+    assert len(shown) == 2 * (MOST_LINES + 1)
+    assert shown[MOST_LINES : MOST_LINES + 4] == [
+        "    … (70 more lines)",
+        "    a: b",
+        "",
+        "    line 0",
+    ]
+    assert shown[-2:] == ["    line 17", "    … (33 more lines)"]
 
 
 @pytest.mark.parametrize(("prompt", "question"), [("", "user: What is "), ("ab?", "user: ab?\n")])

@@ -36,7 +36,10 @@ def make_run(folder: Path, overrides: list[str], averages=None, trained_ids=None
     counts["trained_ids"] = trained_ids
     prints = {"config": config_fingerprint(config), **lineage}
     save_checkpoint(folder, model, [], averages or {}, {}, fingerprints=prints, **counts)
-    lines = ['{"step":4,"loss":5.5,"validation_bits_per_byte":3.25}', '{"step":8,"loss":4.5}']
+    lines = [
+        '{"step":4,"train_bits_per_byte":5.5,"validation_bits_per_byte":3.25}',
+        '{"step":8,"train_bits_per_byte":4.5}',
+    ]
     (folder / "metrics.jsonl").write_text("\n".join([*lines, '{"step":9,"loss":1.5}\n']))
     return folder
 

@@ -81,7 +81,7 @@ def test_the_card_has_the_numbers_of_the_records_and_no_others(runs):
         "context, tokens": "24",
         "steps": "8",
         "tokens trained on": "768",
-        "training loss, nats per token": "4.5000",
+        "training loss, bits per byte": "4.5000",
         "validation, bits per byte": "3.2500",
     }
     assert "trust_remote_code" not in card.split("tokenizer =")[0]
