@@ -17,11 +17,11 @@ REST = {"other", "config", "lineage", "arrays", "trained-ids", "weights"}
 def tokenizer_rows(file: Path, found: Mapping[str, Any]) -> dict[str, str]:
     """Return the rows of a tokenizer, as `summary` describes it."""
     ids = f"{found['vocab_size']:,} ids, {found['special_tokens']:,} of them special"
-    unused = f", {found['reserved']:,} unused" if found["reserved"] else ""
+    reserved = f", {found['reserved']:,} reserved" if found["reserved"] else ""
     lossless = "lossless" if found["lossless"] else "different texts may get the same ids"
     rows = {
         "file": str(file),
-        "vocabulary": ids + unused,
+        "vocabulary": ids + reserved,
         "algorithm": f"{found['algorithm']}, {lossless}",
     }
     training: dict[str, Any] = {  # a file may come from anyone, and a published one says nothing

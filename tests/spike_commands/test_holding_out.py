@@ -111,3 +111,17 @@ def test_shards_of_bese_are_trained_on_by_its_preset(line, run, tmp_path):
 def test_the_window_is_that_of_the_suggested_presets():
     assert load_config("base").model.context == WINDOW
     assert load_config("bese-golf-tiny").model.context == WINDOW
+
+
+def test_exact_copies_of_conversations_are_told(run, tmp_path):
+    (tmp_path / "a.txt").write_text(NUMBERED)
+    run("tokenizer", "train", "a.txt", "--vocab", "400", "--effort", "fast")
+    said = [[f"{number} {WORDS}", f"{WORDS} {number}"] for number in range(10)]
+    chats = [
+        {"messages": [{"role": "user", "content": a}, {"role": "assistant", "content": b}]}
+        for a, b in [*said, *said[:1] * 90]
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    found, errors = run("shard", "--format", "chat", "a.jsonl", "--out", "chats")
+    assert (found["documents"], found["copied_documents"]) == (100, 90)
+    assert "% of the bytes are exact copies of other documents" in errors
