@@ -19,6 +19,7 @@ from spiketok.remote_paths import remote_fault
 
 from .empty_files import refuse_empty
 from .faults import counted
+from .input_changes import refused_changes
 from .json_files import parse
 from .manifest import Manifest, build_manifest, read_manifest, write_manifest
 from .plan import Plan, difference, expansion, make_plan
@@ -96,7 +97,8 @@ def write_shards(
                 write_durably(out / PLAN, plan.to_json(), disk)
                 write_durably(out / TOKENIZER, tokenizer_file, disk)
                 make_folder(out / RECORDS, disk)
-                do_units(plan, every, held_out, tokenizer, out, workers, report, disk)
+                with refused_changes(every, plan, out):
+                    do_units(plan, every, held_out, tokenizer, out, workers, report, disk)
                 manifest = build_manifest(out, plan, tokens_of(tokenizer))
                 refuse_nothing(manifest, settings)
                 write_manifest(out, manifest, disk)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from datapipe import Dropped, Source, counted, find_sources, first_fault, read_texts, text_endings
 from datapipe.empty_files import refuse_empty
 from datapipe.faults import MAX_RECORD
+from datapipe.input_changes import changed_since, file_states
 from datapipe.reading import ignore
 from datapipe.sources import Skipped, without
 from spiketok.errors import SpikeError
@@ -32,6 +33,7 @@ class Corpus:
         split_text: how plain text files become documents.
         max_record: bytes of the largest record.
         endings: endings of names that are plain text.
+        states: those of the files before they are read.
     """
 
     sources: list[Source]
@@ -42,6 +44,7 @@ class Corpus:
     split_text: str
     max_record: int
     endings: Sequence[str]
+    states: Sequence[tuple[int, int] | None]
 
     def read(self, dropped: Dropped, report: Callable[[int], None]) -> "Iterator[pa.RecordBatch]":
         """Yield all documents and count again what is left out.
@@ -58,6 +61,10 @@ class Corpus:
             first = first_fault(self.sources, self.text_field)
             what = f"every record of the corpus is left out: {counted(dropped)}"
             raise SpikeError(f"{what}; the first broken one: {first}" if first else what)
+
+    def changed(self) -> list[Source]:
+        """Return the files that changed since the corpus was opened."""
+        return [self.sources[index] for index in changed_since(self.states, self.sources)]
 
     def held_out(self) -> HeldOut | None:
         """Return the documents of the files that are only measured on; None without such files.
@@ -109,8 +116,9 @@ def open_corpus(
     sources, skipped = find_sources(inputs, endings)
     measured = find_sources(held_out_files, endings)[0] if held_out_files else []
     refuse_empty(sources)
+    every = [*without(sources, measured), *measured]
     corpus = Corpus(
-        sources=[*without(sources, measured), *measured],
+        sources=every,
         measured=measured,
         held_out_files=held_out_files,
         text_field=options["text_field"],
@@ -118,5 +126,6 @@ def open_corpus(
         split_text=options["split_text"],
         max_record=options["max_record"] << 20,
         endings=endings,
+        states=file_states(every),
     )
     return corpus, skipped

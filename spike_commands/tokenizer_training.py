@@ -34,10 +34,10 @@ from .results import print_result, result_options
 from .training_options import check_options, trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from datapipe import Dropped, Source
+    from datapipe import Dropped
     from spiketok import TrainingProgress
+
+    from .corpus import Corpus
 
 
 @click.command()
@@ -223,7 +223,7 @@ def train(
             inputs=lasting(corpora),
             report=training,
         )
-    remark_on(vocabulary, corpus.sources, dropped, quiet)
+    remark_on(vocabulary, corpus, dropped, quiet)
     replace(
         vocabulary,
         settings={**vocabulary.settings, **corpus.settings(out)},
@@ -233,9 +233,7 @@ def train(
     print_result(found, as_json, tokenizer_rows(out, found), after_tokenizer(out, found))
 
 
-def remark_on(
-    vocabulary: Any, sources: "Sequence[Source]", dropped: "Dropped", quiet: bool
-) -> None:
+def remark_on(vocabulary: Any, corpus: "Corpus", dropped: "Dropped", quiet: bool) -> None:
     """Remark what a person should know of a training: sampling, lost records, free ids."""
     training = vocabulary.training
     remark_copies(training["copied_bytes"], training["bytes"], quiet)
@@ -245,11 +243,15 @@ def remark_on(
         copies = " of different text" if training["copied_bytes"] else ""
         remark(f"sampled {seen:,.1f} of {whole:,.1f} MB{copies}; more --memory takes more", quiet)
     if vocabulary.settings["held_out"] and not training["held_out_documents"]:
-        why = undivided(sources, training["bytes"], "train")
+        why = undivided(corpus.sources, training["bytes"], "train")
         if training["documents"] > 1:
             why = "all documents are copies of one; add other documents"
         remark(f"nothing is held out: {why}", quiet)
     warn_dropped(dropped, quiet)
+    for source in corpus.changed()[:1]:
+        remark(
+            f"{source.shown} changed while it was read; train again when nothing writes it", quiet
+        )
     found, room = vocabulary.filling
     if found < room:
         remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved", quiet)

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -208,6 +209,46 @@ def test_inputs_that_changed_since_the_first_shards_are_refused(tokenizer_path, 
     path.write_text("\n".join(lines))
     with pytest.raises(SpikeError, match="has changed since"):
         write_shards(find_sources([path])[0], tokenizer_path, out, settings)
+
+
+def append(path):
+    with path.open("ab") as file:
+        file.write(b'{"text": "another"}\n')
+
+
+def overwrite(path):
+    path.write_bytes(path.read_bytes().replace(b"document", b"DOCUMENT"))
+    os.utime(path, ns=(1, 1))
+
+
+@pytest.mark.parametrize("change", [append, overwrite, lambda path: os.utime(path, ns=(1, 1))])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_inputs_that_change_while_they_are_read_are_refused(
+    tokenizer_path, tmp_path, small_units, small_shards, change, workers
+):
+    path, out = tmp_path / "words.jsonl", tmp_path / "data"
+    lines = [json.dumps({"text": f"document {number} " * 40}) + "\n" for number in range(200)]
+    path.write_text("".join(lines))
+    whole = path.stat().st_size
+    changed = []
+
+    def report(done):
+        if done > whole / 2 and not changed:
+            changed.append(done)
+            change(path)
+
+    sources = find_sources([path])[0]
+    with pytest.raises(SpikeError, match=r"words\.jsonl: changed while it was read; run again"):
+        write_shards(sources, tokenizer_path, out, small_shards, workers=workers, report=report)
+    assert changed
+    assert not (out / "manifest.json").exists()
+    again = find_sources([path])[0]
+    if path.read_text() == "".join(lines):  # its time alone
+        manifest = write_shards(again, tokenizer_path, out, small_shards)
+        assert manifest == write_shards(again, tokenizer_path, tmp_path / "new", small_shards)
+    else:
+        with pytest.raises(SpikeError, match=r"words\.jsonl has changed"):
+            write_shards(again, tokenizer_path, out, small_shards)
 
 
 def test_a_shard_folder_may_have_any_name(shard, tmp_path):

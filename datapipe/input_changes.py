@@ -1,0 +1,57 @@
+"""Notices input files that change while they are read, by size and time of modification."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from spiketok.errors import SpikeError
+
+from .plan import Plan
+from .records import unit_record_path
+from .sources import Source
+
+
+def file_states(sources: Sequence[Source]) -> list[tuple[int, int] | None]:
+    """Return the size in bytes and the modification time in ns of each file; None without one."""
+    found: list[tuple[int, int] | None] = []
+    for source in sources:
+        found.append(None)
+        with suppress(OSError):
+            status = source.path.stat()
+            found[-1] = status.st_size, status.st_mtime_ns
+    return found
+
+
+def changed_since(before: Sequence[tuple[int, int] | None], sources: Sequence[Source]) -> list[int]:
+    """Return the indices of files that are there and are not in the state they were in."""
+    now = file_states(sources)
+    return [index for index, state in enumerate(now) if state and state != before[index]]
+
+
+@contextmanager
+def refused_changes(sources: Sequence[Source], plan: Plan, out: Path) -> Iterator[None]:
+    """Refuse the shards of inputs that change inside the block, whatever fails because of it.
+
+    The records of the units that read such a file are removed, so that a later run compares
+    their shards with the file again, document by document.
+
+    Raises:
+        SpikeError: a file changed.
+    """
+    before = file_states(sources)
+
+    def refuse() -> None:
+        changed = changed_since(before, sources)
+        for number, unit in enumerate(plan.units):
+            if any(index in changed for index, _, _ in unit):
+                unit_record_path(out, number).unlink(missing_ok=True)
+        if changed:
+            name = sources[changed[0]].shown
+            raise SpikeError(f"{name}: changed while it was read; run again when nothing writes it")
+
+    try:
+        yield
+    except SpikeError:
+        refuse()
+        raise
+    refuse()
