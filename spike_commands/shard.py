@@ -220,10 +220,9 @@ def remark_splits(
     quiet: bool,
 ) -> None:
     """Remark where a split is empty or too short; `fraction` is None where files are held out."""
-    empty = fraction and not found["validation_documents"]
-    by_fraction = fraction is not None
-    advice = no_validation(sources, found) if empty else short_split(out, found, by_fraction)
-    if advice:
+    if fraction and not found["validation_documents"]:
+        remark(no_validation(sources, found), quiet)
+    if advice := short_split(out, found, fraction is not None):
         remark(advice, quiet)
 
 

@@ -45,6 +45,7 @@ def test_an_advised_way_to_split_makes_documents_to_hold_out(run, tmp_path, text
     _, errors = run(*train, "--split-text", "none")
     shards, more = run("shard", "--split-text", "none")
     assert shards["validation_documents"] == 0
+    assert ("the train split has" in more) == (shards["train_tokens"] < WINDOW)
     if helps is None:
         assert "--split-text" not in errors + more
         return
