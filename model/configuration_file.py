@@ -25,6 +25,8 @@ Sections = dict[str, dict[str, Any]]
 EXTENDS = "extends"
 # Characters of a file, and dots in one of its lines.
 MOST_TOML, MOST_DOTS = 1 << 18, 200
+# Characters of an override that a message quotes.
+MOST_SHOWN = 100
 
 
 def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
@@ -230,7 +232,8 @@ def _override(sections: Sections, override: str) -> None:
         _merge(sections, _parse_override(override), origin)
         _check_types(sections, "")
     except SpikeError as error:
-        raise SettingError(origin, str(error).removeprefix(f"{origin}: ")) from None
+        shown = origin if len(origin) <= MOST_SHOWN else f"{origin[:MOST_SHOWN]}…"
+        raise SettingError(shown, str(error).removeprefix(f"{origin}: ")) from None
 
 
 def _parse_override(override: str) -> Sections:
