@@ -140,7 +140,13 @@ def misnamed(wrong: str, right: str) -> Callable[[Command], Command]:
             raise click.UsageError(f"no such option: {wrong}; use {right}")
 
     return click.option(
-        wrong, type=OUTPUT, hidden=True, is_eager=True, expose_value=False, callback=refuse
+        wrong,
+        type=OUTPUT,
+        hidden=True,
+        is_eager=True,
+        expose_value=False,
+        callback=refuse,
+        help=f"Not an option here: use {right}.",
     )
 
 
