@@ -248,7 +248,9 @@ def only_key(record: dict[str, Any], keys: Sequence[str]) -> str:
     """Return the one of some keys that a record has."""
     found = [key for key in keys if key in record]
     if len(found) != 1:
-        there = " and ".join(map(repr, found)) or f"only {', '.join(map(repr, list(record)[:8]))}"
+        there = " and ".join(map(repr, found)) or "only " + (
+            ", ".join(map(repr, list(record)[:8])) or "an empty object"
+        )
         raise SpikeError(f"exactly one of {', '.join(keys)} is needed; there is {there}")
     return found[0]
 

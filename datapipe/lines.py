@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Protocol
 
+from spiketok.errors import SpikeError
+
 from .decompression import Codec, DamagedStreamError, open_decompressed
 from .sources import Source
 
@@ -19,6 +21,14 @@ COMPRESSIONS: dict[str, Codec] = {
     "jsonl.zst": "zstd",
     "txt.gz": "gzip",
     "txt.zst": "zstd",
+}
+
+# First bytes of a file that is not what its name `.jsonl` says → what it is, and what to do.
+NOT_LINES = {
+    b"\x1f\x8b": "gzip data; give it a name that ends in .jsonl.gz",
+    b"\x28\xb5\x2f\xfd": "zstd data; give it a name that ends in .jsonl.zst",
+    b"\xff\xfe": "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8",
+    b"\xfe\xff": "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8",
 }
 
 
@@ -44,7 +54,9 @@ class Limited:
 
 
 def check_compression(source: Source) -> None:
-    """Check that a compressed file can be decompressed at all; called before the work.
+    """Check that a compressed file can be decompressed, and that others are not compressed.
+
+    Called before the work.
 
     Raises:
         SpikeError: see `open_decompressed`.
@@ -52,6 +64,12 @@ def check_compression(source: Source) -> None:
     if codec := COMPRESSIONS.get(source.kind):
         with open_decompressed(source.path, codec, str(source.shown)):
             pass
+    elif source.kind == "jsonl":
+        with source.path.open("rb") as file:
+            head = file.read(4)
+        for beginning, what in NOT_LINES.items():
+            if head.startswith(beginning):
+                raise SpikeError(f"{source.shown}: is {what}")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from spiketok.errors import SpikeError
 from spiketok.remote_paths import remote_fault
 
-from .standard_input import STANDARD_INPUT, is_stream, spooled
+from .standard_input import STANDARD_INPUT, is_stream, no_input, spooled
 
 # Kinds that are read from folders without being asked for, by the end of a name.
 KINDS = {
@@ -40,6 +40,7 @@ _SIGNS = set("*?[")
 # Reasons for leaving out files of folders.
 OTHER_KIND = "files of other kinds"
 LINK_TO_NOTHING = "links to nothing"
+NO_FILE = "pipes, sockets and devices"
 LINK_AGAIN = "links to folders that are already read"
 NOT_FINISHED = "folders of unfinished or administrative files"
 # Reason → names of files and folders.
@@ -106,7 +107,7 @@ def find_sources(
         elif matches := _matches(given):
             sources += [_source(path, name, endings) for path, name in matches]
         else:
-            raise SpikeError(f"{given}: no such file or folder")
+            raise SpikeError(f"{given}: {no_input(given)}")
     _refuse_repeats(sources)
     return sources, skipped
 
@@ -224,8 +225,9 @@ def _files_without_links(
                 continue
             if path.is_file():
                 yield path
-            elif path.is_symlink():
-                skipped.setdefault(LINK_TO_NOTHING, []).append(str(path))
+            else:
+                reason = NO_FILE if path.exists() else LINK_TO_NOTHING
+                skipped.setdefault(reason, []).append(str(path))
 
 
 def _raise(error: OSError) -> None:

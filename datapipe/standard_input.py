@@ -34,6 +34,12 @@ def is_stream(path: Path) -> bool:
     return path == STANDARD_INPUT or path.is_fifo() or path.is_char_device()
 
 
+def no_input(path: Path) -> str:
+    """Say why a path that is no file, folder or stream cannot be read."""
+    there = os.path.lexists(path)  # a socket, a disk, a link to itself
+    return "neither a file nor a folder" if there else "no such file or folder"
+
+
 def spooled(path: Path, whole: bool = False) -> tuple[Path, str]:
     """Write standard input or a pipe to a temporary file without a name.
 

@@ -243,6 +243,29 @@ def test_a_full_temporary_folder_is_named(tmp_path, monkeypatch):
         find_sources([Path("-")])
 
 
+def test_what_is_no_file_is_left_out_with_a_remark_and_refused_by_name(folder):
+    os.mkfifo(folder / "pipe.txt")
+    (folder / "self.txt").symlink_to(folder / "self.txt")
+    skipped = find_sources([folder])[1]
+    assert skipped["pipes, sockets and devices"] == [str(folder / "pipe.txt")]
+    assert skipped["links to nothing"] == [str(folder / "self.txt")]
+    with pytest.raises(SpikeError, match=r"self\.txt: neither a file nor a folder"):
+        find_sources([folder / "self.txt"])
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (gzip.compress(b"{}"), r"is gzip data; .* \.jsonl\.gz"),
+        ('{"text": "a"}'.encode("utf-16"), "is UTF-16; iconv"),
+    ],
+)
+def test_lines_that_are_something_else_are_named(tmp_path, content, told):
+    (tmp_path / "a.jsonl").write_bytes(content)
+    with pytest.raises(SpikeError, match=told):
+        list(read_texts(find_sources([tmp_path / "a.jsonl"])[0], errors="skip"))
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_messages_name_standard_input_as_it_was_given(monkeypatch, pack):
     broken = pack(b'{"text": "a"}\n{"text": 1}\n')
