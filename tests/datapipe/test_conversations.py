@@ -315,3 +315,9 @@ def test_hostile_records_are_refused_or_become_messages(record, parse_markers):
     except SpikeError:
         return
     assert all(isinstance(said, Message) for said in found)
+
+
+@pytest.mark.parametrize("record", [{}, {"messages": None}])
+def test_a_record_of_nothing_is_called_empty(record):
+    with pytest.raises(SpikeError, match=r"is needed; there is only an empty object$"):
+        read_conversation(record)
