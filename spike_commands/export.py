@@ -98,7 +98,7 @@ def tokenizer(
         f'print(T.from_pretrained({path}{trust})("hello"))'
     )
     print_result(found, as_json, rows, ("python", "-c", code))
-    remark_missing_transformers(quiet)
+    remark_missing_transformers(quiet or as_json)
 
 
 @export.command()
@@ -145,7 +145,7 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
         '("The", max_new_tokens=50))'
     )
     print_result(found, as_json, rows, ("python", "-c", words))
-    remark_missing_transformers(quiet)
+    remark_missing_transformers(quiet or as_json)
 
 
 def remark_missing_transformers(quiet: bool) -> None:
