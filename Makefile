@@ -1,5 +1,5 @@
 # make test      the checks and the fast tests, in an environment of their own (.venv)
-# make demo      the whole road on text this machine already has, about five minutes
+# make demo      the whole road on text this machine already has, three minutes after the setup
 # make test-all  also the slow tests: wheel, sanitizers, whole runs, transformers; test-oldest
 # make test-oldest  data and exports with the oldest libraries allowed (.venv-oldest)
 # make format    let ruff mend the layout

@@ -42,7 +42,7 @@ def test_the_first_preset_explains_every_key():
     import tomllib
     from importlib.resources import files
 
-    text = (files("model") / "presets/bese-golf.toml").read_text()
+    text = (files("spike_lm.model") / "presets/bese-golf.toml").read_text()
     sections = tomllib.loads(text)
     assert set(sections["golf"]) == set(GolfConfig.__struct_fields__)
     assert set(sections["averaging"]) == set(load_config("bese-golf").averaging.__struct_fields__)

@@ -29,7 +29,8 @@ def test_parameters_are_those_of_the_release(name, kind):
 
 
 def test_the_base_explains_every_key_and_the_others_have_its_model():
-    sections = tomllib.loads((files("model") / "presets/escarda-86m-base.toml").read_text())
+    preset = files("spike_lm.model") / "presets/escarda-86m-base.toml"
+    sections = tomllib.loads(preset.read_text())
     assert set(sections["spikewhale"]) == set(SpikeWhaleConfig.__struct_fields__)
     base, chat = (load_config(f"escarda-86m-{kind}") for kind in ("base", "chat"))
     assert (base.model, base.spikewhale) == (chat.model, chat.spikewhale)
