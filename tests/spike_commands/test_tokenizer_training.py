@@ -50,7 +50,7 @@ def test_left_out_records_are_counted(train, line, algorithm):
     [
         (["{", '{"body": "x"}'], ["broken JSON 1", "no text field 1", "line 1", "broken JSON ("]),
         (['{"text": ""}'], ["empty 1"]),
-        ([""], ["the corpus has no text to train on: it is empty"]),
+        ([""], ["words.jsonl: the file is empty; name a file with text"]),
     ],
 )
 def test_why_nothing_is_left_is_told(train, algorithm, records, told):
