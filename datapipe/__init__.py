@@ -1,4 +1,4 @@
-"""Text in, memory-mapped token shards out, and training windows over them."""
+"""Text in, token shards out, and training windows over them."""
 
 from .chat_encoding import encoded_conversations
 from .chat_reading import read_conversations

@@ -1,4 +1,4 @@
-"""`spike shard`: text to memory-mapped token shards."""
+"""`spike shard`: text to token shards."""
 
 import os
 from collections.abc import Mapping, Sequence
