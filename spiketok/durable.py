@@ -29,7 +29,7 @@ class Disk:
         Raises:
             SpikeError: another process is writing it.
         """
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_CREAT
         file = open(path, "wb", opener=lambda *_: claimed(path, flags))  # noqa: SIM115
         file.truncate()
         return file
@@ -64,6 +64,28 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{path.name}{PARTIAL}")
 
 
+def lock(handle: int, path: Path) -> OSError | None:
+    """Lock an open file or folder until it is closed; return why the file system has no locks.
+
+    Args:
+        handle: its descriptor.
+        path: what is being written, for the error.
+
+    Raises:
+        SpikeError: another process holds the lock.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        what = f"{path}: another process is writing it; wait for its end"
+        raise SpikeError(what) from None
+    except OSError as error:
+        if error.errno not in NOT_SUPPORTED:
+            raise
+        return error
+    return None
+
+
 def claimed(partial: Path, flags: int) -> int:
     """Open a temporary file or folder and lock it, so that two writers of one output never mix.
 
@@ -73,24 +95,18 @@ def claimed(partial: Path, flags: int) -> int:
     Raises:
         SpikeError: another process holds the lock.
     """
+    target = partial.with_name(partial.name[1:].removesuffix(PARTIAL))
     while True:
-        handle = os.open(partial, flags | os.O_CLOEXEC, 0o666)
+        handle = os.open(partial, flags | os.O_NOFOLLOW, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock(handle, target)
+            # The writer before may have renamed or removed it between the two calls.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), partial.stat(follow_symlinks=False)):
+                    return handle
+        except BaseException:
             os.close(handle)
-            target = partial.name[1:].removesuffix(PARTIAL)
-            raise SpikeError(
-                f"{partial.with_name(target)}: another process is writing it; wait for its end"
-            ) from None
-        except OSError as error:
-            if error.errno not in NOT_SUPPORTED:
-                os.close(handle)
-                raise
-        # The writer before may have renamed or removed it between the two calls.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), partial.stat(follow_symlinks=False)):
-                return handle
+            raise
         os.close(handle)
 
 
@@ -116,18 +132,14 @@ def durable_file(path: Path, disk: Disk = DISK) -> Iterator[BinaryIO]:
         SpikeError: another process is writing the same file.
     """
     partial = partial_path(path)
-    try:
-        with disk.create(partial) as file:
-            try:
-                yield file
-                disk.sync(file)
-                disk.rename(partial, path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        error.filename = str(path)
-        raise
+    with named_failures(path), disk.create(partial) as file:
+        try:
+            yield file
+            disk.sync(file)
+            disk.rename(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
     disk.sync_folder(path.parent)
 
 
@@ -156,11 +168,11 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     with named_failures(path):
         make_folder(path.parent, disk)
         partial.mkdir(exist_ok=True)
-        handle = claimed(partial, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        handle = claimed(partial, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for left in partial.iterdir():  # by a killed writer
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
         with named_failures(path):
+            for left in partial.iterdir():  # by a killed writer
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
             yield partial
             sync_files(partial, disk)
             disk.rename(partial, path)
@@ -209,14 +221,7 @@ def locked(folder: Path, remark: Callable[[str], None] = lambda _: None) -> Iter
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            what = f"{folder}: another process is writing there; wait for its end"
-            raise SpikeError(what) from None
-        except OSError as error:
-            if error.errno not in NOT_SUPPORTED:
-                raise
+        if error := lock(handle, folder):
             why = os.strerror(error.errno or 0)
             remark(f"{folder}: the file system has no locks ({why}); let one process write there")
         yield

@@ -72,6 +72,14 @@ def test_an_exception_in_the_block_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("write", [durable_file, durable_folder])
+def test_a_failure_to_read_in_the_block_names_what_was_read(tmp_path, write):
+    with pytest.raises(FileNotFoundError) as caught, write(tmp_path / "a"):
+        (tmp_path / "input").read_bytes()
+    assert caught.value.filename == str(tmp_path / "input")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("fail_at", range(4))
 def test_a_folder_appears_whole_or_not_at_all(tmp_path, fail_at):
     disk = RecordingDisk(fail_at)
