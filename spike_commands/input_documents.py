@@ -80,8 +80,13 @@ def named_sources(
     quiet: bool,
     conversations: bool = False,
 ) -> "list[Source]":
-    """Return the sources of paths; a file that is named twice is read twice."""
+    """Return the sources of paths; a file that is named twice is read twice.
+
+    Raises:
+        SpikeError: there is no such input, or its first bytes are not what its name says.
+    """
     from datapipe import find_sources, text_endings
+    from datapipe.lines import check_compression
     from spiketok.errors import SpikeError
 
     if list(paths).count(Path("-")) > 1:
@@ -92,6 +97,9 @@ def named_sources(
         named, skipped = find_sources([path], endings, conversations)
         warn_skipped(skipped, quiet, conversations)
         sources += named
+    if read_as != "bytes":
+        for source in sources:
+            check_compression(source)
     return sources
 
 

@@ -87,6 +87,22 @@ def test_a_known_format_is_never_scored_as_text(line, folder, inputs, score, nam
     assert score("--text", f"inputs/{name}", "--as", "bytes")["bytes"] == len(data)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("eval", "runs/base", "--text"),
+        ("eval", "runs/base", "--chat"),
+        ("tokenizer", "compare", "tokenizer.json", "--text"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_lines_that_are_gzip_data_are_told_as_sharding_tells_it(line, folder, inputs, command):
+    (folder / "packed.jsonl").write_bytes((inputs / "a.jsonl.gz").read_bytes())
+    status, output, errors = line(*command, "packed.jsonl")
+    assert (status, output, errors.count("\n")) == (1, "", 1)
+    assert "packed.jsonl: is gzip data; give it a name that ends in .jsonl.gz" in errors
+
+
 def test_a_text_file_is_one_document_and_need_not_be_utf8(score, folder):
     (folder / "latin.txt").write_bytes("Füchse\n\n".encode("latin-1") * 40_000)
     found = score("--text", "latin.txt", "--window", "32", "--stride", "32")
