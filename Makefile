@@ -13,7 +13,7 @@ OLDEST := .venv-oldest/bin
 # torch must be asked for by its pinned version alone: any looser spelling may fetch the CUDA build.
 TORCH := $(shell grep '^torch==' constraints.txt)
 BUILD_TOOLS := cmake nanobind ninja scikit-build-core
-NATIVE := $(wildcard spiketok/native/* model/native/* model/native/*/*)
+NATIVE := $(wildcard spiketok/native/* datapipe/native/* model/native/* model/native/*/*)
 
 .PHONY: test test-all test-oldest demo bench check types docs format clean
 

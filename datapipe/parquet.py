@@ -110,8 +110,10 @@ def joined(columns: Iterator[pa.Array]) -> Iterator[pa.Array]:
 def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
     """Open a parquet file; whatever is wrong with its bytes is told as one SpikeError."""
     try:
-        # Without a buffer Arrow reads the whole column of a row group before its first row.
-        with pq.ParquetFile(source.path, buffer_size=STREAM_BYTES, **options) as file:
+        # Without a buffer, or with `pre_buffer`, which is usual and makes the buffer mean nothing,
+        # Arrow reads the whole column of a row group before its first row.
+        reading = {"buffer_size": STREAM_BYTES, "pre_buffer": False}
+        with pq.ParquetFile(source.path, **reading, **options) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:

@@ -107,6 +107,26 @@ def test_memory_is_a_batch_the_largest_row_and_the_dictionary(
     assert pool.max_memory() <= 5 * BATCH_BYTES + 4 * largest + 6 * in_dictionary
 
 
+def test_a_row_group_is_not_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "SMALL_GROUP_BYTES", MIB)
+    monkeypatch.setattr(parquet, "BATCH_BYTES", BATCH_BYTES)
+    path = tmp_path / "a.parquet"
+    texts = [text(MIB // 16, seed) for seed in range(400)]
+    options = {"use_dictionary": False, "compression": "none", "data_page_size": MIB // 4}
+    pq.write_table(pa.table({"text": texts}), path, **OPTIONS, **options)
+    # What is read ahead comes from the pool of Arrow's C++, whatever pool Python sets.
+    pool = pa.default_memory_pool()
+    before = pool.bytes_allocated()
+    (source,), _ = find_sources([path])
+    rows = most = 0
+    for batch in read_range(source, 0, -1):
+        rows += len(batch)
+        most = max(most, pool.bytes_allocated() - before)
+    assert rows == len(texts)
+    assert path.stat().st_size > 24 * MIB
+    assert most <= 8 * BATCH_BYTES
+
+
 def test_rows_above_the_limit_are_left_out(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": ["a" * 10, "b" * 11, None, "c"]}), path)
