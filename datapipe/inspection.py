@@ -14,7 +14,7 @@ from spiketok.errors import SpikeError
 from .documents import Documents
 from .manifest import Manifest, read_manifest
 from .records import TOKENIZER
-from .stream import shard_files
+from .shard_files import shard_files
 from .summed_shards import ids_and_sizes, shard_document, shard_documents
 
 

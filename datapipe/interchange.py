@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from msgspec import UNSET
 
-from .manifest import read_manifest
+from spiketok.errors import SpikeError
+
+from .manifest import Manifest, read_manifest
+from .shard_files import refuse_damaged_files
 from .shards import open_shard
-from .stream import refuse_damage
+from .verify import shard_damages
 
 if TYPE_CHECKING:
     import datasets
@@ -33,3 +36,11 @@ def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
     tables = [reader.read_all().select(schema.names) for reader in readers]
     table = pa.concat_tables(tables) if tables else schema.empty_table()
     return datasets.Dataset(table, fingerprint=manifest.fingerprint[:16])
+
+
+def refuse_damage(folder: Path, split: str, manifest: Manifest) -> None:
+    """Read every byte of a split and raise its first damage, if there is one."""
+    refuse_damaged_files(folder, manifest)
+    for shard in manifest.splits[split].shards:
+        for damage in shard_damages(folder, manifest, shard, set(manifest.files)):
+            raise SpikeError(f"{damage}; spike shard --overwrite makes it again")

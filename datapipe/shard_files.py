@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import xxhash
 from msgspec import UNSET
 
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 
-from .manifest import Manifest, ShardEntry, entry
+from .checksums import size_damage
+from .manifest import FileEntry, Manifest, ShardEntry, entry
 from .records import RECORDS, BlockRecord, block_record_path, read_block_record
 from .shards import Tokens
+from .summed_file import AGAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +77,49 @@ def shard_file(folder: Path, shard: ShardEntry, manifest: Manifest) -> ShardFile
         masked=shard.trained_tokens is not UNSET,
         made_by=manifest.tokenizer,
     )
+
+
+def shard_files(folder: Path, split: str, manifest: Manifest) -> list[ShardFile]:
+    """Return the shards of a split; all files but their content are checked.
+
+    Raises:
+        SpikeError: a file is missing, damaged or of another size.
+    """
+    refuse_damaged_files(folder, manifest)
+    shards = [shard_file(folder, shard, manifest) for shard in manifest.splits[split].shards]
+    for shard in shards:
+        check_size(shard)
+    return shards
+
+
+def check_size(shard: ShardFile) -> None:
+    """Refuse a shard that is missing or of another size than its record says."""
+    try:
+        actual = shard.path.stat().st_size
+    except FileNotFoundError:
+        raise SpikeError(f"{shard.path}: missing; spike shard --overwrite makes it again") from None
+    except OSError as error:
+        raise unreadable(shard.path, error) from None
+    if damage := size_damage(shard.path, actual, shard.size):
+        raise SpikeError(f"{damage}{AGAIN}")
+
+
+def refuse_damaged_files(folder: Path, manifest: Manifest) -> None:
+    """Raise the first damage of the files that are not shards, if there is one."""
+    for name, file in manifest.files.items():
+        if damaged_file(folder / name, file):
+            raise SpikeError(
+                f"{folder / name}: missing or damaged; spike shard --overwrite makes it again"
+            )
+
+
+def damaged_file(path: Path, file: FileEntry) -> str | None:
+    """Say what is wrong with a file that is not a shard, or None."""
+    if not path.is_file():
+        return "missing"
+    data = path.read_bytes()
+    if len(data) != file.bytes:
+        return f"has {len(data)} bytes instead of {file.bytes}"
+    if xxhash.xxh3_128_hexdigest(data) != file.xxh3_128:
+        return "damaged: its checksum is not the manifest's"
+    return None

@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spiketok.errors import SpikeError, unreadable
+from spiketok.errors import SpikeError
 
 from ._reading import read_rows, unchecked_ranges
-from .checksums import RANGE_BYTES, size_damage
-from .manifest import Manifest, read_manifest
+from .checksums import RANGE_BYTES
+from .manifest import read_manifest
 from .records import SPLITS
-from .shard_files import ShardFile, shard_file
+from .shard_files import ShardFile, shard_files
 from .shards import Tokens
-from .summed_file import AGAIN, SummedFile, range_count
+from .summed_file import SummedFile, range_count
 from .summed_shards import open_runs
-from .verify import damaged_file, shard_damages
 
 Array = np.ndarray[Any, np.dtype[Any]]
 # What a process holds open beside shards: libraries, logs, pipes.
@@ -189,45 +188,3 @@ def allow_open_files(count: int) -> None:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def shard_files(folder: Path, split: str, manifest: Manifest) -> list[ShardFile]:
-    """Return the shards of a split; all files but their content are checked.
-
-    Raises:
-        SpikeError: a file is missing, damaged or of another size.
-    """
-    refuse_damaged_files(folder, manifest)
-    shards = [shard_file(folder, shard, manifest) for shard in manifest.splits[split].shards]
-    for shard in shards:
-        check_size(shard)
-    return shards
-
-
-def check_size(shard: ShardFile) -> None:
-    """Refuse a shard that is missing or of another size than its record says."""
-    try:
-        actual = shard.path.stat().st_size
-    except FileNotFoundError:
-        raise SpikeError(f"{shard.path}: missing; spike shard --overwrite makes it again") from None
-    except OSError as error:
-        raise unreadable(shard.path, error) from None
-    if damage := size_damage(shard.path, actual, shard.size):
-        raise SpikeError(f"{damage}{AGAIN}")
-
-
-def refuse_damaged_files(folder: Path, manifest: Manifest) -> None:
-    """Raise the first damage of the files that are not shards, if there is one."""
-    for name, file in manifest.files.items():
-        if damaged_file(folder / name, file):
-            raise SpikeError(
-                f"{folder / name}: missing or damaged; spike shard --overwrite makes it again"
-            )
-
-
-def refuse_damage(folder: Path, split: str, manifest: Manifest) -> None:
-    """Read every byte of a split and raise its first damage, if there is one."""
-    refuse_damaged_files(folder, manifest)
-    for shard in manifest.splits[split].shards:
-        for damage in shard_damages(folder, manifest, shard, set(manifest.files)):
-            raise SpikeError(f"{damage}; spike shard --overwrite makes it again")

@@ -5,14 +5,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import xxhash
 
 from spiketok.errors import SpikeError
 
 from .checksums import ContentSum, damaged_ranges
-from .manifest import FileEntry, Manifest, ShardEntry, read_manifest
+from .manifest import Manifest, ShardEntry, read_manifest
 from .records import MANIFEST, PLAN, RECORDS
-from .shard_files import ShardFile, record_name, shard_file
+from .shard_files import ShardFile, damaged_file, record_name, shard_file
 from .shards import open_shard
 from .summed_shards import shard_documents
 
@@ -53,18 +52,6 @@ def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> 
     for path in sorted(folder.rglob("*")):
         if path.relative_to(folder).as_posix() not in expected:
             yield f"{path}: unexpected; the manifest does not know it"
-
-
-def damaged_file(path: Path, file: FileEntry) -> str | None:
-    """Say what is wrong with a file that is not a shard, or None."""
-    if not path.is_file():
-        return "missing"
-    data = path.read_bytes()
-    if len(data) != file.bytes:
-        return f"has {len(data)} bytes instead of {file.bytes}"
-    if xxhash.xxh3_128_hexdigest(data) != file.xxh3_128:
-        return "damaged: its checksum is not the manifest's"
-    return None
 
 
 def shard_damages(

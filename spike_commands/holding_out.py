@@ -88,7 +88,7 @@ def sufficient_fraction(folder: Path, found: Mapping[str, Any]) -> float | None:
     import numpy as np
 
     from datapipe import read_manifest
-    from datapipe.stream import shard_files
+    from datapipe.shard_files import shard_files
     from datapipe.summed_shards import ids_and_sizes
 
     manifest = read_manifest(folder)

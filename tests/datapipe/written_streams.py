@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from datapipe import TokenStream
 from datapipe.checksums import RangeSums
+from datapipe.shard_files import ShardFile
 from datapipe.shards import LOSS_MASK
-from datapipe.summed_shards import ShardFile
 
 
 def write_shard(path, parts, made_by, masks=None, options=None):
