@@ -52,6 +52,7 @@ def text_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: An
 def chats_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: Any) -> ScoredText:
     """Read and encode conversations; `reads` are the options of `encoded_conversations`."""
     from datapipe import Dropped, encoded_conversations
+    from spiketok.errors import SpikeError
 
     dropped, masks, text = Dropped(), [], ScoredText(masks=[])
     for source in named_sources(paths, (), "text", quiet, conversations=True):
@@ -60,6 +61,8 @@ def chats_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: A
             text.sources.append(source.name)
             masks.append(mask)
     warn_dropped(dropped, quiet)
+    if not masks:
+        raise SpikeError(f"{paths[0]}: there is no conversation to score; name a file that has one")
     return ScoredText(text.documents, [], text.sources, masks)
 
 

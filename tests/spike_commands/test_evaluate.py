@@ -206,6 +206,13 @@ def test_one_conversation_has_no_validation_and_the_advice_fits(line, folder):
     assert "no validation: there is one conversation; shard more of them" in errors
 
 
+def test_a_file_without_conversations_is_refused(line, folder):
+    (folder / "none.jsonl").write_text("\n")
+    status, output, errors = line("eval", "runs/base", "--chat", "none.jsonl", "--by", "file")
+    assert (status, output) == (1, "")
+    assert errors.startswith("spike: none.jsonl: there is no conversation to score; name a file")
+
+
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
