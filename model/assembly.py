@@ -4,8 +4,6 @@ from typing import TypeAlias
 
 import torch
 
-from spiketok.errors import SpikeError
-
 from .config import Config
 from .golf import GolfTransformer, golf_flops_per_token, initialise_golf
 from .spikewhale import SpikeWhale, initialise_spikewhale, spikewhale_flops_per_token
@@ -53,24 +51,6 @@ def build_model(
             if drawn:
                 initialise_spikewhale(model, seed)
     return model.to(device).eval()
-
-
-def check_layer_count(config: Config, weights: int, place: str) -> None:
-    """Compare the layers and experts of a configuration with the number of stored tensors.
-
-    Even on the device `meta` each module takes memory, so this comes before a model is built for
-    a configuration that somebody else wrote.
-
-    Raises:
-        SpikeError: there are fewer tensors than modules that have one each.
-    """
-    whale = config.spikewhale
-    experts = len(whale.expert_layers) * whale.experts if whale else 0
-    if config.model.layers + experts > weights:
-        raise SpikeError(
-            f"{place}: fewer weights than its configuration has layers; take the file from its "
-            "source again"
-        )
 
 
 def practising_parts(model: Model) -> list[str]:

@@ -7,12 +7,13 @@ import torch
 from spiketok.durable import durable_folder
 from spiketok.errors import SpikeError
 
-from .assembly import build_model, check_layer_count
+from .assembly import build_model
 from .compression import QuantizedMatrix, put_quantized
-from .compression.artifact import Artifact, read_artifact
+from .compression.artifact import read_artifact
 from .compression.quantize import needed_tensors
 from .configuration_file import config_fingerprint
 from .run_folder import Run, create_run, load_run
+from .stored_weights import check_weights, model_of_shapes
 from .training.checkpoint import file_sha256, save_checkpoint
 
 
@@ -37,8 +38,13 @@ def open_artifact(path: Path, device: str = "cpu") -> Run:
         SpikeError: the file is damaged, or its parts do not fit together.
     """
     artifact = read_artifact(path)
-    check_weights(artifact, path)
     config, tokenizer = artifact.config, artifact.tokenizer
+    shapes = model_of_shapes(config, tokenizer, len(artifact.weights), str(path))
+    found, needed = (
+        {name: str(list(weight.shape)) for name, weight in tensors.items()}
+        for tensors in (artifact.weights, needed_tensors(shapes))
+    )
+    check_weights(found, needed, str(path))
     model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, drawn=False)
     weights = {
         name: weight if isinstance(weight, QuantizedMatrix) else torch.from_numpy(weight)
@@ -56,22 +62,6 @@ def open_artifact(path: Path, device: str = "cpu") -> Run:
         tables=artifact.tables,
         trained_ids=artifact.trained_ids,
     )
-
-
-def check_weights(artifact: Artifact, path: Path) -> None:
-    """Refuse weights that are not those of the configuration, before a model takes memory."""
-    config, tokenizer, weights = artifact.config, artifact.tokenizer, artifact.weights
-    mend = "take the file from its source again"
-    check_layer_count(config, len(weights), str(path))
-    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta")
-    wanted = needed_tensors(model)
-    for name in sorted(wanted.keys() | weights.keys()):
-        ours = tuple(wanted[name].shape) if name in wanted else None
-        theirs = tuple(weights[name].shape) if name in weights else None
-        if ours != theirs:
-            raise SpikeError(
-                f"{path}: {name}: shape {theirs}, and its configuration wants {ours}; {mend}"
-            )
 
 
 def unpack_artifact(path: Path, folder: Path) -> Run:

@@ -15,23 +15,23 @@ from spiketok.durable import make_folder, write_durably
 from spiketok.errors import SpikeError, parse_failures
 from spiketok.path_contents import path_contents
 
-from .assembly import Model, build_model, check_layer_count
+from .assembly import Model, build_model
 from .config import Config
 from .configuration_file import config_fingerprint, dump_config, load_config
+from .stored_weights import check_weights, described, model_of_shapes
 from .trained_ids import TrainedIds
 from .training.averaging import put_weights
 from .training.checkpoint import (
     STATE,
-    check_weights,
+    WEIGHTS,
     file_sha256,
     load_averages,
     load_trained_ids,
-    load_weights,
     read_state,
-    weight_count,
 )
 from .training.checkpoint_folders import newest_checkpoint
 from .training.run_state import METRICS
+from .training.tensor_files import load_tensors
 
 FORMAT = 1
 CONFIG = "config.toml"
@@ -189,12 +189,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
             raise SpikeError(f"{checkpoint}: its {what} is not that of {folder}; restore the file")
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
         raise SpikeError(f"{folder / TOKENIZER}: not the tokenizer that the run was made with")
-    # A configuration may ask for more memory than its weights have: shapes are compared first.
-    check_layer_count(config, weight_count(checkpoint), str(checkpoint))
-    shapes = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta")
-    check_weights(checkpoint, shapes)
-    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, drawn=False)
-    load_weights(checkpoint, model)
+    model = _model_with_weights(checkpoint / WEIGHTS, config, tokenizer)
     if config.averaging and config.averaging.exported != "weights":
         put_weights(model, load_averages(checkpoint, model, config.averaging.exported))
     model.to(device).requires_grad_(False)
@@ -207,3 +202,13 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
         digest=digest,
         trained_ids=load_trained_ids(checkpoint, tokenizer.vocab_size),
     )
+
+
+def _model_with_weights(path: Path, config: Config, tokenizer: Tokenizer) -> Model:
+    """Build the model once the weights are known to fit, for its configuration may be forged."""
+    weights = load_tensors(path)
+    shapes = model_of_shapes(config, tokenizer, len(weights), str(path)).state_dict()
+    check_weights(described(weights), described(shapes), str(path))
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, drawn=False)
+    model.load_state_dict(weights)
+    return model

@@ -50,8 +50,9 @@ from spike_lm.model.huggingface.importing import (
 )
 from spike_lm.model.opening import open_run
 from spike_lm.model.run_folder import load_run, read_lineage
-from spike_lm.model.training.checkpoint import load_trained_ids, read_state, weight_count
+from spike_lm.model.training.checkpoint import load_trained_ids, read_state
 from spike_lm.model.training.metrics import cut_back_metrics, last_metrics
+from spike_lm.model.training.tensor_files import load_tensors
 from spiketok import BeseVocabulary, Tokenizer
 from spiketok.errors import SpikeError
 from spiketok.path_contents import is_hugging_face, path_contents
@@ -389,7 +390,10 @@ def compressed(header):
 def test_headers_of_safetensors(project, bad):
     entry = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
     headers = [*replaced({"norm.weight": entry, "__metadata__": {"format": "pt"}}, BAD_JSON[bad])]
-    readers = {"model": weight_count, "training": lambda folder: load_trained_ids(folder, 400)}
+    readers = {
+        "model": lambda folder: load_tensors(folder / "model.safetensors"),
+        "training": lambda folder: load_trained_ids(folder, 400),
+    }
     for name, read in readers.items():
         path = project / STEP / f"{name}.safetensors"
         before = path.read_bytes()

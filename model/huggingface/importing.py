@@ -21,10 +21,11 @@ from spiketok.huggingface import VOCABULARY_FILE
 from spiketok.json_values import shown
 from spiketok.path_contents import path_contents
 
-from ..assembly import build_model, check_layer_count
+from ..assembly import build_model
 from ..config import Config
 from ..configuration_file import config_fingerprint, config_of_sections, load_config
 from ..run_folder import create_run
+from ..stored_weights import check_weights, model_of_shapes
 from ..trained_ids import TrainedIds
 from ..training.checkpoint import save_checkpoint
 from .records import CONFIG, WEIGHTS, Record, read_record
@@ -154,24 +155,17 @@ def read_weights(
     try:
         # safetensors reports every file that it cannot open as missing; the system knows better.
         with path.open("rb"), safe_open(path, framework="pt") as file:
-            found = set(file.keys())
-            check_layer_count(config, len(found), str(path))
-            model = build_model(
-                config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta"
-            )
-            wanted = {name: list(weight.shape) for name, weight in model.state_dict().items()}
-            names = stock_names(config.model) if stock else {n: PREFIX + n for n in wanted}
-            for name in sorted(found ^ {names[ours] for ours in wanted}):
-                what = "not in this configuration" if name in found else "missing"
-                raise SpikeError(f"{path}: {name!r:.200}: {what}")
-            for ours, shape in wanted.items():
-                piece = file.get_slice(names[ours])
-                if piece.get_shape() != shape or piece.get_dtype() not in EXACT:
-                    raise SpikeError(
-                        f"{path}: {names[ours]}: {piece.get_dtype()} {piece.get_shape()}, and the "
-                        f"configuration wants F32 {shape}"
-                    )
-            weights = {ours: file.get_tensor(names[ours]).float() for ours in wanted}
+            pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            model = model_of_shapes(config, tokenizer, len(pieces), str(path))
+            shapes = {ours: list(weight.shape) for ours, weight in model.state_dict().items()}
+            names = stock_names(config.model) if stock else {ours: PREFIX + ours for ours in shapes}
+            found = {
+                name: f"{_as_float32(piece.get_dtype())} {piece.get_shape()}"
+                for name, piece in pieces.items()
+            }
+            needed = {names[ours]: f"F32 {shape}" for ours, shape in shapes.items()}
+            check_weights(found, needed, str(path))
+            weights = {ours: file.get_tensor(names[ours]).float() for ours in shapes}
     except FileNotFoundError:
         raise SpikeError(f"{path}: missing; weights in several files are not read") from None
     except OSError as error:
@@ -182,6 +176,10 @@ def read_weights(
         if not bool(weight.isfinite().all()):
             raise SpikeError(f"{path}: {names[ours]}: has numbers that are not finite; damaged")
     return weights
+
+
+def _as_float32(dtype: str) -> str:
+    return "F32" if dtype in EXACT else dtype
 
 
 def read_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:

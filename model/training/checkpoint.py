@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from spiketok.durable import durable_folder
 from spiketok.errors import SpikeError, parse_failures, unreadable
 
+from ..stored_weights import check_weights, described
 from ..trained_ids import TrainedIds
 from .averaging import KINDS, SNAPSHOTS
 from .checkpoint_folders import advice, all_checkpoints, checkpoint_folder
@@ -141,48 +142,15 @@ def read_state(folder: Path) -> State:
     return state
 
 
-def check_weights(folder: Path, model: nn.Module) -> None:
-    """Compare the names, shapes and dtypes in a checkpoint's header with a model's.
-
-    No tensor is read, so a model on the device `meta` shows whether a configuration fits the
-    weights before it takes memory.
-
-    Raises:
-        SpikeError: a name, shape or dtype differs from the model's, or the file is damaged.
-    """
-    path = folder / WEIGHTS
-    expected = {name: (list(w.shape), "F32") for name, w in model.state_dict().items()}
-    with read_failures(path), safe_open(path, framework="pt") as file:
-        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-        saved = {name: (s.get_shape(), str(s.get_dtype())) for name, s in slices.items()}
-    for name in sorted(saved.keys() | expected.keys()):
-        if name not in expected:
-            raise SpikeError(f"{path}: {name}: unexpected; the configuration has no such weight")
-        if name not in saved:
-            raise SpikeError(f"{path}: {name}: missing; the configuration needs it")
-        if saved[name] != expected[name]:
-            theirs, ours = (f"{dtype} {shape}" for shape, dtype in (saved[name], expected[name]))
-            raise SpikeError(f"{path}: {name}: {theirs}, but the configuration needs {ours}")
-
-
-def weight_count(folder: Path) -> int:
-    """Return the number of tensors of a checkpoint's weights, from the header of their file.
-
-    Raises:
-        SpikeError: the file is damaged.
-    """
-    with read_failures(folder / WEIGHTS), safe_open(folder / WEIGHTS, framework="pt") as file:
-        return len(file.keys())
-
-
 def load_weights(folder: Path, model: nn.Module) -> None:
     """Copy the weights of a checkpoint into a model of that shape.
 
     Raises:
-        SpikeError: names, shapes or dtypes differ from the model's.
+        SpikeError: they cannot be read, or names, shapes or dtypes differ from the model's.
     """
-    check_weights(folder, model)
-    model.load_state_dict(load_tensors(folder / WEIGHTS))
+    weights = load_tensors(folder / WEIGHTS)
+    check_weights(described(weights), described(model.state_dict()), str(folder / WEIGHTS))
+    model.load_state_dict(weights)
 
 
 def load_training(

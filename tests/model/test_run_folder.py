@@ -154,7 +154,10 @@ def test_a_damaged_run_is_refused(damage, message, run):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model.width=4096", r"F32 \[16, 16\], but the configuration needs F32 \[16, 4096\]"),
+        (
+            "model.width=4096",
+            r"\[16, 16\], but the configuration needs torch\.float32 \[16, 4096\]",
+        ),
         ("model.mlp_width=999999", "feed_forward"),
         ("model.layers=1024", "fewer weights than its configuration has layers"),
     ],

@@ -142,11 +142,11 @@ def test_a_hostile_folder_is_refused_in_one_line_and_leaves_nothing(
 
 WEIGHTS = {
     "missing": (lambda w: w.popitem(), "missing"),
-    "more": (lambda w: w.update({"x\ny": torch.zeros(1)}), "not in this configuration"),
-    "shape": (lambda w: w.update({"model.norm.weight": torch.zeros(7)}), "wants F32"),
+    "more": (lambda w: w.update({"x\ny": torch.zeros(1)}), "no such weight"),
+    "shape": (lambda w: w.update({"model.norm.weight": torch.zeros(7)}), "needs F32"),
     "not a number": (lambda w: w["model.norm.weight"].fill_(float("nan")), "not finite"),
     "infinite": (lambda w: w["model.embedding.weight"][3].fill_(float("inf")), "not finite"),
-    "type": (lambda w: w.update({"model.norm.weight": torch.zeros(24).double()}), "wants F32"),
+    "type": (lambda w: w.update({"model.norm.weight": torch.zeros(24).double()}), "needs F32"),
 }
 
 
