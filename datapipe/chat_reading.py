@@ -32,9 +32,8 @@ from .faults import (
     Errors,
     Faults,
 )
-from .json_array import array_elements, begins_array
+from .json_array import begins_array, parsed_elements
 from .jsonl import Place, each_line, parsed_blocks
-from .lines import BLOCK_BYTES
 from .reading import ignore
 from .sources import Source
 
@@ -102,7 +101,8 @@ def read_conversations(
     if source.kind in TABLES:
         blocks = from_table(source, start, stop, read, faults, progress)
     elif source.kind == "json" and begins_array(source):
-        blocks = from_array(source, read, faults, progress)
+        parse = partial(parse_conversation, read=read, faults=faults)
+        blocks = parsed_elements(source, faults, progress, parse)
     else:
         blocks = from_lines(source, start, stop, read, faults, progress)
     for found in blocks:
@@ -130,26 +130,6 @@ def from_lines(
 
     for offset, found in parsed_blocks(source, start, stop, faults, progress, parse):
         yield [(begin + offset, flat) for begin, flat in found]
-
-
-def from_array(
-    source: Source, read: Reader, faults: Faults, progress: Progress
-) -> Iterator[list[tuple[int, Flat]]]:
-    """Yield the conversations of a JSON array, block by block, each after its offset."""
-    found: list[tuple[int, Flat]] = []
-    reached = 0
-    with source.path.open("rb") as file:
-        for number, (offset, element) in enumerate(array_elements(file, faults), 1):
-            try:
-                found.append((offset, parse_conversation(element, read, faults)))
-            except BadRecordError as fault:
-                faults.drop(fault, partial("record {} (byte {})".format, number, offset))
-            if offset + len(element) - reached >= BLOCK_BYTES:
-                yield found
-                progress(offset + len(element) - reached)
-                found, reached = [], offset + len(element)
-    yield found
-    progress(source.bytes - reached)
 
 
 def from_table(

@@ -4,13 +4,10 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import numpy as np
-import pyarrow as pa
-
 from spiketok.errors import SpikeError
 
 from .faults import BROKEN_JSON, TRUNCATED, BadRecordError, Faults
-from .jsonl import BYTE_ORDER_MARK, WHITESPACE, Records, parse_line
+from .jsonl import BYTE_ORDER_MARK, WHITESPACE, Parsed, Records, as_records, parse_line
 from .lines import BLOCK_BYTES, PIECE_BYTES, Readable
 from .sources import Source
 
@@ -24,21 +21,34 @@ def read_array(
     source: Source, text_field: str, faults: Faults, progress: Callable[[int], None]
 ) -> Iterator[Records]:
     """Yield the text of each element of a JSON array, and its offset, block by block."""
-    texts: list[bytes] = []
-    offsets: list[int] = []
+    parse = partial(parse_line, text_field=text_field, faults=faults)
+    return map(as_records, parsed_elements(source, faults, progress, parse))
+
+
+def parsed_elements(
+    source: Source,
+    faults: Faults,
+    progress: Callable[[int], None],
+    parse: Callable[[bytes], Parsed],
+) -> Iterator[list[tuple[int, Parsed]]]:
+    """Yield what `parse` makes of the elements of a JSON array, block by block.
+
+    Each stands behind its offset. `progress` is that of `read_jsonl`.
+    """
+    found: list[tuple[int, Parsed]] = []
     reached = 0
     with source.path.open("rb") as file:
         for number, (offset, element) in enumerate(array_elements(file, faults), 1):
+            stop = offset + len(element)
             try:
-                texts.append(parse_line(element, text_field, faults))
-                offsets.append(offset)
+                found.append((offset, parse(element)))
             except BadRecordError as fault:
                 faults.drop(fault, partial("record {} (byte {})".format, number, offset))
-            if offset + len(element) - reached >= BLOCK_BYTES:
-                yield pa.array(texts, pa.large_binary()), np.array(offsets, dtype=np.int64)
-                progress(offset + len(element) - reached)
-                texts, offsets, reached = [], [], offset + len(element)
-    yield pa.array(texts, pa.large_binary()), np.array(offsets, dtype=np.int64)
+            if stop - reached >= BLOCK_BYTES:
+                yield found
+                progress(stop - reached)
+                found, reached = [], stop
+    yield found
     progress(source.bytes - reached)
 
 

@@ -6,7 +6,7 @@ gives an answer, the definition gives the same. Blank lines are no records.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -162,7 +162,11 @@ def is_utf8(data: bytes | bytearray) -> bool:
 def parse_lines(block: bytes, text_field: str, faults: Faults, place: Place) -> Records:
     """Parse a block line by line."""
     parse = partial(parse_line, text_field=text_field, faults=faults)
-    found = list(each_line(block, parse, faults, place))
+    return as_records(list(each_line(block, parse, faults, place)))
+
+
+def as_records(found: Sequence[tuple[int, bytes]]) -> Records:
+    """Return texts, each of which stands behind its offset, as arrays."""
     texts = pa.array([text for _, text in found], pa.large_binary())
     return texts, np.array([start for start, _ in found], dtype=np.int64)
 

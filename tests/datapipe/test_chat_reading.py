@@ -9,7 +9,6 @@ import pytest
 
 from datapipe import (
     chat_encoding,
-    chat_reading,
     find_sources,
     json_array,
     lines,
@@ -159,7 +158,7 @@ def test_what_datasets_saves_is_read_as_a_folder(tmp_path, expected):
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_arrays_give_what_lines_give(tmp_path, monkeypatch, expected, indent):
-    monkeypatch.setattr(chat_reading, "BLOCK_BYTES", 5000)
+    monkeypatch.setattr(json_array, "BLOCK_BYTES", 5000)
     text = "\ufeff " + json.dumps(RECORDS, indent=indent, ensure_ascii=indent is None) + "\n"
     for size in (7, 1 << 16):
         monkeypatch.setattr(json_array, "PIECE_BYTES", size)
