@@ -84,7 +84,7 @@ def read_conversations(
         errors: as for `read_range`.
         dropped: as for `read_range`; what is marked as not for training is always left out.
         progress: as for `read_range`.
-        max_record: as for `read_range`, of lines of JSON.
+        max_record: as for `read_range`, of records in JSON.
 
     Yields:
         Batches with the columns `text` (large_binary: the pieces of text of a conversation,

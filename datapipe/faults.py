@@ -105,7 +105,7 @@ class Faults:
         errors: `strict` raises at the first broken record; `replace` puts U+FFFD where text is
             broken and drops what has no text; `skip` drops every broken record.
         dropped: what was left out, added to.
-        max_record: bytes of the largest record: a line of JSON, or the text of another file.
+        max_record: bytes of the largest record: a record in JSON, or the text of another file.
         name: what people call the file.
     """
 

@@ -41,6 +41,7 @@ def parsed_elements(
         for number, (offset, element) in enumerate(array_elements(file, faults), 1):
             stop = offset + len(element)
             try:
+                faults.check_size(len(element))
                 found.append((offset, parse(element)))
             except BadRecordError as fault:
                 faults.drop(fault, partial("record {} (byte {})".format, number, offset))

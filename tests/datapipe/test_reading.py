@@ -244,6 +244,8 @@ def test_json_arrays_of_text(tmp_path, monkeypatch):
     found = documents(source_at(path), errors="skip", dropped=dropped)
     assert found == [(b"a", 1), (b"c", 31)]
     assert dropped == {"no text field": 1}
+    with pytest.raises(SpikeError, match=r"record 1 \(byte 1\): larger than --max-record"):
+        list(read_range(source_at(path), 0, -1, max_record=12))
     path.write_bytes(b'{"text": "a"}\n{"text": "b"}\n')
     assert documents(source_at(path)) == [(b"a", 0), (b"b", 14)]
     assert find_sources([path], ["json"])[0][0].kind == "txt"
