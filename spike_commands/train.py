@@ -185,11 +185,12 @@ def run_training(
             should_stop=lambda: signals.received > 0,
             sample=training_sampler(config, data_folder, tokenizer),
         )
+    seconds = time.monotonic() - started
     score = reached(folder, result, tokenizer.score_name, masked=stream.masked)
     score |= window_yardstick(validation, tokenizer, quiet)
     counted = {"step": result.step, "tokens": result.step * batch * length, **score}
     ended = {"stopped": not result.finished, "signal": signals.received}
-    return {**counted, "seconds": time.monotonic() - started, **ended}
+    return {**counted, "seconds": seconds, **ended}
 
 
 def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) -> dict[str, Any]:
