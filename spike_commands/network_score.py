@@ -78,6 +78,6 @@ def reply_score(
         "reply_tokens": score.tokens,
         "reply_nats": score.nats,
         "conversations": score.documents,
-        **yardstick([text_bytes(ids[mask], tokenizer) for ids, mask, _ in chats], quiet),
+        **yardstick((text_bytes(ids[mask], tokenizer) for ids, mask, _ in chats), quiet),
         **({"by": {by: by_source(text, score.document_nats, rate)}} if by else {}),
     }

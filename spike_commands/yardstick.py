@@ -1,7 +1,7 @@
 """The size that `xz -9` gives the bytes of a score, to read the score by."""
 
 import lzma
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def xz_bits_per_byte(contents: Sequence[bytes]) -> float | None:
     return None if size is None else 8 * size / sum(map(len, contents))
 
 
-def yardstick(contents: Sequence[bytes], quiet: bool) -> dict[str, float | None]:
+def yardstick(contents: Iterable[bytes], quiet: bool) -> dict[str, float | None]:
     """Return the yardstick of a text as a part of a result; nothing for those who want none."""
-    return {} if quiet else {"xz_bits_per_byte": xz_bits_per_byte(contents)}
+    return {} if quiet else {"xz_bits_per_byte": xz_bits_per_byte([*contents])}
 
 
 def window_yardstick(
@@ -45,13 +45,13 @@ def window_yardstick(
     return {} if windows is None else yardstick(target_contents(windows, tokenizer), quiet)
 
 
-def target_contents(windows: "Batch", tokenizer: "Tokenizer") -> list[bytes]:
-    """Return the bytes of the targets of windows (n, context + 1): those inside the loss mask."""
+def target_contents(windows: "Batch", tokenizer: "Tokenizer") -> Iterator[bytes]:
+    """Yield the bytes of the targets of windows (n, context + 1): those inside the loss mask."""
     ids, mask = windows
     targets = [row[1:] for row in ids]
     if mask is not None:
         targets = [row[kept[1:] > 0] for row, kept in zip(targets, mask, strict=True)]
-    return [text_bytes(row, tokenizer) for row in targets]
+    return (text_bytes(row, tokenizer) for row in targets)
 
 
 def text_bytes(ids: "NDArray[Any]", tokenizer: "Tokenizer") -> bytes:
