@@ -159,6 +159,15 @@ def is_utf8(data: bytes | bytearray) -> bool:
     return True
 
 
+def all_utf8(texts: pa.LargeBinaryArray) -> bool:
+    """Tell whether each text of an array is UTF-8."""
+    try:
+        texts.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def parse_lines(block: bytes, text_field: str, faults: Faults, place: Place) -> Records:
     """Parse a block line by line."""
     parse = partial(parse_line, text_field=text_field, faults=faults)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from spiketok.errors import SpikeError, unreadable
 
 from .faults import NULL_TEXT, BadRecordError, Faults
-from .jsonl import Records
+from .jsonl import Records, all_utf8
 from .sources import Source
 
 BATCH_BYTES = 4 << 20
@@ -196,19 +196,12 @@ def text_offsets(texts: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:
 
 
 def usable_texts(column: pa.Array, first_row: int, faults: Faults) -> Records:
-    """Return the texts of a column that are there and UTF-8, and their rows."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    """Return the texts of a column, no dictionary, that are there and UTF-8, and their rows."""
     texts = column.cast(pa.large_binary())
     rows = np.arange(first_row, first_row + len(texts), dtype=np.int64)
     largest = np.diff(text_offsets(texts)).max(initial=0)
-    if not texts.null_count and largest <= faults.max_record:
-        try:
-            texts.cast(pa.large_string())
-        except pa.ArrowInvalid:
-            pass
-        else:
-            return texts, rows
+    if not texts.null_count and largest <= faults.max_record and all_utf8(texts):
+        return texts, rows
     return checked_one_by_one(texts, rows, faults)
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from . import lines
 from .decompression import DamagedStreamError
 from .faults import BINARY, BadRecordError, Faults
-from .jsonl import Records, is_utf8
+from .jsonl import Records, all_utf8, is_utf8
 from .lines import Readable, open_lines
 from .sources import Source
 from .standard_input import BINARY_BYTES
@@ -132,12 +132,3 @@ def as_array(pieces: Sequence[bytes | bytearray]) -> pa.LargeBinaryArray:
         return pa.array(pieces, pa.large_binary())
     ends = pa.py_buffer(np.array([0, len(pieces[0])], dtype=np.int64))
     return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(pieces[0])])
-
-
-def all_utf8(texts: pa.LargeBinaryArray) -> bool:
-    """Tell whether each text of an array is UTF-8."""
-    try:
-        texts.cast(pa.large_string())
-    except pa.ArrowInvalid:
-        return False
-    return True

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from spiketok.held_out import document_id
+from spiketok.sample import document_ids
 
 from .chat_reading import read_conversations
 from .faults import MAX_RECORD, Dropped
@@ -57,6 +57,4 @@ def document_names(sources: Sequence[Source], settings: ShardSettings) -> Iterat
     if settings.errors == "strict":
         settings = replace(settings, errors="skip")
     for source in sources:
-        for batch in read_documents(source, 0, -1, settings, Dropped()):
-            for text in batch.column("text"):
-                yield document_id(text.as_buffer())
+        yield from document_ids(read_documents(source, 0, -1, settings, Dropped()))
