@@ -27,9 +27,9 @@ COMPRESSIONS: dict[str, Codec] = {
 NOT_LINES = {
     b"\x1f\x8b": "gzip data; give it a name that ends in .jsonl.gz",
     b"\x28\xb5\x2f\xfd": "zstd data; give it a name that ends in .jsonl.zst",
-    b"\xff\xfe": "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8",
-    b"\xfe\xff": "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8",
 }
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF16_FAULT = "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8"
 
 
 class Readable(Protocol):
@@ -54,7 +54,7 @@ class Limited:
 
 
 def check_compression(source: Source) -> None:
-    """Check that a compressed file can be decompressed, and that others are not compressed.
+    """Check that a compressed file can be decompressed, and that others are what their name says.
 
     Called before the work.
 
@@ -64,11 +64,13 @@ def check_compression(source: Source) -> None:
     if codec := COMPRESSIONS.get(source.kind):
         with open_decompressed(source.path, codec, str(source.shown)):
             pass
-    elif source.kind == "jsonl":
+    elif source.kind in ("jsonl", "json", "csv"):
         with source.path.open("rb") as file:
             head = file.read(4)
+        if head.startswith(UTF16):
+            raise SpikeError(f"{source.shown}: is {UTF16_FAULT}")
         for beginning, what in NOT_LINES.items():
-            if head.startswith(beginning):
+            if source.kind == "jsonl" and head.startswith(beginning):
                 raise SpikeError(f"{source.shown}: is {what}")
 
 

@@ -10,13 +10,12 @@ from . import lines
 from .decompression import DamagedStreamError
 from .faults import BINARY, BadRecordError, Faults
 from .jsonl import Records, all_utf8, is_utf8
-from .lines import Readable, open_lines
+from .lines import UTF16, UTF16_FAULT, Readable, open_lines
 from .sources import Source
 from .standard_input import BINARY_BYTES
 from .text_pieces import Buffer, text_pieces
 
 BATCH_BYTES = 4 << 20
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_text(
@@ -80,7 +79,7 @@ def refuse_binary(head: bytearray) -> None:
         BadRecordError: there is a byte 0, or the text is UTF-16.
     """
     if head.startswith(UTF16):
-        raise BadRecordError(BINARY, "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8")
+        raise BadRecordError(BINARY, UTF16_FAULT)
     if (place := head[:BINARY_BYTES].find(b"\0")) >= 0:
         raise BadRecordError(BINARY, f"byte 0 at byte {place}")
 

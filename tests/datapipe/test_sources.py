@@ -254,16 +254,18 @@ def test_what_is_no_file_is_left_out_with_a_remark_and_refused_by_name(folder):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("name", "content", "told"),
     [
-        (gzip.compress(b"{}"), r"is gzip data; .* \.jsonl\.gz"),
-        ('{"text": "a"}'.encode("utf-16"), "is UTF-16; iconv"),
+        ("a.jsonl", gzip.compress(b"{}"), r"is gzip data; .* \.jsonl\.gz"),
+        ("a.jsonl", '{"text": "a"}'.encode("utf-16"), "is UTF-16; iconv"),
+        ("a.json", '[{"text": "a"}]'.encode("utf-16"), "is UTF-16; iconv"),
+        ("a.tsv", "id\ttext\n1\ta\n".encode("utf-16"), "is UTF-16; iconv"),
     ],
 )
-def test_lines_that_are_something_else_are_named(tmp_path, content, told):
-    (tmp_path / "a.jsonl").write_bytes(content)
+def test_files_that_are_something_else_are_named(tmp_path, name, content, told):
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(SpikeError, match=told):
-        list(read_texts(find_sources([tmp_path / "a.jsonl"])[0], errors="skip"))
+        list(read_texts(find_sources([tmp_path / name])[0], errors="skip"))
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
