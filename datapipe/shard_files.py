@@ -67,15 +67,19 @@ def shard_file(folder: Path, shard: ShardEntry, manifest: Manifest) -> ShardFile
     Raises:
         SpikeError: its record is missing, malformed or contradicts the manifest.
     """
-    record = vouched_record(folder, manifest, shard)
+    return recorded_shard(folder, vouched_record(folder, manifest, shard), manifest.tokenizer)
+
+
+def recorded_shard(folder: Path, record: BlockRecord, made_by: Tokens) -> ShardFile:
+    """Return a shard as its record describes it."""
     return ShardFile(
-        path=folder / shard.file,
+        path=folder / record.file,
         size=record.bytes,
         sums=record.ranges,
-        documents=shard.documents,
-        tokens=shard.tokens,
-        masked=shard.trained_tokens is not UNSET,
-        made_by=manifest.tokenizer,
+        documents=record.documents,
+        tokens=record.tokens,
+        masked=record.trained_tokens is not UNSET,
+        made_by=made_by,
     )
 
 

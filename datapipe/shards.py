@@ -132,20 +132,6 @@ def same_type(found: pa.Field, expected: pa.Field) -> bool:
     return bool(found.type == expected.type)
 
 
-def read_batch(reader: pa.RecordBatchFileReader, number: int, path: Path) -> Documents:
-    """Return the documents of one record batch as views of the file, offsets checked.
-
-    Raises:
-        SpikeError: the batch is damaged or has nulls.
-    """
-    place = f"{path}: batch {number}"
-    try:
-        batch = reader.get_batch(number)
-    except (pa.ArrowException, OSError) as error:
-        raise SpikeError(f"{place} is damaged: {error}") from error
-    return documents_of(batch, place)
-
-
 def documents_of(batch: pa.RecordBatch, place: str) -> Documents:
     """Return the documents of a record batch as views of it, offsets checked.
 

@@ -26,10 +26,12 @@ from .json_files import to_json
 from .plan import Plan
 from .records import SPLITS, BlockRecord, UnitRecord, shard_name, unit_record_path
 from .resume import Committed
+from .shard_files import recorded_shard
 from .shard_writer import ShardWriter, Target
-from .shards import open_shard, read_batch, tokens_of
+from .shards import tokens_of
 from .sources import Source
 from .splits import ALSO_IN_VALIDATION, read_documents
+from .summed_shards import ids_and_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +109,8 @@ def committed_ids(work: Work, folder: Path, records: list[BlockRecord]) -> np.nd
     """Return the names of the documents that are committed, in order: [n, 16] uint8."""
     names = [np.empty((0, ID_BYTES), np.uint8)]
     for record in records:
-        path = folder / record.file
-        reader = open_shard(path, tokens_of(work.tokenizer))
-        numbers = range(reader.num_record_batches)
-        names += [read_batch(reader, number, path).ids for number in numbers]
+        shard = recorded_shard(folder, record, tokens_of(work.tokenizer))
+        names += [ids for ids, _ in ids_and_sizes(shard)]
     return np.concatenate(names)
 
 

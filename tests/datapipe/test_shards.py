@@ -4,8 +4,10 @@ import pytest
 import xxhash
 
 from datapipe import describe, open_as_dataset, read_manifest
-from datapipe.shards import Tokens, check_tokens, open_shard, read_batch
+from datapipe.shards import Tokens, open_shard
+from datapipe.summed_shards import shard_documents
 from spiketok.errors import SpikeError
+from tests.datapipe.written_streams import described
 
 MADE_BY = Tokens(fingerprint="f" * 64, vocab_size=300, separator=3)
 
@@ -34,8 +36,7 @@ def shard_file(path, schema=None, offsets=(0, 2, 5), tokens=(9, 3, 8, 7, 3), **c
 
 
 def read(path):
-    documents = read_batch(open_shard(path, MADE_BY), 0, path)
-    check_tokens(documents, MADE_BY, str(path))
+    (documents,) = shard_documents(described(path, 5, MADE_BY))
     return documents
 
 
@@ -73,18 +74,22 @@ def test_a_lying_shard_does_not(tmp_path, damage, message):
         read(shard_file(tmp_path / "a.arrow", schema, **damage))
 
 
-def test_metadata_and_columns_are_checked(tmp_path):
+@pytest.mark.parametrize("opened", [read, lambda path: open_shard(path, MADE_BY)])
+def test_metadata_and_columns_are_checked(tmp_path, opened):
     schema = MADE_BY.schema()
     other = schema.with_metadata({**schema.metadata, b"spike.tokenizer": b"other"})
     with pytest.raises(SpikeError, match=r"spike\.tokenizer is other instead of f+"):
-        read(shard_file(tmp_path / "a.arrow", other))
+        opened(shard_file(tmp_path / "a.arrow", other))
     wide = schema.set(0, pa.field("tokens", pa.large_list(pa.uint32()), False))
     with pytest.raises(SpikeError, match="column 'tokens' is not"):
-        read(shard_file(tmp_path / "b.arrow", wide))
+        opened(shard_file(tmp_path / "b.arrow", wide))
     (tmp_path / "c.arrow").write_bytes(b"ARROW1 no")
     with pytest.raises(SpikeError, match="not an Arrow file"):
-        read(tmp_path / "c.arrow")
-    more = schema.append(pa.field("language", pa.string()))
+        opened(tmp_path / "c.arrow")
+
+
+def test_columns_of_others_do_not_matter(tmp_path):
+    more = MADE_BY.schema().append(pa.field("language", pa.string()))
     assert len(read(shard_file(tmp_path / "d.arrow", more, language=["en", "de"]))) == 2
 
 
