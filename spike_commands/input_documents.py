@@ -21,6 +21,13 @@ class InputDocument:
     source: str
 
 
+errors_option = click.option(
+    "--errors",
+    type=click.Choice(["strict", "replace", "skip"]),
+    default="strict",
+    show_default=True,
+    help="What to do with a broken record.",
+)
 as_option = click.option(
     "--as",
     "read_as",
@@ -33,14 +40,7 @@ as_option = click.option(
 
 def reading_options(command: Command) -> Command:
     """Add the options that say how inputs are read; they go to `read_documents`."""
-    errors = click.option(
-        "--errors",
-        type=click.Choice(["strict", "replace", "skip"]),
-        default="strict",
-        show_default=True,
-        help="What to do with a broken record.",
-    )
-    return text_field_option(ext_option(errors(as_option(command))))
+    return text_field_option(ext_option(errors_option(as_option(command))))
 
 
 def read_documents(

@@ -19,7 +19,7 @@ from .console import (
     warn_skipped,
 )
 from .holding_out import undivided
-from .input_documents import warn_dropped
+from .input_documents import errors_option, warn_dropped
 from .input_options import (
     ShareOrFile,
     lasting,
@@ -146,13 +146,7 @@ if TYPE_CHECKING:
 @ext_option
 @split_text_option(default="auto")
 @max_record_option
-@click.option(
-    "--errors",
-    type=click.Choice(["strict", "replace", "skip"]),
-    default="strict",
-    show_default=True,
-    help="What to do with a broken record.",
-)
+@errors_option
 @click.option(
     "--threads",
     type=click.IntRange(0, 256),
