@@ -25,7 +25,6 @@ from .starting_weights import starting_weights
 from .training_config import (
     TrainingCommand,
     chosen_run,
-    config_source,
     data_of,
     print_config,
     print_presets,
@@ -97,6 +96,7 @@ def train(
       spike train --config base --set 'distill.teachers=["runs/large"]' --out runs/student
       torchrun --nproc-per-node 2 --no-python spike train --config base --set train.micro_batch=4
     """
+    from spike_lm.model.configuration_file import config_source
     from spiketok.durable import check_writable
 
     if lists or prints:

@@ -73,13 +73,6 @@ def settings_named(name: str) -> list[str]:
     return [place for key in close for place in found[key]][:3]
 
 
-def config_source(config_name: str) -> str:
-    """Return which of a file and a preset a name means, in words."""
-    from spike_lm.model.configuration_file import config_source as source
-
-    return source(config_name)
-
-
 def print_presets(as_json: bool) -> None:
     """Print the name and purpose of each preset."""
     from spike_lm.model.configuration_file import preset_summaries
