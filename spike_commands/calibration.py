@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .console import progress_bar
+from .same_tokenizer import check_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,8 @@ def run_hessians(
         quiet: no progress.
 
     Raises:
-        SpikeError: there are no shards, or others than the run's and nobody named them.
+        SpikeError: there are no shards, they are of another tokenizer, or others than the run's
+            and nobody named them.
     """
     from spike_lm.model.compression import gather_hessians
 
@@ -77,6 +79,7 @@ def _windows(
     stream = open_stream(folder, "train")
     if stream.fingerprint != run.fingerprints.get("data") and data_folder is None:
         raise SpikeError(f"{folder}: not the data of the run; name it by --data")
+    check_tokenizer(folder, stream.made_by.fingerprint, run)
     windows = Windows(stream, run.config.model.context)
     count = min(wanted, windows.count)
     chosen = np.arange(count) * windows.count // max(count, 1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import PATH, Command, progress_bar
+from .same_tokenizer import check_tokenizer
 
 if TYPE_CHECKING:
     from spike_lm.model.evaluation import TestTimeSettings
@@ -128,11 +129,9 @@ def learned_counts(
 
     from datapipe import open_stream
     from spike_lm.model.evaluation.mixing import ContextModel
-    from spiketok.errors import SpikeError
 
     stream = open_stream(folder, "train")
-    if stream.made_by.fingerprint != run.tokenizer.fingerprint:
-        raise SpikeError(f"{folder}: made with another tokenizer than the model; shard it again")
+    check_tokenizer(folder, stream.made_by.fingerprint, run)
     counts = ContextModel(run.tokenizer.vocab_size, longest=longest)
     counts.reserve(stream.tokens)
     with progress_bar("count", max(1, stream.tokens), "tokens", quiet) as report:

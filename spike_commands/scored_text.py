@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .input_documents import named_sources, read_documents, warn_dropped
+from .same_tokenizer import check_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,11 +77,7 @@ def text_of_shards(loaded: "Run", folder: Path, split: str) -> ScoredText:
     from spiketok.errors import SpikeError
 
     manifest = read_manifest(folder)
-    if manifest.tokenizer.fingerprint != loaded.tokenizer.fingerprint:
-        raise SpikeError(
-            f"{folder}: shards of another tokenizer than the model's; shard the text again with "
-            "the model's tokenizer.json"
-        )
+    check_tokenizer(folder, manifest.tokenizer.fingerprint, loaded)
     text, masks = ScoredText(), []
     for batch in read_split(folder, split):
         for number in range(len(batch)):

@@ -236,6 +236,12 @@ def test_shards_of_another_tokenizer_are_refused(line, process, folder, inputs):
     assert process(folder, *train, "-q").returncode == 0
     shard = ["shard", "inputs/a.jsonl", "--tokenizer", "other.json", "--out", "other", "-q"]
     assert process(folder, *shard).returncode == 0
-    status, _, errors = line("eval", "runs/base", "--data", "other", "--split", "train")
-    assert (status, errors.count("\n")) == (1, 1)
-    assert "other: shards of another tokenizer than the model's" in errors
+    score = ["eval", "runs/base", "--text", "held.txt", "--with", "ngram", "--counts", "other"]
+    for words in (
+        ["eval", "runs/base", "--data", "other", "--split", "train"],
+        [*score, "--quiet"],
+        ["pack", "runs/base", "--data", "other", "--out", "other.spike"],
+    ):
+        status, output, errors = line(*words)
+        assert (status, output, errors.count("\n")) == (1, "", 1)
+        assert "other: shards of another tokenizer than the model's" in errors
