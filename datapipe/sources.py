@@ -170,7 +170,7 @@ def way_to_read(names: Iterable[str], folder: str, conversations: bool = False) 
     """Return how to read files that are left out of a folder; "" where there is no way.
 
     >>> way_to_read(["d/a.csv", "d/b.md"], "d")
-    "name 'd/**/*.csv' to read its column of text, --ext md reads them as plain text"
+    "name 'd/**/*.csv' to read its column of text, --ext md reads them if they are plain text"
     """
     named, plain = set(), set()
     for name in names:
@@ -184,7 +184,7 @@ def way_to_read(names: Iterable[str], folder: str, conversations: bool = False) 
     ways = [f"name '{folder}/**/*{ending}' to read {what}" for ending in sorted(named)]
     if plain and not conversations:
         asked = ",".join(sorted(plain - {""})[:4]) or f"'{ALL_ENDINGS}'"
-        ways.append(f"--ext {asked} reads them as plain text")
+        ways.append(f"--ext {asked} reads them if they are plain text")
     return ", ".join(ways)
 
 

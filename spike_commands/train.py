@@ -233,7 +233,8 @@ def no_validation(data_folder: Path, windows: "Windows") -> str:
     if sum(documents) == 1 and windows.stream.masked:
         return "there is one conversation; shard more of them"
     if sum(documents) == 1:
-        return "the text is one document; shard it with --split-text lines or paragraphs"
+        how = "shard it with --split-text if it is plain text, or shard more documents"
+        return f"the text is one document; {how}"
     return (
         f"{data_folder} holds out {windows.stream.tokens:,} tokens, and a window has "
         f"{windows.length:,}; shard more text, or hold out more with spike shard --validation"

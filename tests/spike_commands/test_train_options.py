@@ -177,7 +177,7 @@ def test_a_dry_run_makes_nothing(line, folder, tiny):
 @pytest.mark.parametrize(
     ("texts", "words"),
     [
-        (1, "the text is one document; shard it with --split-text"),
+        (1, "the text is one document; shard it with --split-text if it is plain text, or shard"),
         (
             2,
             "holds out 0 tokens, and a window has 512; shard more text, or hold out more with",
