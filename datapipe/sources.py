@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
-from spiketok.errors import SpikeError
+from spiketok.errors import SpikeError, unreadable
 from spiketok.remote_paths import remote_fault
 
 from .standard_input import STANDARD_INPUT, is_stream, no_input, spooled
@@ -231,7 +231,7 @@ def _files_without_links(
 
 
 def _raise(error: OSError) -> None:
-    raise SpikeError(f"{error.filename}: {error.strerror}")
+    raise unreadable(Path(error.filename), error)
 
 
 def _matches(pattern: Path) -> list[tuple[Path, str]]:

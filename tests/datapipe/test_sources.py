@@ -2,7 +2,7 @@ import gzip
 import os
 import re
 from contextlib import suppress
-from errno import ENOSPC
+from errno import EACCES, ENOSPC
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from threading import Thread
@@ -251,6 +251,19 @@ def test_what_is_no_file_is_left_out_with_a_remark_and_refused_by_name(folder):
     assert skipped["links to nothing"] == [str(folder / "self.txt")]
     with pytest.raises(SpikeError, match=r"self\.txt: neither a file nor a folder"):
         find_sources([folder / "self.txt"])
+
+
+def test_a_folder_that_cannot_be_listed_says_what_to_do(folder, monkeypatch):
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "a":
+            raise PermissionError(EACCES, os.strerror(EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SpikeError, match=r"corpus/a: Permission denied; make it readable"):
+        find_sources([folder])
 
 
 @pytest.mark.parametrize(
