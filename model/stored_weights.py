@@ -34,7 +34,9 @@ def described(weights: Mapping[str, Tensor]) -> dict[str, str]:
     return {name: f"{weight.dtype} {list(weight.shape)}" for name, weight in weights.items()}
 
 
-def check_weights(found: Mapping[str, str], needed: Mapping[str, str], place: str) -> None:
+def check_weights(
+    found: Mapping[str, str], needed: Mapping[str, str], place: str, fix: str = FIX
+) -> None:
     """Compare weights by name and description, which is their shape, with a dtype where it counts.
 
     Raises:
@@ -49,4 +51,4 @@ def check_weights(found: Mapping[str, str], needed: Mapping[str, str], place: st
         elif found[name] != needed[name]:
             fault = f"{found[name]}, but the configuration needs {needed[name]}"
         if fault:
-            raise SpikeError(f"{place}: {name!r:.200}: {fault}; {FIX}")
+            raise SpikeError(f"{place}: {name!r:.200}: {fault}; {fix}")

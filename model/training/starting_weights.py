@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from spiketok.errors import SpikeError
-
 from ..assembly import PRACTISING, build_model
 from ..config import Config
+from ..stored_weights import check_weights, described
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,23 +36,20 @@ def choose_starting_weights(
         place: where they are from, for messages.
 
     Raises:
-        SpikeError: a weight is missing, unknown or of another shape.
+        SpikeError: a weight is missing, unknown or of another shape or dtype.
     """
     model = build_model(config, vocab_size, separator=0, device="meta")
-    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    fresh, unused = [], []
-    for name in sorted(wanted.keys() | given.keys()):
-        practised = name.partition(".")[0] in PRACTISING
-        if name not in given:
-            if not practised:
-                raise SpikeError(f"{place}: {name}: missing, and the config wants it")
-            fresh.append(name)
-        elif name not in wanted:
-            if not practised:
-                raise SpikeError(f"{place}: {name}: there, and the config has no place for it")
-            unused.append(name)
-        elif given[name].shape != wanted[name]:
-            theirs, ours = list(given[name].shape), list(wanted[name])
-            raise SpikeError(f"{place}: {name}: shape {theirs}, and the config wants {ours}")
-    weights = {name: given[name] for name in wanted if name in given}
+    needed, found = described(model.state_dict()), described(given)
+    fresh = [name for name in sorted(needed.keys() - found.keys()) if _practised(name)]
+    unused = [name for name in sorted(found.keys() - needed.keys()) if _practised(name)]
+    for name in unused:
+        del found[name]
+    for name in fresh:
+        del needed[name]
+    check_weights(found, needed, place, "use a configuration of the same shape")
+    weights = {name: given[name] for name in needed}
     return StartingWeights(weights=weights, fresh=tuple(fresh), unused=tuple(unused))
+
+
+def _practised(name: str) -> bool:
+    return name.partition(".")[0] in PRACTISING

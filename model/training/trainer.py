@@ -149,9 +149,9 @@ def train(
             if due:
                 seconds, timed_tokens, metrics = 0.0, 0, measured
                 if validation is not None and validate:
-                    metrics |= _validated(run, validation, byte_lengths, score_name)
+                    measured |= _validated(run, validation, byte_lengths, score_name)
                 written = _written(run, sample) if write else None
-                append_metrics(metrics_file, with_sample(metrics, written))
+                append_metrics(metrics_file, with_sample(measured, written))
             report(_progress(run, measured, due, written))
         if run.step % config.checkpoint.every == 0:
             _make_safe(run)

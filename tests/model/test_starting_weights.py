@@ -59,8 +59,8 @@ def test_a_weight_that_does_not_fit_is_named(config_of):
     without = {n: tensor for n, tensor in given.items() if n != name}
     for wrong, complaint in (
         (without, "missing"),
-        (given | {"more.weight": given[name]}, "more.weight: there"),
-        (given | {name: given[name].flatten()[1:]}, "shape"),
+        (given | {"more.weight": given[name]}, "more.weight': unexpected"),
+        (given | {name: given[name].flatten()[1:]}, "needs torch.float32"),
     ):
         with pytest.raises(SpikeError, match=complaint) as caught:
             chosen(config_of(), wrong)

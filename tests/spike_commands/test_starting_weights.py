@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_told_before_the_folder_is_made(begun, line, folder
     wrong = ["--set", "model.mlp_width=48", "--out", "runs/never"]
     status, errors = begun(*wrong)
     assert (status, errors.count("\n")) == (1, 1)
-    assert "runs/base: blocks.0." in errors
+    assert "runs/base: 'blocks.0." in errors
     assert not (folder / "runs/never").exists()
     status, _, errors = line("train", "--resume", "runs/base", "--init", "runs/base")
     assert (status, errors.count("\n")) == (2, 1)
