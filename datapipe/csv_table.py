@@ -12,6 +12,7 @@ from .faults import BROKEN_CSV, BadRecordError, Faults
 from .jsonl import BYTE_ORDER_MARK, Records
 from .parquet import choice, usable_texts
 from .sources import Source
+from .standard_input import CODECS
 
 # The largest row that can be read is of about this size.
 BLOCK_BYTES = 8 << 20
@@ -97,7 +98,7 @@ def open_table(
 def content_of(source: Source, file: pa.NativeFile, start: int = 0) -> pa.NativeFile:
     """Return the decompressed content of an open file from a byte on."""
     name = source.name.lower()
-    codec = {".gz": "gzip", ".zst": "zstd"}.get(name[name.rfind(".") :])
+    codec = CODECS.get(name[name.rfind(".") :])
     stream = pa.CompressedInputStream(file, codec) if codec else file
     stream.read(start)
     return stream

@@ -13,6 +13,7 @@ from spiketok.errors import SpikeError
 
 from .decompression import Codec, DamagedStreamError, open_decompressed
 from .sources import Source
+from .standard_input import CODECS, ending
 
 BLOCK_BYTES = 4 << 20
 PIECE_BYTES = 64 << 10
@@ -21,12 +22,6 @@ COMPRESSIONS: dict[str, Codec] = {
     "jsonl.zst": "zstd",
     "txt.gz": "gzip",
     "txt.zst": "zstd",
-}
-
-# First bytes of a file that is not what its name `.jsonl` says → what it is, and what to do.
-NOT_LINES = {
-    b"\x1f\x8b": "gzip data; give it a name that ends in .jsonl.gz",
-    b"\x28\xb5\x2f\xfd": "zstd data; give it a name that ends in .jsonl.zst",
 }
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 UTF16_FAULT = "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8"
@@ -69,9 +64,10 @@ def check_compression(source: Source) -> None:
             head = file.read(4)
         if head.startswith(UTF16):
             raise SpikeError(f"{source.shown}: is {UTF16_FAULT}")
-        for beginning, what in NOT_LINES.items():
-            if source.kind == "jsonl" and head.startswith(beginning):
-                raise SpikeError(f"{source.shown}: is {what}")
+        found = ending(head)
+        if source.kind == "jsonl" and found in CODECS:
+            fix = f"give it a name that ends in .jsonl{found}"
+            raise SpikeError(f"{source.shown}: is {CODECS[found]} data; {fix}")
 
 
 @contextmanager

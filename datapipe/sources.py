@@ -9,7 +9,7 @@ from typing import TypeAlias
 from spiketok.errors import SpikeError, unreadable
 from spiketok.remote_paths import remote_fault
 
-from .standard_input import STANDARD_INPUT, is_stream, no_input, spooled
+from .standard_input import CODECS, STANDARD_INPUT, is_stream, no_input, spooled
 
 # Kinds that are read from folders without being asked for, by the end of a name.
 KINDS = {
@@ -31,7 +31,6 @@ KINDS = {
 OTHER_ENDINGS = (".ndjson", ".ndjson.gz", ".ndjson.zst", ".arrows", ".feather")
 # Kinds of records that are read where they are named, and left out of folders.
 NAMED_ALONE = {".csv": "csv", ".tsv": "csv", ".json": "json"}
-COMPRESSED = (".gz", ".zst")
 # Folders in which other programs keep unfinished, replaced or administrative files.
 UNFINISHED = {"_temporary", "_spark_metadata", "_delta_log", "_change_data"}
 ALL_ENDINGS = "*"
@@ -280,7 +279,7 @@ def _named_kind(name: str) -> str:
 
 
 def _stem(name: str) -> tuple[str, str]:
-    compression = next((ending for ending in COMPRESSED if name.endswith(ending)), "")
+    compression = next((ending for ending in CODECS if name.endswith(ending)), "")
     return name.removesuffix(compression), compression
 
 
