@@ -69,9 +69,11 @@ def json_contents(data: bytes) -> str:
     import msgspec  # of use here alone
 
     # Typed, for what is not asked for then takes no memory.
-    kinds = {"model": HUGGING_FACE, "algorithm": "is a tokenizer of spike"}
-    for key, what in kinds.items():
-        kind: Any = dict[str, msgspec.Raw] if key == "model" else str
+    shapes: list[tuple[str, str, Any]] = [
+        (HUGGING_FACE, "model", dict[str, msgspec.Raw]),
+        ("is a tokenizer of spike", "algorithm", str),
+    ]
+    for what, key, kind in shapes:
         try:
             msgspec.json.decode(data, type=msgspec.defstruct("Shape", [(key, kind)]))
         except (ValueError, RecursionError):
