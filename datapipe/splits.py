@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from spiketok.errors import unreadable
 from spiketok.sample import document_ids
 
 from .chat_reading import read_conversations
@@ -26,30 +27,25 @@ def read_documents(
     dropped: Dropped,
     progress: Callable[[int], None] = ignore,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the documents or conversations of a range of a source; see `read_range`."""
-    if settings.chat:
-        return read_conversations(
-            source,
-            start,
-            stop,
-            settings.chat.parse_markers,
-            settings.chat.ignored_keys or (),
-            settings.errors,
-            dropped,
-            progress,
-            settings.max_record or MAX_RECORD,
-        )
-    return read_range(
-        source,
-        start,
-        stop,
-        settings.text_field,
-        settings.errors,
-        dropped,
-        progress,
-        settings.split_text or NONE,
-        settings.max_record or MAX_RECORD,
-    )
+    """Yield the documents or conversations of a range of a source; see `read_range`.
+
+    Raises:
+        SpikeError: also where the system cannot read the file.
+    """
+    split, largest = settings.split_text or NONE, settings.max_record or MAX_RECORD
+    errors, field, chat = settings.errors, settings.text_field, settings.chat
+    try:
+        if chat:
+            marked, ignored = chat.parse_markers, chat.ignored_keys or ()
+            yield from read_conversations(
+                source, start, stop, marked, ignored, errors, dropped, progress, largest
+            )
+        else:
+            yield from read_range(
+                source, start, stop, field, errors, dropped, progress, split, largest
+            )
+    except OSError as error:
+        raise unreadable(source.shown, error) from None
 
 
 def document_names(sources: Sequence[Source], settings: ShardSettings) -> Iterator[bytes]:

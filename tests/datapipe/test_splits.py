@@ -105,3 +105,15 @@ def test_broken_records_do_not_stop_the_plan_but_the_work(tokenizer_path, tmp_pa
         shard(tokenizer_path, tmp_path / "data", [path])
     found = shard(tokenizer_path, tmp_path / "data", [path], errors="skip")
     assert (found["train_documents"], found["validation_documents"]) == (1, 1)
+
+
+def test_an_input_that_cannot_be_read_any_more_is_no_fault_of_the_output(tokenizer_path, tmp_path):
+    paths = [write_lines(tmp_path / name, [f"the {name}", "an"]) for name in ("a.jsonl", "b.jsonl")]
+    with pytest.raises(SpikeError, match=r"b\.jsonl: No such file or directory; restore it"):
+        shard(
+            tokenizer_path,
+            tmp_path / "data",
+            paths,
+            report=lambda _: paths[1].unlink(missing_ok=True),
+        )
+    assert not (tmp_path / "data").exists()
