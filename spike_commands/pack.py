@@ -23,6 +23,7 @@ from .console import (
 from .packed_counts import counts_table
 from .result_rows import artifact_parts, artifact_rows
 from .results import print_result, result_options, shown_path
+from .scored_text import ScoredText, text_of_files
 
 if TYPE_CHECKING:
     from spike_lm.model.compress_config import CompressConfig
@@ -118,6 +119,7 @@ def pack(
     check_writable(out)
     if out.exists():
         raise SpikeError(f"{out}: is there already; remove it or choose another --out")
+    text = text_of_files(loaded, texts, quiet) if texts else None
     hessians = None
     if compress.method == "gptq":
         hessians = run_hessians(
@@ -135,7 +137,7 @@ def pack(
     if budget is not None and len(result.data) > budget:
         refuse_size(run, len(result.data), budget, table)
     write_durably(out, result.data)
-    scored = scores(loaded, out, texts, quiet) if texts else {}
+    scored = scores(loaded, out, text, quiet) if text else {}
     found = {"file": str(out), **scored, **table, "code_bytes": code_bytes(), "budget": budget}
     # The data of the run, if it still is where it was, are at hand where no text is named.
     data = shown_path(Path(loaded.config.data.path))
@@ -197,17 +199,15 @@ def rounding_progress(run: "Run", quiet: bool) -> Iterator[Callable[[str], None]
         yield lambda name: report(next(done) % total + 1, name)
 
 
-def scores(run: "Run", file: Path, texts: tuple[Path, ...], quiet: bool) -> dict[str, Any]:
-    """Score files under the artifact, which counts, and under the run as it was."""
+def scores(run: "Run", file: Path, text: ScoredText, quiet: bool) -> dict[str, Any]:
+    """Score a text under the artifact, which counts, and under the run as it was."""
     from spike_lm.model.opening import open_run
 
     from .network_score import text_score
-    from .scored_text import text_of_files
 
     context = run.config.model.context
     windows = {"context": context, "stride": max(1, context // 2)}
     name = run.tokenizer.score_name
-    text = text_of_files(run, texts, quiet)
     after = text_score(open_run(file), text, windows, quiet)
     # The yardstick of the same text is known by now.
     before = text_score(run, text, windows, quiet=True)

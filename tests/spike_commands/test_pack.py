@@ -105,6 +105,7 @@ def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):
         (["--prune", "nan"], 2, "--prune"),
         (["--method", "rtn", "--own-text"], 2, "go with --method gptq"),
         (["--counts-bytes", "100"], 2, "goes with --counts"),
+        (["--method", "rtn", "--text", "nowhere.txt"], 1, "nowhere.txt: no such file"),
     ],
 )
 def test_wrong_options_are_told(line, tmp_path, options, status, message):
@@ -112,3 +113,4 @@ def test_wrong_options_are_told(line, tmp_path, options, status, message):
     found, _, errors = line("pack", "runs/base", "--out", out, *options)
     assert found == status
     assert message in errors
+    assert not Path(out).exists()
