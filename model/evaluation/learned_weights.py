@@ -40,7 +40,8 @@ def chosen_parameters(
     layers = model.config.layers
     if settings.blocks > layers:
         raise SpikeError(
-            f"test-time training: blocks={settings.blocks}, but the model has {layers}"
+            f"test-time training: blocks={settings.blocks}, but the model has {layers}; "
+            f"use blocks={layers} or fewer"
         )
     if not (settings.blocks or settings.vectors):
         raise SpikeError("test-time training: with blocks=0 and vectors=false nothing would learn")
