@@ -76,14 +76,14 @@ def write_shards(
         raise SpikeError(fault)
     if out.exists() and not out.is_dir():
         raise SpikeError(f"{out}: is not a folder; choose another --out")
-    refuse_empty([*sources, *validation])
+    every = [*sources, *validation]
+    refuse_empty(every)
     tokenizer = Tokenizer.load(tokenizer_path)
     if settings.chat:
         marker_ids(tokenizer.special_ids)
     # Read before anything is removed: the file may lie in the folder that is to be overwritten.
     tokenizer_file = tokenizer_path.read_bytes()
     plan = make_plan(sources, tokenizer.fingerprint, settings, validation)
-    every = [*sources, *validation]
     held_out = held_out_by(plan, every)
     workers = workers or available_cores()
     made = not out.exists()

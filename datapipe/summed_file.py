@@ -56,7 +56,7 @@ class SummedFile:
         self.path, self.size, self._unchecked = path, size, unchecked
         self._sums = "".join(sums)
         try:
-            self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
             raise unreadable(path, error) from None
         weakref.finalize(self, os.close, self.descriptor)

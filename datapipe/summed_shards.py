@@ -189,7 +189,7 @@ def ids_and_sizes(shard: ShardFile) -> Iterator[tuple[NDArray[np.uint8], NDArray
         ids = np.empty((len(found.batch), ID_BYTES), dtype=np.uint8)
         sizes = np.empty(len(found.batch), dtype=np.int64)
         for name, values in (("id", ids), ("n_bytes", sizes)):
-            at = found.place(name, found.batch.column(name), values.nbytes // max(len(values), 1))
+            at = found.place(name, found.batch.column(name), values.strides[0])
             file.read(at, values.reshape(-1).view(np.uint8).data)
         yield ids, sizes
 

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <algorithm>
 #include <random>
-#include <stdexcept>
 #include <vector>
 
 #include <unistd.h>
@@ -52,20 +51,17 @@ int main() {
         std::vector<std::uint8_t> unchecked(odd ? numbers() % 20 : 16, 1);
         const std::size_t size = 2 * (1 + numbers() % 200);
         std::vector<std::uint8_t> rows(starts.size() * size);
-        try {
-            const spike::Runs runs(table, 3, 3, 256, 2);
-            expect(spike::read_rows(starts, runs, unchecked, rows, size, 0) == 0, "an unchecked range was read");
-            for (const std::size_t range : spike::unchecked_ranges(starts, runs, unchecked, size)) unchecked[range] = 0;
-            const std::size_t done = spike::read_rows(starts, runs, unchecked, rows, size, 0);
-            for (std::size_t row = 0; !odd && row < done; ++row) {
-                const std::size_t at = starts[row] < 1000 ? 64 + 2 * starts[row] : 3000 + 2 * (starts[row] - 1000);
-                expect(std::equal(rows.begin() + row * size, rows.begin() + (row + 1) * size, bytes.begin() + at), "bytes");
-            }
-            if (!odd && done < starts.size()) {
-                const std::int64_t start = starts[done], stop = start < 1000 ? 1000 : 1500;
-                expect(start < 0 || start + static_cast<std::int64_t>(size / 2) > stop, "a row was left out");
-            }
-        } catch (const std::invalid_argument&) {
+        const spike::Runs runs(table, 3, 3, 256, 2);
+        expect(spike::read_rows(starts, runs, unchecked, rows, size, 0) == 0, "an unchecked range was read");
+        for (const std::size_t range : spike::unchecked_ranges(starts, runs, unchecked, size)) unchecked[range] = 0;
+        const std::size_t done = spike::read_rows(starts, runs, unchecked, rows, size, 0);
+        for (std::size_t row = 0; !odd && row < done; ++row) {
+            const std::size_t at = starts[row] < 1000 ? 64 + 2 * starts[row] : 3000 + 2 * (starts[row] - 1000);
+            expect(std::equal(rows.begin() + row * size, rows.begin() + (row + 1) * size, bytes.begin() + at), "bytes");
+        }
+        if (!odd && done < starts.size()) {
+            const std::int64_t start = starts[done], stop = start < 1000 ? 1000 : 1500;
+            expect(start < 0 || start + static_cast<std::int64_t>(size / 2) > stop, "a row was left out");
         }
     }
     std::puts("fine");
