@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from spiketok import Tokenizer
 from spiketok.durable import durable_folder
-from spiketok.errors import SpikeError, parse_failures, unreadable
+from spiketok.errors import SpikeError, parse_failures
 from spiketok.huggingface import VOCABULARY_FILE
 from spiketok.json_values import shown
 from spiketok.path_contents import path_contents
@@ -25,9 +25,10 @@ from ..assembly import build_model
 from ..config import Config
 from ..configuration_file import config_fingerprint, config_of_sections, load_config
 from ..run_folder import create_run
-from ..stored_weights import check_weights, model_of_shapes
+from ..stored_weights import FIX, check_weights, model_of_shapes
 from ..trained_ids import TrainedIds
 from ..training.checkpoint import save_checkpoint
+from ..training.tensor_files import read_failures
 from .records import CONFIG, WEIGHTS, Record, read_record
 from .spike_fields import FAMILIES, MODEL_TYPE, PREFIX, spike_fields
 from .stock_qwen3 import MODEL_TYPE as STOCK_TYPE
@@ -152,26 +153,20 @@ def read_weights(
     Raises:
         SpikeError: the file is damaged, or a name, shape or type is not that of the model.
     """
-    try:
-        # safetensors reports every file that it cannot open as missing; the system knows better.
-        with path.open("rb"), safe_open(path, framework="pt") as file:
-            pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            model = model_of_shapes(config, tokenizer, len(pieces), str(path))
-            shapes = {ours: list(weight.shape) for ours, weight in model.state_dict().items()}
-            names = stock_names(config.model) if stock else {ours: PREFIX + ours for ours in shapes}
-            found = {
-                name: f"{_as_float32(piece.get_dtype())} {piece.get_shape()}"
-                for name, piece in pieces.items()
-            }
-            needed = {names[ours]: f"F32 {shape}" for ours, shape in shapes.items()}
-            check_weights(found, needed, str(path))
-            weights = {ours: file.get_tensor(names[ours]).float() for ours in shapes}
-    except FileNotFoundError:
-        raise SpikeError(f"{path}: missing; weights in several files are not read") from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except SafetensorError as error:
-        raise SpikeError(f"{path}: cannot be read ({error})") from None
+    if not path.exists():
+        raise SpikeError(f"{path}: missing; weights in several files are not read")
+    with read_failures(path, FIX), safe_open(path, framework="pt") as file:
+        pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        model = model_of_shapes(config, tokenizer, len(pieces), str(path))
+        shapes = {ours: list(weight.shape) for ours, weight in model.state_dict().items()}
+        names = stock_names(config.model) if stock else {ours: PREFIX + ours for ours in shapes}
+        found = {
+            name: f"{_as_float32(piece.get_dtype())} {piece.get_shape()}"
+            for name, piece in pieces.items()
+        }
+        needed = {names[ours]: f"F32 {shape}" for ours, shape in shapes.items()}
+        check_weights(found, needed, str(path))
+        weights = {ours: file.get_tensor(names[ours]).float() for ours in shapes}
     for ours, weight in weights.items():
         if not bool(weight.isfinite().all()):
             raise SpikeError(f"{path}: {names[ours]}: has numbers that are not finite; damaged")

@@ -43,8 +43,11 @@ def load_tensors(path: Path) -> Tensors:
 
 
 @contextmanager
-def read_failures(path: Path) -> Iterator[None]:
-    """Raise failures to read a file of tensors as one-line errors; damage alone advises removal."""
+def read_failures(path: Path, fix: str = "") -> Iterator[None]:
+    """Raise failures to read a file of tensors as one-line errors.
+
+    `fix` is the advice for damage; where it is empty, that for a checkpoint.
+    """
     try:
         # safetensors reports every file that it cannot open as missing; the system knows better.
         with path.open("rb"):
@@ -52,4 +55,6 @@ def read_failures(path: Path) -> Iterator[None]:
     except OSError as error:
         raise unreadable(path, error) from None
     except SafetensorError as error:
-        raise SpikeError(f"{path}: cannot be read ({error}); {advice(path.parent)}") from None
+        raise SpikeError(
+            f"{path}: cannot be read ({error}); {fix or advice(path.parent)}"
+        ) from None
