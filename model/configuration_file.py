@@ -75,9 +75,7 @@ def parse_config(origin: str, text: str) -> Config:
     Raises:
         SpikeError: as `load_config`.
     """
-    sections = _parse("preset base", _preset_text("base"))
-    _merge(sections, _parse(origin, text), origin)
-    return _checked(sections, origin)
+    return config_of_sections(_parse(origin, text), origin)
 
 
 def dump_config(config: Config) -> str:

@@ -75,14 +75,13 @@ def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
     not counted. The head that predicts hidden rows is trained.
     """
     from spike_lm.model.assembly import build_model, training_flops
-    from spike_lm.model.run_folder import TOKENIZER, read_config, read_lineage
+    from spike_lm.model.run_folder import TOKENIZER, read_config
     from spike_lm.model.training.distillation import asked_teachers, start_teaching
     from spike_lm.model.transformer import count_parameters
     from spiketok import Tokenizer
 
     models = []
     for folder in map(Path, config.distill.teachers if config.distill else ()):
-        read_lineage(folder)
         theirs, known = read_config(folder), Tokenizer.load(folder / TOKENIZER)
         models.append(build_model(theirs, known.vocab_size, separator=0, device="meta"))
     student = build_model(config, vocab_size, separator=0, device="meta")
