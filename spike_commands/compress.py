@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .console import OUTPUT, PATH, common_options, progress_bar, remark
+from .console import OUTPUT, PATH, check_new, common_options, progress_bar, remark
 from .predictor_options import (
     begin,
     check_predictor,
@@ -177,10 +177,8 @@ def open_model(path: Path, out: Path) -> "Run":
     import torch
 
     from spike_lm.model.opening import open_run
-    from spiketok.errors import SpikeError
 
-    if out.exists():
-        raise SpikeError(f"{out}: is there already; remove it or choose another --out")
+    check_new(out, "--out")
     # Sums are cut among threads, so their number is part of the result.
     torch.set_num_threads(1)
     return open_run(path)

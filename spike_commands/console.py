@@ -246,19 +246,36 @@ def remark(message: str, quiet: bool) -> None:
             discard(sys.stderr)
 
 
+def check_place(out: Path, option: str) -> None:
+    """Refuse, before the work, a file of an option that could not be written."""
+    from spiketok.errors import SpikeError
+
+    if out.is_dir():
+        raise SpikeError(f"{out}: is a folder; choose another {option}")
+    if not out.absolute().parent.is_dir():
+        raise SpikeError(
+            f"{out}: there is no folder {out.parent}; make it, or choose another {option}"
+        )
+
+
+def check_new(out: Path, option: str) -> None:
+    """Refuse, before the work, a file of an option that could not be written, or is there."""
+    from spiketok.errors import SpikeError
+
+    check_place(out, option)
+    if out.exists():
+        raise SpikeError(f"{out}: is there already; remove it or choose another {option}")
+
+
 def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:
     """Refuse, before the work, a file of an option that could not or should not be written."""
     from spiketok.errors import SpikeError
 
-    mend = f"choose another {option}"
-    if out.is_dir():
-        raise SpikeError(f"{out}: is a folder; {mend}")
-    if not out.absolute().parent.is_dir():
-        raise SpikeError(f"{out}: there is no folder {out.parent}; make it, or {mend}")
+    check_place(out, option)
     if any("\udc80" <= letter <= "\udcff" for path in (out, *inputs) for letter in str(path)):
         raise SpikeError(f"{str(out)!a} or an input: the name is not UTF-8; rename the folder")
     if out.resolve() in [path.resolve() for path in inputs]:
-        raise SpikeError(f"{out}: is one of the inputs; {mend}")
+        raise SpikeError(f"{out}: is one of the inputs; choose another {option}")
 
 
 def warn_skipped(

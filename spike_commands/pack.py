@@ -14,6 +14,7 @@ from .console import (
     OUTPUT,
     PATH,
     Fraction,
+    check_new,
     common_options,
     let_threads_sleep,
     misnamed,
@@ -108,7 +109,6 @@ def pack(
     from spike_lm.model.compression.pack import code_bytes, pack_run
     from spike_lm.model.run_folder import load_run
     from spiketok.durable import check_writable, write_durably
-    from spiketok.errors import SpikeError
 
     if counts_bytes and counts_folder is None:
         raise click.UsageError("--counts-bytes goes with --counts")
@@ -117,8 +117,7 @@ def pack(
     check_reading(compress.method, own_text, sequences, data_folder)
     out = out or Path(f"{run.resolve().name}.spike")
     check_writable(out)
-    if out.exists():
-        raise SpikeError(f"{out}: is there already; remove it or choose another --out")
+    check_new(out, "--out")
     text = text_of_files(loaded, texts, quiet) if texts else None
     hessians = None
     if compress.method == "gptq":

@@ -9,6 +9,7 @@ import click
 from .console import (
     OUTPUT,
     PATH,
+    check_new,
     check_out,
     common_options,
     remark,
@@ -86,14 +87,12 @@ def write_html(
 ) -> None:
     """Write the page, whole or not at all."""
     from spiketok.durable import write_durably
-    from spiketok.errors import SpikeError
 
     from .any_tokenizer import open_any
     from .page import page
 
     check_out(out, [*([file] if file else []), *tokenizers], "--html")
-    if out.exists():
-        raise SpikeError(f"{out}: is there already; remove it or choose another --html")
+    check_new(out, "--html")
     peers = [open_any(path) for path in tokenizers]
     texts = texts_of(file, quiet, reads)
     size = sum(map(len, texts))

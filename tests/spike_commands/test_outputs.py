@@ -141,6 +141,23 @@ def test_what_cannot_be_written_is_worded_in_one_way(line, words):
     assert not re.search(r"partial|given as|run again", err)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tokenizer", "train", "corpus/", "--out"],
+        ["tokenizer", "view", "held.txt", "--html"],
+        ["compress", "held.txt", "-m", "runs/base", "-o"],
+        ["decompress", "held.txt", "-m", "runs/base", "-o"],
+        ["pack", "runs/base", "--data", "nowhere", "--out"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_in_a_folder_that_is_missing_is_refused_before_the_work(line, words):
+    status, out, err = line(*words, "nowhere/a")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "nowhere/a: there is no folder nowhere; make it, or choose another --" in err
+
+
 def test_temporary_names_are_never_told(tmp_path):
     path = tmp_path / "made"
     with pytest.raises(FileNotFoundError) as caught, durable_folder(path) as folder:
