@@ -11,8 +11,6 @@ from .starting_weights import INIT
 if TYPE_CHECKING:
     from spiketok import Tokenizer
 
-TOKENIZER = "tokenizer.json"
-
 
 def check_data(folder: Path, data_folder: Path, tokenizer: "Tokenizer", data: str) -> None:
     """Compare the shards named for a run with those that it was trained on.
@@ -27,7 +25,7 @@ def check_data(folder: Path, data_folder: Path, tokenizer: "Tokenizer", data: st
         SpikeError: they are of another tokenizer or other text, or the run's own tokenizer file is
             missing or damaged.
     """
-    from spike_lm.model.run_folder import read_lineage
+    from spike_lm.model.run_folder import TOKENIZER, read_lineage
     from spiketok.errors import SpikeError
 
     known, own = read_lineage(folder).fingerprints, folder / TOKENIZER
