@@ -48,7 +48,7 @@ SHOWN_GROUPS = 40
     default=5,
     show_default=True,
     help="How many of the longest tokens in the text to report: in --json, with --verbose, or "
-    "where it is said.",
+    "where this option is given.",
 )
 @text_field_option
 @ext_option
