@@ -50,7 +50,7 @@ def shard_rows(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
             tokens, size = found[f"{split}_tokens"], sized(found[f"{split}_bytes"])
             rows[split] = f"{some(documents, 'document')}, {some(tokens, 'token')}, {size} of text"
         if documents and f"{split}_trained_tokens" in found:
-            rows[split] += f"; {found[f'{split}_trained_tokens']:,} tokens are of replies"
+            rows[split] += f"; {some(found[f'{split}_trained_tokens'], 'token')} of replies"
     if found["bytes_per_token"]:
         rows["tokens"] = f"{found['bytes_per_token']:.2f} bytes each"
     if found["dropped"]:
