@@ -2,7 +2,8 @@
 
 A block of lines goes to Arrow's parser, which runs beside other threads. What Arrow refuses, or
 would cut otherwise than at line ends, goes to `parse_line`, the definition: wherever the quick way
-gives an answer, the definition gives the same. Blank lines are no records.
+gives an answer, the definition gives the same. A line that is a block by itself goes to
+`large_text`, for Arrow holds it three times. Blank lines are no records.
 """
 
 import json
@@ -28,6 +29,7 @@ from .faults import (
     BadRecordError,
     Faults,
 )
+from .large_record import LARGE_BYTES, large_text
 from .lines import PIECE_BYTES, line_blocks, open_lines
 from .sources import Source
 
@@ -55,6 +57,8 @@ def read_jsonl(
     """
 
     def parse(block: bytes, place: Place) -> Records:
+        if is_large(block):
+            return parse_lines(block, text_field, faults, place)
         quick = parse_block(block, text_field, faults.max_record)
         return quick or parse_lines(block, text_field, faults, place)
 
@@ -168,16 +172,29 @@ def all_utf8(texts: pa.LargeBinaryArray) -> bool:
     return True
 
 
+def is_large(block: bytes) -> bool:
+    """Tell whether a block is one line of more than `LARGE_BYTES`."""
+    return len(block) > LARGE_BYTES and b"\n" not in block
+
+
 def parse_lines(block: bytes, text_field: str, faults: Faults, place: Place) -> Records:
     """Parse a block line by line."""
     parse = partial(parse_line, text_field=text_field, faults=faults)
     return as_records(list(each_line(block, parse, faults, place)))
 
 
-def as_records(found: Sequence[tuple[int, bytes]]) -> Records:
+def as_records(found: Sequence[tuple[int, bytes | bytearray]]) -> Records:
     """Return texts, each of which stands behind its offset, as arrays."""
-    texts = pa.array([text for _, text in found], pa.large_binary())
+    texts = as_array([text for _, text in found])
     return texts, np.array([start for start, _ in found], dtype=np.int64)
+
+
+def as_array(texts: Sequence[bytes | bytearray]) -> pa.LargeBinaryArray:
+    """Return texts as an array; a single one, which may be very large, without a copy."""
+    if len(texts) != 1:
+        return pa.array(texts, pa.large_binary())
+    ends = pa.py_buffer(np.array([0, len(texts[0])], dtype=np.int64))
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(texts[0])])
 
 
 def each_line(
@@ -202,12 +219,21 @@ def each_line(
         start += len(line) + 1
 
 
-def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes:
+def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes | bytearray:
     """Return the text of one line as UTF-8; of a repeated member the last counts.
 
     Raises:
         BadRecordError: the line has no usable text.
     """
+    if len(line) > LARGE_BYTES and is_utf8(line):
+        text = large_text(line, text_field)
+        if text is not None:
+            return text
+    return parse_any(line, text_field, faults)
+
+
+def parse_any(line: bytes, text_field: str, faults: Faults) -> bytes:
+    """Do as `parse_line`, in several times the memory of the line."""
     try:
         record: Any = DECODER.decode(faults.decode(line))
     except (ValueError, RecursionError) as error:

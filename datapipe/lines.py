@@ -110,6 +110,8 @@ def line_blocks(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield blocks of whole lines, about `BLOCK_BYTES` each: (offset, bytes).
 
+    A line with more bytes is a block by itself, without its line end.
+
     Args:
         stream: the lines.
         begin: offset of the first.
@@ -138,6 +140,11 @@ def line_blocks(
             if not end:
                 continue
             piece, passing_over = piece[end:], False
+        if len(pending) > BLOCK_BYTES and (end := piece.find(b"\n")) >= 0:
+            pending += piece[:end]
+            piece, size = piece[end + 1 :], len(pending)
+            yield offset, taken(pending, size)
+            offset += size + 1
         if cut := piece.rfind(b"\n") + 1:
             whole = len(pending) + cut
         pending += piece

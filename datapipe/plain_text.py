@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
-import pyarrow as pa
 
 from . import lines
 from .decompression import DamagedStreamError
 from .faults import BINARY, BadRecordError, Faults
-from .jsonl import Records, all_utf8, is_utf8
+from .jsonl import Records, all_utf8, as_array, is_utf8
 from .lines import UTF16, UTF16_FAULT, Readable, open_lines
 from .sources import Source
 from .standard_input import BINARY_BYTES
@@ -123,11 +122,3 @@ def checked(offsets: Sequence[int], pieces: Sequence[bytes | bytearray], faults:
 def place_of(offset: int) -> str:
     """Word where a piece of a text begins."""
     return f"the text from byte {offset}" if offset else "the text"
-
-
-def as_array(pieces: Sequence[bytes | bytearray]) -> pa.LargeBinaryArray:
-    """Return pieces as an array; a single one, which may be very large, without a copy."""
-    if len(pieces) != 1:
-        return pa.array(pieces, pa.large_binary())
-    ends = pa.py_buffer(np.array([0, len(pieces[0])], dtype=np.int64))
-    return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(pieces[0])])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datapipe import lines, read_range
+from datapipe import jsonl, lines, read_range
 from datapipe.faults import BadRecordError, Dropped, Faults
 from datapipe.jsonl import parse_block, parse_line
 from datapipe.sources import Source
@@ -111,6 +111,20 @@ def test_quick_way_answers_for_clean_lines(texts, ascii_only):
         quick = parse_block(block, "text")
         assert quick is not None
         assert quick[0].to_pylist() == [text.encode() for text in texts]
+
+
+@given(st.lists(st.sampled_from(HOSTILE), max_size=8), st.integers(1, 40))
+def test_large_lines_are_read_as_others(tmp_path_factory, chosen, block_bytes):
+    source = write(tmp_path_factory.mktemp("j"), b"\n".join(chosen))
+    found = []
+    for size in (block_bytes, 1 << 20):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lines, "PIECE_BYTES", 7)
+            patch.setattr(lines, "BLOCK_BYTES", size)
+            patch.setattr(jsonl, "LARGE_BYTES", size)
+            dropped = Dropped()
+            found.append((documents(source, errors="skip", dropped=dropped), dropped))
+    assert found[0] == found[1]
 
 
 @given(st.lists(st.sampled_from(HOSTILE), max_size=8), st.sampled_from(["skip", "replace"]))

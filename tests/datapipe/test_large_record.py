@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datapipe import large_record
+from datapipe.faults import BadRecordError, Faults
+from datapipe.jsonl import is_utf8, parse_any
+from datapipe.large_record import large_text
+from tests.datapipe.test_jsonl import HOSTILE
+
+
+def verdict(parse, record):
+    """Return the text of a record, or the reason why it has none."""
+    try:
+        text = parse(record)
+    except BadRecordError as fault:
+        return fault.reason
+    return text if text is None else bytes(text)
+
+
+PARTS = ["\\", "\\u", "d83d", "\\ude00", "\\n", "é", "😀", "\x01", "a", *'"{}[]:,-1', "NaN", ".5"]
+PARTS += ["e9", "null", "true", " ", '"text":', '"a":', '{"text":"a"']
+
+
+RANDOM = st.lists(st.sampled_from(PARTS)).map("".join)
+
+
+@given(
+    st.sampled_from(HOSTILE)
+    | RANDOM.map(str.encode)
+    | RANDOM.map('{{"text":"{}"}}'.format).map(str.encode)
+    | RANDOM.map('{{"text":"a","a":{}}}'.format).map(str.encode),
+    st.sampled_from([1, 2, 5, 1 << 16]),
+)
+def test_text_of_a_large_record_is_that_of_the_definition(record, piece_bytes):
+    if is_utf8(record) and record.strip():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(large_record, "PIECE_BYTES", piece_bytes + 11)
+            found = verdict(lambda line: large_text(line, "text"), record)
+        if found is not None:
+            assert found == verdict(lambda line: parse_any(line, "text", Faults(Path("x"))), record)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.booleans(), st.integers(12, 40))
+def test_large_records_with_text_need_no_definition(text, ascii_only, piece_bytes):
+    record = json.dumps({"n": [1, {}], "text": text}, ensure_ascii=ascii_only).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(large_record, "PIECE_BYTES", piece_bytes)
+        found = large_text(record, "text")
+    assert found == text.encode()
