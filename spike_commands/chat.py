@@ -74,11 +74,17 @@ def chat(
     def begin(prompt: str) -> Conversation:
         return begin_conversation(loaded.model, loaded.tokenizer, prompt, trained)
 
+    begun = begin(system)  # the same refusals for all ways to ask, before any of them starts
     if web:
         from .chat_server import ADDRESS, Served, open_server, serve
 
         served = Served(
-            begin=begin, drawing=drawing, max_tokens=max_tokens, name=run.name, system=system
+            begin=begin,
+            drawing=drawing,
+            max_tokens=max_tokens,
+            context=begun.model.config.context,
+            name=run.name,
+            system=system,
         )
         server = open_server(served, port)
         click.echo(f"http://{ADDRESS}:{server.server_address[1]}{served.path}")

@@ -2,30 +2,33 @@
 
 Three things keep others out: the address 127.0.0.1, a secret in the path, and the checks of `Host`
 and `Origin`, without which a page from elsewhere could ask in a browser's name.
+
+The server keeps no conversations: a page sends its own, as ids, with each question.
 """
 
 import json
 import secrets
-import sys
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from .answer_queue import AlreadyQueuedError, AnswerQueue, QueueFullError
 from .answering import REMARKS, stretches, why_ended
+from .bounded_server import BUSY, RETRY_AFTER, BoundedHandler, BoundedServer
 from .chat_page import chat_page
 
 if TYPE_CHECKING:
     from spike_lm.model.evaluation import Conversation, Drawing
+    from spike_lm.model.evaluation.reading import Reading
 
 ADDRESS = "127.0.0.1"
 HTTP_PORT = 80
-LARGEST_REQUEST = 1 << 18
-MOST_PAGES = 16
-SECONDS_TO_READ = 30
+LARGEST_TEXT = 1 << 18
+# What an id takes in JSON, with a comma and its share of brackets.
+BYTES_OF_ID = 12
+MOST_REPLIES = 1 << 31
 SECONDS_TO_STOP = 10
 
 
@@ -36,42 +39,34 @@ class Served:
     begin: "Callable[[str], Conversation]"
     drawing: "Drawing"
     max_tokens: int
+    context: int
     name: str
     system: str
     path: str = field(default_factory=lambda: f"/{secrets.token_urlsafe(24)}/")
-    pages: "OrderedDict[str, Conversation]" = field(default_factory=OrderedDict)
-    """A conversation for each page, the last used last; the first are forgotten."""
-    model: Lock = field(default_factory=Lock)
-    """Held while something is written, or a conversation changed."""
-    stop: Event = field(default_factory=Event)
-    writing: str = ""
-    """The page whose question is being answered."""
+    queue: AnswerQueue = field(default_factory=AnswerQueue)
+    read: "tuple[list[int], list[list[int]], Reading] | None" = None
+    """The last conversation that was answered: system, turns, and what the model has read of it.
+    Belongs to the first in the queue."""
+
+    @property
+    def largest_request(self) -> int:
+        """Bytes that the texts and ids of a request may have."""
+        return LARGEST_TEXT + BYTES_OF_ID * self.context
 
 
 class RefusedError(Exception):
     """A request is not to be served: status and reason."""
 
 
-class ChatServer(ThreadingHTTPServer):
-    """Serves each connection in a thread of its own; browsers may go away at any time."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Pass over a connection that has broken."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-def serve(served: Served, server: ChatServer) -> None:
+def serve(served: Served, server: BoundedServer) -> None:
     """Serve until Ctrl-C, which also stops what is being written."""
-    with server, suppress(KeyboardInterrupt):
-        server.serve_forever()
-    served.stop.set()
-    served.model.acquire(timeout=SECONDS_TO_STOP)
+    with server:
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+        served.queue.close(SECONDS_TO_STOP)
 
 
-def open_server(served: Served, port: int) -> ChatServer:
+def open_server(served: Served, port: int) -> BoundedServer:
     """Return a server that listens; port 0 takes a free one.
 
     Raises:
@@ -83,39 +78,32 @@ def open_server(served: Served, port: int) -> ChatServer:
         shared = served
 
     try:
-        return ChatServer((ADDRESS, port), Handler)
+        return BoundedServer((ADDRESS, port), Handler)
     except OSError as error:
         reason = error.strerror or "cannot be used"
         raise SpikeError(f"--port {port}: {reason}; name another, or none") from None
 
 
-class ChatHandler(BaseHTTPRequestHandler):
+class ChatHandler(BoundedHandler):
     """Answers one browser."""
 
     shared: Served
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "spike", ""
-    timeout = SECONDS_TO_READ
 
-    def do_GET(self) -> None:
-        """Serve the page, with a conversation of its own."""
+    def do_GET(self) -> None:  # noqa: N802 (the name that http.server calls)
+        """Serve the page."""
         try:
             self.check_address()
             if self.path != self.shared.path:
                 raise RefusedError(404, "not here; open the address that spike has printed")
-            number = secrets.token_urlsafe(16)
-            shared = self.shared
-            shared.pages[number] = shared.begin(shared.system)
-            while len(shared.pages) > MOST_PAGES:
-                shared.pages.popitem(last=False)
-            page, policy = chat_page({"name": shared.name, "page": number, "system": shared.system})
+            data = {"name": self.shared.name, "system": self.shared.system}
+            page, policy = chat_page({**data, "page": secrets.token_urlsafe(16)})
             self.send(200, page, "text/html; charset=utf-8", policy)
         except RefusedError as error:
             self.refuse(*error.args)
 
-    def do_POST(self) -> None:
-        """Serve what the page asks for: an answer, its end, or a new beginning."""
-        actions = {"ask": self.ask, "stop": self.stop, "reset": self.reset}
+    def do_POST(self) -> None:  # noqa: N802
+        """Serve what the page asks for: an answer, its end, or the check of a system prompt."""
+        actions = {"ask": self.ask, "stop": self.stop, "begin": self.begin}
         try:
             self.check_address()
             if self.headers.get("Origin") != f"http://{self.headers['Host']}":
@@ -123,13 +111,7 @@ class ChatHandler(BaseHTTPRequestHandler):
             before, _, name = self.path.rpartition("/")
             if f"{before}/" != self.shared.path or name not in actions:
                 raise RefusedError(404, "not here")
-            wanted = self.request_content()
-            number = text_of(wanted, "page")
-            conversation = self.shared.pages.get(number)
-            if conversation is None:
-                raise RefusedError(410, "this page is too old; load it again")
-            self.shared.pages.move_to_end(number)
-            actions[name](number, conversation, wanted)
+            actions[name](self.request_content())
         except RefusedError as error:
             self.refuse(*error.args)
 
@@ -147,92 +129,89 @@ class ChatHandler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
             raise RefusedError(411, "the length is missing")
-        if len(length) > 9 or int(length) > LARGEST_REQUEST:
-            raise RefusedError(413, "the question is too long")
+        if len(length) > 9 or int(length) > self.shared.largest_request:
+            raise RefusedError(413, "the question is too long; ask for less")
         if self.headers.get("Content-Type") != "application/json":
             raise RefusedError(415, "not JSON")
         try:
-            found = json.loads(self.rfile.read(int(length)))
+            found = json.loads(self.read_content(int(length)))
         except (ValueError, RecursionError):
             raise RefusedError(400, "not JSON") from None
         if not isinstance(found, dict):
             raise RefusedError(400, "not an object")
         return found
 
-    def ask(self, number: str, conversation: "Conversation", wanted: dict[str, Any]) -> None:
-        """Stream the answer to a question, a JSON object a line."""
+    def begin(self, wanted: dict[str, Any]) -> None:
+        """Check that a conversation can begin with the system prompt that the page sends."""
+        begun(self.shared, wanted)
+        self.send(200, b"", "text/plain")
+
+    def ask(self, wanted: dict[str, Any]) -> None:
+        """Stream the answer to a question, a JSON object a line; the last one is what was said."""
         from spike_lm.model.evaluation import ask
         from spiketok.errors import SpikeError
 
-        question, shared = text_of(wanted, "question"), self.shared
-        if not shared.model.acquire(blocking=False):
-            raise RefusedError(409, "another answer is being written; wait for it, or stop it")
+        number, shared = text_of(wanted, "page"), self.shared
+        conversation = begun(shared, wanted)
+        before = list(conversation.turns)
         try:
-            shared.stop.clear()
-            shared.writing = number
-            try:
-                dropped = ask(conversation, question, shared.max_tokens)
-            except SpikeError as error:
-                raise RefusedError(400, str(error)) from None
-            self.send_head(200, {"Transfer-Encoding": "chunked"}, "application/x-ndjson")
+            dropped = ask(conversation, text_of(wanted, "question"), shared.max_tokens)
+        except SpikeError as error:
+            raise RefusedError(400, str(error)) from None
+        try:
+            with shared.queue.joined(number) as stop, suppress(OSError):
+                self.send_head(200, {"Transfer-Encoding": "chunked"}, "application/x-ndjson")
+                self.answer(number, conversation, before, dropped, stop)
+        except QueueFullError:
+            raise RefusedError(503, BUSY) from None
+        except AlreadyQueuedError:
+            raise RefusedError(409, "this page's last question is not answered yet") from None
+
+    def answer(
+        self,
+        number: str,
+        conversation: "Conversation",
+        before: list[list[int]],
+        dropped: int,
+        stop: Event,
+    ) -> None:
+        """Wait for the model and send a reply while it is written; who goes away stops it."""
+        ids: list[int] = []
+        shared, limit = self.shared, self.shared.max_tokens
+
+        def should_stop() -> bool:
+            return stop.is_set() or self.client_has_left()
+
+        if shared.queue.wait(number, should_stop, lambda ahead: self.tell({"ahead": ahead})):
+            if shared.read and not dropped and shared.read[:2] == (conversation.system, before):
+                conversation.reading = shared.read[2]
+            shared.read = None
             if dropped:
                 self.tell({"remark": f"the context is full: the oldest {dropped} are forgotten"})
-            self.stream(conversation)
-        finally:
-            shared.writing = ""
-            shared.model.release()
-        # Who reads the end may ask again at once.
-        if not self.close_connection:
-            self.wfile.write(b"0\r\n\r\n")
-
-    def stream(self, conversation: "Conversation") -> None:
-        """Send a reply while it is written; who goes away stops it."""
-        ids: list[int] = []
-        shared, should_stop = self.shared, self.shared.stop.is_set
-        limit = shared.max_tokens
-        try:
             for kind, text in stretches(conversation, shared.drawing, limit, ids, should_stop):
                 self.tell({"kind": kind, "text": text})
-            ended = why_ended(conversation, limit, ids, stopped=should_stop())
+            shared.read = (conversation.system, conversation.turns, conversation.reading)
+            ended = why_ended(conversation, limit, ids, stopped=stop.is_set())
             if ended in REMARKS:
                 self.tell({"remark": REMARKS[ended]})
-        except OSError:
-            self.close_connection = True
+            self.tell({"said": {"turns": conversation.turns, "replies": conversation.replies}})
+        else:
+            self.tell({"remark": "stopped before it began; the question is not kept"})
+            self.tell({"said": {"turns": before, "replies": conversation.replies}})
+        self.wfile.write(b"0\r\n\r\n")
 
     def tell(self, what: dict[str, Any]) -> None:
         """Send one line of an answer, as a chunk of its own."""
-        line = json.dumps(what).encode() + b"\n"
+        line = json.dumps(what, separators=(",", ":")).encode() + b"\n"
         self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
 
-    def stop(self, number: str, conversation: "Conversation", wanted: dict[str, Any]) -> None:  # noqa: ARG002
+    def stop(self, wanted: dict[str, Any]) -> None:
         """Stop the answer to this page's question."""
-        if self.shared.writing == number:
-            self.shared.stop.set()
-        self.send(200, b"", "text/plain")
-
-    def reset(
-        self,
-        number: str,
-        conversation: "Conversation",  # noqa: ARG002
-        wanted: dict[str, Any],
-    ) -> None:
-        """Begin the page's conversation anew, with the system prompt that it sends."""
-        from spiketok.errors import SpikeError
-
-        system, shared = text_of(wanted, "system"), self.shared
-        if not shared.model.acquire(blocking=False):
-            raise RefusedError(409, "an answer is being written; wait for it, or stop it")
-        try:
-            shared.pages[number] = shared.begin(system)
-        except SpikeError as error:
-            raise RefusedError(400, str(error)) from None
-        finally:
-            shared.model.release()
+        self.shared.queue.stop(text_of(wanted, "page"))
         self.send(200, b"", "text/plain")
 
     def refuse(self, status: int, reason: str) -> None:
-        """Say why not, and read nothing more from this connection."""
-        self.close_connection = True
+        """Say why not."""
         self.send(status, reason.encode(), "text/plain; charset=utf-8")
 
     def send(self, status: int, content: bytes, kind: str, policy: str = "") -> None:
@@ -242,6 +221,7 @@ class ChatHandler(BaseHTTPRequestHandler):
 
     def send_head(self, status: int, more: dict[str, str], kind: str, policy: str = "") -> None:
         """Send the head of an answer: nothing is kept, guessed, framed or told to others."""
+        self.begin_sending()
         self.send_response(status)
         for name, value in {
             "Content-Type": kind,
@@ -250,14 +230,32 @@ class ChatHandler(BaseHTTPRequestHandler):
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
             "Cross-Origin-Resource-Policy": "same-origin",
-            **({"Connection": "close"} if self.close_connection else {}),
+            "Connection": "close",
+            **({"Retry-After": RETRY_AFTER} if status == 503 else {}),
             **more,
         }.items():
             self.send_header(name, value)
         self.end_headers()
 
-    def log_message(self, *_: Any) -> None:
-        """Print nothing."""
+
+def begun(shared: Served, wanted: dict[str, Any]) -> "Conversation":
+    """Return the conversation that a page sends: its system prompt and its turns as ids."""
+    from spiketok.errors import SpikeError
+
+    try:
+        conversation = shared.begin(text_of(wanted, "system"))
+    except SpikeError as error:
+        raise RefusedError(400, str(error)) from None
+    turns, replies = wanted.get("turns", []), wanted.get("replies", 0)
+    if type(replies) is not int or not 0 <= replies < MOST_REPLIES:
+        raise RefusedError(400, "replies: not a count")
+    if not (isinstance(turns, list) and all(isinstance(turn, list) for turn in turns)):
+        raise RefusedError(400, "turns: not lists of ids")
+    size = conversation.tokenizer.vocab_size
+    if not all(type(one) is int and 0 <= one < size for turn in turns for one in turn):
+        raise RefusedError(400, f"turns: not ids of a vocabulary of {size}")
+    conversation.turns, conversation.replies = turns, replies
+    return conversation
 
 
 def text_of(wanted: dict[str, Any], name: str) -> str:

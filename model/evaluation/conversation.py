@@ -11,7 +11,7 @@ from spiketok.errors import SpikeError
 from ..assembly import Model
 from ..trained_ids import TrainedIds, unseen_ids
 from .drawing import Drawing
-from .generate import generate
+from .generate import check_some_id, generate
 from .reading import Reading
 
 # A turn is a user's message and the reply to it.
@@ -52,24 +52,27 @@ def begin_conversation(
 
     Raises:
         SpikeError: the tokenizer has no chat markers, or beside the system's message there is no
-            room for a question and a quarter of the context for its reply.
+            room for a question and a quarter of the context for its reply, or no id may be sampled.
     """
     marker_ids(tokenizer.special_ids)
     ids = encoded(tokenizer, "system", system) if system else []
     context = model.config.context
     around = 1 + len(encoded(tokenizer, "user", "")) + len(header(tokenizer))
     most = context - -(-context // REPLY_SHARE) - around
+    if most <= 0:
+        raise SpikeError(
+            f"the context of {context} has no room for a question and its reply: "
+            "chat needs a model with a longer one"
+        )
     if len(ids) >= most:
         raise SpikeError(
             f"the system prompt has {len(ids)} tokens, and the context of {context} has room for "
-            f"{max(0, most - 1)}: shorten it"
+            f"{most - 1}: shorten it"
         )
+    banned = unspeakable_ids(tokenizer) | unseen_ids(trained_ids)
+    check_some_id(model, banned)
     return Conversation(
-        model=model,
-        tokenizer=tokenizer,
-        system=ids,
-        reading=Reading(model),
-        banned_ids=unspeakable_ids(tokenizer) | unseen_ids(trained_ids),
+        model=model, tokenizer=tokenizer, system=ids, reading=Reading(model), banned_ids=banned
     )
 
 

@@ -50,9 +50,8 @@ def generate(
     if not len(prompt_ids):
         raise SpikeError("the prompt has no tokens; begin with the separator")
     drawing, reading = drawing or Drawing(), reading or Reading(model)
+    check_some_id(model, banned_ids)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
-    if len(banned) == model.embedding.num_embeddings:
-        raise SpikeError("training saw none of the ids that may be written; use --allow-unseen")
     generator = torch.Generator().manual_seed(drawing.seed)
 
     def tokens() -> Iterator[Drawn]:
@@ -73,3 +72,13 @@ def generate(
                 return
 
     return tokens()
+
+
+def check_some_id(model: Model, banned_ids: Collection[int]) -> None:
+    """Check that there is an id that may be sampled.
+
+    Raises:
+        SpikeError: every id is banned.
+    """
+    if len(banned_ids) == model.embedding.num_embeddings:
+        raise SpikeError("training saw none of the ids that may be written; use --allow-unseen")

@@ -3,6 +3,11 @@
 const data = JSON.parse(byId("data").textContent);
 const themes = ["auto", "light", "dark"];
 let answering = false;
+// The conversation: the server keeps none. `turns` are ids, as the last answer gave them.
+let system = data.system;
+let said = { turns: [], replies: 0 };
+const gone =
+  "spike does not answer; if it has ended, start it again and open its new address (what was said stays here to copy)";
 
 function byId(id) {
   return document.getElementById(id);
@@ -25,7 +30,7 @@ function add(made) {
 }
 
 function remark(content, trouble = false) {
-  add(element("div", trouble ? "remark trouble" : "remark", content));
+  return add(element("div", trouble ? "remark trouble" : "remark", content));
 }
 
 function post(path, content) {
@@ -59,13 +64,28 @@ async function show(response, bubble) {
   let rest = "";
   let kind = null;
   let part = null;
+  let waiting = null;
+  let whole = false;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return fold(bubble);
+    if (done) {
+      if (!whole) throw new Error("no end");
+      return fold(bubble);
+    }
     const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines) {
       const told = JSON.parse(line);
+      if (told.ahead) {
+        waiting ??= remark("");
+        waiting.textContent = `waiting for other pages: ${told.ahead} before this one`;
+        continue;
+      }
+      waiting?.remove();
+      if (told.said) {
+        said = told.said;
+        whole = true;
+      }
       if (told.remark) remark(told.remark);
       if (told.kind === undefined) continue;
       if (told.kind !== kind || !told.text) {
@@ -97,27 +117,35 @@ async function ask(event) {
   setAnswering(true);
   byId("question").value = "";
   add(element("div", "said user", question));
+  let begun = false;
   try {
-    const response = await post("ask", { question });
-    if (response.ok) {
+    const response = await post("ask", { question, system, ...said });
+    begun = response.ok;
+    if (begun) {
       await show(response, add(element("div", "said assistant")));
     } else {
       remark(await response.text(), true);
     }
   } catch {
-    remark("spike has gone; start it again and open its new address", true);
+    remark(begun ? "the answer broke off; ask again: this question and what came of it do not count" : gone, true);
+    begun = false;
   }
+  // What was not answered need not be typed again.
+  if (!begun) byId("question").value ||= question;
   setAnswering(false);
   byId("question").focus();
 }
 
 async function reset() {
   try {
-    const response = await post("reset", { system: byId("system").value });
+    const wanted = byId("system").value;
+    const response = await post("begin", { system: wanted });
     if (!response.ok) return remark(await response.text(), true);
+    system = wanted;
+    said = { turns: [], replies: 0 };
     byId("talk").replaceChildren();
   } catch {
-    remark("spike has gone; start it again and open its new address", true);
+    remark(gone, true);
   }
 }
 
@@ -125,7 +153,7 @@ byId("name").textContent = document.title = data.name;
 byId("system").value = data.system;
 byId("asking").addEventListener("submit", ask);
 byId("reset").addEventListener("click", reset);
-byId("stop").addEventListener("click", () => post("stop", {}));
+byId("stop").addEventListener("click", () => post("stop", {}).catch(() => remark(gone, true)));
 byId("question").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) ask(event);
 });

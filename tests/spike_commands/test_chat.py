@@ -80,6 +80,14 @@ def test_usage(line):
         assert (status, errors.count("\n")) == (2, 1)
 
 
+@pytest.mark.parametrize("way", [[], ["--web"]])
+def test_what_cannot_be_answered_is_refused_before_the_start(line, way):
+    status, out, errors = line("chat", RUN, "--system", "word " * 60, "--quiet", *way)
+    assert (status, out) == (1, "")
+    assert errors.count("\n") == 1
+    assert "shorten it" in errors
+
+
 def test_parts_have_lines_and_styles_of_their_own(capsys):
     show(
         [

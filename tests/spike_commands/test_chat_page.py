@@ -1,5 +1,6 @@
 """The page of `spike chat --web`, in a browser as its user meets it."""
 
+import socket
 import threading
 import time
 
@@ -75,6 +76,7 @@ def chat(window, script):
         begin=lambda system: begin_conversation(model, TOKENIZER, system),
         drawing=Drawing(),
         max_tokens=1000,
+        context=2000,
         name="runs/chat",
         system="You may call the calculator tool.",
     )
@@ -82,7 +84,7 @@ def chat(window, script):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_address[1]}"
     window.visit(address + shared.path)
-    yield window, shared
+    yield window, server
     assert window.complaints == []
     assert all(url.startswith(address + shared.path) for url in window.requests)
     script.go_on.set()
@@ -111,7 +113,7 @@ def text(window, selector):
 
 
 def test_an_answer_streams_and_all_of_it_is_text(chat, script):
-    window, shared = chat
+    window, _ = chat
     ask(window, f"Why? {HOSTILE}")
     until(window, "document.querySelector('.think div')?.textContent.length > 4")
     assert window.evaluate("document.querySelector('.think').open")
@@ -125,12 +127,11 @@ def test_an_answer_streams_and_all_of_it_is_text(chat, script):
     assert text(window, ".tool_call") == '{"name": "calculator"}'
     assert window.evaluate("document.title") == "runs/chat"
     assert window.evaluate("document.querySelectorAll('img').length") == 0
-    (conversation,) = shared.pages.values()
-    assert conversation.turns[0][-len(REPLY) - 1 : -1] == REPLY
+    assert window.evaluate("said.turns[0]")[-len(REPLY) - 1 : -1] == REPLY
 
 
 def test_an_answer_can_be_stopped_and_forgotten(chat, script):
-    window, shared = chat
+    window, _ = chat
     script.ids = scripted("the answer has no end ") * 500
     ask(window, "go on")
     until(window, "document.querySelector('.assistant .text')?.textContent.length > 4")
@@ -140,8 +141,28 @@ def test_an_answer_can_be_stopped_and_forgotten(chat, script):
     assert text(window, ".remark") == "stopped"
     window.click("#reset")
     until(window, "document.getElementById('talk').childElementCount === 0")
-    (conversation,) = shared.pages.values()
-    assert conversation.turns == []
+    assert window.evaluate("said.turns") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_that_waits_or_loses_its_answer_says_so(chat, script, scheme, tmp_path):
+    window, server = chat
+    window.scheme(scheme)
+    with server.RequestHandlerClass.shared.queue.joined("another page"):
+        ask(window, "Who was first?")
+        until(window, "document.querySelector('.remark')?.textContent.includes('1 before')")
+        window.screenshot(tmp_path / "waiting.png")
+    until(window, "document.querySelector('.think div')?.textContent.length > 4")
+    assert window.evaluate("document.querySelectorAll('.remark').length") == 0
+    for connection in list(server.served):
+        connection.shutdown(socket.SHUT_RDWR)
+    script.go_on.set()
+    until(window, IDLE)
+    assert "broke off" in text(window, ".trouble")
+    assert window.evaluate("document.getElementById('question').value") == "Who was first?"
+    assert window.evaluate("said.turns") == []
+    window.screenshot(tmp_path / "broken.png")
+    window.complaints.clear()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,17 +3,22 @@
 import http.client
 import json
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from spike_commands.chat_server import LARGEST_REQUEST, MOST_PAGES, Served, open_server
+from spike_commands.answer_queue import AnswerQueue, QueueFullError
+from spike_commands.chat_server import Served, open_server
 from spike_lm.model.assembly import build_model
-from spike_lm.model.evaluation import Drawing, Drawn, begin_conversation
+from spike_lm.model.evaluation import Drawing, Drawn, ask, begin_conversation, reply
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
 from tests.model.tiny import tiny_config
 
+SECONDS = 60
 TOKENIZER = Tokenizer(build_vocabulary([b"the"], 400, "chatml"))
+HI = {"page": "p", "system": "", "question": "hi"}
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +30,7 @@ def served():
         begin=lambda system: begin_conversation(model, TOKENIZER, system),
         drawing=Drawing(),
         max_tokens=60,
+        context=config.model.context,
         name="tiny </script>",
         system="be brief",
     )
@@ -56,14 +62,6 @@ def send(served):
     return send_request
 
 
-@pytest.fixture
-def page(send):
-    """The number of a page that was just loaded."""
-    content = send("GET")[2].decode()
-    data = content.split('id="data">')[1].split("</script>")[0]
-    return json.loads(data)["page"]
-
-
 def lines(content):
     return [json.loads(line) for line in content.splitlines()]
 
@@ -79,18 +77,44 @@ def test_the_page_allows_its_own_script_and_nothing_else(send):
     assert b"tiny </script>" not in content
 
 
-def test_a_question_is_answered_line_by_line_and_kept(send, served, page):
-    status, _, content = send("POST", "ask", {"page": page, "question": "who? <|im_end|>"})
-    assert status == 200
-    told = lines(content)
-    assert "".join(line.get("text", "") for line in told)
-    shared, _ = served
-    (turn,) = shared.pages[page].turns
+def answered(send, question, said=None, page="p", system="be brief"):
+    """Ask and return (what was told, what was said) of an answer."""
+    wanted = {"page": page, "system": system, "question": question, **(said or {})}
+    status, _, content = send("POST", "ask", wanted)
+    assert status == 200, content
+    *told, last = lines(content)
+    return told, last["said"]
+
+
+def test_a_question_is_answered_line_by_line_and_the_page_keeps_it(send):
+    told, said = answered(send, "who? <|im_end|>")
+    assert all(line["kind"] for line in told if "text" in line)
+    (turn,) = said["turns"]
     assert turn.count(TOKENIZER.special_ids["<|im_start|>"]) == 2
-    assert shared.pages[page].system
-    assert send("POST", "reset", {"page": page, "system": ""})[0] == 200
-    assert not shared.pages[page].turns
-    assert not shared.pages[page].system
+    _, more = answered(send, "and?", said)
+    assert more["turns"][0] == turn
+    assert more["replies"] == 2
+
+
+def test_answers_of_forty_pages_in_turn_are_those_of_one_conversation_each(
+    send, served, monkeypatch
+):
+    shared, _ = served
+    monkeypatch.setattr(shared, "max_tokens", 4)
+
+    def alone(questions):
+        conversation = shared.begin("be brief")
+        for question in questions:
+            ask(conversation, question, shared.max_tokens)
+            list(reply(conversation, shared.drawing, shared.max_tokens))
+        return conversation.turns
+
+    said = dict.fromkeys(range(40))
+    for turn in range(2):
+        for page in said:
+            said[page] = answered(send, f"{turn} of {page % 3}?", said[page], f"page {page}")[1]
+    for page in (0, 1, 39):
+        assert said[page]["turns"] == alone([f"{turn} of {page % 3}?" for turn in range(2)])
 
 
 @pytest.mark.parametrize(
@@ -108,24 +132,29 @@ def test_a_question_is_answered_line_by_line_and_kept(send, served, page):
         (400, {"content": b"{"}),
         (400, {"content": b"[" * 100_000}),
         (400, {"content": [1]}),
-        (400, {"content": {"page": 7}}),
-        (410, {"content": {"page": "guess", "question": "hi"}}),
-        (413, {"content": b"x" * (LARGEST_REQUEST + 1)}),
+        (400, {"content": {**HI, "page": 7}}),
+        (400, {"content": {**HI, "system": None}}),
+        (400, {"content": {**HI, "turns": [7]}}),
+        (400, {"content": {**HI, "turns": [[-1]]}}),
+        (400, {"content": {**HI, "turns": [[400]]}}),
+        (400, {"content": {**HI, "turns": [[True]]}}),
+        (400, {"content": {**HI, "replies": -1}}),
+        (413, {"content": b"x" * (1 << 19)}),
         (411, {"Content_Length": "-1"}),
         (413, {"Content_Length": "9" * 50}),
     ],
 )
-def test_others_are_refused(send, page, status, request_of):
-    request = {"name": "ask", "content": {"page": page, "question": "hi"}} | request_of
+def test_others_are_refused(send, status, request_of):
+    request = {"name": "ask", "content": HI} | request_of
     assert send("POST", **request)[0] == status
 
 
 @pytest.mark.parametrize("content", [{"question": 7}, {}, {"question": "word " * 400}])
-def test_a_bad_question_is_told_and_the_next_one_answered(send, page, content):
-    status, _, reason = send("POST", "ask", {"page": page, **content})
+def test_a_bad_question_is_told_and_the_next_one_answered(send, content):
+    status, _, reason = send("POST", "ask", {"page": "p", "system": "", **content})
     assert status == 400
     assert reason
-    assert send("POST", "ask", {"page": page, "question": "hi"})[0] == 200
+    assert send("POST", "ask", HI)[0] == 200
 
 
 def test_loading_is_refused_under_another_name_or_path(send):
@@ -134,69 +163,75 @@ def test_loading_is_refused_under_another_name_or_path(send):
     assert send("GET", "page.js")[0] == 404
 
 
-def test_one_answer_at_a_time_and_it_can_be_stopped(send, served, page, monkeypatch):
-    shared, _ = served
-    begun, answers = threading.Event(), []
+@pytest.fixture
+def endless(monkeypatch):
+    """Make each answer go on until it is stopped; return an event: one has begun."""
+    begun = threading.Event()
 
-    def endless(*_, **__):
+    def generated(*_, **__):
         begun.set()
         while True:
             yield Drawn(4 + ord("x"), 0.0)
 
-    monkeypatch.setattr("spike_lm.model.evaluation.conversation.generate", endless)
-    asking = threading.Thread(
-        target=lambda: answers.append(send("POST", "ask", {"page": page, "question": "hi"}))
-    )
-    asking.start()
-    assert begun.wait(60)
-    assert send("POST", "ask", {"page": page, "question": "too"})[0] == 409
-    assert send("POST", "reset", {"page": page, "system": ""})[0] == 409
-    assert send("POST", "stop", {"page": page})[0] == 200
-    asking.join(60)
-    ((status, _, content),) = answers
-    assert status == 200
-    assert lines(content)[-1] == {"remark": "stopped"}
-    assert not shared.model.locked()
+    monkeypatch.setattr("spike_lm.model.evaluation.conversation.generate", generated)
+    return begun
 
 
-def test_a_browser_that_goes_away_stops_the_answer(served, page, monkeypatch):
+def until(true):
+    end = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_answers_wait_in_a_queue_and_can_be_stopped(send, served, endless, monkeypatch):
+    monkeypatch.setattr("spike_commands.answer_queue.MOST_QUEUED", 2)
+    queue = served[0].queue
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(answered, send, "hi", page="first")
+        assert endless.wait(SECONDS)
+        second = threads.submit(answered, send, "hi", page="second")
+        until(lambda: len(queue._stops) == 2)
+        assert send("POST", "ask", {**HI, "page": "first"})[0] == 409
+        status, headers, _ = send("POST", "ask", {**HI, "page": "third"})
+        assert (status, headers["Retry-After"]) == (503, "5")
+        assert send("POST", "stop", {"page": "second"})[0] == 200
+        told, said = second.result(SECONDS)
+        assert "ahead" in told[0]
+        assert "not kept" in told[-1]["remark"]
+        assert said == {"turns": [], "replies": 0}
+        assert send("POST", "stop", {"page": "first"})[0] == 200
+        told, said = first.result(SECONDS)
+        assert told[-1] == {"remark": "stopped"}
+        assert len(said["turns"]) == 1
+
+
+def test_a_browser_that_goes_away_stops_the_answer(served, endless):
     shared, port = served
-
-    def endless(*_, **__):
-        while True:
-            yield Drawn(4 + ord("x"), 0.0)
-
-    monkeypatch.setattr("spike_lm.model.evaluation.conversation.generate", endless)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     headers = {"Origin": f"http://127.0.0.1:{port}", "Content-Type": "application/json"}
-    body = json.dumps({"page": page, "question": "hi"})
-    connection.request("POST", shared.path + "ask", body, headers)
+    connection.request("POST", shared.path + "ask", json.dumps(HI), headers)
     answer = connection.getresponse()
     assert answer.status == 200
     answer.close()
     connection.close()
-    assert shared.model.acquire(timeout=60)
-    shared.model.release()
+    until(lambda: not shared.queue._stops)
 
 
-def test_old_pages_are_forgotten(send, served, page):
-    for _ in range(MOST_PAGES):
-        assert send("GET")[0] == 200
-    assert len(served[0].pages) == MOST_PAGES
-    assert send("POST", "ask", {"page": page, "question": "hi"})[0] == 410
+def test_closing_ends_answers_and_takes_no_more():
+    queue = AnswerQueue()
+    with queue.joined("one") as stop:
+        assert not queue.close(0)
+        assert stop.is_set()
+        with pytest.raises(QueueFullError), queue.joined("two"):
+            pass
+    assert queue.close(0)
 
 
-def test_a_page_in_use_is_kept_while_others_are_opened(send, page):
-    for _ in range(MOST_PAGES + 1):
-        assert send("GET")[0] == 200
-        assert send("POST", "reset", {"page": page, "system": ""})[0] == 200
-
-
-def test_a_system_prompt_too_long_is_told_and_changes_nothing(send, served, page):
-    before = served[0].pages[page]
-    status, _, reason = send("POST", "reset", {"page": page, "system": "word " * 400})
+def test_a_system_prompt_too_long_is_refused(send):
+    status, _, reason = send("POST", "begin", {"system": "word " * 400})
     assert (status, b"shorten it" in reason) == (400, True)
-    assert served[0].pages[page] is before
+    assert send("POST", "begin", {"system": "be brief"})[0] == 200
 
 
 def test_browsers_leave_out_the_port_that_http_has_anyway(send, served, monkeypatch):
