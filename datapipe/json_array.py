@@ -8,13 +8,17 @@ from spiketok.errors import SpikeError
 
 from .faults import BROKEN_JSON, TRUNCATED, BadRecordError, Faults
 from .jsonl import BYTE_ORDER_MARK, WHITESPACE, Parsed, Records, as_records, parse_line
-from .lines import BLOCK_BYTES, PIECE_BYTES, Readable
+from .lines import BLOCK_BYTES, PIECE_BYTES, Readable, taken
 from .sources import Source
 
-# A whole string; a quote whose string goes on behind the buffer; or a bracket.
+# A whole string; a quote whose string goes on behind the piece; or a bracket.
 TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
+# The inside of a string, without a last backslash, which belongs to what follows.
+INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 BLANKS = b" \t\r\n"
 OPENING, CLOSING = (b"[", b"{"), (b"]", b"}")
+# The depth of brackets inside of an element: its own and that of the array.
+IN_ELEMENT = 2
 
 
 def read_array(
@@ -38,11 +42,12 @@ def parsed_elements(
     found: list[tuple[int, Parsed]] = []
     reached = 0
     with source.path.open("rb") as file:
-        for number, (offset, element) in enumerate(array_elements(file, faults), 1):
+        for number, offset, element in array_elements(file, faults):
             stop = offset + len(element)
             try:
-                faults.check_size(len(element))
-                found.append((offset, parse(element)))
+                parsed = parse(element)
+                del element  # it may be very large
+                found.append((offset, parsed))
             except BadRecordError as fault:
                 faults.drop(fault, partial("record {} (byte {})".format, number, offset))
             if stop - reached >= BLOCK_BYTES:
@@ -66,38 +71,52 @@ def begins_array(source: Source) -> bool:
     return head.removeprefix(BYTE_ORDER_MARK).lstrip(WHITESPACE + b"\n").startswith(b"[")
 
 
-def array_elements(stream: Readable, faults: Faults) -> Iterator[tuple[int, bytes]]:
-    """Yield the elements of a JSON array that are objects or arrays: (offset, JSON in bytes).
+def array_elements(stream: Readable, faults: Faults) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the elements of a JSON array that are objects or arrays: (number, offset, JSON).
 
     Elements are cut at their brackets and not parsed, so a broken one spoils no other.
 
     Args:
         stream: gives the file from its first byte; the array begins at its first bracket.
-        faults: hears of other bytes between the elements than a comma, and of an early end.
+        faults: hears of other bytes between the elements than a comma, of elements with more than
+            `max_record` bytes, and of an early end.
     """
     cuts = _Cuts(faults)
-    buffer, base = b"", 0
-    while piece := stream.read(max(PIECE_BYTES, len(buffer))):  # long elements: twice as much
-        buffer += piece
-        for token in TOKEN.finditer(buffer, cuts.read - base):
-            mark, start, stop = token.group(), base + token.start(), base + token.end()
+    rest, base = b"", 0
+    while new := stream.read(PIECE_BYTES):
+        piece = rest + new
+        kept = 0  # bytes of the piece that `cuts` has
+        scanned = cuts.pass_string(piece, 0)
+        for token in () if cuts.in_string else TOKEN.finditer(piece, scanned):
+            mark, start, stop = token.group(), token.start(), token.end()
             if mark == b'"':
-                cuts.read = start
+                cuts.in_string = True
+                scanned = cuts.pass_string(piece, stop)
                 break
-            cuts.read = stop
-            if mark in OPENING:
-                cuts.open(start, stop, buffer[max(cuts.after - base, 0) : token.start()])
-            elif mark in CLOSING and cuts.close(stop):
-                yield cuts.begun, buffer[cuts.begun - base : token.end()]
-            if cuts.depth == 0 and cuts.opened:
-                _check_blank(buffer[cuts.after - base : token.start()].strip(BLANKS), start, faults)
-                rest = buffer[token.end() :] + stream.read(PIECE_BYTES)
-                _check_blank(rest.strip(BLANKS), stop, faults)
-                return
-        else:
-            cuts.read = base + len(buffer)  # neither a quote nor a bracket is left in it
-        keep = min(cuts.needed, cuts.read)
-        buffer, base = buffer[keep - base :], keep
+            if mark in OPENING and cuts.depth < IN_ELEMENT:
+                cuts.keep(piece[kept:start])
+                kept = cuts.begin(base, start)
+            elif mark in CLOSING and cuts.depth <= IN_ELEMENT:
+                is_element = cuts.depth == IN_ELEMENT
+                cuts.keep(piece[kept : stop if is_element else start])
+                cuts.end(base + stop)
+                kept = stop
+                if not is_element:
+                    cuts.check_between(base + start, b"")
+                    rest = piece[stop:] or stream.read(PIECE_BYTES)
+                    while rest and not cuts.between:
+                        cuts.keep(rest)
+                        rest = stream.read(PIECE_BYTES)
+                    cuts.check_between(base + stop, b"")
+                    return
+                if not cuts.is_large:
+                    yield cuts.elements, cuts.begun, taken(cuts.element, len(cuts.element))
+            else:
+                cuts.depth += 1 if mark in OPENING else -1 if mark in CLOSING else 0
+        if not cuts.in_string:
+            scanned = len(piece)
+        cuts.keep(piece[kept:scanned])
+        rest, base = piece[scanned:], base + scanned
     fault = BadRecordError(TRUNCATED, "the array is not closed")
     faults.drop(fault, lambda: f"after byte {cuts.after}")
 
@@ -108,41 +127,56 @@ class _Cuts:
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self.depth = 0
-        self.opened = False
-        self.elements = 0
-        self.read = 0  # up to here the brackets are counted
+        self.in_string = False
+        self.elements = 0  # that are closed
+        self.element = bytearray()  # the one that is open, as far as it was read
+        self.is_large = False  # whether that has too many bytes, and is not kept
         self.begun = 0  # where the element begins that is open, or was last
         self.after = 0  # where the last element ended
+        self.between = b""  # the first two bytes since then that are not blank
 
-    @property
-    def needed(self) -> int:
-        """From here on the bytes are still needed."""
-        return self.begun if self.depth > 1 else self.after
+    def pass_string(self, piece: bytes, at: int) -> int:
+        """Return where the string that is open ends in a piece, or how far it is known."""
+        if self.in_string and (inside := INSIDE.match(piece, at)):
+            at = inside.end()
+            if piece[at : at + 1] == b'"':
+                self.in_string = False
+                return at + 1
+        return at
 
-    def open(self, start: int, stop: int, between: bytes) -> None:
-        """Count an opening bracket; `between` is what separates it from the last element."""
-        if self.depth == 0:
-            self.opened, self.after = True, stop
-        if self.depth == 1:
-            expected = b"," if self.elements else b""
-            if between.strip(BLANKS) != expected:
-                _drop_between(start, self.faults)
-            self.begun = start
+    def keep(self, part: bytes) -> None:
+        """Take the next bytes of the file, which are all of one element or all between two."""
+        if self.depth < IN_ELEMENT:
+            self.between = (self.between + part.translate(None, BLANKS))[:2]
+        elif not self.is_large:
+            self.element += part
+            if len(self.element) > self.faults.max_record:
+                self.element.clear()
+                self.is_large = True
+                place = partial("record {} (byte {})".format, self.elements + 1, self.begun)
+                self.faults.drop(self.faults.too_large(), place)
+
+    def begin(self, base: int, start: int) -> int:
+        """Begin the array or an element at byte `start` of a piece; return what is kept of it."""
+        if self.depth == IN_ELEMENT - 1:
+            self.check_between(base + start, b"," if self.elements else b"")
+            self.begun, self.is_large = base + start, False
+        else:
+            start += 1
+            self.after = base + start
+        self.between = b""
         self.depth += 1
+        return start
 
-    def close(self, stop: int) -> bool:
-        """Count a closing bracket and return whether an element ends there."""
+    def end(self, offset: int) -> None:
+        """End an element, or the array, before a byte of the file."""
+        if self.depth == IN_ELEMENT:
+            self.elements, self.after = self.elements + 1, offset
         self.depth -= 1
-        if self.depth == 1:
-            self.elements, self.after = self.elements + 1, stop
-        return self.depth == 1
 
-
-def _check_blank(found: bytes, offset: int, faults: Faults) -> None:
-    if found:
-        _drop_between(offset, faults)
-
-
-def _drop_between(offset: int, faults: Faults) -> None:
-    fault = BadRecordError(BROKEN_JSON, "no array of objects with commas between them")
-    faults.drop(fault, lambda: f"byte {offset}")
+    def check_between(self, offset: int, expected: bytes) -> None:
+        """Refuse other bytes between elements than those expected."""
+        if self.between != expected:
+            fault = BadRecordError(BROKEN_JSON, "no array of objects with commas between them")
+            self.faults.drop(fault, f"byte {offset}".format)
+        self.between = b""
