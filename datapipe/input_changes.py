@@ -1,4 +1,4 @@
-"""Notices input files that change while they are read, by size and time of modification."""
+"""Notices input files that change while they are read, or after a plan, by size and mtime."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,12 +28,32 @@ def changed_since(before: Sequence[tuple[int, int] | None], sources: Sequence[So
     return [index for index, state in enumerate(now) if state and state != before[index]]
 
 
+def modified_after(plan: Path, sources: Sequence[Source]) -> list[int]:
+    """Return the indices of files whose mtime is later than that of a plan; none without a plan.
+
+    A plan has the size and samples of a file; an edit between these leaves only the mtime.
+    """
+    if not plan.exists():
+        return []
+    made = plan.stat().st_mtime_ns
+    return [index for index, state in enumerate(file_states(sources)) if state and state[1] > made]
+
+
+def forget_units(plan: Plan, changed: Sequence[int], out: Path) -> None:
+    """Remove the records of the units that read these files.
+
+    A later run then compares their shards with the files again, document by document.
+    """
+    for number, unit in enumerate(plan.units):
+        if any(index in changed for index, _, _ in unit):
+            unit_record_path(out, number).unlink(missing_ok=True)
+
+
 @contextmanager
 def refused_changes(sources: Sequence[Source], plan: Plan, out: Path) -> Iterator[None]:
     """Refuse the shards of inputs that change inside the block, whatever fails because of it.
 
-    The records of the units that read such a file are removed, so that a later run compares
-    their shards with the file again, document by document.
+    The units that read such a file are forgotten.
 
     Raises:
         SpikeError: a file changed.
@@ -42,9 +62,7 @@ def refused_changes(sources: Sequence[Source], plan: Plan, out: Path) -> Iterato
 
     def refuse() -> None:
         changed = changed_since(before, sources)
-        for number, unit in enumerate(plan.units):
-            if any(index in changed for index, _, _ in unit):
-                unit_record_path(out, number).unlink(missing_ok=True)
+        forget_units(plan, changed, out)
         if changed:
             name = sources[changed[0]].shown
             raise SpikeError(f"{name}: changed while it was read; run again when nothing writes it")

@@ -19,7 +19,7 @@ from spiketok.remote_paths import remote_fault
 
 from .empty_files import refuse_empty
 from .faults import counted
-from .input_changes import refused_changes
+from .input_changes import forget_units, modified_after, refused_changes
 from .json_files import parse
 from .manifest import Manifest, build_manifest, read_manifest, write_manifest
 from .plan import Plan, difference, expansion, make_plan
@@ -90,8 +90,15 @@ def write_shards(
     with told_failures(out):
         make_folder(out, disk)
         with locked(out, remark):
+            newer = modified_after(out / PLAN, every)
             if not prepare(out, plan, overwrite):
+                for index in newer[:1]:
+                    remark(
+                        f"{every[index].shown}: modified after {out} was made, and only its size "
+                        "and samples were compared; --overwrite reads it again"
+                    )
                 return read_manifest(out)
+            forget_units(plan, newer, out)
             with resumable(out, made), told_failures(out):
                 check_space(out, every, tokens_of(tokenizer).dtype.itemsize)
                 write_durably(out / PLAN, plan.to_json(), disk)

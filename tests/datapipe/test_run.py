@@ -251,6 +251,38 @@ def test_inputs_that_change_while_they_are_read_are_refused(
             write_shards(again, tokenizer_path, out, small_shards)
 
 
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("edited", [True, False])
+def test_an_edit_between_the_samples_of_a_file_is_noticed(
+    tokenizer_path, tmp_path, small_units, small_shards, finished, edited
+):
+    path, out = tmp_path / "words.jsonl", tmp_path / "data"
+    lines = [json.dumps({"text": f"document {number} " * 99}) + "\n" for number in range(400)]
+    path.write_text("".join(lines))
+    made = write_shards(find_sources([path])[0], tokenizer_path, out, small_shards)
+    before = path.stat().st_mtime_ns
+    if not finished:
+        (out / "manifest.json").unlink()
+    if edited:
+        lines[100] = lines[100].replace("document", "DOCUMENT")
+        path.write_text("".join(lines))
+    os.utime(path, ns=(before, (out / "plan.json").stat().st_mtime_ns + 1))
+    remarks = []
+
+    def again():
+        sources = find_sources([path])[0]
+        return write_shards(sources, tokenizer_path, out, small_shards, remark=remarks.append)
+
+    if finished:
+        assert again() == made
+        assert "words.jsonl: modified after" in remarks[0]
+    elif edited:
+        with pytest.raises(SpikeError, match=r"words\.jsonl: has changed since its shards"):
+            again()
+    else:
+        assert again() == made
+
+
 def test_a_shard_folder_may_have_any_name(shard, tmp_path):
     for _ in range(2):
         shard(tmp_path / "records")
