@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from spiketok.errors import SpikeError, unreadable
+from spiketok.regular_files import regular_name
 
 from .faults import Faults
 from .jsonl import Records
@@ -81,7 +82,7 @@ def open_arrow(
         SpikeError: the file cannot be read, or is damaged.
     """
     try:
-        with pa.memory_map(str(source.path)) as file:
+        with regular_name(source.path) as name, pa.memory_map(name) as file:
             magic = file.read(len(FILE_MAGIC))
             file.seek(0)
             if magic == FILE_MAGIC:

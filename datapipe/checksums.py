@@ -8,6 +8,8 @@ from typing import IO, Any
 import numpy as np
 import xxhash
 
+from spiketok.regular_files import open_regular
+
 from .documents import Documents
 
 RANGE_BYTES = 64 << 10
@@ -95,7 +97,7 @@ def damaged_ranges(path: Path, size: int, expected: Iterable[str]) -> Iterator[s
     if damage := size_damage(path, path.stat().st_size, size):
         yield damage
         return
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         for number, digest in enumerate(expected):
             data = file.read(RANGE_BYTES)
             if xxhash.xxh3_64_hexdigest(data) != digest:

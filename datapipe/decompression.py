@@ -19,6 +19,7 @@ from typing import IO, Any, Literal, Protocol
 import pyarrow as pa
 
 from spiketok.errors import SpikeError
+from spiketok.regular_files import open_regular
 
 from .zstd_frames import begins_frame, check_frames
 
@@ -68,7 +69,7 @@ def open_decompressed(path: Path, codec: Codec, name: str = "") -> Iterator[Deco
         OSError: the file cannot be opened.
     """
     name = name or str(path)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         beginning = file.read(4)
         known = beginning[:2] == GZIP_MAGIC if codec == "gzip" else begins_frame(beginning)
         if beginning and not known:
@@ -204,7 +205,7 @@ class ZstdStream:
 
     def _decompress_again(self) -> "SmallSteps":
         """Decompress again all that was returned, for reading on in small steps."""
-        steps = SmallSteps(self._path.open("rb"), max(self._reached - ARROW_CHUNK_BYTES, 0))
+        steps = SmallSteps(open_regular(self._path), max(self._reached - ARROW_CHUNK_BYTES, 0))
         self._stream = pa.CompressedInputStream(pa.PythonFile(steps, mode="r"), "zstd")
         left = self._returned
         while left:
@@ -227,7 +228,7 @@ class ZstdStream:
 
     def _damage_of(self, position: int, detail: str) -> DamagedStreamError | None:
         """Return what made Arrow fail at a byte of the file; None if that is padding at its end."""
-        with self._path.open("rb") as file:
+        with open_regular(self._path) as file:
             padding = check_frames(file, self._name)
         if padding is not None and position > padding:
             return None

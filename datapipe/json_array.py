@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from spiketok.errors import SpikeError
+from spiketok.regular_files import open_regular
 
 from .faults import BROKEN_JSON, TRUNCATED, BadRecordError, Faults
 from .jsonl import BYTE_ORDER_MARK, WHITESPACE, Parsed, Records, as_records, parse_line
@@ -41,7 +42,7 @@ def parsed_elements(
     """
     found: list[tuple[int, Parsed]] = []
     reached = 0
-    with source.path.open("rb") as file:
+    with open_regular(source.path) as file:
         for number, offset, element in array_elements(file, faults):
             stop = offset + len(element)
             try:
@@ -66,7 +67,7 @@ def begins_array(source: Source) -> bool:
     """
     if not source.name.lower().endswith(".json"):
         raise SpikeError(f"{source.shown}: a compressed JSON file; decompress it first")
-    with source.path.open("rb") as file:
+    with open_regular(source.path) as file:
         head = file.read(PIECE_BYTES)
     return head.removeprefix(BYTE_ORDER_MARK).lstrip(WHITESPACE + b"\n").startswith(b"[")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO, Protocol
 
 from spiketok.errors import SpikeError
+from spiketok.regular_files import open_regular
 
 from .decompression import Codec, DamagedStreamError, open_decompressed
 from .sources import Source
@@ -60,7 +61,7 @@ def check_compression(source: Source) -> None:
         with open_decompressed(source.path, codec, str(source.shown)):
             pass
     elif source.kind in ("jsonl", "json", "csv"):
-        with source.path.open("rb") as file:
+        with open_regular(source.path) as file:
             head = file.read(4)
         if head.startswith(UTF16):
             raise SpikeError(f"{source.shown}: is {UTF16_FAULT}")
@@ -86,7 +87,7 @@ def open_lines(
         ) as content:
             yield content, 0, content.position
         return
-    with source.path.open("rb") as plain:
+    with open_regular(source.path) as plain:
         end = source.bytes if stop < 0 else line_start(plain, stop)
         begin = line_start(plain, start)
         yield Limited(plain, max(end - begin, 0)), begin, plain.tell

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from spiketok.durable import Disk, write_durably
 from spiketok.errors import SpikeError, parse_failures
 from spiketok.path_contents import path_contents
+from spiketok.regular_files import MOST_LISTING, read_regular
 
 from .json_files import FIX, FORMAT, check_format, parse, to_json
 from .plan import Plan
@@ -135,7 +136,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MOST_LISTING)
     except (FileNotFoundError, NotADirectoryError):
         raise SpikeError(
             f"{folder}: {path_contents(folder)}; this command needs a shard folder (spike shard "
@@ -215,5 +216,5 @@ def other_files(folder: Path) -> list[str]:
 
 def file_entry(path: Path) -> FileEntry:
     """Return the size and digest of a file."""
-    data = path.read_bytes()
+    data = read_regular(path, MOST_LISTING)
     return FileEntry(bytes=len(data), xxh3_128=xxhash.xxh3_128_hexdigest(data))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spiketok.errors import SpikeError, unreadable
+from spiketok.regular_files import regular_name
 
 from .faults import NULL_TEXT, BadRecordError, Faults
 from .jsonl import Records, all_utf8
@@ -113,7 +114,10 @@ def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
         # Without a buffer, or with `pre_buffer`, which is usual and makes the buffer mean nothing,
         # Arrow reads the whole column of a row group before its first row.
         reading = {"buffer_size": STREAM_BYTES, "pre_buffer": False}
-        with pq.ParquetFile(source.path, **reading, **options) as file:
+        with (
+            regular_name(source.path) as name,
+            pq.ParquetFile(name, **reading, **options) as file,
+        ):
             yield file
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:

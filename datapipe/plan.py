@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from spiketok.errors import SpikeError
 from spiketok.held_out import NAMES, HeldOut, held_out_of
+from spiketok.regular_files import open_regular
 
 from .chat_reading import refuse_other_kinds
 from .faults import MAX_RECORD
@@ -182,7 +183,7 @@ def sample(source: Source) -> str:
     """
     digest = xxhash.xxh3_64()
     last = max(source.bytes - SAMPLE_BYTES, 0)
-    with source.path.open("rb") as file:
+    with open_regular(source.path) as file:
         for position in (0, last // 2, last):
             file.seek(position)
             digest.update(file.read(SAMPLE_BYTES))

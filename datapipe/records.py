@@ -7,6 +7,8 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
+from spiketok.regular_files import read_regular
+
 from .json_files import parse
 
 SPLITS: Final = ("train", "validation")
@@ -69,9 +71,9 @@ def unit_record_path(folder: Path, unit: int) -> Path:
 
 def read_block_record(path: Path) -> BlockRecord:
     """Read the record of a shard."""
-    return parse(path.read_bytes(), BlockRecord, str(path))
+    return parse(read_regular(path), BlockRecord, str(path))
 
 
 def read_unit_record(path: Path) -> UnitRecord:
     """Read the record of a unit."""
-    return parse(path.read_bytes(), UnitRecord, str(path))
+    return parse(read_regular(path), UnitRecord, str(path))

@@ -15,7 +15,9 @@ from spiketok.cores import available_cores
 from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
 from spiketok.errors import PLACE_FAULTS, SpikeError
 from spiketok.held_out import HeldOut
+from spiketok.regular_files import MOST_LISTING, append_regular, read_regular
 from spiketok.remote_paths import remote_fault
+from spiketok.tokenizer_file import read_tokenizer_file
 
 from .empty_files import refuse_empty
 from .faults import counted
@@ -82,7 +84,7 @@ def write_shards(
     if settings.chat:
         marker_ids(tokenizer.special_ids)
     # Read before anything is removed: the file may lie in the folder that is to be overwritten.
-    tokenizer_file = tokenizer_path.read_bytes()
+    tokenizer_file = read_tokenizer_file(tokenizer_path)
     plan = make_plan(sources, tokenizer.fingerprint, settings, validation)
     held_out = held_out_by(plan, every)
     workers = workers or available_cores()
@@ -143,7 +145,7 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
             and not to be overwritten.
     """
     path = out / PLAN
-    present = path.read_bytes() if path.exists() else None
+    present = read_regular(path, MOST_LISTING) if path.exists() else None
     if foreign := foreign_names(out, whole=present is None and not overwrite):
         raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
     if present == plan.to_json() and not overwrite:
@@ -294,5 +296,5 @@ def write_log(out: Path, manifest: Manifest, workers: int, seconds: float) -> No
     folder = out.resolve()
     # The folder may be the only place where writing is allowed.
     path = folder.with_name(f"{folder.name}.log")
-    with suppress(OSError), path.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line) + "\n")
+    with suppress(OSError, SpikeError), append_regular(path) as log:
+        log.write(json.dumps(line).encode() + b"\n")

@@ -7,6 +7,7 @@ import xxhash
 from msgspec import UNSET
 
 from spiketok.errors import SpikeError, unreadable
+from spiketok.regular_files import read_regular
 
 from .checksums import size_damage
 from .manifest import FileEntry, Manifest, ShardEntry, entry
@@ -121,9 +122,10 @@ def damaged_file(path: Path, file: FileEntry) -> str | None:
     """Say what is wrong with a file that is not a shard, or None."""
     if not path.is_file():
         return "missing"
-    data = path.read_bytes()
-    if len(data) != file.bytes:
-        return f"has {len(data)} bytes instead of {file.bytes}"
+    size = path.stat().st_size
+    if size != file.bytes:
+        return f"has {size} bytes instead of {file.bytes}"
+    data = read_regular(path, size)
     if xxhash.xxh3_128_hexdigest(data) != file.xxh3_128:
         return "damaged: its checksum is not the manifest's"
     return None

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError, unreadable
+from spiketok.regular_files import regular_name
 
 from .documents import ID_BYTES, Documents
 
@@ -96,7 +97,8 @@ def open_shard(path: Path, tokens: Tokens) -> pa.RecordBatchFileReader:
         SpikeError: it is no shard, or one of another tokenizer.
     """
     try:
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        with regular_name(path) as name:
+            reader = pa.ipc.open_file(pa.memory_map(name))
         schema = reader.schema
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:

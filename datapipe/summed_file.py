@@ -14,6 +14,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError, unreadable
+from spiketok.regular_files import regular_descriptor
 
 from .checksums import RANGE_BYTES, range_damage, size_damage
 
@@ -56,7 +57,7 @@ class SummedFile:
         self.path, self.size, self._unchecked = path, size, unchecked
         self._sums = "".join(sums)
         try:
-            self.descriptor = os.open(path, os.O_RDONLY)
+            self.descriptor = regular_descriptor(path)
         except OSError as error:
             raise unreadable(path, error) from None
         weakref.finalize(self, os.close, self.descriptor)

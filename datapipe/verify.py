@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from spiketok.errors import SpikeError
+from spiketok.regular_files import MOST_LISTING, read_regular
 
 from .checksums import ContentSum, damaged_ranges
 from .manifest import Manifest, ShardEntry, read_manifest
@@ -40,7 +41,10 @@ def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> 
             whole.add(name)
     if PLAN not in manifest.files:
         yield f"{folder / MANIFEST}: does not list {PLAN}"
-    elif PLAN in whole and sha256((folder / PLAN).read_bytes()).hexdigest() != manifest.plan:
+    elif (
+        PLAN in whole
+        and sha256(read_regular(folder / PLAN, MOST_LISTING)).hexdigest() != manifest.plan
+    ):
         yield f"{folder / PLAN}: not the plan that the manifest names"
     expected = {MANIFEST, RECORDS, *manifest.files}
     for split in manifest.splits.values():

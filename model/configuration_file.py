@@ -16,6 +16,7 @@ import msgspec
 import tomli_w
 
 from spiketok.errors import SettingError, SpikeError, parse_failures, parse_fault
+from spiketok.regular_files import names_file, read_regular
 
 from .config import Config, keys_of
 from .configuration_checks import problems_between_keys, type_problem
@@ -161,7 +162,7 @@ def config_source(path_or_preset: str) -> str:
     ('preset base', 'preset nowhere/base')
     """
     path = Path(path_or_preset)
-    return f"file {path}" if path.is_file() else f"preset {path_or_preset.removesuffix('.toml')}"
+    return f"file {path}" if names_file(path) else f"preset {path_or_preset.removesuffix('.toml')}"
 
 
 def _read(path_or_preset: str, folder: Path | None, child: str) -> tuple[str, str]:
@@ -173,9 +174,9 @@ def _read(path_or_preset: str, folder: Path | None, child: str) -> tuple[str, st
         child: the source that extends it; empty where it is named on the command line.
     """
     path = (folder or Path()) / path_or_preset
-    if path.is_file():
+    if names_file(path):
         with parse_failures(path, "save it as UTF-8 text"):
-            return str(path), path.read_text(encoding="utf-8-sig")
+            return str(path), read_regular(path, 4 * MOST_TOML).decode("utf-8-sig")
     name = path_or_preset.removesuffix(".toml")
     presets = preset_names()
     if name not in presets:
@@ -199,7 +200,7 @@ def preset_summaries() -> dict[str, str]:
 def preset_text(name: str) -> str | None:
     """Return the TOML of the preset that a name means; None where it means a file or nothing."""
     preset = name.removesuffix(".toml")
-    return None if Path(name).is_file() or preset not in preset_names() else _preset_text(preset)
+    return None if names_file(Path(name)) or preset not in preset_names() else _preset_text(preset)
 
 
 def _preset_text(name: str) -> str:

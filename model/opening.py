@@ -14,7 +14,8 @@ from .compression.quantize import needed_tensors
 from .configuration_file import config_fingerprint
 from .run_folder import Run, create_run, load_run
 from .stored_weights import check_weights, model_of_shapes
-from .training.checkpoint import file_sha256, save_checkpoint
+from .training.checkpoint import save_checkpoint
+from .training.tensor_files import file_sha256
 
 
 def open_run(path: Path, device: str = "cpu") -> Run:

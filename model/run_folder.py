@@ -14,6 +14,7 @@ from spiketok import Tokenizer
 from spiketok.durable import make_folder, write_durably
 from spiketok.errors import SpikeError, parse_failures
 from spiketok.path_contents import path_contents
+from spiketok.regular_files import read_regular
 
 from .assembly import Model, build_model
 from .config import Config
@@ -24,14 +25,13 @@ from .training.averaging import put_weights
 from .training.checkpoint import (
     STATE,
     WEIGHTS,
-    file_sha256,
     load_averages,
     load_trained_ids,
     read_state,
 )
 from .training.checkpoint_folders import newest_checkpoint
 from .training.run_state import METRICS
-from .training.tensor_files import load_tensors
+from .training.tensor_files import file_sha256, load_tensors
 
 FORMAT = 1
 CONFIG = "config.toml"
@@ -157,7 +157,7 @@ def read_lineage(folder: Path) -> Lineage:
     with parse_failures(path, "restore it from a copy"):
         if not path.exists():
             raise SpikeError(f"{folder}: {no_run_folder(folder)}")
-        lineage = msgspec.json.decode(path.read_bytes(), type=Lineage)
+        lineage = msgspec.json.decode(read_regular(path), type=Lineage)
     if lineage.format != FORMAT:
         raise SpikeError(f"{path}: format {lineage.format} is not known; use a newer spike")
     return lineage

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
+from spiketok.regular_files import MOST_LISTING, read_regular
 
 from .peer import Peer, flat
 from .visible import one_character_a_byte
@@ -25,7 +26,7 @@ def open_hugging_face(path: Path) -> Peer:
     """Open a `tokenizer.json` of Hugging Face; names of special tokens in texts are plain text."""
     library = optional("tokenizers", path)
     with silenced_panics(), refusals("tokenizers", path):
-        loaded = library.Tokenizer.from_file(str(path))
+        loaded = library.Tokenizer.from_buffer(read_regular(path, MOST_LISTING))
         # What a model wants of its inputs is no part of the text's tokens.
         loaded.no_truncation()
         loaded.no_padding()
@@ -107,7 +108,7 @@ def open_sentencepiece(path: Path) -> Peer:
     """Open a SentencePiece `.model` file."""
     library = optional("sentencepiece", path)
     with refusals("sentencepiece", path):
-        loaded = library.SentencePieceProcessor(model_file=str(path))
+        loaded = library.SentencePieceProcessor(model_proto=read_regular(path, MOST_LISTING))
         size = loaded.get_piece_size()
         entries = [spelled_bytes(loaded.id_to_piece(token)) for token in range(size)]
 

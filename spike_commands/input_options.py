@@ -98,9 +98,11 @@ def remark_marker(sources: "Sequence[Source]", split: str, quiet: bool) -> None:
     """Remark where a text has the usual marker between documents and it is taken for text."""
     if split not in ("auto", "none"):
         return
+    from spiketok.regular_files import open_regular
+
     for source in sources:
         if source.kind == "txt":
-            with source.path.open("rb") as file:
+            with open_regular(source.path) as file:
                 if MARKER.encode() in file.read(HEAD_BYTES):
                     how = f"--split-text '{MARKER}' makes documents of the text between them"
                     remark(f"{source.name} has markers {MARKER} in its text; {how}", quiet)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ._native import BeseCoder
 from .durable import write_durably
 from .errors import SpikeError
+from .tokenizer_file import read_tokenizer_file
 from .vocabulary_file import BESE, FORMAT, parse, read_origin, read_spike, refuse
 
 BASE_IDS = 40
@@ -94,7 +95,9 @@ class BeseVocabulary:
     @classmethod
     def read(cls, path: Path | str) -> "BeseVocabulary":
         """Read a file that `write` wrote; SpikeError says what is wrong."""
-        return cls(**read_bese(Path(path), parse(Path(path), BESE)))
+        return cls(
+            **read_bese(Path(path), parse(Path(path), read_tokenizer_file(Path(path)), BESE))
+        )
 
     def write(self, path: Path | str) -> None:
         """Write the file, whole or not at all; `inputs` become relative to its folder."""

@@ -1,7 +1,11 @@
 """What a path holds, in words for messages: that of another stage, or somebody's own files."""
 
+import os
 from pathlib import Path
 from typing import Any
+
+from .errors import SpikeError
+from .regular_files import MOST_RECORD, open_regular, read_regular
 
 # Files that make a folder, or beginnings that make a file, the result of a command.
 FOLDERS = {
@@ -17,7 +21,6 @@ BEGINNINGS = {
     b"ARROW1": "is an Arrow file",
     b"PAR1": "is a parquet file",
 }
-MOST_JSON_BYTES = 64 << 20
 SHOWN = 3
 HUGGING_FACE = "is a tokenizer of Hugging Face"
 
@@ -33,7 +36,11 @@ def path_contents(path: Path) -> str:
             return _folder_contents(path)
         if path.is_file():
             return _file_contents(path)
-        return "does not exist"
+        if os.path.lexists(path) and not path.exists():
+            return "is a link to nothing"
+        return "is neither a file nor a folder" if path.exists() else "does not exist"
+    except SpikeError:  # it was a file before it was opened
+        return "is neither a file nor a folder"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
 
@@ -50,13 +57,13 @@ def _folder_contents(folder: Path) -> str:
 
 
 def _file_contents(file: Path) -> str:
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         start = stream.read(8)
     for beginning, what in BEGINNINGS.items():
         if start.startswith(beginning):
             return what
-    if start.lstrip().startswith(b"{") and file.stat().st_size <= MOST_JSON_BYTES:
-        return json_contents(file.read_bytes())
+    if start.lstrip().startswith(b"{") and file.stat().st_size <= MOST_RECORD:
+        return json_contents(read_regular(file))
     return "is a file"
 
 

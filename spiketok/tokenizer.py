@@ -16,6 +16,7 @@ from .layout import MOST_IDS
 from .longest_match import LongestMatch
 from .path_contents import path_contents
 from .text_buffers import buffers, utf8
+from .tokenizer_file import read_tokenizer_file
 from .vocabulary import Vocabulary
 from .vocabulary_file import BESE, LENGTH_MAX, parse, read_fields
 
@@ -73,7 +74,8 @@ class Tokenizer:
             inside = path / "tokenizer.json"
             name = inside if inside.is_file() else "a tokenizer file"
             raise SpikeError(f"{path}: {path_contents(path)}; name {name}")
-        content = parse(path, LENGTH_MAX, BESE, data=data, most_ids=most_ids)
+        data = read_tokenizer_file(path) if data is None else data
+        content = parse(path, data, LENGTH_MAX, BESE, most_ids=most_ids)
         if content["algorithm"] == BESE:
             from .bese import BeseVocabulary, read_bese
 

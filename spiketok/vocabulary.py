@@ -22,6 +22,7 @@ from .layout import (
     reserved_name,
     smallest_vocab_size,
 )
+from .tokenizer_file import read_tokenizer_file
 from .vocabulary_file import FORMAT, LENGTH_MAX, parse, read_fields
 
 
@@ -96,7 +97,8 @@ class Vocabulary:
     @classmethod
     def read(cls, path: Path | str) -> "Vocabulary":
         """Read a tokenizer file, published or written by `write`; SpikeError says what is wrong."""
-        return cls(**read_fields(Path(path), parse(Path(path), LENGTH_MAX)))
+        content = parse(Path(path), read_tokenizer_file(Path(path)), LENGTH_MAX)
+        return cls(**read_fields(Path(path), content))
 
     def write(self, path: Path | str) -> None:
         """Write the file, whole or not at all; `inputs` become relative to its folder."""

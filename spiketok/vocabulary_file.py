@@ -62,29 +62,18 @@ def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse(
-    path: Path, *algorithms: str, data: bytes | None = None, most_ids: int = MOST_IDS
-) -> dict[str, Any]:
-    """Read the file as one JSON object without doubled keys, for one of the algorithms.
+def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MOST_IDS) -> dict[str, Any]:
+    """Read a file's content as one JSON object without doubled keys, for one of the algorithms.
 
     Args:
-        path: the file.
+        path: what messages call the file.
+        data: its content.
         algorithms: names of those that will do.
-        data: its content, where it is at hand; `path` is then what messages call it.
         most_ids: the largest vocabulary; how many values are decoded follows from its size.
 
     Raises:
         SpikeError: it is no such object, or holds more than a vocabulary of its size does.
     """
-    if data is None:
-        try:
-            with path.open("rb") as file:
-                data = file.read(MOST_FILE_BYTES + 1)
-        except OSError as error:
-            fix = "name a tokenizer file"
-            if isinstance(error, FileNotFoundError):
-                fix += ", or train one: spike tokenizer train FILE"
-            raise SpikeError(f"{path}: {error.strerror or error}; {fix}") from None
     if len(data) > MOST_FILE_BYTES:
         refuse(path, "the file", "is larger than 1 GiB")
     try:

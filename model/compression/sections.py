@@ -16,6 +16,7 @@ import numpy as np
 
 from spiketok.errors import SpikeError, unreadable
 from spiketok.path_contents import path_contents
+from spiketok.regular_files import open_regular
 
 from .arrangement import Bytes
 from .xz import from_xz, to_xz
@@ -112,10 +113,10 @@ def split_sections(path: Path) -> dict[str, Section]:
 def mapped(path: Path) -> Bytes:
     """Map a file's bytes into memory."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if not file.read(1):
                 refuse(path, "the file", "is empty", "name a .spike file")
-        return np.memmap(path, np.uint8, mode="r")
+            return np.memmap(file, np.uint8, mode="r")
     except (FileNotFoundError, IsADirectoryError):
         refuse_contents(path)
     except OSError as error:

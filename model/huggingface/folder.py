@@ -27,9 +27,10 @@ from ..training.checkpoint import read_state
 from ..training.checkpoint_folders import newest_checkpoint
 from ..training.metrics import last_metrics
 from ..training.run_state import METRICS
+from ..training.tensor_files import file_sha256
 from .generate import generate
 from .model_card import model_card
-from .records import CONFIG, FORMAT, RECORD, WEIGHTS, Record, file_digest
+from .records import CONFIG, FORMAT, RECORD, WEIGHTS, Record
 from .spike_fields import CLASS, MODULE, PREFIX, spike_fields, without_practice
 from .stock_qwen3 import CLASS as STOCK_CLASS
 from .stock_qwen3 import keys_beyond_stock, stock_fields, stock_names
@@ -153,7 +154,7 @@ def _write_records(
         tokens=state.tokens,
         fingerprints=run.fingerprints,
         left_out=left_out,
-        sha256=file_digest(folder / WEIGHTS),
+        sha256=file_sha256(folder / WEIGHTS),
     )
     _write_json(folder / RECORD, msgspec.to_builtins(record))
     return record

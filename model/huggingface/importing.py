@@ -4,6 +4,7 @@ Files are those of others until they are checked: the configuration before a mod
 shapes and types of the weights before one is read.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from spiketok.errors import SpikeError, parse_failures
 from spiketok.huggingface import VOCABULARY_FILE
 from spiketok.json_values import shown
 from spiketok.path_contents import path_contents
+from spiketok.regular_files import read_regular
 
 from ..assembly import build_model
 from ..config import Config
@@ -83,7 +85,7 @@ def read_fields(path: Path) -> dict[str, Any]:
                 f"{path.parent}: {path_contents(path.parent)}, without {path.name}; name a folder "
                 "that spike export model wrote"
             )
-        fields: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        fields: dict[str, Any] = msgspec.json.decode(read_regular(path), type=dict[str, Any])
     if fields.get("model_type") not in (MODEL_TYPE, STOCK_TYPE):
         raise SpikeError(
             f"{path}: model_type: {shown(fields.get('model_type'))}; spike brings back its own "
@@ -136,7 +138,7 @@ def read_config(folder: Path, fields: Mapping[str, Any], tokenizer: Tokenizer) -
             f"has {tokenizer.vocab_size}"
         )
     path = folder / CONFIG
-    if not path.is_file():
+    if not os.path.lexists(path):
         return described
     config = load_config(str(path))
     shapes = [spike_fields(c, tokenizer.vocab_size, 0)["sections"] for c in (described, config)]
@@ -155,7 +157,7 @@ def read_weights(
     """
     if not path.exists():
         raise SpikeError(f"{path}: missing; weights in several files are not read")
-    with read_failures(path, FIX), safe_open(path, framework="pt") as file:
+    with read_failures(path, FIX) as opened, safe_open(opened, framework="pt") as file:
         pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         model = model_of_shapes(config, tokenizer, len(pieces), str(path))
         shapes = {ours: list(weight.shape) for ours, weight in model.state_dict().items()}
@@ -182,10 +184,14 @@ def read_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
 
     None where it does not say, or says it in a way that `spike export model` does not.
     """
+    path = folder / GENERATION
+    if not os.path.lexists(path):
+        return None
+    with parse_failures(path, "export the model again"):
+        data = read_regular(path)
     try:
-        data = (folder / GENERATION).read_bytes()
         suppressed = msgspec.json.decode(data, type=_Generation).suppress_tokens
-    except (OSError, RecursionError, ValueError):
+    except (RecursionError, ValueError):
         return None
     if suppressed is None or not all(0 <= token < vocab_size for token in suppressed):
         return None

@@ -1,6 +1,6 @@
 """Keeps in an exported folder what a run knew of itself, so that it can be brought back."""
 
-import hashlib
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +8,10 @@ import msgspec
 from msgspec import Meta
 
 from spiketok.errors import SpikeError, parse_failures
+from spiketok.regular_files import read_regular
+
+from ..stored_weights import FIX
+from ..training.tensor_files import tensors_sha256
 
 FORMAT = 1
 CONFIG, RECORD = "spike_config.toml", "spike_run.json"
@@ -43,21 +47,15 @@ def read_record(folder: Path) -> Record | None:
         SpikeError: it cannot be read, is of an unknown format, or speaks of other weights.
     """
     path = folder / RECORD
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     with parse_failures(path, "export again"):
-        record = msgspec.json.decode(path.read_bytes(), type=Record)
+        record = msgspec.json.decode(read_regular(path), type=Record)
     if record.format != FORMAT:
         raise SpikeError(f"{path}: format {record.format} is not known; use a newer spike")
-    if file_digest(folder / WEIGHTS) != record.sha256:
+    if tensors_sha256(folder / WEIGHTS, FIX) != record.sha256:
         raise SpikeError(
             f"{folder / WEIGHTS}: not the weights that {RECORD} speaks of; remove {RECORD} and "
             f"{CONFIG} to import them as they are"
         )
     return record
-
-
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

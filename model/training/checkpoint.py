@@ -3,7 +3,6 @@
 The layout is in docs/formats.md, section 3.
 """
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from spiketok.durable import durable_folder
 from spiketok.errors import SpikeError, parse_failures, unreadable
+from spiketok.regular_files import read_regular
 
 from ..stored_weights import check_weights, described
 from ..trained_ids import TrainedIds
@@ -24,10 +24,12 @@ from .averaging import KINDS, SNAPSHOTS
 from .checkpoint_folders import advice, all_checkpoints, checkpoint_folder
 from .tensor_files import (
     Tensors,
+    file_sha256,
     load_tensors,
     on_cpu,
     read_failures,
     save_tensors,
+    tensors_sha256,
 )
 from .training_tensors import (
     RANDOM,
@@ -125,7 +127,7 @@ def read_state(folder: Path) -> State:
     """
     path = folder / STATE
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
         with parse_failures(path, advice(folder)):
             state = msgspec.json.decode(data, type=State)
         if state.format != FORMAT:
@@ -133,7 +135,7 @@ def read_state(folder: Path) -> State:
         if checkpoint_folder(folder.parent.parent, state.step).name != folder.name:
             raise SpikeError(f"{path}: step {state.step} is not the folder's; {advice(folder)}")
         for name in (WEIGHTS, TRAINING):
-            if file_sha256(folder / name) != state.sha256.get(name):
+            if tensors_sha256(folder / name) != state.sha256.get(name):
                 raise SpikeError(f"{folder / name}: damaged (sha256 differs); {advice(folder)}")
     except FileNotFoundError as error:
         raise SpikeError(f"{error.filename}: missing; {advice(folder)}") from None
@@ -191,7 +193,7 @@ def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
     wanted = {f"{k}/{name}": (s, torch.float32) for k in KINDS for name, s in shapes.items()}
     wanted[SNAPSHOTS] = (torch.Size([]), torch.int64)
     prefix = f"{AVERAGE}/"
-    with read_failures(path), safe_open(path, framework="pt") as file:
+    with read_failures(path) as opened, safe_open(opened, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
         means = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     for name, mean in means.items():
@@ -208,7 +210,7 @@ def load_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
         SpikeError: the file cannot be read, or is of another number of ids.
     """
     path = folder / TRAINING
-    with read_failures(path), safe_open(path, framework="pt") as file:
+    with read_failures(path) as opened, safe_open(opened, framework="pt") as file:
         if TRAINED_IDS not in file.keys():  # noqa: SIM118
             return None
         found = file.get_tensor(TRAINED_IDS)
@@ -216,9 +218,3 @@ def load_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
         raise SpikeError(f"{path}: {TRAINED_IDS}: is not of {vocab_size} ids; {advice(folder)}")
     trained: TrainedIds = found.numpy()
     return trained
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

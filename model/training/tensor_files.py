@@ -1,14 +1,16 @@
 """Files of tensors (safetensors) of a checkpoint, with failures as one-line errors."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from spiketok.errors import SpikeError, unreadable
+from spiketok.regular_files import open_regular, regular_name
 
 from .checkpoint_folders import advice
 
@@ -38,20 +40,38 @@ def load_tensors(path: Path) -> Tensors:
     Raises:
         SpikeError: it cannot be read.
     """
-    with read_failures(path):
-        return load_file(path)
+    with read_failures(path) as opened:
+        return load_file(opened)
+
+
+def tensors_sha256(path: Path, fix: str = "") -> str:
+    """Return the sha256 of a file of tensors, once its size is known to be that of its tensors.
+
+    A sparse file, which takes no disk, may have any size.
+
+    Raises:
+        SpikeError: it cannot be read; `fix` is the advice, as in `read_failures`.
+    """
+    with read_failures(path, fix) as opened, safe_open(opened, framework="np"):
+        return file_sha256(Path(opened))
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
-def read_failures(path: Path, fix: str = "") -> Iterator[None]:
-    """Raise failures to read a file of tensors as one-line errors.
+def read_failures(path: Path, fix: str = "") -> Iterator[str]:
+    """Yield a name of a file of tensors; raise failures to read it as one-line errors.
 
     `fix` is the advice for damage; where it is empty, that for a checkpoint.
     """
     try:
         # safetensors reports every file that it cannot open as missing; the system knows better.
-        with path.open("rb"):
-            yield
+        with regular_name(path) as opened:
+            yield opened
     except OSError as error:
         raise unreadable(path, error) from None
     except SafetensorError as error:

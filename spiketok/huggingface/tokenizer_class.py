@@ -50,7 +50,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         if vocab_file is None:
             raise SpikeError(f"{VOCABULARY_FILE}: is not in the folder; export the tokenizer again")
         self._file = Path(vocab_file).read_bytes()
-        fields = read_fields(Path(vocab_file), parse(Path(vocab_file), LENGTH_MAX))
+        fields = read_fields(Path(vocab_file), parse(Path(vocab_file), self._file, LENGTH_MAX))
         self._entries: tuple[bytes, ...] = fields["entries"]
         self._kinds: bytes = fields["kinds"]
         self._encode = Encoder(self._entries, self._kinds)

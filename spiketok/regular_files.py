@@ -1,0 +1,103 @@
+"""Opens files of a folder, which may come from anywhere: regular files alone, of a limited size.
+
+In place of a file there may be a named pipe that nobody writes to, or a link to a device without
+an end. The open descriptor is checked, not the path, which may change in between.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EISDIR, ENXIO
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import SpikeError
+
+# Bytes of a JSON file that describes one thing: a run, a checkpoint, a shard, a model.
+MOST_RECORD = 64 << 20
+# Bytes of a JSON file that lists many: the entries of a vocabulary, the files of a corpus.
+MOST_LISTING = 1 << 30
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file for reading, in binary mode.
+
+    Raises:
+        SpikeError: it is a named pipe, a socket or a device.
+        OSError: the system cannot open it.
+    """
+    return os.fdopen(regular_descriptor(path), "rb")
+
+
+def append_regular(path: Path) -> BinaryIO:
+    """Open a regular file for appending, made where it is missing; never follow a link.
+
+    Raises:
+        SpikeError: it is a link, a named pipe, a socket or a device.
+        OSError: the system cannot open it.
+    """
+    if path.is_symlink():
+        raise linked(path)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    return os.fdopen(regular_descriptor(path, flags), "ab")
+
+
+def regular_descriptor(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Return the descriptor of a regular file, as `os.open` does."""
+    try:
+        # A pipe without a writer, or with O_WRONLY without a reader, does not block.
+        handle = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
+    except OSError as error:
+        if error.errno == ENXIO:  # a socket, or a pipe without a reader
+            raise irregular(path) from None
+        raise
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(path))
+    raise irregular(path)
+
+
+@contextmanager
+def regular_name(path: Path) -> Iterator[str]:
+    """Yield a name of a regular file, for libraries that open files themselves."""
+    with open_regular(path) as file:
+        yield f"/proc/self/fd/{file.fileno()}"
+
+
+def read_regular(path: Path, most: int = MOST_RECORD) -> bytes:
+    """Return the bytes of a regular file.
+
+    Raises:
+        SpikeError: it has more than `most`, or is a named pipe, a socket or a device.
+        OSError: the system cannot read it.
+    """
+    with open_regular(path) as file:
+        data = b""
+        if os.fstat(file.fileno()).st_size <= most:
+            data = file.read() or b""  # files of the kernel may have nothing to give yet
+            if len(data) <= most:
+                return data
+    raise SpikeError(f"{path}: larger than {most:,} bytes; restore it from a copy")
+
+
+def names_file(path: Path) -> bool:
+    """Return whether something that is no folder has this name, readable or not."""
+    return os.path.lexists(path) and not path.is_dir()
+
+
+def irregular(path: Path) -> SpikeError:
+    """Return the error of what is neither a file nor a folder."""
+    return SpikeError(f"{path}: is a pipe, a socket or a device; put a regular file in its place")
+
+
+def linked(path: Path) -> SpikeError:
+    """Return the error of a link in a folder that is written to."""
+    return SpikeError(
+        f"{path}: is a link, and its target may lie elsewhere; remove the link (the whole folder "
+        "may be one)"
+    )
