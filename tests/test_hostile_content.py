@@ -79,6 +79,7 @@ READERS = {
     "datapipe/conversations.py": "chat - test_conversations.py",
     "datapipe/json_files.py": "plan, unit, block, manifest",
     "datapipe/jsonl.py": "texts - test_jsonl.py",
+    "datapipe/large_record.py": "texts - test_large_record.py",
     "datapipe/manifest.py": "manifest",
     "datapipe/standard_input.py": "what only looks",
     "datapipe/unread_keys.py": "chat - test_conversations.py",
