@@ -10,7 +10,6 @@ from msgspec import Meta
 from spiketok.errors import SpikeError, parse_failures
 from spiketok.regular_files import read_regular
 
-from ..stored_weights import FIX
 from ..training.tensor_files import tensors_sha256
 
 FORMAT = 1
@@ -53,7 +52,7 @@ def read_record(folder: Path) -> Record | None:
         record = msgspec.json.decode(read_regular(path), type=Record)
     if record.format != FORMAT:
         raise SpikeError(f"{path}: format {record.format} is not known; use a newer spike")
-    if tensors_sha256(folder / WEIGHTS, FIX) != record.sha256:
+    if tensors_sha256(folder / WEIGHTS) != record.sha256:
         raise SpikeError(
             f"{folder / WEIGHTS}: not the weights that {RECORD} speaks of; remove {RECORD} and "
             f"{CONFIG} to import them as they are"
