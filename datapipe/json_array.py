@@ -49,6 +49,7 @@ def parsed_elements(
                 parsed = parse(element)
                 del element  # it may be very large
                 found.append((offset, parsed))
+                del parsed
             except BadRecordError as fault:
                 faults.drop(fault, partial("record {} (byte {})".format, number, offset))
             if stop - reached >= BLOCK_BYTES:

@@ -64,6 +64,7 @@ def read_jsonl(
 
     for offset, (texts, starts) in parsed_blocks(source, start, stop, faults, progress, parse):
         yield texts, starts + offset
+        del texts
 
 
 def parsed_blocks(
@@ -94,6 +95,7 @@ def parsed_blocks(
             progress(position() - reached)
             reached = position()
             yield offset, parsed
+            del parsed
 
 
 def count_lines(source: Source, stop: int) -> int:

@@ -60,6 +60,7 @@ def read_parquet(
                 row += len(column)
                 progress(source.bytes * len(column) // file.metadata.num_rows)
                 yield texts, rows
+                del column, texts
 
 
 def text_columns(
@@ -78,6 +79,7 @@ def text_columns(
             yield from decoded(column)
         else:
             yield column
+        del batch, column
 
 
 def decoded(column: pa.DictionaryArray) -> Iterator[pa.LargeBinaryArray]:
@@ -102,6 +104,7 @@ def joined(columns: Iterator[pa.Array]) -> Iterator[pa.Array]:
             yield pending[0] if len(pending) == 1 else pa.concat_arrays(pending)
             pending, pending_bytes = [], 0
         pending.append(column)
+        del column
         pending_bytes += size
     if pending:
         yield pending[0] if len(pending) == 1 else pa.concat_arrays(pending)

@@ -39,9 +39,11 @@ def read_text(
         reached = 0
         for offsets, pieces in batches(text_pieces(buffer, split)):
             found = checked(offsets, pieces, faults)
+            del pieces
             progress(position() - reached)
             reached = position()
             yield found
+            del found
 
 
 def read_sound(stream: Readable, size: int, buffer: Buffer, faults: Faults) -> bytes:

@@ -66,11 +66,13 @@ def read_range(
     for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
         sizes = np.diff(text_offsets(texts))
         batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)
-        if sizes.all():
-            yield batch
-        else:
+        if not sizes.all():
             faults.drop_empty(int(np.count_nonzero(sizes == 0)))
-            yield batch.filter(pa.array(sizes > 0))
+            batch = batch.filter(pa.array(sizes > 0))
+        yield batch
+        # A text may be very large: whoever passes texts on lets go of them before the next ones are
+        # read, or there would be one more in memory.
+        del texts, batch
 
 
 def read_texts(

@@ -85,6 +85,7 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
                 done[split], part = done[split][skipped:], found[skipped:]
                 if len(part):
                     writers[split].add(encode(work, choose(batch, part), ids[part], source))
+            del batch
         refuse_change(
             not any(map(len, done.values())), work.sources[work.plan.units[target.unit][-1][0]]
         )
@@ -128,6 +129,7 @@ def read_unit(work: Work, unit: int, dropped: Dropped) -> Iterator[tuple[int, pa
         source, settings = work.sources[index], work.plan.settings
         for batch in read_documents(source, start, stop, settings, dropped, work.progress):
             yield index, batch
+            del batch
 
 
 def encode(work: Work, batch: pa.RecordBatch, ids: np.ndarray, source: int) -> Documents:

@@ -57,6 +57,7 @@ class Corpus:
         for batch in self._read(self.sources, dropped, report):
             documents += len(batch)
             yield batch
+            del batch
         if dropped and not documents:
             first = first_fault(self.sources, self.text_field)
             what = f"every record of the corpus is left out: {counted(dropped)}"

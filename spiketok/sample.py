@@ -96,6 +96,7 @@ def draw_sample(
         part = sample.held_out if is_out else sample.training
         for chunk in cut(text):
             part.offer(chunk)
+        del text  # it may be very large, and the next one is read now
     return sample
 
 
@@ -110,9 +111,9 @@ def stream_chunks(
     block: list[bytes] = []
     size = 0
     for text in documents(batches):
-        if document_id(text) in held_out:
-            continue
-        for chunk in cut(text):
+        chunks = iter(()) if document_id(text) in held_out else cut(text)
+        del text  # as in `draw_sample`
+        for chunk in chunks:
             if chunk_code(chunk) < share * CHUNK_CODES:
                 block.append(chunk)
                 size += len(chunk)
@@ -132,6 +133,8 @@ def documents(batches: Iterable["pa.RecordBatch"]) -> Iterator[memoryview]:
                 raise SpikeError(f"document {number} of the corpus is null; leave it out")
             yield memoryview(value.as_buffer())
             number += 1
+            del value  # it holds the batch
+        del batch
 
 
 def document_ids(batches: Iterable["pa.RecordBatch"]) -> Iterator[bytes]:

@@ -1,14 +1,17 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datapipe import large_record
+from datapipe import find_sources, large_record, read_texts
 from datapipe.faults import BadRecordError, Faults
 from datapipe.jsonl import is_utf8, parse_any
 from datapipe.large_record import large_text
+from spiketok.held_out import HeldOut
+from spiketok.sample import draw_sample, stream_chunks
 from tests.datapipe.test_jsonl import HOSTILE
 
 
@@ -51,3 +54,29 @@ def test_large_records_with_text_need_no_definition(text, ascii_only, piece_byte
         patch.setattr(large_record, "PIECE_BYTES", piece_bytes)
         found = large_text(record, "text")
     assert found == text.encode()
+
+
+def drawn(read):
+    return draw_sample(read(), 1 << 20, HeldOut(0)).documents
+
+
+def streamed(read):
+    return sum(1 for _ in stream_chunks(read(), HeldOut(0), 1.0, 1 << 16)) and RECORDS
+
+
+RECORDS, RECORD_BYTES = 4, 5 << 20
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+@pytest.mark.parametrize("consume", [drawn, streamed])
+def test_one_large_record_is_in_memory_at_a_time(tmp_path, kind, consume):
+    lines = [b'{"text": "%d%b"}' % (one, b"x" * RECORD_BYTES) for one in range(RECORDS)]
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(b"\n".join(lines) if kind == "jsonl" else b"[" + b",".join(lines) + b"]")
+    sources, _ = find_sources([path])
+    consume(lambda: read_texts(sources))  # pyarrow imports when it is first used
+    tracemalloc.start()
+    assert consume(lambda: read_texts(sources)) == RECORDS
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2.6 * RECORD_BYTES
