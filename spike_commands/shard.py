@@ -1,6 +1,5 @@
 """`spike shard`: text to token shards."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from .input_options import (
 )
 from .result_rows import after_sharding, shard_rows
 from .results import print_result, result_options
+from .trained_inputs import check_trained_on, held_out_files, trained_inputs
 
 if TYPE_CHECKING:
     from datapipe import ChatSettings, Source
@@ -116,7 +116,9 @@ def shard(
     """Write INPUTS as token shards; run again after a crash, it goes on where it stopped.
 
     INPUTS are what spike tokenizer train reads; without them, those that the tokenizer was trained
-    on. The folder's bytes are the same for any number of workers.
+    on: files in its folder, and others where they still are that text (else it asks first).
+
+    The folder's bytes are the same for any number of workers.
 
     \b
     Examples:
@@ -128,7 +130,6 @@ def shard(
     from datapipe import ShardSettings, describe, find_sources, write_shards
     from datapipe.sources import text_endings, without
     from spiketok import Tokenizer
-    from spiketok.errors import SpikeError
 
     vocabulary = Tokenizer.load(tokenizer_path).vocabulary
     if record_format == "chat":
@@ -136,11 +137,7 @@ def shard(
         refuse_misfits(inputs, options)
     elif parse_markers or ignored_keys:
         raise click.UsageError("--parse-markers and --ignore-key go with --format chat")
-    inputs = inputs or vocabulary.inputs
-    if not inputs:
-        raise SpikeError(
-            f"{tokenizer_path} names no inputs; say what to shard: spike shard INPUT… --out {out}"
-        )
+    given, inputs = inputs, inputs or trained_inputs(tokenizer_path, vocabulary, out)
     options |= as_trained(options, vocabulary.settings)
     usual = held_out_files(tokenizer_path, vocabulary) if inputs == vocabulary.inputs else ()
     options["validation"], files = options["validation"] or (0.0 if usual else 0.01, usual)
@@ -150,6 +147,9 @@ def shard(
     sources, skipped = find_sources(inputs, endings, of_chats)
     warn_skipped(skipped, quiet, of_chats)
     validation = find_sources(files, endings, of_chats)[0] if files else []
+    every = [*without(sources, validation), *validation] if files == usual else sources
+    unnamed = without(every, sources) if given else every
+    check_trained_on(tokenizer_path, vocabulary, unnamed, every, options, quiet)
     sources = without(sources, validation)
     if not of_chats:
         remark_marker(sources, options["split_text"], quiet)
@@ -171,12 +171,6 @@ def shard(
     print_result({"folder": str(out), **found}, as_json, shard_rows(out, found), following)
     remark_copies(found["copied_bytes"], found["text_bytes"], quiet)
     remark_splits(out, sources, found, options["validation"] if not files else None, quiet)
-
-
-def held_out_files(tokenizer_path: Path, vocabulary: Any) -> tuple[Path, ...]:
-    """Return the files that a tokenizer was only measured on."""
-    words = words_of(vocabulary.settings.get("held_out_files"))
-    return tuple(Path(os.path.normpath(tokenizer_path.absolute().parent / word)) for word in words)
 
 
 def remark_what_was_seen(
