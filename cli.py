@@ -23,6 +23,17 @@ from spike_commands.train import train
 from spike_commands.visible import safe_for_terminals
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+# What each command can do with less memory; where it says nothing, its inputs are the measure.
+MEMORY_CURES = {
+    "tokenizer train": "pass a smaller --memory, or a smaller --max-record with --errors skip",
+    "shard": "pass --workers 1, or a smaller --max-record with --errors skip",
+    "train": "set a smaller train.micro_batch, a shorter model.context or a smaller model",
+    "eval": "pass --batch-windows 1 or a smaller --window",
+    "compress": "pass a smaller --window",
+    "generate": "pass --samples 1 or fewer --tokens",
+    "pack": "pass fewer --sequences, or --method rtn",
+}
+MORE_MEMORY = "end other programs or raise the limit (ulimit -v)"
 WORDS = {"version": ["--version"], "presets": ["train", "--list"]}
 
 
@@ -70,6 +81,23 @@ def meant(arguments: Sequence[str]) -> list[str]:
     return [*WORDS[first], *rest] if first in WORDS else list(arguments)
 
 
+def command_name(arguments: Sequence[str]) -> str:
+    """Return the command of a command line without `spike`.
+
+    >>> command_name(["tokenizer", "train", "a.txt"]), command_name(["-h"])
+    ('tokenizer train', '')
+    """
+    command: click.Command = spike
+    names = []
+    for word in arguments:
+        found = command.commands.get(word) if isinstance(command, click.Group) else None
+        if found is None:
+            break
+        command = found
+        names.append(word)
+    return " ".join(names)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; every failure is one line on stderr."""
     debug = "--debug" in arguments
@@ -101,7 +129,8 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        complain(f"spike: {explain(error, roles, written)}")
+        cure = MEMORY_CURES.get(command_name(arguments), MORE_MEMORY)
+        complain(f"spike: {explain(error, roles, written, cure)}")
         return EXIT_USAGE if is_usage(error) else EXIT_FAILURE
 
 
@@ -112,10 +141,16 @@ def is_usage(error: Exception) -> bool:
     return isinstance(error, SettingError)
 
 
-def explain(error: Exception, roles: Mapping[str, str], written: Collection[str] = ()) -> str:
+def explain(
+    error: Exception,
+    roles: Mapping[str, str],
+    written: Collection[str] = (),
+    cure: str = MORE_MEMORY,
+) -> str:
     """Say in one line what went wrong: the message alone when it was written for the user.
 
-    `roles` says which argument or option each path was given as; `written` are those to write.
+    `roles` says which argument or option each path was given as; `written` are those to write;
+    `cure` helps where memory is not enough.
     """
     from spiketok.errors import PLACE_FAULTS, SpikeError
 
@@ -124,10 +159,7 @@ def explain(error: Exception, roles: Mapping[str, str], written: Collection[str]
     # torch has no type of its own for this on CPUs.
     lacks = any(words in str(error) for words in ("allocate memory", "out of memory"))
     if isinstance(error, MemoryError) or lacks:
-        return (
-            "not enough memory; smaller batches (train.micro_batch), a shorter context or a "
-            "smaller model need less"
-        )
+        return f"not enough memory; {cure}"
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         if not place and error.errno in (ENOSPC, EDQUOT, EFBIG):

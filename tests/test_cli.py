@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 from safetensors.torch import load_file
 
-from cli import run, spike
+from cli import MEMORY_CURES, MORE_MEMORY, run, spike
+from spike_lm.model.configuration_file import load_config
 from tests.conftest import CHATS
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +40,29 @@ def test_every_command_shows_an_example_and_can_be_quiet(path, command):
     assert {"quiet"} <= {parameter.name for parameter in command.params}
     options = [found for found in command.params if isinstance(found, click.Option)]
     assert not [found.name for found in options if not found.help]
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda value: str(value)[:40])
+def test_where_memory_is_not_enough_the_commands_own_cure_is_named(
+    path, command, monkeypatch, capsys
+):
+    def fail(*_given, **_options):
+        raise MemoryError
+
+    monkeypatch.setattr(command, "params", [])
+    monkeypatch.setattr(command, "callback", fail)
+    assert run(list(path)) == 1
+    cure = MEMORY_CURES.get(" ".join(path), MORE_MEMORY)
+    assert capsys.readouterr().err == f"spike: not enough memory; {cure}\n"
+
+
+def test_cures_name_options_and_settings_that_there_are():
+    found = {" ".join(path): command for path, command in commands()}
+    for name, cure in MEMORY_CURES.items():
+        options = {option for one in found[name].params for option in one.opts}
+        assert set(re.findall(r"--[a-z-]+", cure)) <= options
+        for section, key in re.findall(r"(\w+)\.(\w+)", cure):
+            assert hasattr(getattr(load_config("base"), section), key)
 
 
 @pytest.mark.parametrize(
