@@ -39,11 +39,17 @@ def foreign_names(folder: Path, whole: bool) -> list[str]:
     if whole:
         plan = partial_path(folder / PLAN).name
         return sorted(path.name for path in folder.iterdir() if path.name != plan)
-    records = folder / RECORDS
-    paths = [*folder.iterdir(), *(records.iterdir() if records.is_dir() else [])]
     return sorted(
-        path.relative_to(folder).as_posix() for path in paths if not is_ours(path, folder)
+        path.relative_to(folder).as_posix()
+        for path in contents(folder)
+        if not is_ours(path, folder)
     )
+
+
+def contents(folder: Path) -> list[Path]:
+    """Return the paths in a shard folder, those of its records first."""
+    records = folder / RECORDS
+    return [*(records.iterdir() if records.is_dir() else []), *folder.iterdir()]
 
 
 def is_ours(path: Path, folder: Path) -> bool:
@@ -59,8 +65,7 @@ def is_ours(path: Path, folder: Path) -> bool:
 def clear(folder: Path) -> None:
     """Remove all that is ours: first what says that it is complete, last what says whose it is."""
     (folder / MANIFEST).unlink(missing_ok=True)
-    records = folder / RECORDS
-    for path in [*(records.iterdir() if records.is_dir() else []), *folder.iterdir()]:
+    for path in contents(folder):
         if path.name not in (RECORDS, PLAN) and is_ours(path, folder):
             path.unlink()
     (folder / PLAN).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from spiketok.cores import available_cores
 from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
 from spiketok.errors import PLACE_FAULTS, SpikeError
 from spiketok.held_out import HeldOut
-from spiketok.regular_files import MOST_LISTING, append_regular, read_regular
+from spiketok.regular_files import MOST_LISTING, append_regular, read_regular, refuse_links
 from spiketok.remote_paths import remote_fault
 from spiketok.tokenizer_file import read_tokenizer_file
 
@@ -27,7 +27,7 @@ from .manifest import Manifest, build_manifest, read_manifest, write_manifest
 from .plan import Plan, difference, expansion, make_plan
 from .reading import ignore
 from .records import MANIFEST, PLAN, RECORDS, TOKENIZER
-from .resume import Committed, clear, clear_unfinished, foreign_names, resumable
+from .resume import Committed, clear, clear_unfinished, contents, foreign_names, resumable
 from .shard_settings import ShardSettings
 from .shard_writer import Target
 from .shards import tokens_of
@@ -142,22 +142,23 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
 
     Raises:
         SpikeError: the folder holds other things, or shards that are of another plan or damaged
-            and not to be overwritten.
+            and not to be overwritten, or links.
     """
     path = out / PLAN
     present = read_regular(path, MOST_LISTING) if path.exists() else None
     if foreign := foreign_names(out, whole=present is None and not overwrite):
         raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
-    if present == plan.to_json() and not overwrite:
-        if not (out / MANIFEST).exists():
-            return True
+    unfinished = present == plan.to_json() and not overwrite
+    if unfinished and (out / MANIFEST).exists():
         for damage in verify_folder(out):
             raise SpikeError(f"{damage}; make the folder again with --overwrite")
         return False
-    if present is not None and not overwrite:
+    if present is not None and not unfinished and not overwrite:
         what = difference(parse(present, Plan, str(path)), plan)
         raise SpikeError(f"{out}: made by another plan: {what}; use --overwrite or another folder")
-    clear(out)
+    refuse_links(contents(out))
+    if not unfinished:
+        clear(out)
     return True
 
 
@@ -293,8 +294,6 @@ def write_log(out: Path, manifest: Manifest, workers: int, seconds: float) -> No
         "text_bytes": sum(split.text_bytes for split in manifest.splits.values()),
         "manifest": manifest.fingerprint,
     }
-    folder = out.resolve()
     # The folder may be the only place where writing is allowed.
-    path = folder.with_name(f"{folder.name}.log")
-    with suppress(OSError, SpikeError), append_regular(path) as log:
+    with suppress(OSError, SpikeError), append_regular(Path(f"{out.resolve()}.log")) as log:
         log.write(json.dumps(line).encode() + b"\n")

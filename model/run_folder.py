@@ -30,7 +30,7 @@ from .training.checkpoint import (
     read_state,
 )
 from .training.checkpoint_folders import newest_checkpoint
-from .training.run_state import METRICS
+from .training.run_state import METRICS, refuse_linked_parts
 from .training.tensor_files import file_sha256, load_tensors
 
 FORMAT = 1
@@ -86,6 +86,7 @@ def create_run(
     Raises:
         SpikeError: the folder holds a run that has begun.
     """
+    refuse_linked_parts(folder)
     if (folder / METRICS).exists() or newest_checkpoint(folder):
         raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
     make_folder(folder)

@@ -9,8 +9,9 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from errno import EBADF, EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP
+from errno import EBADF, EINVAL, ENOLCK, ENOSYS, ENOTSUP, ENXIO, EOPNOTSUPP
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO
 
 from .errors import SpikeError
@@ -97,8 +98,17 @@ def claimed(partial: Path, flags: int) -> int:
     """
     target = partial.with_name(partial.name[1:].removesuffix(PARTIAL))
     while True:
-        handle = os.open(partial, flags | os.O_NOFOLLOW, 0o666)
         try:
+            handle = os.open(partial, flags | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            if partial.is_symlink() or error.errno == ENXIO:  # a socket
+                raise not_left(partial) from None
+            raise
+        try:
+            status = os.fstat(handle)
+            alone = S_ISREG(status.st_mode) and status.st_nlink <= 1  # no other name of a file
+            if not (alone or S_ISDIR(status.st_mode)):
+                raise not_left(partial)
             lock(handle, target)
             # The writer before may have renamed or removed it between the two calls.
             with suppress(FileNotFoundError):
@@ -108,6 +118,11 @@ def claimed(partial: Path, flags: int) -> int:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def not_left(partial: Path) -> SpikeError:
+    """Return the error of something under a temporary name that no killed writer has left there."""
+    return SpikeError(f"{partial}: is no unfinished file or folder of spike; remove it")
 
 
 @contextmanager
@@ -161,6 +176,8 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     """
     import shutil  # slow to load, and of use here alone
 
+    if path.is_symlink() and path.is_dir():
+        path = path.resolve()  # a name for a folder elsewhere, which the result may fill
     # A folder without entries is no loss: rename replaces it.
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"{path} exists already")

@@ -6,7 +6,7 @@ an end. The open descriptor is checked, not the path, which may change in betwee
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from errno import EISDIR, ENXIO
 from io import BufferedReader
@@ -95,9 +95,20 @@ def irregular(path: Path) -> SpikeError:
     return SpikeError(f"{path}: is a pipe, a socket or a device; put a regular file in its place")
 
 
+def refuse_links(paths: Iterable[Path]) -> None:
+    """Refuse links among the paths that a folder is written with, which may lead out of it.
+
+    Raises:
+        SpikeError: one is a link.
+    """
+    for path in paths:
+        if path.is_symlink():
+            raise linked(path)
+
+
 def linked(path: Path) -> SpikeError:
     """Return the error of a link in a folder that is written to."""
     return SpikeError(
-        f"{path}: is a link, and its target may lie elsewhere; remove the link (the whole folder "
-        "may be one)"
+        f"{path}: is a link, and would make spike write elsewhere; put in its place what it leads "
+        "to (only the whole folder may be a link)"
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spiketok.cores import available_cores
 from spiketok.errors import SpikeError
+from spiketok.regular_files import refuse_links
 
 from ..assembly import Model, build_model
 from ..config import Config
@@ -26,7 +27,7 @@ from .checkpoint import (
     read_state,
     save_checkpoint,
 )
-from .checkpoint_folders import advice, newest_checkpoint
+from .checkpoint_folders import advice, all_checkpoints, newest_checkpoint
 from .device import choose_device
 from .distillation import Teaching, head_parameters, start_teaching
 from .optimizers import build_optimizers
@@ -77,6 +78,16 @@ class RunState:
         return self.samples * self.config.model.context
 
 
+def refuse_linked_parts(folder: Path) -> None:
+    """Refuse links in a run folder in the place of what a training writes to and removes.
+
+    Raises:
+        SpikeError: a link would make it do so elsewhere.
+    """
+    names = [folder / METRICS, folder / "checkpoints", *all_checkpoints(folder)]
+    refuse_links(names)
+
+
 def start_run(
     config: Config,
     folder: Path,
@@ -108,6 +119,7 @@ def start_run(
             f"train.micro_batch: {parts} parts of a batch cannot be shared evenly by {ranks} "
             f"ranks; with fewer sequences in a part there are more parts"
         )
+    refuse_linked_parts(folder)
     newest = newest_checkpoint(folder)
     if not resume and (newest or (folder / METRICS).exists()):
         raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")

@@ -198,12 +198,44 @@ def test_what_a_killed_writer_left_is_taken_over(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"a", "f"}
 
 
-def test_a_link_in_place_of_the_temporary_file_is_not_followed(tmp_path):
+@pytest.mark.parametrize(
+    "make", [Path.symlink_to, Path.hardlink_to, lambda path, _: os.mkfifo(path)]
+)
+def test_what_no_writer_left_under_the_temporary_name_is_kept(tmp_path, make):
     (tmp_path / "other").write_bytes(b"kept")
-    (tmp_path / ".a.partial").symlink_to("other")
-    with pytest.raises(OSError, match="symbolic link"):
+    make(tmp_path / ".a.partial", tmp_path / "other")
+    with pytest.raises(SpikeError, match=r"\.a\.partial: is no unfinished file"):
         write_durably(tmp_path / "a", b"new")
     assert (tmp_path / "other").read_bytes() == b"kept"
+    assert {path.name for path in tmp_path.iterdir()} == {".a.partial", "other"}
+
+
+def test_a_link_in_place_of_the_temporary_folder_is_kept(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_bytes(b"kept")
+    (tmp_path / ".f.partial").symlink_to("other")
+    with (
+        pytest.raises(SpikeError, match=r"\.f\.partial: is no unfinished file"),
+        durable_folder(tmp_path / "f"),
+    ):
+        pass
+    assert (tmp_path / "other" / "file").read_bytes() == b"kept"
+
+
+def test_outputs_that_are_links(tmp_path):
+    """A link to a file is replaced; one to an empty folder leads to the folder that is filled."""
+    (tmp_path / "other").write_bytes(b"kept")
+    (tmp_path / "a").symlink_to("other")
+    write_durably(tmp_path / "a", b"new")
+    assert (tmp_path / "other").read_bytes() == b"kept"
+    assert not (tmp_path / "a").is_symlink()
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "f").symlink_to("disk")
+    with durable_folder(tmp_path / "f") as folder:
+        (folder / "file").write_bytes(b"new")
+    assert (tmp_path / "f").is_symlink()
+    assert (tmp_path / "disk" / "file").read_bytes() == b"new"
+    assert {path.name for path in tmp_path.iterdir()} == {"other", "a", "disk", "f"}
 
 
 def test_many_writers_of_one_file_leave_one_of_their_contents(tmp_path):
