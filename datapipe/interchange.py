@@ -9,6 +9,7 @@ from msgspec import UNSET
 from spiketok.errors import SpikeError
 
 from .manifest import Manifest, read_manifest
+from .records import check_split
 from .shard_files import refuse_damaged_files
 from .shards import open_shard
 from .verify import shard_damages
@@ -21,10 +22,12 @@ def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
     """Open a split as a `datasets.Dataset` over the memory-mapped shards, without a copy.
 
     Raises:
-        SpikeError: the folder is unfinished, or a shard is not what its manifest says.
+        SpikeError: there is no such split, the folder is unfinished, or a shard is not what its
+            manifest says.
     """
     import datasets
 
+    check_split(split)
     manifest = read_manifest(folder)
     refuse_damage(folder, split, manifest)
     masked = manifest.splits[split].trained_tokens is not UNSET

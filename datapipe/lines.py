@@ -66,8 +66,12 @@ def check_compression(source: Source) -> None:
         if head.startswith(UTF16):
             raise SpikeError(f"{source.shown}: is {UTF16_FAULT}")
         found = ending(head)
-        if source.kind == "jsonl" and found in CODECS:
-            fix = f"give it a name that ends in .jsonl{found}"
+        name = source.name.lower()
+        if found in CODECS and not name.endswith(found):
+            kind = ".tsv" if name.endswith(".tsv") else f".{source.kind}"
+            # An array is not read compressed.
+            fix = f"give it a name that ends in {kind}{found}"
+            fix = "decompress it first" if source.kind == "json" else fix
             raise SpikeError(f"{source.shown}: is {CODECS[found]} data; {fix}")
 
 

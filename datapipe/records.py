@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import UNSET, UnsetType
 
+from spiketok.errors import SpikeError
 from spiketok.regular_files import read_regular
 
 from .json_files import parse
@@ -77,3 +78,13 @@ def read_block_record(path: Path) -> BlockRecord:
 def read_unit_record(path: Path) -> UnitRecord:
     """Read the record of a unit."""
     return parse(read_regular(path), UnitRecord, str(path))
+
+
+def check_split(split: str) -> None:
+    """Check the name of a split.
+
+    Raises:
+        SpikeError: there is no such split.
+    """
+    if split not in SPLITS:
+        raise SpikeError(f"split {split!r}: must be one of {', '.join(SPLITS)}")

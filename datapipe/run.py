@@ -13,7 +13,7 @@ from spiketok import Tokenizer
 from spiketok.chat import marker_ids
 from spiketok.cores import available_cores
 from spiketok.durable import DISK, Disk, locked, make_folder, write_durably
-from spiketok.errors import PLACE_FAULTS, SpikeError
+from spiketok.errors import SpikeError, write_fix
 from spiketok.held_out import HeldOut
 from spiketok.regular_files import MOST_LISTING, append_regular, read_regular, refuse_links
 from spiketok.remote_paths import remote_fault
@@ -123,8 +123,7 @@ def told_failures(out: Path) -> Iterator[None]:
     except OSError as error:
         place = error.filename or out
         what = f"{place}: {error.strerror or error}"
-        fix = "choose another output" if error.errno in PLACE_FAULTS else "fix that and run again"
-        raise SpikeError(f"{what}; {fix}") from error
+        raise SpikeError(f"{what}; {write_fix(error)}") from error
 
 
 def refuse_nothing(manifest: Manifest, settings: ShardSettings) -> None:

@@ -16,7 +16,7 @@ from spiketok.errors import SpikeError
 from ._reading import read_rows, unchecked_ranges
 from .checksums import RANGE_BYTES
 from .manifest import read_manifest
-from .records import SPLITS
+from .records import check_split
 from .shard_files import ShardFile, shard_files
 from .shards import Tokens
 from .summed_file import SummedFile, range_count
@@ -172,8 +172,7 @@ def open_stream(folder: Path, split: str = "train") -> TokenStream:
     Raises:
         SpikeError: the folder is unfinished, or one of these is damaged or missing.
     """
-    if split not in SPLITS:
-        raise SpikeError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
+    check_split(split)
     manifest = read_manifest(folder)
     shards = shard_files(folder, split, manifest)
     allow_open_files(sum(len(found.shards) for found in manifest.splits.values()))

@@ -8,6 +8,7 @@ from errno import (
     EINVAL,
     EISDIR,
     ELOOP,
+    EMFILE,
     ENAMETOOLONG,
     ENOENT,
     ENOTDIR,
@@ -17,6 +18,7 @@ from errno import (
 from pathlib import Path
 
 FIXES = {
+    EMFILE: "raise the limit of open files (ulimit -n) and run again",
     ENOENT: "restore it from a copy",
     EACCES: "make it readable for this user",
     EPERM: "make it readable for this user",
@@ -57,10 +59,23 @@ def unreadable(path: Path, error: OSError) -> SpikeError:
 
     >>> str(unreadable(Path("weights"), PermissionError(13, "Permission denied")))
     'weights: Permission denied; make it readable for this user'
+    >>> str(unreadable(Path("weights"), OSError(24, "")))
+    'weights: Too many open files; raise the limit of open files (ulimit -n) and run again'
     """
     reason = os.strerror(error.errno) if error.errno else str(error)
     fix = FIXES.get(error.errno or 0, "try again when it can be read")
     return SpikeError(f"{error.filename or path}: {reason}; {fix}")
+
+
+def write_fix(error: OSError) -> str:
+    """Return the advice for a file that cannot be written.
+
+    >>> write_fix(PermissionError(13, "Permission denied")), write_fix(OSError(28, "No space left"))
+    ('choose another output', 'fix that and run again')
+    """
+    if error.errno in PLACE_FAULTS:
+        return "choose another output"
+    return FIXES[EMFILE] if error.errno == EMFILE else "fix that and run again"
 
 
 @contextmanager

@@ -270,6 +270,9 @@ def test_a_folder_that_cannot_be_listed_says_what_to_do(folder, monkeypatch):
     ("name", "content", "told"),
     [
         ("a.jsonl", gzip.compress(b"{}"), r"is gzip data; .* \.jsonl\.gz"),
+        ("a.csv", gzip.compress(b"text"), r"is gzip data; .* \.csv\.gz"),
+        ("a.tsv", gzip.compress(b"text"), r"is gzip data; .* \.tsv\.gz"),
+        ("a.json", gzip.compress(b"[]"), "is gzip data; decompress it first"),
         ("a.jsonl", '{"text": "a"}'.encode("utf-16"), "is UTF-16; iconv"),
         ("a.json", '[{"text": "a"}]'.encode("utf-16"), "is UTF-16; iconv"),
         ("a.tsv", "id\ttext\n1\ta\n".encode("utf-16"), "is UTF-16; iconv"),
