@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from errno import EDQUOT, EFBIG, EMFILE, ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
 
 import click
 
@@ -152,7 +152,7 @@ def explain(
     `roles` says which argument or option each path was given as; `written` are those to write;
     `cure` helps where memory is not enough.
     """
-    from spiketok.errors import FIXES, PLACE_FAULTS, SpikeError
+    from spiketok.errors import PLACE_FAULTS, WRITE_FIXES, SpikeError
 
     if isinstance(error, SpikeError):
         return str(error)
@@ -169,8 +169,8 @@ def explain(
             return f"{place}is a folder; {role or 'this command'} needs a file"
         if error.errno in PLACE_FAULTS and str(error.filename) in written:
             return f"{place}{error.strerror}; choose another output"
-        if error.errno == EMFILE:
-            return f"{place}{error.strerror}; {FIXES[EMFILE]}"
+        if error.errno in WRITE_FIXES:
+            return f"{place}{error.strerror}; {WRITE_FIXES[error.errno]}"
         return f"{place}{error.strerror}" + (f" (given as {role})" if role else "")
     what = f"{type(error).__name__}: {error}"
     return f"this is a defect of spike: {what} (--debug shows where)"

@@ -5,20 +5,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import (
     EACCES,
+    EDQUOT,
+    EFBIG,
     EINVAL,
     EISDIR,
     ELOOP,
     EMFILE,
     ENAMETOOLONG,
     ENOENT,
+    ENOSPC,
     ENOTDIR,
     EPERM,
     EROFS,
 )
 from pathlib import Path
 
-FIXES = {
+WRITE_FIXES = {
+    ENOSPC: "make room and run again",
+    EDQUOT: "make room and run again",
+    EFBIG: "raise the limit of file sizes (ulimit -f) and run again",
     EMFILE: "raise the limit of open files (ulimit -n) and run again",
+}
+FIXES = {
+    EMFILE: WRITE_FIXES[EMFILE],
     ENOENT: "restore it from a copy",
     EACCES: "make it readable for this user",
     EPERM: "make it readable for this user",
@@ -71,11 +80,11 @@ def write_fix(error: OSError) -> str:
     """Return the advice for a file that cannot be written.
 
     >>> write_fix(PermissionError(13, "Permission denied")), write_fix(OSError(28, "No space left"))
-    ('choose another output', 'fix that and run again')
+    ('choose another output', 'make room and run again')
     """
     if error.errno in PLACE_FAULTS:
         return "choose another output"
-    return FIXES[EMFILE] if error.errno == EMFILE else "fix that and run again"
+    return WRITE_FIXES.get(error.errno or 0, "fix that and run again")
 
 
 @contextmanager

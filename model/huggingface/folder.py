@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from spiketok import Tokenizer, Vocabulary
@@ -27,7 +25,7 @@ from ..training.checkpoint import read_state
 from ..training.checkpoint_folders import newest_checkpoint
 from ..training.metrics import last_metrics
 from ..training.run_state import METRICS
-from ..training.tensor_files import file_sha256
+from ..training.tensor_files import file_sha256, save_tensors
 from .generate import generate
 from .model_card import model_card
 from .records import CONFIG, FORMAT, RECORD, WEIGHTS, Record
@@ -104,10 +102,7 @@ def write_model(
     }
     _write_json(folder / "config.json", {**fields, **roles, "dtype": "float32", "use_cache": True})
     renamed = {names[name]: weight.contiguous() for name, weight in weights.items()}
-    try:
-        save_file(renamed, folder / WEIGHTS, metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise SpikeError(f"{folder}: cannot be written ({error}); make room") from None
+    save_tensors(renamed, folder / WEIGHTS, {"format": "pt"})
     vocabulary = tokenizer.vocabulary
     if isinstance(vocabulary, Vocabulary):
         write_tokenizer(vocabulary, folder)

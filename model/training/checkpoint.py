@@ -89,12 +89,12 @@ def save_checkpoint(
     Parameters `beside` the model's and `trained_ids` are kept with what only training needs.
 
     Raises:
-        SpikeError: the disk is full; what was saved before stays.
+        OSError: the disk is full; what was saved before stays.
     """
     target = checkpoint_folder(run_folder, step)
     if not target.exists():
         with durable_folder(target) as folder:
-            save_tensors(on_cpu(model.state_dict()), folder / WEIGHTS, target)
+            save_tensors(on_cpu(model.state_dict()), folder / WEIGHTS)
             training = generators() | optimizer_memory(
                 optimizers, {**dict(model.named_parameters()), **beside}
             )
@@ -102,7 +102,7 @@ def save_checkpoint(
             training |= {f"{AVERAGE}/{name}": mean for name, mean in averages.items()}
             if trained_ids is not None:
                 training[TRAINED_IDS] = torch.from_numpy(trained_ids)
-            save_tensors(on_cpu(training), folder / TRAINING, target)
+            save_tensors(on_cpu(training), folder / TRAINING)
             state = State(
                 format=FORMAT,
                 step=step,

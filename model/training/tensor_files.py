@@ -1,6 +1,8 @@
 """Files of tensors (safetensors) of a checkpoint, with failures as one-line errors."""
 
 import hashlib
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,16 +24,20 @@ def on_cpu(tensors: Mapping[str, Tensor]) -> Tensors:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def save_tensors(tensors: Tensors, path: Path, target: Path) -> None:
-    """Write a file of tensors; `target` is the checkpoint that errors name.
+def save_tensors(tensors: Tensors, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a file of tensors.
 
     Raises:
-        SpikeError: it cannot be written.
+        OSError: the disk is full.
     """
     try:
-        save_file(tensors, path)
+        save_file(tensors, path, metadata)
     except SafetensorError as error:
-        raise SpikeError(f"{target}: cannot be written ({error}); make room and resume") from None
+        # The system's error is in the text alone; as OSError, `durable_folder` names the file.
+        found = re.search(r"\(os error ([0-9]+)\)", str(error))
+        if not found:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
 
 
 def load_tensors(path: Path) -> Tensors:

@@ -110,7 +110,7 @@ def test_disk_may_fail_at_every_operation(content_of, tmp_path, tokenizer_path, 
             run(out, Failing(k))
             break
         except SpikeError as error:
-            assert "No space left on device; fix that and run again" in str(error)
+            assert "No space left on device; make room and run again" in str(error)
         assert not list(out.rglob(f".*{PARTIAL}"))
         run(out, Disk())
         assert content_of(out) == clean

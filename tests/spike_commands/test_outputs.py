@@ -83,7 +83,8 @@ def test_standard_output_is_named_when_it_is_full(folder, words):
             [sys.executable, CLI, *words], cwd=folder, stdout=full, stderr=subprocess.PIPE
         )
     assert done.returncode == 1
-    assert done.stderr == b"spike: standard output: No space left on device\n"
+    told = "spike: standard output: No space left on device; make room and run again\n"
+    assert done.stderr.decode() == told
 
 
 @pytest.mark.parametrize(
