@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import xxhash
 from msgspec import UNSET, UnsetType
 
 from spiketok.durable import Disk, write_durably
-from spiketok.errors import SpikeError, parse_failures
+from spiketok.errors import SpikeError, parse_failures, unreadable
 from spiketok.path_contents import path_contents
 from spiketok.regular_files import MOST_LISTING, read_regular
 
@@ -137,7 +138,9 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         data = read_regular(path, MOST_LISTING)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if os.path.lexists(path) or not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise unreadable(path, error) from None
         raise SpikeError(
             f"{folder}: {path_contents(folder)}; this command needs a shard folder (spike shard "
             "makes and completes one)"

@@ -1,6 +1,7 @@
 """Turns inputs into a folder of shards, going on where an interrupted run stopped."""
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -144,7 +145,7 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
             and not to be overwritten, or links.
     """
     path = out / PLAN
-    present = read_regular(path, MOST_LISTING) if path.exists() else None
+    present = read_regular(path, MOST_LISTING) if os.path.lexists(path) else None
     if foreign := foreign_names(out, whole=present is None and not overwrite):
         raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
     unfinished = present == plan.to_json() and not overwrite

@@ -1,5 +1,6 @@
 """Describes the shards of a folder by its manifest and records, before any of them is opened."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,10 +119,15 @@ def refuse_damaged_files(folder: Path, manifest: Manifest) -> None:
             )
 
 
+def no_file(path: Path) -> str:
+    """Say what is wrong with a path that is no file."""
+    return "is no regular file" if os.path.lexists(path) else "missing"
+
+
 def damaged_file(path: Path, file: FileEntry) -> str | None:
     """Say what is wrong with a file that is not a shard, or None."""
     if not path.is_file():
-        return "missing"
+        return no_file(path)
     size = path.stat().st_size
     if size != file.bytes:
         return f"has {size} bytes instead of {file.bytes}"

@@ -12,7 +12,7 @@ from spiketok.regular_files import MOST_LISTING, read_regular
 from .checksums import ContentSum, damaged_ranges
 from .manifest import Manifest, ShardEntry, read_manifest
 from .records import MANIFEST, PLAN, RECORDS
-from .shard_files import ShardFile, damaged_file, record_name, shard_file
+from .shard_files import ShardFile, damaged_file, no_file, record_name, shard_file
 from .shards import open_shard
 from .summed_shards import shard_documents
 
@@ -64,7 +64,7 @@ def shard_damages(
     """Say what is wrong with a shard; its record must be among the files found `whole`."""
     path = folder / shard.file
     if not path.is_file():
-        yield f"{path}: missing"
+        yield f"{path}: {no_file(path)}"
         return
     name = record_name(shard)
     if name in manifest.files and name not in whole:

@@ -68,7 +68,8 @@ def verify(folder: Path, as_json: bool, quiet: bool) -> None:
     from datapipe import verify_folder
     from spiketok.errors import SpikeError
 
-    size = sum(shard.stat().st_size for shard in folder.glob("*.arrow")) / 1e6
+    shards = [shard for shard in folder.glob("*.arrow") if shard.is_file()]
+    size = sum(shard.stat().st_size for shard in shards) / 1e6
     with progress_bar("verify", size, "MB", quiet) as report:
         damages = verify_folder(folder, lambda checked: report(checked / 1e6, ""))
     if as_json or not damages:

@@ -29,6 +29,8 @@ WRITE_FIXES = {
 FIXES = {
     EMFILE: WRITE_FIXES[EMFILE],
     ENOENT: "restore it from a copy",
+    EISDIR: "restore it from a copy",
+    ELOOP: "restore it from a copy",
     EACCES: "make it readable for this user",
     EPERM: "make it readable for this user",
 }
