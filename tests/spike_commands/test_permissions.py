@@ -59,14 +59,14 @@ def test_a_file_system_without_permissions_keeps_what_it_has(tmp_path, monkeypat
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOENT], ids=os.strerror)
 @pytest.mark.parametrize("name", RUN_FILES)
 def test_a_file_that_cannot_be_read_is_not_called_damaged(name, number, line, monkeypatch):
-    opened = Path.open
+    opened = os.open
 
-    def open_or_refuse(self, *arguments, **options):
-        if self.name == name:
-            raise OSError(number, os.strerror(number), str(self))
-        return opened(self, *arguments, **options)
+    def open_or_refuse(path, *arguments, **options):
+        if Path(path).name == name:
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", open_or_refuse)
+    monkeypatch.setattr(os, "open", open_or_refuse)
     status, _, errors = line("generate", "runs/base", "the", "--tokens", "3")
     assert (status, errors.count("\n")) == (1, 1)
     assert name in errors
@@ -82,10 +82,10 @@ def test_weights_that_became_unreadable_after_their_check(folder, monkeypatch):
     from spike_lm.model.training.checkpoint import load_weights
     from spiketok.errors import SpikeError
 
-    def refuse(self, *_):
-        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(SpikeError, match=r"model\.safetensors: Permission denied; make it read"):
         load_weights(folder / "runs/base/checkpoints/step-00000004", nn.Linear(1, 1))
 
