@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from spiketok.regular_files import regular_name
 
 from .faults import Faults
 from .jsonl import Records
-from .parquet import check_column, decoded, open_parquet, usable_texts
+from .parquet import BATCH_BYTES, check_column, decoded, open_parquet, usable_texts
 from .sources import Source
 
 FILE_MAGIC = b"ARROW1"
@@ -42,7 +43,7 @@ def read_arrow(
 
 
 def table_records(
-    source: Source, start: int, stop: int, progress: Callable[[int], None]
+    source: Source, start: int, stop: int, faults: Faults, progress: Callable[[int], None]
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Yield rows of a parquet or Arrow file as objects: (number of the first row, rows).
 
@@ -50,6 +51,7 @@ def table_records(
         source: a file of kind `parquet` or `arrow`.
         start: first row group of a parquet file; otherwise 0.
         stop: end of the range, -1 for the end of the file.
+        faults: hears of rows of more than `max_record` bytes.
         progress: hears how many bytes of the file are newly done.
     """
     if source.kind == "arrow":
@@ -58,18 +60,39 @@ def table_records(
             refuse_repeated_columns(source, schema)
             for batch, done in batches:
                 for begin in range(0, len(batch), ROWS):
-                    yield row + begin, batch.slice(begin, ROWS).to_pylist()
+                    yield from objects(batch.slice(begin, ROWS), row + begin, faults)
                 row += len(batch)
                 progress(done)
         return
     with open_parquet(source) as file:
         refuse_repeated_columns(source, file.schema_arrow)
-        groups = range(start, file.num_row_groups if stop < 0 else stop)
-        row = sum(file.metadata.row_group(group).num_rows for group in range(start))
-        for batch in file.iter_batches(ROWS, row_groups=list(groups), use_threads=False):
-            yield row, batch.to_pylist()
-            row += len(batch)
-            progress(source.bytes * len(batch) // max(1, file.metadata.num_rows))
+        groups = [
+            file.metadata.row_group(group)
+            for group in range(file.num_row_groups if stop < 0 else stop)
+        ]
+        row = sum(group.num_rows for group in groups[:start])
+        for number, group in enumerate(groups[start:], start):
+            mean = group.total_byte_size / max(group.num_rows, 1)
+            rows = max(1, min(ROWS, int(BATCH_BYTES / max(mean, 1))))
+            for batch in file.iter_batches(rows, row_groups=[number], use_threads=False):
+                yield from objects(batch, row, faults)
+                row += len(batch)
+                progress(source.bytes * len(batch) // max(1, file.metadata.num_rows))
+
+
+def objects(
+    batch: pa.RecordBatch, first_row: int, faults: Faults
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Yield the rows of a batch as objects, large ones one by one: (number of the first, rows)."""
+    if batch.nbytes <= min(BATCH_BYTES, faults.max_record):
+        yield first_row, batch.to_pylist()
+        return
+    for number in range(len(batch)):
+        row = batch.slice(number, 1)
+        if row.nbytes > faults.max_record:
+            faults.drop(faults.too_large(), partial("row {}".format, first_row + number))
+        else:
+            yield first_row + number, row.to_pylist()
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def read_conversations(
         errors: as for `read_range`.
         dropped: as for `read_range`; what is marked as not for training is always left out.
         progress: as for `read_range`.
-        max_record: as for `read_range`, of records in JSON.
+        max_record: as for `read_range`, of records in JSON and rows of tables.
 
     Yields:
         Batches with the columns `text` (large_binary: the pieces of text of a conversation,
@@ -136,7 +136,7 @@ def from_table(
     source: Source, start: int, stop: int, read: Reader, faults: Faults, progress: Progress
 ) -> Iterator[list[tuple[int, Flat]]]:
     """Yield the conversations of a parquet or Arrow file, block by block, each after its row."""
-    for first, records in table_records(source, start, stop, progress):
+    for first, records in table_records(source, start, stop, faults, progress):
         found = []
         for row, record in enumerate(records, first):
             try:

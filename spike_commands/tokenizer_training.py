@@ -140,7 +140,8 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     default=1024,
     show_default=True,
-    help="MiB to take at most; a corpus that exceeds about an eighth of it is sampled.",
+    help="MiB to take at most, beside some 150 for Python, its libraries and buffers, and twice "
+    "the largest record; a corpus that exceeds about an eighth of it is sampled.",
 )
 @text_field_option
 @ext_option

@@ -146,6 +146,22 @@ def test_tables_give_what_lines_give(tmp_path, expected, name, kind):
         assert rows == list(range(600))
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
+def test_large_rows_of_tables_are_left_out(tmp_path, name):
+    table = pa.table({"prompt": list("abc"), "response": ["d", "e" * 3000, "f"]})
+    if name == "a.parquet":
+        pq.write_table(table, tmp_path / name)
+    else:
+        with pa.ipc.new_file(tmp_path / name, table.schema) as writer:
+            writer.write_table(table)
+    (source,) = find_sources([tmp_path / name])[0]
+    dropped = Dropped()
+    assert texts_of(source, errors="skip", dropped=dropped, max_record=1000)[1] == [0, 2]
+    assert dropped == {"larger than --max-record": 1}
+    with pytest.raises(SpikeError, match="row 1: larger than --max-record"):
+        texts_of(source, max_record=1000)
+
+
 def test_what_datasets_saves_is_read_as_a_folder(tmp_path, expected):
     datasets = pytest.importorskip("datasets")
     datasets.Dataset.from_list(RECORDS).save_to_disk(tmp_path / "saved", num_shards=2)
