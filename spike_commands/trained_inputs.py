@@ -93,8 +93,10 @@ def check_trained_on(
         f"trained on: {listed}{more}"
     )
     asked = sys.stdin is not None and sys.stdin.isatty()
-    if not (asked and click.confirm(f"{what}\nShard them?", default=False, err=True)):
-        raise SpikeError(f"{what}; name what to shard: spike shard INPUT… --validation …")
+    if asked and click.confirm(f"{what}\nShard them?", default=False, err=True):
+        return
+    what = "nothing is sharded" if asked else what
+    raise SpikeError(f"{what}; name what to shard: spike shard INPUT… --validation …")
 
 
 def is_inside(path: Path, folder: Path) -> bool:
