@@ -33,7 +33,7 @@ from .faults import (
     Faults,
 )
 from .json_array import begins_array, parsed_elements
-from .jsonl import Place, each_line, parsed_blocks
+from .jsonl import Place, as_array, each_line, parsed_blocks
 from .reading import ignore
 from .sources import Source
 
@@ -207,7 +207,7 @@ def record_batch(found: Sequence[tuple[int, Flat]]) -> pa.RecordBatch:
     ends = np.cumsum([0, *(len(flat.codes) for flat in flats)])
     return pa.record_batch(
         [
-            pa.array([flat.text for flat in flats], pa.large_binary()),
+            as_array([flat.text for flat in flats]),
             pa.array([row for row, _ in found], pa.int64()),
             pa.LargeListArray.from_arrays(
                 pa.array(ends), pa.StructArray.from_arrays(columns, fields=list(PIECE))

@@ -12,6 +12,7 @@ import pyarrow as pa
 from spiketok import Tokenizer
 from spiketok.held_out import document_id
 
+from .large_record import LARGE_BYTES
 from .parquet import text_offsets
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -107,21 +108,38 @@ def encode_documents(
     tokenizer: Tokenizer,
     texts: pa.LargeBinaryArray,
     rows: Array,
-    ids: Array,
+    names: Array,
     source: int,
     threads: int,
 ) -> Documents:
     """Encode texts and put the separator after each."""
-    tokens, offsets = tokenizer.encode_batch(texts, threads=threads)
     count = len(texts)
+    sizes = np.diff(text_offsets(texts))
+    if count == 1 and sizes[0] > LARGE_BYTES:
+        tokens = encode_large(tokenizer, texts, threads)
+        offsets = np.array([0, len(tokens) - 1])
+    else:
+        ids, offsets = tokenizer.encode_batch(texts, threads=threads)
+        tokens = np.insert(ids, offsets[1:], tokenizer.separator)
     return Documents(
-        tokens=np.insert(tokens, offsets[1:], tokenizer.separator),
+        tokens=tokens,
         ends=offsets[1:] + np.arange(1, count + 1),
-        n_bytes=np.diff(text_offsets(texts)),
-        ids=ids,
+        n_bytes=sizes,
+        ids=names,
         source=np.full(count, source, dtype=np.int32),
         row=rows,
     )
+
+
+def encode_large(tokenizer: Tokenizer, texts: pa.LargeBinaryArray, threads: int) -> Array:
+    """Encode the one text of an array, the separator behind it, with its ids once in memory."""
+    start, stop = text_offsets(texts).tolist()
+    text = np.frombuffer(texts.buffers()[2], np.uint8)[start:stop]
+    tokens = bytearray()  # which grows in place
+    for ids in tokenizer.encode_parts(text, threads):
+        tokens += ids.data
+    tokens += np.array([tokenizer.separator], tokenizer.dtype).data
+    return np.frombuffer(tokens, tokenizer.dtype)
 
 
 def document_ids(texts: pa.LargeBinaryArray) -> npt.NDArray[np.uint8]:

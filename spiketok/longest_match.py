@@ -1,5 +1,6 @@
 """Cuts text by the longest match at each position."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from .errors import SpikeError
 from .layout import PIECE
 from .text_buffers import join
 from .vocabulary import Vocabulary
+
+# Text of a long document that is encoded at a time.
+PART_BYTES = 8 << 20
 
 
 class LongestMatch:
@@ -25,6 +29,28 @@ class LongestMatch:
         self.byte_lengths: NDArray[np.int64] = np.where(kinds == PIECE, np.diff(offsets), 0)
         self.encode = matcher(vocabulary).encode
         self._decoder = Decoder(entries, offsets)
+
+    def encode_parts(
+        self, text: NDArray[np.uint8], threads: int, wide: bool, part_bytes: int = PART_BYTES
+    ) -> Iterator[NDArray[Any]]:
+        """Yield the ids of one text part by part; joined, they are those of `encode`.
+
+        A match reads no further than the longest entry reaches, so tokens that begin so many bytes
+        before the end of a part are the same whatever follows it.
+        """
+        start, longest = 0, int(self.byte_lengths.max())
+        while start < len(text):
+            stop = min(start + max(part_bytes, 2 * longest), len(text))
+            offsets = np.array([0, stop - start], np.int64)
+            ids = self.encode(text[start:stop], offsets, threads, wide)[0]
+            if stop < len(text):
+                last = ids[-longest:]
+                begins = stop - np.cumsum(self.byte_lengths[last][::-1])[::-1]
+                certain = begins <= stop - longest
+                ids = ids[: len(ids) - int(np.count_nonzero(~certain))]
+                stop = int(begins[~certain][0]) if not certain.all() else stop
+            yield ids
+            start = stop
 
     def decode(self, ids: NDArray[Any], state: int) -> tuple[bytes, int]:
         """Return the bytes of ids; they do not depend on the ids before, so the state is 0."""

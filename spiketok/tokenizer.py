@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -144,6 +144,19 @@ class Tokenizer:
         ids = np.concatenate([np.empty(0, self.dtype), *(ids for ids, _ in results)])
         counts = [np.zeros(1, np.int64), *(np.diff(offsets) for _, offsets in results)]
         return ids, np.cumsum(np.concatenate(counts))
+
+    def encode_parts(
+        self, text: NDArray[np.uint8], threads: int | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """Yield the ids of one text part by part; joined, they are those of `encode`.
+
+        So a long text needs little memory beside its ids. BESE gives all of them at once.
+        """
+        if isinstance(self._coder, LongestMatch):
+            wide = self.dtype == np.uint32
+            yield from self._coder.encode_parts(text, threads or available_cores(), wide)
+        else:
+            yield self.encode_batch([text.tobytes()], threads)[0]
 
     def decode(self, ids: ArrayLike) -> str:
         """Return the text of ids [tokens]; what is no UTF-8 becomes U+FFFD."""

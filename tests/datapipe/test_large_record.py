@@ -2,14 +2,18 @@ import json
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datapipe import find_sources, large_record, read_texts
+from datapipe import documents, find_sources, large_record, read_texts
 from datapipe.faults import BadRecordError, Faults
 from datapipe.jsonl import is_utf8, parse_any
 from datapipe.large_record import large_text
+from spiketok import Tokenizer, build_vocabulary
+from spiketok.bese import BeseVocabulary
 from spiketok.held_out import HeldOut
 from spiketok.sample import draw_sample, stream_chunks
 from tests.datapipe.test_jsonl import HOSTILE
@@ -80,3 +84,23 @@ def test_one_large_record_is_in_memory_at_a_time(tmp_path, kind, consume):
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 2.6 * RECORD_BYTES
+
+
+@pytest.mark.parametrize("algorithm", ["length-max", "bese"])
+def test_large_documents_are_encoded_as_others(monkeypatch, algorithm):
+    pieces = [b"ab", b"abc"]
+    tokenizer = Tokenizer(
+        build_vocabulary(pieces, 300, "minimal")
+        if algorithm == "length-max"
+        else BeseVocabulary(alphabet="bese", merges=((5, 6),), vocab_size=50)
+    )
+    found = []
+    for size in (10, 1 << 20):
+        monkeypatch.setattr(documents, "LARGE_BYTES", size)
+        texts = pa.array([b"x", b"abcab caf\xc3\xa9"], pa.large_binary())[1:]
+        names = np.zeros((1, 16), np.uint8)
+        one = documents.encode_documents(tokenizer, texts, np.array([7]), names, 0, 1)
+        found.append(
+            (one.tokens.tolist(), one.ends.tolist(), one.n_bytes.tolist(), one.tokens.dtype)
+        )
+    assert found[0] == found[1]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spiketok import Tokenizer, build_vocabulary, reference
 from spiketok._native import Matcher
-from spiketok.longest_match import matcher
+from spiketok.longest_match import LongestMatch, matcher
 from spiketok.text_buffers import join
 
 WHOLE = 1 << 60  # slices so large that nothing is cut
@@ -51,6 +51,17 @@ def test_slices_are_joined_as_defined(data, pieces, threads, slice_bytes):
     assert len(offsets) == len(some) + 1
     for document, start, stop in zip(some, offsets, offsets[1:], strict=False):
         assert ids[start:stop].tolist() == reference.encode(vocabulary, document)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data(), vocabularies, st.integers(1, 400))
+def test_parts_are_those_of_the_whole_text(data, pieces, part_bytes):
+    vocabulary = build_vocabulary(pieces, 260 + len(pieces), "minimal")
+    text = data.draw(documents(pieces))
+    parts = LongestMatch(vocabulary).encode_parts(
+        np.frombuffer(text, np.uint8), 2, False, part_bytes
+    )
+    assert [int(one) for part in parts for one in part] == reference.encode(vocabulary, text)
 
 
 def same_in_slices(entries, text, threads=2):
