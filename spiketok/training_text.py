@@ -1,5 +1,7 @@
 """What a training looks at: the sample in memory, and the corpus that it was drawn from."""
 
+import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 # Text of the corpus that is in memory at a time, beside the sample.
 BLOCK_BYTES = 8 << 20
+# Text that is kept on disk, which may be a part of memory, instead of being read again.
+MOST_KEPT = 64 << 20
 
 
 class TrainingText:
@@ -45,6 +49,7 @@ class TrainingText:
         self.read = read
         self.held_out = held_out
         self.block_bytes = min(BLOCK_BYTES, settings.sample_bytes)
+        self._kept: dict[int, KeptBlocks] = {}
 
     def beginning(self, most_bytes: int) -> Buffer:
         """Return the sample, or whole chunks at its beginning, at least one."""
@@ -61,6 +66,43 @@ class TrainingText:
         if most_bytes <= sampled or sampled == self.corpus_bytes:
             yield self.beginning(most_bytes)
             return
+        kept = self._kept.get(most_bytes)
+        if kept is not None:
+            yield from kept.blocks()
+            return
         share = most_bytes / self.corpus_bytes
+        writing = KeptBlocks() if most_bytes <= MOST_KEPT else None
         for chunks in stream_chunks(self.read(), self.held_out, share, self.block_bytes):
-            yield join(chunks)
+            block = join(chunks)
+            if writing and not writing.add(block):
+                writing = None
+            yield block
+        if writing:
+            self._kept[most_bytes] = writing
+
+
+class KeptBlocks:
+    """Blocks of text in a temporary file without a name: reading a corpus again takes longer."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 — as long as this object
+        weakref.finalize(self, self._file.close)
+        self._count = 0
+
+    def add(self, block: Buffer) -> bool:
+        """Write a block, and return whether the disk had room for it."""
+        try:
+            for array in block:
+                np.save(self._file, array)
+            self._file.flush()
+        except OSError:
+            self._file.close()
+            return False
+        self._count += 1
+        return True
+
+    def blocks(self) -> Iterator[Buffer]:
+        """Yield the blocks."""
+        self._file.seek(0)
+        for _ in range(self._count):
+            yield np.load(self._file), np.load(self._file)

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from spiketok import LengthMaxSettings
+from spiketok import training_text as training_text_module
 from spiketok.held_out import HeldOut
 from spiketok.sample import draw_sample
 from spiketok.training_text import TrainingText
@@ -28,6 +29,25 @@ def test_blocks_hold_all_text_where_all_is_asked_for(documents):
         blocks += 1
     assert sorted(seen) == texts
     assert (blocks > 1) == (sum(map(len, texts)) > MEMORY // 8)
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_text_of_the_corpus_is_read_again_only_where_the_disk_is_full(monkeypatch, is_full):
+    texts = sorted(f"{number} of many documents ".encode() * 10 for number in range(9000))
+    text = training_text(texts, LengthMaxSettings(memory=MEMORY, held_out=0.0))
+    batches, reads = text.read(), []
+    text.read = lambda: reads.append(1) or batches
+    if is_full:
+        monkeypatch.setattr(training_text_module.np, "save", fail)
+    found = [[one.tolist() for one in block] for block in text.blocks(1 << 19)]
+    again = [[one.tolist() for one in block] for block in text.blocks(1 << 19)]
+    assert len(found) > 1
+    assert found == again
+    assert len(reads) == (2 if is_full else 1)
+
+
+def fail(_file, _array):
+    raise OSError(28, "No space left on device")
 
 
 def test_a_little_comes_from_the_sample():
