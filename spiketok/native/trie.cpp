@@ -87,6 +87,7 @@ class Builder {
         std::ranges::sort(order_, [&](std::size_t a, std::size_t b) {
             return text(entries_[a]) < text(entries_[b]);
         });
+        fill_lengths();
         for (std::size_t i = 1; i < order_.size(); ++i) {
             if (std::ranges::equal(entry(i - 1), entry(i))) {
                 throw std::invalid_argument("two entries have the same bytes");
@@ -112,7 +113,6 @@ class Builder {
             level = std::move(next);
         }
         fill_gaps();
-        fill_lengths();
         return std::move(trie_);
     }
 
@@ -179,8 +179,10 @@ class Builder {
     }
 
     void fill_lengths() {
-        trie_.lengths.resize(std::size_t{std::ranges::max(ids_)} + 1);
+        if (!ids_.empty()) trie_.lengths.resize(std::size_t{std::ranges::max(ids_)} + 1);
         for (std::size_t i = 0; i < ids_.size(); ++i) {
+            // A token's length is known by its id alone.
+            if (trie_.lengths[ids_[i]] != 0) throw std::invalid_argument("two entries have the same id");
             trie_.lengths[ids_[i]] = static_cast<std::uint8_t>(entries_[i].size());
         }
     }

@@ -32,7 +32,8 @@ struct Trie {
 };
 
 // Builds the trie of entries[i] → ids[i]. Throws std::invalid_argument when an entry is empty, too
-// long or there twice, when a single byte is missing, or when an id does not fit 24 bits.
+// long or there twice, when a single byte is missing, or when an id is there twice or does not fit
+// 24 bits.
 Trie build_trie(const Texts& entries, std::span<const std::uint32_t> ids);
 
 }  // namespace spike

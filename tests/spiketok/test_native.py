@@ -85,6 +85,12 @@ def test_matcher_refuses(entries, ids, message):
         Matcher(*join(entries), np.arange(ids, dtype=np.uint32))
 
 
+def test_matcher_refuses_an_id_of_two_entries():
+    ids = np.array([*range(256), 7], np.uint32)
+    with pytest.raises(ValueError, match="same id"):
+        Matcher(*join([*SINGLES, b"ab"]), ids)
+
+
 def test_matcher_refuses_wide_ids():
     with pytest.raises(ValueError, match="24 bits"):
         Matcher(*join(SINGLES), np.arange(256, dtype=np.uint32) + (1 << 24))

@@ -7,7 +7,7 @@
 namespace spike {
 
 Mixture::Mixture(std::size_t sets, std::span<const double> first, double slowest, double share)
-    : first_(first.begin(), first.end()), uses_(sets), slowest_(slowest), share_(share) {
+    : first_(first.begin(), first.end()), slowest_(slowest), share_(share) {
     double sum = 0;
     for (const double weight : first) {
         if (!(weight >= 0)) throw std::invalid_argument("a weight is below 0");
@@ -18,6 +18,7 @@ Mixture::Mixture(std::size_t sets, std::span<const double> first, double slowest
         throw std::invalid_argument("rate and share are parts of 1");
     }
     if (sets == 0 || sets > (std::size_t{1} << 24)) throw std::invalid_argument("no such number of sets");
+    uses_.resize(sets);
     for (std::size_t set = 0; set < sets; ++set) {
         weights_.insert(weights_.end(), first.begin(), first.end());
     }
