@@ -51,14 +51,19 @@ std::optional<Place> Runs::find(std::int64_t start, std::size_t size, std::size_
 std::vector<std::size_t> unchecked_ranges(std::span<const std::int64_t> starts, const Runs& runs,
                                           std::span<std::uint8_t> unchecked, std::size_t size) {
     std::vector<std::size_t> found;
-    for (const std::int64_t start : starts) {
-        const auto place = runs.find(start, size, unchecked.size());
-        if (!place) continue;
-        for (std::size_t range = place->range; range < place->stop; ++range) {
-            if (unchecked[range] != 1) continue;
-            unchecked[range] = 2;
-            found.push_back(range);
+    try {
+        for (const std::int64_t start : starts) {
+            const auto place = runs.find(start, size, unchecked.size());
+            if (!place) continue;
+            for (std::size_t range = place->range; range < place->stop; ++range) {
+                if (unchecked[range] != 1) continue;
+                found.push_back(range);
+                unchecked[range] = 2;
+            }
         }
+    } catch (...) {
+        for (const std::size_t range : found) unchecked[range] = 1;
+        throw;
     }
     return found;
 }

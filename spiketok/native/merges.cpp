@@ -15,6 +15,7 @@ constexpr std::size_t FEWEST_GOES = 2, MOST_GOES = 8, IDS_OF_A_GO = 512;
 // So many pairs are looked for at most in a go.
 constexpr std::size_t MOST_LISTED = 1 << 16;
 constexpr std::size_t LEAST_PLACES = 1 << 16;
+constexpr std::uint64_t MOST_WEIGHT = std::numeric_limits<std::int64_t>::max();
 
 using Rank = PairBoard::Rank;
 
@@ -71,6 +72,10 @@ Merges<Id>::Merges(const Slices<In>& documents, std::span<const std::int64_t> we
         const auto weight = static_cast<std::uint64_t>(weights[i]);
         if (weight != weights_.back().second) weights_.push_back({static_cast<Place>(place), weight});
         place += documents[i].size() + 1;
+        // Counts are sums of weights, and must not run over.
+        if (documents[i].size() > (MOST_WEIGHT - weight_) / weight) {
+            throw std::invalid_argument("the weights are too large");
+        }
         weight_ += weight * documents[i].size();
     }
     if (rules_.first_seen) rules_.listed = std::numeric_limits<std::size_t>::max() / 2;
@@ -86,11 +91,13 @@ std::uint64_t Merges<Id>::weight_at(Place place) const {
 
 template <class Id>
 std::optional<Pair> Merges<Id>::best() {
+    begin_change();
     const ListedPair* pair = find_best();
     if (pair == nullptr && !board_.complete()) {
         fill_board();
         pair = find_best();
     }
+    is_whole_ = true;
     best_is_known_ = pair != nullptr;
     if (pair == nullptr) return std::nullopt;
     return Pair{left_of(pair->key) - 1, right_of(pair->key) - 1, pair->count};
@@ -109,8 +116,15 @@ Place Merges<Id>::first_place(const ListedPair& pair) const {
 }
 
 template <class Id>
+void Merges<Id>::begin_change() {
+    if (!is_whole_) throw std::invalid_argument("an earlier call failed: begin again");
+    is_whole_ = false;
+}
+
+template <class Id>
 ListedPair Merges<Id>::take_best() {
     if (!best_is_known_) throw std::invalid_argument("there is no best pair: ask for it first");
+    begin_change();
     best_is_known_ = false;
     return board_.take_best();
 }
@@ -118,6 +132,7 @@ ListedPair Merges<Id>::take_best() {
 template <class Id>
 void Merges<Id>::refuse() {
     board_.refuse(take_best().key);
+    is_whole_ = true;
 }
 
 template <class Id>
@@ -136,6 +151,7 @@ std::uint32_t Merges<Id>::merge() {
     for (const Id id : made_right_.ids) board_.offer(pair_key(made, id), made_right_.numbers[id]);
     note_neighbours(pair.places, made);
     if (board_.size() > 2 * rules_.listed) board_.clear();
+    is_whole_ = true;
     return made - std::uint32_t{1};
 }
 

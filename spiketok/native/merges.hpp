@@ -42,6 +42,9 @@ class Merges {
     // The best pair that was not refused, with its count.
     std::optional<Pair> best();
 
+    // A call that runs out of memory, or of ids, leaves half a change behind: from then on all of
+    // these throw std::invalid_argument.
+
     // Replaces the pair that `best` returned last and returns its new id.
     std::uint32_t merge();
 
@@ -64,6 +67,7 @@ class Merges {
     const ListedPair* find_best();
     Place first_place(const ListedPair& pair) const;
     ListedPair take_best();
+    void begin_change();
     void replace(Id left, Id right, Id made, std::vector<Place>& places);
     void note_neighbours(const std::vector<Place>& places, Id made);
 
@@ -73,6 +77,7 @@ class Merges {
     PairBoard board_;
     MergeRules rules_;
     bool best_is_known_ = false;
+    bool is_whole_ = true;  // no change is under way, and none has failed
     // Of the merge under way: how often pairs with a neighbour go and come.
     Tally lost_left_, lost_right_, made_left_, made_right_;
 };

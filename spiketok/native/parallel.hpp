@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -36,6 +37,8 @@ void for_each_task(std::size_t tasks, unsigned threads, Work work) {
             for (std::size_t i = 1; i < wanted; ++i) helpers.emplace_back(take_tasks);
         } catch (const std::system_error&) {
             // The system gives no more threads: those that run do all the work.
+        } catch (const std::bad_alloc&) {
+            // Nor memory for one.
         }
         take_tasks();
     }

@@ -36,6 +36,9 @@ void SegmentCounter::add(const Texts& texts) {
 void SegmentCounter::count_segment(std::span<const std::uint8_t> ids) {
     const std::uint64_t hash = hash_of(ids);
     if (!is_kept(hash)) return;
+    // Memory is taken before anything changes: where there is none, all stays as it was.
+    if ((segments_.size() + 1) * 2 > index_.size()) index_again(index_.size() * 2);
+    if (segments_.size() == segments_.capacity()) segments_.reserve(2 * segments_.size() + 64);
     std::size_t slot = hash & (index_.size() - 1);
     for (; index_[slot] != 0; slot = (slot + 1) & (index_.size() - 1)) {
         Segment& known = segments_[index_[slot] - 1];
@@ -46,10 +49,10 @@ void SegmentCounter::count_segment(std::span<const std::uint8_t> ids) {
     if (segments_.size() == std::numeric_limits<std::uint32_t>::max() - 1) {
         throw std::invalid_argument("the text has more than 4 Gi different segments");
     }
-    segments_.push_back({hash, ids_.size(), 1});
+    const std::size_t begin = ids_.size();
     ids_.insert(ids_.end(), ids.begin(), ids.end());
+    segments_.push_back({hash, begin, 1});
     index_[slot] = static_cast<std::uint32_t>(segments_.size());
-    if (segments_.size() * 2 > index_.size()) index_again(index_.size() * 2);
     while (ids_.size() + segments_.size() * SEGMENT_COST > room_ && halvings_ < 63) halve();
 }
 

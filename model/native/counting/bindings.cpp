@@ -47,8 +47,9 @@ class Result {
   private:
     template <class Dimensions>
     auto give_as(std::initializer_list<std::size_t> shape) {
-        Item* const items = items_.release();
+        Item* const items = items_.get();
         nb::capsule owner(items, [](void* p) noexcept { delete[] static_cast<Item*>(p); });
+        static_cast<void>(items_.release());
         return nb::ndarray<nb::numpy, Item, Dimensions>(items, shape, owner);
     }
 

@@ -47,11 +47,11 @@ ContextCounts::ContextCounts(std::uint32_t vocab_size, unsigned longest, bool co
 }
 
 void ContextCounts::restart() {
+    if (!row_.empty() && row_.back() != END) row_.push_back(END);
     std::ranges::fill(contexts_, NONE);
     contexts_[0] = 0;
     depth_ = 0;
     unlearned_ = false;
-    if (!row_.empty() && row_.back() != END) row_.push_back(END);
 }
 
 void ContextCounts::check_id(std::uint64_t id) const {
@@ -83,6 +83,13 @@ void ContextCounts::reserve(std::size_t strings) {
     if (slots > slots_.size()) rehash(slots);
 }
 
+void ContextCounts::make_room(std::size_t strings) {
+    const std::size_t size = nodes_.size() + strings;
+    if (size > MOST_STRINGS) throw std::length_error("there are too many strings");
+    if (size > nodes_.capacity()) nodes_.reserve(std::max(size, nodes_.size() + nodes_.size() / 4 + 1024));
+    if (size * 3 > slots_.size() * 2) rehash(2 * slots_.size());
+}
+
 void ContextCounts::rehash(std::size_t slots) {
     slots_ = std::vector<Slot>(slots);
     for (std::uint32_t node = 1; node < nodes_.size(); ++node) insert(node);
@@ -90,8 +97,6 @@ void ContextCounts::rehash(std::size_t slots) {
 
 std::uint32_t ContextCounts::add(std::uint32_t parent, std::uint32_t token, std::uint32_t count,
                                  std::uint32_t place) {
-    if (nodes_.size() >= MOST_STRINGS) throw std::length_error("there are too many strings");
-    if (nodes_.size() == nodes_.capacity()) nodes_.reserve(nodes_.size() + nodes_.size() / 4 + 1024);
     const auto id = static_cast<std::uint32_t>(nodes_.size());
     Node& above = nodes_[parent];
     // The place of what followed goes once there are children.
@@ -104,7 +109,6 @@ std::uint32_t ContextCounts::add(std::uint32_t parent, std::uint32_t token, std:
     node.sibling = sibling;
     nodes_.push_back(node);
     insert(id);
-    if (nodes_.size() * 3 > slots_.size() * 2) rehash(2 * slots_.size());
     return id;
 }
 
@@ -194,6 +198,7 @@ void ContextCounts::learn(std::span<const Id> ids) {
     for (const Id id : ids) check_id(id);
     prepare_to_learn(ids.size());
     for (const Id id : ids) {
+        make_room(2 * contexts_.size());
         look_up(id);
         count(id);
         move_on();
@@ -214,6 +219,7 @@ void ContextCounts::score(std::span<const Id> ids, std::span<const double> base,
     for (const Id id : ids) check_id(id);
     if (learn) prepare_to_learn(size);
     for (std::size_t i = 0; i < size; ++i) {
+        make_room(2 * contexts_.size());
         look_up(ids[i]);
         describe(out.lengths[i], out.totals[i], out.kinds[i]);
         double p = base[i], q = other.empty() ? 0 : other[i];

@@ -103,6 +103,9 @@ class ContextCounts {
     void look_up(std::uint32_t token);
     void count(std::uint32_t token);
     void move_on();
+    // Makes room for more strings. A token adds up to two for each length, one after it and one before it
+    // that is unfolded; room for all of them first, and it is counted whole or not at all.
+    void make_room(std::size_t strings);
     void insert(std::uint32_t node);
     void rehash(std::size_t slots);
     void check_id(std::uint64_t id) const;

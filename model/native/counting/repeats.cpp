@@ -88,9 +88,15 @@ void Repeats::grow(Table& table) {
 
 void Repeats::note(Table& table, std::size_t slot) {
     Slot& found = table.slots[slot];
-    const bool is_new = found.place == 0;
+    table.used += found.place == 0;
     found = {mark_of(hash(table, row_.size())), static_cast<std::uint32_t>(row_.size())};
-    if (is_new && ++table.used * 3 > table.slots.size() * 2) grow(table);
+}
+
+// A token is read whole or not at all: what takes memory comes first.
+void Repeats::make_room() {
+    for (Table& table : tables_) {
+        if ((table.used + 1) * 3 > table.slots.size() * 2) grow(table);
+    }
 }
 
 template <class Id>
@@ -106,6 +112,11 @@ void Repeats::read(std::span<const Id> ids, bool learn, std::span<std::uint32_t>
     if (ids.size() > INT32_MAX - std::min<std::size_t>(row_.size(), INT32_MAX)) {
         throw std::length_error("there are too many tokens");
     }
+    // A call that failed may have left some.
+    hashes_.resize(row_.size() + 1);
+    const std::size_t size = hashes_.size() + ids.size();
+    if (size > row_.capacity()) row_.reserve(std::max(size, row_.size() * 2));
+    if (size > hashes_.capacity()) hashes_.reserve(std::max(size, hashes_.size() * 2));
     for (const Id id : ids) hashes_.push_back(hashes_.back() * FACTOR + scatter(id + 1));
     for (std::size_t i = 0; i < ids.size(); ++i) {
         const std::size_t later = std::min(row_.size() + AHEAD, hashes_.size() - 1);
@@ -113,6 +124,7 @@ void Repeats::read(std::span<const Id> ids, bool learn, std::span<std::uint32_t>
             if (later - start_ < table.length) break;
             __builtin_prefetch(&table.slots[hash(table, later) & (table.slots.size() - 1)]);
         }
+        if (learn) make_room();
         Hint best{NONE, NONE, 0};
         for (Table& table : tables_) {
             if (row_.size() - start_ < table.length) break;

@@ -51,6 +51,7 @@ class Repeats {
     std::size_t find(const Table& table) const;
     Hint hint_of(const Table& table, std::size_t slot) const;
     void note(Table& table, std::size_t slot);
+    void make_room();
     void grow(Table& table);
 
     std::uint32_t vocab_size_;

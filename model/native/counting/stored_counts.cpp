@@ -25,6 +25,7 @@ void ContextCounts::load(const Strings& strings) {
         if (depths[parent] > longest_) throw std::invalid_argument("a string is too long");
         if (strings.counts[i] == 0) throw std::invalid_argument("a string counts nothing");
         if (find(parent, token) != NONE) throw std::invalid_argument("a string is there twice");
+        make_room(1);
         const unsigned length = depths[parent];
         depths.push_back(static_cast<unsigned char>(length + 1));
         sums[parent] += strings.counts[i];
@@ -51,7 +52,7 @@ ContextCounts::Kept ContextCounts::keep(std::uint32_t fewest, unsigned longest_k
     for (std::size_t i = 1; i < nodes_.size(); ++i) depths[i] = depths[nodes_[i].parent] + 1;
     std::vector<std::uint32_t> number(nodes_.size());
     for (std::size_t i = nodes_.size(); i-- > 1;) {
-        if (number[i] == 0 && (nodes_[i].count < fewest || depths[i] > longest_kept + 1)) continue;
+        if (number[i] == 0 && (nodes_[i].count < fewest || depths[i] - 1u > longest_kept)) continue;
         number[i] = number[nodes_[i].parent] = 1;
     }
     Kept kept;
