@@ -1,79 +1,36 @@
-// Runs the native code on random and hostile input; the sanitizers stop it at the first fault.
+// Runs the native code on random and hostile input and compares it with plain definitions; the
+// sanitizers stop it at the first fault.
 
 #include <algorithm>
-#include <cstdint>
-#include <cstdio>
-#include <random>
-#include <stdexcept>
-#include <string>
-#include <vector>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <pthread.h>
 
 #include "bese.hpp"
 #include "decoder.hpp"
 #include "matcher.hpp"
-#include "merges.hpp"
 #include "pairs.hpp"
+#include "sanitize_driver.hpp"
 #include "segment_counter.hpp"
+#include "training_driver.hpp"
 #include "trials.hpp"
 #include "trie.hpp"
 
 namespace {
 
 using namespace spike;
-using Bytes = std::vector<std::uint8_t>;
 
-struct Laid {
-    Bytes bytes;
-    std::vector<std::int64_t> offsets{0};
-    void add(const Bytes& item) {
-        bytes.insert(bytes.end(), item.begin(), item.end());
-        offsets.push_back(static_cast<std::int64_t>(bytes.size()));
-    }
-    Texts texts() const { return Texts(bytes, offsets); }
-};
-
-std::mt19937 generator(1);
-std::size_t below(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(generator); }
-
-Bytes random_bytes(std::size_t length, unsigned letters) {
-    Bytes found(length);
-    for (auto& byte : found) byte = static_cast<std::uint8_t>(below(letters));
-    return found;
-}
-
-void require(bool truth, const char* what) {
-    if (!truth) throw std::runtime_error(what);
-}
-
-Laid random_entries(unsigned letters) {
-    Laid entries;
-    for (unsigned byte = 0; byte < 256; ++byte) entries.add({static_cast<std::uint8_t>(byte)});
-    std::vector<Bytes> seen;
-    for (std::size_t i = below(60); i > 0; --i) {
-        Bytes entry = random_bytes(2 + below(below(9) ? 12 : 254), letters);
-        // Texts of few letters never go on so: all that was read is read again.
-        if (below(3) == 0) entry.back() = 255;
-        bool known = false;
-        for (const Bytes& other : seen) known = known || other == entry;
-        if (known) continue;
-        seen.push_back(entry);
-        entries.add(entry);
-    }
-    return entries;
-}
-
-// The failure links against the plain walk, over all tokens and over the first few.
-void same_cut(const LongestMatch& match, const Bytes& text) {
-    const FailureLinks links(match.trie);
-    const std::uint8_t* const limit = text.data() + text.size();
-    std::vector<std::uint32_t> plain;
-    for (const std::uint8_t* at = text.data(); at < limit;) {
-        const Cell first = match.trie.cells[*at++];
-        plain.push_back(token(match.close_token(first, at, limit)));
-    }
+// The failure links, over all tokens and over the first few.
+void same_cut(const LongestMatch& match, const PlainEntries& entries, const Bytes& text) {
+    std::optional<FailureLinks> links;
+    attempt([&] { links.emplace(match.trie); });
+    std::vector<std::uint32_t> plain = entries.cut(text);
     for (const std::size_t most : {plain.size(), 1 + below(plain.size() + 1)}) {
         std::vector<std::uint32_t> found;
-        links.cut(text.data(), limit, [&](std::uint32_t id) {
+        links->cut(text.data(), text.data() + text.size(), [&](std::uint32_t id) {
             found.push_back(id);
             return found.size() < most;
         });
@@ -83,99 +40,154 @@ void same_cut(const LongestMatch& match, const Bytes& text) {
 }
 
 template <class Id>
-void round_trip(unsigned letters) {
-    const Laid entries = random_entries(letters);
-    std::vector<std::uint32_t> ids(entries.offsets.size() - 1);
-    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::uint32_t>(i);
-    const LongestMatch match(build_trie(entries.texts(), ids));
-    same_cut(match, random_bytes(below(3'000), letters));
-    Laid documents;
-    for (std::size_t i = below(6); i > 0; --i) {
-        documents.add(random_bytes(below(below(4) ? 100 : 600'000), letters));
-    }
-    const auto encoded = encode<Id>(match, documents.texts(), 1 + static_cast<unsigned>(below(3)));
-    const std::span<const Id> all(encoded.ids.items.get(), encoded.ids.size);
-    const auto sliced = encode<Id>(match, documents.texts(), 2, 1 + below(below(2) ? 40 : 5'000));
-    require(std::ranges::equal(all, std::span<const Id>(sliced.ids.items.get(), sliced.ids.size)),
-            "slices gave other ids");
-    const DecodingTable table(entries.texts());
-    std::string text(table.measure(all), '\0');
-    table.decode(all, std::span<char>(text));
-    require(std::equal(text.begin(), text.end(), documents.bytes.begin(), documents.bytes.end(),
-                       [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; }),
-            "the text did not come back");
-    const std::span<const std::int64_t> places(encoded.offsets.items.get(), encoded.offsets.size);
-    const auto pairs = count_pairs(Slices<Id>(all, places), below(50), 2);
-    require(pairs.size() <= 50, "more pairs than asked for");
-}
+std::span<const Id> view(const Array<Id>& array) { return {array.items.get(), array.size}; }
 
 template <class Id>
-void merges(std::size_t letters) {
-    std::vector<std::uint8_t> ids(below(600));
-    for (auto& id : ids) id = static_cast<std::uint8_t>(below(letters));
-    std::vector<std::int64_t> offsets{0}, weights;
-    while (offsets.back() < static_cast<std::int64_t>(ids.size())) {
-        const auto left = ids.size() - static_cast<std::size_t>(offsets.back());
-        offsets.push_back(offsets.back() + 1 + static_cast<std::int64_t>(below(left)));
-        weights.push_back(1 + static_cast<std::int64_t>(below(3)));
+void round_trip_of(unsigned letters) {
+    const Laid entries = random_entries(letters);
+    std::vector<std::uint32_t> ids(entries.offsets.size() - 1);
+    PlainEntries plain;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        ids[i] = static_cast<std::uint32_t>(i);
+        plain.add(entries.item(i), ids[i]);
     }
-    const std::vector<std::uint32_t> lengths(letters, 1);
-    const MergeRules rules{below(2) == 0, 1 + below(20), 2, below(40)};
-    Merges<Id> learner(Slices<std::uint8_t>(ids, offsets), weights, lengths, rules);
-    for (int i = 0; i < 40; ++i) {
-        if (const auto pair = learner.best(); !pair) break;
-        if (below(4) == 0) {
-            learner.refuse();
-        } else {
-            learner.merge();
-        }
+    std::optional<LongestMatch> match;
+    attempt([&] { match.emplace(build_trie(entries.texts(), ids)); });
+    same_cut(*match, plain, random_bytes(below(at_most(3'000, 60)), letters));
+    Laid documents;
+    for (std::size_t i = below(at_most(6, 3)); i > 0; --i) {
+        documents.add(random_bytes(below(below(4) ? 100 : at_most(below(40) ? 6'000 : 600'000, 300)), letters));
+    }
+    const auto encode_all = [&](unsigned threads, std::size_t slice) {
+        std::optional<Encoded<Id>> encoded;
+        attempt([&] { encoded.emplace(encode<Id>(*match, documents.texts(), threads, slice)); });
+        return std::move(*encoded);
+    };
+    const auto encoded = encode_all(static_cast<unsigned>(below(4)), 0);
+    const auto all = view(encoded.ids);
+    require(std::ranges::equal(all, view(encode_all(2, 1 + below(below(2) ? 40 : 5'000)).ids)), "slices gave other ids");
+    require(std::ranges::equal(all, view(encode_all(1, std::numeric_limits<std::size_t>::max() - below(3)).ids)),
+            "huge slices gave other ids");
+    for (std::size_t i = 0; i + 1 < documents.offsets.size(); ++i) {
+        const auto begin = static_cast<std::size_t>(encoded.offsets.items[i]);
+        const auto text = documents.item(i);
+        if (text.size() > 6'000) continue;
+        const auto count = static_cast<std::size_t>(encoded.offsets.items[i + 1]) - begin;
+        require(std::ranges::equal(all.subspan(begin, count), plain.cut(text)), "a text has other ids");
+    }
+    std::optional<DecodingTable> table;
+    attempt([&] { table.emplace(entries.texts()); });
+    std::string text(table->measure(all), '\0');
+    table->decode(all, std::span<char>(text));
+    require(Bytes(text.begin(), text.end()) == documents.bytes, "the text did not come back");
+    same_pairs(Slices<Id>(all, view(encoded.offsets)));
+}
+
+void round_trip() {
+    const auto letters = static_cast<unsigned>(1 + below(below(4) ? below(2) ? 2 : 6 : 256));
+    if (below(2)) {
+        round_trip_of<std::uint16_t>(letters);
+    } else {
+        round_trip_of<std::uint32_t>(letters);
     }
 }
 
-// Random merges that build on each other; any ids decode to as many bytes as they weigh.
-void bese(unsigned letters) {
+// Merges that build on each other, applied by rank to the segments of a text.
+std::vector<std::uint32_t> plain_bese(bool lossless, const std::vector<std::uint32_t>& left,
+                                      const std::vector<std::uint32_t>& right, const Bytes& text) {
+    std::vector<std::uint32_t> found;
+    Bytes room;
+    for_each_segment(Alphabet(lossless), text, room, [&](std::span<const std::uint8_t> segment) {
+        std::vector<std::uint32_t> ids(segment.begin(), segment.end());
+        for (std::size_t rank = 0; rank < left.size(); ++rank) {
+            join_pairs(ids, left[rank], right[rank], static_cast<std::uint32_t>(BASE_IDS + rank));
+        }
+        found.insert(found.end(), ids.begin(), ids.end());
+    });
+    return found;
+}
+
+void bese() {
+    const auto letters = static_cast<unsigned>(below(4) ? below(2) ? 100 : 256 : 10);
     std::vector<std::uint32_t> left, right;
-    for (std::size_t i = below(50); i > 0; --i) {
+    std::set<std::pair<std::uint32_t, std::uint32_t>> known;
+    for (std::size_t i = below(below(8) ? 50 : at_most(2'100, 50)); i > 0; --i) {
         const auto ids = BASE_IDS + left.size();
         const auto first = static_cast<std::uint32_t>(1 + below(ids - 1));
         const auto second = static_cast<std::uint32_t>(1 + below(ids - 1));
-        bool known = false;
-        for (std::size_t k = 0; k < left.size(); ++k) known |= left[k] == first && right[k] == second;
-        if (known) continue;
+        if (!known.insert({first, second}).second) continue;
         left.push_back(first);
         right.push_back(second);
     }
+    const bool lossless = below(2) == 0;
+    std::optional<Bese> coder;
     try {
-        const Bese coder(below(2) == 0, left, right, "<doc>", BASE_IDS + left.size() + below(9));
+        attempt([&] { coder.emplace(lossless, left, right, "<doc>", BASE_IDS + left.size() + below(9)); });
+    } catch (const std::invalid_argument&) {
+        return;  // The merges were too long.
+    }
+    Laid documents;
+    std::vector<std::uint32_t> plain;
+    for (std::size_t i = below(6); i > 0; --i) {
+        const Bytes text = random_bytes(below(below(16) ? 100 : at_most(900'000, 300)), letters);
+        documents.add(text);
+        if (text.size() > 100) continue;
+        const auto ids = plain_bese(lossless, left, right, text);
+        plain.insert(plain.end(), ids.begin(), ids.end());
+    }
+    std::optional<Encoded<std::uint32_t>> encoded;
+    attempt([&] { encoded.emplace(coder->encode<std::uint32_t>(documents.texts(), static_cast<unsigned>(below(4)))); });
+    const auto ids = view(encoded->ids);
+    if (documents.bytes.size() <= 500) require(std::ranges::equal(ids, plain), "BESE gave other ids");
+    const std::size_t cut = below(ids.size() + 1);
+    std::string text, rest;
+    attempt([&] {
+        text.clear();
+        rest.clear();
+        const std::uint32_t state = coder->decode(ids.first(cut), 0, text);
+        coder->decode(ids.subspan(cut), state, rest);
+    });
+    text += rest;
+    require(text.size() == documents.bytes.size(), "BESE gave another number of bytes");
+    const bool same = Bytes(text.begin(), text.end()) == documents.bytes;
+    require(same || !lossless || documents.offsets.size() > 2, "BESE gave other bytes");
+    std::vector<std::int64_t> any(below(at_most(300, 30)));
+    for (auto& id : any) id = static_cast<std::int64_t>(below(coder->size()));
+    coder->decode(std::span<const std::int64_t>(any), static_cast<std::uint32_t>(generator()), text);
+    any.push_back(below(2) ? -1 - static_cast<std::int64_t>(below(9)) : static_cast<std::int64_t>(coder->size() + below(9)));
+    must_refuse([&] { coder->decode(std::span<const std::int64_t>(any), 0, text); }, "a wrong id was decoded");
+}
+
+void segments() {
+    std::optional<SegmentCounter> counter;
+    const std::size_t room = below(2) ? below(3'000) : 1'000'000;
+    attempt([&] { counter.emplace(room); });
+    std::map<Bytes, std::uint64_t> plain;
+    const auto letters = static_cast<unsigned>(below(2) ? 11 : 256);
+    Bytes buffer;
+    for (std::size_t part = 0; part < 4; ++part) {
         Laid documents;
-        SegmentCounter counter(below(2) == 0 ? 100'000 : 2'000);
-        for (std::size_t i = below(6); i > 0; --i) {
-            documents.add(random_bytes(below(below(4) ? 100 : 60'000), letters));
+        for (std::size_t i = below(at_most(9, 3)); i > 0; --i) {
+            documents.add(random_bytes(below(below(4) ? 100 : at_most(20'000, 1'500)), letters));
         }
-        const auto encoded = coder.encode<std::uint32_t>(documents.texts(), 3);
-        const std::span<const std::uint32_t> ids(encoded.ids.items.get(), encoded.ids.size);
-        std::string text;
-        coder.decode(ids, 0, text);
-        require(text.size() == documents.bytes.size(), "BESE gave other bytes");
-        counter.add(documents.texts());
-        std::vector<std::uint32_t> any(below(300));
-        for (auto& id : any) id = static_cast<std::uint32_t>(below(coder.size()));
-        coder.decode(std::span<const std::uint32_t>(any), static_cast<std::uint32_t>(below(1 << 16)), text);
-    } catch (const std::invalid_argument&) {
-        // The merges were too long.
+        attempt([&] { counter->add(documents.texts()); });
+        for (std::size_t i = 0; i + 1 < documents.offsets.size(); ++i) {
+            for_each_segment(Alphabet(true), documents.item(i), buffer,
+                             [&](auto ids) { ++plain[Bytes(ids.begin(), ids.end())]; });
+        }
+    }
+    require(counter->halvings() > 0 || counter->size() == plain.size(), "segments are lost");
+    for (std::size_t i = 0; i < counter->size(); ++i) {
+        const auto ids = counter->segment(i);
+        const auto found = plain.find(Bytes(ids.begin(), ids.end()));
+        require(found != plain.end(), "there is no such segment");
+        // Where an allocation failed, some texts were added twice.
+        const bool right = failing ? counter->count(i) <= 2 * found->second : counter->count(i) == found->second;
+        require(right, "a segment has another count");
     }
 }
 
-template <class Work>
-void must_refuse(Work work, const char* what) {
-    try {
-        work();
-    } catch (const std::invalid_argument&) {
-        return;
-    }
-    throw std::runtime_error(what);
-}
-
+// Numbers and entries that fit nothing; where they are taken all the same, what is made of them works.
 void hostile() {
     const Bytes four{1, 2, 3, 4};
     const std::vector<std::vector<std::int64_t>> wrong{
@@ -183,46 +195,85 @@ void hostile() {
     for (const auto& offsets : wrong) {
         must_refuse([&] { Texts(four, offsets); }, "wrong offsets were taken");
     }
-    const Laid entries = random_entries(4);
+    Laid entries = random_entries(4);
     const DecodingTable table(entries.texts());
     const std::vector<std::int64_t> ids{0, -1}, far{INT64_MAX};
     must_refuse([&] { table.measure(std::span<const std::int64_t>(ids)); }, "id -1 was taken");
     must_refuse([&] { table.measure(std::span<const std::int64_t>(far)); }, "a far id was taken");
+    const std::vector<std::int64_t> good{0, 255, 7};
+    std::string text(table.measure(std::span<const std::int64_t>(good)), '?');
+    table.decode(std::span<const std::int64_t>(good), std::span<char>(text));
+    require(text == std::string("\0\xff\a", 3), "bytes decoded to others");
     Laid incomplete;
     incomplete.add({7});
     const std::vector<std::uint32_t> one{0};
     must_refuse([&] { build_trie(incomplete.texts(), one); }, "missing bytes were not noticed");
     must_refuse([&] { build_trie(entries.texts(), one); }, "missing ids were not noticed");
+    must_refuse([&] { build_trie(Laid().texts(), {}); }, "no entries were taken");
+    std::vector<std::uint32_t> given(entries.offsets.size() - 1);
+    for (std::size_t i = 0; i < given.size(); ++i) given[i] = static_cast<std::uint32_t>(37 * i);
+    std::optional<LongestMatch> match(std::in_place, build_trie(entries.texts(), given));
+    encode<std::uint32_t>(*match, entries.texts(), 2, 1 + below(9));
+    const auto fitting = given;
+    given[below(given.size())] = below(2) ? UINT32_MAX - static_cast<std::uint32_t>(below(2)) : 37 * static_cast<std::uint32_t>(below(given.size()));
+    try {
+        match.emplace(build_trie(entries.texts(), given));
+        encode<std::uint32_t>(*match, entries.texts(), 2, 1 + below(9));
+        FailureLinks links(match->trie);
+    } catch (const std::invalid_argument&) {
+    }
+    const std::size_t size = below(3) ? 1 + below(300) : 0;
+    entries.add(size && below(3) == 0 ? entries.item(below(given.size())) : random_bytes(size, 256));
+    given = fitting;
+    given.push_back(MOST_ENTRIES - 1);
+    try {
+        match.emplace(build_trie(entries.texts(), given));
+        encode<std::uint32_t>(*match, entries.texts(), 2, 1 + below(9));
+    } catch (const std::invalid_argument&) {
+    }
+    try {
+        const EntryTrie trie(entries.texts());
+        fewest_tokens(trie, entries.texts(), 1);
+    } catch (const std::invalid_argument&) {
+    }
+    std::vector<std::uint32_t> left(below(4)), right(below(4));
+    for (auto* side : {&left, &right}) {
+        for (auto& id : *side) id = static_cast<std::uint32_t>(below(3) ? below(42) : generator());
+    }
+    try {
+        const Bese coder(below(2) == 0, left, right, "", below(3) ? 44 : generator());
+        coder.encode<std::uint16_t>(entries.texts(), 1);
+    } catch (const std::invalid_argument&) {
+    }
+    const auto refuses = [](std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, const char* what) {
+        must_refuse([&] { Bese(true, left, right, "", BASE_IDS + left.size()); }, what);
+    };
+    refuses({5, 0}, {6, 7}, "the separator was joined");
+    refuses({5, 5}, {6, 6}, "a merge was there twice");
+    refuses({5}, {40}, "an id was joined to itself");
+    refuses({5}, {6, 7}, "a merge without a left side was taken");
+    refuses({5, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51}, {5, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51},
+            "a merge of 8192 ids was taken");
+    must_refuse([&] { Bese(true, {}, {}, "", BASE_IDS - 1); }, "fewer ids than there are were taken");
 }
 
-// Half of the entries are tried, then all are in use: no cut may beat the best one.
-void trials(int letters) {
-    const Laid entries = random_entries(letters);
-    const Texts texts = entries.texts();
-    const EntryTrie trie(texts);
-    try_changes(trie, 256 + (trie.size() - 256) / 2, true, texts, 3);
-    const Trials found = try_changes(trie, trie.size(), true, texts, 3);
-    if (found.tokens < fewest_tokens(trie, texts, 3)) {
-        throw std::runtime_error("greedy beat the best cut");
-    }
+// Where the system gives no threads, the caller's does all the work.
+void without_threads() {
+    if (failing || below(8) != 0) return;
+    pthread_attr_t usual, large;
+    pthread_getattr_default_np(&usual);
+    pthread_attr_init(&large);
+    pthread_attr_setstacksize(&large, std::size_t{1} << 46);
+    require(pthread_setattr_default_np(&large) == 0, "there is no such stack");
+    round_trip_of<std::uint16_t>(3);
+    trials();
+    pthread_setattr_default_np(&usual);
+    pthread_attr_destroy(&large);
+    pthread_attr_destroy(&usual);
 }
 
 }  // namespace
 
-int main() {
-    try {
-        hostile();
-        for (int i = 0; i < 60; ++i) {
-            round_trip<std::uint16_t>(i % 3 ? 3 : 256);
-            round_trip<std::uint32_t>(i % 2 ? 1 : 5);
-            merges<std::uint16_t>(1 + below(9));
-            merges<std::uint32_t>(i % 2 ? 1 : 256);
-            bese(i % 3 ? 100 : 256);
-            trials(i % 3 ? 3 : 256);
-        }
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s\n", error.what());
-        return 1;
-    }
-    return 0;
+int main(int argc, char** argv) {
+    return drive(argc, argv, 40, {hostile, hostile_training, round_trip, bese, segments, merges, trials, without_threads});
 }

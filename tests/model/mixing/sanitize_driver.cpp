@@ -1,37 +1,20 @@
 // Runs counting and mixing on random and hostile input; the sanitizers stop them at the first fault.
 
+#include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <cstdio>
-#include <random>
-#include <stdexcept>
-#include <vector>
+#include <optional>
 
 #include "adjusting.hpp"
 #include "context_counts.hpp"
 #include "mixture.hpp"
 #include "repeats.hpp"
+#include "sanitize_driver.hpp"
 
 namespace {
 
 using namespace spike;
 
-std::mt19937 generator(1);
-std::uint32_t below(std::uint32_t n) { return std::uniform_int_distribution<std::uint32_t>(0, n - 1)(generator); }
-
-void require(bool truth, const char* what) {
-    if (!truth) throw std::runtime_error(what);
-}
-
-template <class Work>
-void must_refuse(Work work, const char* what) {
-    try {
-        work();
-    } catch (const std::invalid_argument&) {
-        return;
-    }
-    throw std::runtime_error(what);
-}
+std::uint32_t any(std::size_t n) { return static_cast<std::uint32_t>(below(n)); }
 
 // Random ids, in which parts of what came before come again.
 template <class Id>
@@ -39,7 +22,7 @@ std::vector<Id> random_row(std::size_t size, std::uint32_t vocab) {
     std::vector<Id> row;
     while (row.size() < size) {
         if (!row.empty() && below(3) == 0) {
-            const std::size_t from = below(static_cast<std::uint32_t>(row.size()));
+            const std::size_t from = below(row.size());
             for (std::size_t i = 0, n = below(80); i < n; ++i) row.push_back(row[from + i]);
         } else {
             row.push_back(static_cast<Id>(below(vocab)));
@@ -50,81 +33,221 @@ std::vector<Id> random_row(std::size_t size, std::uint32_t vocab) {
 
 std::vector<Discount> random_discounts(unsigned longest) {
     std::vector<Discount> found(longest + 1);
-    for (Discount& d : found) d = {below(11) / 10., below(21) / 10., below(31) / 10., below(9) / 2.};
+    for (Discount& d : found) d = {any(11) / 10., any(21) / 10., any(31) / 10., any(9) / 2.};
     return found;
 }
 
 template <class Id>
-void score(ContextCounts& counts, const std::vector<Id>& row, bool learn) {
+void score(ContextCounts& counts, std::span<const Id> row, bool learn) {
     const std::size_t size = row.size();
     const std::vector<double> base(size, 1. / counts.vocab_size());
     std::vector<double> p(size * (counts.longest() + 1));
     std::vector<std::uint32_t> lengths(size), totals(size), kinds(size);
     const auto discounts = random_discounts(counts.longest());
     std::vector<double> other(below(2) ? size : 0, 0.5), over(other.size());
-    counts.score<Id>(row, base, other, discounts, below(3), learn, {p, over, lengths, totals, kinds});
+    const unsigned shortest = any(3);
+    if (!passes([&] { counts.score<Id>(row, base, other, discounts, shortest, learn, {p, over, lengths, totals, kinds}); })) return;
     for (const double item : p) require(item >= 0 && item <= 1 + 1e-9, "that is no probability");
+}
+
+void is_distribution(const ContextCounts& counts) {
+    const auto discounts = random_discounts(counts.longest());
     std::vector<double> all(counts.vocab_size() * (counts.longest() + 1), 1. / counts.vocab_size());
-    counts.distribution(all, discounts, below(3));
+    counts.distribution(all, discounts, any(3));
     double sum = 0;
     for (std::size_t i = all.size() - counts.vocab_size(); i < all.size(); ++i) sum += all[i];
     require(std::abs(sum - 1) < 1e-9, "the probabilities do not add up to 1");
 }
 
+bool same_counts(const ContextCounts& a, const ContextCounts& b) {
+    require(a.bytes() >= 40 * a.strings(), "strings without memory");
+    const auto left = a.keep(1, UINT32_MAX), right = b.keep(1, ContextCounts::MOST_LONGEST);
+    return left.parents == right.parents && left.tokens == right.tokens && left.counts == right.counts &&
+           left.totals == right.totals && std::ranges::equal(a.counts_of_counts(), b.counts_of_counts());
+}
+
+// Counts a row, by learning or by scoring. Where an allocation fails, what stands before some token is
+// counted, and nothing else.
 template <class Id>
-void counting(std::uint32_t vocab) {
-    ContextCounts counts(vocab, below(12), below(2) == 0);
-    for (int part = 0; part < 4; ++part) {
-        const auto row = random_row<Id>(1 + below(3'000), vocab);
-        if (below(2) == 0) counts.learn<Id>(row);
-        score(counts, row, below(2) == 0);
-        if (below(3) == 0) counts.restart();
+void count(ContextCounts& counts, std::span<const Id> row) {
+    const ContextCounts before = counts;
+    if (below(2)) {
+        passes([&] { counts.learn<Id>(row); });
+    } else {
+        score(counts, row, true);
     }
-    const auto kept = counts.keep(1 + below(3), below(13));
-    ContextCounts again(vocab, counts.longest(), below(2) == 0);
-    again.load({kept.parents, kept.tokens, kept.counts, kept.totals});
-    score(again, random_row<Id>(500, vocab), true);
-    auto broken = kept;
-    for (auto* part : {&broken.parents, &broken.tokens, &broken.counts, &broken.totals}) {
-        if (!part->empty()) (*part)[below(static_cast<std::uint32_t>(part->size()))] = below(2) ? below(1000) : UINT32_MAX - below(2);
+    for (std::size_t learned = row.size() + 1; learned-- > 0;) {
+        ContextCounts plain = before;
+        plain.learn<Id>(row.first(learned));
+        if (same_counts(plain, counts)) return counts.learn<Id>(row.subspan(learned));
+        require(failing, "learning and scoring count differently");
     }
-    try {
-        ContextCounts hostile(vocab, below(12), true);
-        hostile.load({broken.parents, broken.tokens, broken.counts, broken.totals});
-        score(hostile, random_row<Id>(500, vocab), true);
-    } catch (const std::invalid_argument&) {
-    }
+    require(false, "a token is counted in part");
 }
 
 template <class Id>
-void repeats(std::uint32_t vocab) {
+void counting_of(std::uint32_t vocab) {
+    std::optional<ContextCounts> counts;
+    const unsigned longest = any(below(8) ? 12 : 65);
+    attempt([&] { counts.emplace(vocab, longest, below(2) == 0); });
+    for (int part = 0; part < 4; ++part) {
+        if (below(4) == 0) attempt([&] { counts->reserve(below(5'000)); });
+        const auto row = random_row<Id>(below(at_most(below(8) ? 300 : 3'000, 300)), vocab);
+        count<Id>(*counts, row);
+        is_distribution(*counts);
+        if (below(3) == 0) score<Id>(*counts, row, false);
+        if (below(3) == 0) attempt([&] { counts->restart(); });
+    }
+    std::optional<ContextCounts> copy;
+    attempt([&] { copy.emplace(*counts); });
+    require(same_counts(*copy, *counts), "a copy has other counts");
+    ContextCounts::Kept kept;
+    const std::uint32_t fewest = 1 + any(3);
+    attempt([&] { kept = counts->keep(fewest, any(13)); });
+    ContextCounts again(vocab, longest, below(2) == 0);
+    try {
+        attempt([&] { again.load({kept.parents, kept.tokens, kept.counts, kept.totals}); });
+    } catch (const std::invalid_argument&) {
+        require(failed, "what was kept cannot be loaded");
+    }
+    count<Id>(again, random_row<Id>(at_most(500, 40), vocab));
+    is_distribution(again);
+    auto broken = kept;
+    for (auto* part : {&broken.parents, &broken.tokens, &broken.counts, &broken.totals}) {
+        if (!part->empty()) (*part)[below(part->size())] = below(2) ? any(1000) : UINT32_MAX - any(2);
+        if (below(20) == 0) part->resize(below(part->size() + 1));
+    }
+    ContextCounts hostile(vocab, any(12), true);
+    try {
+        hostile.load({broken.parents, broken.tokens, broken.counts, broken.totals});
+    } catch (const std::invalid_argument&) {
+    }
+    // What was refused in the middle is not to be used, and does no harm.
+    const auto row = random_row<Id>(at_most(500, 40), vocab);
+    score<Id>(hostile, row, true);
+}
+
+void counting() {
+    const std::uint32_t vocab = 1 + any(below(2) ? 6 : 3'000);
+    if (below(2)) {
+        counting_of<std::uint16_t>(vocab);
+    } else {
+        counting_of<std::uint32_t>(vocab);
+    }
+}
+
+struct Hints {
+    explicit Hints(std::size_t size) : tokens(size), kinds(size), trusts(size) {}
+    std::vector<std::uint32_t> tokens, kinds;
+    std::vector<double> trusts;
+    bool operator==(const Hints&) const = default;
+};
+
+template <class Id>
+Hints read(Repeats& repeats, std::span<const Id> row, bool learn) {
+    Hints hints(row.size());
+    repeats.read<Id>(row, learn, hints.tokens, hints.kinds, hints.trusts);
+    for (const double trust : hints.trusts) require(trust >= 0 && trust <= 1, "that is no trust");
+    return hints;
+}
+
+// The hints by a look at all that was learned.
+template <class Id>
+void repeats_of(std::uint32_t vocab) {
     std::vector<std::uint32_t> lengths;
-    for (std::uint32_t n = 1 + below(6); n < 50; n += 1 + below(16)) lengths.push_back(n);
-    Repeats repeats(vocab, lengths);
+    for (std::uint32_t n = 1 + any(6); n < 50; n += 1 + any(16)) lengths.push_back(n);
+    if (below(8) == 0) lengths.push_back(Repeats::MOST_LENGTH);
+    std::optional<Repeats> repeats;
+    attempt([&] { repeats.emplace(vocab, lengths); });
     for (int part = 0; part < 5; ++part) {
-        const auto row = random_row<Id>(1 + below(3'000), vocab);
-        std::vector<std::uint32_t> tokens(row.size()), kinds(row.size());
-        std::vector<double> trusts(row.size());
-        repeats.read<Id>(row, below(3) != 0, tokens, kinds, trusts);
-        require(repeats.hint().trust <= 1, "that is no trust");
-        if (below(3) == 0) repeats.restart();
+        const auto row = random_row<Id>(below(at_most(3'000, 500)), vocab);
+        const bool learn = below(3) != 0;
+        const Repeats before = *repeats;
+        if (!passes([&] { read<Id>(*repeats, row, learn); })) {
+            // What stands before some token was read, and nothing else.
+            bool found = false;
+            for (std::size_t size = 0; size <= row.size() && !found; ++size) {
+                Repeats plain = before, failed = *repeats;
+                read<Id>(plain, std::span(row).first(size), learn);
+                found = read<Id>(plain, row, true) == read<Id>(failed, row, true);
+            }
+            require(found, "a token is read in part");
+        }
+        require(repeats->bytes() > 4 * row.size(), "tokens without memory");
+        const Repeats::Hint hint = repeats->hint();
+        require(hint.trust <= 1 && (hint.kind == Repeats::NONE || hint.token < vocab), "that is no hint");
+        if (below(3) == 0) repeats->restart();
+    }
+}
+
+void repeats() {
+    const std::uint32_t vocab = 1 + any(below(2) ? 6 : 3'000);
+    if (below(2)) {
+        repeats_of<std::uint16_t>(vocab);
+    } else {
+        repeats_of<std::uint32_t>(vocab);
     }
 }
 
 void mixing() {
-    const std::size_t experts = 1 + below(6), size = below(2'000);
+    const std::size_t experts = 1 + below(6), size = below(at_most(2'000, 50)), sets = 1 + below(9);
     const std::vector<double> first(experts, 1. / static_cast<double>(experts));
-    Mixture mixture(1 + below(9), first, below(11) / 10., below(11) / 1000.);
+    std::optional<Mixture> mixture;
+    const double slowest = any(11) / 10., share = any(11) / 1000.;
+    attempt([&] { mixture.emplace(sets, first, slowest, share); });
     std::vector<double> p(size * experts), mixed(size);
-    for (double& item : p) item = below(4) ? below(1000) / 1000. : std::pow(10., -static_cast<double>(below(330)));
-    mixture.score(p, std::vector<std::uint32_t>(size), true, mixed);
-    double sum = 0;
-    for (const double weight : mixture.weights(0)) sum += weight;
-    require(std::abs(sum - 1) < 1e-9, "the weights do not add up to 1");
+    for (double& item : p) item = below(4) ? any(1000) / 1000. : std::pow(10., -static_cast<double>(below(330)));
+    std::vector<std::uint32_t> chosen(size);
+    for (auto& set : chosen) set = any(sets);
+    mixture->score(p, chosen, below(4) != 0, mixed);
+    for (std::uint32_t set = 0; set < sets; ++set) {
+        double sum = 0;
+        for (const double weight : mixture->weights(set)) sum += weight;
+        require(std::abs(sum - 1) < 1e-9, "the weights do not add up to 1");
+    }
+    must_refuse([&] { mixture->weights(static_cast<std::uint32_t>(sets) + any(3)); }, "a set that is not there");
+    chosen.push_back(static_cast<std::uint32_t>(sets));
+    must_refuse([&] { mixture->score(p, chosen, true, mixed); }, "a set without probabilities");
+    p.resize(p.size() + experts);
+    mixed.push_back(0);
+    must_refuse([&] { mixture->score(p, chosen, true, mixed); }, "a set that is not there was used");
+}
+
+// Logits of all sizes, through both paths; then what does not fit.
+void adjusting() {
+    const std::size_t rows = 1 + below(3), size = 1 + below(at_most(600, 60)), columns = below(3);
+    std::vector<float> logits(rows * size), raises(below(2) ? size : 0, 1.5f);
+    for (float& logit : logits) logit = static_cast<float>(any(100'000)) / 2'000 - 25;
+    if (below(8) == 0) logits[below(logits.size())] = below(2) ? 3e38f : -3e38f;
+    std::vector<std::uint32_t> asked(rows * columns);
+    for (std::uint32_t& id : asked) id = any(size);
+    std::vector<double> plain(asked.size()), heated(below(2) ? asked.size() : 0), raised(below(2) ? asked.size() : 0);
+    std::vector<double> expected(below(2) ? size : 0), other(asked.size()), entropies(rows);
+    Adjusting settings{below(2) == 0, any(31) / 10. - 1, 0.85 + any(3) / 10., 1.05 + any(3) / 10., true};
+    const auto run = [&](std::vector<double>& out) {
+        adjust(logits, asked, rows, raises, settings, {out, heated, raised, entropies, expected});
+    };
+    attempt([&] { run(plain); });
+    settings.wide = false;
+    attempt([&] { run(other); });
+    require(plain == other, "AVX2 gives other numbers");
+    must_refuse([&] { adjust(logits, asked, rows, raises, settings, {plain, heated, raised, {}, expected}); },
+                "entropies without room");
+    adjust(logits, asked, 0, raises, settings, {plain, heated, raised, entropies, expected});
+    if (settings.heat) {
+        settings.least = 0.8;
+        must_refuse([&] { run(plain); }, "a temperature that is too low");
+        settings.least = 0.9;
+    }
+    logits[below(logits.size())] = below(2) ? std::nanf("") : INFINITY;
+    must_refuse([&] { run(plain); }, "a logit that is no number");
+    if (asked.empty()) return;
+    asked[below(asked.size())] = static_cast<std::uint32_t>(size) + any(9);
+    must_refuse([&] { run(plain); }, "an id that has no logit");
 }
 
 void hostile() {
-    const std::vector<std::uint32_t> ids{1, 9}, falling{4, 3};
+    const std::vector<std::uint32_t> ids{1, 9}, falling{4, 3}, long_ones{1, Repeats::MOST_LENGTH + 1};
     std::vector<double> room(2), base(2);
     std::vector<std::uint32_t> a(2), b(2), c(2);
     ContextCounts counts(5, 0, true);
@@ -134,53 +257,34 @@ void hostile() {
     must_refuse([&] { counts.score<std::uint32_t>(ids, {}, {}, good, 0, true, {room, {}, a, b, c}); }, "there was no base");
     must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, many, 0, true, {}); }, "there were too many discounts");
     must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, bad, 0, true, {}); }, "a discount was too large");
+    must_refuse([&] { counts.load({{}, {}, {}, ids}); }, "a total too many");
+    const std::vector<std::uint32_t> zero{0}, three{3}, totals{2, 0};
+    must_refuse([&] { ContextCounts(5, 0, true).load({zero, three, three, totals}); }, "a total too small");
     must_refuse([&] { counts.distribution(room, good, 0); }, "there was no room");
     must_refuse([&] { ContextCounts(5, 65, true); }, "contexts were too long");
+    must_refuse([&] { ContextCounts(0, 5, true); }, "there was no vocabulary");
+    Repeats repeats(5, std::vector<std::uint32_t>{2, 4});
+    std::vector<double> trusts(2);
+    must_refuse([&] { repeats.read<std::uint32_t>(ids, true, a, b, trusts); }, "an id was too large for hints");
+    must_refuse([&] { repeats.read<std::uint32_t>(ids, true, a, b, {}); }, "there was no room for hints");
     must_refuse([&] { Repeats(5, falling); }, "lengths fell");
+    must_refuse([&] { Repeats(5, long_ones); }, "a length was too large");
     must_refuse([&] { Repeats(5, {}); }, "there were no lengths");
+    must_refuse([&] { Repeats(UINT32_MAX, ids); }, "the vocabulary was too large");
+    const std::vector<double> one{1}, two{0.5, 0.5}, negative{1.5, -0.5};
     must_refuse([&] { Mixture(1, room, 0, 0); }, "weights were 0");
-    must_refuse([&] { Mixture(0, std::vector<double>{1}, 0, 0); }, "there were no sets");
+    must_refuse([&] { Mixture(1, negative, 0, 0); }, "a weight was negative");
+    must_refuse([&] { Mixture(1, one, 2, 0); }, "a rate was too large");
+    must_refuse([&] { Mixture(0, one, 0, 0); }, "there were no sets");
+    // Refused before there is memory for them.
+    must_refuse([&] { Mixture(below(2) ? SIZE_MAX : std::size_t{1} << (40 + below(20)), one, 0, 0); }, "too many sets");
+    Mixture mixture(1, two, 0, 0);
+    std::vector<double> out(1), large{3, 0};
+    must_refuse([&] { mixture.score(large, std::vector<std::uint32_t>{0}, true, out); }, "a probability was 3");
 }
 
 }  // namespace
 
-// Logits of all sizes, through both paths; then what does not fit.
-void adjusting() {
-    const std::size_t rows = 1 + below(3), size = 1 + below(600), columns = below(3);
-    std::normal_distribution<float> draw(0, 8);
-    std::vector<float> logits(rows * size), raises(below(2) ? size : 0, 1.5f);
-    for (float& logit : logits) logit = draw(generator);
-    std::vector<std::uint32_t> asked(rows * columns);
-    for (std::uint32_t& id : asked) id = below(static_cast<std::uint32_t>(size));
-    std::vector<double> plain(asked.size()), heated(asked.size()), raised(asked.size()), entropies(rows);
-    std::vector<double> expected(below(2) ? size : 0), other(asked.size());
-    Adjusting settings{below(2) == 0, 0.15, 0.9, 1.05, true};
-    adjust(logits, asked, rows, raises, settings, {plain, heated, raised, entropies, expected});
-    settings.wide = false;
-    adjust(logits, asked, rows, raises, settings, {other, heated, raised, entropies, expected});
-    require(plain == other, "AVX2 gives other numbers");
-    must_refuse([&] { adjust(logits, asked, rows, raises, settings, {plain, heated, raised, {}, expected}); },
-                "entropies without room");
-    logits[below(static_cast<std::uint32_t>(logits.size()))] = std::nanf("");
-    must_refuse([&] { adjust(logits, asked, rows, raises, settings, {plain, heated, raised, entropies, expected}); },
-                "a logit that is no number");
-}
-
-int main() {
-    try {
-        for (int round = 0; round < 60; ++round) {
-            const std::uint32_t vocab = 1 + below(below(2) ? 6 : 3'000);
-            counting<std::uint16_t>(vocab);
-            counting<std::uint32_t>(vocab);
-            repeats<std::uint16_t>(vocab);
-            repeats<std::uint32_t>(vocab);
-            mixing();
-            adjusting();
-        }
-        hostile();
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s\n", error.what());
-        return 1;
-    }
-    return 0;
+int main(int argc, char** argv) {
+    return drive(argc, argv, 100, {counting, repeats, mixing, adjusting, hostile});
 }
