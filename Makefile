@@ -48,7 +48,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/encoder.py build/bench
 
 docs: .venv/installed
-	$(BIN)/python -m spike_lm.model.configuration_schema > .configuration.md
+	$(BIN)/python -m spike_lm.model.config.documentation > .configuration.md
 	mv .configuration.md docs/configuration.md
 
 format: .venv/installed

@@ -8,19 +8,19 @@ from errno import EDQUOT, EFBIG, ENOSPC
 
 import click
 
-from spike_commands.chat import chat
-from spike_commands.compress import compress, decompress
+from spike_commands.chat.chat import chat
+from spike_commands.chat.generate import generate
 from spike_commands.console import ROLES, WRITTEN, discard
-from spike_commands.data import data
+from spike_commands.data.group import data
+from spike_commands.data.shard import shard
 from spike_commands.demo import demo
-from spike_commands.evaluate import evaluate
-from spike_commands.export import export
-from spike_commands.generate import generate
-from spike_commands.importing import import_folder
-from spike_commands.pack import inspect, pack, unpack
-from spike_commands.shard import shard
-from spike_commands.tokenizer import tokenizer
-from spike_commands.train import train
+from spike_commands.huggingface.export import export
+from spike_commands.huggingface.import_ import import_folder
+from spike_commands.pack.pack import inspect, pack, unpack
+from spike_commands.score.compress import compress, decompress
+from spike_commands.score.evaluate import evaluate
+from spike_commands.tokenizer.group import tokenizer
+from spike_commands.train.train import train
 from spike_commands.visible import safe_for_terminals
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130

@@ -26,8 +26,8 @@ from typing import Any
 from corpora import SHARED, texts
 
 from spike_lm.model import load_config
-from spike_lm.model.assembly import build_model, exported_parameters
-from spiketok.held_out import document_id, is_held_out
+from spike_lm.model.families.build import build_model, exported_parameters
+from spiketok.holdout import document_id, is_held_out
 
 BOOKS = SHARED / "books_en/books-00.parquet"
 HELD_OUT = 0.1

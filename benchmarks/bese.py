@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from datapipe import find_sources, read_texts
 from spiketok import BeseSettings, Tokenizer, train_bese
-from spiketok.held_out import document_id, is_held_out
+from spiketok.holdout import document_id, is_held_out
 
 SHARED = Path(__file__).parents[2] / "shared/data"
 CORPORA = (

@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 from corpora import SHARED
 
 from datapipe import read_conversation
-from spike_commands.answering import why_ended
-from spike_lm.model.evaluation import Drawing, ask, begin_conversation, reply
-from spike_lm.model.run_folder import load_run
+from spike_lm.model.inference.chat import ask, begin_conversation, reply
+from spike_lm.model.inference.reply import why_ended
+from spike_lm.model.inference.sampling import Drawing
+from spike_lm.model.runs.folder import load_run
 from spiketok import Message
 
 WITHOUT_ANSWERS = "mt_bench"

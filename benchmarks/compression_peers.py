@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spike_commands.calibration import run_hessians
-from spike_lm.model.compression import Precision, quantize_matrix
-from spike_lm.model.compression.gptq import weighted_errors
-from spike_lm.model.compression.layouts import Learned, smallest_bytes
-from spike_lm.model.compression.matrices import named_matrices
-from spike_lm.model.run_folder import load_run
+from spike_commands.pack.calibration import run_hessians
+from spike_lm.model.artifact.encodings import Learned, smallest_bytes
+from spike_lm.model.quantization.gptq import weighted_errors
+from spike_lm.model.quantization.plan import Precision, named_matrices
+from spike_lm.model.quantization.quantize import quantize_matrix
+from spike_lm.model.runs.folder import load_run
 
 BITS = (3, 4, 8)
 

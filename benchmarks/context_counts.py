@@ -22,7 +22,9 @@ import pyarrow.parquet
 from corpora import SHARED, rows
 from numpy.typing import NDArray
 
-from spike_lm.model.evaluation.mixing import ContextModel, Predictor, settings_of
+from spike_lm.model.config.mixing import settings_of
+from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+from spike_lm.model.scoring.context_mixing.predictor import Predictor
 from spiketok import Tokenizer
 
 TRAINING, HELD_OUT = 40_000_000, 250_000

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from datapipe import find_sources, read_texts
-from spiketok.held_out import document_id, is_held_out
+from spiketok.holdout import document_id, is_held_out
 
 SHARED = Path(__file__).parents[2] / "shared/data"
 HELD_OUT = 0.1

@@ -35,13 +35,14 @@ from context_counts import held_out_books, training_books
 from corpora import SHARED
 
 from datapipe import open_stream
-from spike_lm.model.evaluation import parse_test_time
-from spike_lm.model.evaluation.mixing import ContextModel, PredictorSettings, settings_of
-from spike_lm.model.evaluation.predictor_score import PredictorScore, score_with
-from spike_lm.model.evaluation.predictor_start import PredictorStart
-from spike_lm.model.evaluation.proof import coded_sizes
-from spike_lm.model.opening import open_run
-from spike_lm.model.run_folder import Run
+from spike_lm.model.artifact.open import open_run
+from spike_lm.model.config.mixing import PredictorSettings, settings_of
+from spike_lm.model.config.ttt import parse_test_time
+from spike_lm.model.runs.folder import Run
+from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+from spike_lm.model.scoring.predictor_score import PredictorScore, score_with
+from spike_lm.model.scoring.predictor_spec import PredictorStart
+from spike_lm.model.text_compression.verify import coded_sizes
 
 # Chosen on texts that are none of these (docs/lab-notes.md).
 TTT = "chunk=8192,epochs=1,rate=0.001,decay=none,polyak=0,batch=8"

@@ -25,11 +25,11 @@ import torch
 
 from spike_commands.console import keep_memory
 from spike_lm.model import load_config
-from spike_lm.model.config import ModelConfig
-from spike_lm.model.evaluation import score_documents
-from spike_lm.model.evaluation.compiled_windows import compile_full_windows
-from spike_lm.model.evaluation.sliding_windows import window_borders
-from spike_lm.model.transformer import Transformer, build_transformer
+from spike_lm.model.config.schema import ModelConfig
+from spike_lm.model.families.qwen3.model import Transformer, build_transformer
+from spike_lm.model.scoring.bits_per_byte import score_documents
+from spike_lm.model.scoring.compiled_windows import compile_full_windows
+from spike_lm.model.scoring.sliding_windows import window_borders
 
 VOCAB, SEPARATOR = 4096, 3
 SHAPE = ("layers=6", "width=384", "heads=6", "kv_heads=6", "head_width=64", "mlp_width=1024")

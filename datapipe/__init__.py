@@ -1,21 +1,21 @@
 """Text in, token shards out, and training windows over them."""
 
-from .chat_encoding import encoded_conversations
-from .chat_reading import read_conversations
-from .conversations import read_conversation
-from .faults import Dropped, Errors, counted
-from .inspection import describe, read_split, show_document
-from .interchange import open_as_dataset
-from .manifest import Manifest, read_manifest
-from .permutation import permute
-from .plan import Plan, make_plan
-from .reading import first_fault, read_range, read_texts
-from .run import write_shards
-from .shard_settings import ChatSettings, ShardSettings
-from .sources import Source, find_sources, text_endings
-from .stream import TokenStream, open_stream
-from .verify import verify_folder
-from .windows import Windows, batches
+from .loader.hf_datasets import open_as_dataset
+from .loader.shuffle import permute
+from .loader.token_stream import TokenStream, open_stream
+from .loader.windows import Windows, batches
+from .shards.build import write_shards
+from .shards.chat_encoding import encoded_conversations
+from .shards.inspect import describe, read_split, show_document
+from .shards.manifest import Manifest, read_manifest
+from .shards.plan import Plan, make_plan
+from .shards.settings import ChatSettings, ShardSettings
+from .shards.verify import verify_folder
+from .sources.bad_records import Dropped, Errors, counted
+from .sources.chat_reader import read_conversations
+from .sources.chat_records import read_conversation
+from .sources.files import Source, find_sources, text_endings
+from .sources.reader import first_fault, read_range, read_texts
 
 __all__ = [
     "Source",

@@ -63,7 +63,7 @@ class OutputPath(FilePath):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Turn a word into a path."""
-        from spiketok.durable import check_writable
+        from spiketok.atomic_files import check_writable
 
         path = super().convert(value, param, ctx)
         if ctx is not None:
@@ -283,7 +283,7 @@ def warn_skipped(
 ) -> None:
     """Remark which files of folders are left out, by reason, and how to read them."""
     if skipped:
-        from datapipe.sources import OTHER_KIND, way_to_read
+        from datapipe.sources.files import OTHER_KIND, way_to_read
     for reason, names in skipped.items():
         shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         way = ""

@@ -43,11 +43,11 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     from spike_lm.model import load_config
     from spiketok.errors import SpikeError
 
-    from .evaluate import evaluate
-    from .generate import generate
-    from .shard import shard
-    from .tokenizer import tokenizer
-    from .train import train
+    from .chat.generate import generate
+    from .data.shard import shard
+    from .score.evaluate import evaluate
+    from .tokenizer.group import tokenizer
+    from .train.train import train
 
     load_config("demo", overrides)  # a wrong override is told before any work
     if folder.exists() and any(folder.iterdir()):
@@ -92,8 +92,8 @@ def write_corpus(corpus: Path, held_out: Path) -> tuple[int, int]:
 
     Returns the number of training documents and the number of held-out bytes.
     """
-    from spiketok.durable import durable_file
-    from spiketok.held_out import document_id, is_held_out
+    from spiketok.atomic_files import durable_file
+    from spiketok.holdout import document_id, is_held_out
 
     corpus.mkdir(parents=True, exist_ok=True)
     documents = size = 0

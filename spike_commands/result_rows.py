@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .holding_out import WINDOW
+from .holdout_advice import WINDOW
 from .results import lasted, sized, some, table_lines
-from .yardstick import beside
+from .xz_baseline import beside
 
 # Digits of a fingerprint that tell two artefacts apart for people; --verbose has all of them.
 SHORT = 12

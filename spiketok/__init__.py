@@ -8,16 +8,16 @@ from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary, build_vocabulary
 
 if TYPE_CHECKING:
-    from .bese import BeseVocabulary
-    from .bese_training import BeseSettings, train_bese
-    from .chat import Message, Part, message, render
-    from .chat_encoding import encode_chat
-    from .chat_messages import read_messages
-    from .healing import Healer
-    from .length_max import train_length_max
-    from .reply_stream import ReplyStream
+    from .bese.trainer import BeseSettings, train_bese
+    from .bese.vocabulary import BeseVocabulary
+    from .chat.chatml import Message, Part, message, render
+    from .chat.encoding import encode_chat
+    from .chat.messages import read_messages
+    from .chat.reply_parser import ReplyStream
+    from .length_max.settings import LengthMaxSettings
+    from .length_max.trainer import train_length_max
+    from .token_healing import Healer
     from .training_progress import TrainingProgress
-    from .training_settings import LengthMaxSettings
 
 __all__ = [
     "Tokenizer",
@@ -43,20 +43,20 @@ __all__ = [
 # Loaded when asked for (PEP 562): who only encodes by longest match
 # waits for no trainer, no conversation and no BESE.
 LATER = {
-    "Message": "chat",
-    "Part": "chat",
-    "message": "chat",
-    "render": "chat",
-    "encode_chat": "chat_encoding",
-    "read_messages": "chat_messages",
-    "ReplyStream": "reply_stream",
-    "BeseVocabulary": "bese",
-    "train_bese": "bese_training",
-    "BeseSettings": "bese_training",
-    "train_length_max": "length_max",
+    "Message": "chat.chatml",
+    "Part": "chat.chatml",
+    "message": "chat.chatml",
+    "render": "chat.chatml",
+    "encode_chat": "chat.encoding",
+    "read_messages": "chat.messages",
+    "ReplyStream": "chat.reply_parser",
+    "BeseVocabulary": "bese.vocabulary",
+    "train_bese": "bese.trainer",
+    "BeseSettings": "bese.trainer",
+    "train_length_max": "length_max.trainer",
     "TrainingProgress": "training_progress",
-    "LengthMaxSettings": "training_settings",
-    "Healer": "healing",
+    "LengthMaxSettings": "length_max.settings",
+    "Healer": "token_healing",
 }
 
 

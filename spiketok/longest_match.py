@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ._native import Decoder, Matcher
 from .errors import SpikeError
-from .layout import PIECE
+from .id_layout import PIECE
 from .text_buffers import join
 from .vocabulary import Vocabulary
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from .layout import PIECE, SPECIAL
+from .id_layout import PIECE, SPECIAL
 from .vocabulary import Vocabulary
 
 

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .cores import available_cores
+from .cpu_count import available_cores
 from .errors import SpikeError
-from .layout import MOST_IDS
+from .id_layout import MOST_IDS
 from .longest_match import LongestMatch
 from .path_contents import path_contents
 from .text_buffers import buffers, utf8
 from .tokenizer_file import read_tokenizer_file
+from .tokenizer_json import BESE, LENGTH_MAX, parse, read_fields
 from .vocabulary import Vocabulary
-from .vocabulary_file import BESE, LENGTH_MAX, parse, read_fields
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from .bese import BeseMerger, BeseVocabulary
+    from .bese.vocabulary import BeseMerger, BeseVocabulary
 
 MOST_NARROW_IDS = 1 << 16
 AnyVocabulary: TypeAlias = "Vocabulary | BeseVocabulary"
@@ -77,7 +77,7 @@ class Tokenizer:
         data = read_tokenizer_file(path) if data is None else data
         content = parse(path, data, LENGTH_MAX, BESE, most_ids=most_ids)
         if content["algorithm"] == BESE:
-            from .bese import BeseVocabulary, read_bese
+            from .bese.vocabulary import BeseVocabulary, read_bese
 
             return cls(BeseVocabulary(**read_bese(path, content)))
         return cls(Vocabulary(**read_fields(path, content)))
@@ -229,7 +229,7 @@ def coder(vocabulary: AnyVocabulary) -> "LongestMatch | BeseMerger":
     """Return what cuts text and joins ids; what BESE needs is imported for it alone."""
     if isinstance(vocabulary, Vocabulary):
         return LongestMatch(vocabulary)
-    from .bese import BeseMerger
+    from .bese.vocabulary import BeseMerger
 
     return BeseMerger(vocabulary)
 

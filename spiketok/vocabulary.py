@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from .durable import write_durably
+from .atomic_files import write_durably
 from .errors import SettingError, SpikeError
-from .layout import (
+from .id_layout import (
     FIRST_ENTRIES,
     FIRST_NAMES,
     LAYOUTS,
@@ -23,7 +23,7 @@ from .layout import (
     smallest_vocab_size,
 )
 from .tokenizer_file import read_tokenizer_file
-from .vocabulary_file import FORMAT, LENGTH_MAX, parse, read_fields
+from .tokenizer_json import FORMAT, LENGTH_MAX, parse, read_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from spike_commands.any_tokenizer import open_any
-from spike_commands.peer import cut
+from spike_commands.tokenizer.adapter import cut
+from spike_commands.tokenizer.open import open_any
 from tests.test_cli import SCHEMAS
 
 

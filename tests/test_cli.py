@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import load_file
 
 from cli import MEMORY_CURES, MORE_MEMORY, run, spike
-from spike_lm.model.configuration_file import load_config
+from spike_lm.model.config.loader import load_config
 from tests.conftest import CHATS
 
 ROOT = Path(__file__).parent.parent

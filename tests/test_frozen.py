@@ -19,11 +19,11 @@ import torch
 
 from cli import run
 from datapipe import batches, open_stream
-from spike_lm.model.assembly import build_model
-from spike_lm.model.compress_config import CompressConfig
-from spike_lm.model.compression.pack import pack_run
-from spike_lm.model.configuration_file import load_config
-from spike_lm.model.run_folder import Run
+from spike_lm.model.artifact.pack import pack_run
+from spike_lm.model.config.loader import load_config
+from spike_lm.model.config.quantization import CompressConfig
+from spike_lm.model.families.build import build_model
+from spike_lm.model.runs.folder import Run
 from spiketok import Tokenizer
 from tests.conftest import CHATS, TINY, document
 

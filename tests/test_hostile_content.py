@@ -20,27 +20,21 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cli import run
-from datapipe.chat_reading import read_conversations
-from datapipe.json_files import parse as parse_file
-from datapipe.manifest import read_manifest
-from datapipe.plan import Plan
-from datapipe.reading import read_range
-from datapipe.records import read_block_record, read_unit_record
-from datapipe.sources import find_sources
-from datapipe.standard_input import ending
-from spike_commands.generate import read_prompts
-from spike_commands.tokenizer import ids_from
-from spike_lm.model.compression.artifact import REQUIRED, WEIGHTS, read_artifact
-from spike_lm.model.compression.sections import join_sections, split_sections
-from spike_lm.model.configuration_file import load_config
-from spike_lm.model.evaluation.compressed_text import (
-    LENGTH_BYTES,
-    MAGIC,
-    Header,
-    checksum,
-    read_header,
-)
-from spike_lm.model.huggingface.importing import (
+from datapipe.shards.commit_records import read_block_record, read_unit_record
+from datapipe.shards.json_files import parse as parse_file
+from datapipe.shards.manifest import read_manifest
+from datapipe.shards.plan import Plan
+from datapipe.sources.chat_reader import read_conversations
+from datapipe.sources.files import find_sources
+from datapipe.sources.reader import read_range
+from datapipe.sources.standard_input import ending
+from spike_commands.chat.generate import read_prompts
+from spike_commands.tokenizer.group import ids_from
+from spike_lm.model.artifact.artifact import REQUIRED, WEIGHTS, read_artifact
+from spike_lm.model.artifact.container import join_sections, split_sections
+from spike_lm.model.artifact.open import open_run
+from spike_lm.model.config.loader import load_config
+from spike_lm.model.huggingface.import_ import (
     FIELDS,
     read_config,
     read_fields,
@@ -48,11 +42,17 @@ from spike_lm.model.huggingface.importing import (
     read_tokenizer,
     read_trained_ids,
 )
-from spike_lm.model.opening import open_run
-from spike_lm.model.run_folder import load_run, read_lineage
-from spike_lm.model.training.checkpoint import load_trained_ids, read_state
-from spike_lm.model.training.metrics import cut_back_metrics, last_metrics
-from spike_lm.model.training.tensor_files import load_tensors
+from spike_lm.model.runs.checkpoint import load_trained_ids, read_state
+from spike_lm.model.runs.folder import load_run, read_lineage
+from spike_lm.model.runs.metrics import cut_back_metrics, last_metrics
+from spike_lm.model.runs.tensor_files import load_tensors
+from spike_lm.model.text_compression.compressed_file import (
+    LENGTH_BYTES,
+    MAGIC,
+    Header,
+    checksum,
+    read_header,
+)
 from spiketok import BeseVocabulary, Tokenizer
 from spiketok.errors import SpikeError
 from spiketok.path_contents import is_hugging_face, path_contents
@@ -75,31 +75,31 @@ BAD_JSON = {
 
 # Modules that parse, each with its test here or, after the dash, elsewhere. A new one needs a door.
 READERS = {
-    "datapipe/chat_reading.py": "chat",
-    "datapipe/conversations.py": "chat - test_conversations.py",
-    "datapipe/json_files.py": "plan, unit, block, manifest",
-    "datapipe/jsonl.py": "texts - test_jsonl.py",
-    "datapipe/large_record.py": "texts - test_large_record.py",
-    "datapipe/manifest.py": "manifest",
-    "datapipe/standard_input.py": "what only looks",
-    "datapipe/unread_keys.py": "chat - test_conversations.py",
-    "model/compression/artifact.py": "sections",
-    "model/configuration_file.py": "toml, set",
-    "model/configuration_schema.py": "- of our own presets",
-    "model/evaluation/compressed_text.py": "headers of compressed files",
-    "model/huggingface/importing.py": "config.json, generation_config - test_importing.py",
-    "model/huggingface/records.py": "spike_run",
-    "model/run_folder.py": "run",
-    "model/training/checkpoint.py": "state, safetensors",
-    "model/training/metrics.py": "metrics",
-    "model/training/tensor_files.py": "tensors of training",
-    "spike_commands/chat_server.py": "- test_chat_server.py",
-    "spike_commands/foreign.py": "- what the library tokenizers writes",
-    "spike_commands/generate.py": "prompts",
-    "spike_commands/tokenizer.py": "what only looks",
+    "datapipe/sources/chat_reader.py": "chat",
+    "datapipe/sources/chat_records.py": "chat - test_conversations.py",
+    "datapipe/shards/json_files.py": "plan, unit, block, manifest",
+    "datapipe/sources/jsonl.py": "texts - test_jsonl.py",
+    "datapipe/sources/large_record.py": "texts - test_large_record.py",
+    "datapipe/shards/manifest.py": "manifest",
+    "datapipe/sources/standard_input.py": "what only looks",
+    "datapipe/sources/unread_keys.py": "chat - test_conversations.py",
+    "model/artifact/artifact.py": "sections",
+    "model/config/loader.py": "toml, set",
+    "model/config/documentation.py": "- of our own presets",
+    "model/text_compression/compressed_file.py": "headers of compressed files",
+    "model/huggingface/import_.py": "config.json, generation_config - test_importing.py",
+    "model/huggingface/provenance.py": "spike_run",
+    "model/runs/folder.py": "run",
+    "model/runs/checkpoint.py": "state, safetensors",
+    "model/runs/metrics.py": "metrics",
+    "model/runs/tensor_files.py": "tensors of training",
+    "spike_commands/chat/server.py": "- test_chat_server.py",
+    "spike_commands/tokenizer/adapters.py": "- what the library tokenizers writes",
+    "spike_commands/chat/generate.py": "prompts",
+    "spike_commands/tokenizer/group.py": "what only looks",
     "spiketok/path_contents.py": "what only looks",
-    "spiketok/tool_calls.py": "chat - test_tool_calls.py",
-    "spiketok/vocabulary_file.py": "tokenizer, bese, sections",
+    "spiketok/chat/tool_calls.py": "chat - test_tool_calls.py",
+    "spiketok/tokenizer_json.py": "tokenizer, bese, sections",
 }
 PARSES = re.compile(
     r"json\.loads\(|json\.decode\(|tomllib\.loads\(|safe_open\(|load_file\(|DECODER\.decode\("

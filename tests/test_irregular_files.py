@@ -15,20 +15,20 @@ import pytest
 
 from cli import run
 from datapipe import open_stream, write_shards
-from datapipe.manifest import read_manifest
-from datapipe.records import read_block_record, read_unit_record
-from datapipe.shard_settings import ShardSettings
-from datapipe.shards import open_shard
-from datapipe.sources import find_sources
-from datapipe.verify import verify_folder
-from spike_commands.any_tokenizer import open_any
-from spike_lm.model.configuration_file import load_config
-from spike_lm.model.huggingface.importing import import_model
-from spike_lm.model.opening import open_run, unpack_artifact
-from spike_lm.model.run_folder import load_run, read_lineage
-from spike_lm.model.training.checkpoint import read_state
-from spike_lm.model.training.metrics import append_metrics, cut_back_metrics, last_metrics
-from spike_lm.model.training.tensor_files import load_tensors
+from datapipe.shards.commit_records import read_block_record, read_unit_record
+from datapipe.shards.manifest import read_manifest
+from datapipe.shards.schema import open_shard
+from datapipe.shards.settings import ShardSettings
+from datapipe.shards.verify import verify_folder
+from datapipe.sources.files import find_sources
+from spike_commands.tokenizer.open import open_any
+from spike_lm.model.artifact.open import open_run, unpack_artifact
+from spike_lm.model.config.loader import load_config
+from spike_lm.model.huggingface.import_ import import_model
+from spike_lm.model.runs.checkpoint import read_state
+from spike_lm.model.runs.folder import load_run, read_lineage
+from spike_lm.model.runs.metrics import append_metrics, cut_back_metrics, last_metrics
+from spike_lm.model.runs.tensor_files import load_tensors
 from spiketok import BeseVocabulary, Tokenizer
 from spiketok.errors import SpikeError
 

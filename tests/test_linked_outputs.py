@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from datapipe import find_sources, open_stream, verify_folder, write_shards
-from datapipe.shard_settings import ShardSettings
+from datapipe.shards.settings import ShardSettings
 from spiketok.errors import SpikeError
 
 STEP = "checkpoints/step-00000004"

@@ -30,7 +30,7 @@ def test_wheel_holds_the_packages_and_nothing_else(wheel):
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"spiketok", "datapipe", "spike_commands", "spike_lm"}
     assert "spike_lm/cli.py" in names
-    assert "spike_lm/model/presets/base.toml" in names
+    assert "spike_lm/model/config/presets/base.toml" in names
     assert any(name.startswith("datapipe/_reading.") and name.endswith(".so") for name in names)
     assert any(name.startswith("spiketok/_native.") and name.endswith(".so") for name in names)
     assert not [name for name in names if name.endswith((".cpp", ".hpp"))]

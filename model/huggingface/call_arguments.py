@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from transformers.cache_utils import Cache
 
-from .kept_tokens import UNSUPPORTED, SpikeCache
+from .cache import UNSUPPORTED, SpikeCache
 
 
 def given_cache(

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from ..assembly import exported_parameters
-from ..run_folder import Run
-from .records import CONFIG, RECORD, Record
+from ..families.build import exported_parameters
+from ..runs.folder import Run
+from .provenance import CONFIG, RECORD, Record
 
 FAMILIES = {"golf": "a model of the golf family", "spikewhale": "a SpikeWhaleLM"}
 # Key of metrics.jsonl → what the card calls it.

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from spiketok.errors import SpikeError
 
-from ..assembly import Model
-from ..blocks import latent_distance
-from ..config import Config
-from ..distill_config import DistillConfig
-from .divergence import divergence
+from ..config.distillation import DistillConfig
+from ..config.schema import Config
+from ..families.build import Model
+from ..layers.jepa import latent_distance
+from .kl_divergence import divergence
 from .loss import Lesson
 
 # Reported apart: nats of divergence at the temperature, and 1 - cosine of hidden rows.

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..assembly import Model
-from ..blocks import IGNORED, AheadHeads, ahead_targets, softcap
+from ..families.build import Model
+from ..layers.mtp import IGNORED, AheadHeads, ahead_targets
+from ..layers.softcap import softcap
 
 ROWS_ON_CPU = 256
 ROWS_ON_CUDA = 8192

@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 
 import torch
 
-from ..assembly import Model
-from ..config import OptimizerConfig
+from ..config.schema import OptimizerConfig
+from ..families.build import Model
 from .muon import Muon
 
 Role: TypeAlias = Literal["matrix", "table", "vector", "memory", "ahead"]

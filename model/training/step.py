@@ -13,20 +13,20 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError
 
-from ..assembly import Model
-from ..blocks import AheadHeads
-from ..golf import GolfTransformer
-from ..ranks import rank, rank_count, sum_gradients, sum_over_ranks
-from ..spikewhale import SpikeWhale
-from .averaging import update_averages
+from ..distributed import rank, rank_count, sum_gradients, sum_over_ranks
+from ..families.build import Model
+from ..families.golf.model import GolfTransformer
+from ..families.spikewhale.loss import MTP, NEXT, PARTS, backward_of_spikewhale_loss
+from ..families.spikewhale.model import SpikeWhale
+from ..layers.mtp import AheadHeads
+from ..runs.metrics import Metrics
 from .distillation import LESSONS, prepare_lesson
 from .loss import backward_of_loss
-from .metrics import Metrics
+from .lr_schedule import share_done
 from .optimizers import scale_learning_rates, warm_momentum
-from .rounding import rounded_as_configured
-from .run_state import RunState
-from .schedule import share_done
-from .spikewhale_loss import MTP, NEXT, PARTS, backward_of_spikewhale_loss
+from .qat import rounded_as_configured
+from .state import RunState
+from .weight_averaging import update_averages
 
 # Ids, and of the same shape which of them are trained on; None: all.
 Batch: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_] | None]

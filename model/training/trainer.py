@@ -18,18 +18,18 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError
 
-from ..assembly import Model
-from ..config import Config
-from ..evaluation.bits_per_byte import validation_score
-from ..ranks import largest, rank
-from ..trained_ids import TrainedIds
-from .averaging import exported_weights
-from .compiling import step_trunk
-from .device import autocast
-from .metrics import Metrics, append_metrics, cut_back_metrics, sync_metrics
-from .run_state import METRICS, RunState, save_run, start_run
-from .schedule import learning_rate_factor
+from ..config.schema import Config
+from ..device import autocast
+from ..distributed import largest, rank
+from ..families.build import Model
+from ..runs.metrics import Metrics, append_metrics, cut_back_metrics, sync_metrics
+from ..runs.trained_ids import TrainedIds
+from ..scoring.bits_per_byte import validation_score
+from .compile import step_trunk
+from .lr_schedule import learning_rate_factor
+from .state import METRICS, RunState, save_run, start_run
 from .step import Batch, take_step, target_ids
+from .weight_averaging import exported_weights
 
 
 class Sample(NamedTuple):

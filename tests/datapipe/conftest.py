@@ -8,7 +8,10 @@ import pytest
 from hypothesis import settings
 from pyarrow import parquet
 
-from datapipe import ShardSettings, find_sources, lines, plan, shard_writer, write_shards
+from datapipe import ShardSettings, find_sources, write_shards
+from datapipe.shards import plan
+from datapipe.shards import writer as shard_writer
+from datapipe.sources import lines
 
 settings.register_profile("spike", deadline=None)
 settings.load_profile("spike")

@@ -3,9 +3,9 @@
 import pytest
 
 from spike_lm.model import Config
-from spike_lm.model.assembly import build_model
-from spike_lm.model.golf import GolfTransformer
-from spike_lm.model.transformer import Transformer, build_transformer
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.golf.model import GolfTransformer
+from spike_lm.model.families.qwen3.model import Transformer, build_transformer
 from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config
 
 

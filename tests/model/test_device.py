@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spike_lm.model.training import device
+from spike_lm.model import device
 from spiketok.errors import SpikeError
 from tests.model.tiny import tiny_config
 

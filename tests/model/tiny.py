@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from spike_lm.model import Config, load_config
-from spike_lm.model.training import TrainResult, train
+from spike_lm.model.training.trainer import TrainResult, train
 
 VOCAB = 32
 

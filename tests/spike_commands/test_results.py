@@ -10,7 +10,7 @@ import click
 import pytest
 
 from spike_commands.results import row_lines, table_lines
-from spike_commands.yardstick import MOST_BYTES, target_contents, xz_bytes
+from spike_commands.xz_baseline import MOST_BYTES, target_contents, xz_bytes
 from tests.test_cli import commands
 
 MOST_ROWS = 7  # six, and one more where records were left out or coding was proved

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from spike_lm.model.assembly import build_model
-from spike_lm.model.configuration_file import config_fingerprint
+from spike_lm.model.config.loader import config_fingerprint
+from spike_lm.model.families.build import build_model
 from spike_lm.model.huggingface import export_model
-from spike_lm.model.run_folder import create_run, load_run
-from spike_lm.model.training.checkpoint import save_checkpoint
+from spike_lm.model.runs.checkpoint import save_checkpoint
+from spike_lm.model.runs.folder import create_run, load_run
 from spiketok import Tokenizer, build_vocabulary
 from tests.model.tiny import GOLF, WHALE, WHALE_RARE, shaken, tiny_config
 

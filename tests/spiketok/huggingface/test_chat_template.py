@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spiketok.chat import render
-from spiketok.chat_messages import read_messages
+from spiketok.chat.chatml import render
+from spiketok.chat.messages import read_messages
 from spiketok.huggingface.chat_template import CHAT_TEMPLATE
 
 text = st.text(max_size=12)

@@ -1,0 +1,1 @@
+"""Data loader: shuffled training windows over the tokens of a shard folder."""

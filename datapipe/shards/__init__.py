@@ -1,0 +1,1 @@
+"""Token shards: planned, written, committed, verified and read."""

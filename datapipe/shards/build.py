@@ -1,0 +1,299 @@
+"""Turns inputs into a folder of shards, going on where an interrupted run stopped."""
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from spiketok import Tokenizer
+from spiketok.atomic_files import DISK, Disk, locked, make_folder, write_durably
+from spiketok.chat.chatml import marker_ids
+from spiketok.cpu_count import available_cores
+from spiketok.errors import SpikeError, write_fix
+from spiketok.holdout import HeldOut
+from spiketok.regular_files import MOST_LISTING, append_regular, read_regular, refuse_links
+from spiketok.remote_paths import remote_fault
+from spiketok.tokenizer_file import read_tokenizer_file
+
+from ..sources.bad_records import counted
+from ..sources.empty_files import refuse_empty
+from ..sources.files import Source
+from ..sources.reader import ignore
+from .commit_records import MANIFEST, PLAN, RECORDS, TOKENIZER
+from .input_changes import forget_units, modified_after, refused_changes
+from .json_files import parse
+from .manifest import Manifest, build_manifest, read_manifest, write_manifest
+from .plan import Plan, difference, expansion, make_plan
+from .resume import Committed, clear, clear_unfinished, contents, foreign_names, resumable
+from .schema import tokens_of
+from .settings import ShardSettings
+from .splits import document_names
+from .verify import verify_folder
+from .worker import Work, do_unit
+from .writer import Target
+
+# Fewer bytes a token than any corpus reaches in the mean: a run is refused only in a hopeless case.
+BYTES_PER_TOKEN = 8
+
+
+def write_shards(
+    sources: Sequence[Source],
+    tokenizer_path: Path,
+    out: Path,
+    settings: ShardSettings,
+    *,
+    validation: Sequence[Source] = (),
+    workers: int = 0,
+    overwrite: bool = False,
+    report: Callable[[int], None] = ignore,
+    remark: Callable[[str], None] = ignore,
+    disk: Disk = DISK,
+) -> Manifest:
+    """Encode sources into the shard folder `out`; complete it if it is there already.
+
+    Args:
+        sources: the input files.
+        tokenizer_path: the tokenizer; a copy goes into the folder.
+        out: the folder, made if it is missing. A line about the run goes to `out` + `.log`.
+        settings: what the shards should be like.
+        validation: the files of the validation split, instead of a fraction of the documents.
+        workers: units of work done at a time; 0: one per core that is allowed. The result is
+            the same.
+        overwrite: replace a folder of another plan instead of refusing.
+        report: hears the bytes of the input files done so far.
+        remark: hears what is worth knowing and no failure.
+        disk: the file operations.
+
+    Raises:
+        SpikeError: an input is broken, the tokenizer lacks what conversations need, the disk is
+            full, there is no document, or `out` is something else. Finished shards are kept,
+            and the same call goes on from there; where there are none, nothing is left.
+    """
+    started = time.time()
+    if fault := remote_fault(str(out)):
+        raise SpikeError(fault)
+    if out.exists() and not out.is_dir():
+        raise SpikeError(f"{out}: is not a folder; choose another --out")
+    every = [*sources, *validation]
+    refuse_empty(every)
+    tokenizer = Tokenizer.load(tokenizer_path)
+    if settings.chat:
+        marker_ids(tokenizer.special_ids)
+    # Read before anything is removed: the file may lie in the folder that is to be overwritten.
+    tokenizer_file = read_tokenizer_file(tokenizer_path)
+    plan = make_plan(sources, tokenizer.fingerprint, settings, validation)
+    held_out = held_out_by(plan, every)
+    workers = workers or available_cores()
+    made = not out.exists()
+    with told_failures(out):
+        make_folder(out, disk)
+        with locked(out, remark):
+            newer = modified_after(out / PLAN, every)
+            if not prepare(out, plan, overwrite):
+                for index in newer[:1]:
+                    remark(
+                        f"{every[index].shown}: modified after {out} was made, and only its size "
+                        "and samples were compared; --overwrite reads it again"
+                    )
+                return read_manifest(out)
+            forget_units(plan, newer, out)
+            with resumable(out, made), told_failures(out):
+                check_space(out, every, tokens_of(tokenizer).dtype.itemsize)
+                write_durably(out / PLAN, plan.to_json(), disk)
+                write_durably(out / TOKENIZER, tokenizer_file, disk)
+                make_folder(out / RECORDS, disk)
+                with refused_changes(every, plan, out):
+                    do_units(plan, every, held_out, tokenizer, out, workers, report, disk)
+                manifest = build_manifest(out, plan, tokens_of(tokenizer))
+                refuse_nothing(manifest, settings)
+                write_manifest(out, manifest, disk)
+    write_log(out, manifest, workers, time.time() - started)
+    return manifest
+
+
+@contextmanager
+def told_failures(out: Path) -> Iterator[None]:
+    """Tell what the disk refuses as one SpikeError."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or out
+        what = f"{place}: {error.strerror or error}"
+        raise SpikeError(f"{what}; {write_fix(error)}") from error
+
+
+def refuse_nothing(manifest: Manifest, settings: ShardSettings) -> None:
+    """Refuse shards without a document."""
+    if any(split.documents for split in manifest.splits.values()):
+        return
+    if not manifest.documents:
+        raise SpikeError("there is nothing to shard: no documents in the input files")
+    what = f"every record of the input files is left out: {counted(manifest.dropped)}"
+    raise SpikeError(what if settings.errors == "strict" else f"{what}; --errors strict tells why")
+
+
+def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
+    """Make a folder ready for a plan; return False if it is complete and whole already.
+
+    Raises:
+        SpikeError: the folder holds other things, or shards that are of another plan or damaged
+            and not to be overwritten, or links.
+    """
+    path = out / PLAN
+    present = read_regular(path, MOST_LISTING) if os.path.lexists(path) else None
+    if foreign := foreign_names(out, whole=present is None and not overwrite):
+        raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
+    unfinished = present == plan.to_json() and not overwrite
+    if unfinished and (out / MANIFEST).exists():
+        for damage in verify_folder(out):
+            raise SpikeError(f"{damage}; make the folder again with --overwrite")
+        return False
+    if present is not None and not unfinished and not overwrite:
+        what = difference(parse(present, Plan, str(path)), plan)
+        raise SpikeError(f"{out}: made by another plan: {what}; use --overwrite or another folder")
+    refuse_links(contents(out))
+    if not unfinished:
+        clear(out)
+    return True
+
+
+def check_space(out: Path, sources: Sequence[Source], token_bytes: int) -> None:
+    """Refuse to begin what the disk cannot hold, by a low estimate."""
+    text_bytes = sum(source.bytes * expansion(source) for source in sources)
+    there = sum(path.stat().st_size for path in out.glob("*.arrow"))
+    needed = text_bytes * token_bytes // BYTES_PER_TOKEN - there
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise SpikeError(
+            f"{out}: about {needed:,} bytes are needed and {free:,} bytes are free;"
+            " make room or choose another disk"
+        )
+
+
+def do_units(
+    plan: Plan,
+    sources: list[Source],
+    held_out: HeldOut,
+    tokenizer: Tokenizer,
+    out: Path,
+    workers: int,
+    report: Callable[[int], None],
+    disk: Disk,
+) -> None:
+    """Do the units that are not complete, `workers` at a time; the first failure stops all."""
+    fingerprint = plan.fingerprint
+    unfinished = clear_unfinished(out, fingerprint, len(plan.units))
+    progress = Progress(report, finished_bytes(plan, unfinished))
+    work = Work(
+        plan=plan,
+        sources=sources,
+        held_out=held_out,
+        tokenizer=tokenizer,
+        threads=max(1, workers // max(len(unfinished), 1)),
+        progress=progress.add,
+    )
+    schema = tokens_of(tokenizer).schema(masked=bool(plan.settings.chat))
+
+    def do(unit: int) -> None:
+        progress.add(0)
+        target = Target(
+            folder=out,
+            plan=fingerprint,
+            unit=unit,
+            schema=schema,
+            shard_tokens=plan.settings.shard_tokens,
+            disk=disk,
+        )
+        do_unit(work, target, unfinished[unit])
+
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="shard") as pool:
+        try:
+            futures = [pool.submit(do, unit) for unit in unfinished]
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            progress.stop = True
+    raise_first_failure(futures)
+
+
+def held_out_by(plan: Plan, sources: Sequence[Source]) -> HeldOut:
+    """Return the documents that are not for training: by their content, or those of files.
+
+    Raises:
+        SpikeError: files are named and one of the splits would have no document.
+    """
+    count = sum(not source.split for source in plan.sources)
+    if count == len(sources):
+        return plan.held_out
+    names = frozenset(document_names(sources[count:], plan.settings))
+    if not names:
+        raise SpikeError("the files of --validation hold no document; name others")
+    if all(name in names for name in document_names(sources[:count], plan.settings)):
+        what = "each document of the inputs is also in a file of --validation; name other files"
+        raise SpikeError(f"the training split is empty: {what}")
+    return HeldOut(0, names)
+
+
+class StoppedError(Exception):
+    """Ends a unit because another one failed."""
+
+
+class Progress:
+    """Adds up what the units have done, and stops them all when one has failed."""
+
+    def __init__(self, report: Callable[[int], None], done: int) -> None:
+        self.stop = False
+        self._report, self._done, self._lock = report, done, threading.Lock()
+
+    def add(self, amount: int) -> None:
+        """Report more bytes done.
+
+        Raises:
+            StoppedError: the run is to end.
+        """
+        if self.stop:
+            raise StoppedError
+        with self._lock:
+            self._done += amount
+            self._report(self._done)
+
+
+def finished_bytes(plan: Plan, unfinished: dict[int, Committed]) -> int:
+    """Return how many bytes of jsonl, txt and whole files the complete units stand for."""
+    done = 0
+    for number, unit in enumerate(plan.units):
+        if number not in unfinished:
+            for index, start, stop in unit:
+                source = plan.sources[index]
+                if stop < 0:
+                    done += source.bytes
+                elif source.kind == "jsonl":
+                    done += stop - start
+    return done
+
+
+def raise_first_failure(futures: Sequence[Future[None]]) -> None:
+    """Raise what made the run fail, rather than what stopped because of it."""
+    for future in futures:
+        error = future.exception()
+        if error is not None and not isinstance(error, StoppedError):
+            raise error
+
+
+def write_log(out: Path, manifest: Manifest, workers: int, seconds: float) -> None:
+    """Append a line about a run to the log beside its folder: what the folder must not hold."""
+    line = {
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": round(seconds, 3),
+        "workers": workers,
+        "documents": manifest.documents,
+        "text_bytes": sum(split.text_bytes for split in manifest.splits.values()),
+        "manifest": manifest.fingerprint,
+    }
+    # The folder may be the only place where writing is allowed.
+    with suppress(OSError, SpikeError), append_regular(Path(f"{out.resolve()}.log")) as log:
+        log.write(json.dumps(line).encode() + b"\n")

@@ -1,0 +1,75 @@
+"""Encodes conversations, for shards and for scoring."""
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from spiketok import Tokenizer
+from spiketok.chat.chatml import marker_ids
+from spiketok.chat.encoding import encode_pieces
+from spiketok.errors import SpikeError
+
+from ..sources.bad_records import BrokenRecordError, Dropped
+from ..sources.chat_reader import read_conversations
+from ..sources.files import Source
+from ..sources.parquet import text_offsets
+from .encoded_documents import Array, Documents, document_ids
+
+
+def encode_conversations(
+    tokenizer: Tokenizer, batch: pa.RecordBatch, ids: Array, source: int, threads: int
+) -> Documents:
+    """Encode conversations as `read_conversations` yields them; the separators are not trained on.
+
+    The pieces of text lie one after the other in the column `text` and are encoded where they are.
+    """
+    texts, pieces = batch.column("text"), batch.column("pieces")
+    sizes, codes, trained = (column.to_numpy() for column in pieces.flatten().flatten())
+    places = np.concatenate(([0], np.cumsum(sizes))) + text_offsets(texts)[0]
+    spread = [None, pa.py_buffer(places), texts.buffers()[2]]
+    tokens, counts = encode_pieces(
+        tokenizer, pa.Array.from_buffers(pa.large_binary(), len(sizes), spread), codes, threads
+    )
+    last_pieces = np.cumsum(pieces.value_lengths().to_numpy()) - 1
+    ends = np.cumsum(counts)[last_pieces]
+    return Documents(
+        tokens=np.insert(tokens, ends, tokenizer.separator),
+        ends=ends + np.arange(1, len(batch) + 1),
+        n_bytes=np.diff(text_offsets(texts)),
+        ids=ids,
+        source=np.full(len(batch), source, dtype=np.int32),
+        row=batch.column("row").to_numpy(),
+        loss_mask=np.insert(np.repeat(trained, counts), ends, 0),
+    )
+
+
+def encoded_conversations(
+    source: Source,
+    tokenizer: Tokenizer,
+    parse_markers: bool = False,
+    ignored_keys: Collection[str] = (),
+    dropped: Dropped | None = None,
+) -> Iterator[tuple[Array, npt.NDArray[np.bool_]]]:
+    """Yield the conversations of a file: ids without separator, and which an assistant says.
+
+    The arguments are those of `read_conversations`; no broken record may be left out.
+
+    Raises:
+        SpikeError: the tokenizer lacks markers, or a conversation is malformed.
+    """
+    marker_ids(tokenizer.special_ids)
+    try:
+        for batch in read_conversations(
+            source, 0, -1, parse_markers, ignored_keys, "strict", dropped
+        ):
+            names = document_ids(batch.column("text"))
+            found = encode_conversations(tokenizer, batch, names, source=0, threads=1)
+            for number in range(len(found)):
+                one = found.part(number, number + 1)
+                if one.loss_mask is not None:
+                    yield one.tokens[:-1], one.loss_mask[:-1] != 0
+    except BrokenRecordError as error:
+        # No way around it is offered: a score is of all that the file holds.
+        raise SpikeError(f"{error.what}; correct it") from None

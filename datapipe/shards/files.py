@@ -1,0 +1,137 @@
+"""Describes the shards of a folder by its manifest and records, before any of them is opened."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+from msgspec import UNSET
+
+from spiketok.errors import SpikeError, unreadable
+from spiketok.regular_files import read_regular
+
+from .checked_file import AGAIN
+from .checksums import size_damage
+from .commit_records import RECORDS, BlockRecord, block_record_path, read_block_record
+from .manifest import FileEntry, Manifest, ShardEntry, entry
+from .schema import Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardFile:
+    """A shard as the manifest and its record describe it; no file is open.
+
+    Attributes:
+        path: of the file.
+        size: its bytes.
+        sums: hex digests of its ranges.
+        documents: how many it holds.
+        tokens: how many they have.
+        masked: whether it has a loss mask.
+        made_by: the tokenizer that it must name.
+    """
+
+    path: Path
+    size: int
+    sums: list[str]
+    documents: int
+    tokens: int
+    masked: bool
+    made_by: Tokens
+
+
+def record_name(shard: ShardEntry) -> str:
+    """Return the name of a shard's record, as in the manifest's `files`."""
+    return f"{RECORDS}/{block_record_path(Path(), shard.file).name}"
+
+
+def vouched_record(folder: Path, manifest: Manifest, shard: ShardEntry) -> BlockRecord:
+    """Return the record of a shard.
+
+    Raises:
+        SpikeError: the manifest does not list it, or it contradicts the manifest.
+    """
+    path = block_record_path(folder, shard.file)
+    if record_name(shard) not in manifest.files:
+        raise SpikeError(
+            f"{folder / shard.file}: the manifest lists no {record_name(shard)} that would vouch "
+            "for it"
+        )
+    record = read_block_record(path)
+    if entry(record) != shard or record.plan != manifest.plan:
+        raise SpikeError(f"{path}: contradicts the manifest")
+    return record
+
+
+def shard_file(folder: Path, shard: ShardEntry, manifest: Manifest) -> ShardFile:
+    """Return a shard with the sums of its record.
+
+    Raises:
+        SpikeError: its record is missing, malformed or contradicts the manifest.
+    """
+    return recorded_shard(folder, vouched_record(folder, manifest, shard), manifest.tokenizer)
+
+
+def recorded_shard(folder: Path, record: BlockRecord, made_by: Tokens) -> ShardFile:
+    """Return a shard as its record describes it."""
+    return ShardFile(
+        path=folder / record.file,
+        size=record.bytes,
+        sums=record.ranges,
+        documents=record.documents,
+        tokens=record.tokens,
+        masked=record.trained_tokens is not UNSET,
+        made_by=made_by,
+    )
+
+
+def shard_files(folder: Path, split: str, manifest: Manifest) -> list[ShardFile]:
+    """Return the shards of a split; all files but their content are checked.
+
+    Raises:
+        SpikeError: a file is missing, damaged or of another size.
+    """
+    refuse_damaged_files(folder, manifest)
+    shards = [shard_file(folder, shard, manifest) for shard in manifest.splits[split].shards]
+    for shard in shards:
+        check_size(shard)
+    return shards
+
+
+def check_size(shard: ShardFile) -> None:
+    """Refuse a shard that is missing or of another size than its record says."""
+    try:
+        actual = shard.path.stat().st_size
+    except FileNotFoundError:
+        raise SpikeError(f"{shard.path}: missing; spike shard --overwrite makes it again") from None
+    except OSError as error:
+        raise unreadable(shard.path, error) from None
+    if damage := size_damage(shard.path, actual, shard.size):
+        raise SpikeError(f"{damage}{AGAIN}")
+
+
+def refuse_damaged_files(folder: Path, manifest: Manifest) -> None:
+    """Raise the first damage of the files that are not shards, if there is one."""
+    for name, file in manifest.files.items():
+        if damaged_file(folder / name, file):
+            raise SpikeError(
+                f"{folder / name}: missing or damaged; spike shard --overwrite makes it again"
+            )
+
+
+def no_file(path: Path) -> str:
+    """Say what is wrong with a path that is no file."""
+    return "is no regular file" if os.path.lexists(path) else "missing"
+
+
+def damaged_file(path: Path, file: FileEntry) -> str | None:
+    """Say what is wrong with a file that is not a shard, or None."""
+    if not path.is_file():
+        return no_file(path)
+    size = path.stat().st_size
+    if size != file.bytes:
+        return f"has {size} bytes instead of {file.bytes}"
+    data = read_regular(path, size)
+    if xxhash.xxh3_128_hexdigest(data) != file.xxh3_128:
+        return "damaged: its checksum is not the manifest's"
+    return None

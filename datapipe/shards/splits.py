@@ -1,0 +1,56 @@
+"""Reads documents as the settings of shards say, and names them for the choice of splits."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from spiketok.corpus_sample import document_ids
+from spiketok.errors import unreadable
+
+from ..sources.bad_records import MAX_RECORD, Dropped
+from ..sources.chat_reader import read_conversations
+from ..sources.files import Source
+from ..sources.reader import ignore, read_range
+from ..sources.text_splitting import NONE
+from .settings import ShardSettings
+
+# Reason for leaving out a document of the inputs.
+ALSO_IN_VALIDATION = "also in a validation file"
+
+
+def read_documents(
+    source: Source,
+    start: int,
+    stop: int,
+    settings: ShardSettings,
+    dropped: Dropped,
+    progress: Callable[[int], None] = ignore,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the documents or conversations of a range of a source; see `read_range`.
+
+    Raises:
+        SpikeError: also where the system cannot read the file.
+    """
+    split, largest = settings.split_text or NONE, settings.max_record or MAX_RECORD
+    errors, field, chat = settings.errors, settings.text_field, settings.chat
+    try:
+        if chat:
+            marked, ignored = chat.parse_markers, chat.ignored_keys or ()
+            yield from read_conversations(
+                source, start, stop, marked, ignored, errors, dropped, progress, largest
+            )
+        else:
+            yield from read_range(
+                source, start, stop, field, errors, dropped, progress, split, largest
+            )
+    except OSError as error:
+        raise unreadable(source.shown, error) from None
+
+
+def document_names(sources: Sequence[Source], settings: ShardSettings) -> Iterator[bytes]:
+    """Yield the names of the documents of sources; broken ones are left to the work itself."""
+    if settings.errors == "strict":
+        settings = replace(settings, errors="skip")
+    for source in sources:
+        yield from document_ids(read_documents(source, 0, -1, settings, Dropped()))

@@ -1,0 +1,109 @@
+"""Checks every byte of a finished folder, and says what is damaged and where."""
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from spiketok.errors import SpikeError
+from spiketok.regular_files import MOST_LISTING, read_regular
+
+from .checked_reader import shard_documents
+from .checksums import ContentSum, damaged_ranges
+from .commit_records import MANIFEST, PLAN, RECORDS
+from .files import ShardFile, damaged_file, no_file, record_name, shard_file
+from .manifest import Manifest, ShardEntry, read_manifest
+from .schema import open_shard
+
+
+def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) -> list[str]:
+    """Return a sentence for each damage in a shard folder; none means that it is whole.
+
+    Shards are checked by the checksums of their ranges and by the digest of their content, the
+    other files by theirs, the manifest by its own; missing and unexpected files are damages too.
+    `report` is called after each shard with the bytes of shards checked so far.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except SpikeError as error:
+        return [str(error)]
+    return list(damages(folder, manifest, report))
+
+
+def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> Iterator[str]:
+    """Say what in a folder is not as its manifest says."""
+    whole, done = set(), 0
+    for name, file in manifest.files.items():
+        if complaint := damaged_file(folder / name, file):
+            yield f"{folder / name}: {complaint}"
+        else:
+            whole.add(name)
+    if PLAN not in manifest.files:
+        yield f"{folder / MANIFEST}: does not list {PLAN}"
+    elif (
+        PLAN in whole
+        and sha256(read_regular(folder / PLAN, MOST_LISTING)).hexdigest() != manifest.plan
+    ):
+        yield f"{folder / PLAN}: not the plan that the manifest names"
+    expected = {MANIFEST, RECORDS, *manifest.files}
+    for split in manifest.splits.values():
+        for shard in split.shards:
+            expected.add(shard.file)
+            yield from shard_damages(folder, manifest, shard, whole)
+            done += shard.bytes
+            report(done)
+    for path in sorted(folder.rglob("*")):
+        if path.relative_to(folder).as_posix() not in expected:
+            yield f"{path}: unexpected; the manifest does not know it"
+
+
+def shard_damages(
+    folder: Path, manifest: Manifest, shard: ShardEntry, whole: set[str]
+) -> Iterator[str]:
+    """Say what is wrong with a shard; its record must be among the files found `whole`."""
+    path = folder / shard.file
+    if not path.is_file():
+        yield f"{path}: {no_file(path)}"
+        return
+    name = record_name(shard)
+    if name in manifest.files and name not in whole:
+        return
+    try:
+        file = shard_file(folder, shard, manifest)
+    except SpikeError as error:
+        yield str(error)
+        return
+    found = list(damaged_ranges(path, file.size, file.sums))
+    yield from found
+    if not found and (complaint := content_damage(file, manifest, shard)):
+        yield complaint
+
+
+def content_damage(shard: ShardFile, manifest: Manifest, said: ShardEntry) -> str | None:
+    """Read a shard as a stranger would, and compare with what the manifest says; None if equal."""
+    content, batches, documents, tokens, text_bytes, trained = ContentSum(), 0, 0, 0, 0, 0
+    try:
+        for part in shard_documents(shard):
+            if part.source.size and not 0 <= part.source.min() <= part.source.max() < len(
+                manifest.sources
+            ):
+                return f"{shard.path}: batch {batches}: names a source the manifest does not know"
+            content.update(part)
+            batches += 1
+            documents += len(part)
+            tokens += len(part.tokens)
+            text_bytes += int(part.n_bytes.sum())
+            if part.loss_mask is not None:
+                trained += int(np.count_nonzero(part.loss_mask))
+        if open_shard(shard.path, shard.made_by).num_record_batches != batches:
+            return f"{shard.path}: its footer does not list its {batches} record batches"
+    except SpikeError as error:
+        return str(error)
+    found = (documents, tokens, text_bytes, content.hexdigest(), trained)
+    if found != (
+        *(said.documents, said.tokens, said.text_bytes, said.digest),
+        said.trained_tokens or 0,
+    ):
+        return f"{shard.path}: its content is not what the manifest says"
+    return None

@@ -1,0 +1,164 @@
+"""Does one unit of work: reads its ranges, splits and encodes the documents, commits the shards."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from msgspec import UNSET
+
+from spiketok import Tokenizer
+from spiketok.atomic_files import write_durably
+from spiketok.errors import SpikeError
+from spiketok.holdout import HeldOut
+
+from ..sources.bad_records import Dropped
+from ..sources.files import Source
+from .chat_encoding import encode_conversations
+from .checked_reader import ids_and_sizes
+from .commit_records import SPLITS, BlockRecord, UnitRecord, shard_name, unit_record_path
+from .encoded_documents import ID_BYTES, Documents, document_ids, encode_documents
+from .files import recorded_shard
+from .json_files import to_json
+from .plan import Plan
+from .resume import Committed
+from .schema import tokens_of
+from .splits import ALSO_IN_VALIDATION, read_documents
+from .writer import ShardWriter, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What all units of a run share.
+
+    Attributes:
+        plan: what is to be done.
+        sources: where the plan's sources are.
+        held_out: the documents that are not for training.
+        tokenizer: the encoder.
+        threads: for the encoder, in each unit.
+        progress: hears how many bytes of the input files are newly done, from any thread; it may
+            raise to stop the work.
+    """
+
+    plan: Plan
+    sources: list[Source]
+    held_out: HeldOut
+    tokenizer: Tokenizer
+    threads: int
+    progress: Callable[[int], None]
+
+
+def do_unit(work: Work, target: Target, committed: Committed) -> None:
+    """Write the shards of a unit that are not committed yet, then the unit's record.
+
+    Args:
+        work: what all units share.
+        target: where this unit's shards go.
+        committed: what an earlier run has finished. Its documents are read again, for the rest
+            depends on them, but not encoded.
+    """
+    dropped = Dropped()
+    documents = 0
+    done = {split: committed_ids(work, target.folder, committed[split]) for split in SPLITS}
+    with ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(ShardWriter(target, split, len(committed[split])))
+            for split in SPLITS
+        }
+        for source, batch in read_unit(work, target.unit, dropped):
+            ids = document_ids(batch.column("text"))
+            masks = masks_of(work, source, ids, dropped)
+            documents += int(np.count_nonzero(masks))
+            for split, chosen in zip(SPLITS, masks, strict=True):
+                found = np.flatnonzero(chosen)
+                skipped = min(len(done[split]), len(found))
+                same = np.array_equal(done[split][:skipped], ids[found[:skipped]])
+                refuse_change(same, work.sources[source])
+                done[split], part = done[split][skipped:], found[skipped:]
+                if len(part):
+                    writers[split].add(encode(work, choose(batch, part), ids[part], source))
+            del batch
+        refuse_change(
+            not any(map(len, done.values())), work.sources[work.plan.units[target.unit][-1][0]]
+        )
+        for writer in writers.values():
+            writer.commit()
+    record = UnitRecord(
+        plan=target.plan,
+        unit=target.unit,
+        blocks=[
+            shard_name(split, target.unit, block)
+            for split in SPLITS
+            for block in range(writers[split].blocks)
+        ],
+        documents=documents + sum(dropped.values()),
+        dropped=dict(sorted(dropped.items())),
+        lost_bytes=dropped.lost_bytes or UNSET,
+    )
+    write_durably(unit_record_path(target.folder, target.unit), to_json(record), target.disk)
+
+
+def committed_ids(work: Work, folder: Path, records: list[BlockRecord]) -> np.ndarray:
+    """Return the names of the documents that are committed, in order: [n, 16] uint8."""
+    names = [np.empty((0, ID_BYTES), np.uint8)]
+    for record in records:
+        shard = recorded_shard(folder, record, tokens_of(work.tokenizer))
+        names += [ids for ids, _ in ids_and_sizes(shard)]
+    return np.concatenate(names)
+
+
+def refuse_change(same: bool, source: Source) -> None:
+    """Refuse to go on where the documents are not those that were committed."""
+    if not same:
+        raise SpikeError(
+            f"{source.shown}: has changed since its shards were begun; use --overwrite"
+        )
+
+
+def read_unit(work: Work, unit: int, dropped: Dropped) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the documents of a unit: (index of the source, batch)."""
+    for index, start, stop in work.plan.units[unit]:
+        source, settings = work.sources[index], work.plan.settings
+        for batch in read_documents(source, start, stop, settings, dropped, work.progress):
+            yield index, batch
+            del batch
+
+
+def encode(work: Work, batch: pa.RecordBatch, ids: np.ndarray, source: int) -> Documents:
+    """Encode the documents of a batch, whichever of the two readers it comes from."""
+    if work.plan.settings.chat:
+        return encode_conversations(work.tokenizer, batch, ids, source, work.threads)
+    texts, rows = batch.column("text"), batch.column("row").to_numpy()
+    return encode_documents(work.tokenizer, texts, rows, ids, source, work.threads)
+
+
+def split_masks(ids: np.ndarray, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which documents go to training and which to validation, as two bool [n]."""
+    is_out = np.array([bytes(name) in held_out for name in ids], dtype=bool)
+    return ~is_out, is_out
+
+
+def masks_of(
+    work: Work, source: int, ids: np.ndarray, dropped: Dropped
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tell which documents of a source go to training and which to validation.
+
+    Where validation files are named, documents of the inputs that are also there go nowhere and are
+    counted as dropped.
+    """
+    train, validation = split_masks(ids, work.held_out)
+    if work.plan.sources[source].split:
+        return np.zeros_like(train), np.ones_like(train)
+    if work.held_out.named:
+        if copies := int(np.count_nonzero(validation)):
+            dropped[ALSO_IN_VALIDATION] += copies
+        return train, np.zeros_like(train)
+    return train, validation
+
+
+def choose(batch: pa.RecordBatch, part: np.ndarray) -> pa.RecordBatch:
+    """Return some of the documents; all of them without a copy."""
+    return batch if len(part) == len(batch) else batch.take(pa.array(part))

@@ -1,0 +1,1 @@
+"""Sources: files of text and conversations as records, in bounded memory."""

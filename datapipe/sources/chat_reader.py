@@ -1,0 +1,217 @@
+"""Reads files of conversations as Arrow record batches, in bounded memory.
+
+The files are JSON Lines, JSON arrays, parquet or Arrow; `conversations.py` reads their records.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from spiketok import Message
+from spiketok.chat.chatml import ASSISTANT, pieces
+from spiketok.chat.encoding import CODES, TEXT_CODE
+from spiketok.errors import SpikeError, parse_fault
+
+from .arrow_tables import table_records
+from .bad_records import (
+    BROKEN_JSON,
+    MALFORMED,
+    MAX_RECORD,
+    NO_REPLY,
+    NOT_AN_OBJECT,
+    NOT_FOR_TRAINING,
+    BadRecordError,
+    Dropped,
+    Errors,
+    Faults,
+)
+from .chat_labels import NotForTrainingError
+from .chat_records import read_conversation
+from .files import Source
+from .json_array import begins_array, parsed_elements
+from .jsonl import Place, as_array, each_line, parsed_blocks
+from .reader import ignore
+
+PIECE = pa.struct([("bytes", pa.int64()), ("code", pa.uint8()), ("trained", pa.uint8())])
+SCHEMA = pa.schema(
+    [
+        pa.field("text", pa.large_binary(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("pieces", pa.large_list(PIECE), nullable=False),
+    ]
+)
+
+
+TABLES = ("parquet", "arrow")
+# Makes messages of a decoded record, as `read_conversation`; hears how many bytes are newly done.
+Reader: TypeAlias = Callable[..., tuple[Message, ...]]
+Progress: TypeAlias = Callable[[int], None]
+
+
+class Flat(NamedTuple):
+    """A conversation as flat arrays: its text, and of each piece the size, the code and its use."""
+
+    text: bytes
+    sizes: list[int]
+    codes: bytes
+    trained: bytes
+
+
+def read_conversations(
+    source: Source,
+    start: int,
+    stop: int,
+    parse_markers: bool = False,
+    ignored_keys: Collection[str] = (),
+    errors: Errors = "strict",
+    dropped: Dropped | None = None,
+    progress: Callable[[int], None] = ignore,
+    max_record: int = MAX_RECORD,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the conversations of a range of a source, as `read_range` does documents.
+
+    Args:
+        source: the file.
+        start: as for `read_range`.
+        stop: as for `read_range`.
+        parse_markers: find markers in the plain text of assistants.
+        ignored_keys: keys of records that are passed over.
+        errors: as for `read_range`.
+        dropped: as for `read_range`; what is marked as not for training is always left out.
+        progress: as for `read_range`.
+        max_record: as for `read_range`, of records in JSON and rows of tables.
+
+    Yields:
+        Batches with the columns `text` (large_binary: the pieces of text of a conversation,
+        joined), `row` (int64: offset of the record in the decompressed content, or row of a table)
+        and `pieces` (`bytes` of the text, 0 for a marker; `code`, see `encode_pieces`; `trained`).
+
+    Raises:
+        SpikeError: a conversation is malformed and the policy is `strict`, or a file is damaged.
+    """
+    refuse_other_kinds(source)
+    dropped = Dropped() if dropped is None else dropped
+    faults = Faults(source.shown, errors, dropped, max_record, source.name)
+    read = partial(read_conversation, parse_markers=parse_markers, ignored_keys=ignored_keys)
+    if source.kind in TABLES:
+        blocks = from_table(source, start, stop, read, faults, progress)
+    elif source.kind == "json" and begins_array(source):
+        parse = partial(parse_conversation, read=read, faults=faults)
+        blocks = parsed_elements(source, faults, progress, parse)
+    else:
+        blocks = from_lines(source, start, stop, read, faults, progress)
+    for found in blocks:
+        if found:
+            yield record_batch(found)
+
+
+def refuse_other_kinds(source: Source) -> None:
+    """Refuse files that hold no records."""
+    if source.kind not in (*TABLES, "json", "jsonl", "jsonl.gz", "jsonl.zst"):
+        raise SpikeError(
+            f"{source.shown}: no file of conversations; name .jsonl, .json, .parquet or .arrow "
+            "files"
+        )
+
+
+def from_lines(
+    source: Source, start: int, stop: int, read: Reader, faults: Faults, progress: Progress
+) -> Iterator[list[tuple[int, Flat]]]:
+    """Yield the conversations of JSON Lines, block by block, each after its offset."""
+    parse_record = partial(parse_conversation, read=read, faults=faults)
+
+    def parse(block: bytes, place: Place) -> list[tuple[int, Flat]]:
+        return list(each_line(block, parse_record, faults, place))
+
+    for offset, found in parsed_blocks(source, start, stop, faults, progress, parse):
+        yield [(begin + offset, flat) for begin, flat in found]
+
+
+def from_table(
+    source: Source, start: int, stop: int, read: Reader, faults: Faults, progress: Progress
+) -> Iterator[list[tuple[int, Flat]]]:
+    """Yield the conversations of a parquet or Arrow file, block by block, each after its row."""
+    for first, records in table_records(source, start, stop, faults, progress):
+        found = []
+        for row, record in enumerate(records, first):
+            try:
+                found.append((row, flat_record(record, read, faults)))
+            except BadRecordError as fault:
+                faults.drop(fault, partial("row {}".format, row))
+        yield found
+
+
+def parse_conversation(line: bytes, read: Reader, faults: Faults) -> Flat:
+    """Return the conversation of one record in JSON.
+
+    Raises:
+        BadRecordError: the line holds none, or one in which no assistant speaks.
+    """
+    try:
+        record = json.loads(faults.decode(line))
+    except (ValueError, RecursionError) as error:
+        raise BadRecordError(BROKEN_JSON, parse_fault(error)) from None
+    return flat_record(record, read, faults, nulls=b"null" in line)
+
+
+def flat_record(record: Any, read: Reader, faults: Faults, nulls: bool = True) -> Flat:
+    """Return the conversation of one decoded record.
+
+    Raises:
+        BadRecordError: there is none, or one in which no assistant speaks.
+    """
+    if not isinstance(record, dict):
+        raise BadRecordError(NOT_AN_OBJECT)
+    try:
+        messages = read(record, nulls=nulls)
+        found = flatten(messages, faults)
+    except NotForTrainingError as error:
+        raise BadRecordError(NOT_FOR_TRAINING, str(error)) from None
+    except SpikeError as error:
+        raise BadRecordError(MALFORMED, str(error)) from None
+    if 1 not in found.trained:
+        said = any(one.role == ASSISTANT for one in messages)
+        raise BadRecordError(NOT_FOR_TRAINING if said else NO_REPLY)
+    return found
+
+
+def flatten(messages: Sequence[Message], faults: Faults) -> Flat:
+    """Lay the pieces of a conversation out as flat arrays."""
+    row = pieces(messages)
+    texts = ["" if marker else text for text, marker, _ in row]
+    joined = "".join(texts)
+    if joined.isascii():
+        data, sizes = joined.encode(), list(map(len, texts))
+    else:
+        encoded = list(map(faults.encode, texts))
+        data, sizes = b"".join(encoded), list(map(len, encoded))
+    codes = bytes([CODES[text] if marker else TEXT_CODE for text, marker, _ in row])
+    trained = bytes([trained for _, _, trained in row])
+    return Flat(data, sizes, codes, trained)
+
+
+def record_batch(found: Sequence[tuple[int, Flat]]) -> pa.RecordBatch:
+    """Return conversations, each after its offset or row, as a batch of `SCHEMA`."""
+    flats = [flat for _, flat in found]
+    sizes = np.fromiter(chain.from_iterable(flat.sizes for flat in flats), np.int64)
+    codes, trained = (
+        np.frombuffer(b"".join(parts), np.uint8)
+        for parts in ([flat.codes for flat in flats], [flat.trained for flat in flats])
+    )
+    columns = [pa.array(column) for column in (sizes, codes, trained)]
+    ends = np.cumsum([0, *(len(flat.codes) for flat in flats)])
+    return pa.record_batch(
+        [
+            as_array([flat.text for flat in flats]),
+            pa.array([row for row, _ in found], pa.int64()),
+            pa.LargeListArray.from_arrays(
+                pa.array(ends), pa.StructArray.from_arrays(columns, fields=list(PIECE))
+            ),
+        ],
+        schema=SCHEMA,
+    )

@@ -1,0 +1,134 @@
+"""Reads sources of every kind as Arrow record batches of documents, in bounded memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from .arrow_tables import read_arrow
+from .bad_records import MAX_RECORD, BrokenRecordError, Dropped, Errors, Faults, check_errors
+from .csv_table import read_csv
+from .files import Source
+from .json_array import begins_array, read_array
+from .jsonl import Records, read_jsonl
+from .lines import check_compression
+from .parquet import read_parquet, text_offsets
+from .plain_text import read_text
+from .text_splitting import NONE
+
+SCHEMA = pa.schema(
+    [
+        pa.field("text", pa.large_binary(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+    ]
+)
+
+
+def ignore(_report: int | str) -> None:
+    """Take a report of progress, or a remark, and do nothing."""
+
+
+def read_range(
+    source: Source,
+    start: int,
+    stop: int,
+    text_field: str = "text",
+    errors: Errors = "strict",
+    dropped: Dropped | None = None,
+    progress: Callable[[int], None] = ignore,
+    split_text: str = NONE,
+    max_record: int = MAX_RECORD,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the documents of a range of a source, about 4 MiB of text a batch.
+
+    Args:
+        source: the file.
+        start: first byte (jsonl) or row group (parquet) of the range; otherwise 0.
+        stop: end of the range, -1 for the end of the file.
+        text_field: the member or column that holds the text.
+        errors: `strict`, `replace` or `skip`, see `Faults`.
+        dropped: reason → number of documents left out, added to; empty ones are always left out.
+        progress: hears how many bytes of the file on disk are newly done.
+        split_text: how plain text files become documents, see `text_pieces`; `none`: each is one.
+        max_record: bytes of the largest record, see `Faults`; larger ones are broken.
+
+    Yields:
+        Batches with the columns `text` (large_binary, valid UTF-8) and `row` (int64: offset of the
+        line or piece in the decompressed content, row of a parquet or Arrow file).
+
+    Raises:
+        SpikeError: a record is broken and the policy is `strict`; a parquet file is damaged or has
+            no such column.
+    """
+    check_errors(errors)
+    dropped = Dropped() if dropped is None else dropped
+    faults = Faults(source.shown, errors, dropped, max_record, source.name)
+    for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
+        sizes = np.diff(text_offsets(texts))
+        batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)
+        if not sizes.all():
+            faults.drop_empty(int(np.count_nonzero(sizes == 0)))
+            batch = batch.filter(pa.array(sizes > 0))
+        yield batch
+        # A text may be very large: whoever passes texts on lets go of them before the next ones are
+        # read, or there would be one more in memory.
+        del texts, batch
+
+
+def read_texts(
+    sources: Sequence[Source],
+    text_field: str = "text",
+    errors: Errors = "strict",
+    dropped: Dropped | None = None,
+    report: Callable[[int], None] = ignore,
+    split_text: str = NONE,
+    max_record: int = MAX_RECORD,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the documents of all sources in order; `report` hears the bytes of files done.
+
+    The other arguments are those of `read_range`.
+    """
+    done = 0
+
+    def progress(amount: int) -> None:
+        nonlocal done
+        done += amount
+        report(done)
+
+    how = text_field, errors, dropped, progress, split_text, max_record
+    for source in sources:
+        check_compression(source)
+    for source in sources:
+        yield from read_range(source, 0, -1, *how)
+
+
+def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | None:
+    """Say what is wrong with the first broken record of sources; None where all are whole."""
+    try:
+        for _ in read_texts(sources, text_field):
+            pass
+    except BrokenRecordError as error:
+        return error.what
+    return None
+
+
+def _records(
+    source: Source,
+    start: int,
+    stop: int,
+    text_field: str,
+    split_text: str,
+    faults: Faults,
+    progress: Callable[[int], None],
+) -> Iterator[Records]:
+    if source.kind.startswith("txt"):
+        return read_text(source, split_text, faults, progress)
+    if source.kind == "json" and begins_array(source):
+        return read_array(source, text_field, faults, progress)
+    if source.kind == "csv":
+        return read_csv(source, text_field, faults, progress)
+    if source.kind == "arrow":
+        return read_arrow(source, text_field, faults, progress)
+    if source.kind == "parquet":
+        return read_parquet(source, start, stop, text_field, faults, progress)
+    return read_jsonl(source, start, stop, text_field, faults, progress)

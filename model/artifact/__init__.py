@@ -1,0 +1,1 @@
+"""Artifacts: a whole model in one small file."""

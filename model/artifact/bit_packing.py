@@ -1,0 +1,107 @@
+"""Lays the numbers of arrays out as bytes, and reads them back.
+
+docs/formats.md, section 9, says what each arrangement is.
+"""
+
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..quantization.quantized_matrix import largest_code
+
+FLOATS: dict[int, np.dtype[Any]] = {16: np.dtype("<f2"), 32: np.dtype("<f4")}
+UNSIGNED: dict[int, np.dtype[Any]] = {16: np.dtype("<u2"), 32: np.dtype("<u4")}
+Array: TypeAlias = NDArray[Any]
+Bytes: TypeAlias = NDArray[np.uint8]
+
+
+class Arrangement(IntEnum):
+    """How numbers become bytes."""
+
+    PLAIN = 0
+    PACKED = 1
+    PLANES = 2
+
+
+def arrange(matrix: Array, bits: int, arrangement: Arrangement) -> Bytes:
+    """Turn the numbers of a matrix into bytes."""
+    if arrangement == Arrangement.PLAIN:
+        return np.frombuffer(matrix.tobytes(), np.uint8)
+    if bits in FLOATS:
+        unsigned = matrix.ravel().view(UNSIGNED[bits])
+        turned = unsigned << 1 | unsigned >> bits - 1
+        planes = turned.astype(UNSIGNED[bits].newbyteorder(">")).view(np.uint8)
+        return np.ascontiguousarray(planes.reshape(-1, bits // 8).T).ravel()
+    symbols = to_symbols(matrix, bits).ravel()
+    places = np.arange(bits, dtype=np.uint8)
+    if arrangement == Arrangement.PACKED:
+        return np.packbits((symbols[:, None] >> places & 1).ravel(), bitorder="little")
+    return np.packbits(symbols >> places[::-1, None] & 1, axis=1, bitorder="little").ravel()
+
+
+def arranged_size(bits: int, arrangement: Arrangement, size: int) -> int:
+    """Return how many bytes `arrange` makes of so many numbers."""
+    if bits in FLOATS:
+        return size * bits // 8
+    if arrangement == Arrangement.PLAIN:
+        return size
+    return -(-size * bits // 8) if arrangement == Arrangement.PACKED else bits * -(-size // 8)
+
+
+def rearrange(data: Bytes, bits: int, arrangement: Arrangement, size: int) -> Array:
+    """Turn bytes back into numbers, in a row."""
+    if arrangement == Arrangement.PLAIN:
+        return (
+            data.view(FLOATS[bits]).copy() if bits in FLOATS else checked(data.view(np.int8), bits)
+        )
+    if bits in FLOATS:
+        planes = np.ascontiguousarray(data.reshape(bits // 8, size).T).ravel()
+        turned = planes.view(UNSIGNED[bits].newbyteorder(">")).astype(UNSIGNED[bits])
+        numbers: Array = (turned >> 1 | turned << bits - 1).view(FLOATS[bits])
+        return numbers
+    places = np.arange(bits, dtype=np.uint8)
+    if arrangement == Arrangement.PACKED:
+        ones = np.unpackbits(data, count=size * bits, bitorder="little").reshape(size, bits)
+        return to_codes((ones << places).sum(axis=1, dtype=np.uint8), bits)
+    ones = np.unpackbits(data.reshape(bits, -1), axis=1, count=size, bitorder="little")
+    return to_codes((ones << places[::-1, None]).sum(axis=0, dtype=np.uint8), bits)
+
+
+def to_symbols(codes: Array, bits: int) -> Bytes:
+    """Return codes as numbers from 0 on."""
+    return (codes + np.int8(largest_code(bits))).view(np.uint8)
+
+
+def to_codes(symbols: Bytes, bits: int) -> NDArray[np.int8]:
+    """Return what `to_symbols` was given; ValueError where a symbol stands for no code."""
+    return checked(symbols.view(np.int8) - np.int8(largest_code(bits)), bits)
+
+
+def checked(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
+    """Return the codes, if all are codes of so many bits."""
+    top = largest_code(bits)
+    if codes.size and not (codes.min() >= -top and codes.max() <= top):
+        raise ValueError(f"a code is outside {-top} … {top}")
+    return codes
+
+
+def as_matrix(array: Array) -> Array:
+    """Return an array as a matrix: its first dimension by all others; a vector is one row."""
+    return np.ascontiguousarray(array).reshape(matrix_shape(array.shape))
+
+
+def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return rows and columns of an array of this shape; without numbers there are neither.
+
+    >>> matrix_shape((4, 2, 3)), matrix_shape((5,)), matrix_shape(()), matrix_shape((9, 0))
+    ((4, 6), (1, 5), (1, 1), (0, 0))
+    """
+    size = 1
+    for length in shape:
+        size *= length
+    if size == 0:
+        return 0, 0
+    rows = shape[0] if len(shape) > 1 else 1
+    return rows, size // rows

@@ -1,0 +1,190 @@
+"""Turns arrays of weights into bytes in several ways, keeps the smallest, and reads it back.
+
+docs/formats.md, section 9, says what each order, arrangement and coding is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._coding import cell_count, decode_symbols, encode_symbols
+from ..quantization.quantized_matrix import largest_code
+from .bit_packing import (
+    FLOATS,
+    Arrangement,
+    Array,
+    Bytes,
+    arrange,
+    arranged_size,
+    as_matrix,
+    matrix_shape,
+    rearrange,
+    to_codes,
+    to_symbols,
+)
+from .xz import from_xz, to_xz
+
+FRESH_CELL = 1 << 31
+# Arrays with more numbers are written in every layout only in part.
+SAMPLE = 1 << 17
+
+
+class Order(IntEnum):
+    """Which number of a matrix comes after which."""
+
+    ROWS = 0
+    COLUMNS = 1
+
+
+class Coding(IntEnum):
+    """How the bytes become fewer."""
+
+    PLAIN = 0
+    XZ = 1
+    ADAPTIVE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One way to write an array; the values are those of the file."""
+
+    coding: Coding
+    arrangement: Arrangement
+    order: Order
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        words = [self.arrangement.name.lower(), self.coding.name.lower()]
+        return " ".join(words + ["by columns"] * (self.order == Order.COLUMNS))
+
+
+class Learned:
+    """What the adaptive coder knows, for each number of bits and order; at first nothing."""
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[int, Order], NDArray[np.uint32]] = {}
+
+    def cells(self, bits: int, order: Order) -> NDArray[np.uint32]:
+        """Return a copy of the cells, for symbols of an array of such numbers."""
+        if (bits, order) not in self._cells:
+            count = cell_count(symbol_bits(bits))
+            self._cells[bits, order] = np.full(count, FRESH_CELL, np.uint32)
+        return self._cells[bits, order].copy()
+
+    def keep(self, bits: int, order: Order, cells: NDArray[np.uint32]) -> None:
+        """Go on with these cells."""
+        self._cells[bits, order] = cells
+
+
+def symbol_bits(bits: int) -> int:
+    """Return the bits of the symbols that stand for numbers of so many: of floats, one byte's."""
+    return 8 if bits in FLOATS else bits
+
+
+def possible_layouts(bits: int, size: int, shape: tuple[int, ...]) -> Iterator[Layout]:
+    """Yield all ways to write an array, the first of equals first."""
+    orders = (Order.ROWS, Order.COLUMNS) if len(shape) > 1 and size else (Order.ROWS,)
+    floats = bits in FLOATS
+    plain = (Arrangement.PLAIN,) if floats else (Arrangement.PLAIN, Arrangement.PACKED)
+    for coding in Coding if size else (Coding.PLAIN,):
+        for arrangement in Arrangement:
+            if coding == Coding.ADAPTIVE:
+                fits = arrangement == (Arrangement.PLANES if floats else Arrangement.PLAIN)
+            else:
+                fits = arrangement in plain or arrangement == Arrangement.PLANES
+            if fits:
+                yield from (Layout(coding, arrangement, order) for order in orders)
+
+
+def smallest_bytes(array: Array, bits: int, learned: Learned) -> tuple[Layout, bytes]:
+    """Write an array in every layout and keep the smallest.
+
+    Of a large array some rows, evenly spread, are written in every layout, and all of it in the
+    best two.
+
+    Args:
+        array: float32, float16, or int8 codes.
+        bits: 32, 16, or those of the codes.
+        learned: what arrays before taught the coder; takes in this one where it is coded so.
+    """
+    layouts = list(possible_layouts(bits, array.size, array.shape))
+    if array.ndim > 1 and array.size > SAMPLE:
+        rows = array[:: -(-array.size // SAMPLE)]
+        sizes = {layout: len(written(rows, bits, layout, learned)[0]) for layout in layouts}
+        layouts = sorted(sorted(layouts, key=sizes.__getitem__)[:2], key=layouts.index)
+    tried = {layout: written(array, bits, layout, learned) for layout in layouts}
+    layout = min(tried, key=lambda layout: len(tried[layout][0]))
+    data, cells = tried[layout]
+    if cells is not None:
+        learned.keep(bits, layout.order, cells)
+    return layout, data
+
+
+def written(
+    array: Array, bits: int, layout: Layout, learned: Learned
+) -> tuple[bytes, NDArray[np.uint32] | None]:
+    """Write an array in one layout; return its bytes and what the adaptive coder knows then."""
+    matrix = as_matrix(array)
+    if layout.order == Order.COLUMNS:
+        matrix = np.ascontiguousarray(matrix.T)
+    if layout.coding == Coding.ADAPTIVE:
+        cells = learned.cells(bits, layout.order)
+        return adaptive_bytes(matrix, bits, cells), cells
+    arranged = arrange(matrix, bits, layout.arrangement).tobytes()
+    return to_xz(arranged) if layout.coding == Coding.XZ else arranged, None
+
+
+def array_from_bytes(
+    data: Bytes, bits: int, shape: tuple[int, ...], layout: Layout, learned: Learned
+) -> Array:
+    """Read what `smallest_bytes` wrote; the caller has made sure that the shape is not too large.
+
+    Raises:
+        ValueError: the bytes are not those of such an array.
+    """
+    rows, columns = matrix_shape(shape)
+    if layout.order == Order.COLUMNS:
+        rows, columns = columns, rows
+    if layout not in possible_layouts(bits, rows * columns, shape):
+        raise ValueError(f"{layout} is no layout for it")
+    if layout.coding == Coding.ADAPTIVE:
+        matrix = adaptive_matrix(data, bits, rows, columns, layout.order, learned)
+    else:
+        wanted = arranged_size(bits, layout.arrangement, rows * columns)
+        if layout.coding == Coding.XZ:
+            data = np.frombuffer(from_xz(data.tobytes(), wanted), np.uint8)
+        if len(data) != wanted:
+            raise ValueError(f"{len(data)} bytes, not {wanted}")
+        matrix = rearrange(data, bits, layout.arrangement, rows * columns).reshape(rows, columns)
+    if layout.order == Order.COLUMNS:
+        matrix = np.ascontiguousarray(matrix.T)
+    return matrix.reshape(shape)
+
+
+def adaptive_bytes(matrix: Array, bits: int, cells: NDArray[np.uint32]) -> bytes:
+    """Code a matrix adaptively; of floats the highest plane, behind the others."""
+    if bits not in FLOATS:
+        return encode_symbols(to_symbols(matrix, bits), bits, largest_code(bits), cells)
+    planes = arrange(matrix, bits, Arrangement.PLANES).reshape(-1, *matrix.shape)
+    return planes[1:].tobytes() + encode_symbols(planes[0], 8, 0, cells)
+
+
+def adaptive_matrix(
+    data: Bytes, bits: int, rows: int, columns: int, order: Order, learned: Learned
+) -> Array:
+    """Read what `adaptive_bytes` wrote."""
+    cells = learned.cells(bits, order)
+    plain_size = (bits // 8 - 1) * rows * columns if bits in FLOATS else 0
+    if len(data) < plain_size:
+        raise ValueError("the bytes end too early")
+    plain, coded = data[:plain_size], np.ascontiguousarray(data[plain_size:])
+    centre = 0 if bits in FLOATS else largest_code(bits)
+    symbols = decode_symbols(coded, rows, columns, symbol_bits(bits), centre, cells)
+    learned.keep(bits, order, cells)
+    if bits not in FLOATS:
+        return to_codes(symbols, bits)
+    planes = np.concatenate([symbols.ravel(), plain])
+    return rearrange(planes, bits, Arrangement.PLANES, rows * columns).reshape(rows, columns)

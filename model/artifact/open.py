@@ -1,0 +1,100 @@
+"""Opens a trained model, be it a run folder or an artifact."""
+
+from pathlib import Path
+
+import torch
+
+from spiketok.atomic_files import durable_folder
+from spiketok.errors import SpikeError
+
+from ..config.loader import config_fingerprint
+from ..families.build import build_model
+from ..quantization.quantize import needed_tensors, put_quantized
+from ..quantization.quantized_matrix import QuantizedMatrix
+from ..runs.checkpoint import save_checkpoint
+from ..runs.folder import Run, create_run, load_run
+from ..runs.stored_weights import check_weights, model_of_shapes
+from ..runs.tensor_files import file_sha256
+from .artifact import read_artifact
+
+
+def open_run(path: Path, device: str = "cpu") -> Run:
+    """Open a run folder, or an artifact that was made of one.
+
+    Raises:
+        SpikeError: something is missing, damaged or does not fit together.
+    """
+    if not path.exists():
+        makers = "spike train and spike pack make them"
+        raise SpikeError(
+            f"{path}: does not exist; this command needs a run folder or a packed model ({makers})"
+        )
+    return open_artifact(path, device) if path.is_file() else load_run(path, device)
+
+
+def open_artifact(path: Path, device: str = "cpu") -> Run:
+    """Build the model of an artifact, with its weights as they are after the round trip.
+
+    Raises:
+        SpikeError: the file is damaged, or its parts do not fit together.
+    """
+    artifact = read_artifact(path)
+    config, tokenizer = artifact.config, artifact.tokenizer
+    shapes = model_of_shapes(config, tokenizer, len(artifact.weights), str(path))
+    found, needed = (
+        {name: str(list(weight.shape)) for name, weight in tensors.items()}
+        for tensors in (artifact.weights, needed_tensors(shapes))
+    )
+    check_weights(found, needed, str(path))
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, drawn=False)
+    weights = {
+        name: weight if isinstance(weight, QuantizedMatrix) else torch.from_numpy(weight)
+        for name, weight in artifact.weights.items()
+    }
+    put_quantized(model, weights)
+    model.to(device).requires_grad_(False)
+    return Run(
+        config=config,
+        model=model,
+        tokenizer=tokenizer,
+        step=artifact.step,
+        fingerprints=dict(artifact.fingerprints),
+        digest=file_sha256(path),
+        tables=artifact.tables,
+        trained_ids=artifact.trained_ids,
+    )
+
+
+def unpack_artifact(path: Path, folder: Path) -> Run:
+    """Make a run folder of an artifact, with its weights as they are after the round trip.
+
+    The folder appears whole or not at all.
+
+    Returns:
+        The run; its tables have no place in a folder.
+
+    Raises:
+        SpikeError: the artifact cannot be opened, or the folder holds something already.
+    """
+    try:
+        with durable_folder(folder) as unfinished:
+            run = open_artifact(path)
+            origin = {n: made_from for n, made_from in run.fingerprints.items() if n != "config"}
+            create_run(unfinished, run.config, run.tokenizer, origin)
+            save_checkpoint(
+                unfinished,
+                run.model,
+                [],
+                {},
+                {},
+                step=run.step,
+                samples=0,
+                tokens=0,
+                seconds=None,
+                fingerprints={**origin, "config": config_fingerprint(run.config)},
+                keep=1,
+                trained_ids=run.trained_ids,
+            )
+    except FileExistsError:
+        raise SpikeError(f"{folder}: exists already; choose another name with --to") from None
+    return run

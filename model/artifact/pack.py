@@ -1,0 +1,133 @@
+"""Makes an artifact of a run: rounds its weights as configured and says what all of it takes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from torch import Tensor
+
+import spiketok
+from spiketok.errors import SpikeError
+
+from ..config.quantization import CompressConfig
+from ..families.build import Model
+from ..quantization.bit_allocation import best_trades, possible_trades
+from ..quantization.plan import Precision, plan_of
+from ..quantization.quantize import needed_tensors, quantize_model
+from ..quantization.quantized_matrix import QuantizedMatrix
+from ..runs.folder import Run
+from .artifact import Artifact, artifact_to_bytes
+
+# How often a budget is tried to be met, and which share of it may stay free.
+TRIES, CLOSE = 5, 0.004
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """An artifact and its bytes."""
+
+    artifact: Artifact
+    data: bytes
+
+
+def pack_run(
+    run: Run,
+    compress: CompressConfig,
+    hessians: Mapping[str, Tensor] | None = None,
+    *,
+    budget: int | None = None,
+    tables: Mapping[str, bytes] | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Packed:
+    """Return the artifact of a run.
+
+    Args:
+        run: what `load_run` gave.
+        compress: what is to become of its weights; `qat` and `crown_q` are of training alone.
+        hessians: of `gather_hessians`, for GPTQ; None: codes are the nearest ones.
+        budget: bytes that the artifact may have; the steps of matrices are then chosen for the
+            smallest error that fits. Where nothing does, the smallest artifact that was tried is
+            returned. None: steps are as `compress.clip` says.
+        tables: for evaluators, by name; the budget is theirs, too.
+        report: called with the name of each weight that was rounded.
+
+    Raises:
+        SpikeError: a weight is not finite.
+    """
+    refuse_damaged(run.model)
+    plan, tables = plan_of(run.model, compress), tables or {}
+    if budget is None:
+        return packed(run, compress, plan, hessians, tables, report)
+    trades = possible_trades(run.model, plan, hessians)
+    aim, best = float(budget), None
+    for _ in range(TRIES):
+        found = packed(run, compress, plan | best_trades(trades, aim), hessians, tables, report)
+        size = len(found.data)
+        if best is None or better(size, len(best.data), budget):
+            best = found
+        if 0 <= budget - size <= CLOSE * budget:
+            break
+        aim += budget * (1 - CLOSE / 2) - size
+    assert best is not None  # noqa: S101 — at least one is tried
+    return best
+
+
+def refuse_damaged(model: Model) -> None:
+    """Refuse weights that are no numbers, which rounding would make look like some."""
+    for name, weight in needed_tensors(model).items():
+        if not bool(weight.isfinite().all()):
+            raise SpikeError(f"{name}: has numbers that are not finite; the run is damaged")
+
+
+def better(size: int, other: int, budget: int) -> bool:
+    """Tell whether a size is nearer to what a budget is for: full, and not overdrawn.
+
+    >>> better(9, 8, 10), better(11, 8, 10), better(11, 12, 10)
+    (True, False, True)
+    """
+    if (size <= budget) != (other <= budget):
+        return size <= budget
+    return size > other if size <= budget else size < other
+
+
+def packed(
+    run: Run,
+    compress: CompressConfig,
+    plan: Mapping[str, Precision],
+    hessians: Mapping[str, Tensor] | None,
+    tables: Mapping[str, bytes],
+    report: Callable[[str], None],
+) -> Packed:
+    """Round as planned and write the artifact."""
+    weights: Mapping[str, QuantizedMatrix | Tensor] = quantize_model(
+        run.model,
+        plan,
+        hessians,
+        prune=compress.prune,
+        correction_rank=compress.correction_rank,
+        report=report,
+    )
+    artifact = Artifact(
+        config=run.config,
+        tokenizer=run.tokenizer,
+        step=run.step,
+        fingerprints=run.fingerprints,
+        compression={k: str(v) for k, v in msgspec.structs.asdict(compress).items()},
+        weights={
+            name: weight if isinstance(weight, QuantizedMatrix) else weight.numpy()
+            for name, weight in weights.items()
+        },
+        tables=tables,
+        trained_ids=run.trained_ids,
+    )
+    return Packed(artifact=artifact, data=artifact_to_bytes(artifact))
+
+
+def code_bytes() -> int:
+    """Return the bytes of the Python sources of `model` and `spiketok`, which running one needs.
+
+    All of them count, also those for training; compiled modules and libraries do not.
+    """
+    folders = [Path(__file__).parents[1], Path(str(spiketok.__file__)).parent]
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*.py"))

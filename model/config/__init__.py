@@ -1,0 +1,1 @@
+"""Configuration: the TOML schema, its presets, checks and loader; needs no torch."""

@@ -1,0 +1,135 @@
+"""Rules of a configuration that hold between keys, and type errors in plain words."""
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from spiketok.json_values import shown
+
+from .quantization import compress_problems, parse_qat
+from .schema import Config, GolfConfig, choices_of
+from .spikewhale import SpikeWhaleConfig
+
+# Place → what is wrong there; false where nothing is.
+Problems = dict[str, str | bool | int]
+# Bits of an id's code; blocks/engram.py, which needs torch, has the same number.
+ID_BITS = 24
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "array": "a list",
+    "object": "a table",
+    "null": "absent",
+}
+
+
+def problems_between_keys(config: Config) -> Problems:
+    """Return the problem of each place, false where there is none."""
+    model, train, schedule = config.model, config.train, config.schedule
+    problems: Problems = {
+        "model.heads": model.heads % model.kv_heads
+        and f"{model.heads} is no multiple of model.kv_heads = {model.kv_heads}",
+        "train.batch": train.batch % train.micro_batch
+        and f"{train.batch} is no multiple of train.micro_batch = {train.micro_batch}",
+        "schedule.decay_fraction": schedule.warmup_fraction + schedule.decay_fraction > 1
+        and "more than 1 together with schedule.warmup_fraction",
+        "averaging.exported": _missing_mean(config),
+        "distill.teachers": config.distill is not None
+        and not config.distill.teachers
+        and 'name at least one run folder, as ["runs/large"]',
+    }
+    if config.golf:
+        problems |= _golf_problems(config, config.golf)
+    if config.spikewhale:
+        problems |= _spikewhale_problems(config, config.spikewhale)
+    if config.compress:
+        problems |= compress_problems(config.compress) or _unreached_rate(config)
+    return problems
+
+
+def type_problem(message: str, sections: Mapping[str, Any]) -> str:
+    """Return a type error of msgspec in plain words: the place, what it must be and what it is.
+
+    >>> type_problem("Expected `int` >= 1 - at `$.train.steps`", {"train": {"steps": 0}})
+    'train.steps must be a whole number >= 1, not 0'
+    """
+    what, _, path = message.partition(" - at ")
+    place = path.strip("`").removeprefix("$.")
+    section, _, key = place.partition(".")
+    value: Any = sections
+    for step in re.findall(r"\w+", place):
+        value = value[int(step)] if isinstance(value, list) else value.get(step)
+    if choices := choices_of(section, key):
+        return f"{place} must be one of {', '.join(choices)}, not {shown(value)}"
+    if not what.startswith("Expected "):
+        return f"{place}: {what[:1].lower()}{what[1:]}"
+    wanted = what.removeprefix("Expected ").partition(", got ")[0]
+    for kind in re.findall(r"`([^`]+)`", wanted):
+        words = " or ".join(KINDS.get(one, one) for one in kind.split(" | "))
+        wanted = wanted.replace(f"`{kind}`", words)
+    return f"{place} must be {wanted}, not {shown(value)}"
+
+
+def _missing_mean(config: Config) -> str | bool:
+    """Say that the mean to be exported is not kept."""
+    kept = config.averaging
+    if kept is None:
+        return False
+    wanted = {"ema": ("ema_decay", kept.ema_decay), "swa": ("swa_every", kept.swa_every)}
+    key, value = wanted.get(kept.exported, ("", 1))
+    return not value and f"{kept.exported}, but averaging.{key} is 0"
+
+
+def _unreached_rate(config: Config) -> dict[str, str]:
+    """Say that the learning rates never fall to where rounding is to begin."""
+    start = parse_qat(config.compress.qat) if config.compress else None
+    schedule = config.schedule
+    lowest = 0.0 if schedule.decay_shape == "adaptive-cosine" else schedule.final_ratio
+    if not (schedule.decay_fraction or schedule.decay_steps):
+        lowest = 1.0
+    if start is None or start.kind != "rate" or lowest < start.value:
+        return {}
+    return {"compress.qat": f"the learning rates never fall below {start.value}; see [schedule]"}
+
+
+def _golf_problems(config: Config, golf: GolfConfig) -> Problems:
+    """Return what is wrong between the keys of a golf model, per place."""
+    model, loop = config.model, golf.loop_layers
+    problems: Problems = {
+        "model.tied_embeddings": not model.tied_embeddings and "the golf family ties its tables",
+        "golf.rotary_width": golf.rotary_width > model.head_width
+        and f"{golf.rotary_width} is more than model.head_width = {model.head_width}",
+        "golf.loop_layers": any(after != layer + 1 for layer, after in pairwise(loop))
+        and "layers that follow one another are needed",
+        "golf.bigram_rows": golf.bigram_rows == 1 and "0 or at least 2 are needed",
+        "golf.memory_tokens": golf.memory_tokens >= model.context
+        and f"{golf.memory_tokens} leave nothing of model.context = {model.context}",
+    }
+    for key in ("exclusive_layers", "parallel_layers", "value_layers"):
+        problems[f"golf.{key}"] = getattr(golf, key) > model.layers and (
+            f"more than model.layers = {model.layers}"
+        )
+    if loop and max(loop) >= model.layers:
+        problems["golf.loop_layers"] = f"{max(loop)} is past the last layer, {model.layers - 1}"
+    return problems
+
+
+def _spikewhale_problems(config: Config, whale: SpikeWhaleConfig) -> Problems:
+    """Return what is wrong between the keys of a SpikeWhaleLM, per place."""
+    model, expert_layers = config.model, whale.expert_layers
+    return {
+        "spikewhale": config.golf is not None and "a model is of one family; remove [golf]",
+        "model.tied_embeddings": not model.tied_embeddings and "SpikeWhaleLM ties its tables",
+        "spikewhale.rotary_width": whale.rotary_width > model.head_width
+        and f"{whale.rotary_width} is more than model.head_width = {model.head_width}",
+        "spikewhale.engram_rows": bool(whale.engram_rows)
+        and model.width < ID_BITS
+        and f"an engram needs model.width ≥ {ID_BITS}",
+        "spikewhale.expert_layers": max(expert_layers, default=0) >= model.layers
+        and f"{max(expert_layers, default=0)} is past the last layer, {model.layers - 1}",
+        "spikewhale.experts_chosen": whale.experts_chosen > whale.experts
+        and f"{whale.experts_chosen} is more than spikewhale.experts = {whale.experts}",
+    }

@@ -1,0 +1,278 @@
+"""Says what to train: the sections and keys of a configuration, their units and legal ranges.
+
+The presets' `base.toml` holds the value of every key and the reason for it; the sections `[golf]`
+and `[averaging]`, which not every configuration has, are explained by `bese-golf.toml`,
+`[spikewhale]` by `escarda-86m-base.toml`, `[distill]` at the end of `base.toml` and `[compress]` in
+docs/formats.md. Loading and the checks that need more than one key are in `configuration_file.py`.
+
+A key that has a default here came later than the others. Its default is how things were before, and
+it is written only where it differs, so that fingerprints of older configurations stay.
+"""
+
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
+
+from msgspec import Meta, Struct
+
+from .distillation import DistillConfig
+from .quantization import CompressConfig
+from .ranges import BelowOne, Count, CountOrZero, Fraction, Rate
+from .spikewhale import SpikeWhaleConfig
+
+
+class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The shape of the transformer."""
+
+    layers: Annotated[int, Meta(ge=1, le=1024), "blocks"]
+    """Number of blocks."""
+    width: Annotated[int, Meta(ge=1, le=65_536), "numbers"]
+    """Numbers in the residual stream, per token."""
+    heads: Annotated[int, Meta(ge=1, le=1024), "heads"]
+    """Query heads; a multiple of `kv_heads`."""
+    kv_heads: Annotated[int, Meta(ge=1, le=1024), "heads"]
+    """Key and value heads, each shared by `heads` / `kv_heads` query heads."""
+    head_width: Annotated[int, Meta(ge=2, le=1024, multiple_of=2), "numbers"]
+    """Numbers in one head; even, because rotary positions turn pairs."""
+    mlp_width: Annotated[int, Meta(ge=1, le=1_000_000), "numbers"]
+    """Numbers in the hidden layer of the feed-forward network."""
+    context: Annotated[int, Meta(ge=1, le=1_000_000), "tokens"]
+    """Tokens that one prediction may look back on."""
+    rope_base: Annotated[float, Meta(gt=1, le=1e12)]
+    """Base of the rotary wavelengths."""
+    tied_embeddings: bool
+    """Whether the output layer is the embedding table."""
+    logit_softcap: Annotated[float, Meta(ge=0, le=1e6), "nats"]
+    """Bound c of the logits, by c · tanh(logit / c); 0 for none."""
+    vocab_size: Annotated[int, Meta(ge=0, le=16_777_216), "ids"]
+    """Number of token ids; 0 to take it from the data."""
+
+
+class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What the golf family adds to the shape of the transformer; every default is off."""
+
+    query_gain: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+    """Factor of the queries at the start, which each head then learns."""
+    rotary_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
+    """Numbers of a head that turn with the position; 0 for all."""
+    rope_length: Annotated[CountOrZero, "tokens"] = 0
+    """Tokens that `model.rope_base` is meant for; longer contexts enlarge it. 0 for any."""
+    exclusive_layers: Annotated[CountOrZero, "blocks"] = 0
+    """Layers, the last ones, whose attention leaves out a token's own value."""
+    mlp_slope: Fraction = 0.0
+    """Slope of the activation below zero, before it is squared."""
+    depth_scale: bool = False
+    """Whether layer i (from 0) reads its norms times 1 / √(i + 1)."""
+    residual_mix: bool = False
+    """Whether each layer mixes the first embedding in."""
+    skips: bool = False
+    """Whether late layers read the outputs of early ones, in reverse."""
+    parallel_layers: Annotated[CountOrZero, "blocks"] = 0
+    """Layers, the last ones, with attention and feed-forward network side by side."""
+    loop_layers: tuple[CountOrZero, ...] = ()
+    """Layers, one after the other, that run several times; counted from 0."""
+    loops: Annotated[int, Meta(ge=1, le=100)] = 1
+    """How many times they run."""
+    loop_from: Annotated[Fraction, "share of the run"] = 0.0
+    """Share of the training after which they do; before it they run once."""
+    bigram_rows: Annotated[int, Meta(ge=0, le=1_000_000_000), "rows"] = 0
+    """Rows of the table of hashed pairs of tokens; 0 for none, else at least 2."""
+    bigram_width: Annotated[Count, "numbers"] = 128
+    """Numbers in such a row."""
+    smear: bool = False
+    """Whether embeddings are blended with the one before."""
+    value_layers: Annotated[CountOrZero, "blocks"] = 0
+    """Layers, the last ones, whose values get an embedding of the token."""
+    value_width: Annotated[Count, "numbers"] = 128
+    """Numbers in a row of that embedding's table."""
+    value_residual: bool = False
+    """Whether the first layer's values are mixed into those of the others."""
+    memory_tokens: Annotated[CountOrZero, "tokens"] = 0
+    """Learned rows before the text; in training they take the place of as many tokens."""
+    ahead_heads: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
+    """Heads that predict tokens further ahead, for training only."""
+    ahead_weight: Annotated[float, Meta(ge=0, le=100)] = 0.2
+    """Weight of their mean loss; it falls with the learning rates."""
+    projection_gain: Annotated[float, Meta(gt=0, le=100)] = 1.0
+    """Size at the start of the projections behind the narrow tables."""
+
+
+class DataConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What to train on."""
+
+    path: str
+    """Shard folder."""
+    shuffle_seed: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """Seed of the order of the windows."""
+
+
+class TrainConfig(
+    Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
+):
+    """How long, how much at once, and on what."""
+
+    steps: Annotated[int, Meta(ge=1, le=99_999_999), "steps"]
+    """Optimiser steps."""
+    batch: Annotated[Count, "sequences"]
+    """Sequences per step."""
+    micro_batch: Annotated[Count, "sequences"]
+    """Sequences per forward pass; divides `batch`; smaller needs less memory."""
+    clip: Annotated[float, Meta(ge=0, le=1e6), "gradient norm"]
+    """Largest norm of the gradient; 0 for no clipping."""
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    """Seed of the initial weights."""
+    device: Literal["auto", "cpu", "cuda"]
+    """`auto` takes a CUDA device where there is one."""
+    precision: Literal["auto", "float32", "bfloat16"]
+    """Type of matrix products; `auto` is bfloat16 on CUDA devices that know it, else float32."""
+    threads: Annotated[int, Meta(ge=0, le=4096), "threads"]
+    """CPU threads; 0 for one per available core."""
+    compile: bool
+    """Whether torch.compile is used: a slow first step, faster ones after it."""
+    log_every: Annotated[Count, "steps"]
+    """Steps from one line of metrics to the next."""
+    recompute: bool = False
+    """Whether the backward pass computes blocks again instead of keeping what they made."""
+
+
+class OptimizerConfig(
+    Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
+):
+    """Which update rule moves which tensors, and how far."""
+
+    muon: bool
+    """Whether the matrices of the blocks are trained by Muon; AdamW trains the rest."""
+    muon_learning_rate: Annotated[Rate, "spectral norm per step"]
+    """Length of a step, per matrix, in units of its spectral norm."""
+    muon_momentum: Annotated[BelowOne, "share per step"]
+    """Share of the old direction that is kept at each step."""
+    muon_weight_decay: Annotated[Fraction, "× rate, per step"]
+    """Share of a matrix removed per step, times the learning rate."""
+    adamw_learning_rate: Annotated[Rate, "per number and step"]
+    """Length of a step, per number."""
+    adamw_betas: Annotated[tuple[BelowOne, BelowOne], "share per step"]
+    """Shares of the old mean and the old mean square of the gradient kept at each step."""
+    adamw_weight_decay: Annotated[Fraction, "× rate, per step"]
+    """The same as `muon_weight_decay`, for matrices and tables that AdamW trains."""
+    muon_momentum_start: Annotated[BelowOne, "share per step"] = 0.0
+    """Momentum of the first step, where `muon_momentum_warmup` is not 0."""
+    muon_momentum_warmup: Annotated[CountOrZero, "steps"] = 0
+    """Steps in which the momentum goes from its start to its height."""
+    vector_learning_rate: Annotated[float, Meta(ge=0, le=100), "per number and step"] = 0.0
+    """The same as `adamw_learning_rate`, for vectors and small projections; 0 for the same."""
+    vector_weight_decay: Annotated[Fraction, "× rate, per step"] = 0.0
+    """The same as `adamw_weight_decay`, for vectors and small projections."""
+    ahead_learning_rate: Annotated[float, Meta(ge=0, le=100), "per number and step"] = 0.0
+    """The same as `adamw_learning_rate`, for the heads that look ahead; 0 for the same."""
+
+
+class ScheduleConfig(
+    Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
+):
+    """How the learning rates rise, stay and fall."""
+
+    warmup_fraction: Annotated[Fraction, "share of the run"]
+    """Share of the training in which the rates rise from zero."""
+    decay_fraction: Annotated[Fraction, "share of the run"]
+    """Share of the training, its end, in which the rates fall."""
+    final_ratio: Annotated[Fraction, "share of the rate"]
+    """What the rates fall to, as a share of their full height."""
+    seconds: Annotated[float, Meta(ge=0, le=1e9), "seconds"] = 0.0
+    """Seconds of training, validation apart, after which it ends; 0 to count steps alone."""
+    decay_steps: Annotated[CountOrZero, "steps"] = 0
+    """Length of the fall in steps, or in mean step times; 0 to go by `decay_fraction`."""
+    decay_shape: Literal["linear", "cosine", "adaptive-cosine"] = "linear"
+    """How the rates fall; `adaptive-cosine` first lets them rise to `adaptive_peak` times."""
+    adaptive_peak: Annotated[float, Meta(ge=1, le=100), "× rate"] = 3.0
+    """What `adaptive-cosine` multiplies the rates by after 0.3 of the fall."""
+
+
+class AveragingConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Which means of the weights over the steps are kept, and which weights are used."""
+
+    ema_decay: Annotated[BelowOne, "share per update"] = 0.0
+    """Share of the old mean kept by the exponential mean at each turn; 0 for none."""
+    ema_every: Annotated[Count, "steps"] = 1
+    """Steps from one turn to the next."""
+    swa_every: Annotated[CountOrZero, "steps"] = 0
+    """Steps between the snapshots of the plain mean; 0 for none."""
+    swa_below: Annotated[Fraction, "share of the rate"] = 1.0
+    """Share of the full learning rates at which snapshots begin; 1 for all (Polyak's mean)."""
+    exported: Literal["weights", "ema", "swa"] = "weights"
+    """What is validated, sampled, scored and exported."""
+
+
+class ValidationConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """How often held-out text is scored."""
+
+    every: Annotated[CountOrZero, "steps"]
+    """Steps between validations; 0 for the last step only."""
+    windows: Annotated[CountOrZero, "windows"]
+    """Windows of `context` + 1 tokens to score; 0 for no validation."""
+
+
+class SampleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """How often the model writes something."""
+
+    every: Annotated[CountOrZero, "steps"]
+    """Steps between samples; 0 for none."""
+    prompt: str
+    """Text to continue; with a loss mask a question, else one of the validation split."""
+    tokens: Annotated[Count, "tokens"]
+    """Tokens to write."""
+
+
+class CheckpointConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """How often the run is made safe. The last step always is."""
+
+    every: Annotated[Count, "steps"]
+    """Steps between checkpoints."""
+    keep: Annotated[Count, "checkpoints"]
+    """Newest checkpoints to keep."""
+
+
+class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+    """A complete configuration; one attribute per section of the file.
+
+    With a section `[golf]` the model is of the golf family, with `[spikewhale]` it is a
+    SpikeWhaleLM, else it is the plain transformer.
+    """
+
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    validation: ValidationConfig
+    sample: SampleConfig
+    checkpoint: CheckpointConfig
+    averaging: AveragingConfig | None = None
+    golf: GolfConfig | None = None
+    spikewhale: SpikeWhaleConfig | None = None
+    compress: CompressConfig | None = None
+    distill: DistillConfig | None = None
+
+
+def keys_of(section: str) -> tuple[str, ...]:
+    """Return the keys of a section.
+
+    >>> keys_of("checkpoint")
+    ('every', 'keep')
+    """
+    fields: tuple[str, ...] = struct_of(section).__struct_fields__
+    return fields
+
+
+def choices_of(section: str, key: str) -> tuple[str, ...]:
+    """Return the words that a key takes; none where it takes other values.
+
+    >>> choices_of("train", "device")
+    ('auto', 'cpu', 'cuda')
+    """
+    kind = get_type_hints(struct_of(section)).get(key)
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def struct_of(section: str) -> type[Struct]:
+    """Return the class of a section."""
+    hint = get_type_hints(Config)[section]
+    kinds = (hint, *get_args(hint))
+    return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct))

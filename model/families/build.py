@@ -1,0 +1,73 @@
+"""Builds the model that a configuration asks for, and says how large it is."""
+
+from typing import TypeAlias
+
+import torch
+
+from ..config.schema import Config
+from .golf.model import GolfTransformer, golf_flops_per_token, initialise_golf
+from .qwen3.model import Transformer, build_transformer, count_parameters, flops_per_token
+from .spikewhale.model import SpikeWhale, initialise_spikewhale, spikewhale_flops_per_token
+
+Model: TypeAlias = Transformer | GolfTransformer | SpikeWhale
+# Parts that only training needs, heads that look ahead; a model may lack them.
+PRACTISING = ("ahead", "latent")
+
+
+def build_model(
+    config: Config,
+    vocab_size: int,
+    *,
+    separator: int,
+    seed: int = 0,
+    device: str = "cpu",
+    drawn: bool = True,
+) -> Model:
+    """Return a freshly initialised model in float32 and evaluation mode; seeds decide its bytes.
+
+    Args:
+        config: its section `golf` or `spikewhale`, if there is one, chooses the family.
+        vocab_size: number of ids.
+        separator: the id between documents, over which embeddings do not look back.
+        seed: of the initial weights.
+        device: on `meta` the model has shapes and no numbers.
+        drawn: whether weights are; without, all are to be replaced.
+    """
+    drawn = drawn and device != "meta"
+    golf, whale = config.golf, config.spikewhale
+    if golf is None and whale is None:
+        return build_transformer(
+            config.model, vocab_size, seed=seed, device=device, drawn=drawn
+        ).eval()
+    # The constructors of torch draw numbers that are thrown away; nobody else may notice.
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
+        model: Model
+        if golf is not None:
+            model = GolfTransformer(config.model, golf, vocab_size, separator)
+            if drawn:
+                initialise_golf(model, seed)
+        elif whale is not None:
+            model = SpikeWhale(config.model, whale, vocab_size, separator)
+            if drawn:
+                initialise_spikewhale(model, seed)
+    return model.to(device).eval()
+
+
+def practising_parts(model: Model) -> list[str]:
+    """Return the names of the parts that only training needs: heads that look ahead."""
+    return [name for name in PRACTISING if getattr(model, name, None) is not None]
+
+
+def exported_parameters(model: Model) -> int:
+    """Return the number of weights without those that only training needs."""
+    practising = [model.get_submodule(name) for name in practising_parts(model)]
+    return count_parameters(model) - sum(map(count_parameters, practising))
+
+
+def training_flops(model: Model) -> int:
+    """Return the floating-point operations to train on one token, as the model's family counts."""
+    if isinstance(model, GolfTransformer):
+        return golf_flops_per_token(model)
+    if isinstance(model, SpikeWhale):
+        return spikewhale_flops_per_token(model)
+    return flops_per_token(model)

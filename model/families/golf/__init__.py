@@ -1,0 +1,1 @@
+"""Golf transformer: the parameter golf family."""

@@ -1,0 +1,118 @@
+"""Is one layer of the golf family: attention, feed-forward network, and what is done to both."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...config.schema import GolfConfig, ModelConfig
+from ...layers.leaky_relu_squared import LeakySquare
+from ...layers.masks import Keep, last_rows, sight_of_last
+from ...layers.partial_rope import rotate_part
+from ...layers.qk_norm import qk_norm
+from ...layers.residual import ResidualBranches
+from ...layers.rms_norm import depth_scale
+from ...layers.value_residual import ValueResidual
+from ...layers.x0_mix import ResidualMix
+from ...layers.xsa import exclude_own_value
+
+
+class GolfAttention(nn.Module):
+    """Grouped-query attention with partial rotary positions, and what is done to values."""
+
+    def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
+        super().__init__()
+        self.head_width = config.head_width
+        self.exclusive = layer >= config.layers - golf.exclusive_layers
+        query_width, kv_width = (n * config.head_width for n in (config.heads, config.kv_heads))
+        self.query = nn.Linear(config.width, query_width, bias=False)
+        self.key = nn.Linear(config.width, kv_width, bias=False)
+        self.value = nn.Linear(config.width, kv_width, bias=False)
+        self.output = nn.Linear(query_width, config.width, bias=False)
+        self.gain = nn.Parameter(torch.full((config.heads,), golf.query_gain))
+        self.value_residual = ValueResidual() if golf.value_residual and layer else None
+
+    def forward(
+        self,
+        normed: Tensor,
+        tables: tuple[Tensor, Tensor],
+        visible: Tensor | None,
+        keep: Keep | None,
+        added: Tensor | None,
+        first_value: list[Tensor],
+        last: int | None = None,
+    ) -> Tensor:
+        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
+
+        Args:
+            normed: what the layer reads.
+            tables: cosines and sines, [T, R] or [B, 1, T, R].
+            visible: bool [B, 1, T, N], what each row may see; None: all before it, and N = T.
+            keep: takes in keys and values and gives those before them, too.
+            added: what the value embedding adds to the values, [B, T, G · K], if anything.
+            first_value: the first layer's values, [B, G, T, K]; the first layer puts them there.
+            last: how many rows are wanted, the last ones; None: all.
+        """
+        asking, visible = last_rows(normed, last), sight_of_last(visible, normed, last)
+        heads = (-1, self.head_width)
+        query = self.query(asking).unflatten(-1, heads).transpose(1, 2)  # [B, H, T, K]
+        key = self.key(normed).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
+        value = self.value(normed) if added is None else self.value(normed) + added
+        value = value.unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
+        if not first_value:
+            first_value.append(value)
+        elif self.value_residual is not None:
+            value = self.value_residual(value, first_value[0])
+        query, key = qk_norm(query, key, self.gain)
+        query = rotate_part(query, *(last_rows(table, last) for table in tables))
+        key, own = rotate_part(key, *tables), last_rows(value, last)
+        if keep is not None:
+            key, value = keep(key, value)
+        gathered = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=visible, is_causal=visible is None, enable_gqa=True
+        )
+        if self.exclusive:
+            gathered = exclude_own_value(gathered, own)
+        output: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
+        return output
+
+
+class GolfBlock(nn.Module):
+    """One layer: the first embedding mixed in, then attention and feed-forward network."""
+
+    def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
+        super().__init__()
+        self.mix = ResidualMix(width=config.width) if golf.residual_mix else None
+        self.attention = GolfAttention(config, golf, layer)
+        self.feed_forward = LeakySquare(
+            width=config.width, mlp_width=config.mlp_width, slope=golf.mlp_slope
+        )
+        self.branches = ResidualBranches(
+            width=config.width,
+            parallel=layer >= config.layers - golf.parallel_layers,
+            scale=depth_scale(layer) if golf.depth_scale else 1.0,
+        )
+
+    def forward(
+        self,
+        stream: Tensor,
+        embedded: Tensor,
+        tables: tuple[Tensor, Tensor],
+        visible: Tensor | None,
+        keep: Keep | None,
+        added: Tensor | None,
+        first_value: list[Tensor],
+        last: int | None = None,
+    ) -> Tensor:
+        """Map the stream [B, T, D] to the next; `embedded` is the stream before all layers.
+
+        The rest is as in attention.
+        """
+        if self.mix is not None:
+            stream = self.mix(stream, embedded)
+        next_stream: Tensor = self.branches(
+            stream,
+            lambda normed: self.attention(normed, tables, visible, keep, added, first_value, last),
+            self.feed_forward,
+            last,
+        )
+        return next_stream

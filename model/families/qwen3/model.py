@@ -1,0 +1,195 @@
+"""Puts the blocks together: a causal language model shaped as Qwen3 (arXiv:2505.09388).
+
+Pre-norm with RMSNorm (arXiv:1910.07467), rotary positions, grouped-query attention with normed
+queries and keys, SwiGLU, no biases, and one table for input and output where `tied_embeddings`.
+"""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from ...config.schema import ModelConfig
+from ...layers.attention import Attention
+from ...layers.document_masks import document_numbers
+from ...layers.feed_forward import FeedForward
+from ...layers.kv_cache import DecodingCache, empty_cache, seen_so_far
+from ...layers.masks import Keep, last_rows, sight
+from ...layers.rope import rotary_tables
+from ...layers.softcap import softcap
+
+NORM_EPS = 1e-6
+
+
+class Block(nn.Module):
+    """One layer: attention, then the feed-forward network, each added to the residual stream."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.attention = Attention(
+            width=config.width,
+            heads=config.heads,
+            kv_heads=config.kv_heads,
+            head_width=config.head_width,
+            norm_eps=NORM_EPS,
+        )
+        self.feed_forward_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.feed_forward = FeedForward(width=config.width, mlp_width=config.mlp_width)
+
+    def forward(
+        self,
+        stream: Tensor,
+        tables: tuple[Tensor, Tensor],
+        visible: Tensor | None = None,
+        keep: Keep | None = None,
+        last: int | None = None,
+    ) -> Tensor:
+        """Map the residual stream [B, T, D] to the next; the rest is as in attention."""
+        gathered = self.attention(self.attention_norm(stream), tables, visible, keep, last)
+        stream = last_rows(stream, last) + gathered
+        mixed: Tensor = stream + self.feed_forward(self.feed_forward_norm(stream))
+        return mixed
+
+
+class Transformer(nn.Module):
+    """Token ids in, logits of the next token out."""
+
+    cosines: Tensor
+    sines: Tensor
+    look_back = 0  # tokens before a window on which its embeddings depend
+
+    def __init__(self, config: ModelConfig, vocab_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(vocab_size, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        tied = config.tied_embeddings
+        self.head = None if tied else nn.Linear(config.width, vocab_size, bias=False)
+        for name, table in self.rotary().items():
+            self.register_buffer(name, table, persistent=False)
+
+    def rotary(self) -> dict[str, Tensor]:
+        """Return the tables of all positions, by the names of the buffers that hold them."""
+        config = self.config
+        cosines, sines = rotary_tables(
+            positions=config.context, head_width=config.head_width, base=config.rope_base
+        )
+        return {"cosines": cosines, "sines": sines}
+
+    def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+        """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.
+
+        Where `real` [B, T], bool or 0/1, is false stands padding, on any side.
+        """
+        return self.logits(self.trunk(ids, real=real))
+
+    def trunk(
+        self,
+        ids: Tensor,
+        before: Tensor | None = None,  # noqa: ARG002
+        *,
+        real: Tensor | None = None,
+        cache: DecodingCache | None = None,
+        last: int | None = None,
+    ) -> Tensor:
+        """Map ids [B, T] to the normed residual stream [B, T, D] before the output layer.
+
+        Args:
+            ids: the new ones.
+            before: no concern of this family, which looks back by attention alone.
+            real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
+            cache: what was read before; takes in what is read now.
+            last: how many rows are wanted, the last ones; None: all.
+        """
+        time = ids.shape[1]
+        tables, visible = (self.cosines[:time], self.sines[:time]), None
+        seen, seen_real = seen_so_far(ids, None, real, cache)
+        if seen_real is not None:
+            documents = document_numbers(seen, real=seen_real)
+            tables, visible = sight((self.cosines, self.sines), documents, seen_real, time)
+        stream = self.embedding(ids)
+        for layer, block in enumerate(self.blocks):
+            keep = None if cache is None else partial(cache.extend, layer)
+            wanted = last if layer == len(self.blocks) - 1 else None
+            stream = block(stream, tables, visible, keep, wanted)
+        normed: Tensor = self.norm(stream)
+        return normed
+
+    def logits(self, normed: Tensor) -> Tensor:
+        """Map [..., D] to logits [..., V]."""
+        weight = self.embedding.weight if self.head is None else self.head.weight
+        logits = nn.functional.linear(normed, weight)
+        return softcap(logits, self.config.logit_softcap)
+
+    def empty_cache(self, batch: int) -> DecodingCache:
+        """Return a cache for `trunk` that has read nothing yet."""
+        return empty_cache(
+            layers=self.config.layers,
+            batch=batch,
+            kv_heads=self.config.kv_heads,
+            context=self.config.context,
+            head_width=self.config.head_width,
+            like=self.embedding.weight,
+        )
+
+
+def build_transformer(
+    config: ModelConfig,
+    vocab_size: int,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    drawn: bool = True,
+) -> Transformer:
+    """Return a freshly initialised model in float32; equal seeds give equal bytes anywhere.
+
+    On the device `meta` the model has shapes and no numbers; unless `drawn` its weights are to be
+    replaced.
+    """
+    # The constructors of torch draw numbers that are thrown away; nobody else may notice.
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
+        model = Transformer(config, vocab_size)
+    if drawn and device != "meta":
+        initialise(model, seed)
+    return model.to(device)
+
+
+@torch.no_grad()
+def initialise(model: Transformer, seed: int) -> None:
+    """Draw the weights: what ends a residual branch is zero, so each block starts as identity.
+
+    Tables are drawn with a deviation of 0.02, other matrices with 0.5 / √columns, which keeps the
+    size of their input about; norms start at one.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 1:
+            parameter.fill_(1.0)
+        elif name.endswith(("attention.output.weight", "feed_forward.down.weight")):
+            parameter.zero_()
+        elif name.startswith("blocks."):
+            parameter.normal_(0.0, 0.5 * parameter.shape[1] ** -0.5, generator=generator)
+        else:
+            parameter.normal_(0.0, 0.02, generator=generator)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return the number of weights; a shared table counts once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def flops_per_token(model: Transformer) -> int:
+    """Return the floating-point operations to train on one token: 6 N + 12 L (H K) T.
+
+    The convention of PaLM (arXiv:2204.02311, appendix B): N counts every weight that multiplies,
+    the output table included and an untied input table not; attention counts in full although
+    the causal half would do; recomputation does not count.
+    """
+    config = model.config
+    multiplied = count_parameters(model)
+    if model.head is not None:
+        multiplied -= model.embedding.weight.numel()
+    attention = config.layers * config.heads * config.head_width * config.context
+    return 6 * multiplied + 12 * attention

@@ -1,0 +1,83 @@
+"""Is one layer of SpikeWhaleLM: attention and feed-forward network, branches of the streams."""
+
+import torch
+from torch import Tensor, nn
+
+from ...config.schema import ModelConfig
+from ...config.spikewhale import SpikeWhaleConfig
+from ...layers.feed_forward import FeedForward
+from ...layers.hyper_connections import Route, branch
+from ...layers.masks import Keep
+from ...layers.mla import LatentAttention
+from ...layers.moe import Experts
+from ...layers.token_reinjection import embedding_again
+
+NORM_EPS = 1e-6
+
+
+class WhaleBlock(nn.Module):
+    """One layer."""
+
+    def __init__(self, config: ModelConfig, whale: SpikeWhaleConfig, layer: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.attention = LatentAttention(
+            width=config.width,
+            heads=config.heads,
+            kv_heads=config.kv_heads,
+            head_width=config.head_width,
+            query_rank=whale.query_rank,
+            output_rank=whale.output_rank,
+            exclusive=whale.exclusive,
+            derf=whale.derf,
+            norm_eps=NORM_EPS,
+        )
+        self.feed_forward_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.feed_forward: FeedForward | Experts
+        if layer in whale.expert_layers:
+            self.feed_forward = Experts(
+                width=config.width,
+                mlp_width=config.mlp_width,
+                experts=whale.experts,
+                chosen=whale.experts_chosen,
+                shared=whale.experts_shared,
+                scale=whale.expert_scale,
+                hashed=layer < whale.hashed_layers,
+            )
+        else:
+            self.feed_forward = FeedForward(width=config.width, mlp_width=config.mlp_width)
+        self.again = nn.Parameter(torch.zeros(())) if whale.embedding_again else None
+
+    def forward(
+        self,
+        streams: Tensor,
+        routes: tuple[Route | None, Route | None],
+        tokens: Tensor | None,
+        ids: Tensor,
+        tables: tuple[Tensor, Tensor],
+        visible: Tensor | None,
+        keep: Keep | None = None,
+        last: int | None = None,
+    ) -> Tensor:
+        """Map the streams [N, B, T, D], or the one stream [B, T, D], to the next.
+
+        `tokens` are the ids' embeddings, for layers that read them again; tables, visible, keep and
+        last are as in attention.
+        """
+
+        def attend(stream: Tensor) -> Tensor:
+            if self.again is not None and tokens is not None:
+                stream = embedding_again(stream, tokens, self.again)
+            normed = self.attention_norm(stream)
+            gathered: Tensor = self.attention(normed, tables, visible, keep, last)
+            return gathered
+
+        def feed(stream: Tensor) -> Tensor:
+            normed = self.feed_forward_norm(stream)
+            if isinstance(self.feed_forward, Experts):
+                chosen: Tensor = self.feed_forward(normed, ids[:, -normed.shape[1] :])
+                return chosen
+            worked: Tensor = self.feed_forward(normed)
+            return worked
+
+        return branch(branch(streams, routes[0], attend, last), routes[1], feed)

@@ -1,0 +1,39 @@
+"""Writes `spike_model.py`: layers and models, joined into one module that needs no spike.
+
+It is the same for every model, so whoever has read it once need not read it again.
+"""
+
+from pathlib import Path
+
+from spiketok.huggingface import join_modules
+
+PACKAGE = Path(__file__).parent.parent
+# In this order: what a module imports from the others stands before it.
+LAYERS = (
+    *("softcap", "rope", "partial_rope", "document_masks", "rms_norm", "derf", "qk_norm"),
+    *("masks", "xsa", "derf_attention", "attention", "mla"),
+    *("feed_forward", "leaky_relu_squared", "moe", "engram", "bigram_embedding"),
+    *("token_reinjection", "value_embedding", "value_residual", "smear_gate", "memory_tokens"),
+    *("residual", "x0_mix", "unet_skips", "depth_recurrence", "hyper_connections"),
+    *("hrm", "mtp", "mtp_states", "jepa", "kv_cache"),
+)
+MODULES = (
+    *(f"layers/{layer}" for layer in LAYERS),
+    *("huggingface/configuration_spike", "families/initialization"),
+    *("families/qwen3/model", "families/golf/block", "families/golf/model"),
+    *("families/spikewhale/block", "families/spikewhale/model"),
+    *("huggingface/cache", "huggingface/call_arguments", "huggingface/modeling_spike"),
+)
+HEADER = '''\
+# SPDX-License-Identifier: Apache-2.0
+"""The models of spike as classes of `transformers`.
+
+Generated from the sources of spike by `spike export model`; change those, not this file. It needs
+torch and transformers alone. docs/huggingface.md of spike tells more.
+"""
+'''
+
+
+def generate() -> str:
+    """Return the text of the module; the same for the same sources."""
+    return join_modules(PACKAGE, MODULES, HEADER)

@@ -1,0 +1,137 @@
+"""The key-value cache of an exported model, as `generate` of `transformers` wants it.
+
+Part of the generated file; spike itself never imports it.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+from transformers.cache_utils import Cache
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from ..layers.kv_cache import DecodingCache
+
+# How `transformers` has called the cache, in arguments and results: from 5.24 on, and before.
+CACHE_NAMES = ("cache", "past_key_values")
+UNSUPPORTED = (
+    f"transformers {transformers.__version__} does not hand the cache of generate() over under "
+    f"{' or '.join(CACHE_NAMES)}, so the text would be written without its prompt; pass "
+    "use_cache=False, use transformers 5.24, or export again with a newer spike"
+)
+
+
+def cache_name() -> str:
+    """Return the name that the cache has in results of this release of `transformers`.
+
+    Raises:
+        ImportError: none of the names known here.
+    """
+    known = {field.name for field in fields(CausalLMOutputWithPast)}
+    for name in CACHE_NAMES:
+        if name in known:
+            return name
+    raise ImportError(UNSUPPORTED)
+
+
+CACHE = cache_name()
+
+
+class SpikeCache(Cache):
+    """A `DecodingCache` of a window, and all ids so far, for windows that move on.
+
+    What `transformers` asks of single layers has no answer here: there is one cache for all.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(layers=[])
+        self.start = 0  # with which id the window begins
+        self.decoding: Any = None  # a DecodingCache, once anything was read
+        self.ids = torch.zeros((0, 0), dtype=torch.int64)
+        self.real = torch.zeros((0, 0), dtype=torch.bool)
+
+    def append(
+        self, ids: Tensor, real: Tensor | None, empty_cache: Callable[[int], DecodingCache]
+    ) -> None:
+        """Take in ids [B, T] and which of them are real; None: all.
+
+        `empty_cache` makes room for so many rows where nothing was read before.
+        """
+        real = torch.ones_like(ids, dtype=torch.bool) if real is None else real
+        if self.decoding is None:
+            self.decoding, self.ids, self.real = empty_cache(len(ids)), ids, real
+        else:
+            self.ids, self.real = torch.cat([self.ids, ids], 1), torch.cat([self.real, real], 1)
+
+    def unread(self, start: int) -> slice:
+        """Let the window begin with id number `start`; return which ids it has not read yet."""
+        if start != self.start:
+            self.start, self.decoding.length, self.decoding.before = start, 0, 0
+        return slice(start + self.decoding.length, None)
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:  # noqa: ARG002
+        """Return the number of tokens read."""
+        return self.ids.shape[1]
+
+    def get_max_length(self, layer_idx: int | None = None) -> int:  # noqa: ARG002
+        """Return -1: there is no end, for behind the context windows are read anew."""
+        return -1
+
+    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:  # noqa: ARG002
+        """Return how many tokens a mask would span, and where it would begin."""
+        return self.get_seq_length() + query_length, 0
+
+    @property
+    def batch_size(self) -> int:
+        """Rows; -1 before anything was read."""
+        return -1 if self.decoding is None else len(self.ids)
+
+    @property
+    def is_linear(self) -> list[bool]:
+        """Say for all layers that what is read can be told by its length."""
+        return [False]
+
+    @property
+    def is_croppable(self) -> bool:
+        """Whether the last tokens can be forgotten."""
+        return True
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Go on with these rows; one may be there several times."""
+        if self.decoding is None:
+            return
+        kept = self.decoding
+        kept.keys, kept.values = (t.index_select(1, indices) for t in (kept.keys, kept.values))
+        kept.ids, kept.real = (t.index_select(0, indices) for t in (kept.ids, kept.real))
+        self.ids, self.real = (t.index_select(0, indices) for t in (self.ids, self.real))
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Go on with the rows that beam search has chosen."""
+        self.batch_select_indices(beam_idx.to(self.ids.device))
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        """Go on with each row several times."""
+        rows = torch.arange(len(self.ids), device=self.ids.device)
+        self.batch_select_indices(rows.repeat_interleave(repeats))
+
+    def crop(self, tokens_to_remove: int) -> None:
+        """Forget the last tokens; their number is given below zero, as `transformers` does.
+
+        Raises:
+            ValueError: the number is above zero.
+        """
+        if tokens_to_remove > 0:
+            raise ValueError("tokens_to_remove: has to be negative, the tokens to forget")
+        if self.decoding is None:
+            return
+        length = max(0, self.get_seq_length() + tokens_to_remove)
+        self.ids, self.real = self.ids[:, :length], self.real[:, :length]
+        self.decoding.length = max(0, min(self.decoding.length, length - self.start))
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.start, self.decoding = 0, None
+        self.ids, self.real = self.ids[:, :0], self.real[:, :0]

@@ -1,0 +1,43 @@
+"""Says in config.json what the class of `model_class.py` needs to build a model of ours."""
+
+from typing import Any
+
+import msgspec
+
+from ..config.schema import Config
+
+MODULE = "spike_model"
+CLASS, MODEL_TYPE = "SpikeForCausalLM", "spike"
+FAMILIES = ("golf", "spikewhale")
+PREFIX = "model."
+
+
+def spike_fields(config: Config, vocab_size: int, separator: int) -> dict[str, Any]:
+    """Return what config.json says; every key of the sections is there, defaults included."""
+    shape = msgspec.structs.replace(config.model, vocab_size=vocab_size)
+    sections = {"model": shape, **{name: getattr(config, name) for name in FAMILIES}}
+    return {
+        "architectures": [CLASS],
+        "auto_map": {
+            "AutoConfig": f"{MODULE}.SpikeConfig",
+            "AutoModelForCausalLM": f"{MODULE}.{CLASS}",
+        },
+        "model_type": MODEL_TYPE,
+        "sections": {
+            name: msgspec.to_builtins(section) for name, section in sections.items() if section
+        },
+        "separator": separator,
+        "vocab_size": vocab_size,
+        "tie_word_embeddings": config.model.tied_embeddings,
+    }
+
+
+def without_practice(config: Config) -> Config:
+    """Return the configuration of a model without heads that only training needs."""
+    golf, whale = config.golf, config.spikewhale
+    if golf and golf.ahead_heads:
+        config = msgspec.structs.replace(config, golf=msgspec.structs.replace(golf, ahead_heads=0))
+    if whale and (whale.ahead_heads or whale.jepa_horizon):
+        bare = msgspec.structs.replace(whale, ahead_heads=0, jepa_horizon=0)
+        config = msgspec.structs.replace(config, spikewhale=bare)
+    return config

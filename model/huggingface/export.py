@@ -1,0 +1,171 @@
+"""Writes the folders that AutoModelForCausalLM of `transformers` loads."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from torch import Tensor
+
+from spiketok import Tokenizer, Vocabulary
+from spiketok.atomic_files import durable_folder
+from spiketok.chat.chatml import END, MARKERS
+from spiketok.errors import SpikeError
+from spiketok.huggingface import VOCABULARY_FILE, write_tokenizer
+
+from ..config.loader import dump_config
+from ..config.schema import Config
+from ..families.build import practising_parts
+from ..runs.checkpoint import read_state
+from ..runs.checkpoint_folders import newest_checkpoint
+from ..runs.folder import Run, load_run
+from ..runs.metrics import last_metrics
+from ..runs.tensor_files import file_sha256, save_tensors
+from ..runs.trained_ids import TrainedIds, unseen_ids
+from ..training.state import METRICS
+from .bundle import generate
+from .config_json import CLASS, MODULE, PREFIX, spike_fields, without_practice
+from .model_card import model_card
+from .provenance import CONFIG, FORMAT, RECORD, WEIGHTS, Record
+from .qwen3 import CLASS as STOCK_CLASS
+from .qwen3 import keys_beyond_stock, stock_fields, stock_names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written."""
+
+    files: list[str]
+    model_class: str
+    """The class that loads it."""
+    beyond_stock: list[str]
+    """Sections and keys for which the stock class has no place."""
+    left_out: list[str]
+    """Parts that only training needs."""
+
+
+def export_model(run_folder: Path, folder: Path) -> Exported:
+    """Write the model of a run, with its tokenizer, as a new folder, whole or not at all.
+
+    Raises:
+        SpikeError: the run cannot be opened, or the folder is there already.
+    """
+    run = load_run(run_folder)
+    beyond = keys_beyond_stock(run.config)
+    left_out = practising_parts(run.model)
+    config = without_practice(run.config)
+    weights = {
+        name: weight
+        for name, weight in run.model.state_dict().items()
+        if name.partition(".")[0] not in left_out
+    }
+    try:
+        with durable_folder(folder) as unfinished:
+            write_model(unfinished, config, weights, run.tokenizer, stock=not beyond)
+            record = _write_records(unfinished, run_folder, run, config, left_out)
+            metrics = last_metrics(run_folder / METRICS, record.step)
+            replies = any(key.startswith("reply_") for key in metrics)
+            generation = generation_fields(run.tokenizer, run.trained_ids, replies=replies)
+            _write_json(unfinished / "generation_config.json", generation)
+            card = model_card(run, record, metrics, folder.name, stock=not beyond)
+            (unfinished / "README.md").write_text(card, encoding="utf-8")
+            files = sorted(path.name for path in unfinished.iterdir())
+    except FileExistsError:
+        raise SpikeError(f"{folder}: is there already; remove it or choose another") from None
+    model_class = CLASS if beyond else STOCK_CLASS
+    return Exported(files=files, model_class=model_class, beyond_stock=beyond, left_out=left_out)
+
+
+def write_model(
+    folder: Path,
+    config: Config,
+    weights: Mapping[str, Tensor],
+    tokenizer: Tokenizer,
+    *,
+    stock: bool,
+) -> None:
+    """Write configuration, weights, code and tokenizer into a folder that is there."""
+    vocab_size, separator = tokenizer.vocab_size, tokenizer.separator
+    if stock:
+        fields, names = stock_fields(config.model, vocab_size), stock_names(config.model)
+    else:
+        fields = spike_fields(config, vocab_size, separator)
+        names = {name: PREFIX + name for name in weights}
+        (folder / f"{MODULE}.py").write_text(generate(), encoding="utf-8")
+    roles = {
+        "bos_token_id": separator,
+        "eos_token_id": separator,
+        "pad_token_id": tokenizer.special_ids.get("<pad>"),
+    }
+    _write_json(folder / "config.json", {**fields, **roles, "dtype": "float32", "use_cache": True})
+    renamed = {names[name]: weight.contiguous() for name, weight in weights.items()}
+    save_tensors(renamed, folder / WEIGHTS, {"format": "pt"})
+    vocabulary = tokenizer.vocabulary
+    if isinstance(vocabulary, Vocabulary):
+        write_tokenizer(vocabulary, folder)
+    else:
+        replace(vocabulary, inputs=()).write(folder / VOCABULARY_FILE)
+
+
+def generation_fields(
+    tokenizer: Tokenizer, trained_ids: TrainedIds, *, replies: bool
+) -> dict[str, Any]:
+    """Say how `generate` begins and ends, and which ids it never samples, as `spike generate` does.
+
+    A model that has learned replies alone may write markers, and ends with a message.
+    """
+    special, separator = tokenizer.special_ids, tokenizer.separator
+    markers = {special[name] for name in MARKERS if name in special} if replies else set()
+    unused = {*special.values(), *tokenizer.vocabulary.reserved_ids} - {separator, *markers}
+    return {
+        "bos_token_id": separator,
+        "eos_token_id": [separator, special[END]] if replies else separator,
+        "pad_token_id": special.get("<pad>"),
+        "suppress_tokens": sorted(unused | unseen_ids(trained_ids)) or None,
+        # From all ids: where nothing is said, `transformers` samples from the 50 likeliest.
+        # A configuration that says it without do_sample cannot be saved again.
+        "do_sample": True,
+        "top_k": 0,
+    }
+
+
+def _write_records(
+    folder: Path, run_folder: Path, run: Run, config: Config, left_out: list[str]
+) -> Record:
+    """Write what a run folder has beside weights."""
+    (folder / CONFIG).write_text(dump_config(_without_places(config)), encoding="utf-8")
+    checkpoint = newest_checkpoint(run_folder)
+    if checkpoint is None:
+        raise SpikeError(f"{run_folder}: its checkpoint is gone; try again")
+    state = read_state(checkpoint)
+    record = Record(
+        format=FORMAT,
+        spike=version("spike-lm"),
+        step=state.step,
+        samples=state.samples,
+        tokens=state.tokens,
+        fingerprints=run.fingerprints,
+        left_out=left_out,
+        sha256=file_sha256(folder / WEIGHTS),
+    )
+    _write_json(folder / RECORD, msgspec.to_builtins(record))
+    return record
+
+
+def _without_places(config: Config) -> Config:
+    """Return the configuration without where data and teachers lay, which is nobody's concern."""
+    replace_in = msgspec.structs.replace
+    config = replace_in(config, data=replace_in(config.data, path=""))
+    if config.distill is None:
+        return config
+    numbers = range(1, len(config.distill.teachers) + 1)
+    teachers = tuple(f"teacher-{number}" for number in numbers)
+    return replace_in(config, distill=replace_in(config.distill, teachers=teachers))
+
+
+def _write_json(path: Path, content: object) -> None:
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,274 @@
+"""The models as classes of `transformers`; `generate.py` makes them a file that needs no spike.
+
+Part of the generated file; spike itself never imports it.
+"""
+
+from itertools import groupby
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from transformers import GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from ..config.schema import GolfConfig, ModelConfig
+from ..config.spikewhale import SpikeWhaleConfig
+from ..families.golf.model import GolfTransformer, initialise_golf
+from ..families.qwen3.model import Transformer, initialise
+from ..families.spikewhale.model import SpikeWhale, initialise_spikewhale
+from ..layers.kv_cache import window_start
+from .cache import CACHE, CACHE_NAMES, UNSUPPORTED, SpikeCache
+from .call_arguments import given_cache, new_mask, rows_wanted
+
+Trunk: TypeAlias = Transformer | GolfTransformer | SpikeWhale
+
+
+class SpikeConfig(PreTrainedConfig):
+    """The shape of a model: the sections of a configuration of spike that say it.
+
+    Attributes:
+        sections: `model`, and `golf` or `spikewhale` where the model is of that family.
+        separator: the id between documents, over which nothing looks back.
+        vocab_size: number of ids.
+    """
+
+    model_type = "spike"
+    keys_to_ignore_at_inference = CACHE_NAMES
+    sections: dict[str, dict[str, Any]] | None = None
+    separator: int = 3
+    vocab_size: int = 0
+
+    def _shape(self, key: str) -> Any:
+        return (self.sections or {}).get("model", {}).get(key)
+
+    @property
+    def hidden_size(self) -> Any:
+        """Numbers in the residual stream."""
+        return self._shape("width")
+
+    @property
+    def num_hidden_layers(self) -> Any:
+        """Layers."""
+        return self._shape("layers")
+
+    @property
+    def num_attention_heads(self) -> Any:
+        """Query heads."""
+        return self._shape("heads")
+
+    @property
+    def num_key_value_heads(self) -> Any:
+        """Key and value heads."""
+        return self._shape("kv_heads")
+
+    @property
+    def head_dim(self) -> Any:
+        """Numbers in one head."""
+        return self._shape("head_width")
+
+    @property
+    def max_position_embeddings(self) -> Any:
+        """Tokens that one prediction may look back on."""
+        return self._shape("context")
+
+
+def build_trunk(config: SpikeConfig) -> Trunk:
+    """Return the model that a configuration describes."""
+    sections = config.sections or {}
+    shape = ModelConfig(**sections["model"])
+    if "golf" in sections:
+        golf = GolfConfig(**sections["golf"])
+        return GolfTransformer(shape, golf, config.vocab_size, config.separator)
+    if "spikewhale" in sections:
+        whale = SpikeWhaleConfig(**sections["spikewhale"])
+        return SpikeWhale(shape, whale, config.vocab_size, config.separator)
+    return Transformer(shape, config.vocab_size)
+
+
+class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
+    """Token ids in, logits of the next token out.
+
+    Once the context is full, the window moves on by half of it, and what is left is read anew.
+    Heads that only practise are not here, and so are their losses: `labels` give the mean loss of
+    the next token alone.
+    """
+
+    config_class = SpikeConfig
+    base_model_prefix = "model"
+    _no_split_modules = ("Block", "GolfBlock", "WhaleBlock")
+    _skip_keys_device_placement = CACHE_NAMES
+
+    def __init__(self, config: SpikeConfig) -> None:
+        super().__init__(config)
+        self.model = build_trunk(config)
+        self.model.training = False
+        self.frozen = [n for n, weight in self.model.named_parameters() if not weight.requires_grad]
+        self.post_init()
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        """Say that a cache of `transformers` will not do."""
+        return False
+
+    def _prepare_cache_for_generation(
+        self, generation_config: Any, model_kwargs: dict[str, Any], *others: Any, **options: Any
+    ) -> None:
+        """Hand `generate` an empty cache of ours, where it is to have one and was given none.
+
+        Raises:
+            ValueError: a cache of another kind is asked for.
+        """
+        kind = generation_config.cache_implementation
+        if kind not in (None, "dynamic"):
+            raise ValueError(
+                f"cache_implementation={kind!r}: spike's models keep a cache of their own; leave "
+                "it out"
+            )
+        super()._prepare_cache_for_generation(generation_config, model_kwargs, *others, **options)
+        if generation_config.use_cache is not False and model_kwargs.get(CACHE) is None:
+            model_kwargs[CACHE] = SpikeCache()
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Tensor, *others: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Return the arguments of `forward` for the next step of `generate`.
+
+        Raises:
+            RuntimeError: tokens of the text are neither in them nor in the cache among them.
+        """
+        inputs: dict[str, Any] = super().prepare_inputs_for_generation(input_ids, *others, **kwargs)
+        cache = inputs.get(CACHE)
+        read = cache.get_seq_length() if isinstance(cache, SpikeCache) else 0
+        if read + inputs["input_ids"].shape[1] < input_ids.shape[1]:
+            raise RuntimeError(UNSUPPORTED)
+        return inputs
+
+    def train(self, mode: bool = True) -> "SpikeForCausalLM":
+        """Set the mode of all parts, but train the model as it is used.
+
+        In a training mode of its own a golf model has memory in place of its first tokens.
+        """
+        super().train(mode)
+        self.model.training = False
+        return self
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the table of embeddings."""
+        return self.model.embedding
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        """Take another table of embeddings."""
+        self.model.embedding = value
+
+    def get_output_embeddings(self) -> nn.Module | None:
+        """Return the output layer; None where the table of embeddings serves."""
+        return getattr(self.model, "head", None)
+
+    def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
+        """Take another output layer."""
+        self.model.head = new_embeddings
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Fill what a file of weights does not hold: the rotary tables, or all of a new model.
+
+        What is never trained is frozen again, for loading makes new parameters.
+        """
+        trunk = self.model
+        if module is not trunk:
+            return
+        for name in self.frozen:
+            trunk.get_parameter(name).requires_grad_(False)
+        for name, table in trunk.rotary().items():
+            getattr(trunk, name).copy_(table)
+        if any(getattr(weight, "_is_hf_initialized", False) for weight in trunk.parameters()):
+            return
+        seed = int(torch.randint(2**53, ()))
+        if isinstance(trunk, GolfTransformer):
+            initialise_golf(trunk, seed)
+        elif isinstance(trunk, SpikeWhale):
+            initialise_spikewhale(trunk, seed)
+        else:
+            initialise(trunk, seed)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        cache: SpikeCache | None = None,
+        past_key_values: SpikeCache | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | Tensor = 0,
+        **options: Any,
+    ) -> CausalLMOutputWithPast:
+        """Map ids [B, T] to logits [B, T, V], or to those of the rows to keep.
+
+        Args:
+            input_ids: the new ids.
+            attention_mask: [B, T] or [B, cached + T]; 0 for padding, on any side.
+            cache: what was read before; takes in what is read now.
+            past_key_values: the same, as it was called before transformers 5.24.
+            labels: ids [B, T], −100 for those that do not count; row t is judged by label t + 1.
+            use_cache: whether a cache is made where none is given; not while training.
+            logits_to_keep: how many of the last rows, or which rows; 0 for all.
+            options: for the loss; positions, which follow from the mask, are ignored.
+
+        Raises:
+            ValueError: there are no ids, a cache or mask does not fit, or more rows are wanted
+                than the context has.
+        """
+        if input_ids is None or options.pop("inputs_embeds", None) is not None:
+            raise ValueError("input_ids: needed; spike's models look up ids, not embeddings")
+        cache = given_cache(cache, past_key_values, options)
+        real = new_mask(attention_mask, input_ids.shape[1], cache)
+        if use_cache and cache is None and not self.training:
+            cache = SpikeCache()
+        wanted = rows_wanted(logits_to_keep, input_ids.shape[1], self.model.config.context)
+        rows = self._read(input_ids, real, cache, wanted)
+        logits = self.model.logits(
+            rows[:, logits_to_keep] if isinstance(logits_to_keep, Tensor) else rows
+        )
+        loss = None
+        if labels is not None:
+            options.pop("position_ids", None)
+            loss = self.loss_function(logits, labels, self.config.vocab_size, **options)
+        return CausalLMOutputWithPast(loss=loss, logits=logits, **{CACHE: cache})
+
+    def _read(
+        self, ids: Tensor, real: Tensor | None, cache: SpikeCache | None, wanted: int
+    ) -> Tensor:
+        """Return the rows [B, wanted, D] of the last ids, each in the window of its own place."""
+        read = 0 if cache is None else cache.get_seq_length()
+        length, context = read + ids.shape[1], self.model.config.context
+        ends = range(length - wanted + 1, length + 1)
+        rows, taken = [], 0
+        for start, group in groupby(ends, lambda end: window_start(end, context)):
+            of_window = list(group)
+            until = of_window[-1] - read
+            if cache is None:
+                found = self._read_window(ids[:, :until], real, None, start)
+            else:
+                new_real = None if real is None else real[:, taken:until]
+                cache.append(ids[:, taken:until], new_real, self.model.empty_cache)
+                found = self._read_window(cache.ids, cache.real, cache, start)
+            rows.append(found[:, -len(of_window) :])
+            taken = until
+        return torch.cat(rows, 1) if len(rows) > 1 else rows[0]
+
+    def _read_window(
+        self, seen: Tensor, real: Tensor | None, cache: SpikeCache | None, start: int
+    ) -> Tensor:
+        """Return the rows of the ids seen, from `start` on, that were not read in this window."""
+        unread = slice(start, seen.shape[1]) if cache is None else cache.unread(start)
+        before = None
+        if unread.start == start and start and self.model.look_back:
+            window = slice(max(0, start - self.model.look_back), start)
+            before = seen[:, window]
+            if real is not None:
+                # What is before a text is taken for text, unless a separator stands there.
+                before = before.masked_fill(~real[:, window], self.config.separator)
+        new_real = None if real is None else real[:, unread]
+        decoding = None if cache is None else cache.decoding
+        rows: Tensor = self.model.trunk(seen[:, unread], before, real=new_real, cache=decoding)
+        return rows

@@ -1,0 +1,60 @@
+"""Keeps in an exported folder what a run knew of itself, so that it can be brought back."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from spiketok.errors import SpikeError, parse_failures
+from spiketok.regular_files import read_regular
+
+from ..runs.tensor_files import tensors_sha256
+
+FORMAT = 1
+CONFIG, RECORD = "spike_config.toml", "spike_run.json"
+WEIGHTS = "model.safetensors"
+Count = Annotated[int, Meta(ge=0)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What `spike_run.json` says."""
+
+    format: int
+    spike: str
+    """Version of spike that exported the model."""
+    step: Annotated[int, Meta(ge=0, le=99_999_999)]
+    """Optimiser steps of the weights."""
+    samples: Count
+    """Sequences trained on."""
+    tokens: Count
+    """Tokens trained on."""
+    fingerprints: dict[str, str]
+    """`config`, `tokenizer`, `data`: what the run was made from."""
+    left_out: list[str]
+    """Parts of the model that only training needs, and that are not here."""
+    sha256: Sha256
+    """Of the file of weights as it was exported."""
+
+
+def read_record(folder: Path) -> Record | None:
+    """Read `spike_run.json`; None where there is none.
+
+    Raises:
+        SpikeError: it cannot be read, is of an unknown format, or speaks of other weights.
+    """
+    path = folder / RECORD
+    if not os.path.lexists(path):
+        return None
+    with parse_failures(path, "export again"):
+        record = msgspec.json.decode(read_regular(path), type=Record)
+    if record.format != FORMAT:
+        raise SpikeError(f"{path}: format {record.format} is not known; use a newer spike")
+    if tensors_sha256(folder / WEIGHTS) != record.sha256:
+        raise SpikeError(
+            f"{folder / WEIGHTS}: not the weights that {RECORD} speaks of; remove {RECORD} and "
+            f"{CONFIG} to import them as they are"
+        )
+    return record

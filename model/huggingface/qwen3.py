@@ -1,0 +1,119 @@
+"""Gives the plain transformer the names that `Qwen3ForCausalLM` of `transformers` has, and back.
+
+Every engine knows this class, so a folder with it needs no code. The plain transformer is the same
+function wherever it has no bound on its logits.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from spiketok.errors import SpikeError
+from spiketok.json_values import shown
+
+from ..config.schema import Config, ModelConfig
+from ..families.qwen3.model import NORM_EPS
+
+Tensors = dict[str, Tensor]
+
+CLASS, MODEL_TYPE = "Qwen3ForCausalLM", "qwen3"
+ONCE = {
+    "embedding.weight": "model.embed_tokens.weight",
+    "norm.weight": "model.norm.weight",
+    "head.weight": "lm_head.weight",
+}
+PER_LAYER = {
+    "attention_norm": "input_layernorm",
+    "attention.query": "self_attn.q_proj",
+    "attention.key": "self_attn.k_proj",
+    "attention.value": "self_attn.v_proj",
+    "attention.output": "self_attn.o_proj",
+    "attention.query_norm": "self_attn.q_norm",
+    "attention.key_norm": "self_attn.k_norm",
+    "feed_forward_norm": "post_attention_layernorm",
+    "feed_forward.gate": "mlp.gate_proj",
+    "feed_forward.up": "mlp.up_proj",
+    "feed_forward.down": "mlp.down_proj",
+}
+# Key of `[model]` → key of config.json.
+KEYS = {
+    "layers": "num_hidden_layers",
+    "width": "hidden_size",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "head_width": "head_dim",
+    "mlp_width": "intermediate_size",
+    "context": "max_position_embeddings",
+    "tied_embeddings": "tie_word_embeddings",
+    "vocab_size": "vocab_size",
+}
+# What our blocks do; a config.json that says otherwise is of another function.
+FIXED = {
+    "hidden_act": "silu",
+    "rms_norm_eps": NORM_EPS,
+    "attention_bias": False,
+    "attention_dropout": 0.0,
+    "use_sliding_window": False,
+}
+
+
+def keys_beyond_stock(config: Config) -> list[str]:
+    """Return the sections and keys for which the stock class has no place; empty: it will do."""
+    beyond = [name for name in ("golf", "spikewhale") if getattr(config, name) is not None]
+    return beyond + (["model.logit_softcap"] if config.model.logit_softcap else [])
+
+
+def stock_fields(model: ModelConfig, vocab_size: int) -> dict[str, Any]:
+    """Return what config.json says of a model of that shape."""
+    return {
+        "architectures": [CLASS],
+        "model_type": MODEL_TYPE,
+        **{theirs: getattr(model, ours) for ours, theirs in KEYS.items()},
+        "vocab_size": vocab_size,
+        "rope_parameters": {"rope_type": "default", "rope_theta": model.rope_base},
+        # Where engines written for transformers 4 look for it.
+        "rope_theta": model.rope_base,
+        **FIXED,
+        "sliding_window": None,
+        "max_window_layers": model.layers,
+    }
+
+
+def model_section(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return the section `[model]` for a config.json; values are not checked yet.
+
+    Raises:
+        SpikeError: a key is missing, or says what the plain transformer does not do.
+    """
+    rope = fields.get("rope_parameters")
+    rope = rope if isinstance(rope, dict) else {"rope_theta": fields.get("rope_theta")}
+    wanted = {**FIXED, "rope_type": "default", "rope_scaling": None}
+    for key, value in wanted.items():
+        found = rope.get(key, fields.get(key, value))
+        if found != value:
+            raise SpikeError(f"{place}: {key}: {shown(found)}, and spike can only do {value!r}")
+    # Engines write it in either place or in both.
+    bases = [place_of["rope_theta"] for place_of in (rope, fields) if place_of.get("rope_theta")]
+    if bases[1:] and bases[0] != bases[1]:
+        raise SpikeError(f"{place}: rope_theta: {shown(bases[0])} and {shown(bases[1])}")
+    layer_types = fields.get("layer_types") or []
+    if not isinstance(layer_types, list) or any(kind != "full_attention" for kind in layer_types):
+        raise SpikeError(f"{place}: layer_types: spike only knows full_attention")
+    section = {ours: fields.get(theirs) for ours, theirs in KEYS.items()}
+    section["rope_base"] = bases[0] if bases else None
+    for ours, value in section.items():
+        if value is None:
+            raise SpikeError(f"{place}: {KEYS.get(ours, 'rope_theta')}: missing")
+    return {**section, "logit_softcap": 0.0}
+
+
+def stock_names(model: ModelConfig) -> dict[str, str]:
+    """Return our name → the stock class's, of every weight."""
+    names = {ours: theirs for ours, theirs in ONCE.items() if ours != "head.weight"}
+    if not model.tied_embeddings:
+        names["head.weight"] = ONCE["head.weight"]
+    for layer in range(model.layers):
+        for ours, theirs in PER_LAYER.items():
+            names[f"blocks.{layer}.{ours}.weight"] = f"model.layers.{layer}.{theirs}.weight"
+    return names

@@ -1,0 +1,1 @@
+"""Inference: sampling, incremental decoding, text generation and chat."""

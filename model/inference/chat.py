@@ -1,0 +1,155 @@
+"""Holds a conversation with a model as ids: what was drawn is kept, and never encoded again."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from spiketok import Tokenizer, encode_chat, message
+from spiketok.chat.chatml import AROUND, ASSISTANT, END, KINDS_OF_ROLE, TEXT, marker_ids
+from spiketok.errors import SpikeError
+
+from ..families.build import Model
+from ..runs.trained_ids import TrainedIds, unseen_ids
+from .generate import check_some_id, generate
+from .incremental import Reading
+from .sampling import Drawing
+
+# A turn is a user's message and the reply to it.
+Turn = list[int]
+# One part in so many of the context is kept free for a reply, unless fewer tokens are asked for.
+REPLY_SHARE = 4
+SEEDS = 2**63
+
+
+@dataclass(slots=True, kw_only=True)
+class Conversation:
+    """What was said so far."""
+
+    model: Model
+    tokenizer: Tokenizer
+    system: Turn = field(default_factory=list)
+    """Ids of the system's message; none without one."""
+    turns: list[Turn] = field(default_factory=list)
+    """Those that are still in the context, oldest first."""
+    replies: int = 0
+    """How many were drawn."""
+    reading: Reading
+    """What the model has read of it."""
+    banned_ids: frozenset[int] = frozenset()
+    """Ids never sampled: those that an assistant cannot say, and those that training never saw."""
+
+
+def begin_conversation(
+    model: Model, tokenizer: Tokenizer, system: str = "", trained_ids: TrainedIds = None
+) -> Conversation:
+    """Return a conversation in which nobody has asked yet.
+
+    Args:
+        model: trained on conversations.
+        tokenizer: the model's.
+        system: text of the system's message; none if empty.
+        trained_ids: bool [V], the only ids that replies are sampled from; None: all.
+
+    Raises:
+        SpikeError: the tokenizer has no chat markers, or beside the system's message there is no
+            room for a question and a quarter of the context for its reply, or no id may be sampled.
+    """
+    marker_ids(tokenizer.special_ids)
+    ids = encoded(tokenizer, "system", system) if system else []
+    context = model.config.context
+    around = 1 + len(encoded(tokenizer, "user", "")) + len(header(tokenizer))
+    most = context - -(-context // REPLY_SHARE) - around
+    if most <= 0:
+        raise SpikeError(
+            f"the context of {context} has no room for a question and its reply: "
+            "chat needs a model with a longer one"
+        )
+    if len(ids) >= most:
+        raise SpikeError(
+            f"the system prompt has {len(ids)} tokens, and the context of {context} has room for "
+            f"{most - 1}: shorten it"
+        )
+    banned = unspeakable_ids(tokenizer) | unseen_ids(trained_ids)
+    check_some_id(model, banned)
+    return Conversation(
+        model=model, tokenizer=tokenizer, system=ids, reading=Reading(model), banned_ids=banned
+    )
+
+
+def encoded(tokenizer: Tokenizer, role: str, text: str) -> list[int]:
+    """Return the ids of a message of plain text; what in it reads like a marker is text."""
+    ids: list[int] = encode_chat(tokenizer, [message(role, text)])[0].tolist()
+    return ids
+
+
+def header(tokenizer: Tokenizer) -> list[int]:
+    """Return the ids behind which an assistant speaks."""
+    ids: list[int] = encode_chat(tokenizer, [], generation_prompt=True)[0].tolist()
+    return ids
+
+
+def ask(conversation: Conversation, question: str, max_tokens: int) -> int:
+    """Add a user's message; return how many of the oldest turns had to go for it.
+
+    Afterwards there is room for a reply: a quarter of the context, or `max_tokens`.
+
+    Raises:
+        SpikeError: the question alone is too long; nothing has changed.
+    """
+    tokenizer, context = conversation.tokenizer, conversation.model.config.context
+    turn = encoded(tokenizer, "user", question)
+    fixed = 1 + len(conversation.system) + len(turn) + len(header(tokenizer))
+    room = context - min(max_tokens, -(-context // REPLY_SHARE)) - fixed
+    if room < 0:
+        raise SpikeError(
+            f"the question has {len(turn)} tokens, {-room} too many beside the system prompt and "
+            f"a reply; the context has {context}: ask for less, or for fewer tokens"
+        )
+    dropped = 0
+    while sum(map(len, conversation.turns[dropped:])) > room:
+        dropped += 1
+    if dropped:
+        conversation.reading = Reading(conversation.model)
+    conversation.turns = [*conversation.turns[dropped:], turn]
+    return dropped
+
+
+def reply(
+    conversation: Conversation, drawing: Drawing, max_tokens: int
+) -> Generator[int, None, None]:
+    """Yield the ids of a reply as they are drawn, up to `<|im_end|>`, and keep them.
+
+    It also ends after `max_tokens` or where the context is full. However it ends, and if the caller
+    closes the iterator before that, the message is closed and the next question can come. The seed
+    is that of the first reply; each further one has the next.
+    """
+    tokenizer, turn = conversation.tokenizer, conversation.turns[-1]
+    end = tokenizer.special_ids[END]
+    turn += header(tokenizer)
+    ids = [tokenizer.separator, *conversation.system, *chain(*conversation.turns)]
+    drawn = generate(
+        conversation.model,
+        ids,
+        replace(drawing, seed=(drawing.seed + conversation.replies) % SEEDS),
+        max_tokens=min(max_tokens, conversation.model.config.context - len(ids)),
+        stop_ids=[end],
+        banned_ids=conversation.banned_ids,
+        reading=conversation.reading,
+    )
+    conversation.replies += 1
+    try:
+        for token in drawn:
+            turn.append(token.id)
+            yield token.id
+    finally:
+        if turn[-1] != end:
+            turn.append(end)
+        turn += tokenizer.encode(b"\n").tolist()
+
+
+def unspeakable_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """Return the special and reserved ids that cannot stand in what an assistant says."""
+    markers = {name for kind in KINDS_OF_ROLE[ASSISTANT] if kind != TEXT for name in AROUND[kind]}
+    special = tokenizer.special_ids
+    spoken = {special[name] for name in (END, *markers)}
+    return frozenset({*special.values(), *tokenizer.vocabulary.reserved_ids} - spoken)

@@ -1,0 +1,84 @@
+"""Lets a model write: draws one token after another from its predictions."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+
+from spiketok.errors import SpikeError
+
+from ..families.build import Model
+from .incremental import Reading
+from .sampling import Drawing, draw, penalised
+
+
+class Drawn(NamedTuple):
+    """A token that was written."""
+
+    id: int
+    log_probability: float
+    """In nats, by the model's own distribution: before temperature, penalty and bans."""
+
+
+def generate(
+    model: Model,
+    prompt_ids: Sequence[int],
+    drawing: Drawing | None = None,
+    *,
+    max_tokens: int,
+    stop_ids: Collection[int] = (),
+    banned_ids: Collection[int] = (),
+    choices: Callable[[Sequence[int]], Sequence[int] | None] = lambda _: None,
+    reading: Reading | None = None,
+) -> Iterator[Drawn]:
+    """Return an iterator over up to `max_tokens` tokens that go on from the prompt.
+
+    Args:
+        model: sees at least the last half of its context at each step.
+        prompt_ids: at least one id; the separator begins a text.
+        drawing: how to draw; None: by the model's probabilities, with seed 0.
+        max_tokens: how many to draw at most.
+        stop_ids: ids after which nothing more is written; the id itself is yielded.
+        banned_ids: ids never sampled: reserved ones, special ones but the separator, and those that
+            training never saw.
+        choices: given the new ids so far, the only ids that may follow; None: all may.
+        reading: what the model has read of the prompt already.
+
+    Raises:
+        SpikeError: the prompt is empty, or every id is banned.
+    """
+    if not len(prompt_ids):
+        raise SpikeError("the prompt has no tokens; begin with the separator")
+    drawing, reading = drawing or Drawing(), reading or Reading(model)
+    check_some_id(model, banned_ids)
+    banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
+    generator = torch.Generator().manual_seed(drawing.seed)
+
+    def tokens() -> Iterator[Drawn]:
+        ids = list(prompt_ids)
+        for _ in range(max_tokens):
+            logits = reading.next_logits(ids).double().cpu()
+            allowed = penalised(logits, ids, drawing.repetition_penalty)
+            allowed = allowed.index_fill(0, banned, -torch.inf)
+            only = choices(ids[len(prompt_ids) :])
+            if only is not None:
+                kept = torch.full_like(allowed, -torch.inf)
+                kept[list(only)] = allowed[list(only)]
+                allowed = kept
+            chosen = draw(allowed, drawing, generator)
+            ids.append(chosen)
+            yield Drawn(chosen, float(logits[chosen] - logits.logsumexp(dim=-1)))
+            if chosen in stop_ids:
+                return
+
+    return tokens()
+
+
+def check_some_id(model: Model, banned_ids: Collection[int]) -> None:
+    """Check that there is an id that may be sampled.
+
+    Raises:
+        SpikeError: every id is banned.
+    """
+    if len(banned_ids) == model.embedding.num_embeddings:
+        raise SpikeError("training saw none of the ids that may be written; use --allow-unseen")

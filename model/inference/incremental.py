@@ -1,0 +1,38 @@
+"""Lets a model read a text that grows, each token once while the context lasts."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..families.build import Model
+from ..layers.kv_cache import DecodingCache, window_start
+
+
+class Reading:
+    """What a model has read of a text.
+
+    Once the context is full, the window moves on by half of it, and what is left is read anew: so a
+    token is predicted from half a context at least, and costs no more than two short passes.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._start = 0
+        self._cache: DecodingCache | None = None
+
+    def next_logits(self, ids: Sequence[int]) -> Tensor:
+        """Return the logits [V] of what follows `ids`, which begin with all ids given before."""
+        context = self._model.config.context
+        with torch.inference_mode():
+            start = window_start(len(ids), context)
+            if self._cache is None or start != self._start:
+                self._start, self._cache = start, self._model.empty_cache(batch=1)
+            cache, device = self._cache, self._model.embedding.weight.device
+            before = None
+            if self._start and not cache.length and self._model.look_back:
+                seen = ids[max(0, self._start - self._model.look_back) : self._start]
+                before = torch.tensor([seen], device=device)
+            unread = torch.tensor([ids[self._start + cache.length :]], device=device)
+            hidden = self._model.trunk(unread, before, cache=cache)[0, -1]
+            return self._model.logits(hidden)

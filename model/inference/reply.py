@@ -1,0 +1,73 @@
+"""Lets a model answer: from a question to the parts of a reply, for terminals and pages alike."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spiketok import Part
+
+    from .chat import Conversation
+    from .sampling import Drawing
+
+# Why a reply ended, where it is worth a remark.
+REMARKS = {
+    "stopped": "stopped",
+    "max-tokens": "cut off after --max-tokens",
+    "context": "cut off, the context is full",
+}
+
+
+def stretches(
+    conversation: "Conversation",
+    drawing: "Drawing",
+    max_tokens: int,
+    ids: list[int],
+    should_stop: Callable[[], bool],
+) -> Iterator["Part"]:
+    """Yield the reply to the last question as it is drawn; `ids` takes in what was drawn.
+
+    `should_stop` is asked after each id.
+    """
+    from spiketok import ReplyStream
+
+    from .chat import reply
+
+    stream = ReplyStream(conversation.tokenizer)
+    with closing(reply(conversation, drawing, max_tokens)) as drawn:
+        for token in drawn:
+            ids.append(token)
+            yield from stream.add(token)
+            if should_stop():
+                break
+    yield from stream.finish()
+
+
+def why_ended(conversation: "Conversation", max_tokens: int, ids: list[int], stopped: bool) -> str:
+    """Return `end`, `stopped`, `max-tokens` or `context`: what ended a reply of these ids."""
+    from spiketok.chat.chatml import END
+
+    if ids and ids[-1] == conversation.tokenizer.special_ids[END]:
+        return "end"
+    if stopped:
+        return "stopped"
+    return "max-tokens" if len(ids) == max_tokens else "context"
+
+
+def answer(
+    conversation: "Conversation", drawing: "Drawing", max_tokens: int, question: str
+) -> dict[str, Any]:
+    """Return a whole answer, as `spike chat --json` prints it."""
+    from spiketok.chat.reply_parser import joined
+
+    from .chat import ask
+
+    dropped, ids = ask(conversation, question, max_tokens), list[int]()
+    parts = joined(stretches(conversation, drawing, max_tokens, ids, lambda: False))
+    return {
+        "question": question,
+        "parts": [{"type": kind, "text": text} for kind, text in parts],
+        "ids": ids,
+        "ended": why_ended(conversation, max_tokens, ids, stopped=False),
+        "dropped_turns": dropped,
+    }

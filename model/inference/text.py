@@ -1,0 +1,151 @@
+"""Joins a tokenizer and a model to write text: prompt in, tokens and text out."""
+
+import codecs
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spiketok import Tokenizer
+
+    from ..families.build import Model
+    from ..runs.trained_ids import TrainedIds
+    from .generate import Drawn
+    from .sampling import Drawing
+
+
+def continue_prompt(
+    model: "Model",
+    tokenizer: "Tokenizer",
+    prompt: bytes,
+    tokens: int,
+    drawing: "Drawing",
+    heal: bool = True,
+    trained_ids: "TrainedIds" = None,
+) -> tuple[list[int], bytes, Iterator["Drawn"]]:
+    """Let `prompt` go on for at most `tokens`, up to the end of the document.
+
+    The prompt begins a document, so the model sees the separator first. Ids that no text
+    becomes (special and reserved ones) and those not in `trained_ids` are never sampled; the
+    separator ends the text.
+
+    Returns:
+        The ids of the prompt; its last bytes where these are drawn again, healed, with what comes
+        after them; and the tokens drawn, as they come.
+    """
+    from ..runs.trained_ids import unseen_ids
+    from .generate import generate
+
+    separator = tokenizer.separator
+    unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
+    banned = (unused - {separator}) | unseen_ids(trained_ids)
+    kept, rest, choices = prompt_ids(tokenizer, prompt, heal, banned)
+    if not prompt:
+        # Shards hold no empty documents, so no text ends where it begins.
+        every = [token for token in range(tokenizer.vocab_size) if token != separator]
+        choices = partial(first_of, every)
+    drawn = generate(
+        model,
+        [separator, *kept],
+        drawing,
+        max_tokens=tokens,
+        stop_ids=[separator],
+        banned_ids=banned,
+        choices=choices,
+    )
+    return kept, rest, takewhile(lambda token: token.id != separator, drawn)
+
+
+def first_of(choices: Sequence[int], new: Sequence[int]) -> Sequence[int] | None:
+    """Return the choices of the first new id; None, which is all ids, after it."""
+    return None if new else choices
+
+
+def reply_to(
+    model: "Model",
+    tokenizer: "Tokenizer",
+    conversation: Sequence[int],
+    tokens: int,
+    drawing: "Drawing",
+    trained_ids: "TrainedIds" = None,
+) -> str:
+    """Return a reply of at most `tokens` to a conversation's ids, an assistant's header at the end.
+
+    Only what an assistant may say, and of it only `trained_ids`, is sampled; markers are names.
+    """
+    from spiketok.chat.chatml import END
+
+    from ..runs.trained_ids import unseen_ids
+    from .chat import unspeakable_ids
+    from .generate import generate
+
+    end = tokenizer.special_ids[END]
+    drawn = generate(
+        model,
+        [tokenizer.separator, *conversation],
+        drawing,
+        max_tokens=tokens,
+        stop_ids=[end],
+        banned_ids=unspeakable_ids(tokenizer) | unseen_ids(trained_ids),
+    )
+    said = [token.id for token in drawn if token.id != end]
+    return tokenizer.decode_bytes(said).decode("utf-8", "replace")
+
+
+def prompt_ids(
+    tokenizer: "Tokenizer", prompt: bytes, heal: bool, banned_ids: Collection[int] = frozenset()
+) -> tuple[list[int], bytes, Callable[[Sequence[int]], Sequence[int] | None]]:
+    """Return a prompt's certain ids, its other bytes, and the ids that these leave open.
+
+    Where only banned ids could spell the other bytes, the prompt's ids stay as they are cut.
+    """
+    from spiketok import Healer
+
+    if not heal or tokenizer.algorithm != "length-max":
+        return tokenizer.encode(prompt).tolist(), b"", lambda _: None
+    healer = Healer(tokenizer)
+    kept, rest = healer.certain(prompt)
+    if rest and not healer.choices(rest, banned_ids):
+        return tokenizer.encode(prompt).tolist(), b"", lambda _: None
+
+    def choices(new: Sequence[int]) -> Sequence[int] | None:
+        left = rest[len(tokenizer.decode_bytes(new)) :] if len(new) < len(rest) else b""
+        return healer.choices(left, banned_ids) if left else None
+
+    return kept, rest, choices
+
+
+def text_after(
+    tokenizer: "Tokenizer", kept: Sequence[int], rest: bytes, drawn: Iterable["Drawn"]
+) -> Iterator[str]:
+    """Yield the text that is added to a prompt, as soon as it is certain."""
+    from spiketok import StreamDecoder
+
+    decoder = StreamDecoder(tokenizer)
+    # A character that the prompt leaves unfinished is part of what is added.
+    prompt = tokenizer.decode_bytes(kept) + rest
+    known = len(codecs.getincrementaldecoder("utf-8")("replace").decode(prompt))
+    for certain in kept:
+        known -= len(decoder.add(certain))
+    for token in drawn:
+        text = decoder.add(token.id)
+        yield text[max(0, known) :]
+        known -= len(text)
+    yield decoder.finish()[max(0, known) :]
+
+
+def up_to_any(texts: Iterable[str], stops: Collection[str]) -> Iterator[str]:
+    """Yield what comes before the first of the `stops`; nothing that might be part of one."""
+    held = ""
+    for text in texts:
+        held += text
+        found = [held.index(stop) for stop in stops if stop in held]
+        if found:
+            yield held[: min(found)]
+            return
+        lengths = (n for stop in stops for n in range(1, len(stop)) if held.endswith(stop[:n]))
+        sure = len(held) - max(lengths, default=0)
+        yield held[:sure]
+        held = held[sure:]
+    yield held

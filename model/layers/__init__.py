@@ -1,0 +1,1 @@
+"""Layers: PyTorch modules and functions that the model families share."""

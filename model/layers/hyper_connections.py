@@ -1,0 +1,94 @@
+"""Carries several residual streams side by side and lets each branch choose where it reads.
+
+Hyper-connections (Zhu et al. 2024, arXiv:2409.19606), in the static form: a branch reads a mean of
+the streams, writes to all of them, and the streams are mixed by a matrix whose rows and columns
+add up to 1, by Sinkhorn's rounds, so that no depth makes them grow (mHC, arXiv:2512.24880).
+
+All streams start as the embedding. Branch s reads mostly stream s mod N, or they would stay equal
+for ever; writing equally at first, the whole starts as a plain residual network.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .masks import last_rows
+
+SINKHORN_EPS = 1e-6
+READ_START, MIX_START = 2.0, 4.0  # logits: a share of 0.88 of two streams, and of 0.98
+
+
+class Route(NamedTuple):
+    """How one branch reads, writes and mixes N streams."""
+
+    read: Tensor
+    """[N], adds up to 1."""
+    write: Tensor
+    """[N], between 0 and 2."""
+    mix: Tensor
+    """[N, N], doubly stochastic; row i makes stream i."""
+
+
+class HyperConnections(nn.Module):
+    """The logits of all branches, and of the mean that ends the streams."""
+
+    def __init__(self, *, branches: int, streams: int, rounds: int) -> None:
+        super().__init__()
+        self.rounds = rounds
+        own = torch.eye(streams)
+        reads = own[torch.arange(branches) % streams]
+        self.read = nn.Parameter(READ_START * reads)
+        self.write = nn.Parameter(torch.zeros(branches, streams))
+        self.mix = nn.Parameter(MIX_START * own.repeat(branches, 1, 1))
+        self.end = nn.Parameter(torch.zeros(streams))
+
+    def routes(self) -> list[Route]:
+        """Return each branch's route; all are worked out at once, being the same for all tokens."""
+        ways = (
+            self.read.softmax(dim=-1),
+            2 * torch.sigmoid(self.write),
+            sinkhorn(self.mix, self.rounds),
+        )
+        return [Route(*way) for way in zip(*(way.unbind() for way in ways), strict=True)]
+
+    def merge(self, streams: Tensor) -> Tensor:
+        """Map streams [N, B, T, D] to one, [B, T, D]."""
+        return _combined(self.end.softmax(dim=-1), streams)
+
+
+def sinkhorn(logits: Tensor, rounds: int) -> Tensor:
+    """Return matrices [..., N, N] whose rows and columns add up to nearly 1 (Sinkhorn 1964)."""
+    matrix = logits.softmax(dim=-1) + SINKHORN_EPS
+    for _ in range(rounds):
+        matrix = matrix / (matrix.sum(dim=-2, keepdim=True) + SINKHORN_EPS)
+        matrix = matrix / (matrix.sum(dim=-1, keepdim=True) + SINKHORN_EPS)
+    return matrix
+
+
+def branch(
+    streams: Tensor,
+    route: Route | None,
+    work: Callable[[Tensor], Tensor],
+    last: int | None = None,
+) -> Tensor:
+    """Return the streams [N, B, T, D] after a branch that maps [B, T, D] to [B, T, D].
+
+    Without a route there is one stream, [B, T, D], to which the branch's work is added. If only
+    the last rows are wanted the branch gives these alone.
+    """
+    if route is None:
+        return last_rows(streams, last) + work(streams)
+    worked = work(_combined(route.read, streams))
+    mixed = _combined(route.mix, last_rows(streams, last))
+    return torch.addcmul(mixed, route.write.view(-1, 1, 1, 1), worked)
+
+
+def _combined(weights: Tensor, streams: Tensor) -> Tensor:
+    """Return weights […, N] times streams [N, B, T, D] as […, B, T, D].
+
+    Autocast would keep what the streams carry in bfloat16.
+    """
+    with torch.autocast(streams.device.type, enabled=False):
+        return (weights @ streams.flatten(1)).view(*weights.shape[:-1], *streams.shape[1:])

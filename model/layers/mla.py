@@ -1,0 +1,94 @@
+"""Lets each token gather from those before it, through narrow layers for queries and output.
+
+After multi-head latent attention (DeepSeek-V2, arXiv:2405.04434), which narrows keys and values;
+in SpikeWhale these have one head for all queries instead, which keeps the cache as small. Queries
+and keys are normed before the last numbers of each head turn with the position.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .derf_attention import DerfAttention
+from .masks import Keep, last_rows, sight_of_last
+from .partial_rope import rotate_last
+from .xsa import exclude_own_value
+
+
+class LatentAttention(nn.Module):
+    """Six projections without biases, of which two pairs meet at a rank."""
+
+    def __init__(
+        self,
+        *,
+        width: int,
+        heads: int,
+        kv_heads: int,
+        head_width: int,
+        query_rank: int,
+        output_rank: int,
+        exclusive: bool,
+        derf: bool,
+        norm_eps: float,
+    ) -> None:
+        super().__init__()
+        self.head_width, self.exclusive = head_width, exclusive
+        self.query_down = nn.Linear(width, query_rank, bias=False)
+        self.query_down_norm = nn.RMSNorm(query_rank, eps=norm_eps)
+        self.query_up = nn.Linear(query_rank, heads * head_width, bias=False)
+        self.key = nn.Linear(width, kv_heads * head_width, bias=False)
+        self.value = nn.Linear(width, kv_heads * head_width, bias=False)
+        self.output_down = nn.Linear(heads * head_width, output_rank, bias=False)
+        self.output_up = nn.Linear(output_rank, width, bias=False)
+        self.query_norm = nn.RMSNorm(head_width, eps=norm_eps)
+        self.key_norm = nn.RMSNorm(head_width, eps=norm_eps)
+        self.derf = DerfAttention(heads=heads) if derf else None
+
+    def forward(
+        self,
+        normed: Tensor,
+        tables: tuple[Tensor, Tensor],
+        visible: Tensor | None = None,
+        keep: Keep | None = None,
+        last: int | None = None,
+    ) -> Tensor:
+        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
+
+        Args:
+            normed: what the layer reads.
+            tables: cosines and sines, [T, R] or [B, 1, T, R].
+            visible: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
+            keep: takes in keys and values and gives those before them, too.
+            last: how many rows are wanted, the last ones; None: all.
+        """
+        asking, visible = last_rows(normed, last), sight_of_last(visible, normed, last)
+        heads = (-1, self.head_width)
+        query = self.query_up(self.query_down_norm(self.query_down(asking))).unflatten(-1, heads)
+        query = self.query_norm(query).transpose(1, 2)  # [B, H, T, K]
+        query = rotate_last(query, *(last_rows(table, last) for table in tables))
+        key = self.key_norm(self.key(normed).unflatten(-1, heads)).transpose(1, 2)  # [B, G, T, K]
+        key, own = (
+            rotate_last(key, *tables),
+            self.value(normed).unflatten(-1, heads).transpose(1, 2),
+        )
+        key, value = (key, own) if keep is None else keep(key, own)
+        gathered = self._gather(query, key, value, visible)
+        if self.exclusive:
+            gathered = exclude_own_value(gathered, last_rows(own, last))
+        output: Tensor = self.output_up(self.output_down(gathered.transpose(1, 2).flatten(2)))
+        return output
+
+    def _gather(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+        if self.derf is not None:
+            gathered: Tensor = self.derf(query, key, value, visible)
+            return gathered
+        # Shared heads are laid out by hand: enable_gqa takes twice as long back on CPUs.
+        key, value = (_for_each_query_head(x, query.shape[1]) for x in (key, value))
+        return functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=visible, is_causal=visible is None
+        )
+
+
+def _for_each_query_head(heads: Tensor, count: int) -> Tensor:
+    """Return [B, H, N, K] of [B, G, N, K], each head for H / G; a view where G is 1."""
+    group = count // heads.shape[1]
+    return heads.unsqueeze(2).expand(-1, -1, group, -1, -1).flatten(1, 2)

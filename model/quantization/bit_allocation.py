@@ -1,0 +1,113 @@
+"""Chooses the step of each matrix so that all fit a number of bytes and err least.
+
+Of every matrix some steps are tried on some of its rows: what rounding to the nearest leaves, and
+the entropy of the codes. Then one price of a byte for all matrices decides (Lagrange; Shoham and
+Gersho 1988): each takes the step with the smallest error + price · bytes, and the price is
+searched for that makes the sum fit. At equal steps entropy coding loses nothing to rows of unequal
+size, so a step for a whole matrix is tried beside one in proportion to each row's deviation.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..config.quantization import Clip
+from ..families.build import Model
+from .gptq import arrange_columns
+from .plan import Precision, named_matrices
+from .quantized_matrix import largest_code
+from .quantizer import rounded_codes, row_scales
+
+# Steps in standard deviations.
+STEPS = tuple(2.0 ** (quarter / 4) for quarter in range(-20, 7))
+# A grid that ends before so many deviations is not tried.
+NARROWEST = 1.5
+SAMPLE = 1 << 16
+SCALE_BYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What one step of a matrix costs."""
+
+    precision: Precision
+    size: float
+    """Bytes, estimated."""
+    error: float
+    """Mean square of what is wrong with the layer's output, as far as known."""
+
+
+@torch.no_grad()
+def possible_trades(
+    model: Model, plan: Mapping[str, Precision], hessians: Mapping[str, Tensor] | None
+) -> dict[str, list[Trade]]:
+    """Return the trades of each matrix that becomes whole numbers, by name.
+
+    Args:
+        model: whose matrices they are.
+        plan: with the bits, which bound the codes.
+        hessians: of `gather_hessians`, by which errors are weighed; matrices without one are
+            weighed as if inputs were of size one, and tables by the mean row.
+    """
+    matrices = named_matrices(model)
+    return {
+        name: _trades(
+            matrices[name].detach(),
+            precision.bits,
+            (hessians or {}).get(name),
+            looked_up=name.endswith("table.weight"),
+        )
+        for name, precision in plan.items()
+        if precision.whole
+    }
+
+
+def best_trades(trades: Mapping[str, Sequence[Trade]], size: float) -> dict[str, Precision]:
+    """Return what each matrix becomes, so that their estimated bytes are at most `size`.
+
+    Where even the coarsest steps need more, these are returned.
+    """
+    low, high = 1e-30, 1e30
+    for _ in range(100):
+        price = (low * high) ** 0.5
+        if sum(trade.size for trade in _taken(trades, price).values()) > size:
+            low = price
+        else:
+            high = price
+    return {name: trade.precision for name, trade in _taken(trades, high).items()}
+
+
+def _taken(trades: Mapping[str, Sequence[Trade]], price: float) -> dict[str, Trade]:
+    return {
+        name: min(of_one, key=lambda trade: trade.error + price * trade.size)
+        for name, of_one in trades.items()
+    }
+
+
+def _trades(weight: Tensor, bits: int, hessian: Tensor | None, looked_up: bool) -> list[Trade]:
+    columns = None if hessian is None else arrange_columns(hessian)
+    importance = torch.ones_like(weight[0]) if columns is None else columns.importance()
+    if looked_up:
+        importance = importance / len(weight)
+    rows = weight[:: max(1, -(-weight.numel() // SAMPLE))]
+    whole = weight.numel() / rows.numel()
+    deviation = float(rows.square().mean().sqrt())
+    top, found = largest_code(bits), []
+    for step in STEPS:
+        clips = [Clip("std", step * top), Clip("size", step * top * deviation)]
+        for clip in clips if step * top >= NARROWEST and deviation else []:
+            scales = row_scales(rows, bits, clip)
+            codes = rounded_codes(rows, scales, bits)
+            errors = (codes * scales.unsqueeze(1) - rows).square() @ importance
+            stored_scales = SCALE_BYTES * len(weight) if clip.kind == "std" else 0
+            size = whole * _entropy_bytes(codes) + stored_scales
+            found.append(Trade(Precision(bits, clip), size, whole * float(errors.sum())))
+    return found or [Trade(Precision(bits, Clip("max")), 0.0, 0.0)]
+
+
+def _entropy_bytes(codes: Tensor) -> float:
+    counts = codes.to(torch.int64).flatten().add(128).bincount().double()
+    counts = counts[counts > 0]
+    return float(-(counts * (counts / codes.numel()).log2()).sum() / 8)

@@ -1,0 +1,46 @@
+"""Lets a model write the text on which its Hessians are gathered, where no other may be read."""
+
+from collections.abc import Collection
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..families.build import Model
+
+
+@torch.no_grad()
+def own_text(
+    model: Model,
+    *,
+    sequences: int,
+    length: int,
+    separator: int,
+    banned_ids: Collection[int] = (),
+    seed: int = 0,
+) -> NDArray[np.int64]:
+    """Return ids that the model draws from its predictions, all sequences at once.
+
+    Args:
+        model: in evaluation mode.
+        sequences: how many.
+        length: of each, separator included; at most the model's context.
+        separator: the id that each begins with.
+        banned_ids: never drawn: reserved ids, and special ones but the separator.
+        seed: equal seeds give equal texts on equal machines.
+
+    Returns:
+        [sequences, length].
+    """
+    generator = torch.Generator().manual_seed(seed)
+    banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
+    device = model.embedding.weight.device
+    ids = torch.full((sequences, 1), separator, device=device)
+    cache = model.empty_cache(sequences)
+    while ids.shape[1] < length:
+        rows = model.trunk(ids[:, -1:], cache=cache)
+        logits = model.logits(rows[:, -1]).float().cpu().index_fill(1, banned, -torch.inf)
+        drawn = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
+        ids = torch.cat([ids, drawn.to(device)], dim=1)
+    written: NDArray[np.int64] = ids.cpu().numpy()
+    return written

@@ -1,0 +1,129 @@
+"""Gathers what matrices multiply: for each the mean of x xᵀ over the inputs x of real text.
+
+To an error E of a matrix the layer's output owes the error E x, whose mean square is tr(E H Eᵀ)
+with this mean H: half the Hessian of that error, as GPTQ calls it. Whoever multiplies by a matrix
+does so by `functional.linear`, modules and experts alike, and layers that run several times do it
+several times: so not modules are watched but that function. Only the output layer is not called:
+what it would read is at hand.
+
+A tied table is multiplied and looked up. An error in a row of the output layer matters as often as
+its id is likely, and one in the same row as an embedding as often as the id is there, so what the
+two want is in about one proportion for all rows: the table's H is that of the output layer and, for
+the look-ups, whose later use says nothing of single columns, a multiple of the identity. With a
+tenth of the mean diagonal four bits lost least (docs/lab-notes.md). What is only looked up has no
+H: its rows are rounded each for itself, whatever their frequency.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from ..families.build import Model
+from .plan import named_matrices
+
+BLOCK = 256  # columns
+LOOKED_UP = 0.1  # of the mean diagonal, for a tied table
+
+
+class _Watch(TorchFunctionMode):
+    """Adds up x xᵀ wherever one of these matrices multiplies."""
+
+    def __init__(self, matrices: Mapping[str, nn.Parameter]) -> None:
+        super().__init__()
+        self.names = {id(matrix): name for name, matrix in matrices.items()}
+        self.looked_up: set[str] = set()
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        # Several matrices often read one input, one after the other.
+        self.newest: tuple[Tensor, Tensor] | None = None
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        if func is functional.linear:
+            name = self._name(*args[1:2], **given)
+            read = args[0] if args else given["input"]
+            # An expert that no token chose is handed nothing.
+            if name is not None and read.numel():
+                self.add(name, read)
+        elif func is functional.embedding:
+            name = self._name(*args[1:2], **given)
+            if name is not None:
+                self.looked_up.add(name)
+        return func(*args, **given)
+
+    def _name(self, weight: Tensor, **_: Any) -> str | None:
+        # As `linear` and `embedding` both call what is second.
+        return self.names.get(id(weight))
+
+    def add(self, name: str, read: Tensor) -> None:
+        """Take what a matrix multiplies, [..., columns]."""
+        if self.newest is None or self.newest[0] is not read:
+            self.newest = (read, upper_products(read.flatten(0, -2).float()))
+        product = self.newest[1]
+        count = read.numel() // read.shape[-1]
+        self.sums[name] = self.sums[name].add_(product) if name in self.sums else product.clone()
+        self.counts[name] = self.counts.get(name, 0) + count
+
+
+def upper_products(rows: Tensor) -> Tensor:
+    """Return the sum of x xᵀ over rows [count, columns]; blocks below the diagonal are zero.
+
+    Of the work of the whole product this is little more than half.
+    """
+    columns = rows.shape[1]
+    product = rows.new_zeros(columns, columns)
+    for start in range(0, columns, BLOCK):
+        product[start : start + BLOCK, start:] = rows[:, start : start + BLOCK].T @ rows[:, start:]
+    return product
+
+
+@torch.no_grad()
+def gather_hessians(
+    model: Model,
+    sequences: Iterable[NDArray[np.integer]],
+    names: Collection[str] | None = None,
+) -> dict[str, Tensor]:
+    """Return the mean of x xᵀ for each matrix that has multiplied anything, by name.
+
+    What is only looked up has none, and an expert that no token chose.
+
+    Args:
+        model: in evaluation mode, where memory stands before the text and layers loop.
+        sequences: of training text or of the model's own, never of validation text; ids
+            [batch, time] each.
+        names: of the matrices that are wanted; None: of all.
+
+    Returns:
+        float32 [columns, columns] each, on the model's device.
+    """
+    matrices = named_matrices(model)
+    watch = _Watch({name: matrices[name] for name in matrices if names is None or name in names})
+    output = "head.weight" if "head.weight" in matrices else "embedding.weight"
+    device = model.embedding.weight.device
+    for ids in sequences:
+        with watch:
+            normed = model.trunk(torch.from_numpy(ids.astype(np.int64)).to(device))
+        # The output layer reads this; nobody wants its logits.
+        if names is None or output in names:
+            watch.add(output, normed)
+        watch.newest = None
+    hessians = {
+        name: (upper.triu() + upper.triu(1).T) / watch.counts[name]
+        for name, upper in watch.sums.items()
+    }
+    for name in watch.looked_up & hessians.keys():
+        diagonal = hessians[name].diagonal()
+        diagonal.add_(LOOKED_UP * diagonal.mean())
+    return hessians

@@ -1,0 +1,40 @@
+"""Finds a small correction of what rounding changed: a product of two thin matrices of four bits.
+
+Of all products of a rank the singular value decomposition gives the one that leaves least, here of
+the error times a root of the Hessian (CALDERA, Saha et al. 2024, arXiv:2405.18886).
+"""
+
+import torch
+from torch import Tensor
+
+from .gptq import Columns
+from .quantized_matrix import LowRank, QuantizedMatrix
+from .quantizer import rounded_codes, searched_scales
+
+BITS = 4
+
+
+def low_rank_correction(missing: Tensor, rank: int, columns: Columns | None = None) -> LowRank:
+    """Return a product near `missing`.
+
+    Rounding to four bits may make it worse than none; the caller looks.
+
+    Args:
+        missing: what is to be added, [rows, columns].
+        rank: of the product; at most the smaller side of the matrix is used.
+        columns: of the Hessian; None: errors in all columns count the same.
+    """
+    rank = min(rank, *missing.shape)
+    weighted = missing if columns is None else columns.weigh(missing)
+    directions = torch.linalg.eigh(weighted.T @ weighted).eigenvectors[:, -rank:]
+    right = directions.T if columns is None else columns.unweigh(directions.T)
+    return LowRank(left=_four_bits((weighted @ directions).T), right=_four_bits(right))
+
+
+def _four_bits(factor: Tensor) -> QuantizedMatrix:
+    factor = factor.contiguous()
+    scales = searched_scales(factor, BITS)
+    codes = rounded_codes(factor, scales, BITS)
+    return QuantizedMatrix(
+        codes=codes.to(torch.int8).cpu().numpy(), scales=scales.half().cpu().numpy(), bits=BITS
+    )

@@ -1,0 +1,145 @@
+"""Rounds a model's matrices as planned, and puts rounded weights into a model."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from spiketok.errors import SpikeError
+
+from ..config.quantization import Clip
+from ..families.build import Model, practising_parts
+from .gptq import Columns, arrange_columns, gptq_codes, weighted_errors
+from .low_rank import low_rank_correction
+from .plan import FLOAT_BITS, Precision, named_matrices
+from .pruning import smallest_weights
+from .quantized_matrix import LowRank, QuantizedMatrix
+from .quantizer import LARGEST_SCALE, rounded_codes, row_scales, searched_scales
+
+
+@torch.no_grad()
+def quantize_model(
+    model: Model,
+    plan: Mapping[str, Precision],
+    hessians: Mapping[str, Tensor] | None = None,
+    *,
+    prune: float = 0.0,
+    correction_rank: int = 0,
+    report: Callable[[str], None] = lambda _: None,
+) -> dict[str, QuantizedMatrix | Tensor]:
+    """Return all that the model needs after training, by the names of its `state_dict`.
+
+    Args:
+        model: stays as it is.
+        plan: what each of its matrices is to become.
+        hessians: of `gather_hessians`; matrices that have one are rounded by GPTQ, all others to
+            the nearest. None: no matrix has one.
+        prune: share of the weights of each matrix of whole numbers that become zero.
+        correction_rank: of what corrects each such matrix; 0 for nothing.
+        report: called with each name once it is done.
+
+    Returns:
+        Matrices of whole numbers, tensors of float16 where planned, all else as it is, on the CPU.
+
+    Raises:
+        SpikeError: the plan misses a matrix, or names one that is not there.
+    """
+    for name in sorted(plan.keys() ^ named_matrices(model).keys()):
+        wrong = "no matrix of this model" if name in plan else "without a precision"
+        raise SpikeError(f"the plan: {name}: {wrong}")
+    quantized: dict[str, QuantizedMatrix | Tensor] = {}
+    for name, tensor in needed_tensors(model).items():
+        precision = plan.get(name, Precision(32))
+        if precision.whole:
+            hessian = (hessians or {}).get(name)
+            quantized[name] = quantize_matrix(
+                tensor, precision, hessian, prune=prune, correction_rank=correction_rank
+            )
+        elif precision.bits == FLOAT_BITS:
+            quantized[name] = tensor.clamp(-LARGEST_SCALE, LARGEST_SCALE).half().cpu()
+        else:
+            quantized[name] = tensor.detach().clone().cpu()
+        report(name)
+    return quantized
+
+
+@torch.no_grad()
+def quantize_matrix(
+    weight: Tensor,
+    precision: Precision,
+    hessian: Tensor | None = None,
+    *,
+    prune: float = 0.0,
+    correction_rank: int = 0,
+) -> QuantizedMatrix:
+    """Return a matrix [rows, columns] as whole numbers.
+
+    With a Hessian [columns, columns] by GPTQ, but for the rows on which rounding each weight to the
+    nearest number of the same grid leaves a smaller error.
+    """
+    bits, clip = precision.bits, precision.clip
+    columns = None if hessian is None else arrange_columns(hessian)
+    if columns is None:
+        hessian = None
+    if clip is None and columns is not None:
+        scales = searched_scales(weight, bits, columns.importance())
+    else:
+        # Without inputs a search would cut off what stands in columns that matter most.
+        scales = row_scales(weight, bits, clip or Clip("max"))
+    pruned = smallest_weights(weight, prune)
+    codes = rounded_codes(weight, scales, bits)
+    if pruned is not None:
+        codes.masked_fill_(pruned, 0.0)
+    if columns is not None:
+        made_up = gptq_codes(weight, scales, bits, columns, pruned)
+        nearest_errors, errors = (
+            weighted_errors(weight - tried * scales.unsqueeze(1), hessian)
+            for tried in (codes, made_up)
+        )
+        codes = torch.where((errors < nearest_errors).unsqueeze(1), made_up, codes)
+    correction = None
+    if correction_rank:
+        missing = weight - codes * scales.unsqueeze(1)
+        correction = _correction(missing, correction_rank, hessian, columns)
+    return QuantizedMatrix(
+        codes=codes.to(torch.int8).cpu().numpy(),
+        scales=scales.half().cpu().numpy(),
+        bits=bits,
+        correction=correction,
+    )
+
+
+def _correction(
+    missing: Tensor, rank: int, hessian: Tensor | None, columns: Columns | None
+) -> LowRank | None:
+    """Return what corrects a matrix, if with it less is missing than without."""
+    found = low_rank_correction(missing, rank, columns)
+    rest = missing - torch.from_numpy(found.dequantize()).to(missing.device)
+    before, after = (weighted_errors(error, hessian).sum() for error in (missing, rest))
+    return found if after < before else None
+
+
+@torch.no_grad()
+def put_quantized(model: Model, weights: Mapping[str, QuantizedMatrix | Tensor]) -> None:
+    """Put what `quantize_model` gave into a model of that shape; what only training needs stays.
+
+    Raises:
+        SpikeError: a name or shape is not the model's, or one is missing; nothing has changed.
+    """
+    wanted = needed_tensors(model)
+    for name in sorted(wanted.keys() | weights.keys()):
+        ours = tuple(wanted[name].shape) if name in wanted else None
+        theirs = tuple(weights[name].shape) if name in weights else None
+        if ours != theirs:
+            raise SpikeError(f"{name}: shape {theirs}, and the model wants {ours}")
+    for name, value in weights.items():
+        wanted[name].copy_(
+            torch.from_numpy(value.dequantize()) if isinstance(value, QuantizedMatrix) else value
+        )
+
+
+def needed_tensors(model: Model) -> dict[str, Tensor]:
+    """Return the tensors of the model's `state_dict` that are needed after training."""
+    practising = tuple(f"{name}." for name in practising_parts(model))
+    state = model.state_dict()
+    return {name: tensor for name, tensor in state.items() if not name.startswith(practising)}

@@ -1,0 +1,83 @@
+"""Rounds matrices to grids: for each row evenly spaced numbers around zero.
+
+A grid is a scale per row and the largest code: its numbers are scale · code. Scales are numbers of
+float16 from the start, so that what is trained, chosen and stored is one grid. The records' floor
+of the scale (1/31 or 1/15) is good for matrices with large weights only; here it is the smallest
+number of float16.
+"""
+
+import torch
+from torch import Tensor
+
+from ..config.quantization import Clip
+from .quantized_matrix import largest_code
+
+SMALLEST_SCALE, LARGEST_SCALE = 2.0**-24, 65504.0
+# Shares of the largest size of a row that a searched clip tries.
+SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4)
+
+
+def row_scales(weight: Tensor, bits: int, clip: Clip) -> Tensor:
+    """Return the scale of each row of [rows, columns], all of them numbers of float16.
+
+    Returns:
+        [rows], of the type of `weight`.
+    """
+    return as_scales(row_clips(weight, clip) / largest_code(bits))
+
+
+def as_scales(steps: Tensor) -> Tensor:
+    """Return steps as they are stored: at least the smallest number of float16, and one of them."""
+    return steps.clamp(SMALLEST_SCALE, LARGEST_SCALE).half().to(steps.dtype)
+
+
+def row_clips(weight: Tensor, clip: Clip) -> Tensor:
+    """Return how far the grid of each row [rows, columns] is to reach, [rows]."""
+    if clip.kind == "std":
+        return clip.value * weight.std(dim=1, correction=0)
+    if clip.kind == "size":
+        return torch.full_like(weight[:, 0], clip.value)
+    if clip.kind == "max":
+        return weight.abs().amax(dim=1)
+    return _row_percentile(weight.abs(), clip.value)
+
+
+def rounded_codes(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
+    """Return the nearest codes of [rows, columns], whole numbers in the type of `weight`."""
+    top = largest_code(bits)
+    return (weight / scales.unsqueeze(1)).round_().clamp_(-top, top)
+
+
+def rounded(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
+    """Return the nearest numbers of the grids, [rows, columns]."""
+    return rounded_codes(weight, scales, bits).mul_(scales.unsqueeze(1))
+
+
+def searched_scales(weight: Tensor, bits: int, column_weights: Tensor | None = None) -> Tensor:
+    """Return for each row the scale that makes the sum of squared rounding errors smallest.
+
+    Args:
+        weight: [rows, columns].
+        bits: of the codes.
+        column_weights: what an error in each column counts, [columns]; None: the same.
+    """
+    best = torch.full_like(weight[:, 0], torch.inf)
+    scales = torch.ones_like(best)
+    largest = weight.abs().amax(dim=1) / largest_code(bits)
+    for share in SHARES:
+        tried = as_scales(largest * share)
+        errors = (rounded(weight, tried, bits) - weight).square_()
+        error = errors.sum(dim=1) if column_weights is None else errors @ column_weights
+        scales = torch.where(error < best, tried, scales)
+        best = torch.minimum(error, best)
+    return scales
+
+
+def _row_percentile(sizes: Tensor, percent: float) -> Tensor:
+    """Return what torch.quantile does, which sorts all and takes no more than 2^24 numbers."""
+    last = sizes.shape[1] - 1
+    place = percent / 100 * last
+    below = int(place)
+    largest = sizes.topk(last - below + 1, dim=1).values
+    above = largest[:, max(0, last - below - 1)]
+    return torch.lerp(largest[:, last - below], above, place - below)

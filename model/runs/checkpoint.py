@@ -1,0 +1,220 @@
+"""Saves and restores a run at a step; a checkpoint is there whole or not at all.
+
+The layout is in docs/formats.md, section 3.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import torch
+from msgspec import Meta
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from spiketok.atomic_files import durable_folder
+from spiketok.errors import SpikeError, parse_failures, unreadable
+from spiketok.regular_files import read_regular
+
+from ..training.optimizer_states import (
+    RANDOM,
+    foreign,
+    generators,
+    optimizer_memory,
+    put_generators,
+    put_memory,
+    put_tensor,
+)
+from ..training.weight_averaging import KINDS, SNAPSHOTS
+from .checkpoint_folders import advice, all_checkpoints, checkpoint_folder
+from .stored_weights import check_weights, described
+from .tensor_files import (
+    Tensors,
+    file_sha256,
+    load_tensors,
+    on_cpu,
+    read_failures,
+    save_tensors,
+    tensors_sha256,
+)
+from .trained_ids import TrainedIds
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+TRAINING = "training.safetensors"
+STATE = "state.json"
+AVERAGE = "average"
+BESIDE = "beside"
+TRAINED_IDS = "targets/trained"
+Count = Annotated[int, Meta(ge=0)]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `state.json` says."""
+
+    format: int
+    step: Count
+    """Optimiser steps done."""
+    samples: Count
+    """Sequences consumed."""
+    tokens: Count
+    """Tokens trained on."""
+    fingerprints: dict[str, str]
+    """`config` and what the caller named: tokenizer, data."""
+    sha256: dict[str, str]
+    """File name → digest, of the two files beside this one."""
+    seconds: Annotated[float, Meta(ge=0)] | None = None
+    """Seconds of training, where these measure the run."""
+
+
+def save_checkpoint(
+    run_folder: Path,
+    model: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    averages: Mapping[str, Tensor],
+    beside: Mapping[str, nn.Parameter],
+    *,
+    step: int,
+    samples: int,
+    tokens: int,
+    seconds: float | None,
+    fingerprints: Mapping[str, str],
+    keep: int,
+    trained_ids: TrainedIds = None,
+) -> Path:
+    """Write the checkpoint of `step`, unless it is there, and remove all but the newest `keep`.
+
+    Parameters `beside` the model's and `trained_ids` are kept with what only training needs.
+
+    Raises:
+        OSError: the disk is full; what was saved before stays.
+    """
+    target = checkpoint_folder(run_folder, step)
+    if not target.exists():
+        with durable_folder(target) as folder:
+            save_tensors(on_cpu(model.state_dict()), folder / WEIGHTS)
+            training = generators() | optimizer_memory(
+                optimizers, {**dict(model.named_parameters()), **beside}
+            )
+            training |= {f"{BESIDE}/{name}": p for name, p in beside.items()}
+            training |= {f"{AVERAGE}/{name}": mean for name, mean in averages.items()}
+            if trained_ids is not None:
+                training[TRAINED_IDS] = torch.from_numpy(trained_ids)
+            save_tensors(on_cpu(training), folder / TRAINING)
+            state = State(
+                format=FORMAT,
+                step=step,
+                samples=samples,
+                tokens=tokens,
+                fingerprints=dict(fingerprints),
+                sha256={name: file_sha256(folder / name) for name in (WEIGHTS, TRAINING)},
+                seconds=seconds,
+            )
+            text = msgspec.json.format(msgspec.json.encode(state), indent=2)
+            (folder / STATE).write_bytes(text + b"\n")
+    for old in all_checkpoints(run_folder)[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def read_state(folder: Path) -> State:
+    """Read `state.json` and check the files beside it against their digests.
+
+    Raises:
+        SpikeError: the format is unknown, or a file is missing, damaged or not the one saved.
+    """
+    path = folder / STATE
+    try:
+        data = read_regular(path)
+        with parse_failures(path, advice(folder)):
+            state = msgspec.json.decode(data, type=State)
+        if state.format != FORMAT:
+            raise SpikeError(f"{path}: format {state.format} is not known; use a newer spike")
+        if checkpoint_folder(folder.parent.parent, state.step).name != folder.name:
+            raise SpikeError(f"{path}: step {state.step} is not the folder's; {advice(folder)}")
+        for name in (WEIGHTS, TRAINING):
+            if tensors_sha256(folder / name) != state.sha256.get(name):
+                raise SpikeError(f"{folder / name}: damaged (sha256 differs); {advice(folder)}")
+    except FileNotFoundError as error:
+        raise SpikeError(f"{error.filename}: missing; {advice(folder)}") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return state
+
+
+def load_weights(folder: Path, model: nn.Module) -> None:
+    """Copy the weights of a checkpoint into a model of that shape.
+
+    Raises:
+        SpikeError: they cannot be read, or names, shapes or dtypes differ from the model's.
+    """
+    weights = load_tensors(folder / WEIGHTS)
+    check_weights(described(weights), described(model.state_dict()), str(folder / WEIGHTS))
+    model.load_state_dict(weights)
+
+
+def load_training(
+    folder: Path,
+    model: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    beside: Mapping[str, nn.Parameter],
+) -> None:
+    """Put back what only training needs: its own parameters, optimisers' memory, random numbers.
+
+    Raises:
+        SpikeError: the file has a tensor that is none of these, or of another shape or dtype.
+    """
+    path = folder / TRAINING
+    saved = load_tensors(path)
+    memory = {
+        name: tensor
+        for name, tensor in saved.items()
+        if not name.startswith((f"{RANDOM}/", f"{AVERAGE}/", f"{BESIDE}/")) and name != TRAINED_IDS
+    }
+    put_memory(path, memory, optimizers, {**dict(model.named_parameters()), **beside})
+    for name, parameter in beside.items():
+        put_tensor(path, f"{BESIDE}/{name}", saved, parameter)
+    for name in saved:
+        if name.startswith(f"{BESIDE}/") and name.removeprefix(f"{BESIDE}/") not in beside:
+            raise foreign(path, name)
+    put_generators(path, {n: t for n, t in saved.items() if n.startswith(f"{RANDOM}/")})
+
+
+def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
+    """Return the means of the weights, as `kind/parameter`; of one kind, by parameter alone.
+
+    Raises:
+        SpikeError: the file cannot be read, or speaks of parameters that the model does not have.
+    """
+    path = folder / TRAINING
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    wanted = {f"{k}/{name}": (s, torch.float32) for k in KINDS for name, s in shapes.items()}
+    wanted[SNAPSHOTS] = (torch.Size([]), torch.int64)
+    prefix = f"{AVERAGE}/"
+    with read_failures(path) as opened, safe_open(opened, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        means = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+    for name, mean in means.items():
+        if (mean.shape, mean.dtype) != wanted.get(name):
+            raise foreign(path, prefix + name)
+    of_kind = f"{kind}/" if kind else ""
+    return {n.removeprefix(of_kind): mean for n, mean in means.items() if n.startswith(of_kind)}
+
+
+def load_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
+    """Return which ids were targets, bool [vocab_size]; None where the checkpoint does not say.
+
+    Raises:
+        SpikeError: the file cannot be read, or is of another number of ids.
+    """
+    path = folder / TRAINING
+    with read_failures(path) as opened, safe_open(opened, framework="pt") as file:
+        if TRAINED_IDS not in file.keys():  # noqa: SIM118
+            return None
+        found = file.get_tensor(TRAINED_IDS)
+    if found.shape != (vocab_size,) or found.dtype != torch.bool:
+        raise SpikeError(f"{path}: {TRAINED_IDS}: is not of {vocab_size} ids; {advice(folder)}")
+    trained: TrainedIds = found.numpy()
+    return trained

@@ -1,0 +1,209 @@
+"""Makes a run folder and opens one; what lies in it is in docs/formats.md, section 3."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+import torch
+from msgspec.structs import replace
+
+from spiketok import Tokenizer
+from spiketok.atomic_files import make_folder, write_durably
+from spiketok.errors import SpikeError, parse_failures
+from spiketok.path_contents import path_contents
+from spiketok.regular_files import read_regular
+
+from ..config.loader import config_fingerprint, dump_config, load_config
+from ..config.schema import Config
+from ..families.build import Model, build_model
+from ..training.state import METRICS, refuse_linked_parts
+from ..training.weight_averaging import put_weights
+from .checkpoint import STATE, WEIGHTS, load_averages, load_trained_ids, read_state
+from .checkpoint_folders import newest_checkpoint
+from .stored_weights import check_weights, described, model_of_shapes
+from .tensor_files import file_sha256, load_tensors
+from .trained_ids import TrainedIds
+
+FORMAT = 1
+CONFIG = "config.toml"
+TOKENIZER = "tokenizer.json"
+LINEAGE = "run.json"
+# What a path may hold instead of a run, and how to get a run folder then.
+WAYS = {
+    "packed model": "spike unpack makes one",
+    "model folder for transformers": "spike import makes one",
+    "shard folder": "spike train --data makes one",
+    "does not exist": "spike train makes one",
+}
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `run.json` says."""
+
+    format: int
+    spike: str
+    """Version of spike that made the run."""
+    torch: str
+    """Version of torch that made the run."""
+    fingerprints: dict[str, str]
+    """Of what the run was made from: `tokenizer`, `data`, of a student `teacher-1` …, and `init`
+    where it began with another run's weights."""
+    places: dict[str, str] = {}
+    """Paths of `data` and teachers relative to the run folder, so that a project may move."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A trained model, with the weights that are to be exported, and what is needed to use it."""
+
+    config: Config
+    model: Model
+    tokenizer: Tokenizer
+    step: int
+    fingerprints: dict[str, str]
+    digest: str
+    """Of the checkpoint: the sha256 of its `state.json`, which names those of its other files."""
+    tables: Mapping[str, bytes] = field(default_factory=dict)
+    """What an artifact holds for evaluators besides; of a run folder nothing."""
+    trained_ids: TrainedIds = None
+    """Which ids were targets in training, bool [V]; None where that is unknown."""
+
+
+def create_run(
+    folder: Path, config: Config, tokenizer: Tokenizer, fingerprints: Mapping[str, str]
+) -> None:
+    """Write the configuration, the tokenizer and the lineage of a run that is to begin.
+
+    Raises:
+        SpikeError: the folder holds a run that has begun.
+    """
+    refuse_linked_parts(folder)
+    if (folder / METRICS).exists() or newest_checkpoint(folder):
+        raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
+    make_folder(folder)
+    write_durably(folder / CONFIG, dump_config(config).encode())
+    tokenizer.save(folder / TOKENIZER)
+    lineage = Lineage(
+        format=FORMAT,
+        spike=version("spike-lm"),
+        torch=str(torch.__version__),
+        fingerprints=dict(fingerprints),
+        places={
+            name: os.path.relpath(path, folder.resolve())
+            for name, path in places_of(config).items()
+            if Path(path).is_absolute()
+        },
+    )
+    text = msgspec.json.format(msgspec.json.encode(lineage), indent=2)
+    write_durably(folder / LINEAGE, text + b"\n")
+
+
+def places_of(config: Config) -> dict[str, str]:
+    """Return the folders that a run reads, by the names of their fingerprints."""
+    teachers = config.distill.teachers if config.distill else ()
+    named = {"data": config.data.path}
+    return named | {f"teacher-{number}": path for number, path in enumerate(teachers, 1)}
+
+
+def read_config(folder: Path) -> Config:
+    """Read the configuration of a run, with the folders that it reads where they are now.
+
+    They are where they were relative to the run, if anything is there, else at the absolute path
+    where they were when it began. Fingerprints are for the caller to compare.
+
+    Raises:
+        SpikeError: a file of the run cannot be read.
+    """
+    places = read_lineage(folder).places
+    config = load_config(str(part_of(folder, CONFIG)))
+
+    def found(name: str, path: str) -> str:
+        near = Path(os.path.normpath(folder.resolve() / places.get(name, "")))
+        return str(near) if name in places and near.exists() else path
+
+    now = {name: found(name, path) for name, path in places_of(config).items()}
+    moved = replace(config, data=replace(config.data, path=now.pop("data")))
+    if config.distill:
+        moved = replace(moved, distill=replace(config.distill, teachers=tuple(now.values())))
+    return moved
+
+
+def part_of(folder: Path, name: str) -> Path:
+    """Return the path of a file that every run has.
+
+    Raises:
+        SpikeError: it is missing.
+    """
+    if not (folder / name).exists():
+        raise SpikeError(f"{folder / name}: missing; restore it from a copy")
+    return folder / name
+
+
+def read_lineage(folder: Path) -> Lineage:
+    """Read `run.json`.
+
+    Raises:
+        SpikeError: there is none, or it is of an unknown format.
+    """
+    path = folder / LINEAGE
+    with parse_failures(path, "restore it from a copy"):
+        if not path.exists():
+            raise SpikeError(f"{folder}: {no_run_folder(folder)}")
+        lineage = msgspec.json.decode(read_regular(path), type=Lineage)
+    if lineage.format != FORMAT:
+        raise SpikeError(f"{path}: format {lineage.format} is not known; use a newer spike")
+    return lineage
+
+
+def no_run_folder(path: Path) -> str:
+    """Say what a path without lineage holds, and what makes a run folder of it, if anything."""
+    contents = path_contents(path)
+    way = next((way for what, way in WAYS.items() if what in contents), f"a folder with {LINEAGE}")
+    return f"{contents}; this command needs a run folder ({way})"
+
+
+def load_run(folder: Path, device: str = "cpu") -> Run:
+    """Open the newest checkpoint of a run, with every part checked against the others.
+
+    Raises:
+        SpikeError: something is missing, damaged or from another run.
+    """
+    lineage = read_lineage(folder)
+    config = read_config(folder)
+    tokenizer = Tokenizer.load(part_of(folder, TOKENIZER))
+    checkpoint = newest_checkpoint(folder)
+    if checkpoint is None:
+        raise SpikeError(f"{folder}: no checkpoint yet; resume the run")
+    state, digest = read_state(checkpoint), file_sha256(checkpoint / STATE)
+    ours = {"config": config_fingerprint(config), **lineage.fingerprints}
+    for what in sorted(ours.keys() | state.fingerprints.keys()):
+        if ours.get(what) != state.fingerprints.get(what):
+            raise SpikeError(f"{checkpoint}: its {what} is not that of {folder}; restore the file")
+    if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
+        raise SpikeError(f"{folder / TOKENIZER}: not the tokenizer that the run was made with")
+    model = _model_with_weights(checkpoint / WEIGHTS, config, tokenizer)
+    if config.averaging and config.averaging.exported != "weights":
+        put_weights(model, load_averages(checkpoint, model, config.averaging.exported))
+    model.to(device).requires_grad_(False)
+    return Run(
+        config=config,
+        model=model,
+        tokenizer=tokenizer,
+        step=state.step,
+        fingerprints=state.fingerprints,
+        digest=digest,
+        trained_ids=load_trained_ids(checkpoint, tokenizer.vocab_size),
+    )
+
+
+def _model_with_weights(path: Path, config: Config, tokenizer: Tokenizer) -> Model:
+    """Build the model once the weights are known to fit, for its configuration may be forged."""
+    weights = load_tensors(path)
+    shapes = model_of_shapes(config, tokenizer, len(weights), str(path)).state_dict()
+    check_weights(described(weights), described(shapes), str(path))
+    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, drawn=False)
+    model.load_state_dict(weights)
+    return model

@@ -1,0 +1,79 @@
+"""Keeps `metrics.jsonl`: one JSON object per logged step, cut back when a run resumes."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from spiketok.atomic_files import DISK, durable_file, named_failures
+from spiketok.errors import SpikeError, parse_failures
+from spiketok.regular_files import MOST_RECORD, append_regular, open_regular
+
+Metrics = dict[str, int | float]
+FIX = "remove the line"
+# Bytes of a line, in which samples have their texts.
+MOST_LINE = MOST_RECORD
+
+
+def append_metrics(path: Path, metrics: Mapping[str, int | float | str]) -> None:
+    """Add one line, so that a reader of the file sees it at once."""
+    with named_failures(path), append_regular(path) as file:
+        file.write(msgspec.json.encode(metrics) + b"\n")
+
+
+def sync_metrics(path: Path) -> None:
+    """Bring the lines to the device; a checkpoint must not outlive the lines before it."""
+    with named_failures(path), append_regular(path) as file:
+        os.fsync(file.fileno())
+    DISK.sync_folder(path.parent)
+
+
+def cut_back_metrics(path: Path, step: int) -> None:
+    """Forget the lines after `step`, and a last line that a crash has torn.
+
+    Raises:
+        SpikeError: a line other than the last is not a JSON object with an integer `step`.
+    """
+    if not os.path.lexists(path):
+        return
+    with durable_file(path) as kept:
+        for number, line in enumerate(_lines(path), 1):
+            if line.endswith(b"\n") and _step_of(line, f"{path}:{number}") <= step:
+                kept.write(line)
+
+
+def last_metrics(path: Path, step: int) -> Metrics:
+    """Return the last number of each key up to a step; of none where there is no file.
+
+    Raises:
+        SpikeError: a line is not an object of numbers and texts.
+    """
+    found: dict[str, int | float] = {}
+    for number, line in enumerate(_lines(path) if os.path.lexists(path) else (), 1):
+        with parse_failures(f"{path}:{number}", FIX):
+            metrics = msgspec.json.decode(line, type=dict[str, int | float | str | None])
+        numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
+        if numbers.get("step", 0) <= step:
+            found |= numbers
+    return found
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file that may be large, with their ends."""
+    with parse_failures(path, FIX), open_regular(path) as file:
+        number = 0
+        while line := file.readline(MOST_LINE + 1):
+            number += 1
+            if len(line) > MOST_LINE:
+                raise SpikeError(f"{path}:{number}: longer than {MOST_LINE:,} bytes; {FIX}")
+            yield line
+
+
+def _step_of(line: bytes, place: str) -> int:
+    with parse_failures(place, FIX):
+        return msgspec.json.decode(line, type=_Line).step
+
+
+class _Line(msgspec.Struct, frozen=True):
+    step: int

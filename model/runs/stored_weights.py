@@ -1,0 +1,54 @@
+"""Compares the weights in a file with those of a configuration, before a model takes memory."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from spiketok import Tokenizer
+from spiketok.errors import SpikeError
+
+from ..config.schema import Config
+from ..families.build import Model, build_model
+
+FIX = "take the file from its source again"
+
+
+def model_of_shapes(config: Config, tokenizer: Tokenizer, stored: int, place: str) -> Model:
+    """Return the model of a configuration on the device `meta`: shapes without numbers.
+
+    Even there each module takes memory, so layers and experts are compared first with the number
+    of tensors that are stored.
+
+    Raises:
+        SpikeError: there are fewer tensors than modules that have one each.
+    """
+    whale = config.spikewhale
+    experts = len(whale.expert_layers) * whale.experts if whale else 0
+    if config.model.layers + experts > stored:
+        raise SpikeError(f"{place}: fewer weights than its configuration has layers; {FIX}")
+    return build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta")
+
+
+def described(weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Describe weights by dtype and shape."""
+    return {name: f"{weight.dtype} {list(weight.shape)}" for name, weight in weights.items()}
+
+
+def check_weights(
+    found: Mapping[str, str], needed: Mapping[str, str], place: str, fix: str = FIX
+) -> None:
+    """Compare weights by name and description, which is their shape, with a dtype where it counts.
+
+    Raises:
+        SpikeError: one is missing, unexpected or of another description.
+    """
+    for name in sorted(found.keys() | needed.keys()):
+        fault = None
+        if name not in needed:
+            fault = "unexpected; the configuration has no such weight"
+        elif name not in found:
+            fault = f"missing; the configuration needs {needed[name]}"
+        elif found[name] != needed[name]:
+            fault = f"{found[name]}, but the configuration needs {needed[name]}"
+        if fault:
+            raise SpikeError(f"{place}: {name!r:.200}: {fault}; {fix}")

@@ -1,0 +1,1 @@
+"""Scoring: bits per byte of text under a model."""

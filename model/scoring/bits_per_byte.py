@@ -1,0 +1,267 @@
+"""Scores text in bits per byte: what a compressor driven by the model would need.
+
+bits per byte = nats / (ln 2 · bytes of the original text). A stream of text starts in the context
+of one separator, which is not scored, and a document ends with the separator, which is scored.
+Every token is scored once, from what stands before it only. Of conversations the replies alone are
+scored.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from spiketok.errors import SpikeError
+
+from ..distributed import rank, rank_count, sum_over_ranks
+from ..families.build import Model
+from .hidden_states import batches, logits_in_slices, read_batch
+from .sliding_windows import NO_END, Document, Window, check_windows, sliding_windows
+
+if TYPE_CHECKING:
+    from .ttt.learner import Learner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a model needed for a text."""
+
+    nats: float
+    """Sum over all tokens, separators included."""
+    nats_separators: float
+    """The part of `nats` that the final separators took."""
+    tokens: int
+    """Tokens scored, separators included."""
+    bytes: int
+    """Bytes of the original text."""
+    documents: int
+    document_nats: NDArray[np.float64] = field(
+        default_factory=lambda: np.zeros(0), repr=False, compare=False
+    )
+    """[documents]: the nats of each; of `score_replies` those of its replies."""
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Bits per original byte; infinite where there is none."""
+        return self.nats / (math.log(2) * self.bytes) if self.bytes else math.inf
+
+
+def score_documents(
+    model: Model,
+    documents: Iterable[tuple[NDArray[np.integer], int]],
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    batch_windows: int = 8,
+    reset: bool = True,
+    learner: "Learner | None" = None,
+    report: Callable[[int], None] = lambda _: None,
+) -> Score:
+    """Score documents with sliding windows.
+
+    Where this process is one of several, all make the same call, each reads its part of the
+    windows, and all return the same, to the bit what one alone would.
+
+    Args:
+        model: gives the predictions; runs where its weights are, in their type.
+        documents: pairs of ids, without any separator, and the bytes of the original text.
+        separator: the id that ends each document.
+        context: tokens per window, at most the model's.
+        stride: tokens by which windows move on, 1 … context. Every token but a document's first
+            ones is predicted from at least context − stride + 1 tokens before it.
+        batch_windows: windows per forward pass.
+        reset: whether each document is a stream of its own. Otherwise all are one, windows run over
+            their borders, and a document's first tokens are predicted from the one before it, too.
+        learner: teaches the model what has been scored (`test_time_training.py`); None: it stays
+            as it is.
+        report: called after each batch with the tokens passed so far.
+
+    Raises:
+        SpikeError: context or stride is out of range, or an id is not the model's.
+    """
+    return _score(
+        model,
+        ((ids, np.ones(len(ids) + 1, bool), text_bytes) for ids, text_bytes in documents),
+        separator=separator,
+        context=context,
+        stride=stride,
+        batch_windows=batch_windows,
+        reset=reset,
+        learner=learner,
+        report=report,
+    )
+
+
+def score_replies(
+    model: Model,
+    conversations: Iterable[tuple[NDArray[np.integer], NDArray[np.bool_], int]],
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    batch_windows: int = 8,
+    report: Callable[[int], None] = lambda _: None,
+) -> Score:
+    """Score what assistants say, each token from all that stands before it.
+
+    A conversation is ids [n] without any separator, the mask [n] of those to score, and the bytes
+    that these stand for, markers standing for none. All else is as for `score_documents`.
+
+    Returns:
+        Nats, tokens and bytes of the replies alone; no separator is scored.
+    """
+    return _score(
+        model,
+        ((ids, np.append(mask, False), n_bytes) for ids, mask, n_bytes in conversations),
+        separator=separator,
+        context=context,
+        stride=stride,
+        batch_windows=batch_windows,
+        report=report,
+    )
+
+
+def _score(
+    model: Model,
+    documents: Iterable[Document],
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    batch_windows: int,
+    report: Callable[[int], None],
+    reset: bool = True,
+    learner: "Learner | None" = None,
+) -> Score:
+    check_windows(model, context, stride)
+    tokens = passed = n_bytes = n_documents = 0
+    windows = sliding_windows(
+        documents,
+        separator=separator,
+        context=context,
+        stride=stride,
+        look_back=model.look_back,
+        reset=reset,
+    )
+    sums: list[list[float]] = []  # of nats, and of those of separators, in each batch
+    by_document = _DocumentNats()
+    every = learner.every if learner else 0
+    for number, batch in enumerate(batches(windows, batch_windows, every)):
+        sums.append([0.0, 0.0])
+        by_document.begin(batch)
+        for rows in read_batch(model, batch) if number % rank_count() == rank() else ():
+            found = _nats(model, rows.hidden, rows.targets).cpu().numpy()
+            ends = np.concatenate([window.ends[window.counted] for window in rows.windows])
+            sums[-1][0] += float(found.sum())
+            sums[-1][1] += float(found[ends != NO_END].sum())
+            by_document.add(found)
+        ends = np.concatenate([window.ends for window in batch])
+        tokens += sum(int(window.counted.sum()) for window in batch)
+        n_bytes += int(ends[ends != NO_END].sum())
+        n_documents += int((ends != NO_END).sum())
+        passed += len(ends)
+        report(passed)
+        if learner:
+            learner.read(np.concatenate([window.fresh for window in batch]))
+    table = torch.tensor(sums, dtype=torch.float64).reshape(-1, 2).to(model.embedding.weight.device)
+    parts = by_document.parts.to(table.device)
+    sum_over_ranks([table, parts])  # what another rank made is zero here
+    nats, nats_separators = (sum(column) for column in table.T.tolist())
+    if not math.isfinite(nats):
+        raise SpikeError("the model's predictions are not finite; its weights are damaged")
+    return Score(
+        nats=nats,
+        nats_separators=nats_separators,
+        tokens=tokens,
+        bytes=n_bytes,
+        documents=n_documents,
+        document_nats=by_document.totals(parts.cpu().numpy()),
+    )
+
+
+class _DocumentNats:
+    """The nats of each document, as partial sums of each batch that are added up in its order."""
+
+    def __init__(self) -> None:
+        self._sums: list[NDArray[np.float64]] = [np.zeros(0)]
+        self._numbers: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]  # of documents
+        self._owners = self._numbers[0]  # of each target to come, counted from the batch's first
+        self._documents = 0  # that have ended
+
+    def begin(self, batch: Sequence[Window]) -> None:
+        """Begin with the targets of a batch of windows."""
+        ended = np.concatenate([window.ends for window in batch]) != NO_END
+        counted = np.concatenate([window.counted for window in batch])
+        self._owners = np.cumsum(np.append(0, ended[:-1]))[counted]
+        self._numbers.append(self._documents + np.arange(1 + int(ended.sum())))
+        self._sums.append(np.zeros(len(self._numbers[-1])))
+        self._documents += int(ended.sum())
+
+    def add(self, nats: NDArray[np.float64]) -> None:
+        """Add the nats of the next targets that are scored."""
+        np.add.at(self._sums[-1], self._owners[: len(nats)], nats)
+        self._owners = self._owners[len(nats) :]
+
+    @property
+    def parts(self) -> Tensor:
+        """The partial sums, float64; of batches that another rank reads they are zero."""
+        return torch.from_numpy(np.concatenate(self._sums))
+
+    def totals(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums [documents] of parts that all ranks have added up."""
+        totals = np.zeros(self._documents + 1)
+        np.add.at(totals, np.concatenate(self._numbers), parts)
+        return totals[:-1]
+
+
+def validation_score(
+    model: Model,
+    windows: NDArray[np.integer],
+    byte_lengths: NDArray[np.int64],
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    batch_windows: int = 8,
+) -> Score:
+    """Score windows [n, context + 1] each for itself; quicker and a little worse than documents.
+
+    The bytes are those that the predicted ids stand for (`byte_lengths`, [vocab_size]). Documents
+    are not told apart: `nats_separators` and `documents` are 0. With a mask of the windows' shape
+    nats, tokens and bytes are those of the targets inside it alone.
+    """
+    nats = 0.0
+    for first in range(0, len(windows), batch_windows):
+        ids = torch.from_numpy(windows[first : first + batch_windows].astype(np.int64))
+        ids = ids.to(model.embedding.weight.device)
+        with torch.inference_mode():
+            hidden, wanted = model.trunk(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()
+            if mask is not None:
+                part = mask[first : first + batch_windows, 1:].ravel()
+                chosen = torch.from_numpy(part).to(ids.device)
+                hidden, wanted = hidden[chosen], wanted[chosen]
+            nats += float(_nats(model, hidden, wanted).sum())
+    targets = windows[:, 1:] if mask is None else windows[:, 1:][mask[:, 1:]]
+    return Score(
+        nats=nats,
+        nats_separators=0.0,
+        tokens=targets.size,
+        bytes=int(byte_lengths[targets].sum()),
+        documents=0,
+    )
+
+
+def _nats(model: Model, hidden: Tensor, targets: Tensor) -> Tensor:
+    """Return −ln p of targets [N] after hidden rows [N, D], as float64 [N]."""
+    nats = torch.empty(len(targets), dtype=torch.float64, device=targets.device)
+    done = 0
+    for logits in logits_in_slices(model, hidden):
+        piece = slice(done, done + len(logits))
+        nats[piece] = functional.cross_entropy(logits, targets[piece], reduction="none")
+        done = piece.stop
+    return nats

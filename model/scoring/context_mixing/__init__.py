@@ -1,0 +1,1 @@
+"""Context mixing: n-gram counts and calibration on top of a model's logits."""

@@ -1,0 +1,141 @@
+"""Turns a network's logits into distributions: a temperature by entropy, and a learned bias by id.
+
+The bias is learned from scored tokens (a record's "online logit calibration"): where an id came
+more often than was predicted, its logit grows. It changes every `interval` tokens only, so that
+scores do not depend on how many are computed at a time.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spiketok.errors import SpikeError
+
+from ..._counting import adjust
+from .tilt import Numbers
+
+COOLEST, HOTTEST = 0.9, 1.05
+NONE = np.zeros(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustmentSettings:
+    """How logits are adjusted; the numbers are the record's."""
+
+    heat: bool = True
+    """Whether there is a temperature: 1 − sharpening · (1 − H / ln V), within 0.9 … 1.05."""
+    calibrate: bool = True
+    """Whether a bias is learned."""
+    sharpening: float = 0.15
+    """By how much a certain prediction is sharpened."""
+    decay: float = 0.999
+    """What is left of older counts after an interval."""
+    interval: int = 2048
+    """Tokens between changes of the bias."""
+    first: int = 50_000
+    """Tokens before the first bias."""
+    most: float = 2.0
+    """The bias is within ± most."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkScores:
+    """What a network gave ids that were asked for."""
+
+    rungs: dict[str, Numbers]
+    """[n, m] each: `network`, then `temperature` and `calibration` where they are on."""
+    entropies: Numbers
+    """[n]: of the distributions before any adjustment, in nats."""
+
+    @property
+    def last(self) -> Numbers:
+        """With all adjustments."""
+        return list(self.rungs.values())[-1]
+
+
+class NetworkAdjustment:
+    """Logits in, distributions out, and what was learned about them so far."""
+
+    def __init__(self, vocab_size: int, settings: AdjustmentSettings | None = None) -> None:
+        """Begin without a bias."""
+        self.settings = settings or AdjustmentSettings()
+        self._raises = np.zeros(0, np.float32)
+        self._seen, self._expected = np.zeros(vocab_size), np.zeros(vocab_size)
+        self._tokens = 0
+
+    def peek(self, logits: Tensor, asked: NDArray[np.integer]) -> NetworkScores:
+        """Return the probabilities of the ids asked [n, m] by logits [n, V], on the CPU.
+
+        Raises:
+            SpikeError: a logit is not finite.
+            ValueError: an id is not in the vocabulary.
+        """
+        return self._scores(logits, asked, NONE)
+
+    def read(
+        self, logits: Tensor, asked: NDArray[np.integer], ids: NDArray[np.integer]
+    ) -> NetworkScores:
+        """Return the same for logits that predict ids [n], and learn behind each interval.
+
+        Numbers equal those of `peek` at their place: the bias, the same for any division into
+        calls, comes from intervals that are complete.
+        """
+        learns = self.settings.calibrate
+        parts: list[NetworkScores] = []
+        start = 0
+        while start < len(ids) or not parts:
+            stop = start + self.settings.interval - self._tokens % self.settings.interval
+            expected = self._expected if learns else NONE
+            parts.append(self._scores(logits[start:stop], asked[start:stop], expected))
+            if learns:
+                self._learn(ids[start:stop])
+            start = stop
+        if len(parts) == 1:
+            return parts[0]
+        return NetworkScores(
+            {name: np.concatenate([p.rungs[name] for p in parts]) for name in parts[0].rungs},
+            np.concatenate([part.entropies for part in parts]),
+        )
+
+    def _scores(
+        self, logits: Tensor, asked: NDArray[np.integer], expected: Numbers
+    ) -> NetworkScores:
+        try:
+            plain, heated, raised, entropies = adjust(
+                logits.float().contiguous().numpy(),
+                np.ascontiguousarray(asked, np.uint32),
+                self._raises,
+                self.settings.heat,
+                self.settings.sharpening,
+                COOLEST,
+                HOTTEST,
+                self.settings.calibrate,
+                expected,
+            )
+        except ValueError:
+            if logits.isfinite().all():
+                raise
+            raise SpikeError(
+                "the model's predictions are not finite; its weights are damaged"
+            ) from None
+        rungs = {"network": plain}
+        if self.settings.heat:
+            rungs["temperature"] = heated
+        if self.settings.calibrate:
+            rungs["calibration"] = raised
+        return NetworkScores(rungs, entropies)
+
+    def _learn(self, ids: NDArray[np.integer]) -> None:
+        self._tokens += len(ids)
+        self._seen += np.bincount(ids, minlength=len(self._seen))
+        if self._tokens % self.settings.interval or not len(ids):
+            return
+        if self._tokens >= self.settings.first:
+            seen, expected = self._seen / self._seen.sum(), self._expected / self._expected.sum()
+            bias = np.log((seen + 1e-8) / (expected + 1e-8))
+            most = self.settings.most
+            self._raises = np.exp(bias.clip(-most, most)).astype(np.float32)
+        self._seen *= self.settings.decay
+        self._expected *= self.settings.decay

@@ -1,0 +1,175 @@
+"""Predicts tokens from exact counts of what followed their contexts, over any other prediction.
+
+With P₀ the base, and for each context of k tokens that something followed, c(w) being how often w
+did, C the sum and N₁, N₂, N₃ the numbers of w with counts of 1, 2 and more:
+
+    Pₖ(w) = (max(c(w) − D(c(w)), 0) + (θ + D₁N₁ + D₂N₂ + D₃N₃) · Pₖ₋₁(w)) / (C + θ)
+
+The numerators of all w add up to C + θ, so each Pₖ is a distribution where P₀ is one, and that of
+one w needs nothing of the others. θ = 0 with counts of contexts instead of occurrences is modified
+Kneser–Ney smoothing (Chen & Goodman 1998), θ > 0 is hierarchical Pitman–Yor (Teh 2006), D = ½ and
+θ = 0 is PPM-D with blending (Howard 1993). Counts come from what was read before w alone.
+"""
+
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._counting import ContextCounts
+from .kneser_ney import Discounts, estimate_discounts
+from .ngram_counts import StaticCounts
+
+# Discounts are estimated anew after so many tokens.
+BLOCK = 1 << 16
+NO_OTHER = np.zeros(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextScores:
+    """What counts say of n tokens; all but the probabilities is known before the token is."""
+
+    probabilities: NDArray[np.float64]
+    """[n, longest + 1]: Pₖ of the token."""
+    over: NDArray[np.float64]
+    """[n]: P of the token by all contexts of one token and more, over another base; or [0]."""
+    lengths: NDArray[np.uint32]
+    """[n]: of the longest context that something followed before."""
+    totals: NDArray[np.uint32]
+    """[n]: how many tokens followed it."""
+    kinds: NDArray[np.uint32]
+    """[n]: how many different ones."""
+
+
+class ContextModel:
+    """Counts, and what they predict next."""
+
+    def __init__(
+        self,
+        vocab_size: int,
+        *,
+        longest: int = 8,
+        shortest: int = 0,
+        continuation: bool = True,
+        discounts: Discounts | None = None,
+        static: StaticCounts | None = None,
+    ) -> None:
+        """Begin with no counts, or with those of training data.
+
+        Args:
+            vocab_size: ids are below it.
+            longest: tokens in the longest contexts, so n-grams of up to `longest` + 1.
+            shortest: contexts below this length are left to the base.
+            continuation: count before how many tokens a string stood, for all but the longest.
+            discounts: [longest + 1, 4]; without, they are estimated from the counts as they grow.
+            static: counts to go on from.
+
+        Raises:
+            ValueError: a number is out of range, or the static counts do not fit.
+        """
+        self.vocab_size = vocab_size
+        self.longest = longest
+        self.shortest = shortest
+        self._counts = ContextCounts(vocab_size, longest, continuation)
+        if static is not None:
+            self._counts.load(*static.strings())
+        self._learned = 0
+        self._estimates = discounts is None
+        self.discounts = self._estimated() if discounts is None else discounts
+
+    @property
+    def bytes(self) -> int:
+        """The memory that the counts take."""
+        return self._counts.bytes
+
+    def copy(self) -> "ContextModel":
+        """Return another model with the same counts, which learns for itself."""
+        other = copy(self)
+        other._counts = self._counts.copy()
+        return other
+
+    def reserve(self, strings: int) -> None:
+        """Make room for so many strings at once; tables grow by themselves, but that takes time."""
+        self._counts.reserve(strings)
+
+    def restart(self) -> None:
+        """Begin a new row: nothing stands before it."""
+        self._counts.restart()
+
+    def learn(self, ids: NDArray[np.integer]) -> None:
+        """Count ids [n] without scoring them."""
+        self._counts.learn(plain_ids(ids))
+        self._note_learned(len(ids), len(ids) >= BLOCK)
+
+    def score(
+        self,
+        ids: NDArray[np.integer],
+        base: NDArray[np.float64],
+        other: NDArray[np.float64] | None = None,
+        *,
+        learn: bool = True,
+    ) -> ContextScores:
+        """Return what counts say of ids [n] over base probabilities [n]; each is learned after.
+
+        `other` [n] is a second base, for `ContextScores.over`. Scores do not depend on how a row is
+        divided into calls. Without `learn`, what was read is forgotten as soon as learning goes on.
+        """
+        parts: list[tuple[NDArray[Any], ...]] = []
+        start = 0
+        while start < len(ids) or not parts:
+            end = start + BLOCK - self._learned % BLOCK if learn else len(ids)
+            part = plain_ids(ids[start:end])
+            beside = NO_OTHER if other is None else other[start:end]
+            parts.append(
+                self._counts.score(
+                    part, base[start:end], beside, self.discounts, self.shortest, learn
+                )
+            )
+            if learn:
+                self._note_learned(len(part), False)
+            start += max(1, len(part))
+        return ContextScores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def over(self, other: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return [vocab_size]: what `ContextScores.over` would have, of every id."""
+        every: NDArray[np.float64] = self._counts.distribution(other, self.discounts, 1)[-1]
+        return every
+
+    def distributions(self, base: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return [longest + 1, vocab_size]: Pₖ of every id as the next token, over a base.
+
+        Equal to the last bit to what `score` would give, each id with its own base probability.
+        """
+        return self._counts.distribution(base, self.discounts, self.shortest)
+
+    def describe(self) -> ContextScores:
+        """Return what is known of the next token's contexts; there are no probabilities yet."""
+        length, total, kinds = (np.array([item], np.uint32) for item in self._counts.describe())
+        return ContextScores(np.empty((1, 0)), np.empty(0), length, total, kinds)
+
+    def keep(self, *, fewest: int = 2, longest: int | None = None) -> StaticCounts:
+        """Return the counts as tables to store: strings counted `fewest` times or more."""
+        longest = self.longest if longest is None else longest
+        return StaticCounts.of_strings(*self._counts.keep(fewest, longest))
+
+    def _note_learned(self, tokens: int, now: bool) -> None:
+        before = self._learned // BLOCK
+        self._learned += tokens
+        if self._estimates and (now or self._learned // BLOCK > before):
+            self.discounts = self._estimated()
+
+    def _estimated(self) -> Discounts:
+        return estimate_discounts(self._counts.counts_of_counts())
+
+
+def plain_ids(ids: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
+    """Return ids as uint16 or uint32; ValueError where they do not fit."""
+    if ids.dtype == np.uint16:
+        return np.ascontiguousarray(ids, np.uint16)
+    if ids.dtype == np.uint32:
+        return np.ascontiguousarray(ids, np.uint32)
+    if len(ids) and not 0 <= ids.min() <= ids.max() < 1 << 32:
+        raise ValueError("an id is not in the vocabulary")
+    return ids.astype(np.uint32)

@@ -1,0 +1,274 @@
+"""Predicts each next token from a network, counts, a cache and long repeats, rung by rung.
+
+Each rung is a prediction of its own and stands on the one before: the network, with a temperature,
+with a learned bias, mixed with counts by a gate, lifted toward what followed a long repeat. The
+mixture has the last word: first the experts are mixed; over that mean lie the counts of what was
+read alone (the cache) and hints from long repeats; a second mixture weighs these. All weights come
+from scores of earlier tokens.
+
+There are two doors. `score` takes tokens that are known and asks each expert for these alone;
+`distributions` gives all ids at one place. The numbers are the same to the last bit where no
+network takes part or its logits are the same, so a coder that calls `distributions` before and
+`score` after each token, as coding and as decoding, codes with what was scored.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..._counting import Mixture, Repeats
+from ...config.mixing import PredictorSettings
+from .gate import SETS_PER_LENGTH, trust_in_counts, weight_sets
+from .logit_calibration import AdjustmentSettings, NetworkAdjustment, NetworkScores
+from .ngram_model import ContextModel, plain_ids
+from .tilt import Numbers, lifted, tilted
+
+NO_HINT = (1 << 32) - 1
+Ids = NDArray[np.unsignedinteger]
+# Of a cache's counts: all but little of what was seen once or twice, and weights by length beside.
+CACHE_DISCOUNTS = np.array([[0.8, 1.0, 1.2, w] for w in (1e9, 300.0, 30.0, 6.0, 2.0, 2.0)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What is known before a token, [n] or [1] each."""
+
+    lengths: NDArray[np.uint32]
+    hints: NDArray[np.uint32]
+    trusts: Numbers
+    sets: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What the parts below the mixture give n ids at their places, or all ids at one."""
+
+    ids: Ids
+    place: _Place
+    network: NetworkScores | None
+    """[n, 2]: of the ids and of the hints; [1, V] of all ids."""
+    p: Numbers | None
+    """[n]: of the network with all adjustments."""
+    p_hints: Numbers | None
+    """[n] or [1]: the same of the hints, 0 where there is none."""
+    counts: list[Numbers]
+    """[n] each: by the lengths of the settings; with a network, also the longest ones over it."""
+
+
+class Predictor:
+    """The parts, and what they have learned."""
+
+    def __init__(
+        self, vocab_size: int, settings: PredictorSettings, counts: ContextModel | None = None
+    ) -> None:
+        """Begin; `counts` may have learned training data, and learns on."""
+        self.settings, self.vocab_size = settings, vocab_size
+        self.seconds = dict.fromkeys(settings.rungs, 0.0)
+        """Time that `score` has spent on each rung."""
+        longest = settings.lengths[-1]
+        self._network = NetworkAdjustment(
+            vocab_size,
+            AdjustmentSettings(
+                heat=settings.has("temperature"), calibrate=settings.has("calibration")
+            ),
+        )
+        self._counts: ContextModel | None = None
+        if settings.has("ngram"):
+            self._counts = counts or ContextModel(vocab_size, longest=longest)
+            if self._counts.longest != longest or self._counts.vocab_size != vocab_size:
+                raise ValueError("the counts are of other contexts or another vocabulary")
+        self._cache = ContextModel(vocab_size, longest=5, shortest=1, discounts=CACHE_DISCOUNTS)
+        self._repeats = Repeats(vocab_size, np.array(settings.repeats, np.uint32))
+        sets = SETS_PER_LENGTH * (longest + 1)
+        first = 1 + settings.network * (1 + settings.has("match") + settings.has("ngram"))
+        first += (len(settings.lengths) + settings.network) * settings.has("ngram")
+        self._first = self._mixture(sets, first)
+        second = 1 + settings.has("ngram") + settings.has("match")
+        self._second = self._mixture(sets, second)
+
+    def begin(self, separator: int) -> None:
+        """Let a separator stand before what comes; it is learned, not scored."""
+        if self._counts is not None:
+            self._counts.restart()
+        ids = np.array([separator], np.uint32)
+        for counts in (self._counts, self._cache):
+            if counts is not None:
+                counts.learn(ids)
+        self._repeats.read(ids, True)
+
+    def score(self, ids: NDArray[np.integer], logits: Tensor | None = None) -> dict[str, Numbers]:
+        """Return by rung the probabilities [n] of ids [n]; each id is learned after it is scored.
+
+        Args:
+            ids: the next tokens.
+            logits: [n, V] of the network that predict them, on the CPU, where one takes part.
+        """
+        self._check(logits)
+        targets = plain_ids(ids)
+        settings, found, clock = self.settings, {}, _Clock(self.seconds)
+        hints, trusts = self._hints(targets)
+        clock.stop("match")
+        network = p = p_hints = None
+        entropies = None
+        if logits is not None:
+            known = hints != NO_HINT
+            asked = np.stack([targets, np.where(known, hints, 0)], axis=1)
+            network = self._network.read(logits, asked, targets)
+            p, p_hints = network.last[:, 0], np.where(known, network.last[:, 1], 0.0)
+            entropies = network.entropies
+            found = {name: rung[:, 0] for name, rung in network.rungs.items()}
+        clock.stop(list(found)[-1] if found else "match")
+        lengths, columns = self._counted(targets, p)
+        place = _Place(lengths, hints, trusts, weight_sets(lengths, entropies, self.vocab_size))
+        given = _Given(targets, place, network, p, p_hints, columns)
+        found |= self._rungs(
+            given,
+            lambda experts: self._first.score(_table(experts), place.sets, True),
+            lambda mean: self._cache.score(targets, mean).probabilities[:, -1],
+            lambda experts: self._second.score(_table(experts), place.sets, True),
+            clock,
+        )
+        return {name: found[name] for name in settings.rungs}
+
+    def distributions(self, logits: Tensor | None = None) -> dict[str, Numbers]:
+        """Return by rung [V]: what each id would be given as the next token.
+
+        `logits` [V] are what `score` takes for this place.
+        """
+        self._check(logits)
+        ids = np.arange(self.vocab_size, dtype=np.uint32)
+        hint, trust = NO_HINT, 0.0
+        if self.settings.has("match"):
+            hint, kind, trust = self._repeats.hint()
+            trust = 0.0 if kind == NO_HINT else trust
+        hints, trusts = np.array([hint], np.uint32), np.array([trust])
+        network = p = p_hints = entropies = None
+        found: dict[str, Numbers] = {}
+        if logits is not None:
+            network = self._network.peek(logits[None], ids[None])
+            p, entropies = network.last[0], network.entropies
+            p_hints = np.zeros(1) if hint == NO_HINT else p[hints]
+            found = {name: rung[0] for name, rung in network.rungs.items()}
+        lengths, columns = np.zeros(1, np.uint32), []
+        if self._counts is not None:
+            lengths = self._counts.describe().lengths
+            every = self._counts.distributions(np.full(self.vocab_size, 1 / self.vocab_size))
+            columns = [every[k] for k in self.settings.lengths]
+            columns += [] if p is None else [self._counts.over(p)]
+        place = _Place(lengths, hints, trusts, weight_sets(lengths, entropies, self.vocab_size))
+        (chosen,) = place.sets.tolist()
+        found |= self._rungs(
+            _Given(ids, place, network, p, p_hints, columns),
+            lambda experts: _mean(self._first.weights(chosen), experts),
+            lambda mean: self._cache.distributions(mean)[-1],
+            lambda experts: _mean(self._second.weights(chosen), experts),
+            _Clock({}),
+        )
+        return {name: found[name] for name in self.settings.rungs}
+
+    def _hints(self, targets: Ids) -> tuple[NDArray[np.uint32], Numbers]:
+        if not self.settings.has("match"):
+            return np.full(len(targets), NO_HINT, np.uint32), np.zeros(len(targets))
+        hints, kinds, trusts = self._repeats.read(targets, True)
+        return hints, np.where(kinds == NO_HINT, 0.0, trusts)
+
+    def _counted(
+        self, targets: Ids, network: Numbers | None
+    ) -> tuple[NDArray[np.uint32], list[Numbers]]:
+        if self._counts is None:
+            return np.zeros(len(targets), np.uint32), []
+        counts = self._counts.score(targets, np.full(len(targets), 1 / self.vocab_size), network)
+        columns = [counts.probabilities[:, k] for k in self.settings.lengths]
+        return counts.lengths, [*columns, *([] if network is None else [counts.over])]
+
+    def _rungs(
+        self,
+        given: _Given,
+        mix_first: Callable[[dict[str, Numbers]], Numbers],
+        lay_cache: Callable[[Numbers], Numbers],
+        mix_second: Callable[[dict[str, Numbers]], Numbers],
+        clock: "_Clock",
+    ) -> dict[str, Numbers]:
+        """Return the rungs above the network's; the same operations for both doors."""
+        settings, place, found = self.settings, given.place, {}
+        floor = np.full(len(given.ids), 1 / self.vocab_size)
+        last = floor if given.p is None else given.p
+        gated = None
+        if settings.has("ngram"):
+            counts = given.counts[len(settings.lengths) - 1]
+            gated = counts
+            if given.network is not None:
+                gate = trust_in_counts(place.lengths, given.network.entropies, settings.lengths[-1])
+                gated = (1 - gate) * last + gate * counts
+            found["ngram"] = last = gated
+            clock.stop("ngram")
+        if settings.has("match"):
+            found["match"] = _lift(last, given.ids, place)
+            clock.stop("match")
+        if settings.has("mixture"):
+            mean = mix_first(self._experts(given, gated, floor))
+            over = {"mean": mean}
+            if settings.has("ngram"):
+                over["cache"] = lay_cache(mean)
+            if settings.has("match"):
+                over["repeats"] = _lift(list(over.values())[-1], given.ids, place)
+            found["mixture"] = mix_second(over)
+            clock.stop("mixture")
+        return found
+
+    def _experts(self, given: _Given, gated: Numbers | None, floor: Numbers) -> dict[str, Numbers]:
+        experts: dict[str, Numbers] = {}
+        if given.p is not None and given.p_hints is not None:
+            experts["network"] = given.p
+            if self.settings.has("match"):
+                strengths = self.settings.tilt * given.place.trusts
+                experts["tilted"] = tilted(
+                    given.p, given.ids, given.place.hints, given.p_hints, strengths
+                )
+            if gated is not None:
+                experts["gated"] = gated
+        names = [*(f"contexts to {k}" for k in self.settings.lengths), "contexts over network"]
+        experts |= dict(zip(names, given.counts, strict=False))
+        return experts | {"floor": floor}
+
+    def _mixture(self, sets: int, experts: int) -> Mixture:
+        first = np.full(experts, 1 / experts)
+        return Mixture(sets, first, self.settings.slowest, self.settings.share)
+
+    def _check(self, logits: Tensor | None) -> None:
+        if (logits is not None) != self.settings.network:
+            wanted = "" if self.settings.network else "not "
+            raise ValueError(f"the network's logits are {wanted}wanted")
+
+
+class _Clock:
+    """Adds the time since the last stop to a rung's."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds, self._last = seconds, time.perf_counter()
+
+    def stop(self, rung: str) -> None:
+        now = time.perf_counter()
+        if rung in self._seconds:
+            self._seconds[rung] += now - self._last
+        self._last = now
+
+
+def _lift(p: Numbers, ids: Ids, place: _Place) -> Numbers:
+    return lifted(p, ids, place.hints, place.trusts)
+
+
+def _table(experts: dict[str, Numbers]) -> Numbers:
+    return np.ascontiguousarray(np.stack(list(experts.values()), axis=1))
+
+
+def _mean(weights: Numbers, experts: dict[str, Numbers]) -> Numbers:
+    """Return the weighted mean, added in the order in which `Mixture` adds."""
+    mean = np.zeros(len(next(iter(experts.values()))))
+    for weight, p in zip(weights, experts.values(), strict=True):
+        mean += weight * p
+    return mean

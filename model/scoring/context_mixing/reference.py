@@ -1,0 +1,138 @@
+"""What the native code of this package computes, by definition and slowly."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from .kneser_ney import Discounts
+
+
+class PlainCounts:
+    """Counts of what followed each context in one row of tokens, in dictionaries."""
+
+    def __init__(self, longest: int, continuation: bool) -> None:
+        """Begin with no counts."""
+        self.longest = longest
+        self.continuation = continuation
+        self.row: list[int] = []
+        self.followers: dict[tuple[int, ...], Counter[int]] = {}
+
+    def contexts(self) -> list[tuple[int, ...]]:
+        """Return the contexts of the next token, the empty one first."""
+        size = len(self.row)
+        return [tuple(self.row[size - k :]) for k in range(min(self.longest, size) + 1)]
+
+    def learn(self, token: int) -> None:
+        """Count a token behind its contexts.
+
+        A string's count is how often it was seen. With continuation, that of a string shorter than
+        the longest possible grows only where the string that is one longer is new.
+        """
+        contexts = self.contexts()
+        known = [k for k, c in enumerate(contexts) if self.followers.get(c, Counter())[token]]
+        first = max(known, default=0) if self.continuation else 0
+        for context in contexts[first:]:
+            self.followers.setdefault(context, Counter())[token] += 1
+        self.row.append(token)
+
+    def probabilities(
+        self, token: int, base: float, discounts: Discounts, shortest: int = 0
+    ) -> list[float]:
+        """Return Pₖ of a token, k = 0 … longest; context_model.py has the formula."""
+        found, p = [], base
+        contexts: list[tuple[int, ...] | None] = [*self.contexts(), *[None] * self.longest]
+        for k, context in enumerate(contexts[: self.longest + 1]):
+            counts = self.followers.get(context) if context is not None else None
+            if counts and k >= shortest:
+                one, two, more, weight = (float(item) for item in discounts[k])
+                kinds = [sum(c == n for c in counts.values()) for n in (1, 2)]
+                many = len(counts) - sum(kinds)
+                c = counts[token]
+                own = c - (more if c > 2 else two if c == 2 else one) if c else 0.0
+                back = weight + one * kinds[0] + two * kinds[1] + more * many
+                p = (own + back * p) / (counts.total() + weight)
+            found.append(p)
+        return found
+
+    def describe(self) -> tuple[int, int, int]:
+        """Return length, total and kinds of the longest context that something followed."""
+        for context in reversed(self.contexts()):
+            if counts := self.followers.get(context):
+                return len(context), counts.total(), len(counts)
+        return 0, 0, 0
+
+
+def plain_adjusted(
+    logits: Sequence[float],
+    raises: Sequence[float],
+    heat: bool,
+    sharpening: float,
+    least: float,
+    most: float,
+) -> tuple[list[float], list[float], list[float], float]:
+    """Return a network's distribution, with a temperature, with raises too, and its entropy."""
+    top = max(logits)
+    plain = _shares([math.exp(max(x - top, -72)) for x in logits])
+    entropy = -sum(p * math.log(p) for p in plain)
+    certain = 1 - entropy / math.log(max(2, len(logits)))
+    turn = min(most, max(least, 1 - sharpening * certain)) if heat else 1.0
+    heated = _shares([math.exp(max(x - top, -72) / turn) for x in logits])
+    raised = _shares([p * r for p, r in zip(heated, raises or [1.0] * len(heated), strict=True)])
+    return plain, heated, raised, entropy
+
+
+def _shares(weights: Sequence[float]) -> list[float]:
+    whole = math.fsum(weights)
+    return [weight / whole for weight in weights]
+
+
+def plain_hints(
+    row: Sequence[int], lengths: Sequence[int]
+) -> list[tuple[int | None, int | None, float]]:
+    """Return for each token of a row the hint before it: token, length's number, trust."""
+    hints: list[tuple[int | None, int | None, float]] = []
+    tried, right = [0] * len(lengths), [0] * len(lengths)
+    for end, token in enumerate(row):
+        found = _last_place(row[:end], lengths)
+        if found is None:
+            hints.append((None, None, 0.0))
+            continue
+        place, kind = found
+        hints.append((row[place], kind, (right[kind] + 0.5) / (tried[kind] + 1)))
+        tried[kind] += 1
+        right[kind] += row[place] == token
+    return hints
+
+
+def _last_place(row: Sequence[int], lengths: Sequence[int]) -> tuple[int, int] | None:
+    """Return where the longest context that occurred before ended last, and its length's number."""
+    for kind in reversed(range(len(lengths))):
+        length = lengths[kind]
+        for place in range(len(row) - 1, length - 1, -1):
+            if row[place - length : place] == row[len(row) - length :]:
+                return place, kind
+    return None
+
+
+def plain_mixture(
+    rows: Sequence[Sequence[float]],
+    sets: Sequence[int],
+    first: Sequence[float],
+    *,
+    slowest: float,
+    share: float,
+) -> list[float]:
+    """Return the mixtures of rows of probabilities; mixture.hpp says how the weights learn."""
+    weights, uses, mixed = {s: list(first) for s in sets}, dict.fromkeys(sets, 0), []
+    for row, chosen in zip(rows, sets, strict=True):
+        now = weights[chosen]
+        mean = sum(w * p for w, p in zip(now, row, strict=True))
+        mixed.append(mean)
+        if mean <= 1e-290:
+            continue
+        rate = max(slowest, 1 / (uses[chosen] + 2))
+        uses[chosen] += 1
+        learned = [w * (1 - rate + rate * p / mean) for w, p in zip(now, row, strict=True)]
+        learned = [w + share * (f - w) for w, f in zip(learned, first, strict=True)]
+        weights[chosen] = [w / sum(learned) for w in learned]
+    return mixed

@@ -1,0 +1,149 @@
+"""Reads windows and gives the hidden rows behind their fresh targets, in the order of the text.
+
+What a score is made of: whoever mixes other predictors in, or learns from a text once it is
+scored, goes on from here.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spiketok.errors import SpikeError
+
+from ..families.build import Model
+from .sliding_windows import Window
+
+# Positions whose logits are held at a time: on CPUs little enough to be reused by the allocator.
+ROWS_ON_CPU = 128
+ROWS_ON_CUDA = 8192
+# Tokens in a pass, unless one window has more. On CPUs what a layer makes then fits in the cache.
+TOKENS_ON_CPU = 2048
+TOKENS_ON_CUDA = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class FreshRows:
+    """What a model says of the N targets of some windows that are scored."""
+
+    hidden: Tensor
+    """[N, D], of which `model.logits` makes what it says of each target."""
+    windows: list[Window]
+    """Whose fresh targets these are, those left out that are not counted."""
+
+    @property
+    def targets(self) -> Tensor:
+        """Ids [N], int64."""
+        ids = np.concatenate([window.ids[window.places + 1] for window in self.windows])
+        return torch.from_numpy(ids).to(self.hidden.device)
+
+    @property
+    def passed(self) -> int:
+        """Fresh targets of the windows, counted or not."""
+        return sum(len(window.counted) for window in self.windows)
+
+
+def fresh_rows(
+    model: Model, windows: Iterable[Window], *, batch_windows: int, every: int = 0
+) -> Iterator[FreshRows]:
+    """Yield the fresh rows of windows, in the order of the text.
+
+    Rows are made when they are asked for, with the weights that the model then has.
+
+    Args:
+        model: runs where its weights are, in their type, in evaluation mode.
+        windows: in the order of the text.
+        batch_windows: windows known at a time, and the most in a pass. Windows of one length go
+            through the model together.
+        every: no window is read before one that reaches a multiple of so many fresh targets, or
+            goes over it, has been given out; 0: that does not matter.
+
+    Raises:
+        SpikeError: an id is not the model's.
+    """
+    for batch in batches(windows, batch_windows, every):
+        yield from read_batch(model, batch)
+
+
+def read_batch(model: Model, batch: list[Window]) -> Iterator[FreshRows]:
+    """Yield the fresh rows of some windows, in the order of the text."""
+    most_tokens = TOKENS_ON_CUDA if model.embedding.weight.is_cuda else TOKENS_ON_CPU
+    found: dict[int, Tensor] = {}
+    done = 0
+    for numbers in _passes([len(window.ids) - 1 for window in batch], most_tokens):
+        hidden = _hidden_rows(model, [batch[number] for number in numbers])
+        found.update(zip(numbers, hidden, strict=True))
+        ready = done
+        while ready in found:
+            ready += 1
+        if ready > done:
+            parts = [found.pop(number) for number in range(done, ready)]
+            yield FreshRows(torch.cat(parts), batch[done:ready])
+        done = ready
+
+
+def logits_in_slices(model: Model, hidden: Tensor) -> Iterator[Tensor]:
+    """Yield logits [n, V] of hidden rows [N, D], n at a time, which bounds the memory."""
+    rows = ROWS_ON_CUDA if hidden.is_cuda else ROWS_ON_CPU
+    for piece in torch.split(hidden, rows):
+        with torch.inference_mode():
+            yield model.logits(piece)
+
+
+def batches(windows: Iterable[Window], most: int, every: int = 0) -> Iterator[list[Window]]:
+    """Yield windows at most so many at a time, and none behind a border together with its."""
+    batch: list[Window] = []
+    passed = 0
+    for window in windows:
+        batch.append(window)
+        before, passed = passed, passed + len(window.counted)
+        if len(batch) == most or (every and passed // every > before // every):
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _passes(lengths: list[int], most_tokens: int) -> Iterator[list[int]]:
+    """Yield the numbers of the windows that go through the model together, short ones first.
+
+    >>> list(_passes([9, 4, 9, 9, 5], 20))
+    [[1, 4], [0, 2], [3]]
+    """
+    taken: list[int] = []
+    for number in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if taken and (len(taken) + 1) * lengths[number] > most_tokens:
+            yield taken
+            taken = []
+        taken.append(number)
+    yield taken
+
+
+def _hidden_rows(model: Model, windows: list[Window]) -> list[Tensor]:
+    """Return, per window, the rows [n, D] behind its fresh targets that are counted."""
+    length = max(len(window.ids) for window in windows) - 1
+    ids = np.stack([np.pad(window.ids, (0, length + 1 - len(window.ids))) for window in windows])
+    _check_ids(model, ids)
+    device = model.embedding.weight.device
+    before = None
+    if model.look_back:
+        before = torch.from_numpy(np.stack([window.before for window in windows])).to(device)
+    first = min(len(window.ids) - 1 - len(window.counted) for window in windows)
+    with torch.inference_mode():
+        inputs = torch.from_numpy(ids).to(device)[:, :-1]
+        hidden = model.trunk(inputs, before, last=length - first)
+        return [
+            rows[window.places - first]
+            for rows, window in zip(hidden.unbind(), windows, strict=True)
+        ]
+
+
+def _check_ids(model: Model, ids: NDArray[np.int64]) -> None:
+    if ids.min() < 0 or ids.max() >= model.embedding.num_embeddings:
+        raise SpikeError(
+            f"a document has an id outside 0 … {model.embedding.num_embeddings - 1}; "
+            "encode it with the model's tokenizer"
+        )

@@ -1,0 +1,98 @@
+"""Gives a model's logits for the tokens of documents in order, as `score_documents` reads them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spiketok.errors import SpikeError
+
+from ..families.build import Model
+from .hidden_states import fresh_rows
+from .sliding_windows import NO_END, check_windows, sliding_windows
+from .ttt.learner import Learner
+
+# Rows of logits given at a time: few enough to stay in a CPU's cache while they are read.
+ROWS = 128
+Documents = Sequence[tuple[NDArray[np.integer], int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some tokens in the order of the text, and what the model says before each of them."""
+
+    ids: NDArray[np.int64]
+    """[n]: the tokens."""
+    logits: Tensor | None
+    """[n, V], on the CPU; None where no network takes part."""
+    ends: NDArray[np.int64]
+    """[n]: the bytes of the document that ends with the token, NO_END where none does."""
+
+
+def piece_of(rows: Rows, start: int, stop: int) -> Rows:
+    """Return the rows from … to."""
+    part = slice(start, stop)
+    logits = None if rows.logits is None else rows.logits[part]
+    return Rows(rows.ids[part], logits, rows.ends[part])
+
+
+def window_rows(
+    model: Model,
+    documents: Documents,
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    batch_windows: int = 8,
+    reset: bool = True,
+    learner: Learner | None = None,
+) -> Iterator[Rows]:
+    """Yield the tokens of documents, each with its separator, and their logits; all in order.
+
+    Arguments and errors are those of `score_documents`. A learner is given a pass's tokens once
+    all of them have been taken.
+    """
+    check_windows(model, context, stride)
+    windows = sliding_windows(
+        ((ids, np.ones(len(ids) + 1, bool), text_bytes) for ids, text_bytes in documents),
+        separator=separator,
+        context=context,
+        stride=stride,
+        look_back=model.look_back,
+        reset=reset,
+    )
+    every = learner.every if learner else 0
+    for part in fresh_rows(model, windows, batch_windows=batch_windows, every=every):
+        ids = np.concatenate([window.fresh for window in part.windows])
+        ends = np.concatenate([window.ends for window in part.windows])
+        for first in range(0, len(ids), ROWS):
+            piece = slice(first, first + ROWS)
+            with torch.inference_mode():
+                logits = model.logits(part.hidden[piece]).float().cpu()
+            yield Rows(ids[piece], logits, ends[piece])
+        if learner:
+            learner.read(ids)
+
+
+def plain_rows(
+    documents: Iterable[tuple[NDArray[np.integer], int]],
+    *,
+    separator: int,
+    vocab_size: int,
+    size: int,
+) -> Iterator[Rows]:
+    """Yield the same without a network, `size` tokens at a time."""
+    for text, text_bytes in documents:
+        ids = np.append(text.astype(np.int64), separator)
+        if ids.min() < 0 or ids.max() >= vocab_size:
+            raise SpikeError(
+                f"a document has an id outside 0 … {vocab_size - 1}; "
+                "encode it with the model's tokenizer"
+            )
+        ends = np.append(np.full(len(text), NO_END), text_bytes)
+        for first in range(0, len(ids), size):
+            piece = slice(first, first + size)
+            yield Rows(ids[piece], None, ends[piece])

@@ -1,0 +1,203 @@
+"""Scores text with a predictor, rung by rung, and refuses to give a score that is none.
+
+While it scores, it asks the predictor at hand for whole distributions, at places spread over the
+text: each must add up to 1 and give the token that came what was scored. Behind the text the same
+predictor reads random tokens, which nothing can tell in less than log₂ V bits each.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from spiketok.errors import SpikeError
+
+from ..families.build import Model
+from .context_mixing.predictor import Predictor
+from .logits import Documents, Rows, piece_of, plain_rows, window_rows
+from .sliding_windows import NO_END
+from .ttt.learner import Learner
+
+# How many distributions are looked at, and how far from 1 their sums may be.
+PLACES, CLOSE = 1024, 1e-6
+# Random tokens behind the text, and what may be missing of log₂ V bits each, in bits.
+RANDOM_TOKENS, SLACK = 4096, 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """What the parts up to one of them gave."""
+
+    nats: float
+    """Sum over all tokens, separators included."""
+    nats_separators: float
+    """The part of `nats` that the final separators took."""
+    random_bits: float
+    """Bits per uniformly random token."""
+    seconds: float
+    """Taken by this part alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictorScore:
+    """What a predictor needed for a text."""
+
+    rungs: dict[str, Rung]
+    """By the part that comes in, from the first; the last one is the whole predictor."""
+    tokens: int
+    """Tokens scored, separators included."""
+    bytes: int
+    """Bytes of the original text."""
+    documents: int
+    vocab_size: int
+    places: int
+    """Distributions that were looked at."""
+    worst_sum: float
+    """The greatest distance of their sums from 1."""
+
+    def faults(self) -> list[str]:
+        """Say why these are no scores; empty if they are."""
+        found = []
+        if not self.worst_sum < CLOSE:
+            found.append(f"the predictions do not add up to 1 but are {self.worst_sum:.2g} off")
+        least = math.log2(self.vocab_size)
+        for name, rung in self.rungs.items():
+            if not rung.random_bits >= least - SLACK:
+                found.append(
+                    f"random tokens of {least:.2f} bits each got {rung.random_bits:.2f} ({name})"
+                )
+        return found
+
+
+def score_with(
+    predictor: Predictor,
+    model: Model | None,
+    documents: Documents,
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    batch_windows: int = 8,
+    reset: bool = True,
+    learner: Learner | None = None,
+    report: Callable[[int], None] = lambda _: None,
+) -> PredictorScore:
+    """Score documents, in order, with one predictor that goes on learning from each to the next.
+
+    Args:
+        predictor: what begins in the context of a separator; its state is used up.
+        model: the network; None where none takes part.
+        documents: pairs of ids, without any separator, and the bytes of the original text.
+        separator: the id that ends each document.
+        context: tokens per window of the network; this and what follows is for it alone.
+        stride: tokens by which windows move on.
+        batch_windows: windows per forward pass.
+        reset: whether each document is a stream of its own.
+        learner: teaches the network what has been scored.
+        report: called with the tokens scored so far.
+
+    Raises:
+        SpikeError: what the predictor gives is no score; or as for `score_documents`.
+    """
+    total = sum(len(ids) + 1 for ids, _ in documents)
+
+    def rows_of(texts: Documents, learner: Learner | None = None) -> Iterator[Rows]:
+        if model is None:
+            size = min(1 << 16, max(256, total // PLACES))
+            return plain_rows(
+                texts, separator=separator, vocab_size=predictor.vocab_size, size=size
+            )
+        return window_rows(
+            model,
+            texts,
+            separator=separator,
+            context=context,
+            stride=stride,
+            batch_windows=batch_windows,
+            reset=reset,
+            learner=learner,
+        )
+
+    tally = _Tally(predictor, max(1, total // PLACES))
+    tally.add_all(rows_of(documents, learner), report)
+    seconds = dict(predictor.seconds)
+    if model is not None:
+        seconds["network"] += tally.seconds_of_rows
+    random_bits = _random_bits(predictor, rows_of)
+    score = PredictorScore(
+        rungs={
+            name: Rung(
+                nats=tally.nats[name],
+                nats_separators=tally.nats_separators[name],
+                random_bits=random_bits[name],
+                seconds=seconds[name],
+            )
+            for name in predictor.settings.rungs
+        },
+        tokens=tally.tokens,
+        bytes=tally.bytes,
+        documents=tally.documents,
+        vocab_size=predictor.vocab_size,
+        places=tally.places,
+        worst_sum=tally.worst_sum,
+    )
+    if faults := score.faults():
+        raise SpikeError(f"no score: {'; '.join(faults)}")
+    return score
+
+
+class _Tally:
+    """Sums over the tokens scored so far, and what was seen of distributions."""
+
+    def __init__(self, predictor: Predictor, tokens_between: int) -> None:
+        self.nats = dict.fromkeys(predictor.settings.rungs, 0.0)
+        self.nats_separators = dict(self.nats)
+        self.tokens = self.bytes = self.documents = self.places = 0
+        self.worst_sum = self.seconds_of_rows = 0.0
+        self._predictor, self._between, self._next = predictor, tokens_between, 0
+
+    def add_all(self, rows: Iterator[Rows], report: Callable[[int], None]) -> None:
+        begun = time.perf_counter()
+        for part in rows:
+            self.seconds_of_rows += time.perf_counter() - begun
+            for first in range(0, len(part.ids), self._between):
+                self._add(piece_of(part, first, first + self._between))
+            report(self.tokens)
+            begun = time.perf_counter()
+
+    def _add(self, rows: Rows) -> None:
+        every = None
+        if self.tokens >= self._next:
+            first = None if rows.logits is None else rows.logits[0]
+            every = self._predictor.distributions(first)
+            self._next += self._between
+            self.places += 1
+        found = self._predictor.score(rows.ids, rows.logits)
+        ended = np.flatnonzero(rows.ends != NO_END)
+        for name, p in found.items():
+            nats = -np.log(p)
+            self.nats[name] += float(nats.sum())
+            self.nats_separators[name] += float(nats[ended].sum())
+            if every is not None:
+                off = abs(float(every[name].sum()) - 1)
+                # The token that came must be in that sum with the very number that counts.
+                other = abs(float(every[name][rows.ids[0]] / p[0]) - 1)
+                self.worst_sum = max(self.worst_sum, off, other)
+        self.tokens += len(rows.ids)
+        self.bytes += int(rows.ends[ended].sum())
+        self.documents += len(ended)
+
+
+def _random_bits(
+    predictor: Predictor, rows_of: Callable[[Documents], Iterator[Rows]]
+) -> dict[str, float]:
+    random = np.random.default_rng(0).integers(0, predictor.vocab_size, RANDOM_TOKENS)
+    bits = dict.fromkeys(predictor.settings.rungs, 0.0)
+    left = RANDOM_TOKENS
+    for rows in rows_of([(random, 0)]):
+        for name, p in predictor.score(rows.ids, rows.logits).items():
+            bits[name] -= float(np.log2(p[:left]).sum())  # without the separator
+        left -= len(rows.ids)
+    return {name: sum_of / RANDOM_TOKENS for name, sum_of in bits.items()}

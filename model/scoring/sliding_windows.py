@@ -1,0 +1,120 @@
+"""Cuts texts into windows that slide: each target is in one of them for the first time.
+
+A stream of text begins in the context of one separator, which is no target; a document ends with
+the separator, which is one. Each document is a stream of its own, or all of them are one, and
+windows then run over the borders of documents.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketok.errors import SpikeError
+
+from ..families.build import Model
+
+# Ids; which of them and of the separator behind them are scored; the bytes that these stand for.
+Document: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_], int]
+NO_END = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One or several documents in a row, with n targets."""
+
+    ids: NDArray[np.int64]
+    """[n + 1]: a separator, then the targets."""
+    counted: NDArray[np.bool_]
+    """[n]: the targets that are scored."""
+    ends: NDArray[np.int64]
+    """[n]: the bytes of the document that ends with the target, NO_END where none does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a stream for one forward pass, whose last targets are fresh."""
+
+    ids: NDArray[np.int64]
+    """The inputs, and the last target after them."""
+    before: NDArray[np.int64]
+    """As many ids before the inputs as the model's embeddings look back on."""
+    counted: NDArray[np.bool_]
+    """Of the fresh targets, those in no window before, the ones that are scored."""
+    ends: NDArray[np.int64]
+    """Of the fresh targets, as in `Stream`."""
+
+    @property
+    def fresh(self) -> NDArray[np.int64]:
+        """The ids of the fresh targets."""
+        return self.ids[len(self.ids) - len(self.counted) :]
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Places in the inputs behind which counted targets stand."""
+        return np.flatnonzero(self.counted) + len(self.ids) - 1 - len(self.counted)
+
+
+def sliding_windows(
+    documents: Iterable[Document],
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    look_back: int,
+    reset: bool = True,
+) -> Iterator[Window]:
+    """Yield the windows of documents, in the order of the text.
+
+    Args:
+        documents: read as they are needed, or, unless `reset`, all at once.
+        separator: the id that ends each document.
+        context: inputs per window.
+        stride: targets by which windows move on.
+        look_back: ids before a window on which embeddings depend.
+        reset: whether each document is a stream of its own.
+    """
+    streams = (_joined([document], separator) for document in documents)
+    for stream in streams if reset else [_joined(documents, separator)]:
+        # Nothing looks back over a separator, so more of them stand well for what is not there.
+        padded = np.concatenate([np.full(look_back, separator), stream.ids])
+        for start, fresh, stop in window_borders(len(stream.counted), context, stride):
+            yield Window(
+                ids=stream.ids[start : stop + 1],
+                before=padded[start : start + look_back],
+                counted=stream.counted[fresh:stop],
+                ends=stream.ends[fresh:stop],
+            )
+
+
+def _joined(documents: Iterable[Document], separator: int) -> Stream:
+    ids, counted, ends = [np.array([separator])], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
+    for text, scored, text_bytes in documents:
+        ids += [text.astype(np.int64), np.array([separator])]
+        counted.append(scored)
+        ends += [np.full(len(text), NO_END), np.array([text_bytes])]
+    return Stream(np.concatenate(ids), np.concatenate(counted), np.concatenate(ends))
+
+
+def window_borders(targets: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    """Yield, of each window, its first input, and the targets from … to that are fresh.
+
+    >>> list(window_borders(8, 4, 3))
+    [(0, 0, 4), (3, 4, 7), (4, 7, 8)]
+    """
+    fresh = 0
+    while fresh < targets:
+        stop = min(fresh + (stride if fresh else context), targets)
+        yield max(0, stop - context), fresh, stop
+        fresh = stop
+
+
+def check_windows(model: Model, context: int, stride: int) -> None:
+    """Refuse windows that the model cannot read or that leave targets out."""
+    if not 1 <= stride <= context <= model.config.context:
+        raise SpikeError(
+            f"context {context}, stride {stride}: needed is 1 ≤ stride ≤ context ≤ the model's "
+            f"context, {model.config.context}"
+        )

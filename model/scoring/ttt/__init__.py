@@ -1,0 +1,1 @@
+"""Test-time training: a model learns from text that it has scored."""

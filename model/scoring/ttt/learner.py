@@ -1,0 +1,213 @@
+"""Lets a model learn from a text that it scores: a chunk is scored, and only then learned from.
+
+Score-first test-time training, of openai/parameter-golf #851. Every score is that of a causal
+predictor: weights are a function of the targets before the chunk, and of how many there will be
+where the rate falls. A decoder that reads the same ids makes the same weights, to the bit on one
+machine with one number of threads; so do several ranks (`ranks.py`) that all read them.
+
+Targets are learned in sequences as long as a window, cut from the row of all documents, each ended
+by the separator: a model that tells documents apart does so here, too. The model is in evaluation
+mode, where every target counts and memory stands before a sequence.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from spiketok.errors import SpikeError
+
+from ...config.ttt import TestTimeSettings, chunk_rate
+from ...distributed import gathered, rank, rank_count
+from ...families.build import Model
+from ...training.loss import backward_in_slices
+from ...training.weight_averaging import lent_weights
+from .trainable_weights import (
+    chosen_parameters,
+    give_gradients,
+    only_these_learn,
+    put_learned,
+    start_learned,
+    update_means,
+)
+
+SEQUENCES_PER_PASS = 8
+CLIP = 1.0  # norm of the gradient
+BETAS, MOMENTUM = (0.9, 0.999), 0.9
+# The model's look-back and one input more before the targets, int64.
+_Sequence: TypeAlias = NDArray[np.int64]
+
+
+class Learner:
+    """Is given all targets in their order; teaches the model when a chunk of them is complete."""
+
+    every: int
+    """Targets per chunk, 0: it never learns. No pass may score targets of two chunks."""
+
+    def __init__(
+        self,
+        model: Model,
+        settings: TestTimeSettings,
+        *,
+        targets: int,
+        context: int,
+        separator: int,
+        byte_lengths: NDArray[np.int64],
+    ) -> None:
+        """Begin; `learning` says what the arguments are, and gives the weights back."""
+        self._model, self._settings = model, settings
+        self._targets, self._context = targets, context
+        self.every = settings.chunk if settings.epochs else 0
+        device = model.embedding.weight.device
+        self._byte_lengths = torch.from_numpy(byte_lengths.astype(np.float32)).to(device)
+        self._learned = start_learned(model, settings)
+        self._parameters = [learned.parameter for learned in self._learned]
+        self._leaves = [leaf for learned in self._learned for leaf in learned.leaves]
+        self._optimizer: torch.optim.Optimizer
+        if settings.optimizer == "adamw":
+            self._optimizer = torch.optim.AdamW(self._leaves, betas=BETAS, weight_decay=0.0)
+        else:
+            self._optimizer = torch.optim.SGD(self._leaves, momentum=MOMENTUM)
+        # Nothing looks back over a separator, so more of them stand well for what is not there.
+        self._before = np.full(model.look_back + 1, separator, np.int64)
+        self._unlearned: list[NDArray[np.int64]] = []
+        self._passed = 0
+
+    def read(self, ids: NDArray[np.integer]) -> None:
+        """Take in the next targets, which have been scored; learn where they complete a chunk.
+
+        A chunk ends with the targets that, given together, reach a multiple of `every` or go over
+        it. From the last one nothing is learned, for nothing comes after it.
+
+        Raises:
+            SpikeError: what was learned is not finite.
+        """
+        if not self.every:
+            return
+        self._unlearned.append(ids.astype(np.int64))
+        before, self._passed = self._passed, self._passed + len(ids)
+        if self._passed // self.every > before // self.every and self._passed < self._targets:
+            self._learn(self._passed // self.every - 1)
+
+    def _learn(self, chunk: int) -> None:
+        chunks = -(-self._targets // self.every)
+        for group in self._optimizer.param_groups:
+            group["lr"] = chunk_rate(self._settings, chunk, chunks)
+        ids = np.concatenate([self._before, *self._unlearned])
+        self._unlearned, self._before = [], ids[len(ids) - len(self._before) :]
+        sequences = cut(ids, self._model.look_back, self._context)
+        size = self._settings.batch
+        put_learned(self._learned)
+        with only_these_learn(self._model, self._parameters):
+            for _ in range(self._settings.epochs):
+                for first in range(0, len(sequences), size):
+                    self._step(sequences[first : first + size], chunk)
+        put_learned(self._learned, means=True)
+
+    def _step(self, sequences: Sequence[_Sequence], chunk: int) -> None:
+        passes = [*of_one_length(sequences)]
+        count = self._count(sequences)
+        totals = [torch.zeros_like(parameter) for parameter in self._parameters]
+        for first in range(0, len(passes), rank_count()):
+            turn = first + rank()
+            own = self._gradients(passes[turn] if turn < len(passes) else [], count)
+            # Added in the order of the passes, as one rank does, whose sum this is to the bit.
+            for gradients in gathered(own)[: len(passes) - first]:
+                for total, gradient in zip(totals, gradients, strict=True):
+                    total.add_(gradient)
+        give_gradients(self._learned, totals)
+        if not torch.nn.utils.clip_grad_norm_(self._leaves, CLIP).isfinite():
+            raise SpikeError(
+                f"test-time training: the gradient in chunk {chunk + 1} is not finite; lower `rate`"
+            )
+        self._optimizer.step()
+        update_means(self._learned, self._settings.polyak)
+        put_learned(self._learned)
+
+    def _count(self, sequences: Sequence[_Sequence]) -> float:
+        """Return what the losses of sequences are divided by, never zero."""
+        targets = np.concatenate([row[self._model.look_back + 1 :] for row in sequences])
+        if not self._settings.by_bytes:
+            return float(len(targets))
+        weights = self._byte_lengths[torch.from_numpy(targets).to(self._byte_lengths.device)]
+        return max(1.0, weights.double().sum().item())
+
+    def _gradients(self, rows: Sequence[_Sequence], count: float) -> list[Tensor]:
+        """Return the gradients of a pass over sequences of one length; zeros without any."""
+        model = self._model
+        if rows:
+            ids = torch.from_numpy(np.stack(rows)).to(model.embedding.weight.device)
+            before = ids[:, : model.look_back] if model.look_back else None
+            inputs, targets = ids[:, model.look_back : -1], ids[:, model.look_back + 1 :]
+
+            def loss_of(hidden: Tensor, wanted: Tensor) -> Tensor:
+                nats = functional.cross_entropy(model.logits(hidden), wanted, reduction="none")
+                if self._settings.by_bytes:
+                    nats = nats * self._byte_lengths[wanted]
+                return nats.sum() / count
+
+            backward_in_slices(model.trunk(inputs, before), [targets], None, loss_of)
+        found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
+        for parameter in self._parameters:
+            parameter.grad = None
+        return found
+
+
+@contextmanager
+def learning(
+    model: Model,
+    settings: TestTimeSettings,
+    *,
+    targets: int,
+    context: int,
+    separator: int,
+    byte_lengths: NDArray[np.int64],
+) -> Iterator[Learner]:
+    """Yield what teaches the model inside the block; afterwards its weights are as before.
+
+    Args:
+        model: in evaluation mode; what the next targets are to be scored with.
+        settings: how it learns.
+        targets: how many the learner will be given.
+        context: tokens per sequence to learn from, at most the model's.
+        separator: the id before the first target.
+        byte_lengths: bytes that each id stands for, [vocab_size].
+
+    Raises:
+        SpikeError: the settings do not fit the model.
+    """
+    with lent_weights(model, dict(chosen_parameters(model, settings))):
+        yield Learner(
+            model,
+            settings,
+            targets=targets,
+            context=context,
+            separator=separator,
+            byte_lengths=byte_lengths,
+        )
+
+
+def cut(ids: NDArray[np.int64], look_back: int, length: int) -> list[_Sequence]:
+    """Cut `look_back` + 1 ids and the targets after them into sequences of so many targets.
+
+    Each has as many ids before its targets; the last one may be shorter.
+
+    >>> [row.tolist() for row in cut(np.arange(7), 1, 3)]
+    [[0, 1, 2, 3, 4], [3, 4, 5, 6]]
+    """
+    targets = len(ids) - look_back - 1
+    return [ids[begin : begin + look_back + 1 + length] for begin in range(0, targets, length)]
+
+
+def of_one_length(sequences: Sequence[_Sequence]) -> Iterator[Sequence[_Sequence]]:
+    """Yield a few sequences at a time, all of one length; the last one alone if it is shorter."""
+    full = [row for row in sequences if len(row) == len(sequences[0])]
+    for first in range(0, len(full), SEQUENCES_PER_PASS):
+        yield full[first : first + SEQUENCES_PER_PASS]
+    if len(full) < len(sequences):
+        yield sequences[-1:]

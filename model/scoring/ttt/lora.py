@@ -1,0 +1,34 @@
+"""Lets a matrix learn by a product of two narrow ones that is added to it.
+
+LoRA (Hu et al. 2021, arXiv:2106.09685) with a scale of 1: W + U D, D [rank, in] drawn and
+U [out, rank] zero at the start, so that nothing has changed before the first step. The sum stands
+in the place of W, whose gradient G gives those of the factors: Uᵀ G and G Dᵀ.
+"""
+
+import torch
+from torch import Tensor
+
+from ...families.initialization import named_generator
+
+
+def start_factors(name: str, matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return D and U for a matrix [out, in]; a rank above its own is cut to that.
+
+    D has a deviation of 1 / √in, drawn from the name.
+    """
+    rows, columns = matrix.shape
+    rank = min(rank, rows, columns)
+    down = torch.empty(rank, columns).normal_(
+        0.0, columns**-0.5, generator=named_generator(0, name)
+    )
+    return down.to(matrix), matrix.new_zeros(rows, rank)
+
+
+def with_factors(matrix: Tensor, down: Tensor, up: Tensor) -> Tensor:
+    """Return the matrix with the product of the factors added."""
+    return torch.addmm(matrix, up, down)
+
+
+def factor_gradients(gradient: Tensor, down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients of D and U, given that of the matrix with them."""
+    return up.T @ gradient, gradient @ down.T

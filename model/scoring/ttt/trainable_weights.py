@@ -1,0 +1,111 @@
+"""Chooses which weights of a model learn from a text that is scored, and what moves them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spiketok.errors import SpikeError
+
+from ...config.ttt import TestTimeSettings
+from ...families.build import Model, practising_parts
+from .lora import factor_gradients, start_factors, with_factors
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A parameter and what moves it: values of its own, or two factors of what is added to it."""
+
+    parameter: nn.Parameter
+    start: Tensor
+    """Its values before anything was learned."""
+    leaves: tuple[Tensor, ...]
+    """What the optimiser moves."""
+    means: tuple[Tensor, ...]
+    """Means of the leaves over the steps."""
+
+
+def chosen_parameters(
+    model: Model, settings: TestTimeSettings
+) -> Iterator[tuple[str, nn.Parameter]]:
+    """Yield the parameters that learn: matrices of the last blocks, and vectors anywhere.
+
+    Tables, memory rows and all that is frozen or for training alone stay.
+
+    Raises:
+        SpikeError: the model has fewer blocks, or nothing would learn.
+    """
+    layers = model.config.layers
+    if settings.blocks > layers:
+        raise SpikeError(
+            f"test-time training: blocks={settings.blocks}, but the model has {layers}; "
+            f"use blocks={layers} or fewer"
+        )
+    if not (settings.blocks or settings.vectors):
+        raise SpikeError("test-time training: with blocks=0 and vectors=false nothing would learn")
+    practising = tuple(f"{name}." for name in practising_parts(model))
+    last = tuple(f"blocks.{layer}." for layer in range(layers - settings.blocks, layers))
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1:
+            chosen = name.startswith(last)
+        else:
+            chosen = settings.vectors and not name.startswith(practising)
+        if chosen:
+            yield name, parameter
+
+
+def start_learned(model: Model, settings: TestTimeSettings) -> list[Learned]:
+    """Return the chosen parameters with what moves them; nothing has changed yet.
+
+    With a rank, linear layers learn through factors and all else by its own values.
+    """
+    linear = {f"{name}.weight" for name, m in model.named_modules() if isinstance(m, nn.Linear)}
+    found = []
+    for name, parameter in chosen_parameters(model, settings):
+        start = parameter.detach().clone()
+        narrow = settings.rank and name in linear
+        leaves = start_factors(name, start, settings.rank) if narrow else (start.clone(),)
+        found.append(Learned(parameter, start, leaves, tuple(leaf.clone() for leaf in leaves)))
+    return found
+
+
+@torch.no_grad()
+def put_learned(everything: Sequence[Learned], *, means: bool = False) -> None:
+    """Give the parameters the last values learned, or the means."""
+    for learned in everything:
+        values = learned.means if means else learned.leaves
+        whole = with_factors(learned.start, *values) if len(values) > 1 else values[0]
+        learned.parameter.copy_(whole)
+
+
+@torch.no_grad()
+def update_means(everything: Sequence[Learned], decay: float) -> None:
+    """Take the leaves into their means, which keep a share of `decay`."""
+    for learned in everything:
+        for mean, leaf in zip(learned.means, learned.leaves, strict=True):
+            mean.lerp_(leaf, 1 - decay)
+
+
+def give_gradients(everything: Sequence[Learned], gradients: Sequence[Tensor]) -> None:
+    """Give all leaves their gradients, given those of the parameters."""
+    for learned, gradient in zip(everything, gradients, strict=True):
+        leaves = learned.leaves
+        own = factor_gradients(gradient, *leaves) if len(leaves) > 1 else (gradient,)
+        for leaf, part in zip(leaves, own, strict=True):
+            leaf.grad = part
+
+
+@contextmanager
+def only_these_learn(model: nn.Module, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Let gradients be taken of these parameters alone inside the block."""
+    before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    model.requires_grad_(False)
+    for parameter in parameters:
+        parameter.requires_grad_()
+    try:
+        yield
+    finally:
+        for parameter, asked in before:
+            parameter.requires_grad_(asked)

@@ -1,0 +1,1 @@
+"""Text compression: arithmetic coding with a model's predictions."""

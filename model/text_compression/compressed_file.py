@@ -1,0 +1,288 @@
+"""Compresses text with a model's predictions, and gives it back to the byte.
+
+What a file takes is what its score says, be it the model's alone or that of a predictor on top of
+it, which makes a score a thing that anyone can check. docs/formats.md, section 8, is the format.
+"""
+
+import hashlib
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+
+import msgspec
+import torch
+import xxhash
+
+from spiketok.errors import SpikeError, parse_failures
+
+from ..config.mixing import PredictorSettings
+from ..config.ttt import TestTimeSettings
+from ..runs.folder import Run
+from ..scoring.predictor_spec import PredictorStart
+from ..scoring.sliding_windows import check_windows
+from .arithmetic_coder import most_choices
+from .token_coder import CodeError, decode_tokens, encode_tokens, prediction_checksum
+
+MAGIC, FORMAT = b"SPKZ", 3
+LENGTH_BYTES, CHECKSUM_BYTES = 4, 16
+LONGEST_HEADER = 1 << 16
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What the headers of all formats have."""
+
+    format: int
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands before the coded tokens."""
+
+    format: int
+    model: str
+    """Fingerprint of the weights and the configuration."""
+    tokenizer: str
+    """Its fingerprint."""
+    machine: dict[str, str | int]
+    """What the last bits of predictions depend on beside the model."""
+    predictions: str
+    """Checksum of some of them (`prediction_checksum`)."""
+    predictor: PredictorSettings
+    """What stands on the model's logits, or in their place."""
+    counts: str
+    """What the predictor's counts began with; empty if with nothing."""
+    ttt: TestTimeSettings | None
+    """How the model learns from what was coded; null: it stays as it is."""
+    context: int
+    stride: int
+    tokens: int
+    """Ids coded; no separator is."""
+    bytes: int
+    """Of the original."""
+    sha256: str
+    """Of the original."""
+
+
+def compress(
+    run: Run,
+    text: bytes,
+    start: PredictorStart | None = None,
+    *,
+    context: int,
+    stride: int,
+    report: Callable[[int, int, int], None] = lambda *_: None,
+) -> bytes:
+    """Return the compressed file.
+
+    Args:
+        run: the model, of which the file can only be read again.
+        text: any bytes.
+        start: the predictor; without one it is the model alone.
+        context: tokens per window, at most the model's.
+        stride: tokens by which windows move on once they are full.
+        report: called after each token with tokens, bytes of the text and bytes coded so far.
+
+    Raises:
+        SpikeError: the tokenizer loses text, or context and stride do not fit.
+    """
+    tokenizer, start = run.tokenizer, start or PredictorStart()
+    check_lossless(run)
+    check_windows(run.model, context, stride)
+    ids = tokenizer.encode(text)
+    header = Header(
+        format=FORMAT,
+        model=model_fingerprint(run),
+        tokenizer=tokenizer.fingerprint,
+        machine=this_machine(),
+        predictions=checksum_here(run, start.settings, context, stride),
+        predictor=start.settings,
+        counts=start.counts_from,
+        ttt=start.ttt,
+        context=context,
+        stride=stride,
+        tokens=len(ids),
+        bytes=len(text),
+        sha256=hashlib.sha256(text).hexdigest(),
+    )
+    passed, whole = tokenizer.byte_offsets(ids).tolist(), start.settings.rungs[-1]
+    with start.learning(run, len(ids) + 1, context) as learner:
+        coded = encode_tokens(
+            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            run.model,
+            ids,
+            rungs=(whole,),
+            separator=tokenizer.separator,
+            context=context,
+            stride=stride,
+            learner=learner,
+            report=lambda done, size: report(done, passed[done], size),
+        )
+    described = msgspec.json.encode(header)
+    length = len(described).to_bytes(LENGTH_BYTES, "little")
+    return MAGIC + length + described + checksum(described, coded[whole]) + coded[whole]
+
+
+def decompress(
+    run: Run,
+    data: bytes,
+    start: PredictorStart | None = None,
+    *,
+    report: Callable[[int, int], None] = lambda *_: None,
+) -> bytes:
+    """Return the original bytes of what `compress` made with the same model on such a machine.
+
+    The predictor is to be the one that the header names, by default the model and what stands on it
+    without counts to begin with. `report` is called after each token with the
+    tokens so far and all of them.
+
+    Raises:
+        SpikeError: the data is damaged, or of another model, machine or version, or the model
+            predicts otherwise here.
+    """
+    header, coded = read_header(data)
+    tokenizer = run.tokenizer
+    start = start or PredictorStart(settings=header.predictor, ttt=header.ttt)
+    check_header(run, header)
+    check_claims(run, header, len(coded))
+    for what, theirs, here in (
+        ("predictor", header.predictor, start.settings),
+        ("counts", header.counts, start.counts_from),
+        ("test-time training", header.ttt, start.ttt),
+    ):
+        refuse_other(what, theirs, here)
+    check_windows(run.model, header.context, header.stride)
+    predictions = checksum_here(run, header.predictor, header.context, header.stride)
+    if predictions != header.predictions:
+        raise other_predictions()
+    try:
+        with start.learning(run, header.tokens + 1, header.context) as learner:
+            ids = decode_tokens(
+                start.predictor(tokenizer.vocab_size, tokenizer.separator),
+                run.model,
+                {start.settings.rungs[-1]: coded},
+                header.tokens,
+                separator=tokenizer.separator,
+                context=header.context,
+                stride=header.stride,
+                learner=learner,
+                report=lambda done: report(done, header.tokens),
+            )
+    except CodeError:
+        raise other_predictions() from None
+    text: bytes = run.tokenizer.decode_bytes(ids)
+    if len(text) != header.bytes or hashlib.sha256(text).hexdigest() != header.sha256:
+        raise other_predictions()  # the checksum of the data was right
+    return text
+
+
+def other_predictions() -> SpikeError:
+    """Return the error of a whole file that this machine's last bits do not decode."""
+    return SpikeError(
+        "the file is whole, but the model's predictions differ here from those it was compressed "
+        "with, in the last bits (another BLAS library or kernel, as on another CPU); decompress "
+        "it on such a machine as made it"
+    )
+
+
+def checksum_here(run: Run, settings: PredictorSettings, context: int, stride: int) -> str:
+    """Return the checksum of some predictions here; no counts and no learning take part."""
+    tokenizer = run.tokenizer
+    return prediction_checksum(
+        PredictorStart(settings=settings).predictor(tokenizer.vocab_size, tokenizer.separator),
+        run.model,
+        separator=tokenizer.separator,
+        context=context,
+        stride=stride,
+    )
+
+
+def checksum(described: bytes, coded: bytes) -> bytes:
+    """Return the xxh3-128 of header and coded tokens."""
+    digest = xxhash.xxh3_128(described)
+    digest.update(coded)
+    return digest.digest()
+
+
+def check_header(run: Run, header: Header) -> None:
+    """Refuse a file that another model, machine or version made."""
+    ours = {
+        "model": model_fingerprint(run),
+        "tokenizer": run.tokenizer.fingerprint,
+        **this_machine(),
+    }
+    theirs = {"model": header.model, "tokenizer": header.tokenizer, **header.machine}
+    for what in sorted(ours.keys() | theirs.keys()):
+        refuse_other(what, theirs.get(what), ours.get(what))
+
+
+def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
+    """Refuse a header of more tokens or bytes than the coded tokens can hold."""
+    most = most_choices(coded_bytes, run.tokenizer.vocab_size)
+    longest = int(run.tokenizer.byte_lengths.max())
+    for what, claimed, possible in (
+        ("tokens", header.tokens, most),
+        ("bytes", header.bytes, header.tokens * longest),
+    ):
+        if claimed > possible:
+            raise SpikeError(
+                f"its header claims {claimed:,} {what}, and it can hold at most {possible:,}; take "
+                "it from its source again"
+            )
+
+
+def refuse_other(what: str, theirs: object, ours: object) -> None:
+    """Refuse what is not the same here as where the file was made."""
+    if theirs != ours:
+        raise SpikeError(
+            f"compressed with {what} {theirs or 'none'}, here it is {ours or 'none'}; only the "
+            "same one gives the same predictions"
+        )
+
+
+def read_header(data: bytes) -> tuple[Header, bytes]:
+    """Return header and coded tokens of a compressed file."""
+    begin = len(MAGIC) + LENGTH_BYTES
+    length = int.from_bytes(data[len(MAGIC) : begin], "little")
+    if data[: len(MAGIC)] != MAGIC or not 0 < length <= min(LONGEST_HEADER, len(data) - begin):
+        raise SpikeError("not a file that spike compress made, or cut short")
+    described, rest = data[begin : begin + length], data[begin + length :]
+    summed, coded = rest[:CHECKSUM_BYTES], rest[CHECKSUM_BYTES:]
+    with parse_failures("its header", "take the file from its source again"):
+        found = msgspec.json.decode(described, type=Version).format
+        if found < FORMAT:
+            raise SpikeError(f"format {found}, of an earlier spike; decompress it with that one")
+        if found > FORMAT:
+            raise SpikeError(f"format {found} is not known; use the spike that made it")
+        if summed != checksum(described, coded):
+            raise SpikeError("the file is damaged or cut short; take it from its source again")
+        header = msgspec.json.decode(described, type=Header)
+    # A token is a byte at least.
+    if not 0 <= header.tokens <= header.bytes:
+        raise SpikeError("its header is damaged (tokens and bytes do not agree)")
+    return header, coded
+
+
+def check_lossless(run: Run) -> None:
+    """Refuse a model whose tokenizer does not give back what it encodes."""
+    if run.tokenizer.score_name != "bits_per_byte":
+        raise SpikeError("the tokenizer of this model loses text; train with a lossless one")
+
+
+def model_fingerprint(run: Run) -> str:
+    """Return the sha256 of everything of the model that predictions depend on."""
+    digest = hashlib.sha256(msgspec.json.encode(run.config.model))
+    for section in (run.config.golf, run.config.spikewhale):
+        digest.update(msgspec.json.encode(section))
+    for name, weight in sorted(run.model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def this_machine() -> dict[str, str | int]:
+    """Return what else the last bits of predictions depend on."""
+    return {
+        "spike": version("spike-lm"),
+        "torch": str(torch.__version__),
+        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,48 @@
+"""Predicts a text token by token, as a decoder must, over the windows of `score_documents`."""
+
+from collections.abc import Generator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..families.build import Model
+from ..scoring.sliding_windows import check_windows, window_borders
+from ..scoring.ttt.learner import Learner
+
+
+def predict_tokens(
+    model: Model,
+    tokens: int,
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    learner: Learner | None = None,
+) -> Generator[Tensor, int, None]:
+    """Yield the logits [V] of each of `tokens` ids, on the CPU; is sent the id after each.
+
+    Each is predicted from what `score_documents` predicts it from, up to rounding. Equal ids give
+    equal bytes on one machine, with one build of torch and one number of threads. A learner teaches
+    the model what has been sent, where `score_documents` would, and gives it the same weights.
+    """
+    check_windows(model, context, stride)
+    stream = [separator]
+    device = model.embedding.weight.device
+    for start, scored, stop in window_borders(tokens, context, stride):
+        # Nothing looks back over a separator, so more of them stand well for what is not there.
+        seen_before = ([separator] * model.look_back + stream[:start])[start:]
+        before = torch.tensor([seen_before], device=device) if model.look_back else None
+        cache = model.empty_cache(batch=1)
+        unread = stream[start:]
+        for _ in range(scored, stop):
+            with torch.inference_mode():
+                ids = torch.tensor([unread], device=device)
+                hidden = model.trunk(ids, before, cache=cache)[0, -1]
+                logits = model.logits(hidden).cpu()
+            before = None
+            chosen = yield logits
+            stream.append(chosen)
+            unread = [chosen]
+        if learner:
+            learner.read(np.array(stream[scored + 1 :]))

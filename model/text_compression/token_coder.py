@@ -1,0 +1,150 @@
+"""Codes tokens with what a predictor gives, and gives them back."""
+
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from typing import TypeAlias
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from spiketok.errors import SpikeError
+
+from ..families.build import Model
+from ..scoring.context_mixing.predictor import Predictor
+from ..scoring.ttt.learner import Learner
+from .arithmetic_coder import Decoder, Encoder, shares_of
+from .next_token_logits import predict_tokens
+
+# Places whose distributions `prediction_checksum` sums, and a step between their ids that is prime.
+CHECKED_PLACES, ID_STEP = 24, 7919
+Every: TypeAlias = dict[str, NDArray[np.float64]]
+
+
+class CodeError(SpikeError):
+    """Coded data that these predictions cannot have made."""
+
+
+def encode_tokens(
+    predictor: Predictor,
+    model: Model,
+    ids: NDArray[np.integer],
+    *,
+    rungs: tuple[str, ...],
+    separator: int,
+    context: int,
+    stride: int,
+    learner: Learner | None = None,
+    report: Callable[[int, int], None] = lambda *_: None,
+) -> dict[str, bytes]:
+    """Return what ids take when they are coded with each of some rungs of a predictor.
+
+    Args:
+        predictor: stands in the context of a separator; reads the ids and a separator behind.
+        model: the network.
+        ids: [n], without any separator.
+        rungs: names of those that code; the network is asked once for all.
+        separator: the id that stands before and behind the ids.
+        context: tokens per window.
+        stride: tokens by which windows move on once they are full.
+        learner: teaches the model what was coded, where it would what was scored.
+        report: called after each token with tokens and the bytes of the last rung so far.
+    """
+    encoders = {rung: Encoder() for rung in rungs}
+    places = _places(predictor, model, len(ids), separator, context, stride, learner)
+    every = next(places)
+    for done, token in enumerate(ids.tolist(), 1):
+        for rung, encoder in encoders.items():
+            shares = shares_of(every[rung])
+            encoder.encode(int(shares[token]), int(shares[token + 1]))
+        every = places.send(token)
+        report(done, encoders[rungs[-1]].size)
+    places.send(separator)
+    return {rung: encoder.finish() for rung, encoder in encoders.items()}
+
+
+def decode_tokens(
+    predictor: Predictor,
+    model: Model,
+    coded: dict[str, bytes],
+    tokens: int,
+    *,
+    separator: int,
+    context: int,
+    stride: int,
+    learner: Learner | None = None,
+    report: Callable[[int], None] = lambda _: None,
+) -> list[int]:
+    """Return the ids that `encode_tokens` was given, decoded from each rung alike.
+
+    Raises:
+        CodeError: the data is damaged, or was made with other predictions, or rungs do not agree.
+    """
+    decoders = {rung: Decoder(data) for rung, data in coded.items()}
+    encoders = {rung: Encoder() for rung in coded}
+    ids: list[int] = []
+    places = _places(predictor, model, tokens, separator, context, stride, learner)
+    every = next(places)
+    for done in range(1, tokens + 1):
+        shares = {rung: shares_of(every[rung]) for rung in decoders}
+        found = {decoder.decode(shares[rung]) for rung, decoder in decoders.items()}
+        if len(found) != 1:
+            raise CodeError("the compressed data is damaged, or was made with another predictor")
+        ids.append(*found)
+        for rung, encoder in encoders.items():
+            encoder.encode(int(shares[rung][ids[-1]]), int(shares[rung][ids[-1] + 1]))
+        every = places.send(ids[-1])
+        report(done)
+    places.send(separator)
+    # What was put behind it, or changed where no choice hangs on it, is damage, too.
+    if any(encoder.finish() != coded[rung] for rung, encoder in encoders.items()):
+        raise CodeError("the compressed data is damaged; take it from its source again")
+    return ids
+
+
+def prediction_checksum(
+    predictor: Predictor, model: Model, *, separator: int, context: int, stride: int
+) -> str:
+    """Return the xxh3-64 of the distributions of a predictor along fixed ids, in hex.
+
+    Two machines whose sums differ in a last bit, by other BLAS kernels say, have other checksums.
+    The arguments are those of `encode_tokens`; the predictor has read the ids afterwards.
+    """
+    digest, last = xxhash.xxh3_64(), predictor.settings.rungs[-1]
+    places = _places(predictor, model, CHECKED_PLACES, separator, context, stride, None)
+    every = next(places)
+    for place in range(CHECKED_PLACES):
+        digest.update(np.ascontiguousarray(every[last], np.float64).data)
+        every = places.send(place * ID_STEP % predictor.vocab_size)
+    return digest.hexdigest()
+
+
+def _places(
+    predictor: Predictor,
+    model: Model,
+    tokens: int,
+    separator: int,
+    context: int,
+    stride: int,
+    learner: Learner | None,
+) -> Generator[Every, int, None]:
+    """Yield the distributions [V] by rung at each place; is sent the token that comes there.
+
+    Behind the tokens comes the place of the separator, and, once that was sent, nothing.
+    """
+    steps = predict_tokens(
+        model,
+        tokens + 1,
+        separator=separator,
+        context=context,
+        stride=stride,
+        learner=learner,
+    )
+    logits = next(steps) if predictor.settings.network else None
+    for _ in range(tokens + 1):
+        token = yield predictor.distributions(logits)
+        predictor.score(np.array([token]), None if logits is None else logits[None])
+        if logits is not None:
+            with suppress(StopIteration):  # behind the separator
+                logits = steps.send(token)
+    yield {}

@@ -1,0 +1,88 @@
+"""Proves a predictor's score: codes texts to it and decodes them, all rungs side by side.
+
+The network reads each text once for coding and once for decoding, whatever the number of rungs;
+each rung has a coder of its own, and decoding goes on only where all of them say the same token.
+"""
+
+from collections.abc import Callable, Sequence
+
+from spiketok.errors import SpikeError
+
+from ..runs.folder import Run
+from ..scoring.predictor_spec import PredictorStart
+from ..scoring.sliding_windows import check_windows
+from .compressed_file import check_lossless
+from .token_coder import decode_tokens, encode_tokens
+
+
+def coded_sizes(
+    run: Run,
+    texts: Sequence[bytes],
+    start: PredictorStart | None = None,
+    *,
+    context: int,
+    stride: int,
+    report: Callable[[int], None] = lambda _: None,
+) -> dict[str, int]:
+    """Return by rung how many bytes texts took that were coded and came back to the byte.
+
+    Texts are read in order by one predictor, as `score_with` reads documents; separators are read
+    and not coded. Decoding begins anew, with a new predictor.
+
+    Args:
+        run: the model.
+        texts: any bytes.
+        start: the predictor; without one it is the model alone.
+        context: tokens per window, at most the model's.
+        stride: tokens by which windows move on once they are full.
+        report: called with the tokens done so far, of two for each of the texts'.
+
+    Raises:
+        SpikeError: a text did not come back; or as for `compress`.
+    """
+    check_lossless(run)
+    check_windows(run.model, context, stride)
+    tokenizer, start = run.tokenizer, start or PredictorStart()
+    ids = [tokenizer.encode(text) for text in texts]
+    separator = tokenizer.separator
+    done, coded = 0, []
+    targets = sum(len(row) + 1 for row in ids)
+    predictor = start.predictor(tokenizer.vocab_size, separator)
+    with start.learning(run, targets, context) as learner:
+        for row in ids:
+            found = encode_tokens(
+                predictor,
+                run.model,
+                row,
+                rungs=start.settings.rungs,
+                separator=separator,
+                context=context,
+                stride=stride,
+                learner=learner,
+                report=_moved_on(report, done),
+            )
+            coded.append(found)
+            done += len(row)
+    predictor = start.predictor(tokenizer.vocab_size, separator)
+    with start.learning(run, targets, context) as learner:
+        for text, row, data in zip(texts, ids, coded, strict=True):
+            decoded = decode_tokens(
+                predictor,
+                run.model,
+                data,
+                len(row),
+                separator=separator,
+                context=context,
+                stride=stride,
+                learner=learner,
+                report=_moved_on(report, done),
+            )
+            done += len(decoded)
+            if tokenizer.decode_bytes(decoded) != text:
+                raise SpikeError("a text did not come back from its code as it went in")
+    return {rung: sum(len(data[rung]) for data in coded) for rung in start.settings.rungs}
+
+
+def _moved_on(report: Callable[[int], None], begun: int) -> Callable[..., None]:
+    """Return what reports how many tokens are done, of which `begun` came before."""
+    return lambda done, *_: report(begun + done)

@@ -1,0 +1,59 @@
+"""Compiles, before the clock of a run starts, what all of its steps will need."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from ..families.golf.model import GolfTransformer
+from .distillation import Teaching
+from .lr_schedule import share_done
+from .state import RunState
+
+
+def step_trunk(
+    run: RunState, precision: AbstractContextManager[object]
+) -> Callable[[Tensor], Tensor]:
+    """Return the model's trunk for training steps, compiled where the configuration says so.
+
+    Teachers' trunks are compiled then, too.
+
+    A graph is made for each number of times that layers will run, so that none is made when they
+    begin to loop. Features that are off are not in the graphs.
+    """
+    model, config = run.model, run.config
+    if not config.train.compile:
+        return model.trunk
+    trunk: Callable[[Tensor], Tensor] = torch.compile(model.trunk)
+    # As steps cut their inputs out of batches: torch.compile tells strides apart.
+    ids = torch.zeros(config.train.micro_batch, config.model.context + 1, dtype=torch.int64)
+    inputs = ids.to(run.device)[:, :-1]
+    if run.teaching is not None:
+        _compile_teachers(run.teaching, inputs, precision)
+    model.train()
+    for looping in _phases(run):
+        if isinstance(model, GolfTransformer):
+            model.looping = looping
+        with precision:
+            trunk(inputs).sum().backward()  # type: ignore[no-untyped-call]
+    model.eval()
+    model.zero_grad(set_to_none=True)
+    return trunk
+
+
+def _compile_teachers(
+    teaching: Teaching, inputs: Tensor, precision: AbstractContextManager[object]
+) -> None:
+    """Put compiled trunks in the places of the teachers' own."""
+    teaching.trunks[:] = [torch.compile(trunk) for trunk in teaching.trunks]
+    for trunk in teaching.trunks:
+        with torch.no_grad(), precision:
+            trunk(inputs)
+
+
+def _phases(run: RunState) -> list[bool]:
+    """Return whether layers loop, for each part of the run that lies ahead."""
+    golf, config = run.config.golf, run.config
+    done = share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
+    return [False, True] if golf and done < golf.loop_from else [True]

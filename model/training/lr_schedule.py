@@ -1,0 +1,57 @@
+"""Says how high the learning rate is at each step: rise, stay, fall.
+
+The stable phase needs no end in sight, so that a run can be lengthened and only the fall repeated
+(MiniCPM, Hu et al. 2024, arXiv:2404.06395). A run is as long as its steps or as its seconds; a
+fall given in steps is then as long as so many steps took on average so far.
+"""
+
+import math
+
+from ..config.schema import ScheduleConfig
+
+# Share of the fall in which adaptive-cosine raises the rates.
+ADAPTIVE_RISE = 0.3
+
+
+def learning_rate_factor(
+    step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0
+) -> float:
+    """Return the share of the full learning rate for `step`, of 1 … `steps`.
+
+    Rises in a straight line from nearly zero, stays at 1, and falls, in a straight line or as
+    cosine, so that `final_ratio` would be reached one step after the last. `adaptive-cosine` falls
+    to zero, and is above 1 on its way where its peak is.
+
+    Args:
+        step: the one to come, from 1.
+        steps: of the whole run.
+        schedule: where it has seconds, these and not the steps measure the run.
+        seconds: of training so far.
+    """
+    if schedule.seconds:
+        mean_step = seconds / (step - 1) if step > 1 else 0.0
+        length, done, left = schedule.seconds, seconds + mean_step, schedule.seconds - seconds
+    else:
+        mean_step, length, done, left = 1.0, float(steps), float(step), float(steps + 1 - step)
+    warmup = schedule.warmup_fraction * length
+    decay = schedule.decay_steps * mean_step or schedule.decay_fraction * length
+    rising = done / warmup if warmup else 1.0
+    remaining = left / decay if decay else 1.0
+    return _shaped(min(1.0, rising), remaining, schedule)
+
+
+def _shaped(rising: float, remaining: float, schedule: ScheduleConfig) -> float:
+    """Return the factor where `remaining`, at least 1 before the fall, goes to 0 in it."""
+    if schedule.decay_shape == "linear":
+        return min(rising, schedule.final_ratio + (1.0 - schedule.final_ratio) * remaining)
+    fallen = 1.0 - min(1.0, max(0.0, remaining))
+    cosine = 0.5 * (1.0 + math.cos(math.pi * fallen))
+    if schedule.decay_shape == "cosine":
+        return min(rising, schedule.final_ratio + (1.0 - schedule.final_ratio) * cosine)
+    raised = 1.0 + (schedule.adaptive_peak - 1.0) * min(1.0, fallen / ADAPTIVE_RISE)
+    return rising * raised * cosine
+
+
+def share_done(step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0) -> float:
+    """Return the share of the run that lies before `step`, of 1 … `steps`."""
+    return seconds / schedule.seconds if schedule.seconds else (step - 1) / steps

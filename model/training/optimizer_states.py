@@ -1,0 +1,109 @@
+"""Optimizer and generator states as named tensors, checked before they are put back."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from spiketok.errors import SpikeError
+
+from ..runs.checkpoint_folders import advice
+from ..runs.tensor_files import Tensors
+from .muon import Muon
+
+RANDOM = "random"
+CPU, CUDA = f"{RANDOM}/cpu", f"{RANDOM}/cuda"
+# What each optimizer keeps of a parameter once it has moved it; `step` is one number.
+SLOTS: dict[type[torch.optim.Optimizer], frozenset[str]] = {
+    torch.optim.AdamW: frozenset(("step", "exp_avg", "exp_avg_sq")),
+    Muon: frozenset(("momentum_buffer",)),
+}
+
+
+def foreign(path: Path, name: str) -> SpikeError:
+    """Return the error of a tensor that the run has no place for."""
+    return SpikeError(f"{path}: {name}: fits no parameter of this config; {advice(path.parent)}")
+
+
+def generators() -> Tensors:
+    """Return the states of the random number generators as `random/device`, uint8."""
+    tensors = {CPU: torch.get_rng_state()}
+    if torch.cuda.is_available():
+        tensors[CUDA] = torch.cuda.get_rng_state()
+    return tensors
+
+
+def put_generators(path: Path, saved: Mapping[str, Tensor]) -> None:
+    """Put back states of generators; those of devices that are not here are left out.
+
+    Raises:
+        SpikeError: one is no state of such a generator; `path` is its file.
+    """
+    put = {CPU: torch.set_rng_state, CUDA: torch.cuda.set_rng_state}
+    here = generators()
+    for name, state in saved.items():
+        if name not in put:
+            raise foreign(path, name)
+        if name not in here:
+            continue
+        if (state.shape, state.dtype) != (here[name].shape, here[name].dtype):
+            raise foreign(path, name)
+        try:
+            put[name](state)
+        except RuntimeError as error:
+            raise SpikeError(f"{path}: {name}: {error}; {advice(path.parent)}") from None
+
+
+def optimizer_memory(
+    optimizers: Sequence[torch.optim.Optimizer], parameters: Mapping[str, nn.Parameter]
+) -> Tensors:
+    """Return what optimizers keep of each parameter, as `parameter/slot`."""
+    return {
+        f"{name}/{slot}": tensor
+        for name, parameter in parameters.items()
+        for optimizer in optimizers
+        for slot, tensor in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def put_memory(
+    path: Path,
+    saved: Mapping[str, Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
+    parameters: Mapping[str, nn.Parameter],
+) -> None:
+    """Put back what `optimizer_memory` returned: of each parameter all slots or none.
+
+    Raises:
+        SpikeError: a tensor belongs to no parameter that trains, a slot is missing or unknown, or
+            shape or dtype are not the parameter's; `path` is the file.
+    """
+    owners = {id(p): o for o in optimizers for g in o.param_groups for p in g["params"]}
+    slots: dict[str, set[str]] = {}
+    for key, tensor in saved.items():
+        name, _, slot = key.rpartition("/")
+        parameter = parameters.get(name)
+        owner = owners.get(id(parameter))
+        if parameter is None or owner is None or slot not in SLOTS[type(owner)]:
+            raise foreign(path, key)
+        shape = torch.Size([]) if slot == "step" else parameter.shape
+        if (tensor.shape, tensor.dtype) != (shape, parameter.dtype):
+            raise foreign(path, key)
+        owner.state[parameter][slot] = tensor.to(parameter.device)
+        slots.setdefault(name, set()).add(slot)
+    for name, found in slots.items():
+        if missing := SLOTS[type(owners[id(parameters[name])])] - found:
+            raise SpikeError(f"{path}: {name}/{min(missing)}: missing; {advice(path.parent)}")
+
+
+def put_tensor(path: Path, key: str, saved: Mapping[str, Tensor], parameter: nn.Parameter) -> None:
+    """Copy a tensor, if it is there, into a parameter of its shape and dtype.
+
+    Raises:
+        SpikeError: shape or dtype differ; `path` is the file.
+    """
+    if key in saved:
+        if (saved[key].shape, saved[key].dtype) != (parameter.shape, parameter.dtype):
+            raise foreign(path, key)
+        parameter.data.copy_(saved[key])

@@ -1,0 +1,78 @@
+"""Lets a model train at weights rounded to few bits (QAT), from some moment of the training on.
+
+The gradients of a step are taken at the rounded weights and move the weights themselves, which is
+the straight-through estimator (Bengio et al. 2013, arXiv:1308.3432). A penalty in proportion to the
+weights' noise from rounding, CROWN-Q of openai/parameter-golf, can be added to them.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from ..config.quantization import CompressConfig, parse_qat
+from ..families.build import Model
+from ..quantization.plan import Precision, named_matrices, plan_of
+from ..quantization.quantizer import rounded, row_scales
+from .lr_schedule import share_done
+from .state import RunState
+from .weight_averaging import lent_weights
+
+
+@contextmanager
+def rounded_as_configured(run: RunState, factor: float) -> Iterator[None]:
+    """Round the model's matrices inside the block, if it is time; afterwards add the penalty.
+
+    Which time it is depends on the coming step alone, and on seconds where these measure the run.
+
+    Args:
+        run: the gradients of its model are to be taken inside.
+        factor: share of the full learning rates at the coming step.
+    """
+    compress = run.config.compress
+    if compress is None or not has_begun(run, compress, factor):
+        yield
+        return
+    plan = {name: p for name, p in plan_of(run.model, compress).items() if p.whole}
+    scales = scales_of(run.model, plan)
+    weights = named_matrices(run.model)
+    lent = {name: rounded(weights[name].detach(), scales[name], plan[name].bits) for name in plan}
+    with lent_weights(run.model, lent):
+        yield
+    if compress.crown_q:
+        add_crown_q(run.model, scales, compress.crown_q)
+
+
+def has_begun(run: RunState, compress: CompressConfig, factor: float) -> bool:
+    """Tell whether the coming step, with `factor` of the full rates, is one at rounded weights."""
+    start, schedule = parse_qat(compress.qat), run.config.schedule
+    if start is None:
+        return False
+    done = share_done(run.step + 1, run.config.train.steps, schedule, run.seconds or 0.0)
+    if start.kind == "progress":
+        return done >= start.value
+    return factor < start.value and done >= schedule.warmup_fraction
+
+
+@torch.no_grad()
+def scales_of(model: Model, plan: Mapping[str, Precision]) -> dict[str, Tensor]:
+    """Return the scales of the rows of each matrix of a plan in which every clip is given."""
+    weights = named_matrices(model)
+    return {
+        name: row_scales(weights[name], precision.bits, precision.clip)
+        for name, precision in plan.items()
+        if precision.clip is not None
+    }
+
+
+@torch.no_grad()
+def add_crown_q(model: Model, scales: Mapping[str, Tensor], weight: float) -> None:
+    """Add the gradient of weight / 12 · Σ over matrices of mean(w²δ²), δ being the row's scale.
+
+    Rounding to a grid of step δ has a variance of δ² / 12; the step counts as a constant.
+    """
+    for name, matrix in named_matrices(model).items():
+        if name in scales and matrix.grad is not None:
+            steps = scales[name].square().unsqueeze(1)
+            matrix.grad.addcmul_(matrix, steps, value=weight / 6 / matrix.numel())

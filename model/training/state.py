@@ -1,0 +1,193 @@
+"""Holds everything that changes while training, and makes it from nothing or from a checkpoint."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spiketok.cpu_count import available_cores
+from spiketok.errors import SpikeError
+from spiketok.regular_files import refuse_links
+
+from ..config.loader import config_fingerprint
+from ..config.schema import Config
+from ..device import choose_device
+from ..distributed import rank_count
+from ..families.build import Model, build_model
+from ..runs.checkpoint import (
+    load_averages,
+    load_trained_ids,
+    load_training,
+    load_weights,
+    read_state,
+    save_checkpoint,
+)
+from ..runs.checkpoint_folders import advice, all_checkpoints, newest_checkpoint
+from ..runs.trained_ids import TrainedIds
+from .activation_checkpointing import recompute_blocks
+from .distillation import Teaching, head_parameters, start_teaching
+from .optimizers import build_optimizers
+from .weight_averaging import Averages, averages_from_tensors, averages_to_tensors, start_averages
+
+METRICS = "metrics.jsonl"
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """A run at some step."""
+
+    config: Config
+    folder: Path
+    model: Model
+    optimizers: list[torch.optim.Optimizer]
+    averages: Averages
+    device: str
+    fingerprints: dict[str, str]
+    step: int
+    """Optimiser steps done."""
+    seconds: float | None
+    """Seconds of training, where these measure the run and not the steps alone."""
+    teaching: Teaching | None = None
+    """Who else there is to learn from."""
+    trained_ids: TrainedIds = None
+    """Which ids were targets so far, here or in the run whose weights this one began with."""
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """All that a step moves: the model's, and those of what only the training needs."""
+        return [*self.model.parameters(), *head_parameters(self.teaching).values()]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        out_of_time = (self.seconds or 0.0) >= (self.config.schedule.seconds or math.inf)
+        return out_of_time or self.step >= self.config.train.steps
+
+    @property
+    def samples(self) -> int:
+        """Sequences consumed."""
+        return self.step * self.config.train.batch
+
+    @property
+    def tokens(self) -> int:
+        """Tokens trained on."""
+        return self.samples * self.config.model.context
+
+
+def refuse_linked_parts(folder: Path) -> None:
+    """Refuse links in a run folder in the place of what a training writes to and removes.
+
+    Raises:
+        SpikeError: a link would make it do so elsewhere.
+    """
+    names = [folder / METRICS, folder / "checkpoints", *all_checkpoints(folder)]
+    refuse_links(names)
+
+
+def start_run(
+    config: Config,
+    folder: Path,
+    vocab_size: int,
+    separator: int,
+    lineage: Mapping[str, str],
+    teachers: Sequence[Model] = (),
+    *,
+    resume: bool,
+    weights: Mapping[str, Tensor] | None = None,
+    trained_ids: TrainedIds = None,
+) -> RunState:
+    """Return the run at its newest checkpoint, or at step 0 where there is none.
+
+    Sets the number of threads and the random seed of torch for this process. `weights` replace
+    the initial ones of their names; `trained_ids` are those of the run that they are from.
+
+    Raises:
+        SpikeError: there is a run and `resume` is false, or it was made from something else.
+    """
+    wanted = config.model.vocab_size
+    if wanted not in (0, vocab_size):
+        raise SpikeError(
+            f"model.vocab_size: {wanted}, but the data has {vocab_size} ids; use 0 to follow it"
+        )
+    parts, ranks = config.train.batch // config.train.micro_batch, rank_count()
+    if parts % ranks:
+        raise SpikeError(
+            f"train.micro_batch: {parts} parts of a batch cannot be shared evenly by {ranks} "
+            f"ranks; with fewer sequences in a part there are more parts"
+        )
+    refuse_linked_parts(folder)
+    newest = newest_checkpoint(folder)
+    if not resume and (newest or (folder / METRICS).exists()):
+        raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
+    torch.set_num_threads(config.train.threads or max(1, available_cores() // ranks))
+    torch.manual_seed(config.train.seed)
+    device = choose_device(config.train.device)
+    model = build_model(
+        config, vocab_size, separator=separator, seed=config.train.seed, device=device
+    )
+    model.load_state_dict(weights or {}, strict=False)
+    if config.train.recompute:
+        recompute_blocks(model)
+    teaching = start_teaching(config, model, teachers)
+    beside = head_parameters(teaching).values()
+    run = RunState(
+        config=config,
+        folder=folder,
+        model=model,
+        optimizers=build_optimizers(model, config.optimizer, beside),
+        averages=start_averages(model, config.averaging),
+        device=device,
+        fingerprints={"config": config_fingerprint(config), **lineage},
+        step=0,
+        seconds=0.0 if config.schedule.seconds else None,
+        teaching=teaching,
+        trained_ids=_copied(trained_ids) if weights else np.zeros(vocab_size, np.bool_),
+    )
+    if newest:
+        _restore(run, newest)
+    return run
+
+
+def save_run(run: RunState) -> None:
+    """Write a checkpoint of the run as it is."""
+    save_checkpoint(
+        run.folder,
+        run.model,
+        run.optimizers,
+        averages_to_tensors(run.averages),
+        head_parameters(run.teaching),
+        step=run.step,
+        samples=run.samples,
+        tokens=run.tokens,
+        seconds=run.seconds,
+        fingerprints=run.fingerprints,
+        keep=run.config.checkpoint.keep,
+        trained_ids=run.trained_ids,
+    )
+
+
+def _copied(trained_ids: TrainedIds) -> TrainedIds:
+    return None if trained_ids is None else trained_ids.copy()
+
+
+def _restore(run: RunState, checkpoint: Path) -> None:
+    state = read_state(checkpoint)
+    for what in sorted(run.fingerprints.keys() | state.fingerprints.keys()):
+        if run.fingerprints.get(what) != state.fingerprints.get(what):
+            raise SpikeError(
+                f"{checkpoint}: its {what} has another fingerprint; use what the run was made "
+                "with, or start a new run folder"
+            )
+    load_weights(checkpoint, run.model)
+    load_training(checkpoint, run.model, run.optimizers, head_parameters(run.teaching))
+    averages_from_tensors(run.averages, load_averages(checkpoint, run.model), run.device)
+    run.trained_ids = load_trained_ids(checkpoint, run.model.embedding.num_embeddings)
+    run.step, run.seconds = state.step, state.seconds
+    if (state.samples, state.tokens) != (run.samples, run.tokens):
+        raise SpikeError(
+            f"{checkpoint}: samples or tokens do not fit its step; {advice(checkpoint)}"
+        )

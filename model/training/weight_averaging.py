@@ -1,0 +1,104 @@
+"""Keeps means of the weights over the steps, which often predict better than the last weights.
+
+An exponential mean (EMA), and the plain mean of snapshots late in training (SWA, Izmailov et al.
+2018, arXiv:1803.05407); with snapshots from the first step on it is Polyak's mean (Polyak and
+Juditsky 1992). Neither corrects for its start: the EMA begins at the initial weights.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from ..config.schema import AveragingConfig
+
+KINDS = ("ema", "swa")
+SNAPSHOTS = "snapshots"
+
+
+@dataclass(slots=True, kw_only=True)
+class Averages:
+    """Means by kind and name of the parameter, and how many snapshots the plain one is of."""
+
+    config: AveragingConfig
+    ema: dict[str, Tensor] = field(default_factory=dict)
+    swa: dict[str, Tensor] = field(default_factory=dict)
+    snapshots: int = 0
+
+
+@torch.no_grad()
+def start_averages(model: nn.Module, config: AveragingConfig | None) -> Averages:
+    """Return the means before the first step."""
+    averages = Averages(config=config or AveragingConfig())
+    if averages.config.ema_decay:
+        averages.ema = {name: p.detach().clone() for name, p in model.named_parameters()}
+    return averages
+
+
+@torch.no_grad()
+def update_averages(averages: Averages, model: nn.Module, step: int, factor: float) -> None:
+    """Take in the weights after `step`, made with `factor` of the full learning rates."""
+    config = averages.config
+    if averages.ema and step % config.ema_every == 0:
+        for name, parameter in model.named_parameters():
+            averages.ema[name].lerp_(parameter, 1 - config.ema_decay)
+    if config.swa_every and step % config.swa_every == 0 and factor <= config.swa_below:
+        averages.snapshots += 1
+        for name, parameter in model.named_parameters():
+            mean = averages.swa.setdefault(name, torch.zeros_like(parameter))
+            mean.lerp_(parameter, 1 / averages.snapshots)
+
+
+@contextmanager
+def exported_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
+    """Give the model, inside the block, the weights that are to be exported.
+
+    Until there is a first snapshot, these are its own.
+    """
+    exported = averages.config.exported
+    means = getattr(averages, exported) if exported in KINDS else {}
+    with lent_weights(model, means):
+        yield
+
+
+@contextmanager
+def lent_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Give the parameters of these names other values inside the block; then they have their own.
+
+    Gradients taken inside are of the values lent: with rounded weights, what a straight-through
+    estimator gives.
+    """
+    own = {name: p.detach().clone() for name, p in model.named_parameters() if name in weights}
+    put_weights(model, weights)
+    try:
+        yield
+    finally:
+        put_weights(model, own)
+
+
+@torch.no_grad()
+def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into the parameters of their names; others stay."""
+    for name, parameter in model.named_parameters():
+        if name in weights:
+            parameter.copy_(weights[name])
+
+
+def averages_to_tensors(averages: Averages) -> dict[str, Tensor]:
+    """Return all that a later `averages_from_tensors` needs, as `kind/parameter`."""
+    tensors = {f"{k}/{name}": m for k in KINDS for name, m in getattr(averages, k).items()}
+    if averages.snapshots:
+        tensors[SNAPSHOTS] = torch.tensor(averages.snapshots)
+    return tensors
+
+
+def averages_from_tensors(averages: Averages, tensors: Mapping[str, Tensor], device: str) -> None:
+    """Put back what `averages_to_tensors` gave."""
+    for key, tensor in tensors.items():
+        kind, _, name = key.partition("/")
+        if kind == SNAPSHOTS:
+            averages.snapshots = int(tensor)
+        else:
+            getattr(averages, kind)[name] = tensor.to(device)

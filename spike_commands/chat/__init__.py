@@ -1,0 +1,1 @@
+"""`spike chat` and `spike generate`."""

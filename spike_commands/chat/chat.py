@@ -1,0 +1,106 @@
+"""`spike chat`: talk with a trained model, in the terminal or on a page."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..console import PATH, common_options, device_option, let_threads_sleep, remark
+from .generate import drawing_options
+
+
+@click.command()
+@click.argument("run", type=PATH)
+@click.option("--system", default="", metavar="TEXT", help="What the model is told first.")
+@click.option(
+    "--max-tokens", type=click.IntRange(1), default=512, show_default=True, help="Of a reply."
+)
+@drawing_options
+@click.option("--web", is_flag=True, help="On a page, for browsers of this machine alone.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    show_default=True,
+    help="--web: where the page is. 0: any that is free.",
+)
+@device_option
+@click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object a line.")
+@common_options
+def chat(
+    run: Path,
+    system: str,
+    max_tokens: int,
+    web: bool,
+    port: int,
+    allow_unseen: bool,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+    **drawn: Any,
+) -> None:
+    """Talk with the model of RUN, a run folder or artifact trained on conversations.
+
+    In a terminal: a question a line, and the answer as it is written; thinking is dim, calls of
+    tools are shown and not run. /help lists the commands. Ctrl-C stops a reply. Otherwise each line
+    of standard input is a question of one conversation; --json answers with an object a line.
+
+    \b
+    Examples:
+      spike chat runs/chat
+      spike chat runs/chat --system "You are a careful assistant." --temperature 0.3
+      spike chat runs/chat --web
+      echo "Who are you?" | spike chat runs/chat --json
+    """
+    if as_json and web:
+        raise click.UsageError("--json goes without --web")
+    if port and not web:
+        raise click.UsageError("--port goes with --web")
+    let_threads_sleep()
+    from spike_lm.model.artifact.open import open_run
+    from spike_lm.model.device import choose_device
+    from spike_lm.model.inference.chat import Conversation, begin_conversation
+    from spike_lm.model.inference.sampling import Drawing
+
+    from .terminal import answer_lines, chat_in_terminal
+
+    drawing = Drawing(**drawn)
+    system = system.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    loaded = open_run(run, choose_device(device))
+    trained = None if allow_unseen else loaded.trained_ids
+    if read_no_conversations(run, loaded.step):
+        remark(f"{run} has not been trained on conversations; expect no answers", quiet)
+
+    def begin(prompt: str) -> Conversation:
+        return begin_conversation(loaded.model, loaded.tokenizer, prompt, trained)
+
+    begun = begin(system)  # the same refusals for all ways to ask, before any of them starts
+    if web:
+        from .server import ADDRESS, Served, open_server, serve
+
+        served = Served(
+            begin=begin,
+            drawing=drawing,
+            max_tokens=max_tokens,
+            context=begun.model.config.context,
+            name=run.name,
+            system=system,
+        )
+        server = open_server(served, port)
+        click.echo(f"http://{ADDRESS}:{server.server_address[1]}{served.path}")
+        remark("the page answers this machine alone; Ctrl-C ends it", quiet)
+        serve(served, server)
+    elif sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
+        chat_in_terminal(begin, system, drawing, max_tokens)
+    else:
+        answer_lines(begin, system, drawing, max_tokens, as_json)
+
+
+def read_no_conversations(run: Path, step: int) -> bool:
+    """Tell whether a run's records say that it has never learned replies; not all have records."""
+    from spike_lm.model.runs.metrics import last_metrics
+    from spike_lm.model.training.state import METRICS
+
+    metrics = last_metrics(run / METRICS, step) if run.is_dir() else {}
+    return bool(metrics) and "reply_loss" not in metrics

@@ -1,0 +1,268 @@
+"""Serves the page of `spike chat --web` to browsers of this machine, and to nobody else.
+
+Three things keep others out: the address 127.0.0.1, a secret in the path, and the checks of `Host`
+and `Origin`, without which a page from elsewhere could ask in a browser's name.
+
+The server keeps no conversations: a page sends its own, as ids, with each question.
+"""
+
+import json
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from spike_lm.model.inference.reply import REMARKS, stretches, why_ended
+
+from .answer_queue import AlreadyQueuedError, AnswerQueue, QueueFullError
+from .bounded_server import BUSY, RETRY_AFTER, BoundedHandler, BoundedServer
+from .page import chat_page
+
+if TYPE_CHECKING:
+    from spike_lm.model.inference.chat import Conversation
+    from spike_lm.model.inference.incremental import Reading
+    from spike_lm.model.inference.sampling import Drawing
+
+ADDRESS = "127.0.0.1"
+HTTP_PORT = 80
+LARGEST_TEXT = 1 << 18
+# What an id takes in JSON, with a comma and its share of brackets.
+BYTES_OF_ID = 12
+MOST_REPLIES = 1 << 31
+SECONDS_TO_STOP = 10
+
+
+@dataclass(slots=True, kw_only=True)
+class Served:
+    """What all requests share."""
+
+    begin: "Callable[[str], Conversation]"
+    drawing: "Drawing"
+    max_tokens: int
+    context: int
+    name: str
+    system: str
+    path: str = field(default_factory=lambda: f"/{secrets.token_urlsafe(24)}/")
+    queue: AnswerQueue = field(default_factory=AnswerQueue)
+    read: "tuple[list[int], list[list[int]], Reading] | None" = None
+    """The last conversation that was answered: system, turns, and what the model has read of it.
+    Belongs to the first in the queue."""
+
+    @property
+    def largest_request(self) -> int:
+        """Bytes that the texts and ids of a request may have."""
+        return LARGEST_TEXT + BYTES_OF_ID * self.context
+
+
+class RefusedError(Exception):
+    """A request is not to be served: status and reason."""
+
+
+def serve(served: Served, server: BoundedServer) -> None:
+    """Serve until Ctrl-C, which also stops what is being written."""
+    with server:
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+        served.queue.close(SECONDS_TO_STOP)
+
+
+def open_server(served: Served, port: int) -> BoundedServer:
+    """Return a server that listens; port 0 takes a free one.
+
+    Raises:
+        SpikeError: the port is taken or not ours to take.
+    """
+    from spiketok.errors import SpikeError
+
+    class Handler(ChatHandler):
+        shared = served
+
+    try:
+        return BoundedServer((ADDRESS, port), Handler)
+    except OSError as error:
+        reason = error.strerror or "cannot be used"
+        raise SpikeError(f"--port {port}: {reason}; name another, or none") from None
+
+
+class ChatHandler(BoundedHandler):
+    """Answers one browser."""
+
+    shared: Served
+
+    def do_GET(self) -> None:  # noqa: N802 (the name that http.server calls)
+        """Serve the page."""
+        try:
+            self.check_address()
+            if self.path != self.shared.path:
+                raise RefusedError(404, "not here; open the address that spike has printed")
+            data = {"name": self.shared.name, "system": self.shared.system}
+            page, policy = chat_page({**data, "page": secrets.token_urlsafe(16)})
+            self.send(200, page, "text/html; charset=utf-8", policy)
+        except RefusedError as error:
+            self.refuse(*error.args)
+
+    def do_POST(self) -> None:  # noqa: N802
+        """Serve what the page asks for: an answer, its end, or the check of a system prompt."""
+        actions = {"ask": self.ask, "stop": self.stop, "begin": self.begin}
+        try:
+            self.check_address()
+            if self.headers.get("Origin") != f"http://{self.headers['Host']}":
+                raise RefusedError(403, "only the page itself may ask")
+            before, _, name = self.path.rpartition("/")
+            if f"{before}/" != self.shared.path or name not in actions:
+                raise RefusedError(404, "not here")
+            actions[name](self.request_content())
+        except RefusedError as error:
+            self.refuse(*error.args)
+
+    def check_address(self) -> None:
+        """Refuse requests that name another host: a foreign name may point at this machine."""
+        port = self.connection.getsockname()[1]
+        hosts = [f"{ADDRESS}:{port}", f"localhost:{port}"]
+        # Of the port that http has anyway browsers do not speak.
+        hosts += [ADDRESS, "localhost"] if port == HTTP_PORT else []
+        if self.headers.get("Host") not in hosts:
+            raise RefusedError(403, "not the address that spike has printed")
+
+    def request_content(self) -> dict[str, Any]:
+        """Read a JSON object of limited size."""
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            raise RefusedError(411, "the length is missing")
+        if len(length) > 9 or int(length) > self.shared.largest_request:
+            raise RefusedError(413, "the question is too long; ask for less")
+        if self.headers.get("Content-Type") != "application/json":
+            raise RefusedError(415, "not JSON")
+        try:
+            found = json.loads(self.read_content(int(length)))
+        except (ValueError, RecursionError):
+            raise RefusedError(400, "not JSON") from None
+        if not isinstance(found, dict):
+            raise RefusedError(400, "not an object")
+        return found
+
+    def begin(self, wanted: dict[str, Any]) -> None:
+        """Check that a conversation can begin with the system prompt that the page sends."""
+        begun(self.shared, wanted)
+        self.send(200, b"", "text/plain")
+
+    def ask(self, wanted: dict[str, Any]) -> None:
+        """Stream the answer to a question, a JSON object a line; the last one is what was said."""
+        from spike_lm.model.inference.chat import ask
+        from spiketok.errors import SpikeError
+
+        number, shared = text_of(wanted, "page"), self.shared
+        conversation = begun(shared, wanted)
+        before = list(conversation.turns)
+        try:
+            dropped = ask(conversation, text_of(wanted, "question"), shared.max_tokens)
+        except SpikeError as error:
+            raise RefusedError(400, str(error)) from None
+        try:
+            with shared.queue.joined(number) as stop, suppress(OSError):
+                self.send_head(200, {"Transfer-Encoding": "chunked"}, "application/x-ndjson")
+                self.answer(number, conversation, before, dropped, stop)
+        except QueueFullError:
+            raise RefusedError(503, BUSY) from None
+        except AlreadyQueuedError:
+            raise RefusedError(409, "this page's last question is not answered yet") from None
+
+    def answer(
+        self,
+        number: str,
+        conversation: "Conversation",
+        before: list[list[int]],
+        dropped: int,
+        stop: Event,
+    ) -> None:
+        """Wait for the model and send a reply while it is written; who goes away stops it."""
+        ids: list[int] = []
+        shared, limit = self.shared, self.shared.max_tokens
+
+        def should_stop() -> bool:
+            return stop.is_set() or self.client_has_left()
+
+        if shared.queue.wait(number, should_stop, lambda ahead: self.tell({"ahead": ahead})):
+            if shared.read and not dropped and shared.read[:2] == (conversation.system, before):
+                conversation.reading = shared.read[2]
+            shared.read = None
+            if dropped:
+                self.tell({"remark": f"the context is full: the oldest {dropped} are forgotten"})
+            for kind, text in stretches(conversation, shared.drawing, limit, ids, should_stop):
+                self.tell({"kind": kind, "text": text})
+            shared.read = (conversation.system, conversation.turns, conversation.reading)
+            ended = why_ended(conversation, limit, ids, stopped=stop.is_set())
+            if ended in REMARKS:
+                self.tell({"remark": REMARKS[ended]})
+            self.tell({"said": {"turns": conversation.turns, "replies": conversation.replies}})
+        else:
+            self.tell({"remark": "stopped before it began; the question is not kept"})
+            self.tell({"said": {"turns": before, "replies": conversation.replies}})
+        self.wfile.write(b"0\r\n\r\n")
+
+    def tell(self, what: dict[str, Any]) -> None:
+        """Send one line of an answer, as a chunk of its own."""
+        line = json.dumps(what, separators=(",", ":")).encode() + b"\n"
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+
+    def stop(self, wanted: dict[str, Any]) -> None:
+        """Stop the answer to this page's question."""
+        self.shared.queue.stop(text_of(wanted, "page"))
+        self.send(200, b"", "text/plain")
+
+    def refuse(self, status: int, reason: str) -> None:
+        """Say why not."""
+        self.send(status, reason.encode(), "text/plain; charset=utf-8")
+
+    def send(self, status: int, content: bytes, kind: str, policy: str = "") -> None:
+        """Send a whole answer."""
+        self.send_head(status, {"Content-Length": str(len(content))}, kind, policy)
+        self.wfile.write(content)
+
+    def send_head(self, status: int, more: dict[str, str], kind: str, policy: str = "") -> None:
+        """Send the head of an answer: nothing is kept, guessed, framed or told to others."""
+        self.begin_sending()
+        self.send_response(status)
+        for name, value in {
+            "Content-Type": kind,
+            "Content-Security-Policy": policy or "default-src 'none'",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Connection": "close",
+            **({"Retry-After": RETRY_AFTER} if status == 503 else {}),
+            **more,
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+
+def begun(shared: Served, wanted: dict[str, Any]) -> "Conversation":
+    """Return the conversation that a page sends: its system prompt and its turns as ids."""
+    from spiketok.errors import SpikeError
+
+    try:
+        conversation = shared.begin(text_of(wanted, "system"))
+    except SpikeError as error:
+        raise RefusedError(400, str(error)) from None
+    turns, replies = wanted.get("turns", []), wanted.get("replies", 0)
+    if type(replies) is not int or not 0 <= replies < MOST_REPLIES:
+        raise RefusedError(400, "replies: not a count")
+    if not (isinstance(turns, list) and all(isinstance(turn, list) for turn in turns)):
+        raise RefusedError(400, "turns: not lists of ids")
+    size = conversation.tokenizer.vocab_size
+    if not all(type(one) is int and 0 <= one < size for turn in turns for one in turn):
+        raise RefusedError(400, f"turns: not ids of a vocabulary of {size}")
+    conversation.turns, conversation.replies = turns, replies
+    return conversation
+
+
+def text_of(wanted: dict[str, Any], name: str) -> str:
+    """Return a text from a request."""
+    text = wanted.get(name)
+    if not isinstance(text, str):
+        raise RefusedError(400, f"{name}: not a text")
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,192 @@
+"""Holds a chat in a terminal, or answers the lines of standard input."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spike_lm.model.inference.reply import REMARKS, answer, stretches, why_ended
+
+from ..process import stop_on_signals
+from ..visible import json_text, safe_for_terminals
+
+if TYPE_CHECKING:
+    from spike_lm.model.inference.chat import Conversation
+    from spike_lm.model.inference.sampling import Drawing
+    from spiketok import Part
+
+# Begins a conversation with a system prompt, which may be empty.
+Begin = Callable[[str], "Conversation"]
+HELP = """\
+/reset        forget what was said
+/system TEXT  begin again with this system prompt, or without one
+/quit         leave, as Ctrl-D does; Ctrl-C stops a reply, or drops a line half typed"""
+COMMANDS = ("/reset", "/system", "/help", "/quit")
+STYLES: dict[str, dict[str, Any]] = {
+    "think": {"dim": True},
+    "tool_call": {"fg": "cyan"},
+    "solution": {"bold": True},
+}
+NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
+
+
+def chat_in_terminal(begin: Begin, system: str, drawing: "Drawing", max_tokens: int) -> None:
+    """Ask for questions and show the answers as they are written, until the user leaves."""
+    from spike_lm.model.inference.chat import ask
+    from spiketok.errors import SpikeError
+
+    conversation = begin(system)
+    tell("/help says what else there is; Ctrl-D leaves")
+    for line in typed_lines():
+        try:
+            command, rest = split_command(line)
+            if command == "/quit":
+                return
+            if command == "/help":
+                click.echo(HELP)
+            elif command:
+                wanted = rest if command == "/system" else system
+                conversation, system = begin(wanted), wanted
+                tell(f"a new conversation, {'with a' if system else 'without'} system prompt")
+            else:
+                if dropped := ask(conversation, line, max_tokens):
+                    tell(f"the context is full: forgot the oldest {dropped} of your questions")
+                show_reply(conversation, drawing, max_tokens)
+        except SpikeError as error:
+            tell(str(error))
+
+
+def split_command(line: str) -> tuple[str, str]:
+    """Return the command of a line and what follows it; of a question no command.
+
+    Raises:
+        SpikeError: the line begins like a command and is none.
+
+    >>> split_command("/system Be brief. "), split_command("/usr/bin has what?")
+    (('/system', 'Be brief.'), ('', ''))
+    """
+    from spiketok.errors import SpikeError
+
+    command, _, rest = line.partition(" ")
+    if command in COMMANDS:
+        return command, rest.strip()
+    if command[:1] == "/" and command[1:].isalpha():
+        known = ", ".join(COMMANDS)
+        raise SpikeError(f"{command}: no such command; known are {known}; a space before asks it")
+    return "", ""
+
+
+def typed_lines() -> Iterator[str]:
+    """Yield what a user types, lines with something in them; Ctrl-D ends it."""
+    with suppress(ImportError):
+        import readline  # noqa: F401 (gives `input` editing and a history)
+    while True:
+        try:
+            line = input("> ")
+        except EOFError:
+            click.echo()
+            return
+        except KeyboardInterrupt:
+            click.echo()
+            continue
+        if line.strip():
+            yield line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def show_reply(conversation: "Conversation", drawing: "Drawing", max_tokens: int) -> None:
+    """Print the reply to the last question while it is written; Ctrl-C stops it."""
+    import signal
+
+    ids: list[int] = []
+    with stop_on_signals() as signals:
+        show(stretches(conversation, drawing, max_tokens, ids, lambda: signals.received > 0))
+    ended = why_ended(conversation, max_tokens, ids, stopped=signals.received > 0)
+    if ended in REMARKS:
+        tell(REMARKS[ended])
+    if signals.received == signal.SIGTERM:
+        raise click.Abort
+
+
+def show(parts: Iterable["Part"]) -> None:
+    """Print stretches of a reply, each part on lines of its own and in its own style."""
+    before, begins, line_begins = None, True, True
+    for kind, stretch in parts:
+        style = STYLES.get(kind, {})
+        if kind != before or not stretch:
+            if not line_begins:
+                click.echo()
+            write(NAMES.get(kind, ""), style)
+            before, begins, line_begins = kind, True, kind not in NAMES
+        # Models write line breaks around their blocks, which have lines of their own already.
+        shown = stretch.lstrip("\n") if begins else stretch
+        if shown:
+            write(safe_for_terminals(shown), style)
+            begins, line_begins = False, shown.endswith("\n")
+    if not line_begins:
+        click.echo()
+
+
+def write(text: str, style: dict[str, Any]) -> None:
+    """Print text in a style, and plain text without any codes for the terminal."""
+    if text:
+        click.echo(click.style(text, **style) if style else text, nl=False)
+
+
+def answer_lines(
+    begin: Begin, system: str, drawing: "Drawing", max_tokens: int, as_json: bool
+) -> None:
+    """Answer each line of standard input in one conversation; commands work as in a terminal.
+
+    Lines that cannot be answered are told, on standard error or as objects with `error`, and the
+    conversation goes on.
+
+    Raises:
+        SpikeError: in the end, if there were such lines.
+    """
+    from spiketok.errors import SpikeError
+
+    conversation, lines, failed = begin(system), 0, 0
+    for lines, line in enumerate(sys.stdin.buffer, 1):
+        question = line.decode("utf-8", "replace").rstrip("\r\n")
+        try:
+            command, rest = split_command(question)
+            if command == "/quit":
+                break
+            if command == "/help":
+                tell(HELP)
+            elif command:
+                wanted = rest if command == "/system" else system
+                conversation, system = begin(wanted), wanted
+            elif question.strip():
+                found = answer(conversation, drawing, max_tokens, question)
+                shown = json_text(found) if as_json else plain(found["parts"])
+                click.echo(shown)
+        except SpikeError as error:
+            failed += 1
+            if as_json:
+                what = {"question": question, "error": str(error)}
+                click.echo(json_text(what))
+            else:
+                tell(f"line {lines}: {error}")
+    if failed:
+        raise SpikeError(f"{failed} of {lines} lines could not be answered")
+
+
+def plain(parts: Iterable[dict[str, str]]) -> str:
+    """Write the parts of an answer as text, with the names of their markers.
+
+    >>> plain([{"type": "think", "text": "1+1"}, {"type": "text", "text": "2"}])
+    '<think>1+1</think>2'
+    """
+    from spiketok.chat.chatml import AROUND
+
+    around = {kind: AROUND.get(kind, ("", "")) for kind in ("text", *AROUND)}
+    written = (around[part["type"]] + (part["text"],) for part in parts)
+    return safe_for_terminals("".join(first + text + last for first, last, text in written))
+
+
+def tell(remark: str) -> None:
+    """Say something that is not part of the conversation."""
+    click.secho(f"({safe_for_terminals(remark)})", dim=True, err=True)

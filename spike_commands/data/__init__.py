@@ -1,0 +1,1 @@
+"""`spike shard` and `spike data`."""

@@ -1,0 +1,139 @@
+"""Reads the documents of inputs, as `spike shard` reads them, for commands that look at text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..console import Command, ext_option, remark, text_field_option, warn_skipped
+
+if TYPE_CHECKING:
+    from datapipe import Dropped, Source
+
+
+@dataclass(frozen=True, slots=True)
+class InputDocument:
+    """A document: its bytes, and the name of the file it is from."""
+
+    text: bytes
+    source: str
+
+
+errors_option = click.option(
+    "--errors",
+    type=click.Choice(["strict", "replace", "skip"]),
+    default="strict",
+    show_default=True,
+    help="What to do with a broken record.",
+)
+as_option = click.option(
+    "--as",
+    "read_as",
+    type=click.Choice(["text", "bytes"]),
+    default="text",
+    show_default=True,
+    help="bytes: each file is one document, whatever its kind.",
+)
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options that say how inputs are read; they go to `read_documents`."""
+    return text_field_option(ext_option(errors_option(as_option(command))))
+
+
+def read_documents(
+    paths: Sequence[Path],
+    quiet: bool,
+    *,
+    text_field: str = "text",
+    errors: Any = "strict",
+    extensions: Sequence[str] = (),
+    read_as: str = "text",
+) -> list[InputDocument]:
+    """Return the documents of files, folders, patterns and standard input.
+
+    A plain text file is one document, whatever `--split-text` makes of it in shards, and need not
+    be UTF-8. The arguments after `quiet` are those of `reading_options`.
+
+    Raises:
+        SpikeError: an input cannot be read, or begins as another format than its name says.
+    """
+    from datapipe import Dropped
+
+    dropped = Dropped()
+    found = [
+        InputDocument(text, source.name)
+        for source in named_sources(paths, extensions, read_as, quiet)
+        for texts, _ in documents_of(source, text_field, errors, dropped, read_as)
+        for text in texts
+    ]
+    warn_dropped(dropped, quiet)
+    return found
+
+
+def named_sources(
+    paths: Sequence[Path],
+    extensions: Sequence[str],
+    read_as: str,
+    quiet: bool,
+    conversations: bool = False,
+) -> "list[Source]":
+    """Return the sources of paths; a file that is named twice is read twice.
+
+    Raises:
+        SpikeError: there is no such input, or its first bytes are not what its name says.
+    """
+    from datapipe import find_sources, text_endings
+    from datapipe.sources.lines import check_compression
+    from spiketok.errors import SpikeError
+
+    if list(paths).count(Path("-")) > 1:
+        raise SpikeError("-: standard input is given twice; it can be read once")
+    sources = []
+    for path in paths:
+        endings = ("*",) if read_as == "bytes" else text_endings(extensions)
+        named, skipped = find_sources([path], endings, conversations)
+        warn_skipped(skipped, quiet, conversations)
+        sources += named
+    if read_as != "bytes":
+        for source in sources:
+            check_compression(source)
+    return sources
+
+
+def documents_of(
+    source: "Source", text_field: str, errors: Any, dropped: "Dropped", read_as: str
+) -> Iterator[tuple[list[bytes], list[int]]]:
+    """Yield documents of a source and the row or offset of each, as `read_range` does.
+
+    Raises:
+        SpikeError: a plain text begins as another format.
+    """
+    from datapipe import read_range
+    from datapipe.sources.file_signatures import refuse_other_formats
+
+    by_path = source.given or source.path.name == source.name
+    name = str(source.shown) if by_path else source.name
+    if read_as == "bytes" or source.kind == "txt":
+        content = source.path.read_bytes()
+        if read_as != "bytes":
+            refuse_other_formats(name, content)
+        yield [content], [0]
+        return
+    begins_file = source.kind.startswith("txt")
+    for batch in read_range(source, 0, -1, text_field, errors, dropped):
+        texts = batch.column("text").to_pylist()
+        if begins_file and texts:
+            refuse_other_formats(name, texts[0])
+        begins_file = False
+        yield texts, batch.column("row").to_pylist()
+
+
+def warn_dropped(dropped: "Dropped", quiet: bool) -> None:
+    """Say how many records were left out, of which inputs, and why."""
+    from datapipe.sources.bad_records import left_out
+
+    if dropped:
+        remark(left_out(dropped), quiet)

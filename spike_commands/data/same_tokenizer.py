@@ -1,0 +1,22 @@
+"""Refuses shards that were made with another tokenizer than a model's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spike_lm.model.runs.folder import Run
+
+
+def check_tokenizer(folder: Path, fingerprint: str, run: "Run") -> None:
+    """Compare the tokenizer of shards with the model's.
+
+    Raises:
+        SpikeError: they are not the same.
+    """
+    from spiketok.errors import SpikeError
+
+    if fingerprint != run.tokenizer.fingerprint:
+        raise SpikeError(
+            f"{folder}: shards of another tokenizer than the model's; shard the text again with "
+            "the model's tokenizer.json"
+        )

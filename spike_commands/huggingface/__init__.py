@@ -1,0 +1,1 @@
+"""`spike export` and `spike import`."""

@@ -1,0 +1,147 @@
+"""`spike export`: what spike made, as other libraries load it."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from ..console import OUTPUT, PATH, common_options, let_threads_sleep, misnamed, remark
+from ..results import print_result, result_options, some
+
+
+@click.group()
+def export() -> None:
+    """Write what spike made as other libraries load it."""
+
+
+@export.command()
+@click.argument("file", type=PATH, default=Path("tokenizer.json"))
+@misnamed("--out", "--to")
+@click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")
+@click.option(
+    "--fast",
+    is_flag=True,
+    help="Write a file of the library tokenizers, which needs no code of ours.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["huggingface", "tiktoken"]),
+    default="huggingface",
+    show_default=True,
+    help="tiktoken: refused, with the reason.",
+)
+@result_options
+@common_options
+def tokenizer(
+    file: Path,
+    folder: Path,
+    fast: bool,
+    format_: str,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write length-max tokenizer FILE as a folder for AutoTokenizer of transformers.
+
+    The folder holds code, so it is loaded with trust_remote_code=True; the code does not need
+    spike. spike reads the vocabulary back from the file spike_tokenizer.json in the folder.
+    docs/huggingface.md tells more, also about what --fast loses.
+
+    \b
+    Examples:
+      spike export tokenizer --to my-tokenizer/
+      spike export tokenizer published.json --to my-tokenizer/ --json
+      spike export tokenizer tokenizer.json --to my-fast-tokenizer/ --fast
+    """
+    from spiketok import Tokenizer, Vocabulary
+    from spiketok.errors import SpikeError
+    from spiketok.huggingface import VOCABULARY_FILE, export_tokenizer
+
+    if format_ == "tiktoken":
+        raise SpikeError(
+            "tiktoken: its ranks say which two tokens join first, and longest match knows no such "
+            "order; use --format huggingface (docs/huggingface.md has an example)"
+        )
+    if (inside := file / "tokenizer.json").is_file():  # of a run or of shards
+        file = inside
+    vocabulary = Tokenizer.load(file).vocabulary
+    if not isinstance(vocabulary, Vocabulary):
+        raise SpikeError(
+            f"{file}: a BESE tokenizer, and only length-max ones can be exported; train one with "
+            "--algorithm length-max"
+        )
+    files = export_tokenizer(vocabulary, folder, fast)
+    found = {
+        "folder": str(folder),
+        "files": files,
+        "vocabulary": str(folder / VOCABULARY_FILE),
+        "vocab_size": len(vocabulary),
+        "fingerprint": vocabulary.fingerprint(),
+    }
+    rows = {
+        "folder": f"{folder}, {some(len(files), 'file')}",
+        "vocabulary": f"{len(vocabulary):,} ids",
+        "class": "PreTrainedTokenizerFast" if fast else "SpikeTokenizer, with code in the folder",
+    }
+    trust = "" if fast else ", trust_remote_code=True"
+    path = json.dumps(str(folder))
+    code = (
+        "from transformers import AutoTokenizer as T; "
+        f'print(T.from_pretrained({path}{trust})("hello"))'
+    )
+    print_result(found, as_json, rows, ("python", "-c", code))
+    remark_missing_transformers(quiet or as_json)
+
+
+@export.command()
+@click.argument("run", type=PATH)
+@misnamed("--out", "--to")
+@click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")
+@result_options
+@common_options
+def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
+    """Write the model of RUN as a folder for AutoModelForCausalLM of transformers.
+
+    A plain transformer becomes a stock Qwen3 model, which needs no code. Other families, and what
+    Qwen3 cannot express, come with a generated file of code and are loaded with
+    trust_remote_code=True; it does not need spike. `spike import` makes a run folder of it again.
+
+    \b
+    Examples:
+      spike export model runs/base --to my-model/
+      spike export model runs/escarda-tiny --to my-whale/ --json
+    """
+    let_threads_sleep()
+    from spike_lm.model.huggingface import export_model
+
+    done = export_model(run, folder)
+    if done.beyond_stock:
+        remark(f"not a stock Qwen3 model, because of {', '.join(done.beyond_stock)}", quiet)
+    if done.left_out:
+        remark(f"left out, for only training needs them: {', '.join(done.left_out)}", quiet)
+    found = {
+        "folder": str(folder),
+        "files": done.files,
+        "class": done.model_class,
+        "beyond_stock": done.beyond_stock,
+        "left_out": done.left_out,
+    }
+    code = "a stock class" if not done.beyond_stock else "its code is in the folder"
+    rows = {
+        "folder": f"{folder}, {some(len(done.files), 'file')}",
+        "class": f"{done.model_class}, {code}",
+    }
+    words = (
+        "from transformers import pipeline as p; "
+        f'print(p("text-generation", {json.dumps(str(folder))}, trust_remote_code=True)'
+        '("The", max_new_tokens=50))'
+    )
+    print_result(found, as_json, rows, ("python", "-c", words))
+    remark_missing_transformers(quiet or as_json)
+
+
+def remark_missing_transformers(quiet: bool) -> None:
+    """Remark that the library which loads the folder is not installed."""
+    if find_spec("transformers") is None:
+        remark("that needs transformers, which is not installed: pip install transformers", quiet)

@@ -1,0 +1,53 @@
+"""`spike import`: a folder that `spike export model` wrote, as a run again."""
+
+from pathlib import Path
+
+import click
+
+from ..console import OUTPUT, PATH, common_options, let_threads_sleep, misnamed
+from ..results import print_result, result_options
+
+
+@click.command("import")
+@click.argument("folder", type=PATH)
+@misnamed("--out", "--to")
+@click.option("--to", "run", type=OUTPUT, required=True, help="The run folder to make.")
+@result_options
+@common_options
+def import_folder(
+    folder: Path,
+    run: Path,
+    as_json: bool,
+    quiet: bool,  # noqa: ARG001
+) -> None:
+    """Make a run folder of FOLDER, which holds a model for transformers and a tokenizer of spike.
+
+    Weights come back equal to the bit. Code in the folder is never run. What save_pretrained wrote
+    after more training elsewhere comes back as a run at step 0. Heads that only practise were not
+    exported, and optimiser state neither: the run can be scored and sampled, not resumed.
+
+    \b
+    Examples:
+      spike import my-model/ --to runs/back
+      spike import my-model/ --to runs/back --json
+    """
+    let_threads_sleep()
+    from spike_lm.model.families.qwen3.model import count_parameters
+    from spike_lm.model.huggingface import import_model
+    from spike_lm.model.runs.folder import load_run
+
+    import_model(folder, run)
+    loaded = load_run(run)
+    found = {
+        "run": str(run),
+        "step": loaded.step,
+        "parameters": count_parameters(loaded.model),
+        "vocab_size": loaded.tokenizer.vocab_size,
+        "fingerprints": loaded.fingerprints,
+    }
+    rows = {
+        "run": f"{run}, step {loaded.step:,}",
+        "parameters": f"{found['parameters']:,}",
+        "vocabulary": f"{loaded.tokenizer.vocab_size:,} ids",
+    }
+    print_result(found, as_json, rows, ("spike", "generate", run))

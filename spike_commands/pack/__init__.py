@@ -1,0 +1,1 @@
+"""`spike pack`, `spike unpack` and `spike inspect`."""

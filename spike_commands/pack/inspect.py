@@ -1,0 +1,67 @@
+"""Tables where the bytes of an artifact go."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def artifact_table(data: bytes) -> dict[str, Any]:
+    """Return the table of an artifact that is not in a file yet."""
+    from spiketok.atomic_files import named_failures
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "artifact.spike"
+        with named_failures(path):
+            path.write_bytes(data)
+        return file_table(path)
+
+
+def file_table(path: Path) -> dict[str, Any]:
+    """Return what docs/formats.md §4 says for `spike inspect`."""
+    from spike_lm.model.artifact.arrays import entropy_bytes, load_arrays
+    from spike_lm.model.artifact.artifact import read_artifact, read_contents
+
+    contents = read_contents(path)
+    artifact = read_artifact(path, contents)
+    arrays = [
+        {
+            "name": row.name,
+            "shape": list(row.shape),
+            "bits": row.bits,
+            "layout": str(row.layout),
+            "bytes": row.size,
+            "entropy_bytes": entropy_bytes(array, row.bits),
+            "bits_per_weight": 8 * row.size / row.numbers if row.numbers else None,
+        }
+        for row, array in load_arrays(contents.table, contents.sections["weights"].stored)
+    ]
+    weights = sum(weight.size for weight in map(numbers_of, artifact.weights.values()))
+    stored = len(contents.sections["weights"].stored)
+    return {
+        "bytes": path.stat().st_size,
+        "parts": part_bytes(arrays),
+        "sections": {name: len(part.stored) for name, part in contents.sections.items()},
+        "weights": weights,
+        "bits_per_weight": 8 * stored / weights if weights else None,
+        "entropy_bytes": sum(row["entropy_bytes"] for row in arrays),
+        "step": artifact.step,
+        "fingerprints": dict(artifact.fingerprints),
+        "compression": dict(artifact.compression),
+        "arrays": arrays,
+    }
+
+
+def numbers_of(weight: Any) -> Any:
+    """Return the array whose numbers are those of the weight."""
+    return getattr(weight, "codes", weight)
+
+
+def part_bytes(arrays: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the bytes of arrays by part of the model, scales and corrections included."""
+    from spike_lm.model.quantization.plan import part_of
+
+    sums = dict.fromkeys(("mlp", "attn", "embed", "other"), 0)
+    for row in arrays:
+        sums[part_of(row["name"].partition("/")[0])] += row["bytes"]
+    return sums

@@ -1,0 +1,1 @@
+"""`spike eval`, `spike compress` and `spike decompress`."""

@@ -1,0 +1,262 @@
+"""`spike eval`: scores text under a trained model."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..console import (
+    PATH,
+    common_options,
+    device_option,
+    ignore_key_option,
+    keep_memory,
+    let_threads_sleep,
+)
+from ..data.documents import reading_options
+from ..process_group import joined_ranks
+from ..result_rows import score_rows
+from ..results import print_result, result_options
+from .network_score import reply_score, text_score
+from .predictor_options import (
+    begin,
+    check_predictor,
+    chosen_settings,
+    predictor_options,
+    test_time_settings,
+    ttt_option,
+)
+from .predictor_score import predictor_score, proof, published_score
+from .text import ScoredText, chats_of_files, text_of_files, text_of_shards
+from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
+
+if TYPE_CHECKING:
+    from spike_lm.model.runs.folder import Run
+
+# Options of `read_documents`, where they are not given.
+USUAL = {"text_field": "text", "errors": "strict", "extensions": (), "read_as": "text"}
+
+
+@click.command("eval")
+@click.argument("run", type=PATH)
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    type=PATH,
+    help="A file, folder or pattern of text to score, or - for standard input; several may follow.",
+)
+@click.option(
+    "--chat",
+    "chats",
+    multiple=True,
+    type=PATH,
+    help="A file of conversations, whose replies to score; several may follow.",
+)
+@click.option(
+    "--data", "data_folder", type=PATH, help="Shards to score, as spike shard wrote them."
+)
+@click.option(
+    "--split",
+    type=click.Choice(["validation", "train"]),
+    default="validation",
+    show_default=True,
+    help="Which part of --data.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["file", "source"]),
+    help="Also score each file by itself, of shards the file that a document is from.",
+)
+@click.option("--parse-markers", is_flag=True, help="--chat: as for spike shard.")
+@ignore_key_option
+@reading_options
+@click.argument("more", nargs=-1, metavar="", type=PATH)
+@window_option
+@stride_option
+@batch_option
+@reset_option
+@compile_option
+@click.option(
+    "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
+)
+@predictor_options
+@click.option(
+    "--method",
+    type=click.Choice(["published-0.2071"]),
+    help="--text: a record's rule, which is no rate; docs/why-0.2071.md tells why.",
+)
+@ttt_option
+@device_option
+@result_options
+@common_options
+def evaluate(
+    run: Path,
+    texts: tuple[Path, ...],
+    chats: tuple[Path, ...],
+    data_folder: Path | None,
+    by: str | None,
+    more: tuple[Path, ...],
+    context: int,
+    stride: int,
+    batch_windows: int,
+    reset: bool,
+    compiled: bool,
+    prove: bool,
+    parts: str | None,
+    without_network: bool,
+    counts_folder: Path | None,
+    method: str | None,
+    ttt: str | None,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+    **reads: Any,
+) -> None:
+    """Score files in bits per byte under the model of RUN, a run folder or an artifact.
+
+    The documents of --text are those that spike shard reads: of .jsonl, .parquet and .arrow files
+    the column --text-field; a plain text file is one document, whatever --split-text makes of it in
+    shards. A file that begins as another format than its name says is refused; with --as bytes each
+    file is one document of its bytes. Each token of a document and the separator at its end are
+    predicted once, from what stands before them in a window; bits per byte = nats / (ln 2 · bytes),
+    over the bytes of the original text. With --stream windows run over the borders of documents. Of
+    conversations only what assistants say is scored, and its numbers have names of their own. Under
+    torchrun the processes share the work.
+
+    spike train validates on windows of its context, one after the other: spike eval RUN --data DATA
+    --stream --stride CONTEXT is that number over all windows and the rest behind the last one.
+
+    With --ttt the model learns from the files while it scores them (docs/scoring.md); the run stays
+    as it is. Settings, each NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors,
+    rank, polyak, batch, by_bytes.
+
+    With parts on the network (docs/scoring.md) the score is that of all of them, and what each one
+    gives stands beside it. A predictor whose predictions do not add up to 1, or that tells random
+    tokens, gets no score.
+
+    \b
+    Examples:
+      spike eval runs/base --text book.txt
+      spike eval runs/base --text one.txt two.txt --stride 64 --json
+      spike eval runs/base --text held.jsonl corpus/ --by file
+      spike eval runs/base --data data/ --split validation
+      spike eval runs/memory-golf --text book.txt --window 1024 --stride 128 --batch-windows 256
+      spike eval runs/base --stream --text part1.txt part2.txt
+      spike eval base.spike --text book.txt
+      spike eval runs/base --text page.txt --prove
+      spike eval runs/base --text book.txt --with all --counts data/
+      spike eval base.spike --text book.txt --without-network
+      spike eval runs/base --text book.txt --method published-0.2071
+      spike eval runs/base --text book.txt --ttt chunk=8192,rate=0.001,polyak=0
+      spike eval runs/chat --chat conversations.jsonl
+    """
+    predicts = parts is not None or without_network
+    of_texts = bool(prove or predicts or method or not reset or ttt is not None)
+    check_inputs(texts, chats, data_folder, more, of_texts, reads)
+    check_scoring(prove, method, by, reset=reset, predicts=predicts, learns=ttt is not None)
+    check_predictor(parts, without_network, counts_folder, ttt, compiled=compiled)
+    let_threads_sleep()
+    keep_memory()
+    from spike_lm.model.artifact.open import open_run
+    from spike_lm.model.config.mixing import PredictorSettings
+    from spike_lm.model.device import choose_device
+    from spike_lm.model.scoring.compiled_windows import compile_full_windows
+
+    settings = chosen_settings(parts, without_network)
+    learns = test_time_settings(ttt)
+    with joined_ranks() as rank:
+        loaded = open_run(run, choose_device(device))
+        context = context or loaded.config.model.context
+        windows = {"context": context, "stride": stride or max(1, context // 2)}
+        quiet, files = quiet or rank > 0, (*(texts or chats), *more)
+        if compiled:
+            compile_full_windows(loaded.model, **windows)
+        text = scored_text(loaded, files, bool(chats), data_folder, of_texts, reads, quiet)
+        reading = windows | {"batch_windows": batch_windows, "reset": reset}
+        if text.masks is not None:
+            found = reply_score(loaded, text, reading, quiet, by)
+        elif method:
+            found = published_score(loaded, text, reading, quiet)
+        else:
+            start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
+            score = predictor_score if settings else partial(text_score, by=by)
+            found = score(loaded, text, reading, quiet, start)
+            found["reset"] = reset
+            if prove:
+                found |= proof(loaded, text, windows, quiet, start, found)
+    if rank == 0:
+        found = {"run": str(run), "step": loaded.step, **found, **windows}
+        print_result(found, as_json, score_rows(found))
+
+
+def check_inputs(
+    texts: tuple[Path, ...],
+    chats: tuple[Path, ...],
+    data_folder: Path | None,
+    more: tuple[Path, ...],
+    of_texts: bool,
+    reads: dict[str, Any],
+) -> None:
+    """Refuse several kinds of inputs, none, and options of another kind."""
+    if sum(map(bool, (texts, chats, data_folder))) != 1:
+        raise click.UsageError("say one of --text FILE, --chat FILE and --data SHARDS")
+    from spiketok.path_contents import path_contents
+
+    for path in (*texts, *chats, *more):
+        if path_contents(path).endswith("is a shard folder"):
+            raise click.UsageError(f"{path} is a shard folder; use --data {path}")
+    if data_folder and more:
+        raise click.UsageError(f"--data names one folder; {more[0]} is one too many")
+    if chats and of_texts:
+        raise click.UsageError(
+            "--prove, --with, --without-network, --method, --stream and --ttt go with --text"
+        )
+    if not chats and (reads["parse_markers"] or reads["ignored_keys"]):
+        raise click.UsageError("--parse-markers and --ignore-key go with --chat")
+    if not texts and any(reads[name] != value for name, value in USUAL.items()):
+        raise click.UsageError("--text-field, --errors, --ext and --as go with --text")
+
+
+def check_scoring(
+    prove: bool, method: str | None, by: str | None, *, reset: bool, predicts: bool, learns: bool
+) -> None:
+    """Refuse ways to score that do not go together."""
+    if prove and not reset:
+        raise click.UsageError("--prove reads each document for itself; leave out --stream")
+    if method and (predicts or prove or learns):
+        raise click.UsageError("--method stands alone, without parts, --prove and --ttt")
+    if by and (predicts or method):
+        raise click.UsageError("--by goes without --with, --without-network and --method")
+
+
+def scored_text(
+    loaded: "Run",
+    files: tuple[Path, ...],
+    of_chats: bool,
+    data_folder: Path | None,
+    of_texts: bool,
+    reads: dict[str, Any],
+    quiet: bool,
+) -> ScoredText:
+    """Read and encode what is scored; shards of replies are refused where options are of texts."""
+    if data_folder:
+        text = text_of_shards(loaded, data_folder, reads["split"])
+        refuse_replies(text, of_texts, data_folder)
+        return text
+    if of_chats:
+        options = {name: reads[name] for name in ("parse_markers", "ignored_keys")}
+        return chats_of_files(loaded, files, quiet, **options)
+    return text_of_files(loaded, files, quiet, **{name: reads[name] for name in USUAL})
+
+
+def refuse_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> None:
+    """Refuse shards of conversations with options that are for text."""
+    if text.masks is not None and of_texts:
+        from spiketok.errors import SpikeError
+
+        raise SpikeError(
+            f"{data_folder}: shards of conversations, whose replies are scored; leave out --prove, "
+            "--with, --without-network, --method, --stream and --ttt"
+        )

@@ -1,0 +1,83 @@
+"""What `spike eval` says of documents and of replies under the network alone."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..console import progress_bar
+from ..xz_baseline import text_bytes, yardstick
+from .predictor_score import test_time_training
+from .text import ScoredText, by_source
+
+if TYPE_CHECKING:
+    from spike_lm.model.runs.folder import Run
+    from spike_lm.model.scoring.predictor_spec import PredictorStart
+
+
+def text_score(
+    loaded: "Run",
+    text: ScoredText,
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart | None" = None,
+    by: str | None = None,
+) -> dict[str, Any]:
+    """Score documents in windows as the arguments of `score_documents` say.
+
+    With what teaches the model it learns from them meanwhile.
+    """
+    from spike_lm.model.scoring.bits_per_byte import score_documents
+    from spike_lm.model.scoring.predictor_spec import PredictorStart
+
+    start, rate = start or PredictorStart(), loaded.tokenizer.score_name
+    total = sum(len(ids) + 1 for ids, _ in text.documents)
+    taught = start.learning(loaded, total, windows["context"])
+    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
+        score = score_documents(
+            loaded.model,
+            text.documents,
+            separator=loaded.tokenizer.separator,
+            **windows,
+            learner=learner,
+            report=lambda scored: report(scored, ""),
+        )
+    return {
+        rate: score.bits_per_byte if score.bytes else None,
+        "bytes": score.bytes,
+        "tokens": score.tokens,
+        "nats": score.nats,
+        "nats_separators": score.nats_separators,
+        "documents": score.documents,
+        **yardstick(text.contents, quiet),
+        **({"by": {by: by_source(text, score.document_nats, rate)}} if by else {}),
+        **test_time_training(start),
+    }
+
+
+def reply_score(
+    loaded: "Run", text: ScoredText, windows: dict[str, Any], quiet: bool, by: str | None
+) -> dict[str, Any]:
+    """Score what assistants say in conversations."""
+    from spike_lm.model.scoring.bits_per_byte import score_replies
+
+    total, rate = sum(len(ids) + 1 for ids, _ in text.documents), "reply_bits_per_byte"
+    tokenizer, masks = loaded.tokenizer, text.masks or ()
+    chats = [
+        (ids, mask, n_bytes) for (ids, n_bytes), mask in zip(text.documents, masks, strict=True)
+    ]
+    windows = {name: value for name, value in windows.items() if name != "reset"}
+    with progress_bar("eval", total, "tokens", quiet) as report:
+        score = score_replies(
+            loaded.model,
+            chats,
+            separator=tokenizer.separator,
+            **windows,
+            report=lambda passed: report(passed, ""),
+        )
+    return {
+        rate: score.bits_per_byte if score.bytes else None,
+        "reply_bytes": score.bytes,
+        "reply_tokens": score.tokens,
+        "reply_nats": score.nats,
+        "conversations": score.documents,
+        **yardstick((text_bytes(ids[mask], tokenizer) for ids, mask, _ in chats), quiet),
+        **({"by": {by: by_source(text, score.document_nats, rate)}} if by else {}),
+    }

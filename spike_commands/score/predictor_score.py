@@ -1,0 +1,176 @@
+"""What `spike eval` says of a predictor, part by part, and of a rule that is none."""
+
+from dataclasses import replace
+from math import log, log2
+from typing import TYPE_CHECKING, Any
+
+from ..console import progress_bar
+from ..xz_baseline import yardstick
+from .text import ScoredText
+
+if TYPE_CHECKING:
+    from spike_lm.model.runs.folder import Run
+    from spike_lm.model.scoring.predictor_score import PredictorScore
+    from spike_lm.model.scoring.predictor_spec import PredictorStart
+
+# The row of all parts over a network that learns.
+TTT = "ttt"
+
+
+def predictor_score(
+    loaded: "Run",
+    text: ScoredText,
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart",
+) -> dict[str, Any]:
+    """Score documents with all parts of a predictor.
+
+    Where the network learns, they are read twice: first with the network as it is.
+    """
+    name = loaded.tokenizer.score_name
+    score = scored(loaded, text, windows, quiet, replace(start, ttt=None))
+    rungs = rungs_of(score, name)
+    if start.ttt is not None:
+        score = scored(loaded, text, windows, quiet, start)
+        rungs[TTT] = list(rungs_of(score, name).values())[-1]
+    *_, whole = rungs.values()
+    return {
+        **{key: whole[key] for key in (name, "nats", "nats_separators")},
+        "bytes": score.bytes,
+        "tokens": score.tokens,
+        "documents": score.documents,
+        "counts": start.counts_from or None,
+        "rungs": rungs,
+        "checks": {
+            "distributions": score.places,
+            "farthest_sum_from_1": score.worst_sum,
+            "bits_of_random_tokens": list(score.rungs.values())[-1].random_bits,
+            "least_possible": log2(score.vocab_size),
+        },
+        **yardstick(text.contents, quiet),
+        **test_time_training(start),
+    }
+
+
+def scored(
+    loaded: "Run",
+    text: ScoredText,
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart",
+) -> "PredictorScore":
+    """Score documents with one predictor."""
+    from spike_lm.model.scoring.predictor_score import score_with
+
+    tokenizer = loaded.tokenizer
+    total = sum(len(ids) + 1 for ids, _ in text.documents)
+    taught = start.learning(loaded, total, windows["context"])
+    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
+        return score_with(
+            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            loaded.model if start.settings.network else None,
+            text.documents,
+            separator=tokenizer.separator,
+            **windows,
+            learner=learner,
+            report=lambda done: report(done, ""),
+        )
+
+
+def test_time_training(start: "PredictorStart") -> dict[str, Any]:
+    """Return how the network learns, where it does."""
+    from msgspec.structs import asdict
+
+    return {} if start.ttt is None else {"test_time_training": asdict(start.ttt)}
+
+
+def rungs_of(score: "PredictorScore", name: str) -> dict[str, Any]:
+    """Return, by rung, its score and the time that all up to it took."""
+    found, seconds = {}, 0.0
+    for part, rung in score.rungs.items():
+        seconds += rung.seconds
+        found[part] = {
+            name: rate(rung.nats, score.bytes),
+            "microseconds_per_token": 1e6 * seconds / max(1, score.tokens),
+            "nats": rung.nats,
+            "nats_separators": rung.nats_separators,
+        }
+    return found
+
+
+def rate(nats: float, n_bytes: int) -> float | None:
+    """Return bits per byte; None where there is no byte."""
+    return nats / (log(2) * n_bytes) if n_bytes else None
+
+
+def proof(
+    loaded: "Run",
+    text: ScoredText,
+    windows: dict[str, Any],
+    quiet: bool,
+    start: "PredictorStart",
+    found: dict[str, Any],
+) -> dict[str, Any]:
+    """Code and decode the documents with each part; refuse where that does not bear a score out.
+
+    Separators are scored and not coded. Coding may take no more than the score by 0.1 % and 64
+    bytes a document.
+    """
+    from spike_lm.model.text_compression.verify import coded_sizes
+    from spiketok.errors import SpikeError
+
+    contents = text.contents
+    rungs = found.get("rungs") or {TTT if start.ttt else "network": found}
+    tokens = 2 * (found["tokens"] - found["documents"])
+    sizes: dict[str, int] = {}
+    for one in [start] if start.ttt is None else [replace(start, ttt=None), start]:
+        with progress_bar("prove", max(1, tokens), "tokens", quiet) as show:
+            parts = coded_sizes(loaded, contents, one, **windows, report=lambda n: show(n, ""))
+        sizes |= parts if one.ttt is None else {TTT: list(parts.values())[-1]}
+    sizes = {part: sizes[part] for part in rungs}
+    for part, size in sizes.items():
+        told = (rungs[part]["nats"] - rungs[part]["nats_separators"]) / log(2) / 8
+        if size > told * 1.001 + 64 * len(contents):
+            raise SpikeError(f"{part}: coding took {size:,} bytes, but the score says {told:,.0f}")
+    *_, whole = sizes.values()
+    proved: dict[str, Any] = {"coded_bytes": whole, "proved": ", ".join(sizes)}
+    if "rungs" in found:
+        proved["rungs"] = {name: row | {"coded_bytes": sizes[name]} for name, row in rungs.items()}
+    return proved
+
+
+def published_score(
+    loaded: "Run", text: ScoredText, windows: dict[str, Any], quiet: bool
+) -> dict[str, Any]:
+    """Apply the rule of the record that reported 0.2071; what it gives is no rate."""
+    from spike_lm.model.scoring.logits import window_rows
+    from spike_lm.model.scoring.published_rule import network_numbers, on_random_tokens
+
+    tokenizer, documents = loaded.tokenizer, text.documents
+    total, done = sum(len(ids) + 1 for ids, _ in documents), 0
+    rows = window_rows(loaded.model, documents, separator=tokenizer.separator, **windows)
+    with progress_bar("eval", total, "tokens", quiet) as report:
+
+        def shown() -> Any:
+            nonlocal done
+            for part in rows:
+                yield part
+                done += len(part.ids)
+                report(done, "")
+
+        rule, n_bytes = network_numbers(shown(), tokenizer.vocab_size)
+    import numpy as np
+
+    random = on_random_tokens(total, tokenizer.vocab_size)
+    pseudo_nats = -float(np.log(rule.scores()).sum())
+    return {
+        "pseudo_bits_per_byte": rate(pseudo_nats, n_bytes),
+        "bytes": n_bytes,
+        "tokens": total,
+        "documents": len(documents),
+        "pseudo_bits_per_token": pseudo_nats / log(2) / max(1, total),
+        "pseudo_bits_per_random_token": random.bits,
+        "bits_per_random_token": random.true_bits,
+        "total_instead_of_1": random.total,
+    }

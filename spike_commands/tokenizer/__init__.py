@@ -1,0 +1,1 @@
+"""`spike tokenizer` and its subcommands."""

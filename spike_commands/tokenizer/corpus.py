@@ -1,0 +1,132 @@
+"""The corpus of a tokenizer training: what is learnt from, and what is only measured on."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datapipe import Dropped, Source, counted, find_sources, first_fault, read_texts, text_endings
+from datapipe.shards.input_changes import changed_since, file_states
+from datapipe.sources.bad_records import MAX_RECORD
+from datapipe.sources.empty_files import refuse_empty
+from datapipe.sources.files import Skipped, without
+from datapipe.sources.reader import ignore
+from spiketok.corpus_sample import document_ids
+from spiketok.errors import SpikeError
+from spiketok.holdout import HeldOut
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """The files of a training and how they are read.
+
+    Attributes:
+        sources: the files, those that are only measured on last.
+        measured: those.
+        held_out_files: the words that named them.
+        text_field: the column with the text.
+        errors: what becomes of broken records.
+        split_text: how plain text files become documents.
+        max_record: bytes of the largest record.
+        endings: endings of names that are plain text.
+        states: those of the files before they are read.
+    """
+
+    sources: list[Source]
+    measured: list[Source]
+    held_out_files: Sequence[Path]
+    text_field: str
+    errors: Any
+    split_text: str
+    max_record: int
+    endings: Sequence[str]
+    states: Sequence[tuple[int, int] | None]
+
+    def read(self, dropped: Dropped, report: Callable[[int], None]) -> "Iterator[pa.RecordBatch]":
+        """Yield all documents and count again what is left out.
+
+        Raises:
+            SpikeError: all of it is left out, or as `read_texts`.
+        """
+        dropped.clear()
+        documents = 0
+        for batch in self._read(self.sources, dropped, report):
+            documents += len(batch)
+            yield batch
+            del batch
+        if dropped and not documents:
+            first = first_fault(self.sources, self.text_field)
+            what = f"every record of the corpus is left out: {counted(dropped)}"
+            raise SpikeError(f"{what}; the first broken one: {first}" if first else what)
+
+    def changed(self) -> list[Source]:
+        """Return the files that changed since the corpus was opened."""
+        return [self.sources[index] for index in changed_since(self.states, self.sources)]
+
+    def held_out(self) -> HeldOut | None:
+        """Return the documents of the files that are only measured on; None without such files.
+
+        Raises:
+            SpikeError: the files have no document, or as `read_texts`.
+        """
+        if not self.held_out_files:
+            return None
+        names = frozenset(document_ids(self._read(self.measured)))
+        if not names:
+            raise SpikeError(f"{self.held_out_files[0]}: there is no document to measure on")
+        return HeldOut(0, names)
+
+    def _read(
+        self,
+        sources: Sequence[Source],
+        dropped: Dropped | None = None,
+        report: Callable[[int], None] = ignore,
+    ) -> "Iterator[pa.RecordBatch]":
+        how = self.text_field, self.errors
+        return read_texts(sources, *how, dropped, report, self.split_text, self.max_record)
+
+    def settings(self, out: Path) -> dict[str, Any]:
+        """Return how the corpus is read, for the tokenizer file `out`."""
+        settings: dict[str, Any] = {
+            "text_field": self.text_field,
+            "errors": self.errors,
+            "split_text": self.split_text,
+        }
+        if self.max_record != MAX_RECORD:
+            settings["max_record"] = self.max_record
+        if self.endings:
+            settings["ext"] = list(self.endings)
+        if self.held_out_files:
+            top = out.absolute().parent
+            settings["held_out_files"] = [
+                Path(os.path.relpath(file.absolute(), top)).as_posix()
+                for file in self.held_out_files
+            ]
+        return settings
+
+
+def open_corpus(
+    inputs: Sequence[Path], held_out_files: Sequence[Path], options: Mapping[str, Any]
+) -> tuple[Corpus, Skipped]:
+    """Find the files of a corpus; also return what is left out of folders."""
+    endings = text_endings(options["extensions"])
+    sources, skipped = find_sources(inputs, endings)
+    measured = find_sources(held_out_files, endings)[0] if held_out_files else []
+    refuse_empty(sources)
+    every = [*without(sources, measured), *measured]
+    corpus = Corpus(
+        sources=every,
+        measured=measured,
+        held_out_files=held_out_files,
+        text_field=options["text_field"],
+        errors=options["errors"],
+        split_text=options["split_text"],
+        max_record=options["max_record"] << 20,
+        endings=endings,
+        states=file_states(every),
+    )
+    return corpus, skipped

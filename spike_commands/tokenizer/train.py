@@ -1,0 +1,269 @@
+"""`spike tokenizer train`: a corpus to a vocabulary."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..console import (
+    OUTPUT,
+    PATH,
+    Fraction,
+    check_out,
+    common_options,
+    ext_option,
+    progress_bar,
+    remark,
+    text_field_option,
+    warn_skipped,
+)
+from ..data.documents import errors_option, warn_dropped
+from ..data.input_options import (
+    ShareOrFile,
+    lasting,
+    max_record_option,
+    remark_copies,
+    remark_marker,
+    share_or_files,
+    split_text_option,
+)
+from ..holdout_advice import undivided
+from ..result_rows import after_tokenizer, tokenizer_rows
+from ..results import print_result, result_options
+from .train_options import check_options, trainer
+
+if TYPE_CHECKING:
+    from datapipe import Dropped
+    from spiketok import TrainingProgress
+
+    from .corpus import Corpus
+
+
+@click.command()
+@click.argument("corpora", nargs=-1, required=True, type=PATH)
+@click.option(
+    "--vocab",
+    type=int,
+    help="Ids, special tokens included.  [default: 16512; for bese 288]",
+)
+@click.option(
+    "--out",
+    type=OUTPUT,
+    default=Path("tokenizer.json"),
+    show_default=True,
+    help="The file to write.",
+)
+@click.option(
+    "--algorithm",
+    type=click.Choice(["length-max", "bese"]),
+    default="length-max",
+    show_default=True,
+    help="length-max: longest match; bese: merges over 40 base ids, for very small vocabularies, "
+    "without chat markers.",
+)
+@click.option(
+    "--alphabet",
+    type=click.Choice(["bese", "bese-published"]),
+    default="bese",
+    show_default=True,
+    help="Of algorithm bese; the published one maps many texts to the same ids.",
+)
+@click.option(
+    "--specials",
+    type=click.Choice(["chatml", "minimal"]),
+    default="chatml",
+    show_default=True,
+    help="chatml: a block of 128 ids for chat, reasoning and tools; minimal: pad, unk, bos, eos.",
+)
+@click.option(
+    "--effort",
+    type=click.Choice(["fast", "default", "max"]),
+    default="default",
+    show_default=True,
+    help="max: several times the time for about 1 % fewer tokens.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(["tokens", "freq-length", "frequency"]),
+    default="tokens",
+    show_default=True,
+    help="tokens: fewest under the real encoder; freq-length, frequency: merges one at a time.",
+)
+@click.option(
+    "--boundary",
+    type=click.Choice(["none", "word", "line"]),
+    default="none",
+    show_default=True,
+    help="What entries may not cross. none: nothing (fewest tokens); word: GPT-4-like words.",
+)
+@click.option("--pattern", help="What boundary word takes for a word, as a regular expression.")
+@click.option(
+    "--two-stage",
+    type=Fraction(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of the entries that is chosen first and keeps to words; the others are free.",
+)
+@click.option(
+    "--digits",
+    type=click.Choice(["free", "split", "group3"]),
+    default="free",
+    show_default=True,
+    help="split: each digit by itself; group3: up to three digits and nothing else.",
+)
+@click.option(
+    "--min-frequency",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Leave out entries that are used less often; their ids are reserved.",
+)
+@click.option(
+    "--max-token-bytes",
+    type=click.IntRange(2, 255),
+    default=24,
+    show_default=True,
+    help="Longest entry.",
+)
+@click.option(
+    "--held-out",
+    type=ShareOrFile(0, 0.5),
+    multiple=True,
+    callback=share_or_files,
+    metavar="FRACTION|FILE",
+    help="What is only measured on: a fraction of documents, chosen by content, or a file, folder "
+    "or pattern, which may be repeated.  [default: 0.01]",
+)
+@click.option(
+    "--memory",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    help="MiB to take at most, beside some 150 for Python, its libraries and buffers, and twice "
+    "the largest record; a corpus that exceeds about an eighth of it is sampled.",
+)
+@text_field_option
+@ext_option
+@split_text_option(default="auto")
+@max_record_option
+@errors_option
+@click.option(
+    "--threads",
+    type=click.IntRange(0, 256),
+    default=0,
+    show_default=True,
+    help="0: all allowed cores.",
+)
+@result_options
+@common_options
+@click.pass_context
+def train(
+    context: click.Context,
+    /,
+    corpora: tuple[Path, ...],
+    out: Path,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Choose the vocabulary that makes the fewest tokens of CORPORA.
+
+    CORPORA are files of text, jsonl (also .gz, .zst), parquet, arrow, csv or json, folders of them,
+    quoted patterns or - for standard input. A file of no known kind that is named is plain text.
+    The same input gives the same file for any number of threads.
+
+    \b
+    Examples:
+      spike tokenizer train corpus/ --vocab 16512
+      spike tokenizer train docs/ 'src/**/*.py' --ext md,rst
+      spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
+      spike tokenizer train corpus/ --algorithm bese --vocab 288
+    """
+    from datapipe import Dropped
+    from spiketok import Tokenizer
+
+    from .corpus import open_corpus
+
+    check_options(context, options["algorithm"])
+    options["held_out"], held_out_files = options["held_out"] or (0.01, ())
+    train_on = trainer(options)
+    corpus, skipped = open_corpus(corpora, held_out_files, options)
+    check_out(out, [source.path.absolute() for source in corpus.sources], "--out")
+    warn_skipped(skipped, quiet)
+    remark_marker(corpus.sources, corpus.split_text, quiet)
+    total_mb = sum(source.bytes for source in corpus.sources) / 1e6
+    dropped = Dropped()
+    with progress_bar("train", 100.0, "%", quiet) as report:
+        furthest = 0.0
+
+        def show(percent: float, remark: str) -> None:
+            nonlocal furthest
+            furthest = max(furthest, percent)  # rounds may read again
+            report(furthest, remark)
+
+        def reading(bytes_done: int) -> None:
+            show(10 * bytes_done / 1e6 / max(total_mb, 1e-9), "reading")
+
+        def training(progress: "TrainingProgress") -> None:
+            show(
+                10 + 90 * progress.round / max(progress.rounds, 1),
+                f"{progress.entries:,} entries, {progress.bytes_per_token:.4f} bytes/token",
+            )
+
+        vocabulary = train_on(
+            lambda: corpus.read(dropped, reading),
+            held_out=corpus.held_out(),
+            threads=options["threads"],
+            inputs=lasting(corpora),
+            report=training,
+        )
+    remark_on(vocabulary, corpus, dropped, quiet)
+    replace(
+        vocabulary,
+        settings={**vocabulary.settings, **corpus.settings(out)},
+        training={**vocabulary.training, **dropped.as_members()},
+    ).write(out)
+    found = {"file": str(out), **summary(Tokenizer.load(out))}
+    print_result(found, as_json, tokenizer_rows(out, found), after_tokenizer(out, found))
+
+
+def remark_on(vocabulary: Any, corpus: "Corpus", dropped: "Dropped", quiet: bool) -> None:
+    """Remark what a person should know of a training: sampling, lost records, free ids."""
+    training = vocabulary.training
+    remark_copies(training["copied_bytes"], training["bytes"], quiet)
+    if training["sampled"]:
+        different = training["bytes"] - training["copied_bytes"]
+        seen, whole = training["sampled_bytes"] / 1e6, different / 1e6
+        copies = " of different text" if training["copied_bytes"] else ""
+        remark(f"sampled {seen:,.1f} of {whole:,.1f} MB{copies}; more --memory takes more", quiet)
+    if vocabulary.settings["held_out"] and not training["held_out_documents"]:
+        why = undivided(corpus.sources, training["bytes"], "train")
+        if training["documents"] > 1:
+            why = "all documents are copies of one; add other documents"
+        remark(f"nothing is held out: {why}", quiet)
+    warn_dropped(dropped, quiet)
+    for source in corpus.changed()[:1]:
+        remark(
+            f"{source.shown} changed while it was read; train again when nothing writes it", quiet
+        )
+    found, room = vocabulary.filling
+    if found < room:
+        remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved", quiet)
+
+
+def summary(loaded: Any) -> dict[str, Any]:
+    """Collect what `train` and `inspect` tell of a tokenizer."""
+    vocabulary = loaded.vocabulary
+    return {
+        "vocab_size": loaded.vocab_size,
+        "algorithm": loaded.algorithm,
+        "lossless": loaded.lossless,
+        "fingerprint": loaded.fingerprint,
+        **vocabulary.shape,
+        "special_tokens": len(loaded.special_ids),
+        "reserved": len(vocabulary.reserved_ids),
+        "settings": dict(vocabulary.settings),
+        "training": dict(vocabulary.training),
+        "inputs": [str(path) for path in vocabulary.inputs],
+    }

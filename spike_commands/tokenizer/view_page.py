@@ -1,0 +1,64 @@
+"""Writes the page that shows how texts are cut; web/ holds its layout, style and script.
+
+Everything from outside, the text and the names included, is in one JSON object that the script
+reads and shows as text. A policy in the page forbids every other script and every resource.
+"""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..web.page_parts import fingerprint, in_script, read_part
+from .adapter import Cut, Peer
+
+
+def page(name: str, text: bytes, size: int, peers: Sequence[Peer], cuts: Sequence[Cut]) -> bytes:
+    """Return a self-contained HTML page.
+
+    Args:
+        name: what the text is called.
+        text: the text that is shown.
+        size: bytes of the whole text, of which `text` may be the beginning.
+        peers: one tokenizer or two.
+        cuts: how each of them cuts the text.
+    """
+    style, tokens, drawing = map(read_part, ("page.css", "tokens.js", "page.js"))
+    script = tokens + drawing
+    data = {
+        "name": name,
+        "size": size,
+        "text": base64.b64encode(text).decode(),
+        "tokenizers": [about(*found) for found in zip(peers, cuts, strict=True)],
+    }
+    layout = read_part("page.html")
+    # The data comes last: what looks like a mark in it is no mark.
+    for mark, content in (
+        ("STYLE_HASH", fingerprint(style)),
+        ("SCRIPT_HASH", fingerprint(script)),
+        ("STYLE", style),
+        ("SCRIPT", script),
+        ("DATA", in_script(data)),
+    ):
+        layout = layout.replace(f"{{{{{mark}}}}}", content, 1)
+    return layout.encode()
+
+
+def about(peer: Peer, cut: Cut) -> dict[str, Any]:
+    """Return what the script needs of a tokenizer and of the text it has cut."""
+    return {
+        "name": peer.name,
+        "kind": peer.kind,
+        "entries": [entry.decode("latin-1") for entry in peer.entries],
+        "frequencies": list(peer.frequencies),
+        "tokens": cut.tokens,
+        "ids": packed(cut.ids),
+        "ends": packed(cut.ends),
+    }
+
+
+def packed(numbers: NDArray[np.int64]) -> str:
+    """Write numbers as base64 of little-endian int32."""
+    return base64.b64encode(numbers.astype("<i4").tobytes()).decode()

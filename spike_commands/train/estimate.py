@@ -1,0 +1,159 @@
+"""Estimates of a training's time and memory: from a few real steps, or from its arithmetic."""
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spike_lm.model import Config
+    from spike_lm.model.families.build import Model
+
+# Floating-point operations that may be spent on measured steps.
+BUDGET = {"cpu": 2e11, "cuda": 2e13}
+# After a first step, which makes the optimisers' state: so many, or as many as fit into a second.
+MOST_STEPS = 3
+FLOAT = 4
+# Rows of the product whose speed stands for the model's where no step is measured.
+ROWS = 2048
+COUNTED = "matrix products and arrays that are counted, both lower bounds"
+
+
+def estimated(
+    config: "Config", model: "Model", flops_per_token: int, validation_windows: int | None
+) -> dict[str, Any]:
+    """Return device, seconds, bytes of memory, and what these are estimated from.
+
+    A few steps on random ids are measured where they are cheap. Large models, compiled graphs and
+    teachers are not; then the time is that of matrix products as large as the model's.
+
+    Args:
+        config: of the run.
+        model: on the device `meta`.
+        flops_per_token: of training, teachers included.
+        validation_windows: how many each validation scores.
+    """
+    from spike_lm.model.device import choose_device
+
+    device = choose_device(config.train.device)
+    per_sequence = flops_per_token * config.model.context
+    parts = 1
+    if 2 * config.train.batch * per_sequence > BUDGET[device]:
+        parts = config.train.batch // config.train.micro_batch
+    flops = 2 * config.train.batch * per_sequence / parts
+    if flops > BUDGET[device] or config.train.compile or config.distill:
+        speed = product_speed(config, device)
+        step_seconds = config.train.batch * per_sequence / speed
+        memory, source = counted_memory(config, model), COUNTED
+    else:
+        part_seconds, memory = measured_step(config, model_ids(model), device, parts)
+        step_seconds = part_seconds * parts
+        source = "steps on random ids" if parts == 1 else f"1/{parts} of a step on random ids"
+    windows = (validation_windows or 0) / config.train.batch
+    every = config.validation.every or config.train.steps
+    validations = -(-config.train.steps // every)
+    trained = step_seconds * config.train.steps
+    if config.schedule.seconds:
+        trained = min(trained, config.schedule.seconds)
+    return {
+        "device": device,
+        # Scoring takes the forward pass of a training step, a third of it.
+        "estimated_seconds": trained + validations * windows * step_seconds / 3,
+        "estimated_memory_bytes": memory,
+        "estimated_from": source,
+    }
+
+
+def model_ids(model: "Model") -> int:
+    """Return the number of ids of a model."""
+    return int(model.embedding.num_embeddings)
+
+
+def measured_step(config: "Config", vocab_size: int, device: str, parts: int) -> tuple[float, int]:
+    """Return the seconds of a step, or of one of its equal parts, and the memory it takes.
+
+    On CPUs the memory is all that this process has taken, libraries included.
+    """
+    import resource
+
+    import numpy as np
+    import torch
+    from msgspec.structs import replace
+
+    from spike_lm.model.device import autocast
+    from spike_lm.model.training.compile import step_trunk
+    from spike_lm.model.training.state import start_run
+    from spike_lm.model.training.step import take_step
+
+    size = config.train.batch // parts
+    config = replace(config, train=replace(config.train, batch=size))
+    shape = (size, config.model.context + 1)
+    ids = np.random.default_rng(0).integers(0, vocab_size, shape)
+    with TemporaryDirectory() as folder:
+        run = start_run(config, Path(folder), vocab_size, 0, {}, resume=False)
+    precision = autocast(config.train, run.device)
+    trunk = step_trunk(run, precision)
+    take_step(run, (ids, None), 0.0, trunk=trunk, precision=precision)
+    begun, steps, seconds = time.perf_counter(), 0, 0.0
+    while not steps or (steps < MOST_STEPS and seconds < 1):
+        take_step(run, (ids, None), 0.0, trunk=trunk, precision=precision)
+        steps, seconds = steps + 1, time.perf_counter() - begun
+    seconds /= steps
+    if device == "cuda":
+        return seconds, torch.cuda.max_memory_allocated()
+    return seconds, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def product_speed(config: "Config", device: str) -> float:
+    """Return the floating-point operations per second of products as large as the model's."""
+    import torch
+
+    from spike_lm.model.device import autocast
+    from spiketok.cpu_count import available_cores
+
+    torch.set_num_threads(config.train.threads or available_cores())
+    width, hidden = config.model.width, config.model.mlp_width
+    left = torch.ones(ROWS, width, device=device)
+    right = torch.ones(width, hidden, device=device)
+    with torch.no_grad(), autocast(config.train, device):
+        left @ right
+        wait(device)
+        begun, products = time.perf_counter(), 0
+        while products < 3 or time.perf_counter() - begun < 0.1:
+            left @ right
+            wait(device)
+            products += 1
+    return 2.0 * ROWS * width * hidden * products / (time.perf_counter() - begun)
+
+
+def wait(device: str) -> None:
+    """Wait until a device has done its work."""
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def counted_memory(config: "Config", model: "Model") -> int:
+    """Return the bytes of weights, gradients, optimisers' state, means and kept activations.
+
+    What a block keeps of a token for the backward pass is counted as ten rows of the residual
+    stream, four of the feed-forward network and three of queries, keys and values.
+    """
+    from spike_lm.model.training.optimizers import role_of
+
+    numbers = 0
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            muon = config.optimizer.muon and role_of(name, parameter) == "matrix"
+            numbers += parameter.numel() * (3 if muon else 4)
+        else:
+            numbers += parameter.numel()
+    averaging, shape = config.averaging, config.model
+    if averaging:
+        kept = bool(averaging.ema_decay) + bool(averaging.swa_every)
+        numbers += kept * sum(parameter.numel() for parameter in model.parameters())
+    heads = (shape.heads + 2 * shape.kv_heads) * shape.head_width
+    row = 10 * shape.width + 4 * shape.mlp_width + 3 * heads
+    kept_rows = shape.width * shape.layers + row if config.train.recompute else row * shape.layers
+    return FLOAT * (numbers + config.train.micro_batch * shape.context * kept_rows)

@@ -1,0 +1,96 @@
+"""Resume checks: fingerprints of a run beside those of the data and teachers it goes on with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..console import remark
+from ..result_rows import SHORT
+from .warm_start import INIT
+
+if TYPE_CHECKING:
+    from spiketok import Tokenizer
+
+
+def check_data(folder: Path, data_folder: Path, tokenizer: "Tokenizer", data: str) -> None:
+    """Compare the shards named for a run with those that it was trained on.
+
+    Args:
+        folder: of the run.
+        data_folder: of the shards.
+        tokenizer: of the shards.
+        data: fingerprint of the shards.
+
+    Raises:
+        SpikeError: they are of another tokenizer or other text, or the run's own tokenizer file is
+            missing or damaged.
+    """
+    from spike_lm.model.runs.folder import TOKENIZER, read_lineage
+    from spiketok.errors import SpikeError
+
+    known, own = read_lineage(folder).fingerprints, folder / TOKENIZER
+    ours, theirs = known.get("tokenizer", ""), tokenizer.fingerprint
+    fault = tokenizer_fault(own, ours)
+    if ours != theirs:
+        source = f"that tokenizer ({own} is {fault})" if fault else own
+        raise SpikeError(
+            f"{data_folder}: shards of another tokenizer ({short(theirs)}); {folder} was trained "
+            f"with {short(ours)}: name shards made with {source} (--data)"
+        )
+    if fault:
+        raise SpikeError(f"{own}: {fault}; copy {data_folder / TOKENIZER} there")
+    if known.get("data", "") != data:
+        raise SpikeError(
+            f"{data_folder}: shards of other text ({short(data)}); {folder} was trained on "
+            f"{short(known.get('data', ''))}: name those shards (--data)"
+        )
+
+
+def tokenizer_fault(path: Path, fingerprint: str) -> str:
+    """Return in a few words why a run's tokenizer file is not the one recorded; "" where it is."""
+    from spiketok import Tokenizer
+    from spiketok.errors import SpikeError
+
+    if not path.exists():
+        return "missing"
+    try:
+        found = Tokenizer.load(path).fingerprint
+    except SpikeError:
+        return "damaged"
+    return "" if found == fingerprint else "not the tokenizer that the run was made with"
+
+
+def resumed_lineage(folder: Path, fingerprints: Mapping[str, str], quiet: bool) -> dict[str, str]:
+    """Return fingerprints with that of the weights a run began with, if it did with another's.
+
+    Raises:
+        SpikeError: the run was stopped before it had made these weights its own, or it had other
+            teachers.
+    """
+    from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
+    from spike_lm.model.runs.folder import read_lineage
+    from spiketok.errors import SpikeError
+
+    known = read_lineage(folder).fingerprints
+    for what in sorted(known.keys() - {INIT}):
+        if known[what] != fingerprints.get(what):
+            now = short(fingerprints.get(what, "none"))
+            raise SpikeError(
+                f"{folder}: trained with {what} {short(known[what])}, not {now}; name the former "
+                "with --set distill.teachers=…"
+            )
+    if newest_checkpoint(folder) is None:
+        if INIT in known:
+            raise SpikeError(f"{folder}: no checkpoint yet; start it again with --init and --out")
+        remark(f"{folder} has no checkpoint; it begins again at step 0", quiet)
+    return {**fingerprints, **{name: known[name] for name in known if name == INIT}}
+
+
+def short(fingerprint: str) -> str:
+    """Return the first digits of a fingerprint.
+
+    >>> short("0123456789abcdef"), short("none"), short("")
+    ('0123456789ab…', 'none', 'no fingerprint')
+    """
+    kept = fingerprint[:SHORT]
+    return kept + ("…" if len(fingerprint) > SHORT else "") or "no fingerprint"

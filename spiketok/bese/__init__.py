@@ -1,0 +1,1 @@
+"""BESE: a 40-token structured alphabet and merges learned on top of it."""

@@ -1,0 +1,1 @@
+"""ChatML: messages, tool calls, encoding, and parsing of replies."""

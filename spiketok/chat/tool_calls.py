@@ -1,0 +1,71 @@
+"""Reads the tool calls of chat messages, and checks that answers come in the order of the calls.
+
+Errors begin with the place in the call or message, such as `.function.name`.
+"""
+
+import json
+from typing import Any
+
+from ..errors import SpikeError, parse_fault
+from ..json_values import checked, refuse_constant, shown
+
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+KEYS_AROUND_FUNCTION = {"id", "type", "function"}
+
+
+def read_call(call: Any) -> tuple[str, str | None]:
+    """Return the text of a call, `{"name": …, "arguments": …}` as JSON, and its id if it has one.
+
+    Arguments that are a text already must be a JSON object, and stay as they are written.
+    """
+    call = function = without_nulls(checked(call, dict, ""))
+    place = ""
+    if "function" in call:
+        function, place = call["function"], ".function"
+        if isinstance(function, dict):
+            function = without_nulls(function)
+        if not call.keys() <= KEYS_AROUND_FUNCTION:
+            raise SpikeError(": must have 'function', perhaps 'id' and 'type', and nothing else")
+    if not isinstance(function, dict) or function.keys() - {"id", "type"} != {"name", "arguments"}:
+        raise SpikeError(f"{place}: must have 'name' and 'arguments', and nothing else")
+    if call.get("type") not in (None, "function"):
+        raise SpikeError(f".type: {shown(call['type'])} instead of 'function'")
+    if (identity := call.get("id")) is not None:
+        checked(identity, str, ".id")
+    name = ENCODER.encode(checked(function["name"], str, f"{place}.name"))
+    arguments = call_arguments(function["arguments"], f"{place}.arguments")
+    return f'{{"name": {name}, "arguments": {arguments}}}', identity
+
+
+def without_nulls(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an object without its keys that are null: they say nothing."""
+    return {key: value for key, value in item.items() if value is not None}
+
+
+def call_arguments(arguments: Any, place: str) -> str:
+    """Return the arguments of a call as the text of a JSON object."""
+    try:
+        if isinstance(arguments, dict):
+            return ENCODER.encode(arguments)
+        # Not by a decoder made once: it could not be pickled with what is exported.
+        if isinstance(arguments, str) and isinstance(
+            json.loads(arguments, parse_constant=refuse_constant), dict
+        ):
+            return arguments
+    except (ValueError, RecursionError) as error:
+        raise SpikeError(f"{place}: not JSON ({parse_fault(error)})") from None
+    raise SpikeError(f"{place}: neither a JSON object nor the text of one")
+
+
+def check_answer(item: dict[str, Any], open_calls: list[str | None]) -> None:
+    """Refuse an answer that does not come in its turn: only the order says what answers what."""
+    for key in ("name", "tool_call_id"):
+        if item.get(key) is not None:
+            checked(item[key], str, f".{key}")
+    expected = open_calls.pop(0) if open_calls else None
+    given = item.get("tool_call_id")
+    if given is not None and given != expected:
+        raise SpikeError(
+            f".tool_call_id: {given!r} is not the id of the next call without answer; "
+            "put the answers into the order of the calls"
+        )

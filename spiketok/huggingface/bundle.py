@@ -1,0 +1,28 @@
+"""Writes `spike_tokenizer.py`: the modules of a tokenizer, joined into one that needs no spike."""
+
+from pathlib import Path
+
+from .bundler import join_modules
+
+PACKAGE = Path(__file__).parent.parent
+# In this order: what a module imports from the others stands before it.
+MODULES = (
+    *("errors", "json_values", "id_layout", "tokenizer_json", "longest_match_python"),
+    *("chat/chatml", "chat/tool_calls", "chat/messages"),
+    *("huggingface/names", "huggingface/chat_template"),
+    *("huggingface/text_processing", "huggingface/tokenization_spike"),
+)
+HEADER = '''\
+# SPDX-License-Identifier: Apache-2.0
+"""A tokenizer of spike as a class of `transformers`.
+
+Generated from the sources of spike by `spike export tokenizer`; change those, not this file. It
+encodes with spike's native core where spike is installed, and else, slower and with the same
+result, by itself. docs/huggingface.md of spike tells more.
+"""
+'''
+
+
+def generate() -> str:
+    """Return the text of the module; the same for the same sources."""
+    return join_modules(PACKAGE, MODULES, HEADER)

@@ -1,0 +1,1 @@
+"""Length-max vocabulary training: the fewest tokens under greedy longest match."""

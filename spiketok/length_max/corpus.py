@@ -1,0 +1,108 @@
+"""What a training looks at: the sample in memory, and the corpus that it was drawn from."""
+
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..corpus_sample import CorpusSample, stream_chunks
+from ..errors import SpikeError
+from ..holdout import HeldOut
+from ..text_buffers import Buffer, join
+from .settings import LengthMaxSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Text of the corpus that is in memory at a time, beside the sample.
+BLOCK_BYTES = 8 << 20
+# Text that is kept on disk, which may be a part of memory, instead of being read again.
+MOST_KEPT = 64 << 20
+
+
+class TrainingText:
+    """The text of one training.
+
+    Attributes:
+        sample: the chunks drawn, by rising hash, so that every beginning is a sample too.
+    """
+
+    def __init__(
+        self,
+        drawn: CorpusSample,
+        read: Callable[[], Iterable["pa.RecordBatch"]],
+        settings: LengthMaxSettings,
+        held_out: HeldOut,
+    ) -> None:
+        chunks = drawn.training.chunks()
+        if not chunks:
+            where = (
+                f"all {drawn.documents:,} documents are held out" if drawn.bytes else "it is empty"
+            )
+            more = "; add documents, or hold out other files (--held-out)"
+            raise SpikeError(f"the corpus has no text to train on: {where}{more}")
+        self.sample: Buffer = join(chunks)
+        drawn.training.heap.clear()  # the same bytes again
+        self.corpus_bytes = drawn.bytes if drawn.training.has_dropped else drawn.training.bytes
+        self.read = read
+        self.held_out = held_out
+        self.block_bytes = min(BLOCK_BYTES, settings.sample_bytes)
+        self._kept: dict[int, KeptBlocks] = {}
+
+    def beginning(self, most_bytes: int) -> Buffer:
+        """Return the sample, or whole chunks at its beginning, at least one."""
+        text, offsets = self.sample
+        chunks = int(np.searchsorted(offsets, most_bytes))
+        return text, offsets[: max(chunks, 1) + 1]
+
+    def blocks(self, most_bytes: int) -> Iterator[Buffer]:
+        """Yield about `most_bytes` of text, from the corpus again where the sample has not enough.
+
+        Numbers summed up over the blocks do not depend on where blocks end.
+        """
+        sampled = len(self.sample[0])
+        if most_bytes <= sampled or sampled == self.corpus_bytes:
+            yield self.beginning(most_bytes)
+            return
+        kept = self._kept.get(most_bytes)
+        if kept is not None:
+            yield from kept.blocks()
+            return
+        share = most_bytes / self.corpus_bytes
+        writing = KeptBlocks() if most_bytes <= MOST_KEPT else None
+        for chunks in stream_chunks(self.read(), self.held_out, share, self.block_bytes):
+            block = join(chunks)
+            if writing and not writing.add(block):
+                writing = None
+            yield block
+        if writing:
+            self._kept[most_bytes] = writing
+
+
+class KeptBlocks:
+    """Blocks of text in a temporary file without a name: reading a corpus again takes longer."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 — as long as this object
+        weakref.finalize(self, self._file.close)
+        self._count = 0
+
+    def add(self, block: Buffer) -> bool:
+        """Write a block, and return whether the disk had room for it."""
+        try:
+            for array in block:
+                np.save(self._file, array)
+            self._file.flush()
+        except OSError:
+            self._file.close()
+            return False
+        self._count += 1
+        return True
+
+    def blocks(self) -> Iterator[Buffer]:
+        """Yield the blocks."""
+        self._file.seek(0)
+        for _ in range(self._count):
+            yield np.load(self._file), np.load(self._file)

@@ -1,0 +1,64 @@
+"""Chooses entries by merging pairs, one at a time: by frequency, or by frequency × length.
+
+By frequency it is byte-pair encoding over raw text (arXiv 1508.07909, without words); by frequency
+× length it is the scoreboard of arXiv 2511.20849. Both are here to be compared with what the rounds
+choose for the longest-match encoder.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .._native import MergeLearner
+from ..text_buffers import Buffer
+from ..training_progress import TrainingProgress
+from ..vocabulary import room_for_pieces
+from .settings import LengthMaxSettings
+
+MERGES_PER_REPORT = 64
+
+
+def merge_entries(
+    settings: LengthMaxSettings,
+    texts: Buffer,
+    threads: int,
+    report: Callable[[TrainingProgress], None],
+) -> list[bytes]:
+    """Return the single bytes and the merged pieces, each allowed and there once.
+
+    A pair whose bytes are no allowed entry, or are one already, is never merged.
+
+    Args:
+        settings: what to train; `objective` is `"frequency"` or `"freq-length"`.
+        texts: the sample, as bytes and offsets.
+        threads: how many to use; 0: one per core.
+        report: called now and then.
+    """
+    wanted = 256 + room_for_pieces(settings.vocab_size, settings.layout)
+    allowed = settings.allowed(settings.boundary)
+    entries = [bytes([byte]) for byte in range(256)]
+    known = set(entries)
+    learner = MergeLearner(
+        *texts,
+        weights=np.empty(0, np.int64),
+        lengths=np.ones(256, np.uint32),
+        merges=wanted - 256,
+        by_length=settings.objective == "freq-length",
+        most_bytes=settings.max_token_bytes,
+        threads=threads,
+    )
+    size = tokens = len(texts[0])
+    while len(entries) < wanted and (best := learner.best()):
+        left, right, count = best
+        piece = entries[left] + entries[right]
+        if piece in known or not allowed(piece):
+            learner.refuse()
+            continue
+        learner.merge()
+        entries.append(piece)
+        known.add(piece)
+        tokens -= count
+        if len(entries) % MERGES_PER_REPORT == 0:
+            done, merges = len(entries) - 256, wanted - 256
+            report(TrainingProgress(done, merges, len(entries), size / tokens))
+    return entries

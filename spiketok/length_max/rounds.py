@@ -1,0 +1,257 @@
+"""Grows and shrinks a vocabulary in rounds, each judged by what the real encoder does."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._native import Matcher, Trial, count_pairs
+from ..text_buffers import Buffer, join
+from ..training_progress import TrainingProgress
+from .candidates import Candidate, beginnings, choose, concatenations
+from .corpus import TrainingText
+from .pruning import drop_cheapest
+from .settings import SCOUTING, Effort, LengthMaxSettings
+
+BYTES = [bytes([byte]) for byte in range(256)]
+# Entries per growing round, as a factor: smaller is slower and hardly better.
+GROWTH = 1.2
+# Of the entries wanted, so many are words where words come first; a quarter or all is no better.
+WORDS_FIRST = 0.5
+# The surplus goes in so many steps: costs are exact for one entry, not for many at once.
+DROPS, REFINING_DROPS = 6, 2
+# Scouts that compare two starts want an entry where the training wants so many.
+SCOUTS_WANT = 4
+# A refining round puts so large a share of the vocabulary to the test.
+EXCHANGED = 0.1
+SMALLEST_GAIN = 1e-4
+# Candidates looked at for each one wanted: many are too long, too alike or not allowed.
+CANDIDATES_PER_ENTRY = 16
+LEAST_CANDIDATES = 1 << 14
+
+
+class Changes(NamedTuple):
+    """What single changes of a vocabulary do to a text of `tokens` and `bytes`.
+
+    Attributes:
+        uses: by entry.
+        tokens_more: by entry, with it where it is new, without it where it is used.
+    """
+
+    uses: list[int]
+    tokens_more: list[int]
+    tokens: int
+    bytes: int
+
+
+class Rounds:
+    """The rounds over a text, towards so many `wanted` entries."""
+
+    def __init__(
+        self,
+        settings: LengthMaxSettings,
+        texts: TrainingText,
+        threads: int,
+        report: Callable[[TrainingProgress], None],
+        effort: Effort,
+        wanted: int,
+    ) -> None:
+        self.texts = texts
+        self.threads = threads
+        self.settings = settings
+        self.effort = effort
+        self.wanted = wanted
+        self.kept: frozenset[bytes] = frozenset()
+        self.allowed: Callable[[bytes], bool] = settings.allowed(settings.boundary)
+        self.report = report
+        self.round = 0
+        growing = np.log(max(self.wanted * effort.surplus / 256, 1)) / np.log(GROWTH)
+        self.rounds = int(np.ceil(growing)) + DROPS + effort.refinements
+
+    def run(self) -> list[bytes]:
+        """Return the entries chosen, in order."""
+        entries = self.two_stages() if self.settings.two_stage else self.start(self.words_first())
+        return self.refine(entries, self.effort.refinements)[0]
+
+    def words_first(self) -> bool:
+        """Return which start is better, as a small vocabulary tells.
+
+        Where one round saves more, so do the next; what it leaves alone would mislead.
+        """
+        if self.settings.boundary == "word":  # both are the same
+            return False
+        wanted = 256 + (self.wanted - 256) // SCOUTS_WANT
+        scouts = Rounds(self.settings, self.texts, self.threads, lambda _: None, SCOUTING, wanted)
+        outlooks = []
+        for words_first in (False, True):
+            _, before, after = scouts.refine(scouts.start(words_first), SCOUTING.refinements)
+            outlooks.append(2 * after - before)
+        return outlooks[1] < outlooks[0]
+
+    def start(self, words_first: bool) -> list[bytes]:
+        """Grow to a surplus and drop it.
+
+        Neighbours of whole words are words again; grown freely from the first, entries begin and
+        end anywhere. Rounds never mend the difference. Which is better depends on the text.
+        """
+        entries = BYTES
+        if words_first:
+            in_word = self.settings.allowed("word")
+            limit = int(self.wanted * WORDS_FIRST)
+            entries = self.grow(entries, limit, lambda one: in_word(one) and self.allowed(one))
+        entries = self.grow(entries, self.surplus(self.wanted), self.allowed)
+        return self.drop_surplus(entries, self.wanted)
+
+    def two_stages(self) -> list[bytes]:
+        """Choose a share of the entries inside words, keep it, and go on freely."""
+        first = 256 + int((self.wanted - 256) * self.settings.two_stage)
+        words = self.grow(BYTES, self.surplus(first), self.settings.allowed("word"))
+        words = self.drop_surplus(words, first)
+        self.kept = frozenset(words)
+        entries = self.grow(words, self.surplus(self.wanted), self.allowed)
+        return self.drop_surplus(entries, self.wanted)
+
+    def surplus(self, wanted: int) -> int:
+        """Return how many entries to grow to before dropping the surplus; bytes alone suffice."""
+        return int(wanted * self.effort.surplus) if wanted > 256 else wanted
+
+    def grow(
+        self, entries: list[bytes], limit: int, allowed: Callable[[bytes], bool]
+    ) -> list[bytes]:
+        """Add the most frequent pairs until there are `limit` entries or no pairs left."""
+        while len(entries) < limit:
+            texts = self.texts.beginning(len(entries) * self.effort.growing_text)
+            ids, offsets = encode(entries, texts, self.threads)
+            number = min(int(len(entries) * (GROWTH - 1)) + 1, limit - len(entries))
+            found = self.neighbours(entries, ids, offsets, number, allowed)
+            added = choose(found, occurrences(ids, entries), number)
+            if not added:
+                break
+            self.tell(entries, int(texts[1][-1]), len(ids))
+            entries = in_order([*entries, *added])
+        return entries
+
+    def drop_surplus(self, entries: list[bytes], target: int) -> list[bytes]:
+        """Drop the entries that cost least, in steps: after each the costs are measured anew."""
+        return self.drop(entries, target, DROPS, self.effort.dropping_text)
+
+    def drop(self, entries: list[bytes], target: int, steps: int, most_bytes: int) -> list[bytes]:
+        """Drop entries in so many steps by what their loss costs in so much text."""
+        for step in range(steps, 0, -1):
+            excess = len(entries) - target
+            if excess <= 0:
+                break
+            found = self.try_changes(entries, len(entries), most_bytes)
+            if steps == DROPS:
+                self.tell(entries, found.bytes, found.tokens)
+            left = len(entries) - -(-excess // step)
+            costs = discounted(found)
+            entries = in_order(drop_cheapest(entries, found.uses, costs, left, self.kept))
+        return entries
+
+    def refine(self, entries: list[bytes], rounds: int) -> tuple[list[bytes], int, int]:
+        """Try others in the place of the least useful, and go on while that saves tokens.
+
+        Returns the entries, and the tokens before and after.
+        """
+        most_bytes = self.effort.refining_text
+        number = max(int(self.wanted * EXCHANGED), 1)
+        before = fewest = self.count_tokens(entries, most_bytes)[0]
+        best = entries
+        for _ in range(rounds):
+            added = self.propose(best, number, most_bytes)
+            if not added:
+                break
+            entries = self.drop(in_order([*best, *added]), self.wanted, REFINING_DROPS, most_bytes)
+            tokens, text_bytes = self.count_tokens(entries, most_bytes)
+            if tokens >= fewest:
+                break
+            small = tokens > fewest * (1 - SMALLEST_GAIN)
+            best, fewest = entries, tokens
+            self.tell(best, text_bytes, tokens)
+            if small:
+                break
+        return best, before, fewest
+
+    def propose(self, entries: list[bytes], number: int, most_bytes: int) -> list[bytes]:
+        """Return up to `number` new entries that save most tokens, each measured by itself."""
+        ids, offsets = encode(entries, self.texts.beginning(most_bytes), self.threads)
+        found = list(self.neighbours(entries, ids, offsets, number, self.allowed))
+        found += beginnings(entries, found, self.allowed)
+        tried = [*entries, *(one.piece for one in found)]
+        changes = self.try_changes(tried, len(entries), most_bytes)
+        gains = [-change for change in discounted(changes)[len(entries) :]]
+        ranked = sorted(zip(gains, found, strict=True), key=lambda item: (-item[0], item[1].piece))
+        return choose((one for gain, one in ranked if gain > 0), occurrences(ids, entries), number)
+
+    def neighbours(
+        self,
+        entries: list[bytes],
+        ids: NDArray[Any],
+        offsets: NDArray[np.int64],
+        number: int,
+        allowed: Callable[[bytes], bool],
+    ) -> Iterable[Candidate]:
+        """Return what frequent pairs make, several for each of `number` wanted."""
+        looked_at = max(LEAST_CANDIDATES, CANDIDATES_PER_ENTRY * number)
+        pairs = count_pairs(ids, offsets, looked_at, self.threads)
+        return concatenations(entries, pairs, allowed)
+
+    def try_changes(self, entries: list[bytes], used: int, most_bytes: int) -> Changes:
+        """Try to add each entry from `used` on; where all are used, try to do without each."""
+        trial = Trial(*join(entries))
+        uses, more = np.zeros((2, len(entries)), np.int64)
+        tokens = text_bytes = 0
+        for texts in self.texts.blocks(most_bytes):
+            found = trial.try_changes(used, used == len(entries), *texts, self.threads)
+            uses += found[0]
+            more += found[1]
+            tokens += found[2]
+            text_bytes += int(texts[1][-1])
+        return Changes(uses.tolist(), more.tolist(), tokens, text_bytes)
+
+    def count_tokens(self, entries: list[bytes], most_bytes: int) -> tuple[int, int]:
+        """Return the number of tokens of so much text, and its bytes."""
+        tokens = text_bytes = 0
+        for texts in self.texts.blocks(most_bytes):
+            tokens += len(encode(entries, texts, self.threads)[0])
+            text_bytes += int(texts[1][-1])
+        return tokens, text_bytes
+
+    def tell(self, entries: list[bytes], text_bytes: int, tokens: int) -> None:
+        """Report a round that left so many tokens."""
+        self.round = min(self.round + 1, self.rounds)
+        self.report(
+            TrainingProgress(self.round, self.rounds, len(entries), text_bytes / max(tokens, 1))
+        )
+
+
+def discounted(changes: Changes) -> list[float]:
+    """Return the changes in tokens to expect elsewhere: less by one use of each entry.
+
+    Its use was seen once because it was chosen for that; what is used a few times only and saves
+    much each time is often a peculiarity of the text looked at.
+
+    >>> discounted(Changes([0, 1, 4], [0, 9, 8], 100, 300))
+    [0.0, 0.0, 6.0]
+    """
+    pairs = zip(changes.uses, changes.tokens_more, strict=True)
+    return [more * (1 - 1 / max(uses, 1)) for uses, more in pairs]
+
+
+def in_order(entries: Iterable[bytes]) -> list[bytes]:
+    """Sort entries: the single bytes first, then the others by bytes."""
+    return sorted(entries, key=lambda entry: (len(entry) > 1, entry))
+
+
+def occurrences(ids: NDArray[Any], entries: Sequence[bytes]) -> list[int]:
+    """Count each id."""
+    counts: list[int] = np.bincount(ids, minlength=len(entries)).tolist()
+    return counts
+
+
+def encode(entries: Sequence[bytes], texts: Buffer, threads: int) -> Buffer:
+    """Encode with a vocabulary whose ids are the ranks of its entries."""
+    matcher = Matcher(*join(entries), np.arange(len(entries), dtype=np.uint32))
+    return matcher.encode(*texts, threads, len(entries) > 1 << 16)

@@ -1,0 +1,146 @@
+"""Holds what a training of a length-max vocabulary is asked for, and what each effort spends."""
+
+from dataclasses import dataclass
+
+from ..errors import SettingError
+from ..id_layout import MOST_TOKEN_BYTES
+from ..vocabulary import room_for_pieces
+from .constraints import BOUNDARIES, DIGITS, Allowed
+
+MIB = 1 << 20
+# The trainer's memory at its peak is below this many times the text that it looks at.
+MEMORY_PER_BYTE = 8
+LEAST_MEMORY = MIB
+OBJECTIVES = ("tokens", "freq-length", "frequency")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What a training may spend; texts are given in bytes.
+
+    Attributes:
+        surplus: grow to this multiple of the wanted number, so that there is something to drop.
+        growing_text: looked at in growing rounds, for each entry: pairs of a small vocabulary are
+            frequent, and a part of the sample tells them as well.
+        dropping_text: looked at while the surplus is dropped.
+        refining_text: looked at in refining rounds; where the sample has less, the corpus is read
+            again.
+        refinements: refining rounds at most.
+    """
+
+    surplus: float
+    growing_text: int
+    dropping_text: int
+    refining_text: int
+    refinements: int
+
+
+EFFORTS = {
+    "fast": Effort(
+        surplus=1.2,
+        growing_text=1024,
+        dropping_text=8 * MIB,
+        refining_text=16 * MIB,
+        refinements=1,
+    ),
+    "default": Effort(
+        surplus=2.0,
+        growing_text=2048,
+        dropping_text=16 * MIB,
+        refining_text=32 * MIB,
+        refinements=4,
+    ),
+    "max": Effort(
+        surplus=2.0,
+        growing_text=4096,
+        dropping_text=64 * MIB,
+        refining_text=1024 * MIB,
+        refinements=8,
+    ),
+}
+# What it takes to see which of two starts is better, with a quarter of the entries.
+SCOUTING = Effort(
+    surplus=1.2,
+    growing_text=512,
+    dropping_text=2 * MIB,
+    refining_text=4 * MIB,
+    refinements=1,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthMaxSettings:
+    """What to train.
+
+    Attributes:
+        vocab_size: number of ids, special and reserved ones included.
+        layout: `"chatml"` (a block of 128 special ids) or `"minimal"`.
+        boundary: `"none"`: entries may span words; `"word"`: each is a part of a GPT-4-like word
+            that begins where the word does, or of what `pattern` matches; `"line"`: none goes on
+            behind a line end.
+        pattern: what boundary `"word"` takes for a word, as a `regex` pattern.
+        two_stage: this share of the entries keeps to words and is chosen first; the others are
+            free. 0: one stage.
+        digits: `"free"`; `"split"`: no entry joins a digit to anything; `"group3"`: entries with a
+            digit are up to three digits and nothing else.
+        objective: `"tokens"`: fewest under the real encoder; for comparison, merges one at a time:
+            `"freq-length"`: by frequency × length, as the paper has it; `"frequency"`: byte-pair
+            encoding without words.
+        effort: `"fast"`, `"default"` or `"max"`: fewer tokens for more time; for objective tokens.
+        max_token_bytes: longest entry, 2 to 255.
+        min_frequency: leave out entries that the sample uses less often.
+        held_out: fraction of documents, chosen by content, that is only measured on.
+        memory: bytes that the trainer may take; bounds the sample, at least 1 MiB.
+    """
+
+    vocab_size: int = 16512
+    layout: str = "chatml"
+    boundary: str = "none"
+    pattern: str | None = None
+    two_stage: float = 0.0
+    digits: str = "free"
+    objective: str = "tokens"
+    effort: str = "default"
+    max_token_bytes: int = 24
+    min_frequency: int = 1
+    held_out: float = 0.01
+    memory: int = 1 << 30
+
+    def __post_init__(self) -> None:
+        room_for_pieces(self.vocab_size, self.layout)
+        for name, choices in (
+            ("boundary", BOUNDARIES),
+            ("digits", DIGITS),
+            ("objective", OBJECTIVES),
+            ("effort", tuple(EFFORTS)),
+        ):
+            if (wrong := getattr(self, name)) not in choices:
+                raise SettingError(name, f"{wrong!r} is unknown; take one of {', '.join(choices)}")
+        if not 2 <= self.max_token_bytes <= MOST_TOKEN_BYTES:
+            wrong = self.max_token_bytes
+            raise SettingError("max_token_bytes", f"{wrong} is not in 2 to {MOST_TOKEN_BYTES}")
+        for name in ("held_out", "two_stage"):
+            if not 0 <= (wrong := getattr(self, name)) < 1:
+                raise SettingError(name, f"{wrong} is no fraction of at least 0, below 1")
+        if self.min_frequency < 0:
+            raise SettingError("min_frequency", f"{self.min_frequency} is below 0")
+        if self.memory < LEAST_MEMORY:
+            raise SettingError("memory", f"{self.memory} is below {LEAST_MEMORY} bytes")
+        if self.two_stage and self.boundary != "none":
+            raise SettingError("two_stage", "its second stage is free; leave boundary at none")
+        if self.two_stage and self.objective != "tokens":
+            raise SettingError(
+                "two_stage", "goes with objective tokens only; leave one of them out"
+            )
+        if self.pattern is not None and self.boundary != "word" and not self.two_stage:
+            raise SettingError("pattern", "only boundary word has use for one; add it or drop it")
+        self.allowed(self.boundary)
+
+    @property
+    def sample_bytes(self) -> int:
+        """How much text may be trained on."""
+        return self.memory // MEMORY_PER_BYTE
+
+    def allowed(self, boundary: str) -> Allowed:
+        """Return the test for entries under a boundary."""
+        return Allowed(self.max_token_bytes, boundary, self.pattern, self.digits)

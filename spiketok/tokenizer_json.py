@@ -1,0 +1,266 @@
+"""Reads tokenizer.json (docs/formats.md §1) and trusts nothing in it."""
+
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import SpikeError, parse_fault
+from .id_layout import (
+    FIRST_BYTE_ID,
+    FIRST_ENTRIES,
+    FIRST_NAMES,
+    FIRST_PIECE_ID,
+    LAYOUTS,
+    MOST_IDS,
+    MOST_TOKEN_BYTES,
+    PIECE,
+    RESERVED,
+    SPECIAL,
+)
+from .json_values import check_structure, refuse_constant, shown
+
+FORMAT = 1
+LENGTH_MAX, BESE = "length-max", "bese"
+MOST_FILE_BYTES = 1 << 30
+VOCAB_SIZE = re.compile(rb'"vocab_size"\s*:\s*(\d{1,18})')
+# An entry and a frequency, or a merge of two ids; settings, names of inputs.
+VALUES_PER_ID, VALUES_BESIDE = 3, 1 << 18
+MEND = "restore it from a copy, or take it from its source again"
+
+
+def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Check what a file holds; return the fields of its `Vocabulary`."""
+    entries = read_entries(path, content)
+    about = read_spike(path, content)
+    names = read_names(path, content, entries)
+    if about is None:
+        reserved = set(range(min(names.values()), len(entries))) if names else set()
+        reserved -= set(names.values())
+    else:
+        reserved = read_reserved(path, about, len(entries))
+    kinds = bytearray([PIECE]) * len(entries)
+    for token in reserved:
+        kinds[token] = RESERVED
+    for token in (*range(len(FIRST_NAMES)), *names.values()):
+        if kinds[token] == RESERVED or FIRST_BYTE_ID <= token < FIRST_PIECE_ID:
+            refuse(path, f"special_tokens, id {token}", "is special, and something else too")
+        kinds[token] = SPECIAL
+    if RESERVED in kinds[:FIRST_PIECE_ID]:
+        refuse(path, "spike.reserved", "names one of the first 260 ids")
+    return {
+        "entries": tuple(
+            b"" if kind == RESERVED else entry for kind, entry in zip(kinds, entries, strict=True)
+        ),
+        "kinds": bytes(kinds),
+        "algorithm": LENGTH_MAX,
+        "max_token_bytes": read_longest(path, content, entries, kinds),
+        **read_about(path, about, has_block=bool(names)),
+        "frequencies": read_frequencies(path, about, len(entries)),
+    }
+
+
+def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MOST_IDS) -> dict[str, Any]:
+    """Read a file's content as one JSON object without doubled keys, for one of the algorithms.
+
+    Args:
+        path: what messages call the file.
+        data: its content.
+        algorithms: names of those that will do.
+        most_ids: the largest vocabulary; how many values are decoded follows from its size.
+
+    Raises:
+        SpikeError: it is no such object, or holds more than a vocabulary of its size does.
+    """
+    if len(data) > MOST_FILE_BYTES:
+        refuse(path, "the file", "is larger than 1 GiB")
+    try:
+        size = max(map(int, VOCAB_SIZE.findall(data)), default=0)
+        if size > most_ids:
+            refuse(path, "vocab_size", f"is more than {most_ids}")
+        check_structure(data, VALUES_PER_ID * size + VALUES_BESIDE)
+        content = json.loads(
+            data.decode(),
+            object_pairs_hook=object_without_doubles,
+            parse_constant=refuse_constant,
+        )
+    except (ValueError, RecursionError) as error:
+        if b'"added_tokens"' in data and "more than" in str(error):  # Hugging Face's, a large one
+            refuse_other_kind(path, {"model": {}}, algorithms)
+        refuse(path, "the file", f"cannot be read ({parse_fault(error)})")
+    if not isinstance(content, dict):
+        refuse(path, "the file", "holds no JSON object")
+    if content.get("algorithm") not in algorithms:
+        refuse_other_kind(path, content, algorithms)
+    return content
+
+
+def refuse_other_kind(path: Path, content: dict[str, Any], algorithms: tuple[str, ...]) -> NoReturn:
+    """Raise the error that says what kind of file this is instead of one of our tokenizers."""
+    wanted = " or ".join(algorithms)
+    algorithm = content.get("algorithm")
+    if isinstance(content.get("model"), dict):
+        raise SpikeError(
+            f"{path}: a Hugging Face tokenizer; this command reads spike's own (spike tokenizer "
+            "compare and view read both)"
+        )
+    if algorithm is None:
+        raise SpikeError(
+            f"{path}: no tokenizer of spike (no algorithm); name a file of spike tokenizer train"
+        )
+    raise SpikeError(
+        f"{path}: a tokenizer of algorithm {shown(algorithm)}; this command needs {wanted}"
+    )
+
+
+def read_spike(path: Path, content: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the object `spike`, of a format we know; None in a published file."""
+    if "spike" not in content:
+        return None
+    about = content["spike"]
+    if not isinstance(about, dict):
+        refuse(path, "spike", "is not an object")
+    if about.get("format") != FORMAT:
+        refuse(path, "spike.format", f"is not {FORMAT}", "read it with a newer spike")
+    return about
+
+
+def object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object; a key that stands there twice is an error."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise ValueError(f"key {shown(counts.most_common(1)[0][0])} stands there twice")
+    return found
+
+
+def read_entries(path: Path, content: dict[str, Any]) -> list[bytes]:
+    """Turn `vocab` into a list by id."""
+    vocab, size = content.get("vocab"), content.get("vocab_size")
+    if not isinstance(vocab, dict):
+        refuse(path, "vocab", "is not an object")
+    if type(size) is not int or size != len(vocab):
+        refuse(path, "vocab_size", f"is {shown(size)}, but vocab has {len(vocab)} entries")
+    if not FIRST_PIECE_ID <= size <= MOST_IDS:
+        refuse(path, "vocab_size", f"is not between {FIRST_PIECE_ID} and {MOST_IDS}")
+    entries: list[bytes | None] = [None] * size
+    for key, token in vocab.items():
+        if type(token) is not int or not 0 <= token < size:
+            refuse(path, f"vocab, key {shown(key)}", f"has no id below {size}")
+        if entries[token] is not None:
+            refuse(path, f"vocab, key {shown(key)}", f"has id {token} like another key")
+        try:
+            entries[token] = key.encode("latin-1")
+        except UnicodeEncodeError:
+            refuse(path, f"vocab, key {shown(key)}", "has characters beyond 255")
+        if not key:
+            refuse(path, f"vocab, id {token}", "has an empty key")
+    full = [entry for entry in entries if entry is not None]
+    for token, (entry, wanted) in enumerate(zip(full, FIRST_ENTRIES, strict=False)):
+        if entry != wanted:
+            refuse(path, f"vocab, id {token}", f"is {shown(entry)}, not {shown(wanted)}")
+    return full
+
+
+def read_names(path: Path, content: dict[str, Any], entries: list[bytes]) -> dict[str, int]:
+    """Return name → id of the special tokens beyond the first four."""
+    names = content.get("special_tokens")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        refuse(path, "special_tokens", "is not a list of names")
+    ids = {entry: token for token, entry in enumerate(entries)}
+    found: dict[str, int] = {}
+    for name in names:
+        try:
+            token = ids.get(name.encode())
+        except UnicodeEncodeError:  # a lone surrogate
+            token = None
+        if token is None or token < len(FIRST_NAMES) or name in found:
+            refuse(path, f"special_tokens, name {shown(name)}", "has no entry of its own in vocab")
+        found[name] = token
+    if list(found.values()) != sorted(found.values()):
+        refuse(path, "special_tokens", "is not in the order of the ids")
+    return found
+
+
+def read_reserved(path: Path, about: dict[str, Any], size: int) -> set[int]:
+    """Return the ids that `spike.reserved` lists as ranges."""
+    found: set[int] = set()
+    listed = about.get("reserved")
+    if not isinstance(listed, list):
+        refuse(path, "spike.reserved", "is not a list of ranges")
+    stop = 0
+    for item in listed:
+        if not (
+            isinstance(item, list)
+            and len(item) == 2
+            and all(type(bound) is int for bound in item)
+            and stop <= item[0] < item[1] <= size
+        ):
+            refuse(path, "spike.reserved", f"has {shown(item)}, no rising range of ids")
+        stop = item[1]
+        found.update(range(*item))
+    return found
+
+
+def read_longest(
+    path: Path, content: dict[str, Any], entries: list[bytes], kinds: bytearray
+) -> int:
+    """Return `max_token_len`, checked against the pieces."""
+    longest = content.get("max_token_len")
+    if type(longest) is not int or not 1 <= longest <= MOST_TOKEN_BYTES:
+        refuse(path, "max_token_len", f"is not between 1 and {MOST_TOKEN_BYTES}")
+    for token in [token for token, entry in enumerate(entries) if len(entry) > longest]:
+        if kinds[token] == PIECE:
+            size = len(entries[token])
+            refuse(path, f"vocab, id {token}", f"has {size} bytes, max_token_len {longest}")
+    return longest
+
+
+def read_about(path: Path, about: dict[str, Any] | None, has_block: bool) -> dict[str, Any]:
+    """Return the fields that do not change what the tokenizer does."""
+    if about is None:
+        return {"layout": "chatml" if has_block else "minimal"}
+    layout = about.get("layout")
+    if layout not in tuple(LAYOUTS):
+        refuse(path, "spike.layout", f"is not one of {', '.join(LAYOUTS)}")
+    return {"layout": layout, **read_origin(path, about)}
+
+
+def read_origin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """Return where a vocabulary comes from: settings, training, inputs."""
+    inputs = about.get("inputs")
+    for key in ("settings", "training"):
+        if not isinstance(about.get(key), dict):
+            refuse(path, f"spike.{key}", "is not an object")
+    if not isinstance(inputs, list) or not all(isinstance(name, str) for name in inputs):
+        refuse(path, "spike.inputs", "is not a list of paths")
+    try:
+        origin = [about["settings"], about["training"], inputs]
+        json.dumps(origin, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        refuse(path, "spike", "has text with lone surrogates")
+    except ValueError:  # 1e999 is read as infinity
+        refuse(path, "spike", "has a number that is too large")
+    folder = path.absolute().parent
+    return {
+        "settings": about["settings"],
+        "training": about["training"],
+        "inputs": tuple(Path(os.path.normpath(folder / name)) for name in inputs),
+    }
+
+
+def read_frequencies(path: Path, about: dict[str, Any] | None, size: int) -> tuple[int, ...]:
+    """Return uses by id, or nothing where the file does not tell."""
+    listed = [] if about is None else about.get("frequencies", [])
+    if not isinstance(listed, list) or not all(type(use) is int and use >= 0 for use in listed):
+        refuse(path, "spike.frequencies", "is not a list of numbers")
+    if len(listed) not in (0, size):
+        refuse(path, "spike.frequencies", f"has {len(listed)} numbers, not {size}")
+    return tuple(listed)
+
+
+def refuse(path: Path, place: str, fault: str, mend: str = MEND) -> NoReturn:
+    """Raise the error that names the file, the place and the mend."""
+    raise SpikeError(f"{path}: {place} {fault}; {mend}")

@@ -1,0 +1,73 @@
+import pytest
+
+from spike_lm.model import dump_config, load_config
+from spike_lm.model.config.quantization import PARTS
+from spiketok.errors import SpikeError
+
+
+def load(*keys):
+    return load_config("base", ['compress.quantize="mlp=int5"', *keys])
+
+
+def test_without_the_section_nothing_is_written():
+    assert load_config("base").compress is None
+    assert "compress" not in dump_config(load_config("base"))
+
+
+def test_is_written_and_read_again(tmp_path):
+    config = load("compress.clip=max", "compress.qat=rate=0.15", "compress.crown_q=0.01")
+    file = tmp_path / "config.toml"
+    file.write_text(dump_config(config))
+    assert load_config(str(file)) == config
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("quantize=mpl=int5", f"`mpl` is no part of a model; known: {', '.join(PARTS)}"),
+        ("quantize=mlp=int9", "mlp: `int9` is no precision; known: int2, int3"),
+        ("quantize=mlp", "mlp: `` is no precision"),
+        ("quantize=", "`` is no part"),
+        ("quantize=mlp=int5,mlp=int6", "mlp is named twice"),
+        ("clip=median", "`median` is none of search, max"),
+        ("clip=percentile=101", "none of search"),
+        ("clip=percentile=nan", "none of search"),
+        ("clip=std", "none of search"),
+        ("clip=max=3", "none of search"),
+        ("qat=soon", "`soon` is none of off, start"),
+        ("qat=rate=0", "none of off"),
+        ("qat=progress=x", "none of off"),
+        ("qat=progress=1", "none of off"),
+        ("qat=start", "compress.clip: training needs one"),
+        ("crown_q=0.1", "compress.crown_q: works with compress.qat"),
+        ("bits=5", "compress.bits: no such key"),
+    ],
+)
+def test_refuses_what_cannot_be(key, message):
+    with pytest.raises(SpikeError, match=message) as refused:
+        load(f"compress.{key}")
+    assert "compress." in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "reached"),
+    [
+        (["final_ratio=0.1"], True),
+        (["final_ratio=0.15"], False),
+        (["final_ratio=0.15", "decay_shape=adaptive-cosine"], True),
+        (["final_ratio=0.1", "decay_fraction=0.0"], False),
+        (["final_ratio=0.1", "decay_fraction=0.0", "decay_steps=5"], True),
+    ],
+)
+def test_rates_must_fall_to_where_rounding_begins(schedule, reached):
+    keys = ["compress.clip=max", "compress.qat=rate=0.15", *(f"schedule.{k}" for k in schedule)]
+    if reached:
+        assert load(*keys).compress.qat == "rate=0.15"
+        return
+    with pytest.raises(SpikeError, match=r"compress.qat: the learning rates never fall below 0.15"):
+        load(*keys)
+
+
+def test_the_matrices_must_be_named():
+    with pytest.raises(SpikeError, match="quantize"):
+        load_config("base", ["compress.prune=0.05"])

@@ -1,0 +1,79 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spike_lm.model.families.qwen3.model import build_transformer, count_parameters, flops_per_token
+from tests.model.tiny import VOCAB, tiny_config
+
+IDS = torch.randint(0, VOCAB, (2, 12), generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("t", range(12))
+def test_what_comes_later_changes_nothing(model, t):
+    changed = IDS.clone()
+    changed[:, t + 1 :] = (changed[:, t + 1 :] + 7) % VOCAB
+    assert torch.equal(model(IDS)[:, : t + 1], model(changed)[:, : t + 1])
+    if t < 11:
+        assert not torch.equal(model(IDS)[:, t + 1], model(changed)[:, t + 1])
+
+
+def test_every_earlier_token_matters(model):
+    for t in range(12):
+        changed = IDS.clone()
+        changed[:, t] = (changed[:, t] + 1) % VOCAB
+        assert not torch.allclose(model(IDS)[:, -1], model(changed)[:, -1])
+
+
+def test_a_fresh_model_is_its_tables_alone():
+    config = tiny_config().model
+    model = build_transformer(config, VOCAB)
+    expected = model.norm(model.embedding(IDS)) @ model.embedding.weight.T
+    torch.testing.assert_close(model(IDS), expected)
+
+
+def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():
+    config = tiny_config().model
+    before = torch.get_rng_state()
+    first, second, other = (build_transformer(config, VOCAB, seed=seed) for seed in (5, 5, 6))
+    assert torch.equal(torch.get_rng_state(), before)
+    for name, weight in first.state_dict().items():
+        assert torch.equal(weight, second.state_dict()[name])
+    assert not torch.equal(first.embedding.weight, other.embedding.weight)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    layers=st.integers(1, 3),
+    width=st.integers(1, 20),
+    kv_heads=st.integers(1, 3),
+    group=st.integers(1, 3),
+    mlp_width=st.integers(1, 30),
+    tied=st.booleans(),
+)
+def test_parameters_without_allocating_any(layers, width, kv_heads, group, mlp_width, tied):
+    heads = kv_heads * group
+    config = tiny_config(
+        f"model.layers={layers}",
+        f"model.width={width}",
+        f"model.kv_heads={kv_heads}",
+        f"model.heads={heads}",
+        f"model.mlp_width={mlp_width}",
+        f"model.tied_embeddings={str(tied).lower()}",
+    ).model
+    model = build_transformer(config, 1000, device="meta")
+    attention = 8 * width * (2 * heads + 2 * kv_heads) + 2 * 8
+    block = attention + 3 * width * mlp_width + 2 * width
+    tables = 1000 * width * (1 if tied else 2)
+    assert count_parameters(model) == layers * block + width + tables
+    multiplied = layers * block + width + 1000 * width
+    assert flops_per_token(model) == 6 * multiplied + 12 * layers * heads * 8 * 12
+    assert all(parameter.is_meta for parameter in model.parameters())
+
+
+def test_softcap_bounds_the_logits(model):
+    capped = build_transformer(tiny_config("model.logit_softcap=0.5").model, VOCAB)
+    capped.load_state_dict(model.state_dict())
+    plain = model(IDS)
+    assert plain.abs().max() > 0.5
+    torch.testing.assert_close(capped(IDS), 0.5 * torch.tanh(plain / 0.5))

@@ -1,0 +1,101 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.spikewhale.loss import (
+    PARTS,
+    backward_of_spikewhale_loss,
+    further_targets,
+)
+from spike_lm.model.layers.mtp import IGNORED
+from spike_lm.model.training import loss
+from tests.model.tiny import VOCAB, WHALE_RARE, shaken, whale_config
+
+SEPARATOR = 3
+IDS = torch.randint(4, VOCAB, (3, 9), generator=torch.Generator().manual_seed(0))
+IDS[0, 4] = IDS[1, 8] = SEPARATOR
+MASK = torch.rand((3, 8), generator=torch.Generator().manual_seed(1)) < 0.6
+
+
+def whale(*overrides):
+    config = whale_config(*overrides)
+    model = shaken(build_model(config, VOCAB, separator=SEPARATOR).double()).requires_grad_(True)
+    model.engram.compressor.requires_grad_(False)
+    return model
+
+
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+@pytest.mark.parametrize("mask", [None, MASK], ids=["all", "some"])
+@pytest.mark.parametrize("overrides", [[], WHALE_RARE], ids=["usual", "rare"])
+def test_equals_its_definition(rows, mask, overrides, monkeypatch):
+    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    model = whale(*overrides)
+    inputs, targets = IDS[:, :-1], IDS[:, 1:]
+    normed = model.trunk(inputs)
+    sums = backward_of_spikewhale_loss(model, normed, targets, 10, mask, 0.5)
+    found = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+    model.zero_grad()
+    expected = _sums(model, targets, mask)
+    for part, name in enumerate(PARTS):
+        total, number = expected[name]
+        assert sums[part].tolist() == pytest.approx([float(total.detach()), number], rel=1e-9)
+    total = (
+        sum(
+            weight * expected[name][0]
+            for name, weight in zip(PARTS, (1, 0.3 / 2, 0.1 / 2, 0.001), strict=False)
+        )
+        / 10
+    )
+    (total + 0.5 * 0.01 * expected["aux_loss"][0] / 24).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            torch.testing.assert_close(found[name], parameter.grad, rtol=1e-8, atol=1e-11)
+
+
+def _sums(model, targets, mask):
+    """Return each part's sum and number, one row at a time."""
+    normed = model.trunk(IDS[:, :-1])
+    sums = {name: [torch.zeros(()).double(), 0] for name in PARTS}
+
+    def add(name, value):
+        sums[name][0] = sums[name][0] + value
+        sums[name][1] += 1
+
+    for b in range(3):
+        for t in range(8):
+            if mask is not None and not mask[b, t]:
+                continue
+            logits = normed[b, t] @ model.embedding.weight.T
+            add("loss", functional.cross_entropy(logits, targets[b, t]))
+            add("z_loss", logits.logsumexp(0) ** 2)
+            for k in (1, 2):
+                counts = t + k < 8 and (mask is None or mask[b, t + k])
+                if counts and SEPARATOR not in targets[b, t : t + k]:
+                    state = normed[b, t] + model.ahead.heads[k - 1].weight @ normed[b, t]
+                    logits = state @ model.embedding.weight.T
+                    add("mtp_loss", functional.cross_entropy(logits, targets[b, t + k]))
+                inside = mask is None or mask[b, t + k - 1] if t + k < 8 else False
+                if inside and SEPARATOR not in targets[b, t : t + k - 1]:
+                    expected = model.latent(normed[b, t], k)
+                    target = normed[b, t + k].detach()
+                    add("jepa_loss", 1 - functional.cosine_similarity(expected, target, dim=0))
+    for experts in model.experts():
+        if experts.balance is not None:
+            sums["aux_loss"] = [experts.balance * 24, 24]
+    return sums
+
+
+def test_nothing_is_foreseen_beyond_the_end_of_a_document():
+    further = further_targets(whale(), IDS[:, 1:], None)
+    assert further.shape == (3, 8, 3)
+    assert further[0, :, 1].tolist()[2:5] == [SEPARATOR, IGNORED, IDS[0, 6].item()]
+    assert further[0, 1:5, 2].tolist() == [SEPARATOR, IGNORED, IGNORED, IDS[0, 7].item()]
+    running = further_targets(whale("spikewhale.layout=published"), IDS[:, 1:], None)
+    assert torch.equal(running[:, :-1, 1], IDS[:, 2:])
+
+
+def test_parts_that_are_off_are_not_counted():
+    model = whale("spikewhale.ahead_heads=0", "spikewhale.jepa_horizon=0", "spikewhale.z_weight=0")
+    sums = backward_of_spikewhale_loss(model, model.trunk(IDS[:, :-1]), IDS[:, 1:], 24)
+    assert sums[:, 1].tolist() == [24, 0, 0, 0, 0]

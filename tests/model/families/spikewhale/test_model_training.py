@@ -1,0 +1,135 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from spike_lm.model.families.build import build_model
+from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
+from spike_lm.model.training.activation_checkpointing import recompute_blocks
+from spike_lm.model.training.optimizers import build_optimizers
+from tests.model.tiny import (
+    VOCAB,
+    WHALE_RARE,
+    bytes_of_run,
+    golf_config,
+    open_batches,
+    tiny_config,
+    train_tiny,
+    whale_config,
+)
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whale") / "run"
+    train_tiny(folder, whale_config("averaging.ema_decay=0.5"))
+    return folder
+
+
+def metrics_of(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 7])
+def test_stopped_and_resumed_equals_uninterrupted(stop_at, whole_run, tmp_path):
+    config, asked = whale_config("averaging.ema_decay=0.5"), iter(range(100))
+    train_tiny(tmp_path, config, should_stop=lambda: next(asked) == stop_at)
+    torch.rand(3)
+    train_tiny(tmp_path, config, resume=True)
+    ours, theirs = bytes_of_run(tmp_path), bytes_of_run(whole_run)
+    last = {name for name in theirs if "step-00000008" in name}
+    assert {name: ours[name] for name in last} == {name: theirs[name] for name in last}
+    assert ours["metrics.jsonl"] == theirs["metrics.jsonl"]
+
+
+def test_losses_are_reported_apart(whole_run):
+    for line in metrics_of(whole_run):
+        assert line["loss"] == pytest.approx(np.log(VOCAB), abs=0.5)
+        assert line["mtp_loss"] == pytest.approx(np.log(VOCAB), abs=0.5)
+        assert 0 < line["jepa_loss"] < 2
+        assert line["z_loss"] == pytest.approx(np.log(VOCAB) ** 2, abs=3)
+        assert "aux_loss" not in line
+
+
+def test_parts_of_a_batch_add_up(tmp_path):
+    for parts in (2, 4):
+        train_tiny(tmp_path / str(parts), whale_config(*WHALE_RARE, f"train.micro_batch={parts}"))
+    for a, b in zip(*(metrics_of(tmp_path / parts) for parts in "24"), strict=True):
+        assert {"loss", "mtp_loss", "jepa_loss", "z_loss", "aux_loss"} < a.keys()
+        assert a["aux_loss"] == pytest.approx(2, abs=0.1)
+        for name in ("loss", "mtp_loss", "jepa_loss", "z_loss"):
+            assert a[name] == pytest.approx(b[name], rel=1e-3)
+
+
+def test_with_a_mask_every_loss_is_that_of_the_replies(tmp_path):
+    def masked(samples):
+        for ids, _ in open_batches(samples):
+            yield ids, ids % 2 == 0
+
+    train_tiny(tmp_path, whale_config(), open_batches=masked, validation=None)
+    names = {"reply_loss", "reply_mtp_loss", "reply_jepa_loss", "reply_z_loss", "reply_tokens"}
+    for line in metrics_of(tmp_path):
+        found = {name for name in line if "loss" in name or "reply" in name}
+        assert found == names | {"train_reply_bits_per_byte"}
+
+
+@pytest.mark.parametrize("overrides", [[], ["spikewhale.layout=published"], WHALE_RARE], ids=str)
+def test_learns_one_batch_by_heart(overrides, tmp_path):
+    batch = next(open_batches(0))
+
+    def same_batch(samples):
+        while True:
+            yield batch
+
+    config = whale_config(
+        *overrides,
+        "train.steps=60",
+        "optimizer.adamw_learning_rate=0.03",
+        "optimizer.muon_learning_rate=0.1",
+        "checkpoint.every=60",
+    )
+    result = train_tiny(tmp_path, config, open_batches=same_batch, validation=batch)
+    assert result.metrics["loss"] < 0.5 * np.log(VOCAB)
+    assert result.metrics["validation_nats_per_token"] < 0.5 * np.log(VOCAB)
+
+
+def rare_config(*overrides):
+    return whale_config(*WHALE_RARE, *overrides)
+
+
+@pytest.mark.parametrize("make", [tiny_config, golf_config, whale_config, rare_config])
+def test_recomputed_blocks_train_to_the_same_weights(make, tmp_path):
+    for value in ("false", "true"):
+        train_tiny(tmp_path / value, make(f"train.recompute={value}"))
+    kept, again = (
+        (newest_checkpoint(tmp_path / value) / "model.safetensors").read_bytes()
+        for value in ("false", "true")
+    )
+    assert kept == again
+
+
+def test_recomputed_blocks_do_run_again():
+    model = build_model(tiny_config(), VOCAB, separator=3)
+    runs = []
+    model.blocks[1].attention.register_forward_pre_hook(lambda *_: runs.append(1))
+    recompute_blocks(model)
+    model(torch.zeros(1, 4, dtype=torch.int64)).sum().backward()
+    assert len(runs) == 2
+
+
+def test_roles_of_parameters():
+    config = whale_config(*WHALE_RARE, "optimizer.ahead_learning_rate=0.75")
+    model = build_model(config, VOCAB, separator=3)
+    adamw, muon = build_optimizers(model, config.optimizer)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    tables, ahead, vectors = (
+        {names[id(p)] for p in group["params"]} for group in adamw.param_groups
+    )
+    assert tables == {"embedding.weight", "engram.table.weight"}
+    assert ahead == {"ahead.heads.0.weight", "ahead.heads.1.weight"}
+    assert {"connections.mix", "engram.gate.weight", "refinement.up.weight"} < vectors
+    assert {"blocks.0.attention.derf.slope", "blocks.0.again", "latent.gates"} < vectors
+    matrices = {names[id(p)] for p in muon.param_groups[0]["params"]}
+    assert {"blocks.1.feed_forward.experts.2.up.weight", "blocks.0.attention.key.weight"} < matrices
+    assert tables | ahead | vectors | matrices == set(names.values()) - {"engram.compressor"}

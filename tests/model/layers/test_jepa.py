@@ -1,0 +1,34 @@
+import torch
+from torch.nn import functional
+
+from spike_lm.model.layers.jepa import LatentPrediction, latent_distance
+from tests.model.layers.causality import assert_causal, noise
+
+
+def predictor():
+    return LatentPrediction(width=4, hidden_width=3, horizon=2).double()
+
+
+def test_equals_its_definition():
+    block, h = predictor(), noise(2, 5, 4)
+    assert torch.equal(block(h, 1), h)
+    block.gates.data = noise(2, seed=1)
+    block.norm.weight.data = noise(4, seed=2)
+    for distance in (1, 2):
+        normed = h / (h.square().mean(-1, True) + 1e-6).sqrt() * block.norm.weight
+        inner = functional.silu(normed @ block.down.weight.T) @ block.up.weight.T
+        expected = h + torch.tanh(block.gates[distance - 1]) * inner
+        torch.testing.assert_close(block(h, distance), expected)
+    assert_causal(lambda x: block(x, 2), h)
+
+
+def test_distance_is_one_minus_cosine_and_its_target_has_no_gradient():
+    expected, found = noise(5, 4).requires_grad_(), noise(5, 4, seed=1).requires_grad_()
+    distance = latent_distance(expected, found)
+    for row in range(5):
+        a, b = expected[row], found[row]
+        torch.testing.assert_close(distance[row], 1 - a @ b / (a.norm() * b.norm()))
+    distance.sum().backward()
+    assert expected.grad.abs().max() > 0
+    assert found.grad is None
+    assert latent_distance(expected.bfloat16(), found.bfloat16()).dtype == torch.float32

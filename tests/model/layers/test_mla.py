@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from spike_lm.model.layers.mla import LatentAttention
+from spike_lm.model.layers.partial_rope import rotate_last
+from spike_lm.model.layers.rope import rotary_tables
+from tests.model.layers.causality import assert_causal, noise
+
+TABLES = rotary_tables(positions=5, head_width=4, base=10.0)
+STREAM = noise(2, 5, 12)
+
+
+def attention(exclusive=False, derf=False, kv_heads=2):
+    block = LatentAttention(
+        width=12,
+        heads=4,
+        kv_heads=kv_heads,
+        head_width=6,
+        query_rank=5,
+        output_rank=7,
+        exclusive=exclusive,
+        derf=derf,
+        norm_eps=1e-6,
+    )
+    for seed, parameter in enumerate(block.parameters()):
+        parameter.data = noise(*parameter.shape, seed=seed)
+    return block.requires_grad_(False)
+
+
+def _normed(x, norm):
+    return x / (x.square().mean(-1, True) + 1e-6).sqrt() * norm.weight
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("kv_heads", [1, 2])
+def test_equals_its_definition(exclusive, kv_heads):
+    block, past = attention(exclusive, kv_heads=kv_heads), torch.ones(5, 5).tril().bool()
+    narrow = _normed(STREAM @ block.query_down.weight.T, block.query_down_norm)
+    query = (narrow @ block.query_up.weight.T).unflatten(-1, (4, 6))
+    key, value = (
+        (STREAM @ part.weight.T).unflatten(-1, (kv_heads, 6)) for part in (block.key, block.value)
+    )
+    heads = []
+    for h in range(4):
+        q, k = _normed(query[:, :, h], block.query_norm), key[:, :, h * kv_heads // 4]
+        q, k = rotate_last(q, *TABLES), rotate_last(_normed(k, block.key_norm), *TABLES)
+        scores = (q @ k.mT / 6**0.5).masked_fill(~past, -torch.inf)
+        v = value[:, :, h * kv_heads // 4]
+        y = torch.softmax(scores, -1) @ v
+        if exclusive:
+            y = y - (y * v).sum(-1, True) / v.square().sum(-1, True) * v
+        heads.append(y)
+    expected = torch.cat(heads, -1) @ block.output_down.weight.T @ block.output_up.weight.T
+    torch.testing.assert_close(block(STREAM, TABLES), expected)
+    visible = past.expand(2, 1, 5, 5)
+    torch.testing.assert_close(block(STREAM, TABLES, visible), expected)
+
+
+@pytest.mark.parametrize("derf", [False, True])
+def test_what_comes_later_changes_nothing(derf):
+    block = attention(exclusive=True, derf=derf)
+    assert_causal(lambda x: block(x, TABLES), STREAM)
+
+
+def test_what_was_kept_is_seen():
+    block, kept = attention(), []
+
+    def keep(key, value):
+        kept.append((key, value))
+        return tuple(torch.cat(parts, dim=2) for parts in zip(*kept, strict=True))
+
+    parts = [(0, 2), (2, 5)]
+    for start, stop in parts:
+        tables = tuple(table[start:stop] for table in TABLES)
+        visible = torch.ones(5, 5).tril().bool()[start:stop, :stop].expand(2, 1, -1, -1)
+        part = block(STREAM[:, start:stop], tables, visible, keep)
+        torch.testing.assert_close(part, block(STREAM, TABLES)[:, start:stop])

@@ -1,0 +1,146 @@
+"""Adjusted logits: distributions, from the past alone, whatever the size of calls."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spike_lm.model._counting import adjust
+from spike_lm.model.scoring.context_mixing.logit_calibration import (
+    AdjustmentSettings,
+    NetworkAdjustment,
+)
+from spike_lm.model.scoring.context_mixing.reference import plain_adjusted
+from spiketok.errors import SpikeError
+
+SETTINGS = AdjustmentSettings(interval=50, first=100)
+EVERY = np.tile(np.arange(20), (400, 1))
+
+
+def example(size=400, vocab=20):
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(size, vocab, generator=generator)
+    ids = torch.randint(0, 5, (size,), generator=generator)  # much oftener than expected
+    return logits, ids.numpy()
+
+
+def test_numbers_do_not_depend_on_calls_nor_on_the_future():
+    logits, ids = example()
+    whole = NetworkAdjustment(20, SETTINGS).read(logits, EVERY, ids)
+    assert list(whole.rungs) == ["network", "temperature", "calibration"]
+    for rung in whole.rungs.values():
+        assert np.allclose(rung.sum(axis=1), 1, rtol=0, atol=1e-12)
+    single = NetworkAdjustment(20, SETTINGS)
+    for i in range(400):
+        ahead = single.peek(logits[i : i + 1], EVERY[:1])
+        row = single.read(logits[i : i + 1], EVERY[:1], ids[i : i + 1])
+        for name, rung in row.rungs.items():
+            assert np.array_equal(ahead.rungs[name], rung)
+            assert np.array_equal(rung[0], whole.rungs[name][i])
+    other = np.concatenate([ids[:275], np.full(125, 19)])
+    changed = NetworkAdjustment(20, SETTINGS).read(logits, EVERY, other)
+    # What was learned from 275 on counts from the next interval.
+    assert np.array_equal(changed.last[:300], whole.last[:300])
+    assert not np.array_equal(changed.last[300:], whole.last[300:])
+
+
+def test_calibration_learns_how_often_ids_come():
+    logits, ids = example(2_000)
+    found = NetworkAdjustment(20, SETTINGS).read(logits, ids[:, None], ids)
+    means = {name: np.log(rung).mean() for name, rung in found.rungs.items()}
+    assert means["calibration"] > means["temperature"] + 0.5
+
+
+def test_the_network_alone_is_its_softmax():
+    logits, ids = example()
+    settings = AdjustmentSettings(heat=False, calibrate=False)
+    found = NetworkAdjustment(20, settings).read(logits, EVERY, ids)
+    assert list(found.rungs) == ["network"]
+    plain = torch.softmax(logits.double(), dim=1)
+    assert np.allclose(found.last, plain.numpy(), rtol=1e-5, atol=0)
+    entropies = -(plain * plain.log()).sum(dim=1)
+    assert np.allclose(found.entropies, entropies.numpy(), rtol=1e-5)
+
+
+def test_temperature_follows_entropy_within_bounds():
+    settings = AdjustmentSettings(calibrate=False)
+    flat, sure = torch.zeros(1, 20), torch.zeros(1, 20)
+    sure[0, 0] = 9.0
+    found = NetworkAdjustment(20, settings).peek(torch.cat([flat, sure]), EVERY[:2])
+    assert np.allclose(found.last[0], 0.05)
+    assert found.entropies[0] == pytest.approx(math.log(20))
+    expected = torch.softmax(sure[0].double() / 0.9, dim=0)
+    assert np.allclose(found.last[1], expected.numpy(), rtol=1e-3)
+
+
+def test_nothing_is_impossible():
+    sure = torch.zeros(1, 20)
+    sure[0, 0] = 1e4
+    found = NetworkAdjustment(20).peek(sure, EVERY[:1])
+    for rung in found.rungs.values():
+        assert rung.min() > 0
+        assert rung.sum() == pytest.approx(1, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 3),
+    st.sampled_from([1, 2, 15, 16, 17, 255, 256, 300, 1000]),
+    st.floats(0.01, 30),
+    st.integers(0, 1 << 30),
+    st.booleans(),
+    st.booleans(),
+)
+def test_native_code_does_what_the_definition_says(rows, vocab, scale, seed, heat, raised):
+    generator = np.random.default_rng(seed)
+    logits = (scale * generator.standard_normal((rows, vocab))).astype(np.float32)
+    raises = generator.uniform(0.2, 5, vocab if raised else 0).astype(np.float32)
+    asked = np.tile(np.arange(vocab, dtype=np.uint32), (rows, 1))
+    found = []
+    for wide in (True, False):
+        expected = np.ones(vocab)
+        args = (logits, asked, raises, heat, 0.15, 0.9, 1.05, True, expected, wide)
+        found.append((*adjust(*args), expected))
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)
+    plain, heated, last, entropies, expected = found[0]
+    for row in range(rows):
+        whole = plain_adjusted(logits[row].tolist(), raises.tolist(), heat, 0.15, 0.9, 1.05)
+        assert entropies[row] == pytest.approx(whole[3], rel=1e-5, abs=1e-5)
+        for ours, theirs in zip((plain, heated, last), whole, strict=False):
+            if len(ours):
+                assert np.allclose(ours[row], theirs, rtol=1e-4, atol=1e-30)
+                assert abs(ours[row].sum() - 1) < 1e-9
+    assert np.allclose(expected, 1 + last.sum(axis=0), rtol=1e-5)
+
+
+def test_what_cannot_be_adjusted_is_refused():
+    logits, asked = np.zeros((2, 20), np.float32), np.zeros((2, 1), np.uint32)
+    none, nothing = np.zeros(0, np.float32), np.zeros(0)
+    numbers = (0.15, 0.9, 1.05, False)
+    for wrong in (np.nan, np.inf, -np.inf):
+        for place in (0, 17, 19):
+            odd = logits.copy()
+            odd[1, place] = wrong
+            with pytest.raises(ValueError, match="not finite"):
+                adjust(odd, asked, none, True, *numbers, nothing)
+    for args in (
+        (logits, asked + 20, none, True, *numbers, nothing),
+        (logits, asked[:1], none, True, *numbers, nothing),
+        (logits, asked, none[:0].repeat(0), True, 0.15, 0.1, 1.05, False, nothing),
+        (logits, asked, np.zeros(19, np.float32), True, *numbers, nothing),
+        (logits, asked, none, True, *numbers, np.zeros(19)),
+        (logits[:, :0].copy(), asked, none, True, *numbers, nothing),
+    ):
+        with pytest.raises(ValueError, match=r"fit|vocabulary|row|range"):
+            adjust(*args)
+
+
+def test_a_model_that_is_broken_is_named():
+    with pytest.raises(SpikeError, match="not finite"):
+        NetworkAdjustment(20).peek(torch.full((1, 20), torch.nan), EVERY[:1])
+    with pytest.raises(ValueError, match="vocabulary"):
+        NetworkAdjustment(20).peek(torch.zeros(1, 20), EVERY[:1] + 1)

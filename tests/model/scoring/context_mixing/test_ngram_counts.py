@@ -1,0 +1,114 @@
+"""Stored counts: what is kept, that it goes on as it was, and hostile arrays."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spike_lm.model.scoring.context_mixing.ngram_counts import StaticCounts
+from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+
+VOCAB = 6
+ROWS = st.lists(st.integers(0, VOCAB - 1), max_size=150)
+
+
+def grown(row, **settings):
+    model = ContextModel(VOCAB, longest=4, **settings)
+    model.learn(np.array(row, np.uint32))
+    return model
+
+
+def spelt(static):
+    """Return the strings of the tables as a dictionary of counts."""
+    parents, tokens, counts, _ = static.strings()
+    names = [()]
+    for parent, token in zip(parents, tokens, strict=True):
+        names.append((*names[parent], int(token)))
+    return dict(zip(names[1:], counts.tolist(), strict=True))
+
+
+@settings(deadline=None)
+@given(ROWS, st.integers(2, 4), st.integers(0, 5))
+def test_kept_are_the_strings_that_count_enough(row, fewest, longest):
+    static = grown(row, continuation=False).keep(fewest=fewest, longest=longest)
+    strings = Counter(
+        tuple(row[i : i + n])
+        for n in range(1, min(longest, 4) + 2)
+        for i in range(len(row) - n + 1)
+    )
+    assert spelt(static) == {s: c for s, c in strings.items() if c >= fewest}
+    assert list(spelt(static)) == sorted(spelt(static), key=lambda s: (len(s), s))
+
+
+@settings(deadline=None)
+@given(ROWS, st.integers(1, 3), st.booleans())
+def test_tables_survive_being_taken_over(row, fewest, continuation):
+    static = grown(row, continuation=continuation).keep(fewest=fewest)
+    again = ContextModel(VOCAB, longest=4, continuation=continuation, static=static)
+    kept = again.keep(fewest=1)
+    for name in StaticCounts.__slots__:
+        assert np.array_equal(getattr(kept, name), getattr(static, name)), name
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS, st.integers(1, 3), st.booleans())
+def test_pruned_counts_still_give_distributions(row, more, fewest, continuation):
+    static = grown(row, continuation=continuation).keep(fewest=fewest)
+    model = ContextModel(VOCAB, longest=4, continuation=continuation, static=static)
+    base = np.full(VOCAB, 1 / VOCAB)
+    for token in more:
+        every = model.distributions(base)
+        assert abs(every.sum(axis=1) - 1).max() < 1e-12
+        scores = model.score(np.array([token]), base[:1])
+        assert np.array_equal(scores.probabilities[0], every[:, token])
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS)
+def test_what_is_pruned_stays_with_the_base(row, read):
+    """Counts of 2 and more, over the base, give what the definition gives without the rest."""
+    discounts = np.tile([1.0, 0.7, 1.1, 0.0], (5, 1))
+    whole = grown(row, continuation=False, discounts=discounts)
+    static = whole.keep(fewest=2)
+    pruned = ContextModel(VOCAB, longest=4, discounts=discounts, static=static, continuation=False)
+    base = np.full(len(read), 1 / VOCAB)
+    read = np.array(read, np.uint32)
+    whole.restart()
+    # With a whole count taken of what was seen once, such strings give nothing of their own.
+    expected = whole.score(read, base, learn=False).probabilities
+    found = pruned.score(read, base, learn=False).probabilities
+    assert np.allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tokens", VOCAB),
+        ("tokens", 1),  # there is a brother of this name
+        ("counts", 0),
+        ("counts", 1 << 31),
+        ("pruned", (1 << 32) - 1),
+        ("children", 9),
+    ],
+)
+def test_hostile_tables_are_refused(name, value):
+    static = grown([1, 2, 3, 1, 2, 3, 1, 2, 4, 5, 0]).keep(fewest=1)
+    arrays = {slot: getattr(static, slot).copy() for slot in StaticCounts.__slots__}
+    arrays[name][0] = value
+    with pytest.raises(ValueError):
+        ContextModel(VOCAB, longest=4, static=StaticCounts(**arrays))
+
+
+def test_children_before_parents_and_wrong_lengths_are_refused():
+    static = grown([1, 2, 3, 1, 2, 3]).keep(fewest=1)
+    backwards = StaticCounts(
+        static.children[::-1].copy(), static.tokens, static.counts, static.pruned
+    )
+    short = StaticCounts(static.children, static.tokens[1:], static.counts, static.pruned)
+    for wrong in (backwards, short):
+        with pytest.raises(ValueError):
+            ContextModel(VOCAB, longest=4, static=wrong)
+    with pytest.raises(ValueError, match="long"):
+        ContextModel(VOCAB, longest=1, static=static)

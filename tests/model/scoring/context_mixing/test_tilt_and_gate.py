@@ -1,0 +1,48 @@
+"""Lifts and tilts keep distributions; gates look at the prefix alone."""
+
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spike_lm.model.scoring.context_mixing.gate import SETS_PER_LENGTH, trust_in_counts, weight_sets
+from spike_lm.model.scoring.context_mixing.predictor import NO_HINT
+from spike_lm.model.scoring.context_mixing.tilt import lifted, tilted
+
+
+@given(st.integers(1, 9), st.integers(0, 8) | st.just(NO_HINT), st.floats(0, 1), st.floats(0, 20))
+def test_distributions_stay_so(size, hint, trust, strength):
+    hint = hint if hint < size else NO_HINT
+    p = np.random.default_rng(size).dirichlet(np.ones(size))
+    ids, hints = np.arange(size), np.array([hint])
+    trusts = np.array([trust if hint != NO_HINT else 0.0])
+    p_hints = p[hints] if hint != NO_HINT else np.zeros(1)
+    moved = lifted(p, ids, hints, trusts), tilted(p, ids, hints, p_hints, np.array([strength]))
+    for found in moved:
+        assert abs(found.sum() - 1) < 1e-9
+        if hint == NO_HINT:
+            assert np.array_equal(found, p)
+        else:
+            assert found[hint] >= p[hint] - 1e-12
+
+
+def test_the_gate_trusts_long_contexts_and_doubtful_networks():
+    lengths, entropies = np.arange(9, dtype=np.uint32), np.full(9, 4.0)
+    weights = trust_in_counts(lengths, entropies)
+    assert weights[0] == 0 < weights[1]
+    assert (np.diff(weights)[:6] > 0).all()
+    assert weights.max() == 0.99
+    doubts = trust_in_counts(np.full(5, 4, np.uint32), np.linspace(0, 9, 5))
+    assert (np.diff(doubts) > 0).all()
+    # As published: order 9, entropy 5 nats.
+    expected = min(0.99, (0.05 + 0.9 / (1 + math.exp(-6))) * 2)
+    assert trust_in_counts(np.array([8], np.uint32), np.array([5.0])).tolist() == [expected]
+
+
+@given(st.integers(0, 8), st.floats(0, 20))
+def test_sets_are_in_range(length, entropy):
+    lengths = np.array([length], np.uint32)
+    (chosen,) = weight_sets(lengths, np.array([entropy]), 1024)
+    assert length * SETS_PER_LENGTH <= chosen < (length + 1) * SETS_PER_LENGTH
+    assert weight_sets(lengths, None, 1024) == length * SETS_PER_LENGTH

@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.qwen3.model import build_transformer
+from spike_lm.model.layers.mtp import IGNORED, ahead_targets
+from spike_lm.model.training import loss
+from tests.model.tiny import VOCAB, golf_config, tiny_config
+
+
+@pytest.mark.parametrize("tied", ["true", "false"])
+@pytest.mark.parametrize("softcap", [0.0, 2.0])
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+def test_in_slices_as_in_one(tied, softcap, rows, monkeypatch):
+    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    config = tiny_config(f"model.tied_embeddings={tied}", f"model.logit_softcap={softcap}").model
+    model = build_transformer(config, VOCAB).double()
+    ids = torch.randint(0, VOCAB, (3, 9), generator=torch.Generator().manual_seed(0))
+    inputs, targets = ids[:, :-1], ids[:, 1:]
+
+    nats = loss.backward_of_loss(model, model.trunk(inputs), targets, 24)
+    sliced = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    logits = model(inputs).flatten(0, 1)
+    whole = torch.nn.functional.cross_entropy(logits, targets.flatten())
+    whole.backward()
+
+    assert nats.item() / 24 == pytest.approx(whole.item(), rel=1e-12)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(sliced[name], parameter.grad, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 1000])
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_targets_outside_the_mask_do_not_count(rows, share, monkeypatch):
+    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    model = build_transformer(tiny_config().model, VOCAB).double()
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, VOCAB, (3, 9), generator=generator)
+    mask = torch.rand((3, 8), generator=generator) < share
+    inputs, targets = ids[:, :-1], ids[:, 1:]
+
+    nats = loss.backward_of_loss(model, model.trunk(inputs), targets, 24, mask)
+    found = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    each = torch.nn.functional.cross_entropy(
+        model(inputs).flatten(0, 1), targets.flatten(), reduction="none"
+    )
+    total = (each * mask.flatten()).sum()
+    (total / 24).backward()
+
+    assert nats.item() == pytest.approx(total.item(), rel=1e-12)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [5, 1000])
+def test_heads_that_look_ahead_add_their_mean(rows, monkeypatch):
+    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    model = build_model(golf_config(), VOCAB, separator=3).double()
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        parameter.data.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    ids = torch.randint(0, VOCAB, (3, 9), generator=generator)
+    mask = torch.rand((3, 8), generator=generator) < 0.6
+    inputs, targets = ids[:, :-1], ids[:, 1:]
+
+    normed = model.trunk(inputs)
+    nats = loss.backward_of_loss(model, normed, targets, 10, mask, model.ahead, 0.3)
+    found = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    normed = model.trunk(inputs)
+    logits = [model.logits(normed), *(5 * torch.tanh(x / 5) for x in model.ahead(normed))]
+    sums = [
+        torch.nn.functional.cross_entropy(
+            these[mask], wanted[mask], reduction="sum", ignore_index=IGNORED
+        )
+        for these, wanted in zip(logits, [targets, *ahead_targets(targets, 2, mask)], strict=True)
+    ]
+    ((sums[0] + 0.3 * (sums[1] + sums[2]) / 2) / 10).backward()
+
+    assert nats.item() == pytest.approx(sums[0].item(), rel=1e-12)
+    assert found["ahead.heads.1.weight"].any()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, rtol=1e-9, atol=1e-12)
