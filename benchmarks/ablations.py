@@ -26,7 +26,8 @@ from typing import Any
 from corpora import SHARED, texts
 
 from spike_lm.model import load_config
-from spike_lm.model.families.build import build_model, exported_parameters
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.parameters import exported_parameters
 from spiketok.holdout import document_id, is_held_out
 
 BOOKS = SHARED / "books_en/books-00.parquet"

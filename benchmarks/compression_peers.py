@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from spike_commands.pack.calibration import run_hessians
 from spike_lm.model.artifact.encodings import Learned, smallest_bytes
+from spike_lm.model.families.parameters import named_matrices
 from spike_lm.model.quantization.gptq import weighted_errors
-from spike_lm.model.quantization.plan import Precision, named_matrices
+from spike_lm.model.quantization.plan import Precision
 from spike_lm.model.quantization.quantize import quantize_matrix
 from spike_lm.model.runs.folder import load_run
 

@@ -11,10 +11,10 @@ from ..config.loader import config_fingerprint
 from ..families.build import build_model
 from ..quantization.quantize import needed_tensors, put_quantized
 from ..quantization.quantized_matrix import QuantizedMatrix
-from ..runs.checkpoint import save_checkpoint
 from ..runs.folder import Run, create_run, load_run
 from ..runs.stored_weights import check_weights, model_of_shapes
 from ..runs.tensor_files import file_sha256
+from ..training.checkpoint import save_checkpoint
 from .artifact import read_artifact
 
 

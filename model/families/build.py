@@ -6,12 +6,10 @@ import torch
 
 from ..config.schema import Config
 from .golf.model import GolfTransformer, golf_flops_per_token, initialise_golf
-from .qwen3.model import Transformer, build_transformer, count_parameters, flops_per_token
+from .qwen3.model import Transformer, build_transformer, flops_per_token
 from .spikewhale.model import SpikeWhale, initialise_spikewhale, spikewhale_flops_per_token
 
 Model: TypeAlias = Transformer | GolfTransformer | SpikeWhale
-# Parts that only training needs, heads that look ahead; a model may lack them.
-PRACTISING = ("ahead", "latent")
 
 
 def build_model(
@@ -51,17 +49,6 @@ def build_model(
             if drawn:
                 initialise_spikewhale(model, seed)
     return model.to(device).eval()
-
-
-def practising_parts(model: Model) -> list[str]:
-    """Return the names of the parts that only training needs: heads that look ahead."""
-    return [name for name in PRACTISING if getattr(model, name, None) is not None]
-
-
-def exported_parameters(model: Model) -> int:
-    """Return the number of weights without those that only training needs."""
-    practising = [model.get_submodule(name) for name in practising_parts(model)]
-    return count_parameters(model) - sum(map(count_parameters, practising))
 
 
 def training_flops(model: Model) -> int:

@@ -18,14 +18,13 @@ from spiketok.huggingface import VOCABULARY_FILE, write_tokenizer
 
 from ..config.loader import dump_config
 from ..config.schema import Config
-from ..families.build import practising_parts
+from ..families.parameters import practising_parts
 from ..runs.checkpoint import read_state
 from ..runs.checkpoint_folders import newest_checkpoint
 from ..runs.folder import Run, load_run
-from ..runs.metrics import last_metrics
+from ..runs.metrics import METRICS, last_metrics
 from ..runs.tensor_files import file_sha256, save_tensors
 from ..runs.trained_ids import TrainedIds, unseen_ids
-from ..training.state import METRICS
 from .bundle import generate
 from .config_json import CLASS, MODULE, PREFIX, spike_fields, without_practice
 from .model_card import model_card

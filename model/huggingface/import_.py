@@ -26,11 +26,11 @@ from spiketok.regular_files import read_regular
 from ..config.loader import config_fingerprint, config_of_sections, load_config
 from ..config.schema import Config
 from ..families.build import build_model
-from ..runs.checkpoint import save_checkpoint
 from ..runs.folder import create_run
 from ..runs.stored_weights import FIX, check_weights, model_of_shapes
 from ..runs.tensor_files import read_failures
 from ..runs.trained_ids import TrainedIds
+from ..training.checkpoint import save_checkpoint
 from .config_json import FAMILIES, MODEL_TYPE, PREFIX, spike_fields
 from .provenance import CONFIG, WEIGHTS, Record, read_record
 from .qwen3 import MODEL_TYPE as STOCK_TYPE

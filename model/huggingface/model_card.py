@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..families.build import exported_parameters
+from ..families.parameters import exported_parameters
 from ..runs.folder import Run
 from .provenance import CONFIG, RECORD, Record
 

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ..config.quantization import Clip
 from ..families.build import Model
+from ..families.parameters import named_matrices
 from .gptq import arrange_columns
-from .plan import Precision, named_matrices
+from .plan import Precision
 from .quantized_matrix import largest_code
 from .quantizer import rounded_codes, row_scales
 

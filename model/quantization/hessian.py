@@ -25,7 +25,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from ..families.build import Model
-from .plan import named_matrices
+from ..families.parameters import named_matrices
 
 BLOCK = 256  # columns
 LOOKED_UP = 0.1  # of the mean diagonal, for a tied table

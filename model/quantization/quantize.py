@@ -8,10 +8,11 @@ from torch import Tensor
 from spiketok.errors import SpikeError
 
 from ..config.quantization import Clip
-from ..families.build import Model, practising_parts
+from ..families.build import Model
+from ..families.parameters import named_matrices, practising_parts
 from .gptq import Columns, arrange_columns, gptq_codes, weighted_errors
 from .low_rank import low_rank_correction
-from .plan import FLOAT_BITS, Precision, named_matrices
+from .plan import FLOAT_BITS, Precision
 from .pruning import smallest_weights
 from .quantized_matrix import LowRank, QuantizedMatrix
 from .quantizer import LARGEST_SCALE, rounded_codes, row_scales, searched_scales

@@ -3,8 +3,7 @@
 The layout is in docs/formats.md, section 3.
 """
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,32 +13,21 @@ from msgspec import Meta
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from spiketok.atomic_files import durable_folder
 from spiketok.errors import SpikeError, parse_failures, unreadable
 from spiketok.regular_files import read_regular
 
-from ..training.optimizer_states import (
-    RANDOM,
-    foreign,
-    generators,
-    optimizer_memory,
-    put_generators,
-    put_memory,
-    put_tensor,
-)
-from ..training.weight_averaging import KINDS, SNAPSHOTS
-from .checkpoint_folders import advice, all_checkpoints, checkpoint_folder
+from .checkpoint_folders import advice, checkpoint_folder
 from .stored_weights import check_weights, described
 from .tensor_files import (
     Tensors,
-    file_sha256,
     load_tensors,
-    on_cpu,
     read_failures,
-    save_tensors,
     tensors_sha256,
 )
 from .trained_ids import TrainedIds
+
+KINDS = ("ema", "swa")
+SNAPSHOTS = "snapshots"
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
@@ -67,56 +55,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """File name → digest, of the two files beside this one."""
     seconds: Annotated[float, Meta(ge=0)] | None = None
     """Seconds of training, where these measure the run."""
-
-
-def save_checkpoint(
-    run_folder: Path,
-    model: nn.Module,
-    optimizers: Sequence[torch.optim.Optimizer],
-    averages: Mapping[str, Tensor],
-    beside: Mapping[str, nn.Parameter],
-    *,
-    step: int,
-    samples: int,
-    tokens: int,
-    seconds: float | None,
-    fingerprints: Mapping[str, str],
-    keep: int,
-    trained_ids: TrainedIds = None,
-) -> Path:
-    """Write the checkpoint of `step`, unless it is there, and remove all but the newest `keep`.
-
-    Parameters `beside` the model's and `trained_ids` are kept with what only training needs.
-
-    Raises:
-        OSError: the disk is full; what was saved before stays.
-    """
-    target = checkpoint_folder(run_folder, step)
-    if not target.exists():
-        with durable_folder(target) as folder:
-            save_tensors(on_cpu(model.state_dict()), folder / WEIGHTS)
-            training = generators() | optimizer_memory(
-                optimizers, {**dict(model.named_parameters()), **beside}
-            )
-            training |= {f"{BESIDE}/{name}": p for name, p in beside.items()}
-            training |= {f"{AVERAGE}/{name}": mean for name, mean in averages.items()}
-            if trained_ids is not None:
-                training[TRAINED_IDS] = torch.from_numpy(trained_ids)
-            save_tensors(on_cpu(training), folder / TRAINING)
-            state = State(
-                format=FORMAT,
-                step=step,
-                samples=samples,
-                tokens=tokens,
-                fingerprints=dict(fingerprints),
-                sha256={name: file_sha256(folder / name) for name in (WEIGHTS, TRAINING)},
-                seconds=seconds,
-            )
-            text = msgspec.json.format(msgspec.json.encode(state), indent=2)
-            (folder / STATE).write_bytes(text + b"\n")
-    for old in all_checkpoints(run_folder)[:-keep]:
-        shutil.rmtree(old)
-    return target
 
 
 def read_state(folder: Path) -> State:
@@ -155,33 +93,6 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     model.load_state_dict(weights)
 
 
-def load_training(
-    folder: Path,
-    model: nn.Module,
-    optimizers: Sequence[torch.optim.Optimizer],
-    beside: Mapping[str, nn.Parameter],
-) -> None:
-    """Put back what only training needs: its own parameters, optimisers' memory, random numbers.
-
-    Raises:
-        SpikeError: the file has a tensor that is none of these, or of another shape or dtype.
-    """
-    path = folder / TRAINING
-    saved = load_tensors(path)
-    memory = {
-        name: tensor
-        for name, tensor in saved.items()
-        if not name.startswith((f"{RANDOM}/", f"{AVERAGE}/", f"{BESIDE}/")) and name != TRAINED_IDS
-    }
-    put_memory(path, memory, optimizers, {**dict(model.named_parameters()), **beside})
-    for name, parameter in beside.items():
-        put_tensor(path, f"{BESIDE}/{name}", saved, parameter)
-    for name in saved:
-        if name.startswith(f"{BESIDE}/") and name.removeprefix(f"{BESIDE}/") not in beside:
-            raise foreign(path, name)
-    put_generators(path, {n: t for n, t in saved.items() if n.startswith(f"{RANDOM}/")})
-
-
 def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
     """Return the means of the weights, as `kind/parameter`; of one kind, by parameter alone.
 
@@ -218,3 +129,20 @@ def load_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
         raise SpikeError(f"{path}: {TRAINED_IDS}: is not of {vocab_size} ids; {advice(folder)}")
     trained: TrainedIds = found.numpy()
     return trained
+
+
+def foreign(path: Path, name: str) -> SpikeError:
+    """Return the error of a tensor that the run has no place for."""
+    return SpikeError(f"{path}: {name}: fits no parameter of this config; {advice(path.parent)}")
+
+
+def put_tensor(path: Path, key: str, saved: Mapping[str, Tensor], parameter: nn.Parameter) -> None:
+    """Copy a tensor, if it is there, into a parameter of its shape and dtype.
+
+    Raises:
+        SpikeError: shape or dtype differ; `path` is the file.
+    """
+    if key in saved:
+        if (saved[key].shape, saved[key].dtype) != (parameter.shape, parameter.dtype):
+            raise foreign(path, key)
+        parameter.data.copy_(saved[key])

@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 from spiketok.errors import unreadable
+from spiketok.regular_files import refuse_links
+
+from .metrics import METRICS
 
 
 def checkpoint_folder(run_folder: Path, step: int) -> Path:
@@ -43,3 +46,13 @@ def advice(folder: Path) -> str:
     return (
         f"restore it from a copy, or move {folder.name} elsewhere to go on from {others[-1].name}"
     )
+
+
+def refuse_linked_parts(folder: Path) -> None:
+    """Refuse links in a run folder in the place of what a training writes to and removes.
+
+    Raises:
+        SpikeError: a link would make it do so elsewhere.
+    """
+    names = [folder / METRICS, folder / "checkpoints", *all_checkpoints(folder)]
+    refuse_links(names)

@@ -19,10 +19,10 @@ from spiketok.regular_files import read_regular
 from ..config.loader import config_fingerprint, dump_config, load_config
 from ..config.schema import Config
 from ..families.build import Model, build_model
-from ..training.state import METRICS, refuse_linked_parts
-from ..training.weight_averaging import put_weights
+from ..families.parameters import put_weights
 from .checkpoint import STATE, WEIGHTS, load_averages, load_trained_ids, read_state
-from .checkpoint_folders import newest_checkpoint
+from .checkpoint_folders import newest_checkpoint, refuse_linked_parts
+from .metrics import METRICS
 from .stored_weights import check_weights, described, model_of_shapes
 from .tensor_files import file_sha256, load_tensors
 from .trained_ids import TrainedIds

@@ -10,6 +10,8 @@ from spiketok.atomic_files import DISK, durable_file, named_failures
 from spiketok.errors import SpikeError, parse_failures
 from spiketok.regular_files import MOST_RECORD, append_regular, open_regular
 
+METRICS = "metrics.jsonl"
+
 Metrics = dict[str, int | float]
 FIX = "remove the line"
 # Bytes of a line, in which samples have their texts.

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from spiketok.errors import SpikeError
 
+from ..chunked_backward import Lesson
 from ..config.distillation import DistillConfig
 from ..config.schema import Config
 from ..families.build import Model
 from ..layers.jepa import latent_distance
 from .kl_divergence import divergence
-from .loss import Lesson
 
 # Reported apart: nats of divergence at the temperature, and 1 - cosine of hidden rows.
 LESSONS = ("distill_loss", "distill_hidden_loss")

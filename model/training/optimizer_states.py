@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from spiketok.errors import SpikeError
 
+from ..runs.checkpoint import foreign
 from ..runs.checkpoint_folders import advice
 from ..runs.tensor_files import Tensors
 from .muon import Muon
@@ -19,11 +20,6 @@ SLOTS: dict[type[torch.optim.Optimizer], frozenset[str]] = {
     torch.optim.AdamW: frozenset(("step", "exp_avg", "exp_avg_sq")),
     Muon: frozenset(("momentum_buffer",)),
 }
-
-
-def foreign(path: Path, name: str) -> SpikeError:
-    """Return the error of a tensor that the run has no place for."""
-    return SpikeError(f"{path}: {name}: fits no parameter of this config; {advice(path.parent)}")
 
 
 def generators() -> Tensors:
@@ -95,15 +91,3 @@ def put_memory(
     for name, found in slots.items():
         if missing := SLOTS[type(owners[id(parameters[name])])] - found:
             raise SpikeError(f"{path}: {name}/{min(missing)}: missing; {advice(path.parent)}")
-
-
-def put_tensor(path: Path, key: str, saved: Mapping[str, Tensor], parameter: nn.Parameter) -> None:
-    """Copy a tensor, if it is there, into a parameter of its shape and dtype.
-
-    Raises:
-        SpikeError: shape or dtype differ; `path` is the file.
-    """
-    if key in saved:
-        if (saved[key].shape, saved[key].dtype) != (parameter.shape, parameter.dtype):
-            raise foreign(path, key)
-        parameter.data.copy_(saved[key])

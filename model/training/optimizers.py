@@ -6,15 +6,13 @@ vectors go to AdamW. Weight decay leaves memory tokens alone and, unless it is a
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
 
 import torch
 
 from ..config.schema import OptimizerConfig
 from ..families.build import Model
+from ..families.parameters import Role, role_of
 from .muon import Muon
-
-Role: TypeAlias = Literal["matrix", "table", "vector", "memory", "ahead"]
 
 
 def build_optimizers(
@@ -53,19 +51,6 @@ def build_optimizers(
         momentum=config.muon_momentum,
     )
     return [adamw, muon]
-
-
-def role_of(name: str, parameter: torch.Tensor) -> Role:
-    """Return what a parameter is to the optimisers, by its name in the model."""
-    owner = name.rpartition(".")[0]
-    if name.startswith("blocks.") and parameter.ndim == 2:
-        return "matrix"
-    if owner == "memory":
-        return "memory"
-    if owner.startswith("ahead"):
-        return "ahead"
-    is_table = parameter.ndim == 2 and owner.endswith(("embedding", "table", "head"))
-    return "table" if is_table else "vector"
 
 
 def scale_learning_rates(optimizers: Sequence[torch.optim.Optimizer], factor: float) -> None:

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ..config.quantization import CompressConfig, parse_qat
 from ..families.build import Model
-from ..quantization.plan import Precision, named_matrices, plan_of
+from ..families.parameters import lent_weights, named_matrices
+from ..quantization.plan import Precision, plan_of
 from ..quantization.quantizer import rounded, row_scales
 from .lr_schedule import share_done
 from .state import RunState
-from .weight_averaging import lent_weights
 
 
 @contextmanager

@@ -11,29 +11,25 @@ from torch import Tensor
 
 from spiketok.cpu_count import available_cores
 from spiketok.errors import SpikeError
-from spiketok.regular_files import refuse_links
 
 from ..config.loader import config_fingerprint
 from ..config.schema import Config
 from ..device import choose_device
 from ..distributed import rank_count
 from ..families.build import Model, build_model
-from ..runs.checkpoint import (
-    load_averages,
-    load_trained_ids,
-    load_training,
-    load_weights,
-    read_state,
-    save_checkpoint,
+from ..runs.checkpoint import load_averages, load_trained_ids, load_weights, read_state
+from ..runs.checkpoint_folders import (
+    advice,
+    newest_checkpoint,
+    refuse_linked_parts,
 )
-from ..runs.checkpoint_folders import advice, all_checkpoints, newest_checkpoint
+from ..runs.metrics import METRICS
 from ..runs.trained_ids import TrainedIds
 from .activation_checkpointing import recompute_blocks
+from .checkpoint import load_training, save_checkpoint
 from .distillation import Teaching, head_parameters, start_teaching
 from .optimizers import build_optimizers
 from .weight_averaging import Averages, averages_from_tensors, averages_to_tensors, start_averages
-
-METRICS = "metrics.jsonl"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,16 +72,6 @@ class RunState:
     def tokens(self) -> int:
         """Tokens trained on."""
         return self.samples * self.config.model.context
-
-
-def refuse_linked_parts(folder: Path) -> None:
-    """Refuse links in a run folder in the place of what a training writes to and removes.
-
-    Raises:
-        SpikeError: a link would make it do so elsewhere.
-    """
-    names = [folder / METRICS, folder / "checkpoints", *all_checkpoints(folder)]
-    refuse_links(names)
 
 
 def start_run(

@@ -22,12 +22,12 @@ from ..config.schema import Config
 from ..device import autocast
 from ..distributed import largest, rank
 from ..families.build import Model
-from ..runs.metrics import Metrics, append_metrics, cut_back_metrics, sync_metrics
+from ..runs.metrics import METRICS, Metrics, append_metrics, cut_back_metrics, sync_metrics
 from ..runs.trained_ids import TrainedIds
 from ..scoring.bits_per_byte import validation_score
 from .compile import step_trunk
 from .lr_schedule import learning_rate_factor
-from .state import METRICS, RunState, save_run, start_run
+from .state import RunState, save_run, start_run
 from .step import Batch, take_step, target_ids
 from .weight_averaging import exported_weights
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..config.schema import Config
-from ..families.build import PRACTISING, build_model
+from ..families.build import build_model
+from ..families.parameters import PRACTISING
 from ..runs.stored_weights import check_weights, described
 
 

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ..config.schema import AveragingConfig
-
-KINDS = ("ema", "swa")
-SNAPSHOTS = "snapshots"
+from ..families.parameters import lent_weights
+from ..runs.checkpoint import KINDS, SNAPSHOTS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,29 +60,6 @@ def exported_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
     means = getattr(averages, exported) if exported in KINDS else {}
     with lent_weights(model, means):
         yield
-
-
-@contextmanager
-def lent_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Give the parameters of these names other values inside the block; then they have their own.
-
-    Gradients taken inside are of the values lent: with rounded weights, what a straight-through
-    estimator gives.
-    """
-    own = {name: p.detach().clone() for name, p in model.named_parameters() if name in weights}
-    put_weights(model, weights)
-    try:
-        yield
-    finally:
-        put_weights(model, own)
-
-
-@torch.no_grad()
-def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copy weights into the parameters of their names; others stay."""
-    for name, parameter in model.named_parameters():
-        if name in weights:
-            parameter.copy_(weights[name])
 
 
 def averages_to_tensors(averages: Averages) -> dict[str, Tensor]:

@@ -99,8 +99,7 @@ def chat(
 
 def read_no_conversations(run: Path, step: int) -> bool:
     """Tell whether a run's records say that it has never learned replies; not all have records."""
-    from spike_lm.model.runs.metrics import last_metrics
-    from spike_lm.model.training.state import METRICS
+    from spike_lm.model.runs.metrics import METRICS, last_metrics
 
     metrics = last_metrics(run / METRICS, step) if run.is_dir() else {}
     return bool(metrics) and "reply_loss" not in metrics

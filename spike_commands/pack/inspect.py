@@ -59,7 +59,7 @@ def numbers_of(weight: Any) -> Any:
 
 def part_bytes(arrays: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Return the bytes of arrays by part of the model, scales and corrections included."""
-    from spike_lm.model.quantization.plan import part_of
+    from spike_lm.model.families.parameters import part_of
 
     sums = dict.fromkeys(("mlp", "attn", "embed", "other"), 0)
     for row in arrays:

@@ -15,7 +15,8 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
     Data that no option names is read where the configuration leaves the vocabulary to it, or has
     the data's own.
     """
-    from spike_lm.model.families.build import build_model, exported_parameters, training_flops
+    from spike_lm.model.families.build import build_model, training_flops
+    from spike_lm.model.families.parameters import exported_parameters
     from spike_lm.model.families.qwen3.model import count_parameters
     from spiketok.errors import SpikeError
 

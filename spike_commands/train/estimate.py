@@ -140,7 +140,7 @@ def counted_memory(config: "Config", model: "Model") -> int:
     What a block keeps of a token for the backward pass is counted as ten rows of the residual
     stream, four of the feed-forward network and three of queries, keys and values.
     """
-    from spike_lm.model.training.optimizers import role_of
+    from spike_lm.model.families.parameters import role_of
 
     numbers = 0
     for name, parameter in model.named_parameters():

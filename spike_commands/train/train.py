@@ -186,8 +186,7 @@ def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) 
     A run that was finished already has those of `metrics.jsonl`. Data with a loss mask has numbers
     of its own, over the replies alone, under names of their own.
     """
-    from spike_lm.model.runs.metrics import last_metrics
-    from spike_lm.model.training.state import METRICS
+    from spike_lm.model.runs.metrics import METRICS, last_metrics
 
     already_finished = result.finished and not result.metrics
     metrics = last_metrics(folder / METRICS, result.step) if already_finished else result.metrics

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...chunked_backward import Lesson, backward_in_slices
 from ...layers.jepa import latent_distance
 from ...layers.mtp import IGNORED, ahead_targets
-from ...training.loss import Lesson, backward_in_slices
 from .model import SpikeWhale
 
 # What is reported apart: nats of the next token and of tokens further ahead (MTP), 1 − cosine of

@@ -22,11 +22,11 @@ from torch.nn import functional
 
 from spiketok.errors import SpikeError
 
+from ...chunked_backward import backward_in_slices
 from ...config.ttt import TestTimeSettings, chunk_rate
 from ...distributed import gathered, rank, rank_count
 from ...families.build import Model
-from ...training.loss import backward_in_slices
-from ...training.weight_averaging import lent_weights
+from ...families.parameters import lent_weights
 from .trainable_weights import (
     chosen_parameters,
     give_gradients,

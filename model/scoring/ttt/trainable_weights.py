@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from spiketok.errors import SpikeError
 
 from ...config.ttt import TestTimeSettings
-from ...families.build import Model, practising_parts
+from ...families.build import Model
+from ...families.parameters import practising_parts
 from .lora import factor_gradients, start_factors, with_factors
 
 

@@ -15,8 +15,8 @@ from spike_lm.model import load_config
 from spike_lm.model.artifact.open import open_run
 from spike_lm.model.artifact.pack import pack_run
 from spike_lm.model.config.quantization import CompressConfig
-from spike_lm.model.families.build import build_model, exported_parameters
-from spike_lm.model.quantization.plan import named_matrices
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.parameters import exported_parameters, named_matrices
 from spike_lm.model.runs.folder import Run
 from spiketok import Tokenizer
 from spiketok.bese.vocabulary import BeseVocabulary

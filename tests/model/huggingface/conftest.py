@@ -7,8 +7,8 @@ import pytest
 from spike_lm.model.config.loader import config_fingerprint
 from spike_lm.model.families.build import build_model
 from spike_lm.model.huggingface import export_model
-from spike_lm.model.runs.checkpoint import save_checkpoint
 from spike_lm.model.runs.folder import create_run, load_run
+from spike_lm.model.training.checkpoint import save_checkpoint
 from spiketok import Tokenizer, build_vocabulary
 from tests.model.tiny import GOLF, WHALE, WHALE_RARE, shaken, tiny_config
 

@@ -9,10 +9,11 @@ from safetensors import safe_open
 
 from spike_lm.model import load_config
 from spike_lm.model.config.loader import config_fingerprint
-from spike_lm.model.families.build import build_model, exported_parameters
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.parameters import exported_parameters
 from spike_lm.model.huggingface import export_model, import_model
-from spike_lm.model.runs.checkpoint import save_checkpoint
 from spike_lm.model.runs.folder import create_run, load_run
+from spike_lm.model.training.checkpoint import save_checkpoint
 from spiketok import BeseVocabulary, Tokenizer
 from spiketok.errors import SpikeError
 from tests.model.huggingface.conftest import KINDS, make_run

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from spike_lm.model.families.build import build_model
+from spike_lm.model.families.parameters import named_matrices
 from spike_lm.model.quantization.hessian import BLOCK, LOOKED_UP, gather_hessians, upper_products
-from spike_lm.model.quantization.plan import named_matrices
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
 
 FAMILIES = {

@@ -2,7 +2,8 @@ import pytest
 
 from spike_lm.model.config.quantization import Clip, CompressConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.quantization.plan import Precision, named_matrices, part_of, plan_of
+from spike_lm.model.families.parameters import named_matrices, part_of
+from spike_lm.model.quantization.plan import Precision, plan_of
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, tiny_config, whale_config
 
 MODELS = {

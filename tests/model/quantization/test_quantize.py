@@ -4,9 +4,10 @@ import torch
 
 from spike_lm.model.config.quantization import CompressConfig
 from spike_lm.model.families.build import build_model
+from spike_lm.model.families.parameters import named_matrices
 from spike_lm.model.quantization.gptq import weighted_errors
 from spike_lm.model.quantization.hessian import gather_hessians
-from spike_lm.model.quantization.plan import Precision, named_matrices, plan_of
+from spike_lm.model.quantization.plan import Precision, plan_of
 from spike_lm.model.quantization.quantize import put_quantized, quantize_matrix, quantize_model
 from spike_lm.model.quantization.quantized_matrix import QuantizedMatrix
 from spiketok.errors import SpikeError

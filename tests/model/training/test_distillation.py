@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from spike_lm.model import chunked_backward
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.spikewhale.loss import backward_of_spikewhale_loss
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
-from spike_lm.model.training import loss
 from spike_lm.model.training.distillation import LESSONS, prepare_lesson, start_teaching
 from spike_lm.model.training.loss import backward_of_loss
 from spike_lm.model.training.state import start_run
@@ -74,7 +74,7 @@ def student_and_lesson(family, overrides, teachers, ids):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("their_family", FAMILIES)
 def test_equals_its_definition(family, their_family, masked, monkeypatch):
-    monkeypatch.setattr(loss, "ROWS_ON_CPU", 5)
+    monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", 5)
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, VOCAB, (3, 9), generator=generator)
     inputs, targets = ids[:, :-1], ids[:, 1:]

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
+from spike_lm.model import chunked_backward
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.qwen3.model import build_transformer
 from spike_lm.model.layers.mtp import IGNORED, ahead_targets
-from spike_lm.model.training import loss
+from spike_lm.model.training.loss import backward_of_loss
 from tests.model.tiny import VOCAB, golf_config, tiny_config
 
 
@@ -12,13 +13,13 @@ from tests.model.tiny import VOCAB, golf_config, tiny_config
 @pytest.mark.parametrize("softcap", [0.0, 2.0])
 @pytest.mark.parametrize("rows", [1, 5, 1000])
 def test_in_slices_as_in_one(tied, softcap, rows, monkeypatch):
-    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
     config = tiny_config(f"model.tied_embeddings={tied}", f"model.logit_softcap={softcap}").model
     model = build_transformer(config, VOCAB).double()
     ids = torch.randint(0, VOCAB, (3, 9), generator=torch.Generator().manual_seed(0))
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
-    nats = loss.backward_of_loss(model, model.trunk(inputs), targets, 24)
+    nats = backward_of_loss(model, model.trunk(inputs), targets, 24)
     sliced = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     logits = model(inputs).flatten(0, 1)
@@ -33,14 +34,14 @@ def test_in_slices_as_in_one(tied, softcap, rows, monkeypatch):
 @pytest.mark.parametrize("rows", [1, 5, 1000])
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_targets_outside_the_mask_do_not_count(rows, share, monkeypatch):
-    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
     model = build_transformer(tiny_config().model, VOCAB).double()
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, VOCAB, (3, 9), generator=generator)
     mask = torch.rand((3, 8), generator=generator) < share
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
-    nats = loss.backward_of_loss(model, model.trunk(inputs), targets, 24, mask)
+    nats = backward_of_loss(model, model.trunk(inputs), targets, 24, mask)
     found = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     each = torch.nn.functional.cross_entropy(
@@ -56,7 +57,7 @@ def test_targets_outside_the_mask_do_not_count(rows, share, monkeypatch):
 
 @pytest.mark.parametrize("rows", [5, 1000])
 def test_heads_that_look_ahead_add_their_mean(rows, monkeypatch):
-    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
     model = build_model(golf_config(), VOCAB, separator=3).double()
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
@@ -66,7 +67,7 @@ def test_heads_that_look_ahead_add_their_mean(rows, monkeypatch):
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
     normed = model.trunk(inputs)
-    nats = loss.backward_of_loss(model, normed, targets, 10, mask, model.ahead, 0.3)
+    nats = backward_of_loss(model, normed, targets, 10, mask, model.ahead, 0.3)
     found = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     normed = model.trunk(inputs)

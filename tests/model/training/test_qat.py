@@ -21,8 +21,8 @@ from torch._dynamo.testing import CompileCounter
 from torch.nn.utils import parametrize
 
 from spike_lm.model.config.quantization import parse_quantize
+from spike_lm.model.families.parameters import named_matrices, part_of
 from spike_lm.model.families.spikewhale.model import SpikeWhale
-from spike_lm.model.quantization.plan import named_matrices, part_of
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.training.compile import step_trunk
 from spike_lm.model.training.lr_schedule import learning_rate_factor

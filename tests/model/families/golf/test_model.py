@@ -4,7 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from spike_lm.model.families.build import build_model, exported_parameters, training_flops
+from spike_lm.model.families.build import build_model, training_flops
+from spike_lm.model.families.parameters import exported_parameters
 from spike_lm.model.families.qwen3.model import count_parameters
 from spike_lm.model.layers.partial_rope import rotate_part
 from spike_lm.model.layers.rope import rotary_tables

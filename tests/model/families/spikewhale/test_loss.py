@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from spike_lm.model import chunked_backward
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.spikewhale.loss import (
     PARTS,
@@ -9,7 +10,6 @@ from spike_lm.model.families.spikewhale.loss import (
     further_targets,
 )
 from spike_lm.model.layers.mtp import IGNORED
-from spike_lm.model.training import loss
 from tests.model.tiny import VOCAB, WHALE_RARE, shaken, whale_config
 
 SEPARATOR = 3
@@ -29,7 +29,7 @@ def whale(*overrides):
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "some"])
 @pytest.mark.parametrize("overrides", [[], WHALE_RARE], ids=["usual", "rare"])
 def test_equals_its_definition(rows, mask, overrides, monkeypatch):
-    monkeypatch.setattr(loss, "ROWS_ON_CPU", rows)
+    monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
     model = whale(*overrides)
     inputs, targets = IDS[:, :-1], IDS[:, 1:]
     normed = model.trunk(inputs)

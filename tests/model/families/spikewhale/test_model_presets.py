@@ -7,7 +7,8 @@ import pytest
 
 from spike_lm.model import load_config, preset_names
 from spike_lm.model.config.spikewhale import SpikeWhaleConfig
-from spike_lm.model.families.build import build_model, exported_parameters, training_flops
+from spike_lm.model.families.build import build_model, training_flops
+from spike_lm.model.families.parameters import exported_parameters
 from spike_lm.model.families.qwen3.model import count_parameters
 
 COUNTS = {"escarda": (85_656_196, 85_635_716), "byrne": (85_327_875, 85_307_395)}

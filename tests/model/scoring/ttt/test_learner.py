@@ -14,7 +14,8 @@ from torch import nn
 from torch.func import functional_call
 
 from spike_lm.model.config.ttt import parse_test_time
-from spike_lm.model.families.build import build_model, practising_parts
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.parameters import practising_parts
 from spike_lm.model.scoring import bits_per_byte
 from spike_lm.model.scoring.bits_per_byte import score_documents
 from spike_lm.model.scoring.ttt.learner import learning

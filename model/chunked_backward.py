@@ -1,0 +1,52 @@
+"""Chunked backward pass: gradients of a loss over rows, a few rows of logits at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+ROWS_ON_CPU = 256
+ROWS_ON_CUDA = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What else there is to learn of the rows of one part of a batch."""
+
+    beside: list[Tensor]
+    """What is known of each row, [B, T, …]."""
+    loss_of: Callable[..., Tensor]
+    """Maps rows [N, D], their logits [N, V] and what is beside them [N, …] to a scalar, a sum."""
+
+
+def backward_in_slices(
+    normed: Tensor,
+    beside: Sequence[Tensor],
+    mask: Tensor | None,
+    loss_of: Callable[..., Tensor],
+    more: Tensor | None = None,
+) -> None:
+    """Add the gradient of a sum over rows to every parameter's gradient, some rows at a time.
+
+    Args:
+        normed: [B, T, D]; its graph is consumed.
+        beside: what else there is to know of each row, [B, T, …].
+        mask: bool [B, T], the rows that count; None: all.
+        loss_of: maps rows [N, D] and what is beside them [N, …] to a scalar.
+        more: a scalar of the same graph, to be added to the loss.
+    """
+    rows = ROWS_ON_CUDA if normed.is_cuda else ROWS_ON_CPU
+    hidden, *others = (tensor.flatten(0, 1) for tensor in (normed, *beside))
+    if mask is not None:
+        # The output layer, the larger part of a small model, sees only what counts.
+        chosen = mask.flatten()
+        hidden, *others = (tensor[chosen] for tensor in (hidden, *others))
+    slices = [piece.requires_grad_() for piece in torch.split(hidden.detach(), rows)]
+    for piece, *known in zip(slices, *(torch.split(o, rows) for o in others), strict=True):
+        loss_of(piece, *known).backward()  # type: ignore[no-untyped-call]
+    gradient = torch.cat([piece.grad for piece in slices if piece.grad is not None])
+    roots, gradients = (
+        ([hidden], [gradient]) if more is None else ([hidden, more], [gradient, None])
+    )
+    torch.autograd.backward(roots, gradients)

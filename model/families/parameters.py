@@ -1,0 +1,93 @@
+"""Parameter roles, counts and temporary values of a model's parameters."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from ..config.quantization import Part
+from .qwen3.model import count_parameters
+
+
+@contextmanager
+def lent_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Give the parameters of these names other values inside the block; then they have their own.
+
+    Gradients taken inside are of the values lent: with rounded weights, what a straight-through
+    estimator gives.
+    """
+    own = {name: p.detach().clone() for name, p in model.named_parameters() if name in weights}
+    put_weights(model, weights)
+    try:
+        yield
+    finally:
+        put_weights(model, own)
+
+
+@torch.no_grad()
+def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights into the parameters of their names; others stay."""
+    for name, parameter in model.named_parameters():
+        if name in weights:
+            parameter.copy_(weights[name])
+
+
+# Parts that only training needs, heads that look ahead; a model may lack them.
+PRACTISING = ("ahead", "latent")
+
+
+def practising_parts(model: nn.Module) -> list[str]:
+    """Return the names of the parts that only training needs: heads that look ahead."""
+    return [name for name in PRACTISING if getattr(model, name, None) is not None]
+
+
+def exported_parameters(model: nn.Module) -> int:
+    """Return the number of weights without those that only training needs."""
+    practising = [model.get_submodule(name) for name in practising_parts(model)]
+    return count_parameters(model) - sum(map(count_parameters, practising))
+
+
+Role: TypeAlias = Literal["matrix", "table", "vector", "memory", "ahead"]
+
+
+def role_of(name: str, parameter: torch.Tensor) -> Role:
+    """Return what a parameter is to the optimisers, by its name in the model."""
+    owner = name.rpartition(".")[0]
+    if name.startswith("blocks.") and parameter.ndim == 2:
+        return "matrix"
+    if owner == "memory":
+        return "memory"
+    if owner.startswith("ahead"):
+        return "ahead"
+    is_table = parameter.ndim == 2 and owner.endswith(("embedding", "table", "head"))
+    return "table" if is_table else "vector"
+
+
+def named_matrices(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the matrices by the names of their parameters; a shared table has one."""
+    practising = tuple(f"{name}." for name in practising_parts(model))
+    found: dict[str, nn.Parameter] = {}
+    for owner, module in model.named_modules():
+        is_one = isinstance(module, nn.Linear | nn.Embedding)
+        if is_one and not owner.startswith(practising):
+            found[f"{owner}.weight"] = module.weight
+    return found
+
+
+def part_of(name: str) -> Part:
+    """Return which part of a model the matrix of this name is.
+
+    Tables and output layers are `embed`. `other` is what stands between them and the layers, and
+    routers, which choose among experts.
+
+    >>> [part_of(f"{owner}.weight") for owner in ("blocks.0.feed_forward.up", "bigram.table")]
+    ['mlp', 'embed']
+    """
+    owner = name.removesuffix(".weight")
+    if ".attention." in owner:
+        return "attn"
+    if ".feed_forward." in owner and not owner.endswith(".router"):
+        return "mlp"
+    return "embed" if owner.endswith(("embedding", "table", "head")) else "other"
