@@ -18,6 +18,36 @@ MAY_IMPORT = {
     "cli": {"spike_commands", "spiketok"},
 }
 FORBIDDEN = {"spiketok": {"torch"}, "datapipe": {"torch"}, "model": {"pyarrow", "datasets"}}
+# Every import between the folders of a package: a folder stands above all that it imports.
+# What a package's own modules import, and whatever imports them, is not listed.
+EDGES = {
+    "datapipe/sources": set(),
+    "datapipe/shards": {"sources"},
+    "datapipe/loader": {"shards"},
+    "spiketok/length_max": set(),
+    "spiketok/bese": {"length_max"},
+    "spiketok/chat": set(),
+    "spiketok/huggingface": {"chat"},
+    "model/config": set(),
+    "model/layers": set(),
+    "model/families": {"config", "layers"},
+    "model/runs": {"config", "families"},
+    "model/quantization": {"config", "families"},
+    "model/inference": {"families", "layers", "runs"},
+    "model/scoring": {"config", "families", "runs"},
+    "model/text_compression": {"config", "families", "runs", "scoring"},
+    "model/training": {"config", "families", "layers", "quantization", "runs", "scoring"},
+    "model/artifact": {"config", "families", "quantization", "runs", "training"},
+    "model/huggingface": {"config", "families", "layers", "runs", "training"},
+    "spike_commands/web": set(),
+    "spike_commands/data": set(),
+    "spike_commands/train": set(),
+    "spike_commands/huggingface": set(),
+    "spike_commands/chat": {"web"},
+    "spike_commands/tokenizer": {"data", "web"},
+    "spike_commands/score": {"data"},
+    "spike_commands/pack": {"data", "score"},
+}
 VAGUE = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 LONG_FILES: dict[str, str] = {}  # path -> reason
@@ -91,6 +121,27 @@ def test_no_import_cycles():
 
     for module in edges:
         visit(module, [])
+
+
+def test_folders_import_what_is_listed_and_nothing_else():
+    found = {folder: set() for folder in EDGES}
+    for path in FILES:
+        package, *inner = module_of(path).split(".")
+        if (ROOT / package).is_dir() and len(path.relative_to(ROOT).parts) > 2:
+            for imported in imports(path):
+                top, *parts = imported.split(".")
+                if top == package and parts and (ROOT / top / parts[0]).is_dir():
+                    found.setdefault(f"{package}/{inner[0]}", set()).add(parts[0])
+    assert {folder: edges - {folder.split("/")[1]} for folder, edges in found.items()} == EDGES
+
+
+def test_tests_mirror_the_packages():
+    """tests/a/b/test_c.py, or test_c_aspect.py, tests a/b/c.py."""
+    for path in sorted((ROOT / "tests").glob("*/**/test_*.py")):
+        folder = ROOT / path.parent.relative_to(ROOT / "tests")
+        modules = {module.stem for module in folder.glob("*.py")} - {"__init__"}
+        about = path.stem.removeprefix("test_")
+        assert any(f"{about}_".startswith(f"{module}_") for module in modules), name(path)
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
