@@ -1,4 +1,4 @@
-"""Reads the bytes of a tokenizer.json; what they say, vocabulary_file.py reads."""
+"""Reads the bytes of a tokenizer.json; what they say, tokenizer_json.py reads."""
 
 from pathlib import Path
 

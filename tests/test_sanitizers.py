@@ -19,8 +19,8 @@ FLAGS += ["-fno-sanitize-recover=all", "-D_GLIBCXX_ASSERTIONS"]
 DRIVERS = {
     "spiketok": "spiketok/native",
     "datapipe": "datapipe/native",
-    "model/compression": "model/native",
-    "model/mixing": "model/native/counting",
+    "model/native": "model/native",
+    "model/native/counting": "model/native/counting",
 }
 
 pytestmark = [

@@ -1,6 +1,6 @@
 """Reads files of conversations as Arrow record batches, in bounded memory.
 
-The files are JSON Lines, JSON arrays, parquet or Arrow; `conversations.py` reads their records.
+The files are JSON Lines, JSON arrays, parquet or Arrow; `chat_records.py` reads their records.
 """
 
 import json

@@ -13,7 +13,7 @@ from .spikewhale import SpikeWhaleConfig
 
 # Place → what is wrong there; false where nothing is.
 Problems = dict[str, str | bool | int]
-# Bits of an id's code; blocks/engram.py, which needs torch, has the same number.
+# Bits of an id's code; layers/engram.py, which needs torch, has the same number.
 ID_BITS = 24
 KINDS = {
     "int": "a whole number",

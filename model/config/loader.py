@@ -82,7 +82,7 @@ def parse_config(origin: str, text: str) -> Config:
 def dump_config(config: Config) -> str:
     """Write a configuration as TOML: every key, in the order of `Config`.
 
-    Later keys, those with a default in `config.py`, are written only where they differ from it.
+    Later keys, those with a default in `schema.py`, are written only where they differ from it.
 
     >>> dump_config(load_config("base")).startswith("[model]")
     True

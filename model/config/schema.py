@@ -3,7 +3,7 @@
 The presets' `base.toml` holds the value of every key and the reason for it; the sections `[golf]`
 and `[averaging]`, which not every configuration has, are explained by `bese-golf.toml`,
 `[spikewhale]` by `escarda-86m-base.toml`, `[distill]` at the end of `base.toml` and `[compress]` in
-docs/formats.md. Loading and the checks that need more than one key are in `configuration_file.py`.
+docs/formats.md. Loading and the checks that need more than one key are in `loader.py`.
 
 A key that has a default here came later than the others. Its default is how things were before, and
 it is written only where it differs, so that fingerprints of older configurations stay.

@@ -1,4 +1,4 @@
-"""Says in config.json what the class of `model_class.py` needs to build a model of ours."""
+"""Says in config.json what the class of `modeling_spike.py` needs to build a model of ours."""
 
 from typing import Any
 

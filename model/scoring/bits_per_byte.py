@@ -79,7 +79,7 @@ def score_documents(
         batch_windows: windows per forward pass.
         reset: whether each document is a stream of its own. Otherwise all are one, windows run over
             their borders, and a document's first tokens are predicted from the one before it, too.
-        learner: teaches the model what has been scored (`test_time_training.py`); None: it stays
+        learner: teaches the model what has been scored (`ttt/learner.py`); None: it stays
             as it is.
         report: called after each batch with the tokens passed so far.
 

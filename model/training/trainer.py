@@ -88,8 +88,8 @@ def train(
 ) -> TrainResult:
     """Train to the configured step, with a checkpoint at the end.
 
-    Where this process is one of several (`ranks.py`), all make the same call with the same batches
-    and each computes its parts of them; the first one writes, validates, samples and reports.
+    Where this process is one of several (`distributed.py`), all make the same call with the same
+    batches and each computes its parts of them; the first one writes, validates, samples and reports.
 
     Args:
         config: what to train; `data` and the prompt of `sample` are for the caller to act on.

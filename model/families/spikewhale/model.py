@@ -3,7 +3,7 @@
 Embedding and engram, then layers of narrow-ranked attention and SwiGLU between residual streams,
 then a refinement, the last norm and the embedding table once more. Two heads that only training
 needs predict further tokens and further hidden rows. What differs from the releases, and why, is
-in docs/seeds.md; their names for the weights are in `spikewhale_published.py`.
+in docs/seeds.md; their names for the weights are in `state_dict_adapter.py`.
 """
 
 from functools import partial

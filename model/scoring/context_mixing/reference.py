@@ -38,7 +38,7 @@ class PlainCounts:
     def probabilities(
         self, token: int, base: float, discounts: Discounts, shortest: int = 0
     ) -> list[float]:
-        """Return Pₖ of a token, k = 0 … longest; context_model.py has the formula."""
+        """Return Pₖ of a token, k = 0 … longest; ngram_model.py has the formula."""
         found, p = [], base
         contexts: list[tuple[int, ...] | None] = [*self.contexts(), *[None] * self.longest]
         for k, context in enumerate(contexts[: self.longest + 1]):

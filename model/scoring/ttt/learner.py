@@ -3,7 +3,7 @@
 Score-first test-time training, of openai/parameter-golf #851. Every score is that of a causal
 predictor: weights are a function of the targets before the chunk, and of how many there will be
 where the rate falls. A decoder that reads the same ids makes the same weights, to the bit on one
-machine with one number of threads; so do several ranks (`ranks.py`) that all read them.
+machine with one number of threads; so do several ranks (`distributed.py`) that all read them.
 
 Targets are learned in sequences as long as a window, cut from the row of all documents, each ended
 by the separator: a model that tells documents apart does so here, too. The model is in evaluation
