@@ -89,7 +89,8 @@ def train(
     """Train to the configured step, with a checkpoint at the end.
 
     Where this process is one of several (`distributed.py`), all make the same call with the same
-    batches and each computes its parts of them; the first one writes, validates, samples and reports.
+    batches and each computes its parts of them; the first one writes, validates, samples and
+    reports.
 
     Args:
         config: what to train; `data` and the prompt of `sample` are for the caller to act on.
