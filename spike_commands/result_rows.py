@@ -54,10 +54,15 @@ def shard_rows(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
     if found["bytes_per_token"]:
         rows["tokens"] = f"{found['bytes_per_token']:.2f} bytes each"
     if found["dropped"]:
+        from datapipe.sources.bad_records import first_input
+
         reasons = ", ".join(f"{number:,} {why}" for why, number in found["dropped"].items())
         lost = found.get("lost_bytes")
         reasons += f"; {lost:,} bytes gave no records" if lost else ""
-        rows["left out"] = f"{some(sum(found['dropped'].values()), 'record')}: {reasons}"
+        records = some(sum(found["dropped"].values()), "record")
+        if "dropped_inputs" in found:  # folders of older versions do not have it
+            records += f" of {first_input(found['dropped_inputs'])}"
+        rows["left out"] = f"{records}: {reasons}"
     return rows | {"fingerprint": found["fingerprint"][:SHORT]}
 
 

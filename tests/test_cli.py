@@ -400,6 +400,8 @@ def test_shard_reads_as_the_tokenizer_did(line, tmp_path):
     assert status == 0, errors
     assert json.loads(output)["documents"] == 40
     assert json.loads(output)["dropped"] == {"broken JSON": 1}
+    assert json.loads(output)["dropped_inputs"] == {"words.jsonl": 1}
+    assert "1 record of words.jsonl: 1 broken JSON" in line("data", "inspect", out)[1]
 
 
 def test_debug_shows_the_traceback(process, folder):

@@ -40,7 +40,8 @@ class BlockRecord:
 class UnitRecord:
     """Says that a unit is complete; `documents` counts those read, dropped ones included.
 
-    `lost_bytes` is set where damaged compressed files ended early, see `Dropped`.
+    `lost_bytes` is set where damaged compressed files ended early, `dropped_inputs` (name of an
+    input → number of its records) where any was left out; see `Dropped`.
     """
 
     plan: str
@@ -49,6 +50,7 @@ class UnitRecord:
     documents: int
     dropped: dict[str, int]
     lost_bytes: int | UnsetType = UNSET
+    dropped_inputs: dict[str, int] | UnsetType = UNSET
 
 
 def shard_name(split: str, unit: int, block: int) -> str:

@@ -33,6 +33,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "documents_read": manifest.documents,
         "dropped": dict(manifest.dropped),
         **({"lost_bytes": manifest.lost_bytes} if manifest.lost_bytes else {}),
+        **({"dropped_inputs": manifest.dropped_inputs} if manifest.dropped_inputs else {}),
         "documents": documents,
         "tokens": tokens,
         "text_bytes": text_bytes,

@@ -72,7 +72,7 @@ class FileEntry:
 class Manifest:
     """The content of `manifest.json`; `documents` counts those read, dropped ones included.
 
-    `lost_bytes` is the sum of those of the units, set where it is not 0.
+    `lost_bytes` and `dropped_inputs` are the sums of those of the units, set where they are not 0.
     """
 
     format: int
@@ -85,6 +85,7 @@ class Manifest:
     files: dict[str, FileEntry]
     fingerprint: str
     lost_bytes: int | UnsetType = UNSET
+    dropped_inputs: dict[str, int] | UnsetType = UNSET
 
 
 def build_manifest(folder: Path, plan: Plan, tokens: Tokens) -> Manifest:
@@ -95,6 +96,7 @@ def build_manifest(folder: Path, plan: Plan, tokens: Tokens) -> Manifest:
     """
     fingerprint = plan.fingerprint
     dropped: Counter[str] = Counter()
+    inputs: Counter[str] = Counter()
     documents = lost_bytes = 0
     shards: dict[str, list[ShardEntry]] = {split: [] for split in SPLITS}
     for number in range(len(plan.units)):
@@ -107,6 +109,7 @@ def build_manifest(folder: Path, plan: Plan, tokens: Tokens) -> Manifest:
         for block in blocks:
             shards[block.file.partition("-")[0]].append(entry(block))
         dropped.update(unit.dropped)
+        inputs.update(unit.dropped_inputs or {})
         lost_bytes += unit.lost_bytes or 0
         documents += unit.documents
     manifest = Manifest(
@@ -120,6 +123,7 @@ def build_manifest(folder: Path, plan: Plan, tokens: Tokens) -> Manifest:
         files={name: file_entry(folder / name) for name in other_files(folder)},
         fingerprint="",
         lost_bytes=lost_bytes or UNSET,
+        dropped_inputs=dict(sorted(inputs.items())) or UNSET,
     )
     return replace(manifest, fingerprint=signature(msgspec.to_builtins(manifest)))
 

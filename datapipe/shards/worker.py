@@ -97,6 +97,7 @@ def do_unit(work: Work, target: Target, committed: Committed) -> None:
         documents=documents + sum(dropped.values()),
         dropped=dict(sorted(dropped.items())),
         lost_bytes=dropped.lost_bytes or UNSET,
+        dropped_inputs=dict(sorted(dropped.inputs.items())) or UNSET,
     )
     write_durably(unit_record_path(target.folder, target.unit), to_json(record), target.disk)
 
@@ -155,6 +156,7 @@ def masks_of(
     if work.held_out.named:
         if copies := int(np.count_nonzero(validation)):
             dropped[ALSO_IN_VALIDATION] += copies
+            dropped.inputs[work.sources[source].name] += copies
         return train, np.zeros_like(train)
     return train, validation
 

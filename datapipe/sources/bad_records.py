@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -210,10 +210,18 @@ def left_out(dropped: Dropped) -> str:
     >>> left_out(dropped)
     'left out 3 records of a.jsonl and 1 more: empty 3'
     """
-    first, *more = dropped.inputs
-    whose = f"{first} and {len(more):,} more" if more else first
     records = "1 record" if dropped.total() == 1 else f"{dropped.total():,} records"
-    return f"left out {records} of {whose}: {counted(dropped)}"
+    return f"left out {records} of {first_input(dropped.inputs)}: {counted(dropped)}"
+
+
+def first_input(inputs: Iterable[str]) -> str:
+    """Name the first input that records were left out of, and how many others there are.
+
+    >>> first_input(["a.jsonl", "b.jsonl"]), first_input(["a.jsonl"])
+    ('a.jsonl and 1 more', 'a.jsonl')
+    """
+    first, *more = inputs
+    return f"{first} and {len(more):,} more" if more else first
 
 
 def check_errors(errors: str) -> None:

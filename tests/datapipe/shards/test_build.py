@@ -145,6 +145,7 @@ def test_broken_record_stops_the_run_and_is_named(shard, tokenizer_path, tmp_pat
     skipping = ShardSettings(errors="skip")
     manifest = write_shards(sources, tokenizer_path, tmp_path / "data", skipping, overwrite=True)
     assert manifest.dropped == {"broken JSON": 1}
+    assert manifest.dropped_inputs == {"bad.jsonl": 1}
     assert describe(tmp_path / "data")["documents"] == 4000
 
 

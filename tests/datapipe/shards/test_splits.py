@@ -76,6 +76,7 @@ def test_named_files_are_the_validation_split(tokenizer_path, tmp_path):
     found = shard(tokenizer_path, tmp_path / "data", [train], [held, tmp_path / "held.txt"])
     assert (found["train_documents"], found["validation_documents"]) == (3, 3)
     assert found["dropped"] == {"also in a validation file": 1}
+    assert found["dropped_inputs"] == {"a.jsonl": 1}
     assert read_manifest(tmp_path / "data").sources == ["a.jsonl", "held.jsonl", "held.txt"]
     plan = json.loads((tmp_path / "data" / "plan.json").read_text())
     assert plan["settings"]["validation"] == 0
