@@ -74,25 +74,29 @@ def open_table(
         delimiter="\t" if is_tsv else ",", newlines_in_values=True, invalid_row_handler=on_broken
     )
     column = text_field.encode("utf-8", "surrogateescape").decode(encoding, "surrogateescape")
+    # A reader of one column takes the first of that name, and says nothing of another.
+    heading = csv.ParseOptions(
+        delimiter=parsing.delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
+    )
+    with pa.OSFile(str(source.path)) as again:
+        names = csv.open_csv(content_of(source, again, mark), reading, heading).schema.names
+    if names.count(column) > 1:
+        raise SpikeError(f"{source.shown}: two columns {text_field!r}; rename one of them")
+    if column not in names:
+        names = [name.encode(encoding).decode("utf-8", "replace") for name in names]
+        found = ", ".join(map(repr, names[:8]))
+        raise SpikeError(
+            f"{source.shown}: no column {text_field!r} (there are: {found}); {choice(names)}, or "
+            f"read it as plain text with --ext {'tsv' if is_tsv else 'csv'}"
+        )
     converting = csv.ConvertOptions(
         include_columns=[column],
         column_types={column: pa.large_binary()},
         strings_can_be_null=False,
         check_utf8=False,
     )
-    try:
-        for batch in csv.open_csv(content_of(source, file, mark), reading, parsing, converting):
-            yield batch if encoding == "utf-8" else from_latin_1(batch)
-    except KeyError:
-        with pa.OSFile(str(source.path)) as again:
-            content = content_of(source, again, mark)
-            names = csv.open_csv(content, reading, parsing).schema.names
-        names = [name.encode(encoding).decode("utf-8", "replace") for name in names]
-        found = ", ".join(map(repr, names[:8]))
-        raise SpikeError(
-            f"{source.shown}: no column {text_field!r} (there are: {found}); {choice(names)}, or "
-            f"read it as plain text with --ext {'tsv' if is_tsv else 'csv'}"
-        ) from None
+    for batch in csv.open_csv(content_of(source, file, mark), reading, parsing, converting):
+        yield batch if encoding == "utf-8" else from_latin_1(batch)
 
 
 def content_of(source: Source, file: pa.NativeFile, start: int = 0) -> pa.NativeFile:
