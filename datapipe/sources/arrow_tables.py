@@ -13,7 +13,7 @@ from spiketok.regular_files import regular_name
 from .bad_records import Faults
 from .files import Source
 from .jsonl import Records
-from .parquet import BATCH_BYTES, check_column, decoded, open_parquet, usable_texts
+from .parquet import BATCH_BYTES, RESTORE, check_column, decoded, open_parquet, usable_texts
 
 FILE_MAGIC = b"ARROW1"
 # Rows made objects at a time: conversations of some 10 kB each are a few MB.
@@ -117,7 +117,7 @@ def open_arrow(
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(source.shown, error) from None
-        raise SpikeError(f"{source.shown}: damaged Arrow file: {error}") from error
+        raise SpikeError(f"{source.shown}: damaged Arrow file: {error}; {RESTORE}") from error
 
 
 def _file_batches(

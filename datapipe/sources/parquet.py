@@ -26,6 +26,7 @@ CALL_BYTES = 32 << 10
 MOST_ROWS, MOST_SMALL_ROWS = 64, 1 << 16
 DICTIONARY_ENCODINGS = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 STREAM_BYTES = 1 << 20
+RESTORE = "take it from its source again or leave it out"
 # A null column holds no text at all; writers give empty parts of a data set that type.
 TEXT_TYPES = (
     pa.null(),
@@ -115,11 +116,13 @@ def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
     """Open a parquet file; whatever is wrong with its bytes is told as one SpikeError."""
     try:
         # Without a buffer, or with `pre_buffer`, which is usual and makes the buffer mean nothing,
-        # Arrow reads the whole column of a row group before its first row.
+        # Arrow reads the whole column of a row group before its first row. Checksums of pages,
+        # where a writer gave them, are usually not compared.
         reading = {"buffer_size": STREAM_BYTES, "pre_buffer": False}
+        checks = {"page_checksum_verification": True}
         with (
             regular_name(source.path) as name,
-            pq.ParquetFile(name, **reading, **options) as file,
+            pq.ParquetFile(name, **reading, **checks, **options) as file,
         ):
             yield file
     except (pa.ArrowException, OSError) as error:
@@ -128,7 +131,7 @@ def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
         if "not yet implemented" in str(error).lower():
             what = f"pyarrow {pa.__version__} cannot read it: {error}"
             raise SpikeError(f"{source.shown}: {what}; write it with other encodings") from error
-        raise SpikeError(f"{source.shown}: damaged parquet file: {error}") from error
+        raise SpikeError(f"{source.shown}: damaged parquet file: {error}; {RESTORE}") from error
 
 
 def choice(columns: Sequence[str]) -> str:
@@ -150,11 +153,18 @@ def check_column(source: Source, schema: pa.Schema, text_field: str) -> None:
         raise SpikeError(
             f"{source.shown}: no column {text_field!r} (there are: {found}); {choice(schema.names)}"
         )
-    kind = schema.field(text_field).type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if kind not in TEXT_TYPES:
-        raise SpikeError(f"{source.shown}: column {text_field!r} holds {kind}, not text")
+    if not holds_text(schema.field(text_field)):
+        texts = [field.name for field in schema if holds_text(field)]
+        found = ", ".join(map(repr, texts[:8]))
+        fix = f"{choice(texts)} (text is in: {found})" if texts else "write its values as text"
+        kind = schema.field(text_field).type
+        raise SpikeError(f"{source.shown}: column {text_field!r} holds {kind}, not text; {fix}")
+
+
+def holds_text(field: pa.Field) -> bool:
+    """Return whether a column is of a type that is read as text."""
+    kind = field.type
+    return (kind.value_type if pa.types.is_dictionary(kind) else kind) in TEXT_TYPES
 
 
 def rows_a_call(source: Source, file: pq.ParquetFile, group: int, text_field: str) -> int:

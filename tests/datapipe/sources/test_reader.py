@@ -10,6 +10,8 @@ import pytest
 
 from datapipe import Dropped, find_sources, read_range, read_texts
 from datapipe.sources import csv_table, json_array, parquet
+from datapipe.sources.arrow_tables import table_records
+from datapipe.sources.bad_records import Faults
 from spiketok.errors import SpikeError
 
 
@@ -67,7 +69,7 @@ def test_parquet_files_without_text_are_refused(tmp_path):
     source = source_at(tmp_path / "a.parquet")
     with pytest.raises(SpikeError, match=r"no column 'text' \(there are: 'body', 'n'\)"):
         documents(source)
-    with pytest.raises(SpikeError, match="column 'n' holds int64"):
+    with pytest.raises(SpikeError, match="'n' holds int64, not text; pass --text-field body"):
         documents(source, text_field="n")
     assert documents(source, text_field="body") == [(b"a", 0)]
 
@@ -78,8 +80,32 @@ def test_damaged_parquet_is_told(tmp_path):
     whole = path.read_bytes()
     for spoilt in (b"", b"PAR1", whole[:-20], whole[: len(whole) // 2]):
         path.write_bytes(spoilt)
-        with pytest.raises(SpikeError, match=r"a\.parquet: damaged parquet file"):
+        with pytest.raises(SpikeError, match=r"a\.parquet: damaged parquet file.*; take it"):
             documents(source_at(path), errors="skip")
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy"])
+def test_checksums_of_parquet_pages_are_compared(tmp_path, compression):
+    """One byte of text that is another letter gives as good a document but for the checksum."""
+    path = tmp_path / "a.parquet"
+    rows = [[{"role": "user", "content": "question"}, {"role": "x", "content": "answer"}]]
+    table = pa.table({"text": ["some words"], "messages": rows})
+    options = {"use_dictionary": False, "write_statistics": False, "compression": compression}
+    pq.write_table(table, path, write_page_checksum=True, **options)
+    whole = path.read_bytes()
+    damage = r"a\.parquet: damaged parquet file: .*checksum.*; take it from its source again"
+    for word, read in ((b"words", documents), (b"answer", conversations)):
+        path.write_bytes(whole)
+        assert read(source_at(path))
+        assert whole.count(word) == 1
+        path.write_bytes(whole.replace(word, b"b" + word[1:], 1))
+        with pytest.raises(SpikeError, match=damage):
+            read(source_at(path))
+
+
+def conversations(source):
+    """Return the rows of a table as objects."""
+    return list(table_records(source, 0, -1, Faults(source.shown, "strict"), lambda _: None))
 
 
 def test_txt_is_one_document(tmp_path):
@@ -162,6 +188,18 @@ def test_text_of_arrow_files(tmp_path, kind):
     assert dropped == {"empty": 100, "null text": 1}
     with pytest.raises(SpikeError, match=r"no column 'body' \(there are: 'text', 'n'\)"):
         list(read_range(source, 0, -1, "body"))
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_two_csv_columns_of_one_name_are_said(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    for heading, row in ((b"text,n,text", b"a,1,b"), (b"text,text,n,n", b"a,b,1,\xff")):
+        lines = heading + b"\n" + row + b"\n"
+        path.write_bytes(lines if ending == "csv" else lines.replace(b",", b"\t"))
+        with pytest.raises(SpikeError, match=f"a.{ending}: two columns 'text'; rename one of"):
+            documents(source_at(path))
+    path.write_bytes(path.read_bytes().replace(b"text", b"body", 1))
+    assert documents(source_at(path)) == [(b"b", 0)]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.csv.gz", "a.csv.zst"])
