@@ -108,7 +108,9 @@ def find_sources(
         else:
             raise SpikeError(f"{given}: {no_input(given)}")
     _refuse_repeats(sources)
-    return sources, skipped
+    named = {source.name for source in sources}
+    others = [name for name in skipped.pop(OTHER_KIND, ()) if name not in named]
+    return sources, skipped | ({OTHER_KIND: others} if others else {})
 
 
 def without(sources: Sequence[Source], others: Sequence[Source]) -> list[Source]:

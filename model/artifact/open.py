@@ -81,20 +81,23 @@ def unpack_artifact(path: Path, folder: Path) -> Run:
             run = open_artifact(path)
             origin = {n: made_from for n, made_from in run.fingerprints.items() if n != "config"}
             create_run(unfinished, run.config, run.tokenizer, origin)
-            save_checkpoint(
-                unfinished,
-                run.model,
-                [],
-                {},
-                {},
-                step=run.step,
-                samples=0,
-                tokens=0,
-                seconds=None,
-                fingerprints={**origin, "config": config_fingerprint(run.config)},
-                keep=1,
-                trained_ids=run.trained_ids,
-            )
+            # The states of generators are in a checkpoint, too: by the seed, not by this process.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(run.config.train.seed)
+                save_checkpoint(
+                    unfinished,
+                    run.model,
+                    [],
+                    {},
+                    {},
+                    step=run.step,
+                    samples=0,
+                    tokens=0,
+                    seconds=None,
+                    fingerprints={**origin, "config": config_fingerprint(run.config)},
+                    keep=1,
+                    trained_ids=run.trained_ids,
+                )
     except FileExistsError:
         raise SpikeError(f"{folder}: exists already; choose another name with --to") from None
     return run

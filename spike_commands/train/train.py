@@ -78,7 +78,7 @@ def train(
       spike train --config base --print > mine.toml
       spike train --config base --set train.steps=100 --out runs/short
       spike train --resume runs/base
-      spike train --config chat.toml --data chats/ --init runs/base
+      spike train --config base --data chats/ --init runs/base --out runs/chat
       spike train --config base.toml --dry-run --json
       spike train --config base --set 'distill.teachers=["runs/large"]' --out runs/student
       torchrun --nproc-per-node 2 --no-python spike train --config base --set train.micro_batch=4

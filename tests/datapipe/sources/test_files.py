@@ -44,6 +44,14 @@ def test_folders_are_searched_in_the_order_of_paths(folder):
     assert skipped == {"files of other kinds": ["corpus/c.md"]}
 
 
+@pytest.mark.parametrize("inputs", [["corpus", "corpus/*.md"], ["corpus/*.md", "corpus"]])
+def test_a_file_that_is_named_beside_its_folder_is_not_left_out(folder, monkeypatch, inputs):
+    monkeypatch.chdir(folder.parent)
+    sources, skipped = find_sources(list(map(Path, inputs)))
+    assert {"corpus/c.md", "corpus/b.txt"} <= {str(source.path) for source in sources}
+    assert not skipped
+
+
 def test_order_of_the_command_line_is_kept(folder, monkeypatch):
     sources, _ = find_sources([folder / "b.txt", folder / "a"])
     assert [source.name for source in sources] == ["b.txt", "a/z.jsonl"]

@@ -82,6 +82,11 @@ def test_unpacking_makes_a_run_that_predicts_the_same(file, tmp_path):
     unpacked, packed = open_run(tmp_path / "run"), open_run(file)
     assert torch.equal(unpacked.model(IDS), packed.model(IDS))
     assert unpacked.step == 7
+    torch.rand(1)
+    unpack_artifact(file, tmp_path / "again")
+    for made in (path for path in (tmp_path / "run").rglob("*") if path.is_file()):
+        again = tmp_path / "again" / made.relative_to(tmp_path / "run")
+        assert made.read_bytes() == again.read_bytes(), made.name
     with pytest.raises(SpikeError, match="exists already"):
         unpack_artifact(file, tmp_path / "run")
 
