@@ -2,8 +2,10 @@
 
 import json
 import shlex
+import shutil
 import sysconfig
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -53,8 +55,6 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise SpikeError(f"{folder} is not empty; remove it or choose another with --folder")
     corpus, held_out = folder / "corpus", folder / "held-out.txt"
-    documents, size = write_corpus(corpus, held_out)
-    remark(f"{documents:,} documents in {corpus}, {size:,} bytes held out in {held_out}", quiet)
     tokenizer_file, data, run = folder / "tokenizer.json", folder / "data", folder / "run"
     sets = [word for override in overrides for word in ("--set", override)]
     fraction = str(VALIDATION)
@@ -67,15 +67,18 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
             context.meta[LEFT_TO_CALLER] = True
             command.invoke(context)
 
-    show(
-        tokenizer,
-        *("train", corpus, "--vocab", str(VOCABULARY)),
-        *("--held-out", fraction, "--out", tokenizer_file),
-    )
-    show(shard, "--tokenizer", tokenizer_file, "--validation", fraction, "--out", data)
-    show(train, "--config", "demo", "--data", data, "--out", run, *sets)
-    show(generate, run, "def read_lines(path):", "--tokens", "120")
-    show(evaluate, run, "--text", held_out, "--stride", "64")
+    with removed_on_failure(folder, corpus, run):
+        documents, size = write_corpus(corpus, held_out)
+        remark(f"{documents:,} documents in {corpus}, {size:,} bytes held out in {held_out}", quiet)
+        show(
+            tokenizer,
+            *("train", corpus, "--vocab", str(VOCABULARY)),
+            *("--held-out", fraction, "--out", tokenizer_file),
+        )
+        show(shard, "--tokenizer", tokenizer_file, "--validation", fraction, "--out", data)
+        show(train, "--config", "demo", "--data", data, "--out", run, *sets)
+        show(generate, run, "def read_lines(path):", "--tokens", "120")
+        show(evaluate, run, "--text", held_out, "--stride", "64")
     if not quiet:
         click.secho("\nNext", bold=True)
         for words, what in (
@@ -87,6 +90,28 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
             click.echo(f"{command}  # {what}")
 
 
+@contextmanager
+def removed_on_failure(folder: Path, corpus: Path, run: Path) -> Iterator[None]:
+    """Make the folder of the corpus; on failure remove it and all beside it.
+
+    So the same command can run again. A run that has begun stays, with what it needs: it can be
+    resumed.
+    """
+    from spike_lm.model.runs.folder import has_begun
+
+    existed = folder.exists()
+    corpus.mkdir(parents=True)
+    try:
+        yield
+    except BaseException:
+        if not has_begun(run):
+            for made in folder.iterdir():
+                shutil.rmtree(made) if made.is_dir() else made.unlink()
+            if not existed:
+                folder.rmdir()
+        raise
+
+
 def write_corpus(corpus: Path, held_out: Path) -> tuple[int, int]:
     """Write the training documents as jsonl and the held-out ones as one text file.
 
@@ -95,7 +120,6 @@ def write_corpus(corpus: Path, held_out: Path) -> tuple[int, int]:
     from spiketok.atomic_files import durable_file
     from spiketok.holdout import document_id, is_held_out
 
-    corpus.mkdir(parents=True, exist_ok=True)
     documents = size = 0
     with durable_file(corpus / "python.jsonl") as train, durable_file(held_out) as test:
         for text in python_documents():

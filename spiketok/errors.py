@@ -78,15 +78,22 @@ def unreadable(path: Path, error: OSError) -> SpikeError:
     return SpikeError(f"{error.filename or path}: {reason}; {fix}")
 
 
-def write_fix(error: OSError) -> str:
+def write_fix(error: OSError, go_on: str = "") -> str:
     """Return the advice for a file that cannot be written.
+
+    Args:
+        error: the failure.
+        go_on: what to do then, where running again would not do.
 
     >>> write_fix(PermissionError(13, "Permission denied")), write_fix(OSError(28, "No space left"))
     ('choose another output', 'make room and run again')
+    >>> write_fix(OSError(28, "No space left"), "resume it"), write_fix(OSError(5, ""), "resume it")
+    ('make room and resume it', 'fix that and resume it')
     """
-    if error.errno in PLACE_FAULTS:
+    if error.errno in PLACE_FAULTS and not go_on:
         return "choose another output"
-    return WRITE_FIXES.get(error.errno or 0, "fix that and run again")
+    fix = WRITE_FIXES.get(error.errno or 0, "fix that and run again")
+    return fix.replace("run again", go_on) if go_on else fix
 
 
 @contextmanager

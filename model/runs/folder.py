@@ -81,7 +81,7 @@ def create_run(
         SpikeError: the folder holds a run that has begun.
     """
     refuse_linked_parts(folder)
-    if (folder / METRICS).exists() or newest_checkpoint(folder):
+    if has_begun(folder):
         raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
     make_folder(folder)
     write_durably(folder / CONFIG, dump_config(config).encode())
@@ -99,6 +99,11 @@ def create_run(
     )
     text = msgspec.json.format(msgspec.json.encode(lineage), indent=2)
     write_durably(folder / LINEAGE, text + b"\n")
+
+
+def has_begun(folder: Path) -> bool:
+    """Return whether a folder holds a run that can only be resumed, not started again."""
+    return (folder / METRICS).exists() or newest_checkpoint(folder) is not None
 
 
 def places_of(config: Config) -> dict[str, str]:

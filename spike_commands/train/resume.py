@@ -1,7 +1,9 @@
 """Resume checks: fingerprints of a run beside those of the data and teachers it goes on with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..console import remark
@@ -84,6 +86,26 @@ def resumed_lineage(folder: Path, fingerprints: Mapping[str, str], quiet: bool) 
             raise SpikeError(f"{folder}: no checkpoint yet; start it again with --init and --out")
         remark(f"{folder} has no checkpoint; it begins again at step 0", quiet)
     return {**fingerprints, **{name: known[name] for name in known if name == INIT}}
+
+
+@contextmanager
+def advise_resuming(folder: Path) -> Iterator[None]:
+    """Add how to go on to failures to write, once the run has begun and cannot start again.
+
+    Raises:
+        SpikeError: instead of an OSError.
+    """
+    from spike_lm.model.runs.folder import has_begun
+    from spiketok.errors import SpikeError, write_fix
+
+    try:
+        yield
+    except OSError as error:
+        if not error.errno or isinstance(error, BrokenPipeError) or not has_begun(folder):
+            raise
+        fix = write_fix(error, f"go on with: spike train --resume {quote(str(folder))}")
+        what = f"{error.filename or folder}: {error.strerror}; {fix}"
+        raise SpikeError(what) from error
 
 
 def short(fingerprint: str) -> str:

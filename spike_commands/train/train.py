@@ -17,7 +17,7 @@ from ..xz_baseline import window_yardstick
 from .configuration import TrainingCommand, chosen_run, data_of, print_config, print_presets
 from .dry_run import checked_vocabulary, dry_run_numbers
 from .progress import length_of, training_progress
-from .resume import check_data, resumed_lineage
+from .resume import advise_resuming, check_data, resumed_lineage
 from .sample import training_sampler
 from .warm_start import starting_weights
 
@@ -148,6 +148,7 @@ def run_training(
         locked(folder, partial(remark, quiet=quiet)) if rank() == 0 else nullcontext(),
         progress_bar("train", *length_of(config), quiet) as show,
         stop_on_signals() as signals,
+        advise_resuming(folder),
     ):
         if not source:
             fingerprints = resumed_lineage(folder, fingerprints, quiet)
@@ -172,12 +173,11 @@ def run_training(
             should_stop=lambda: signals.received > 0,
             sample=training_sampler(config, data_folder, tokenizer),
         )
-    seconds = time.monotonic() - started
+    ended = {"seconds": time.monotonic() - started, "stopped": not result.finished}
     score = reached(folder, result, tokenizer.score_name, masked=stream.masked)
     score |= window_yardstick(validation, tokenizer, quiet)
     counted = {"step": result.step, "tokens": result.step * batch * length, **score}
-    ended = {"stopped": not result.finished, "signal": signals.received}
-    return {**counted, "seconds": seconds, **ended}
+    return {**counted, **ended, "signal": signals.received}
 
 
 def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) -> dict[str, Any]:

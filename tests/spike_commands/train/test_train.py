@@ -1,15 +1,19 @@
 """`spike train` as a process: killed, stopped and resumed, it ends where an unbroken run ends."""
 
 import json
+import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
 
+from spike_lm.model.training import trainer
 from spiketok import Tokenizer
 from spiketok.atomic_files import locked
 
@@ -88,6 +92,42 @@ def test_resuming_finds_the_data_that_the_run_began_with(line, folder, tiny, tmp
     assert line("train", *options, "--data", str(tmp_path / "elsewhere"))[0] == 0
     monkeypatch.chdir(tmp_path)
     assert line("train", "--resume", "run")[0] == 0
+
+
+@pytest.mark.parametrize("writer", ["append_metrics", "sync_metrics", "save_run"])
+def test_a_full_disk_names_what_goes_on(line, tiny, tmp_path, monkeypatch, writer):
+    """Once there are metrics or a checkpoint the same command would be refused."""
+    before, calls = getattr(trainer, writer), []
+
+    def fill(*arguments):
+        calls.append(arguments)
+        if len(calls) > 1:
+            raise OSError(ENOSPC, os.strerror(ENOSPC), str(tmp_path / "run/some file"))
+        return before(*arguments)
+
+    monkeypatch.setattr(trainer, writer, fill)
+    options = ["--config", "base", *tiny, "--quiet", "--out", str(tmp_path / "run")]
+    again = f"spike train --resume {tmp_path / 'run'}"
+    told = f"spike: {tmp_path}/run/some file: No space left on device; make room and go on with: "
+    assert line("train", *options) == (1, "", f"{told}{again}\n")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert line(*shlex.split(again)[1:], "--quiet")[0] == 0
+
+
+def test_a_full_disk_before_the_first_step_lets_the_command_run_again(
+    line, tiny, tmp_path, monkeypatch
+):
+    def fill(path, metrics):
+        raise OSError(ENOSPC, os.strerror(ENOSPC), str(path))
+
+    options = ["--config", "base", *tiny, "--quiet", "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "append_metrics", fill)
+        status, _, errors = line("train", *options)
+    assert status == 1
+    assert errors.endswith("No space left on device; make room and run again\n")
+    assert line("train", *options)[0] == 0
 
 
 def test_a_run_has_one_writer(line, folder, unbroken):
