@@ -85,11 +85,13 @@ def test_it_reads_our_files_and_published_ones(generated, tmp_path):
     for leave_out in ("nothing", "spike"):
         content.pop(leave_out, None)
         path.write_text(json.dumps(content))
-        fields = generated.read_fields(path, generated.parse(path, generated.LENGTH_MAX))
+        fields = generated.read_fields(
+            path, generated.parse(path, path.read_bytes(), generated.LENGTH_MAX)
+        )
         assert (fields["entries"], fields["kinds"]) == (vocabulary.entries, vocabulary.kinds)
     path.write_text("{}")
     with pytest.raises(generated.SpikeError, match="algorithm"):
-        generated.read_fields(path, generated.parse(path, generated.LENGTH_MAX))
+        generated.read_fields(path, generated.parse(path, path.read_bytes(), generated.LENGTH_MAX))
 
 
 def test_nothing_at_its_top_keeps_it_from_other_processes(generated):
