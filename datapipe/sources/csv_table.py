@@ -1,5 +1,6 @@
 """Reads the documents of a CSV or TSV file from a column of text."""
 
+import io
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,9 @@ from .standard_input import CODECS
 # The largest row that can be read is of about this size.
 BLOCK_BYTES = 8 << 20
 PIECE_BYTES = 1 << 20
+# Columns of the row that is added at the end, more than tables have.
+LAST_COLUMNS = 1 << 16
+UNCLOSED = "a quote in it is not closed, and takes the rest of the file"
 
 
 def read_csv(
@@ -31,55 +35,122 @@ def read_csv(
         SpikeError: there is no such column, or the file is damaged.
     """
     broken: list[csv.InvalidRow] = []
+    last_row, n_broken = last_row_of(source), 0
 
     def set_aside(row: csv.InvalidRow) -> str:
         broken.append(row)
         return "skip"
 
-    def drop_broken() -> None:
+    def drop_broken() -> bool:
+        """Drop what was set aside, and tell whether the last row was among it."""
+        nonlocal n_broken
+        ended = any(row.text.endswith(last_row) for row in broken)
         for row in broken:
-            detail = f"{row.actual_columns} columns instead of {row.expected_columns}"
-            faults.drop(BadRecordError(BROKEN_CSV, detail), f"row {row.number}".format)
+            if row.text != last_row:
+                detail = f"{row.actual_columns} columns instead of {row.expected_columns}"
+                detail = UNCLOSED if row.text.endswith(last_row) else detail
+                faults.drop(BadRecordError(BROKEN_CSV, detail), f"row {row.number}".format)
+        n_broken += len(broken)
         broken.clear()
+        return ended
 
     number = reached = 0
+    ended = False
+    held: pa.Array | None = None  # the last texts: what ends them is known after the next ones
     with pa.OSFile(str(source.path)) as file:
         try:
-            for batch in open_table(source, file, text_field, set_aside):
-                drop_broken()
-                yield usable_texts(batch.column(0), number, faults)
-                number += len(batch)
+            for batch in open_table(source, file, text_field, last_row, set_aside):
+                if len(batch):
+                    if held is not None:
+                        yield usable_texts(held, number, faults)
+                        number += len(held)
+                    held = batch.column(0)
+                ended = drop_broken() or ended
                 progress(min(file.tell(), source.bytes) - reached)
                 reached = min(file.tell(), source.bytes)
         except (pa.ArrowException, OSError) as error:
-            large = f"a row of more than {BLOCK_BYTES >> 20} MiB"
+            large = f"a row of more than {BLOCK_BYTES >> 20} MiB, or a quote that is not closed"
             what = large if "straddl" in str(error) else str(error)
+            if "Empty CSV" in what and source.bytes:
+                what = "row 1: it is empty, or a quote in it is not closed"
             raise SpikeError(
                 f"{source.shown}: {what}; repair the file or make parquet of it"
             ) from None
-    drop_broken()
+    ended = drop_broken() or ended
+    rows = 0 if held is None else len(held)
+    if not ended:
+        place = f"row {1 + number + rows + n_broken}".format
+        faults.drop(BadRecordError(BROKEN_CSV, UNCLOSED), place)
+    if held is not None:
+        yield usable_texts(held[: rows if ended else rows - 1], number, faults)
+
+
+class EndedContent(io.RawIOBase):
+    """A stream with a row of too many columns after its end, unless it is empty.
+
+    Arrow closes a quote at the end of a file in silence. Such a quote takes the row that is added;
+    in any other file it is found, as a broken row.
+    """
+
+    def __init__(self, content: pa.NativeFile, last_row: str) -> None:
+        super().__init__()
+        self._content = content
+        self._end = io.BytesIO(b"\n%b\n" % last_row.encode())
+        self._empty = True
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes, or all that are left: Arrow wants the first row as a whole."""
+        data: bytes = self._content.read(size)
+        while 0 < len(data) < size and (more := self._content.read(size - len(data))):
+            data += more
+        self._empty = self._empty and not data
+        return data if self._empty else data + self._end.read(size - len(data))
+
+
+def ended(source: Source, file: pa.NativeFile, start: int, last_row: str) -> pa.PythonFile:
+    """Return the content of an open file from a byte on, with a last row."""
+    return pa.PythonFile(EndedContent(content_of(source, file, start), last_row), mode="r")
+
+
+def last_row_of(source: Source) -> str:
+    """Return the row that is added at the end of a file: columns without text."""
+    return delimiter_of(source) * min(LAST_COLUMNS, BLOCK_BYTES // 4)
+
+
+def delimiter_of(source: Source) -> str:
+    """Return what separates the columns of a file."""
+    name = source.name.lower()
+    return "\t" if name.removesuffix(".gz").removesuffix(".zst").endswith(".tsv") else ","
 
 
 def open_table(
-    source: Source, file: pa.NativeFile, text_field: str, on_broken: Callable[[csv.InvalidRow], str]
+    source: Source,
+    file: pa.NativeFile,
+    text_field: str,
+    last_row: str,
+    on_broken: Callable[[csv.InvalidRow], str],
 ) -> Iterator[pa.RecordBatch]:
     """Yield the text column of an open file as `large_binary`, a batch for each block."""
     # Arrow cannot hand over a row of other columns that is no UTF-8: its bytes are read as latin-1
     # then, which fits all of them, and the column is turned back.
     encoding, mark = encoding_of(source)
     reading = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, encoding=encoding)
-    name = source.name.lower()
-    is_tsv = name.removesuffix(".gz").removesuffix(".zst").endswith(".tsv")
+    delimiter = delimiter_of(source)
     parsing = csv.ParseOptions(
-        delimiter="\t" if is_tsv else ",", newlines_in_values=True, invalid_row_handler=on_broken
+        delimiter=delimiter, newlines_in_values=True, invalid_row_handler=on_broken
     )
     column = text_field.encode("utf-8", "surrogateescape").decode(encoding, "surrogateescape")
     # A reader of one column takes the first of that name, and says nothing of another.
     heading = csv.ParseOptions(
-        delimiter=parsing.delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
+        delimiter=delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
     )
     with pa.OSFile(str(source.path)) as again:
-        names = csv.open_csv(content_of(source, again, mark), reading, heading).schema.names
+        content = ended(source, again, mark, last_row)
+        names = csv.open_csv(content, reading, heading).schema.names
     if names.count(column) > 1:
         raise SpikeError(f"{source.shown}: two columns {text_field!r}; rename one of them")
     if column not in names:
@@ -87,7 +158,7 @@ def open_table(
         found = ", ".join(map(repr, names[:8]))
         raise SpikeError(
             f"{source.shown}: no column {text_field!r} (there are: {found}); {choice(names)}, or "
-            f"read it as plain text with --ext {'tsv' if is_tsv else 'csv'}"
+            f"read it as plain text with --ext {'csv' if delimiter == ',' else 'tsv'}"
         )
     converting = csv.ConvertOptions(
         include_columns=[column],
@@ -95,7 +166,8 @@ def open_table(
         strings_can_be_null=False,
         check_utf8=False,
     )
-    for batch in csv.open_csv(content_of(source, file, mark), reading, parsing, converting):
+    content = ended(source, file, mark, last_row)
+    for batch in csv.open_csv(content, reading, parsing, converting):
         yield batch if encoding == "utf-8" else from_latin_1(batch)
 
 

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from datapipe import Dropped, find_sources, read_range, read_texts
 from datapipe.sources import csv_table, json_array, parquet
@@ -263,7 +265,38 @@ def test_broken_csv(tmp_path):
     with pytest.raises(SpikeError, match=r"a\.csv: Empty CSV file"):
         documents(source_at(path))
     path.write_bytes(b"text\n" + b"a" * (20 << 20) + b"\nb\n")
-    with pytest.raises(SpikeError, match=r"a\.csv: a row of more than 8 MiB; repair the file or"):
+    with pytest.raises(SpikeError, match=r"a\.csv: a row of more than 8 MiB, or .*; repair"):
+        documents(source_at(path))
+
+
+def test_quotes_that_are_not_closed_are_broken_csv(tmp_path):
+    path = tmp_path / "a.csv"
+    rows_of_quotes = ['a,"b"', "c,d", '"', '"e,f', "g", 'h"', '""', 'i,"']
+
+    @settings(max_examples=200)
+    @given(
+        st.sampled_from(["n,text", "text"]), st.lists(st.sampled_from(rows_of_quotes), max_size=9)
+    )
+    def reads(head, rows):
+        path.write_text("\n".join([head, *rows]))
+        # By definition: what comes after the file stands in its last value.
+        lines = path.read_text().splitlines(keepends=True)
+        names, *found = filter(None, csv.reader([*lines, "\n", "THE END"]))
+        whole = found[-1] == ["THE END"]
+        good = [row for row in found[:-1] if len(row) == len(names)]
+        broken = len(found) - 1 - len(good) + (not whole)
+        dropped, source = Dropped(), source_at(path)
+        texts = [text.decode() for text, _ in documents(source, errors="skip", dropped=dropped)]
+        assert texts == [row[-1] for row in good if row[-1]]
+        assert dropped["broken CSV"] == broken
+        if broken == 1 and not whole:
+            place = rf"a\.csv: row {len(found) + 1}: .*a quote in it is not closed"
+            with pytest.raises(SpikeError, match=place):
+                documents(source)
+
+    reads()
+    path.write_text('n,"text\n1,a\n')
+    with pytest.raises(SpikeError, match=r"a\.csv: row 1: it is empty, or a quote in it is not cl"):
         documents(source_at(path))
 
 
