@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from errno import EISDIR, ENXIO
-from io import BufferedReader
+from io import BufferedReader, UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +19,7 @@ from .errors import SpikeError
 MOST_RECORD = 64 << 20
 # Bytes of a JSON file that lists many: the entries of a vocabulary, the files of a corpus.
 MOST_LISTING = 1 << 30
+PIECE_BYTES = 1 << 20
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -83,6 +84,38 @@ def read_regular(path: Path, most: int = MOST_RECORD) -> bytes:
             if len(data) <= most:
                 return data
     raise SpikeError(f"{path}: larger than {most:,} bytes; restore it from a copy")
+
+
+def read_given(path: Path, most: int = MOST_LISTING) -> bytes:
+    """Return the bytes of a file or pipe that the command line names.
+
+    Raises:
+        SpikeError: it is a device, or has more than `most` bytes.
+        OSError: the system cannot read it.
+    """
+    with path.open("rb") as stream:
+        refuse_device(path, stream)
+        size = os.fstat(stream.fileno()).st_size  # of a pipe 0
+        data = bytearray(stream.read(size) if size <= most else b"")
+        while size <= most and (piece := stream.read(PIECE_BYTES)):
+            data += piece
+            size = len(data)
+    if size > most:
+        raise SpikeError(f"{path}: larger than {most:,} bytes; name a smaller file")
+    return bytes(data)
+
+
+def refuse_device(path: Path, stream: BinaryIO) -> None:
+    """Refuse character devices, such as /dev/zero, but terminals and /dev/null."""
+    try:
+        handle = stream.fileno()
+    except UnsupportedOperation:  # a stream of Python's own
+        return
+    status = os.fstat(handle)
+    if not stat.S_ISCHR(status.st_mode) or os.isatty(handle):
+        return
+    if status.st_rdev != Path(os.devnull).stat().st_rdev:
+        raise SpikeError(f"{path}: a device, whose content may have no end; name a file or a pipe")
 
 
 def names_file(path: Path) -> bool:

@@ -130,3 +130,25 @@ def test_a_missing_transformers_is_told(line, tmp_path, monkeypatch):
     assert "pip install" not in line(*words, str(tmp_path / "a"))[2]
     monkeypatch.setattr("spike_commands.huggingface.export.find_spec", lambda name: None)
     assert "not installed: pip install transformers" in line(*words, str(tmp_path / "b"))[2]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["compress", "endless", "-m", "runs/base", "-o", "x"],
+        ["decompress", "endless", "-m", "runs/base", "-o", "x"],
+        ["generate", "runs/base", "--prompts", "endless"],
+        ["eval", "runs/base", "--text", "endless"],
+        ["eval", "runs/base", "--text", "endless", "--as", "bytes"],
+        ["pack", "runs/base", "--method", "rtn", "--out", "x", "--text", "endless"],
+    ],
+)
+def test_devices_without_an_end_are_refused(line, folder, command):
+    (folder / "endless").symlink_to("/dev/zero")
+    try:
+        status, output, errors = line(*command)
+    finally:
+        (folder / "endless").unlink()
+    assert (status, output, errors.count("\n")) == (1, "", 1), errors
+    assert "endless: a device, whose content may have no end; name a file" in errors
+    assert not (folder / "x").exists()

@@ -4,19 +4,17 @@ import json
 import os
 import re
 import shutil
-import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from errno import EDQUOT, EFBIG, ENOENT, ENOSPC
-from io import UnsupportedOperation
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 
 from spiketok.errors import SpikeError, unreadable
+from spiketok.regular_files import refuse_device
 
 STANDARD_INPUT = Path("-")
 HEAD_BYTES = 1 << 16
@@ -75,19 +73,6 @@ def spooled(path: Path, whole: bool = False) -> tuple[Path, str]:
             # Never closed: the path is good as long as the process runs.
             copy = Path(f"/proc/self/fd/{os.dup(file.fileno())}")
     return copy, name + ending_of(copy)
-
-
-def refuse_device(path: Path, stream: BinaryIO) -> None:
-    """Refuse character devices, such as /dev/zero, but terminals and /dev/null."""
-    try:
-        handle = stream.fileno()
-    except UnsupportedOperation:  # a stream of Python's own
-        return
-    status = os.fstat(handle)
-    if not stat.S_ISCHR(status.st_mode) or os.isatty(handle):
-        return
-    if status.st_rdev != Path(os.devnull).stat().st_rdev:
-        raise SpikeError(f"{path}: a device, whose content may have no end; name a file or a pipe")
 
 
 @contextmanager

@@ -211,8 +211,9 @@ def result_of(prompt: str, text: str, prompt_ids: list[int], drawn: list["Drawn"
 def read_prompts(path: Path) -> Iterator[str]:
     """Yield the prompts of a file, one a line."""
     from spiketok.errors import SpikeError, parse_failures
+    from spiketok.regular_files import MOST_RECORD, read_given
 
-    lines = path.read_bytes().split(b"\n")
+    lines = read_given(path, MOST_RECORD).split(b"\n")
     for number, line in enumerate(lines[: len(lines) - (not lines[-1])], 1):
         if path.suffix != ".jsonl":
             yield line.removesuffix(b"\r").decode("utf-8", "surrogateescape")

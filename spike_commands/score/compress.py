@@ -75,10 +75,11 @@ def compress(
     from spike_lm.model.config.mixing import PredictorSettings
     from spike_lm.model.text_compression.compressed_file import compress as compress_text
     from spiketok.atomic_files import write_durably
+    from spiketok.regular_files import read_given
 
     loaded = open_model(model_path, out)
     context = context or loaded.config.model.context
-    text = file.read_bytes()
+    text = read_given(file)
     start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
     started = time.monotonic()
     with progress_bar("compress", max(1, len(text)), "bytes", quiet) as show:
@@ -146,9 +147,10 @@ def decompress(
     from spike_lm.model.text_compression.compressed_file import decompress as decompress_text
     from spiketok.atomic_files import write_durably
     from spiketok.errors import SpikeError
+    from spiketok.regular_files import read_given
 
     loaded = open_model(model_path, out)
-    data = file.read_bytes()
+    data = read_given(file)
     started = time.monotonic()
     try:
         header, coded = read_header(data)
