@@ -3,7 +3,8 @@
 The layout is in docs/formats.md, section 3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from spiketok.errors import SpikeError, parse_failures, unreadable
+from spiketok.fingerprints import told_apart
 from spiketok.regular_files import read_regular
 
 from .checkpoint_folders import advice, checkpoint_folder
@@ -63,23 +65,49 @@ def read_state(folder: Path) -> State:
     Raises:
         SpikeError: the format is unknown, or a file is missing, damaged or not the one saved.
     """
-    path = folder / STATE
-    try:
-        data = read_regular(path)
-        with parse_failures(path, advice(folder)):
-            state = msgspec.json.decode(data, type=State)
-        if state.format != FORMAT:
-            raise SpikeError(f"{path}: format {state.format} is not known; use a newer spike")
-        if checkpoint_folder(folder.parent.parent, state.step).name != folder.name:
-            raise SpikeError(f"{path}: step {state.step} is not the folder's; {advice(folder)}")
-        for name in (WEIGHTS, TRAINING):
-            if tensors_sha256(folder / name) != state.sha256.get(name):
-                raise SpikeError(f"{folder / name}: damaged (sha256 differs); {advice(folder)}")
-    except FileNotFoundError as error:
-        raise SpikeError(f"{error.filename}: missing; {advice(folder)}") from None
-    except OSError as error:
-        raise unreadable(path, error) from None
+    state = parse_state(folder)
+    for name in (WEIGHTS, TRAINING):
+        with _named(folder, name):
+            digest = tensors_sha256(folder / name)
+        if not digest:
+            what = "damaged (not of the size of its tensors)"
+            raise SpikeError(f"{folder / name}: {what}; {advice(folder)}")
+        found, said = told_apart(digest, state.sha256.get(name, ""))
+        if found != said:
+            raise SpikeError(
+                f"{folder / name}: its sha256 ({found}) is not the one in {folder / STATE} "
+                f"({said}); one of both is damaged: {advice(folder)}"
+            )
     return state
+
+
+def parse_state(folder: Path) -> State:
+    """Read `state.json` alone.
+
+    Raises:
+        SpikeError: the format is unknown, or the file is missing, damaged or of another step.
+    """
+    path = folder / STATE
+    with _named(folder, STATE):
+        data = read_regular(path)
+    with parse_failures(path, advice(folder)):
+        state = msgspec.json.decode(data, type=State)
+    if state.format != FORMAT:
+        raise SpikeError(f"{path}: format {state.format} is not known; use a newer spike")
+    if checkpoint_folder(folder.parent.parent, state.step).name != folder.name:
+        raise SpikeError(f"{path}: step {state.step} is not the folder's; {advice(folder)}")
+    return state
+
+
+@contextmanager
+def _named(folder: Path, name: str) -> Iterator[None]:
+    """Name a file of a checkpoint in failures to read it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise SpikeError(f"{folder / name}: missing; {advice(folder)}") from None
+    except OSError as error:
+        raise unreadable(folder / name, error) from None
 
 
 def load_weights(folder: Path, model: nn.Module) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from spiketok import Tokenizer
 from spiketok.atomic_files import make_folder, write_durably
 from spiketok.errors import SpikeError, parse_failures
+from spiketok.fingerprints import told_apart
 from spiketok.path_contents import path_contents
 from spiketok.regular_files import read_regular
 
@@ -20,7 +21,7 @@ from ..config.loader import config_fingerprint, dump_config, load_config
 from ..config.schema import Config
 from ..families.build import Model, build_model
 from ..families.parameters import put_weights
-from .checkpoint import STATE, WEIGHTS, load_averages, load_trained_ids, read_state
+from .checkpoint import STATE, WEIGHTS, load_averages, load_trained_ids, parse_state, read_state
 from .checkpoint_folders import newest_checkpoint, refuse_linked_parts
 from .metrics import METRICS
 from .stored_weights import check_weights, described, model_of_shapes
@@ -31,6 +32,7 @@ FORMAT = 1
 CONFIG = "config.toml"
 TOKENIZER = "tokenizer.json"
 LINEAGE = "run.json"
+FIX = "restore it from a copy"
 # What a path may hold instead of a run, and how to get a run folder then.
 WAYS = {
     "packed model": "spike unpack makes one",
@@ -117,13 +119,14 @@ def read_config(folder: Path) -> Config:
     """Read the configuration of a run, with the folders that it reads where they are now.
 
     They are where they were relative to the run, if anything is there, else at the absolute path
-    where they were when it began. Fingerprints are for the caller to compare.
+    where they were when it began. Fingerprints of data and teachers are for the caller to compare.
 
     Raises:
-        SpikeError: a file of the run cannot be read.
+        SpikeError: a file of the run cannot be read, or does not fit the newest checkpoint.
     """
-    places = read_lineage(folder).places
-    config = load_config(str(part_of(folder, CONFIG)))
+    lineage = read_lineage(folder)
+    config, places = load_config(str(part_of(folder, CONFIG))), lineage.places
+    compare_with_checkpoint(folder, config, lineage)
 
     def found(name: str, path: str) -> str:
         near = Path(os.path.normpath(folder.resolve() / places.get(name, "")))
@@ -136,6 +139,30 @@ def read_config(folder: Path) -> Config:
     return moved
 
 
+def compare_with_checkpoint(folder: Path, config: Config, lineage: Lineage) -> None:
+    """Compare a run's configuration and lineage with what its newest checkpoint says of them.
+
+    Which of the two files is damaged is unknown, so both are named; that comes before any other
+    comparison, which would blame shards or a tokenizer.
+
+    Raises:
+        SpikeError: they differ.
+    """
+    checkpoint = newest_checkpoint(folder)
+    if checkpoint is None:
+        return
+    known = parse_state(checkpoint).fingerprints
+    ours = {"config": config_fingerprint(config), **lineage.fingerprints}
+    for what in sorted(ours.keys() | known.keys()):
+        theirs, own = told_apart(known.get(what, ""), ours.get(what, ""))
+        if theirs != own:
+            file = folder / (CONFIG if what == "config" else LINEAGE)
+            raise SpikeError(
+                f"{checkpoint / STATE}: its fingerprint of {what} ({theirs}) is not that of {file} "
+                f"({own}); one of both was changed or is damaged: {FIX}"
+            )
+
+
 def part_of(folder: Path, name: str) -> Path:
     """Return the path of a file that every run has.
 
@@ -143,7 +170,7 @@ def part_of(folder: Path, name: str) -> Path:
         SpikeError: it is missing.
     """
     if not (folder / name).exists():
-        raise SpikeError(f"{folder / name}: missing; restore it from a copy")
+        raise SpikeError(f"{folder / name}: missing; {FIX}")
     return folder / name
 
 
@@ -154,7 +181,7 @@ def read_lineage(folder: Path) -> Lineage:
         SpikeError: there is none, or it is of an unknown format.
     """
     path = folder / LINEAGE
-    with parse_failures(path, "restore it from a copy"):
+    with parse_failures(path, FIX):
         if not path.exists():
             raise SpikeError(f"{folder}: {no_run_folder(folder)}")
         lineage = msgspec.json.decode(read_regular(path), type=Lineage)
@@ -183,12 +210,10 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
     if checkpoint is None:
         raise SpikeError(f"{folder}: no checkpoint yet; resume the run")
     state, digest = read_state(checkpoint), file_sha256(checkpoint / STATE)
-    ours = {"config": config_fingerprint(config), **lineage.fingerprints}
-    for what in sorted(ours.keys() | state.fingerprints.keys()):
-        if ours.get(what) != state.fingerprints.get(what):
-            raise SpikeError(f"{checkpoint}: its {what} is not that of {folder}; restore the file")
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
-        raise SpikeError(f"{folder / TOKENIZER}: not the tokenizer that the run was made with")
+        raise SpikeError(
+            f"{folder / TOKENIZER}: not the tokenizer that the run was made with; {FIX}"
+        )
     model = _model_with_weights(checkpoint / WEIGHTS, config, tokenizer)
     if config.averaging and config.averaging.exported != "weights":
         put_weights(model, load_averages(checkpoint, model, config.averaging.exported))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spiketok.cpu_count import available_cores
 from spiketok.errors import SpikeError
+from spiketok.fingerprints import told_apart
 
 from ..config.loader import config_fingerprint
 from ..config.schema import Config
@@ -163,10 +164,11 @@ def _copied(trained_ids: TrainedIds) -> TrainedIds:
 def _restore(run: RunState, checkpoint: Path) -> None:
     state = read_state(checkpoint)
     for what in sorted(run.fingerprints.keys() | state.fingerprints.keys()):
-        if run.fingerprints.get(what) != state.fingerprints.get(what):
+        theirs, ours = told_apart(state.fingerprints.get(what, ""), run.fingerprints.get(what, ""))
+        if theirs != ours:
             raise SpikeError(
-                f"{checkpoint}: its {what} has another fingerprint; use what the run was made "
-                "with, or start a new run folder"
+                f"{checkpoint}: its {what} has another fingerprint ({theirs}) than what it is to "
+                f"go on with ({ours}); use what the run was made with, or start a new run folder"
             )
     load_weights(checkpoint, run.model)
     load_training(checkpoint, run.model, run.optimizers, head_parameters(run.teaching))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError
+from spiketok.fingerprints import told_apart
 
 from ..config.schema import Config
 from ..device import choose_device
@@ -25,10 +26,10 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[Run]:
             teacher = load_run(Path(folder), device)
         except SpikeError as error:
             raise SpikeError(f"distill.teachers: {error}") from None
-        theirs, ours = teacher.tokenizer.fingerprint, tokenizer.fingerprint
+        theirs, ours = told_apart(teacher.tokenizer.fingerprint, tokenizer.fingerprint)
         if theirs != ours:
             raise SpikeError(
-                f"{folder}: this teacher's tokenizer is {theirs[:12]}…, the data's {ours[:12]}…; "
+                f"{folder}: this teacher's tokenizer is {theirs}, the data's {ours}; "
                 "both must be one, so shard the text with the teacher's tokenizer.json"
             )
         check_fit(folder, teacher.model, config, tokenizer.vocab_size)

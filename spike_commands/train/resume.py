@@ -7,7 +7,6 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..console import remark
-from ..result_rows import SHORT
 from .warm_start import INIT
 
 if TYPE_CHECKING:
@@ -27,24 +26,31 @@ def check_data(folder: Path, data_folder: Path, tokenizer: "Tokenizer", data: st
         SpikeError: they are of another tokenizer or other text, or the run's own tokenizer file is
             missing or damaged.
     """
-    from spike_lm.model.runs.folder import TOKENIZER, read_lineage
+    from spike_lm.model.runs.folder import LINEAGE, TOKENIZER, read_lineage
     from spiketok.errors import SpikeError
+    from spiketok.fingerprints import told_apart
 
     known, own = read_lineage(folder).fingerprints, folder / TOKENIZER
-    ours, theirs = known.get("tokenizer", ""), tokenizer.fingerprint
-    fault = tokenizer_fault(own, ours)
+    ours, theirs = told_apart(known.get("tokenizer", ""), tokenizer.fingerprint)
+    fault = tokenizer_fault(own, known.get("tokenizer", ""))
     if ours != theirs:
+        if not tokenizer_fault(own, tokenizer.fingerprint):
+            raise SpikeError(
+                f"{folder / LINEAGE}: its fingerprint of the tokenizer ({ours}) is neither that of "
+                f"{own} nor that of {data_folder} ({theirs}); restore it from a copy"
+            )
         source = f"that tokenizer ({own} is {fault})" if fault else own
         raise SpikeError(
-            f"{data_folder}: shards of another tokenizer ({short(theirs)}); {folder} was trained "
-            f"with {short(ours)}: name shards made with {source} (--data)"
+            f"{data_folder}: shards of another tokenizer ({theirs}); {folder} was trained "
+            f"with {ours}: name shards made with {source} (--data)"
         )
     if fault:
         raise SpikeError(f"{own}: {fault}; copy {data_folder / TOKENIZER} there")
-    if known.get("data", "") != data:
+    former, now = told_apart(known.get("data", ""), data)
+    if former != now:
         raise SpikeError(
-            f"{data_folder}: shards of other text ({short(data)}); {folder} was trained on "
-            f"{short(known.get('data', ''))}: name those shards (--data)"
+            f"{data_folder}: shards of other text ({now}) than {folder / LINEAGE} says ({former}); "
+            "name those shards (--data), or restore that file if it is damaged"
         )
 
 
@@ -72,13 +78,14 @@ def resumed_lineage(folder: Path, fingerprints: Mapping[str, str], quiet: bool) 
     from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
     from spike_lm.model.runs.folder import read_lineage
     from spiketok.errors import SpikeError
+    from spiketok.fingerprints import told_apart
 
     known = read_lineage(folder).fingerprints
     for what in sorted(known.keys() - {INIT}):
-        if known[what] != fingerprints.get(what):
-            now = short(fingerprints.get(what, "none"))
+        former, now = told_apart(known[what], fingerprints.get(what, "none"))
+        if former != now:
             raise SpikeError(
-                f"{folder}: trained with {what} {short(known[what])}, not {now}; name the former "
+                f"{folder}: trained with {what} {former}, not {now}; name the former "
                 "with --set distill.teachers=…"
             )
     if newest_checkpoint(folder) is None:
@@ -106,13 +113,3 @@ def advise_resuming(folder: Path) -> Iterator[None]:
         fix = write_fix(error, f"go on with: spike train --resume {quote(str(folder))}")
         what = f"{error.filename or folder}: {error.strerror}; {fix}"
         raise SpikeError(what) from error
-
-
-def short(fingerprint: str) -> str:
-    """Return the first digits of a fingerprint.
-
-    >>> short("0123456789abcdef"), short("none"), short("")
-    ('0123456789ab…', 'none', 'no fingerprint')
-    """
-    kept = fingerprint[:SHORT]
-    return kept + ("…" if len(fingerprint) > SHORT else "") or "no fingerprint"

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from spike_lm.model.config.loader import config_fingerprint, dump_config
 from spike_lm.model.families.build import build_model
 from spike_lm.model.runs.checkpoint import load_averages
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
-from spike_lm.model.runs.folder import create_run, load_run, read_lineage
+from spike_lm.model.runs.folder import create_run, load_run, read_config, read_lineage
 from spike_lm.model.scoring.bits_per_byte import validation_score
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
@@ -137,9 +138,9 @@ def _remove_checkpoints(run):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (_change_config, "its config is not that of"),
+        (_change_config, r"state\.json: its fingerprint of config .* that of .*config\.toml \("),
         (_change_tokenizer, "not the tokenizer"),
-        (_change_lineage, "its data is not that of"),
+        (_change_lineage, r"state\.json: its fingerprint of data .* that of .*run\.json \(other\)"),
         (_change_format, "format 2 is not known"),
         (_remove_lineage, "needs a run folder"),
         (_remove_checkpoints, "no checkpoint yet"),
@@ -149,6 +150,40 @@ def test_a_damaged_run_is_refused(damage, message, run):
     damage(run)
     with pytest.raises(SpikeError, match=message):
         load_run(run)
+
+
+def fingerprints_of(run):
+    """Each fingerprint in `run.json` and `state.json`: file, value, what it is compared with."""
+    state = newest_checkpoint(run) / "state.json"
+    of_state = json.loads(state.read_text())
+    of_run = json.loads((run / "run.json").read_text())["fingerprints"]
+    for name, value in of_state["sha256"].items():
+        yield state, value, state.with_name(name)
+    for name, value in of_state["fingerprints"].items():
+        yield state, value, run / ("config.toml" if name == "config" else "run.json")
+    for value in of_run.values():
+        yield run / "run.json", value, state
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_damaged_fingerprint_names_both_files_and_shows_the_difference(run, place):
+    for path, value, other in [*fingerprints_of(run)]:
+        before = path.read_text()
+        flipped = [*value]
+        flipped[place] = "0" if value[place] != "0" else "1"
+        assert before.count(f'"{value}"') == 1
+        path.write_text(before.replace(f'"{value}"', f'"{"".join(flipped)}"'))
+        for reader in (load_run, read_config) if other.suffix != ".safetensors" else (load_run,):
+            with pytest.raises(SpikeError) as error:
+                reader(run)
+            told = str(error.value)
+            assert str(path) in told
+            assert str(other) in told
+            assert "one of both" in told
+            shown = re.findall(r" \((\w+…?)\)", told)
+            assert len({*shown}) == 2
+        path.write_text(before)
+    load_run(run)
 
 
 @pytest.mark.parametrize(

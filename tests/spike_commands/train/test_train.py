@@ -193,6 +193,24 @@ def test_other_data_is_refused_by_its_fingerprint(checkpoints, line, project):
     assert "name those shards (--data)" in errors
 
 
+@pytest.mark.parametrize("checkpoints", [True, False])
+@pytest.mark.parametrize("what", ["tokenizer", "data"])
+def test_a_damaged_fingerprint_does_not_blame_the_shards(checkpoints, what, line, project):
+    run = project / "runs/run"
+    lineage = json.loads((run / "run.json").read_text())
+    value = lineage["fingerprints"][what]
+    lineage["fingerprints"][what] = value[:-1] + ("0" if value[-1] != "0" else "1")
+    (run / "run.json").write_text(json.dumps(lineage))
+    if not checkpoints:
+        shutil.rmtree(run / "checkpoints")
+    status, _, errors = line("train", "--resume", str(run))
+    assert (status, errors.count("\n")) == (1, 1)
+    assert f"{run}/run.json" in errors
+    assert "restore" in errors
+    assert "copy " + str(project) not in errors
+    assert value in errors  # all of it, for only its last digit differs
+
+
 def fingerprint(tokenizer):
     return Tokenizer.load(tokenizer).fingerprint[:12]
 
