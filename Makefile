@@ -2,7 +2,7 @@
 # make demo      the whole road on text this machine already has, three minutes after the setup
 # make test-all  also the slow tests: wheel, sanitizers, whole runs, transformers; test-oldest
 # make test-oldest  data and exports with the oldest libraries allowed (.venv-oldest)
-# make format    let ruff mend the layout
+# make format    let ruff and clang-format fix the layout
 # make docs      write docs/configuration.md from the schema
 # make bench     tokenizer speed beside other libraries
 # make clean     forget the environment and the build
@@ -13,6 +13,7 @@ OLDEST := .venv-oldest/bin
 # torch must be asked for by its pinned version alone: any looser spelling may fetch the CUDA build.
 TORCH := $(shell grep '^torch==' constraints.txt)
 BUILD_TOOLS := cmake nanobind ninja scikit-build-core
+CPP := $(shell find spiketok datapipe model tests -name '*.[ch]pp')
 NATIVE := $(wildcard spiketok/native/* datapipe/native/* model/native/* model/native/*/*)
 
 .PHONY: test test-all test-oldest demo bench check types docs format clean
@@ -28,11 +29,12 @@ test-all: check .venv/installed-extras
 test-oldest: .venv-oldest/installed
 	$(OLDEST)/python -m pytest -q tests/datapipe tests/test_road.py
 	$(OLDEST)/python -m pytest -q -m "slow or not slow" tests/model/huggingface \
-	  $(filter-out %/test_real_text.py,$(wildcard tests/spiketok/huggingface/test_*.py))
+	  $(filter-out %/test_export_real_text.py,$(wildcard tests/spiketok/huggingface/test_*.py))
 
 check: .venv/installed types
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 # model/ and cli.py are installed in spike_lm: the type checker sees the checkout under that name.
 types: .venv/installed
@@ -54,6 +56,7 @@ docs: .venv/installed
 format: .venv/installed
 	$(BIN)/ruff check --quiet --fix
 	$(BIN)/ruff format --quiet
+	$(BIN)/clang-format -i $(CPP)
 
 .venv/installed: pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -2,6 +2,8 @@
 // A program includes it once, for operator new is replaced here.
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -15,14 +17,14 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #ifndef GENERATOR
 #define GENERATOR std::mt19937
 #endif
 
 inline GENERATOR generator;
-inline std::size_t below(std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(generator); }
+inline std::size_t below(std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>(0, n - 1)(generator);
+}
 
 // Whether allocations fail in turn; then rounds are to be small.
 inline bool failing = false;
@@ -42,7 +44,8 @@ void must_refuse(Work work, const char* what) {
     throw std::runtime_error(what);
 }
 
-// While `armed`, the allocation that comes after `left` others fails, and with `lasting` all later ones.
+// While `armed`, the allocation that comes after `left` others fails, and with `lasting` all later
+// ones.
 inline std::atomic<bool> armed{false}, lasting{false}, failed{false};
 inline std::atomic<long> left_before{0};
 
@@ -97,8 +100,9 @@ void attempt(Call call) {
     if (!passes(call)) call();
 }
 
-// `driver [SEED [SECONDS]]` runs all of the work in rounds, each with a seed of its own: SEED, SEED + 1 …
-// `driver failing` runs each work while each of its allocations fails, alone and with all later ones.
+// `driver [SEED [SECONDS]]` runs all of the work in rounds, each with a seed of its own: SEED, SEED
+// + 1 … `driver failing` runs each work while each of its allocations fails, alone and with all
+// later ones.
 inline std::atomic<unsigned> seed{1};
 
 inline void tell_seed(int) {
@@ -131,12 +135,14 @@ inline int drive(int argc, char** argv, unsigned rounds, std::initializer_list<W
     std::signal(SIGABRT, tell_seed);
     if (__sanitizer_set_death_callback) __sanitizer_set_death_callback([] { tell_seed(0); });
     failing = argc > 1 && std::strcmp(argv[1], "failing") == 0;
-    const auto first = static_cast<unsigned>(argc > 1 && !failing ? std::strtoul(argv[1], nullptr, 10) : 1);
+    const auto first =
+        static_cast<unsigned>(argc > 1 && !failing ? std::strtoul(argv[1], nullptr, 10) : 1);
     const double seconds = argc > 2 ? std::strtod(argv[2], nullptr) : 0;
     const auto start = std::chrono::steady_clock::now();
     const auto goes_on = [&](unsigned done) {
         if (argc <= 2) return done < rounds;
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < seconds;
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() <
+               seconds;
     };
     try {
         for (unsigned number = 1; failing && number <= 2; ++number) {

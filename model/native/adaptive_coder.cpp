@@ -15,7 +15,8 @@ constexpr std::uint32_t RAREST = 16, CERTAIN = 1U << 16, MOST_SEEN = 255;
 
 constexpr auto RATES = [] {
     std::array<std::uint32_t, MOST_SEEN + 1> rates{};
-    for (std::uint32_t seen = 0; seen <= MOST_SEEN; ++seen) rates[seen] = 5 * CERTAIN / (5 * seen + 8);
+    for (std::uint32_t seen = 0; seen <= MOST_SEEN; ++seen)
+        rates[seen] = 5 * CERTAIN / (5 * seen + 8);
     return rates;
 }();
 
@@ -42,7 +43,9 @@ std::int64_t level(std::uint64_t number) {
 class Expectation {
   public:
     explicit Expectation(const Shape& shape)
-        : centre_(shape.centre), start_((std::uint64_t{256} << shape.bits) / 6), columns_(shape.columns, 0) {
+        : centre_(shape.centre),
+          start_((std::uint64_t{256} << shape.bits) / 6),
+          columns_(shape.columns, 0) {
         begin_row(0);
     }
 
@@ -87,7 +90,10 @@ struct Interval {
         return low + static_cast<std::uint32_t>((std::uint64_t{high - low} * chance) >> 16);
     }
     void take(bool bit, std::uint32_t middle) {
-        if (bit) high = middle; else low = middle + 1;
+        if (bit)
+            high = middle;
+        else
+            low = middle + 1;
     }
     bool settled() const { return ((low ^ high) >> 24) == 0; }
     void shift() {
@@ -103,7 +109,8 @@ class Encoder {
     void code(std::uint32_t& cell, bool bit) {
         interval_.take(bit, interval_.middle(probability(cell)));
         cell = learned(cell, bit);
-        for (; interval_.settled(); interval_.shift()) out_.push_back(static_cast<char>(interval_.low >> 24));
+        for (; interval_.settled(); interval_.shift())
+            out_.push_back(static_cast<char>(interval_.low >> 24));
     }
 
     void finish() {
@@ -150,10 +157,12 @@ class Decoder {
 
 void check(const Shape& shape, std::size_t symbols, std::size_t cells) {
     if (shape.bits < 1 || shape.bits > 8) throw std::invalid_argument("bits are not 1 to 8");
-    if (cells != cell_count(shape.bits)) throw std::invalid_argument("the cells are of another size");
+    if (cells != cell_count(shape.bits))
+        throw std::invalid_argument("the cells are of another size");
     // A matrix without columns has no rows either, so that nobody walks through them.
-    if (shape.columns == 0 ? shape.rows != 0 || symbols != 0
-                           : symbols % shape.columns != 0 || symbols / shape.columns != shape.rows) {
+    if (shape.columns == 0
+            ? shape.rows != 0 || symbols != 0
+            : symbols % shape.columns != 0 || symbols / shape.columns != shape.rows) {
         throw std::invalid_argument("the symbols are not rows times columns");
     }
     if (shape.centre >= 1U << shape.bits) throw std::invalid_argument("the centre is no symbol");
@@ -198,13 +207,14 @@ void encode(std::span<const std::uint8_t> symbols, const Shape& shape,
     encoder.finish();
 }
 
-void decode(std::span<const std::uint8_t> bytes, const Shape& shape,
-            std::span<std::uint32_t> cells, std::span<std::uint8_t> symbols) {
+void decode(std::span<const std::uint8_t> bytes, const Shape& shape, std::span<std::uint32_t> cells,
+            std::span<std::uint8_t> symbols) {
     check(shape, symbols.size(), cells.size());
     Decoder decoder(bytes);
     visit(shape, cells, [&](std::size_t at, std::uint32_t* tree) {
         unsigned node = 1;
-        for (unsigned level = 0; level < shape.bits; ++level) node = node << 1 | decoder.code(tree[node]);
+        for (unsigned level = 0; level < shape.bits; ++level)
+            node = node << 1 | decoder.code(tree[node]);
         const unsigned symbol = node - (1U << shape.bits);
         symbols[at] = static_cast<std::uint8_t>(symbol);
         return symbol;

@@ -25,7 +25,7 @@ void encode(std::span<const std::uint8_t> symbols, const Shape& shape,
             std::span<std::uint32_t> cells, std::string& out);
 
 // The other way. Throws std::invalid_argument where the bytes end too early or are left over.
-void decode(std::span<const std::uint8_t> bytes, const Shape& shape,
-            std::span<std::uint32_t> cells, std::span<std::uint8_t> symbols);
+void decode(std::span<const std::uint8_t> bytes, const Shape& shape, std::span<std::uint32_t> cells,
+            std::span<std::uint8_t> symbols);
 
 }  // namespace spike

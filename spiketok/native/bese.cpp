@@ -97,9 +97,10 @@ Encoded<Id> Bese::encode(const Texts& texts, unsigned threads) const {
         std::vector<Id>& ids = found[task];
         for (std::size_t i = first[task]; i < first[task + 1]; ++i) {
             const std::size_t before = ids.size();
-            for_each_segment(alphabet_, parts[i].bytes, segment, [&](std::span<const std::uint8_t> row) {
-                room.merge(row, [&](std::uint32_t id) { ids.push_back(static_cast<Id>(id)); });
-            });
+            for_each_segment(
+                alphabet_, parts[i].bytes, segment, [&](std::span<const std::uint8_t> row) {
+                    room.merge(row, [&](std::uint32_t id) { ids.push_back(static_cast<Id>(id)); });
+                });
             counts[i] = ids.size() - before;
         }
     });
@@ -139,8 +140,11 @@ std::uint32_t Bese::decode(std::span<const Id> ids, std::uint32_t state, std::st
 
 template Encoded<std::uint16_t> Bese::encode(const Texts&, unsigned) const;
 template Encoded<std::uint32_t> Bese::encode(const Texts&, unsigned) const;
-template std::uint32_t Bese::decode(std::span<const std::uint16_t>, std::uint32_t, std::string&) const;
-template std::uint32_t Bese::decode(std::span<const std::uint32_t>, std::uint32_t, std::string&) const;
-template std::uint32_t Bese::decode(std::span<const std::int64_t>, std::uint32_t, std::string&) const;
+template std::uint32_t Bese::decode(std::span<const std::uint16_t>, std::uint32_t,
+                                    std::string&) const;
+template std::uint32_t Bese::decode(std::span<const std::uint32_t>, std::uint32_t,
+                                    std::string&) const;
+template std::uint32_t Bese::decode(std::span<const std::int64_t>, std::uint32_t,
+                                    std::string&) const;
 
 }  // namespace spike

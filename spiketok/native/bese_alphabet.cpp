@@ -5,7 +5,8 @@
 namespace spike {
 namespace {
 
-constexpr std::string_view SINGLE_LETTERS = "etaoinsrhdl", GROUPED = "ufbzcwvjmykxgpq\"", SIGNS = " .,\n?'-";
+constexpr std::string_view SINGLE_LETTERS = "etaoinsrhdl", GROUPED = "ufbzcwvjmykxgpq\"",
+                           SIGNS = " .,\n?'-";
 constexpr std::string_view ESCAPED = ":;!()/&%$#@*+=[]<>_|~{}\\^`\t\r";
 // What an id is read with, beside a group + 1: an escape; an escape and one more id; an escape and
 // one or two places.
@@ -13,7 +14,9 @@ constexpr std::uint32_t AFTER_ESCAPE = 5, AFTER_PREFIX = 6, AFTER_PLACE = 12, AF
 constexpr std::uint8_t UNKNOWN = '?';
 
 // The direct ids, each a byte by itself: letters, signs, digits.
-constexpr bool is_direct(std::uint8_t base) { return is_byte(base) && (base < PLACE || base >= SPACE); }
+constexpr bool is_direct(std::uint8_t base) {
+    return is_byte(base) && (base < PLACE || base >= SPACE);
+}
 
 // The ids that begin the code of a rare byte behind the escape.
 constexpr std::array<std::uint8_t, 6> PREFIXES{GROUP, GROUP + 1, GROUP + 2, GROUP + 3, SHIFT, CAPS};
@@ -44,7 +47,9 @@ void Alphabet::write_direct() {
         const auto byte = static_cast<std::uint8_t>(GROUPED[i]);
         if (!lossless_ && !is_letter(byte)) continue;
         grouped_[i] = byte;
-        codes_[byte] = {{static_cast<std::uint8_t>(GROUP + i / 4), static_cast<std::uint8_t>(PLACE + i % 4)}, 2};
+        codes_[byte] = {
+            {static_cast<std::uint8_t>(GROUP + i / 4), static_cast<std::uint8_t>(PLACE + i % 4)},
+            2};
     }
     if (lossless_) return;
     codes_['"'] = codes_['\''];
@@ -66,7 +71,8 @@ void Alphabet::write_escapes() {
     for (unsigned prefix = 0; prefix < PREFIXES.size(); ++prefix) {
         for (std::uint8_t base = 0; base < BASE_IDS; ++base) {
             if (!is_direct(base)) continue;
-            while (byte < 0x180 && (codes_[byte & 0xFF].size != 0 || is_letter(byte & 0xFF))) ++byte;
+            while (byte < 0x180 && (codes_[byte & 0xFF].size != 0 || is_letter(byte & 0xFF)))
+                ++byte;
             if (byte == 0x180) return;
             rare_[prefix * BASE_IDS + base] = static_cast<std::uint8_t>(byte);
             codes_[byte & 0xFF] = {{ESCAPE, PREFIXES[prefix], base}, 3};
@@ -90,7 +96,8 @@ std::uint8_t BaseReader::read_place(unsigned place) {
         before_ = AFTER_PLACE + place;
         return 0xE2;
     }
-    if (before >= AFTER_PLACES) return static_cast<std::uint8_t>(0x80 | (before - AFTER_PLACES) << 2 | place);
+    if (before >= AFTER_PLACES)
+        return static_cast<std::uint8_t>(0x80 | (before - AFTER_PLACES) << 2 | place);
     if (before >= AFTER_PLACE) {
         before_ = AFTER_PLACES + ((before - AFTER_PLACE) << 2 | place);
         return 0x80;

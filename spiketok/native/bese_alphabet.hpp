@@ -26,7 +26,7 @@ enum Base : std::uint8_t {
     PLACE = 19,  // in a group
     SPACE = 23,
     NEWLINE = 26,
-    SIGN = 28,   // apostrophe, and hyphen or in the published alphabet anything else
+    SIGN = 28,  // apostrophe, and hyphen or in the published alphabet anything else
     DIGIT = 30,
 };
 
@@ -48,10 +48,14 @@ class Alphabet {
     bool lossless() const { return lossless_; }
     const Code& code(std::uint8_t byte) const { return codes_[byte]; }
     std::uint8_t direct(std::uint8_t base) const { return direct_[base]; }
-    std::uint8_t grouped(unsigned group, unsigned place) const { return grouped_[group * 4 + place]; }
+    std::uint8_t grouped(unsigned group, unsigned place) const {
+        return grouped_[group * 4 + place];
+    }
     std::uint8_t escaped(std::uint8_t base) const { return escaped_[base]; }
     // Bytes without a shorter code, by prefix and direct id.
-    std::uint8_t rare(unsigned prefix, std::uint8_t base) const { return rare_[prefix * BASE_IDS + base]; }
+    std::uint8_t rare(unsigned prefix, std::uint8_t base) const {
+        return rare_[prefix * BASE_IDS + base];
+    }
 
   private:
     void write_direct();
@@ -121,7 +125,10 @@ class BaseReader {
   public:
     // `state` is what `state()` returned behind the ids before; 0 at the beginning of a text.
     BaseReader(const Alphabet& alphabet, std::uint32_t state)
-        : alphabet_(alphabet), shift_(state & 1), caps_(state >> 1 & 0x7F), before_(state >> 8 & 0xFF) {}
+        : alphabet_(alphabet),
+          shift_(state & 1),
+          caps_(state >> 1 & 0x7F),
+          before_(state >> 8 & 0xFF) {}
 
     std::uint32_t state() const { return std::uint32_t{shift_} | caps_ << 1 | before_ << 8; }
 

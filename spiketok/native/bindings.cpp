@@ -80,9 +80,11 @@ class BeseCoder {
 
     nb::tuple encode(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets,
                      unsigned threads, bool wide) const {
-        if (bese_.size() > 0x10000 && !wide) throw std::invalid_argument("the ids do not fit 16 bits");
+        if (bese_.size() > 0x10000 && !wide)
+            throw std::invalid_argument("the ids do not fit 16 bits");
         const Texts texts(view(bytes), view(offsets));
-        return wide ? encode_as<std::uint32_t>(texts, threads) : encode_as<std::uint16_t>(texts, threads);
+        return wide ? encode_as<std::uint32_t>(texts, threads)
+                    : encode_as<std::uint16_t>(texts, threads);
     }
 
     template <class Id>
@@ -125,8 +127,8 @@ NB_MODULE(_native, module) {
         .def("decode", &Decoder::decode<std::uint32_t>, "ids"_a)
         .def("decode", &Decoder::decode<std::int64_t>, "ids"_a);
     nb::class_<BeseCoder>(module, "BeseCoder")
-        .def(nb::init<bool, const Input<std::uint32_t>&, const Input<std::uint32_t>&, const nb::bytes&,
-                      std::size_t>(),
+        .def(nb::init<bool, const Input<std::uint32_t>&, const Input<std::uint32_t>&,
+                      const nb::bytes&, std::size_t>(),
              "lossless"_a, "left"_a, "right"_a, "name"_a, "size"_a)
         .def("encode", &BeseCoder::encode, "texts"_a, "offsets"_a, "threads"_a, "wide"_a)
         .def("decode", &BeseCoder::decode<std::uint16_t>, "ids"_a, "state"_a = 0)

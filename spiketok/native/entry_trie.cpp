@@ -60,9 +60,8 @@ EntryTrie::EntryTrie(const Texts& entries) : cells_(1024), shorter_(entries.size
             throw std::invalid_argument("an entry is there twice");
         }
         std::vector<std::uint8_t> labels;
-        split(first, last, depth, [&](std::uint8_t label, std::size_t, std::size_t) {
-            labels.push_back(label);
-        });
+        split(first, last, depth,
+              [&](std::uint8_t label, std::size_t, std::size_t) { labels.push_back(label); });
         const std::uint32_t base = find_room(labels);
         cells_[cell].base = base;
         split(first, last, depth, [&](std::uint8_t label, std::size_t from, std::size_t stop) {

@@ -10,8 +10,8 @@
 
 namespace spike {
 
-// A double array: byte c leads from a cell to cell base + c, if that cell's parent is the first one.
-// The first byte of an entry leads to the cell of that number.
+// A double array: byte c leads from a cell to cell base + c, if that cell's parent is the first
+// one. The first byte of an entry leads to the cell of that number.
 class EntryTrie {
   public:
     static constexpr std::uint32_t NONE = 0xFFFFFFFF;

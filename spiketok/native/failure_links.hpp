@@ -10,9 +10,9 @@
 
 namespace spike {
 
-// Where a node's path cannot grow, the tokens that it certainly begins with are taken off, its pops,
-// and what is left leads to another node, its failure. A step either reads a byte or takes tokens, so
-// there are at most two for a byte.
+// Where a node's path cannot grow, the tokens that it certainly begins with are taken off, its
+// pops, and what is left leads to another node, its failure. A step either reads a byte or takes
+// tokens, so there are at most two for a byte.
 class FailureLinks {
   public:
     explicit FailureLinks(const Trie& trie);

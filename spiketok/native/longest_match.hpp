@@ -13,8 +13,8 @@
 namespace spike {
 
 // How many more bytes may be read in vain, to be read again, before the plain way to walk a trie is
-// given up. Each byte of a token adds two, so that a byte is read about three times at most. The first
-// ones are for steps back of usual lengths.
+// given up. Each byte of a token adds two, so that a byte is read about three times at most. The
+// first ones are for steps back of usual lengths.
 using Patience = std::ptrdiff_t;
 inline constexpr Patience FIRST_PATIENCE = 64, PATIENCE_OF_A_BYTE = 2;
 
@@ -40,7 +40,8 @@ class LongestMatch {
     // Cuts the text at … limit), which is not empty, from the left and calls take(token, its end)
     // for each token until that returns false, as it must at the latest at the limit.
     template <class Take>
-    void cut(const std::uint8_t* at, const std::uint8_t* limit, Patience patience, Take take) const {
+    void cut(const std::uint8_t* at, const std::uint8_t* limit, Patience patience,
+             Take take) const {
         while (patience >= 0) {
             const std::uint8_t* const start = at;
             const Cell first = trie.cells[*at++];

@@ -26,7 +26,8 @@ std::vector<Slice<Id>> cut(const Texts& texts, std::size_t slice_bytes) {
         const std::uint8_t* const limit = begin + texts[i].size();
         std::size_t more = texts[i].empty() ? 0 : (texts[i].size() - 1) / slice_bytes;
         for (; more > 0; --more) {
-            const std::uint8_t* const stop = begin + static_cast<std::size_t>(limit - begin) / (more + 1);
+            const std::uint8_t* const stop =
+                begin + static_cast<std::size_t>(limit - begin) / (more + 1);
             slices.push_back({begin, stop, limit});
             slices.push_back({stop, stop, limit});
             begin = stop;
@@ -112,9 +113,8 @@ Encoded<Id> encode(const LongestMatch& match, const Texts& texts, unsigned threa
     const auto slices_of = [&](std::size_t task) {
         return std::span(slices).subspan(first[task], first[task + 1] - first[task]);
     };
-    for_each_task(tasks, threads, [&](std::size_t task) {
-        memory[task] = encode_task(match, slices_of(task));
-    });
+    for_each_task(tasks, threads,
+                  [&](std::size_t task) { memory[task] = encode_task(match, slices_of(task)); });
     for (std::size_t i = 0; i < slices.size(); ++i) {
         const bool is_bridge = slices[i].bytes() == 0 && slices[i].stop < slices[i].limit;
         if (!is_bridge) continue;

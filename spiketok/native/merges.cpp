@@ -70,7 +70,8 @@ Merges<Id>::Merges(const Slices<In>& documents, std::span<const std::int64_t> we
     for (std::size_t i = 0; i < weights.size(); ++i) {
         if (weights[i] < 1) throw std::invalid_argument("a weight must be 1 or more");
         const auto weight = static_cast<std::uint64_t>(weights[i]);
-        if (weight != weights_.back().second) weights_.push_back({static_cast<Place>(place), weight});
+        if (weight != weights_.back().second)
+            weights_.push_back({static_cast<Place>(place), weight});
         place += documents[i].size() + 1;
         // Counts are sums of weights, and must not run over.
         if (documents[i].size() > (MOST_WEIGHT - weight_) / weight) {
@@ -112,7 +113,8 @@ const ListedPair* Merges<Id>::find_best() {
 // The first noted place where the pair still is. Its count is at least 2, so there is one.
 template <class Id>
 Place Merges<Id>::first_place(const ListedPair& pair) const {
-    return *std::ranges::find_if(pair.places, [&](Place place) { return row_.has_pair(place, pair.key); });
+    return *std::ranges::find_if(pair.places,
+                                 [&](Place place) { return row_.has_pair(place, pair.key); });
 }
 
 template <class Id>
@@ -138,7 +140,8 @@ void Merges<Id>::refuse() {
 template <class Id>
 std::uint32_t Merges<Id>::merge() {
     ListedPair pair = take_best();
-    const auto left = static_cast<Id>(left_of(pair.key)), right = static_cast<Id>(right_of(pair.key));
+    const auto left = static_cast<Id>(left_of(pair.key)),
+               right = static_cast<Id>(right_of(pair.key));
     const Id made = row_.add_id(left, right);
     board_.add_id(board_.length(left) + board_.length(right));
     for (Tally* tally : {&lost_left_, &lost_right_, &made_left_, &made_right_}) {
@@ -156,8 +159,8 @@ std::uint32_t Merges<Id>::merge() {
 }
 
 // Joins the pair at its places and leaves those where it still was; tallies what that changes.
-// A run of n equal tokens holds n / 2 pairs that do not overlap, so losing one token at an end costs
-// a pair where n was even.
+// A run of n equal tokens holds n / 2 pairs that do not overlap, so losing one token at an end
+// costs a pair where n was even.
 template <class Id>
 void Merges<Id>::replace(Id left, Id right, Id made, std::vector<Place>& places) {
     std::size_t joined = 0, run = 0;
@@ -208,7 +211,8 @@ std::vector<Rank> Merges<Id>::best_of_part(std::size_t part, std::size_t parts) 
         if (is_counted && part_of(key) % parts == part) counts.add(key, weight_at(place));
     });
     std::vector<Rank> ranks;
-    counts.for_each([&](std::uint64_t key, std::uint64_t count) { board_.rank(key, count, ranks); });
+    counts.for_each(
+        [&](std::uint64_t key, std::uint64_t count) { board_.rank(key, count, ranks); });
     if (!rules_.first_seen) keep_best(ranks);
     return ranks;
 }
@@ -219,7 +223,8 @@ void Merges<Id>::fill_board() {
     board_.clear();
     const std::size_t goes = std::clamp(row_.ids() / IDS_OF_A_GO, FEWEST_GOES, MOST_GOES);
     std::vector<std::vector<Rank>> found(goes);
-    for_each_task(goes, rules_.threads, [&](std::size_t go) { found[go] = best_of_part(go, goes); });
+    for_each_task(goes, rules_.threads,
+                  [&](std::size_t go) { found[go] = best_of_part(go, goes); });
     std::vector<Rank> ranks;
     for (const auto& part : found) ranks.insert(ranks.end(), part.begin(), part.end());
     if (!rules_.first_seen) keep_best(ranks);

@@ -24,8 +24,9 @@ struct MergeRules {
 };
 
 // Weighted documents as a row of tokens. `best` finds the pair with the highest score, ties to the
-// smallest ids (or `first_seen`); `merge` replaces it everywhere, from left to right, by a new id. Counts are those of
-// count_pairs, each occurrence times its document's weight; what counts less than 2 is no pair.
+// smallest ids (or `first_seen`); `merge` replaces it everywhere, from left to right, by a new id.
+// Counts are those of count_pairs, each occurrence times its document's weight; what counts less
+// than 2 is no pair.
 //
 // The places of the best pairs alone are noted, when the whole row is gone over; then those of
 // pairs with a new id, when it is made. All merges together use each place of the text at most

@@ -23,8 +23,9 @@ struct ListedPair {
 };
 
 // Ranks pairs by score, ties by the smaller key, or by the first place where they stand; score is
-// the count, or the count × the bytes of both tokens. It holds all pairs down to a limit in that order. A count never grows, so the best
-// pair is certain until no score is as good as the limit; then the board must be filled again.
+// the count, or the count × the bytes of both tokens. It holds all pairs down to a limit in that
+// order. A count never grows, so the best pair is certain until no score is as good as the limit;
+// then the board must be filled again.
 class PairBoard {
   public:
     // `lengths` are the bytes of each id; pairs with more than `most_bytes` are left out.

@@ -29,7 +29,8 @@ void for_each_pair(std::span<const Id> ids, Take take) {
     }
 }
 
-// All pairs of all documents, those of one part side by side; the order inside a part means nothing.
+// All pairs of all documents, those of one part side by side; the order inside a part means
+// nothing.
 class DealtPairs {
   public:
     template <class Id>

@@ -13,7 +13,10 @@ constexpr std::size_t MOST_TABLE_IDS = 2048;
 
 RankedMerges::RankedMerges(std::uint32_t first, std::span<const std::uint32_t> left,
                            std::span<const std::uint32_t> right)
-    : first_(first), left_(left.begin(), left.end()), right_(right.begin(), right.end()), ids_(first + left.size()) {
+    : first_(first),
+      left_(left.begin(), left.end()),
+      right_(right.begin(), right.end()),
+      ids_(first + left.size()) {
     if (left.size() != right.size()) throw std::invalid_argument("a merge has two ids");
     for (std::size_t rank = 0; rank < left.size(); ++rank) {
         if (left[rank] >= first + rank || right[rank] >= first + rank) {

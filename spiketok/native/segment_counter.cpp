@@ -29,7 +29,8 @@ std::span<const std::uint8_t> SegmentCounter::segment(std::size_t i) const {
 
 void SegmentCounter::add(const Texts& texts) {
     for (std::size_t i = 0; i < texts.size(); ++i) {
-        for_each_segment(alphabet_, texts[i], buffer_, [&](auto segment) { count_segment(segment); });
+        for_each_segment(alphabet_, texts[i], buffer_,
+                         [&](auto segment) { count_segment(segment); });
     }
 }
 

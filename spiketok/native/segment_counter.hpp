@@ -37,7 +37,9 @@ class SegmentCounter {
     void count_segment(std::span<const std::uint8_t> segment);
     void halve();
     void index_again(std::size_t slots);
-    bool is_kept(std::uint64_t hash) const { return halvings_ == 0 || hash >> (64 - halvings_) == 0; }
+    bool is_kept(std::uint64_t hash) const {
+        return halvings_ == 0 || hash >> (64 - halvings_) == 0;
+    }
 
     Alphabet alphabet_{true};
     std::size_t room_;

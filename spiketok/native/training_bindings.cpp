@@ -57,8 +57,8 @@ class Trial {
         return nb::make_tuple(give(std::move(uses)), give(std::move(change)), found.tokens);
     }
 
-    std::int64_t fewest_tokens(const Input<std::uint8_t>& bytes,
-                               const Input<std::int64_t>& offsets, unsigned threads) const {
+    std::int64_t fewest_tokens(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets,
+                               unsigned threads) const {
         const Texts texts(view(bytes), view(offsets));
         nb::gil_scoped_release free;
         return spike::fewest_tokens(trie_, texts, threads);
@@ -76,7 +76,8 @@ class MergeLearner {
                  std::size_t merges, bool by_length, std::uint64_t most_bytes, unsigned threads,
                  std::size_t listed, bool first_seen)
         : learner_(learn(Slices<std::uint8_t>(view(ids), view(offsets)), view(weights),
-                         view(lengths), merges, {by_length, most_bytes, threads, listed, first_seen})) {}
+                         view(lengths), merges,
+                         {by_length, most_bytes, threads, listed, first_seen})) {}
 
     nb::object best() {
         const std::optional<Pair> pair = std::visit(
@@ -101,7 +102,8 @@ class MergeLearner {
   private:
     using Learner = std::variant<Merges<std::uint16_t>, Merges<std::uint32_t>>;
 
-    static Learner learn(const Slices<std::uint8_t>& documents, std::span<const std::int64_t> weights,
+    static Learner learn(const Slices<std::uint8_t>& documents,
+                         std::span<const std::int64_t> weights,
                          std::span<const std::uint32_t> lengths, std::size_t merges,
                          const MergeRules& rules) {
         nb::gil_scoped_release free;
@@ -140,7 +142,8 @@ class Segments {
             counts.items[i] = static_cast<std::int64_t>(counter_.count(i));
         }
         counter_ = SegmentCounter(0);
-        return nb::make_tuple(give(std::move(ids)), give(std::move(offsets)), give(std::move(counts)));
+        return nb::make_tuple(give(std::move(ids)), give(std::move(offsets)),
+                              give(std::move(counts)));
     }
 
   private:

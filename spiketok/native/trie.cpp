@@ -11,8 +11,9 @@ namespace spike {
 namespace {
 
 // Only the label says whose child a cell is. That is enough because no two nodes share a base, and
-// because no base but the root's is a multiple of 128: an empty cell i gets the label i % 128, which
-// only such a base could ask for, and childless nodes take the base 128, which nothing answers.
+// because no base but the root's is a multiple of 128: an empty cell i gets the label i % 128,
+// which only such a base could ask for, and childless nodes take the base 128, which nothing
+// answers.
 constexpr std::uint32_t FORBIDDEN_BASES = 128;
 constexpr std::size_t LARGEST_BASE = (1u << 24) - 512;
 // How far behind the last used cell a gap is looked for: more packs tighter and builds slower.
@@ -95,8 +96,8 @@ class Builder {
         }
     }
 
-    // Level by level, so that the cells most often visited lie together; but an entry's bytes that no
-    // other entry shares lie in a row, which a core reads ahead.
+    // Level by level, so that the cells most often visited lie together; but an entry's bytes that
+    // no other entry shares lie in a row, which a core reads ahead.
     Trie build() {
         places_.take_root();
         std::vector<Node> level = children({0, order_.size(), 0, 0, 0}, 0, nullptr);
@@ -154,7 +155,7 @@ class Builder {
             }
             found.back().last = i + 1;
         }
-        const std::uint32_t row = base ? *base = places_.take(labels) : 0;
+        const std::uint32_t row = base ? * base = places_.take(labels) : 0;
         resize(places_.last() + 1);
         for (std::size_t i = 0; i < labels.size(); ++i) {
             found[i].cell = row + labels[i];
@@ -182,7 +183,8 @@ class Builder {
         if (!ids_.empty()) trie_.lengths.resize(std::size_t{std::ranges::max(ids_)} + 1);
         for (std::size_t i = 0; i < ids_.size(); ++i) {
             // A token's length is known by its id alone.
-            if (trie_.lengths[ids_[i]] != 0) throw std::invalid_argument("two entries have the same id");
+            if (trie_.lengths[ids_[i]] != 0)
+                throw std::invalid_argument("two entries have the same id");
             trie_.lengths[ids_[i]] = static_cast<std::uint8_t>(entries_[i].size());
         }
     }

@@ -1,11 +1,12 @@
 // Reads rows by tables that fit and by tables of random numbers, from a file that is cut meanwhile;
 // the sanitizers stop it at the first fault.
 
+#include "sanitize_driver.hpp"
+
 #include <algorithm>
 #include <optional>
 
 #include "row_reader.hpp"
-#include "sanitize_driver.hpp"
 
 namespace {
 
@@ -14,11 +15,16 @@ using Bytes = std::vector<std::uint8_t>;
 // A number that is small, near a border of its type, or any.
 std::int64_t odd_number(int file) {
     switch (below(6)) {
-        case 0: return static_cast<std::int64_t>(std::uint64_t{generator()} << 32 | generator());
-        case 1: return INT64_MAX / (below(2) ? 1 : 32) - static_cast<std::int64_t>(below(3));
-        case 2: return -static_cast<std::int64_t>(below(3));
-        case 3: return file;
-        default: return static_cast<std::int64_t>(below(4000));
+        case 0:
+            return static_cast<std::int64_t>(std::uint64_t{generator()} << 32 | generator());
+        case 1:
+            return INT64_MAX / (below(2) ? 1 : 32) - static_cast<std::int64_t>(below(3));
+        case 2:
+            return -static_cast<std::int64_t>(below(3));
+        case 3:
+            return file;
+        default:
+            return static_cast<std::int64_t>(below(4000));
     }
 }
 
@@ -29,7 +35,9 @@ std::size_t odd_size(std::size_t usual) {
 struct File {
     File() {
         for (auto& byte : bytes) byte = static_cast<std::uint8_t>(std::rand());
-        require(std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() && std::fflush(file) == 0, "write");
+        require(std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size() &&
+                    std::fflush(file) == 0,
+                "write");
     }
     std::FILE* const file = std::tmpfile();
     const int number = fileno(file);
@@ -55,9 +63,11 @@ void rows_that_fit() {
     const std::size_t size = 2 * (1 + below(200)), begin = below(starts.size() + 2);
     Bytes rows(starts.size() * size);
     const spike::Runs runs(table, 3, 3, 256, 2);
-    require(spike::read_rows(starts, runs, unchecked, rows, size, 0) == 0, "an unchecked range was read");
+    require(spike::read_rows(starts, runs, unchecked, rows, size, 0) == 0,
+            "an unchecked range was read");
     std::vector<std::size_t> ranges;
-    const bool passed = passes([&] { ranges = spike::unchecked_ranges(starts, runs, unchecked, size); });
+    const bool passed =
+        passes([&] { ranges = spike::unchecked_ranges(starts, runs, unchecked, size); });
     if (!passed) {
         // Those that were named to nobody are named after all.
         for (auto& flag : unchecked) require(flag == 1, "a range is lost");
@@ -74,14 +84,16 @@ void rows_that_fit() {
     for (std::size_t row = begin; row < done; ++row) {
         const auto from = file().bytes.begin() + static_cast<std::ptrdiff_t>(place(starts[row]));
         const auto found = rows.begin() + static_cast<std::ptrdiff_t>(row * size);
-        require(std::equal(found, found + static_cast<std::ptrdiff_t>(size), from), "a row has other bytes");
+        require(std::equal(found, found + static_cast<std::ptrdiff_t>(size), from),
+                "a row has other bytes");
     }
     if (done < starts.size()) {
         const std::int64_t start = starts[done], stop = start < 1000 ? 1000 : 1500;
         const bool outside = start < 0 || start + static_cast<std::int64_t>(size / 2) > stop;
         require(outside || place(start) + size > end, "a row was left out");
     }
-    require(pwrite(file().number, file().bytes.data(), file().bytes.size(), 0) == 4096, "write again");
+    require(pwrite(file().number, file().bytes.data(), file().bytes.size(), 0) == 4096,
+            "write again");
 }
 
 void hostile() {
@@ -96,8 +108,10 @@ void hostile() {
     const std::size_t size = odd_size(below(400));
     Bytes rows(below(8) ? starts.size() * std::min<std::size_t>(size, 400) : below(400));
     try {
-        const spike::Runs runs(table, odd_size(below(5)), odd_size(below(5)), odd_size(256), odd_size(below(10)));
-        for (const std::size_t range : spike::unchecked_ranges(starts, runs, unchecked, size)) unchecked.at(range) = 0;
+        const spike::Runs runs(table, odd_size(below(5)), odd_size(below(5)), odd_size(256),
+                               odd_size(below(10)));
+        for (const std::size_t range : spike::unchecked_ranges(starts, runs, unchecked, size))
+            unchecked.at(range) = 0;
         for (auto& flag : unchecked) flag = below(2) ? 0 : flag;
         spike::read_rows(starts, runs, unchecked, rows, size, odd_size(below(6)));
     } catch (const std::invalid_argument&) {
@@ -106,6 +120,4 @@ void hostile() {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-    return drive(argc, argv, 10'000, {rows_that_fit, hostile});
-}
+int main(int argc, char** argv) { return drive(argc, argv, 10'000, {rows_that_fit, hostile}); }

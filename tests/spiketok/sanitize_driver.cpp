@@ -1,19 +1,20 @@
 // Runs the native code on random and hostile input and compares it with plain definitions; the
 // sanitizers stop it at the first fault.
 
+#include "sanitize_driver.hpp"
+
+#include <pthread.h>
+
 #include <algorithm>
 #include <limits>
 #include <map>
 #include <optional>
 #include <set>
 
-#include <pthread.h>
-
 #include "bese.hpp"
 #include "decoder.hpp"
 #include "matcher.hpp"
 #include "pairs.hpp"
-#include "sanitize_driver.hpp"
 #include "segment_counter.hpp"
 #include "training_driver.hpp"
 #include "trials.hpp"
@@ -40,7 +41,9 @@ void same_cut(const LongestMatch& match, const PlainEntries& entries, const Byte
 }
 
 template <class Id>
-std::span<const Id> view(const Array<Id>& array) { return {array.items.get(), array.size}; }
+std::span<const Id> view(const Array<Id>& array) {
+    return {array.items.get(), array.size};
+}
 
 template <class Id>
 void round_trip_of(unsigned letters) {
@@ -56,7 +59,8 @@ void round_trip_of(unsigned letters) {
     same_cut(*match, plain, random_bytes(below(at_most(3'000, 60)), letters));
     Laid documents;
     for (std::size_t i = below(at_most(6, 3)); i > 0; --i) {
-        documents.add(random_bytes(below(below(4) ? 100 : at_most(below(40) ? 6'000 : 600'000, 300)), letters));
+        documents.add(random_bytes(
+            below(below(4) ? 100 : at_most(below(40) ? 6'000 : 600'000, 300)), letters));
     }
     const auto encode_all = [&](unsigned threads, std::size_t slice) {
         std::optional<Encoded<Id>> encoded;
@@ -65,15 +69,18 @@ void round_trip_of(unsigned letters) {
     };
     const auto encoded = encode_all(static_cast<unsigned>(below(4)), 0);
     const auto all = view(encoded.ids);
-    require(std::ranges::equal(all, view(encode_all(2, 1 + below(below(2) ? 40 : 5'000)).ids)), "slices gave other ids");
-    require(std::ranges::equal(all, view(encode_all(1, std::numeric_limits<std::size_t>::max() - below(3)).ids)),
+    require(std::ranges::equal(all, view(encode_all(2, 1 + below(below(2) ? 40 : 5'000)).ids)),
+            "slices gave other ids");
+    require(std::ranges::equal(
+                all, view(encode_all(1, std::numeric_limits<std::size_t>::max() - below(3)).ids)),
             "huge slices gave other ids");
     for (std::size_t i = 0; i + 1 < documents.offsets.size(); ++i) {
         const auto begin = static_cast<std::size_t>(encoded.offsets.items[i]);
         const auto text = documents.item(i);
         if (text.size() > 6'000) continue;
         const auto count = static_cast<std::size_t>(encoded.offsets.items[i + 1]) - begin;
-        require(std::ranges::equal(all.subspan(begin, count), plain.cut(text)), "a text has other ids");
+        require(std::ranges::equal(all.subspan(begin, count), plain.cut(text)),
+                "a text has other ids");
     }
     std::optional<DecodingTable> table;
     attempt([&] { table.emplace(entries.texts()); });
@@ -122,7 +129,9 @@ void bese() {
     const bool lossless = below(2) == 0;
     std::optional<Bese> coder;
     try {
-        attempt([&] { coder.emplace(lossless, left, right, "<doc>", BASE_IDS + left.size() + below(9)); });
+        attempt([&] {
+            coder.emplace(lossless, left, right, "<doc>", BASE_IDS + left.size() + below(9));
+        });
     } catch (const std::invalid_argument&) {
         return;  // The merges were too long.
     }
@@ -136,9 +145,13 @@ void bese() {
         plain.insert(plain.end(), ids.begin(), ids.end());
     }
     std::optional<Encoded<std::uint32_t>> encoded;
-    attempt([&] { encoded.emplace(coder->encode<std::uint32_t>(documents.texts(), static_cast<unsigned>(below(4)))); });
+    attempt([&] {
+        encoded.emplace(
+            coder->encode<std::uint32_t>(documents.texts(), static_cast<unsigned>(below(4))));
+    });
     const auto ids = view(encoded->ids);
-    if (documents.bytes.size() <= 500) require(std::ranges::equal(ids, plain), "BESE gave other ids");
+    if (documents.bytes.size() <= 500)
+        require(std::ranges::equal(ids, plain), "BESE gave other ids");
     const std::size_t cut = below(ids.size() + 1);
     std::string text, rest;
     attempt([&] {
@@ -153,9 +166,12 @@ void bese() {
     require(same || !lossless || documents.offsets.size() > 2, "BESE gave other bytes");
     std::vector<std::int64_t> any(below(at_most(300, 30)));
     for (auto& id : any) id = static_cast<std::int64_t>(below(coder->size()));
-    coder->decode(std::span<const std::int64_t>(any), static_cast<std::uint32_t>(generator()), text);
-    any.push_back(below(2) ? -1 - static_cast<std::int64_t>(below(9)) : static_cast<std::int64_t>(coder->size() + below(9)));
-    must_refuse([&] { coder->decode(std::span<const std::int64_t>(any), 0, text); }, "a wrong id was decoded");
+    coder->decode(std::span<const std::int64_t>(any), static_cast<std::uint32_t>(generator()),
+                  text);
+    any.push_back(below(2) ? -1 - static_cast<std::int64_t>(below(9))
+                           : static_cast<std::int64_t>(coder->size() + below(9)));
+    must_refuse([&] { coder->decode(std::span<const std::int64_t>(any), 0, text); },
+                "a wrong id was decoded");
 }
 
 void segments() {
@@ -182,12 +198,14 @@ void segments() {
         const auto found = plain.find(Bytes(ids.begin(), ids.end()));
         require(found != plain.end(), "there is no such segment");
         // Where an allocation failed, some texts were added twice.
-        const bool right = failing ? counter->count(i) <= 2 * found->second : counter->count(i) == found->second;
+        const bool right =
+            failing ? counter->count(i) <= 2 * found->second : counter->count(i) == found->second;
         require(right, "a segment has another count");
     }
 }
 
-// Numbers and entries that fit nothing; where they are taken all the same, what is made of them works.
+// Numbers and entries that fit nothing; where they are taken all the same, what is made of them
+// works.
 void hostile() {
     const Bytes four{1, 2, 3, 4};
     const std::vector<std::vector<std::int64_t>> wrong{
@@ -215,7 +233,8 @@ void hostile() {
     std::optional<LongestMatch> match(std::in_place, build_trie(entries.texts(), given));
     encode<std::uint32_t>(*match, entries.texts(), 2, 1 + below(9));
     const auto fitting = given;
-    given[below(given.size())] = below(2) ? UINT32_MAX - static_cast<std::uint32_t>(below(2)) : 37 * static_cast<std::uint32_t>(below(given.size()));
+    given[below(given.size())] = below(2) ? UINT32_MAX - static_cast<std::uint32_t>(below(2))
+                                          : 37 * static_cast<std::uint32_t>(below(given.size()));
     try {
         match.emplace(build_trie(entries.texts(), given));
         encode<std::uint32_t>(*match, entries.texts(), 2, 1 + below(9));
@@ -223,7 +242,8 @@ void hostile() {
     } catch (const std::invalid_argument&) {
     }
     const std::size_t size = below(3) ? 1 + below(300) : 0;
-    entries.add(size && below(3) == 0 ? entries.item(below(given.size())) : random_bytes(size, 256));
+    entries.add(size && below(3) == 0 ? entries.item(below(given.size()))
+                                      : random_bytes(size, 256));
     given = fitting;
     given.push_back(MOST_ENTRIES - 1);
     try {
@@ -245,16 +265,18 @@ void hostile() {
         coder.encode<std::uint16_t>(entries.texts(), 1);
     } catch (const std::invalid_argument&) {
     }
-    const auto refuses = [](std::vector<std::uint32_t> left, std::vector<std::uint32_t> right, const char* what) {
+    const auto refuses = [](std::vector<std::uint32_t> left, std::vector<std::uint32_t> right,
+                            const char* what) {
         must_refuse([&] { Bese(true, left, right, "", BASE_IDS + left.size()); }, what);
     };
     refuses({5, 0}, {6, 7}, "the separator was joined");
     refuses({5, 5}, {6, 6}, "a merge was there twice");
     refuses({5}, {40}, "an id was joined to itself");
     refuses({5}, {6, 7}, "a merge without a left side was taken");
-    refuses({5, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51}, {5, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51},
-            "a merge of 8192 ids was taken");
-    must_refuse([&] { Bese(true, {}, {}, "", BASE_IDS - 1); }, "fewer ids than there are were taken");
+    refuses({5, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51},
+            {5, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51}, "a merge of 8192 ids was taken");
+    must_refuse([&] { Bese(true, {}, {}, "", BASE_IDS - 1); },
+                "fewer ids than there are were taken");
 }
 
 // Where the system gives no threads, the caller's does all the work.
@@ -275,5 +297,7 @@ void without_threads() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return drive(argc, argv, 40, {hostile, hostile_training, round_trip, bese, segments, merges, trials, without_threads});
+    return drive(
+        argc, argv, 40,
+        {hostile, hostile_training, round_trip, bese, segments, merges, trials, without_threads});
 }

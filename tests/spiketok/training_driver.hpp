@@ -30,7 +30,9 @@ struct Laid {
         offsets.push_back(static_cast<std::int64_t>(bytes.size()));
     }
     Texts texts() const { return Texts(bytes, offsets); }
-    Bytes item(std::size_t i) const { return {bytes.begin() + offsets[i], bytes.begin() + offsets[i + 1]}; }
+    Bytes item(std::size_t i) const {
+        return {bytes.begin() + offsets[i], bytes.begin() + offsets[i + 1]};
+    }
 };
 
 Bytes random_bytes(std::size_t length, unsigned letters) {
@@ -107,9 +109,12 @@ void same_pairs(const Slices<Id>& documents) {
     plain.resize(std::min(limit, plain.size()));
     std::vector<Pair> found;
     attempt([&] { found = count_pairs(documents, limit, static_cast<unsigned>(below(4))); });
-    require(std::ranges::equal(found, plain, [](const Pair& a, const auto& b) {
-        return std::tuple(-static_cast<std::int64_t>(a.count), a.left, a.right) == b;
-    }), "other pairs were counted");
+    require(std::ranges::equal(found, plain,
+                               [](const Pair& a, const auto& b) {
+                                   return std::tuple(-static_cast<std::int64_t>(a.count), a.left,
+                                                     a.right) == b;
+                               }),
+            "other pairs were counted");
 }
 
 void join_pairs(Ids& ids, std::uint32_t left, std::uint32_t right, std::uint32_t made) {
@@ -131,9 +136,11 @@ struct PlainMerges {
     std::vector<Key> refused{};
 
     std::optional<Pair> best() const {
-        std::map<Key, std::pair<std::uint64_t, std::size_t>> found;  // the count, and when first seen
+        std::map<Key, std::pair<std::uint64_t, std::size_t>>
+            found;  // the count, and when first seen
         for (std::size_t i = 0; i < documents.size(); ++i) {
-            each_pair(std::span<const std::uint32_t>(documents[i]), [&](auto left, auto right, std::size_t) {
+            each_pair(std::span<const std::uint32_t>(documents[i]), [&](auto left, auto right,
+                                                                        std::size_t) {
                 auto& item = found.try_emplace({left, right}, 0, found.size()).first->second;
                 item.first += weights.empty() ? 1 : static_cast<std::uint64_t>(weights[i]);
             });
@@ -143,9 +150,13 @@ struct PlainMerges {
         std::size_t first = 0;
         for (const auto& [key, item] : found) {
             const std::uint64_t bytes = lengths[key.first] + lengths[key.second];
-            if (item.first < 2 || bytes > rules.most_bytes || std::ranges::find(refused, key) != refused.end()) continue;
+            if (item.first < 2 || bytes > rules.most_bytes ||
+                std::ranges::find(refused, key) != refused.end())
+                continue;
             const std::uint64_t now = rules.by_length ? item.first * bytes : item.first;
-            if (best && (now < score || (now == score && !(rules.first_seen && item.second < first)))) continue;
+            if (best &&
+                (now < score || (now == score && !(rules.first_seen && item.second < first))))
+                continue;
             best = {key.first, key.second, item.first};
             score = now;
             first = item.second;
@@ -167,15 +178,18 @@ void merges_of(std::size_t letters) {
     std::vector<std::int64_t> offsets{0}, weights;
     PlainMerges plain{};
     while (offsets.back() < static_cast<std::int64_t>(ids.size())) {
-        const std::int64_t begin = offsets.back(), left = static_cast<std::int64_t>(ids.size()) - begin;
-        offsets.push_back(begin + 1 + static_cast<std::int64_t>(below(static_cast<std::size_t>(left))));
+        const std::int64_t begin = offsets.back(),
+                           left = static_cast<std::int64_t>(ids.size()) - begin;
+        offsets.push_back(begin + 1 +
+                          static_cast<std::int64_t>(below(static_cast<std::size_t>(left))));
         weights.push_back(1 + static_cast<std::int64_t>(below(below(9) ? 3 : 1'000'000)));
         plain.documents.push_back({ids.begin() + begin, ids.begin() + offsets.back()});
     }
     if (below(2)) weights.clear();
     std::vector<std::uint32_t> lengths(letters);
     for (auto& length : lengths) length = 1 + static_cast<std::uint32_t>(below(3));
-    const MergeRules rules{below(2) == 0, 1 + below(60), static_cast<unsigned>(below(3)), below(40), below(2) == 0};
+    const MergeRules rules{below(2) == 0, 1 + below(60), static_cast<unsigned>(below(3)), below(40),
+                           below(2) == 0};
     plain.rules = rules;
     plain.weights = weights;
     plain.lengths.assign(lengths.begin(), lengths.end());
@@ -201,7 +215,8 @@ void merges_of(std::size_t letters) {
         require(pair.has_value() == expected.has_value(), "there is a pair or there is none");
         if (!pair) return;
         require(std::tie(pair->left, pair->right, pair->count) ==
-                std::tie(expected->left, expected->right, expected->count), "another pair is best");
+                    std::tie(expected->left, expected->right, expected->count),
+                "another pair is best");
         if (refuses) {
             plain.refused.push_back({pair->left, pair->right});
         } else {
@@ -229,18 +244,26 @@ Merges<std::uint32_t> learn_merges(const Bytes& ids, const std::vector<std::int6
 void hostile_training() {
     const Bytes four{1, 2, 3, 4};
     MergeRules rules{false, 9, 1, 0, below(2) == 0};
-    must_refuse([&] { learn_merges(four, {0, 4}, {}, {1, 1, 1, 1}, rules); }, "an id without a length was taken");
-    must_refuse([&] { learn_merges(four, {0, 4}, {1, 1}, {1, 1, 1, 1, 1}, rules); }, "two weights were taken");
-    must_refuse([&] { learn_merges(four, {0, 4}, {0}, {1, 1, 1, 1, 1}, rules); }, "a weight of 0 was taken");
-    const std::int64_t heavy = std::numeric_limits<std::int64_t>::max() - static_cast<std::int64_t>(below(9));
-    must_refuse([&] { learn_merges({1, 2, 1, 2, 1, 2, 1, 2}, {0, 4, 8}, {heavy, heavy}, {1, 1, 1}, rules); },
-                "weights that overflow were taken");
+    must_refuse([&] { learn_merges(four, {0, 4}, {}, {1, 1, 1, 1}, rules); },
+                "an id without a length was taken");
+    must_refuse([&] { learn_merges(four, {0, 4}, {1, 1}, {1, 1, 1, 1, 1}, rules); },
+                "two weights were taken");
+    must_refuse([&] { learn_merges(four, {0, 4}, {0}, {1, 1, 1, 1, 1}, rules); },
+                "a weight of 0 was taken");
+    const std::int64_t heavy =
+        std::numeric_limits<std::int64_t>::max() - static_cast<std::int64_t>(below(9));
+    must_refuse(
+        [&] {
+            learn_merges({1, 2, 1, 2, 1, 2, 1, 2}, {0, 4, 8}, {heavy, heavy}, {1, 1, 1}, rules);
+        },
+        "weights that overflow were taken");
     // The last id of 16 bits is made, and no other.
     const Ids lengths(65'534, 1);
     const Bytes row{1, 2, 1, 2, 3, 1, 2, 3};
     const std::vector<std::int64_t> all{0, 8};
     Merges<std::uint16_t> learner(Slices<std::uint8_t>(row, all), {}, lengths, {false, 9});
-    require(learner.best().has_value() && learner.merge() == 65'534 && learner.best().has_value(), "one more id fits");
+    require(learner.best().has_value() && learner.merge() == 65'534 && learner.best().has_value(),
+            "one more id fits");
     must_refuse([&] { learner.merge(); }, "there are more ids than fit");
     must_refuse([&] { learner.best(); }, "half a merge was gone on with");
 }
@@ -250,21 +273,25 @@ void trials() {
     const auto letters = static_cast<unsigned>(below(3) ? 3 : 256);
     const Laid entries = random_entries(letters);
     Laid documents;
-    for (std::size_t i = 1 + below(9); i > 0; --i) documents.add(random_bytes(below(at_most(200, 60)), letters));
+    for (std::size_t i = 1 + below(9); i > 0; --i)
+        documents.add(random_bytes(below(at_most(200, 60)), letters));
     const Texts texts = documents.texts();
     std::optional<EntryTrie> trie;
     attempt([&] { trie.emplace(entries.texts()); });
     const std::size_t used = 256 + below(trie->size() - 255);
     Trials found;
-    attempt([&] { found = try_changes(*trie, used, true, texts, static_cast<unsigned>(below(4))); });
+    attempt(
+        [&] { found = try_changes(*trie, used, true, texts, static_cast<unsigned>(below(4))); });
     // How many tokens there are with the first entries, without one of them or with one more.
     const auto plain_count = [&](std::size_t changed) {
         PlainEntries in_use;
         for (std::size_t i = 0; i < trie->size(); ++i) {
-            if ((i < used) != (i == changed)) in_use.add(entries.item(i), static_cast<std::uint32_t>(i));
+            if ((i < used) != (i == changed))
+                in_use.add(entries.item(i), static_cast<std::uint32_t>(i));
         }
         std::size_t count = 0;
-        for (std::size_t i = 0; i < texts.size(); ++i) count += in_use.cut(documents.item(i)).size();
+        for (std::size_t i = 0; i < texts.size(); ++i)
+            count += in_use.cut(documents.item(i)).size();
         return static_cast<std::int64_t>(count);
     };
     require(found.tokens == plain_count(trie->size()), "another number of tokens");
@@ -277,8 +304,11 @@ void trials() {
     std::int64_t fewest = 0;
     attempt([&] { fewest = fewest_tokens(*trie, entries.texts(), 3); });
     require(found.tokens >= fewest, "greedy beat the best cut");
-    must_refuse([&] { try_changes(*trie, below(2) ? below(256) : trie->size() + 1 + below(9), true, texts, 1); },
-                "a wrong number of entries is in use");
+    must_refuse(
+        [&] {
+            try_changes(*trie, below(2) ? below(256) : trie->size() + 1 + below(9), true, texts, 1);
+        },
+        "a wrong number of entries is in use");
 }
 
 }  // namespace

@@ -105,14 +105,15 @@ SPIKE_INLINE double dot(std::span<const float> a, std::span<const float> b) {
     return sum;
 }
 
-void put(std::span<double> out, std::span<const std::uint32_t> asked, std::span<const float> weights,
-         double sum) {
+void put(std::span<double> out, std::span<const std::uint32_t> asked,
+         std::span<const float> weights, double sum) {
     for (std::size_t k = 0; k < asked.size(); ++k) out[k] = weights[asked[k]] / sum;
 }
 
 // What `adjust` says, for sizes that have been checked.
-SPIKE_INLINE void all_rows(std::span<const float> logits, std::span<const std::uint32_t> asked, std::size_t rows,
-                           std::span<const float> raises, const Adjusting& settings, const Adjusted& out) {
+SPIKE_INLINE void all_rows(std::span<const float> logits, std::span<const std::uint32_t> asked,
+                           std::size_t rows, std::span<const float> raises,
+                           const Adjusting& settings, const Adjusted& out) {
     const std::size_t size = logits.size() / rows, columns = asked.size() / rows;
     std::vector<float> below(size), weights(size);
     for (std::size_t row = 0; row < rows; ++row) {
@@ -129,11 +130,15 @@ SPIKE_INLINE void all_rows(std::span<const float> logits, std::span<const std::u
         const double entropy = std::max(0.0, std::log(sum) - lost / sum);
         out.entropies[row] = entropy;
         if (settings.heat) {
-            const double certain = 1 - entropy / std::log(std::max<double>(2, static_cast<double>(size)));
-            const double heat = std::clamp(1 - settings.sharpening * certain, settings.least, settings.most);
+            const double certain =
+                1 - entropy / std::log(std::max<double>(2, static_cast<double>(size)));
+            const double heat =
+                std::clamp(1 - settings.sharpening * certain, settings.least, settings.most);
             const auto turn = static_cast<float>(1 / heat);
-            sum = fill(weights, [&](std::size_t i) SPIKE_LAMBDA { return exp_of(below[i] * turn); });
-            if (!out.heated.empty()) put(out.heated.subspan(row * columns, columns), ids, weights, sum);
+            sum =
+                fill(weights, [&](std::size_t i) SPIKE_LAMBDA { return exp_of(below[i] * turn); });
+            if (!out.heated.empty())
+                put(out.heated.subspan(row * columns, columns), ids, weights, sum);
         }
         if (!raises.empty()) {
             sum = fill(weights, [&](std::size_t i) SPIKE_LAMBDA { return weights[i] * raises[i]; });
@@ -147,8 +152,9 @@ SPIKE_INLINE void all_rows(std::span<const float> logits, std::span<const std::u
 }
 
 #ifdef SPIKE_AVX2
-SPIKE_AVX2 void wide_rows(std::span<const float> logits, std::span<const std::uint32_t> asked, std::size_t rows,
-                          std::span<const float> raises, const Adjusting& settings, const Adjusted& out) {
+SPIKE_AVX2 void wide_rows(std::span<const float> logits, std::span<const std::uint32_t> asked,
+                          std::size_t rows, std::span<const float> raises,
+                          const Adjusting& settings, const Adjusted& out) {
     all_rows(logits, asked, rows, raises, settings, out);
 }
 #endif

@@ -8,7 +8,8 @@
 namespace spike {
 
 struct Adjusting {
-    bool heat;  // whether there is a temperature, 1 - sharpening · (1 - H / ln V), within least … most
+    bool heat;  // whether there is a temperature, 1 - sharpening · (1 - H / ln V), within least …
+                // most
     double sharpening, least, most;
     bool wide;  // whether AVX2 is used where there is any; the numbers are the same to the bit
 };

@@ -85,7 +85,8 @@ nb::tuple score(ContextCounts& counts, const Row<Id>& ids, const Row<double>& ba
         counts.score<Id>(view(ids), view(base), view(other), given, shortest, learn,
                          {p.span(), over.span(), lengths.span(), totals.span(), kinds.span()});
     }
-    return nb::make_tuple(p.give(columns), over.give(), lengths.give(), totals.give(), kinds.give());
+    return nb::make_tuple(p.give(columns), over.give(), lengths.give(), totals.give(),
+                          kinds.give());
 }
 
 template <class Id>
@@ -96,7 +97,8 @@ void learn(ContextCounts& counts, const Row<Id>& ids) {
 
 auto distribution(const ContextCounts& counts, const Row<double>& base, const Matrix& discounts,
                   unsigned shortest) {
-    if (base.size() != counts.vocab_size()) throw std::invalid_argument("needed is a number for each id");
+    if (base.size() != counts.vocab_size())
+        throw std::invalid_argument("needed is a number for each id");
     const auto given = discounts_of(discounts);
     Result<double> p(base.size() * (counts.longest() + 1));
     {
@@ -113,8 +115,9 @@ nb::tuple describe(const ContextCounts& counts) {
     return nb::make_tuple(length, total, kinds);
 }
 
-void load(ContextCounts& counts, const Row<std::uint32_t>& parents, const Row<std::uint32_t>& tokens,
-          const Row<std::uint32_t>& numbers, const Row<std::uint32_t>& totals) {
+void load(ContextCounts& counts, const Row<std::uint32_t>& parents,
+          const Row<std::uint32_t>& tokens, const Row<std::uint32_t>& numbers,
+          const Row<std::uint32_t>& totals) {
     nb::gil_scoped_release free;
     counts.load({view(parents), view(tokens), view(numbers), view(totals)});
 }
@@ -148,7 +151,8 @@ nb::tuple hint(const Repeats& repeats) {
 }
 
 auto mix(Mixture& mixture, const Matrix& p, const Row<std::uint32_t>& sets, bool learn) {
-    if (p.shape(1) != mixture.experts()) throw std::invalid_argument("needed is a probability for each expert");
+    if (p.shape(1) != mixture.experts())
+        throw std::invalid_argument("needed is a probability for each expert");
     Result<double> mixed(sets.size());
     {
         nb::gil_scoped_release free;
@@ -161,57 +165,77 @@ nb::tuple adjust_logits(const Logits& logits, const Ids& asked, const Row<float>
                         double sharpening, double least, double most, bool calibrate,
                         const Expected& expected, bool wide) {
     const std::size_t rows = logits.shape(0), columns = asked.shape(1);
-    if (asked.shape(0) != rows) throw std::invalid_argument("needed is a row of ids for each row of logits");
+    if (asked.shape(0) != rows)
+        throw std::invalid_argument("needed is a row of ids for each row of logits");
     const std::size_t size = rows * columns;
-    Result<double> plain(size), heated(heat ? size : 0), raised(calibrate ? size : 0), entropies(rows);
+    Result<double> plain(size), heated(heat ? size : 0), raised(calibrate ? size : 0),
+        entropies(rows);
     {
         nb::gil_scoped_release free;
         adjust({logits.data(), logits.size()}, {asked.data(), size}, rows, view(raises),
                {heat, sharpening, least, most, wide},
-               {plain.span(), heated.span(), raised.span(), entropies.span(),
+               {plain.span(),
+                heated.span(),
+                raised.span(),
+                entropies.span(),
                 {expected.data(), expected.size()}});
     }
-    return nb::make_tuple(plain.give(columns), heated.give(columns), raised.give(columns), entropies.give());
+    return nb::make_tuple(plain.give(columns), heated.give(columns), raised.give(columns),
+                          entropies.give());
 }
 
 }  // namespace
 
 NB_MODULE(_counting, module) {
     using namespace nb::literals;
-    module.def("adjust", &adjust_logits, "logits"_a, "asked"_a, "raises"_a, "heat"_a, "sharpening"_a,
-               "least"_a, "most"_a, "calibrate"_a, "expected"_a.noconvert(), "wide"_a = true);
+    module.def("adjust", &adjust_logits, "logits"_a, "asked"_a, "raises"_a, "heat"_a,
+               "sharpening"_a, "least"_a, "most"_a, "calibrate"_a, "expected"_a.noconvert(),
+               "wide"_a = true);
     nb::class_<ContextCounts>(module, "ContextCounts")
-        .def(nb::init<std::uint32_t, unsigned, bool>(), "vocab_size"_a, "longest"_a, "continuation"_a)
+        .def(nb::init<std::uint32_t, unsigned, bool>(), "vocab_size"_a, "longest"_a,
+             "continuation"_a)
         .def("load", &load, "parents"_a, "tokens"_a, "counts"_a, "totals"_a)
         .def("keep", &keep, "fewest"_a, "longest"_a)
-        .def("copy", [](const ContextCounts& counts) {
-            nb::gil_scoped_release free;
-            return ContextCounts(counts);
-        })
+        .def("copy",
+             [](const ContextCounts& counts) {
+                 nb::gil_scoped_release free;
+                 return ContextCounts(counts);
+             })
         .def("reserve", &ContextCounts::reserve, "strings"_a)
         .def("restart", &ContextCounts::restart)
         .def("learn", &learn<std::uint16_t>, "ids"_a.noconvert())
         .def("learn", &learn<std::uint32_t>, "ids"_a.noconvert())
-        .def("score", &score<std::uint16_t>, "ids"_a.noconvert(), "base"_a, "other"_a, "discounts"_a, "shortest"_a, "learn"_a)
-        .def("score", &score<std::uint32_t>, "ids"_a.noconvert(), "base"_a, "other"_a, "discounts"_a, "shortest"_a, "learn"_a)
+        .def("score", &score<std::uint16_t>, "ids"_a.noconvert(), "base"_a, "other"_a,
+             "discounts"_a, "shortest"_a, "learn"_a)
+        .def("score", &score<std::uint32_t>, "ids"_a.noconvert(), "base"_a, "other"_a,
+             "discounts"_a, "shortest"_a, "learn"_a)
         .def("distribution", &distribution, "base"_a, "discounts"_a, "shortest"_a)
         .def("describe", &describe)
-        .def("counts_of_counts", [](const ContextCounts& counts) { return give(counts.counts_of_counts()); })
+        .def("counts_of_counts",
+             [](const ContextCounts& counts) { return give(counts.counts_of_counts()); })
         .def_prop_ro("strings", &ContextCounts::strings)
         .def_prop_ro("bytes", &ContextCounts::bytes);
     nb::class_<Repeats>(module, "Repeats")
-        .def("__init__", [](Repeats* at, std::uint32_t vocab_size, const Row<std::uint32_t>& lengths) {
-            new (at) Repeats(vocab_size, view(lengths));
-        }, "vocab_size"_a, "lengths"_a)
+        .def(
+            "__init__",
+            [](Repeats* at, std::uint32_t vocab_size, const Row<std::uint32_t>& lengths) {
+                new (at) Repeats(vocab_size, view(lengths));
+            },
+            "vocab_size"_a, "lengths"_a)
         .def("restart", &Repeats::restart)
         .def("read", &read<std::uint16_t>, "ids"_a.noconvert(), "learn"_a)
         .def("read", &read<std::uint32_t>, "ids"_a.noconvert(), "learn"_a)
         .def("hint", &hint)
         .def_prop_ro("bytes", &Repeats::bytes);
     nb::class_<Mixture>(module, "Mixture")
-        .def("__init__", [](Mixture* at, std::size_t sets, const Row<double>& first, double slowest, double share) {
-            new (at) Mixture(sets, view(first), slowest, share);
-        }, "sets"_a, "first"_a, "slowest"_a, "share"_a)
+        .def(
+            "__init__",
+            [](Mixture* at, std::size_t sets, const Row<double>& first, double slowest,
+               double share) { new (at) Mixture(sets, view(first), slowest, share); },
+            "sets"_a, "first"_a, "slowest"_a, "share"_a)
         .def("score", &mix, "p"_a, "sets"_a, "learn"_a)
-        .def("weights", [](const Mixture& mixture, std::uint32_t set) { return give(mixture.weights(set)); }, "set"_a);
+        .def(
+            "weights",
+            [](const Mixture& mixture, std::uint32_t set) { return give(mixture.weights(set)); },
+            "set"_a);
 }

@@ -20,7 +20,8 @@ std::uint64_t scatter(std::uint32_t parent, std::uint32_t token) {
 std::uint32_t mark_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
 void check(std::span<const Discount> discounts, unsigned longest) {
-    if (discounts.size() != longest + 1) throw std::invalid_argument("needed is a discount per length");
+    if (discounts.size() != longest + 1)
+        throw std::invalid_argument("needed is a discount per length");
     for (const Discount& d : discounts) {
         const bool fits = d.one >= 0 && d.one <= 1 && d.two >= 0 && d.two <= 2 && d.more >= 0 &&
                           d.more <= 3 && d.weight >= 0 && d.weight <= 1e9;
@@ -36,7 +37,8 @@ double kept_of(std::uint32_t count, const Discount& d) {
 
 ContextCounts::ContextCounts(std::uint32_t vocab_size, unsigned longest, bool continuation)
     : vocab_size_(vocab_size), longest_(longest), continuation_(continuation) {
-    if (vocab_size == 0 || vocab_size > INT32_MAX) throw std::invalid_argument("no such vocabulary");
+    if (vocab_size == 0 || vocab_size > INT32_MAX)
+        throw std::invalid_argument("no such vocabulary");
     if (longest > MOST_LONGEST) throw std::invalid_argument("contexts are too long");
     slots_.resize(FIRST_SLOTS);
     frequencies_.resize(4 * (longest + 1));
@@ -86,7 +88,8 @@ void ContextCounts::reserve(std::size_t strings) {
 void ContextCounts::make_room(std::size_t strings) {
     const std::size_t size = nodes_.size() + strings;
     if (size > MOST_STRINGS) throw std::length_error("there are too many strings");
-    if (size > nodes_.capacity()) nodes_.reserve(std::max(size, nodes_.size() + nodes_.size() / 4 + 1024));
+    if (size > nodes_.capacity())
+        nodes_.reserve(std::max(size, nodes_.size() + nodes_.size() / 4 + 1024));
     if (size * 3 > slots_.size() * 2) rehash(2 * slots_.size());
 }
 
@@ -190,7 +193,8 @@ void ContextCounts::prepare_to_learn(std::size_t more) {
     if (more > INT32_MAX - std::min<std::size_t>(row_.size(), INT32_MAX)) {
         throw std::length_error("there are too many tokens");
     }
-    if (row_.capacity() < row_.size() + more) row_.reserve(std::max(row_.size() + more, row_.size() * 5 / 4));
+    if (row_.capacity() < row_.size() + more)
+        row_.reserve(std::max(row_.size() + more, row_.size() * 5 / 4));
 }
 
 template <class Id>
@@ -211,9 +215,9 @@ void ContextCounts::score(std::span<const Id> ids, std::span<const double> base,
                           unsigned shortest, bool learn, const Scores& out) {
     check(discounts, longest_);
     const std::size_t size = ids.size();
-    if (base.size() != size || out.p.size() != size * (longest_ + 1) || out.lengths.size() != size ||
-        out.totals.size() != size || out.kinds.size() != size || out.over.size() != other.size() ||
-        (!other.empty() && other.size() != size)) {
+    if (base.size() != size || out.p.size() != size * (longest_ + 1) ||
+        out.lengths.size() != size || out.totals.size() != size || out.kinds.size() != size ||
+        out.over.size() != other.size() || (!other.empty() && other.size() != size)) {
         throw std::invalid_argument("needed is one base probability for each id");
     }
     for (const Id id : ids) check_id(id);
@@ -227,7 +231,8 @@ void ContextCounts::score(std::span<const Id> ids, std::span<const double> base,
             if (k <= depth_ && contexts_[k] != NONE && nodes_[contexts_[k]].total != 0) {
                 const Node& node = nodes_[contexts_[k]];
                 const Discount& d = discounts[k];
-                const double back = d.weight + node.pruned + d.one * node.ones + d.two * node.twos + d.more * node.more;
+                const double back = d.weight + node.pruned + d.one * node.ones + d.two * node.twos +
+                                    d.more * node.more;
                 const double own = found_[k] == NONE ? 0 : kept_of(nodes_[found_[k]].count, d);
                 const double whole = node.total + d.weight;
                 const double rest = back * p, other_rest = back * q;
@@ -247,14 +252,17 @@ void ContextCounts::distribution(std::span<double> p, std::span<const Discount> 
                                  unsigned shortest) const {
     check(discounts, longest_);
     const std::size_t size = vocab_size_;
-    if (p.size() != size * (longest_ + 1)) throw std::invalid_argument("needed is a number for each id");
+    if (p.size() != size * (longest_ + 1))
+        throw std::invalid_argument("needed is a number for each id");
     for (unsigned k = 0; k <= longest_; ++k) {
         const auto now = p.subspan(k * size, size);
         if (k > 0) std::ranges::copy(p.subspan((k - 1) * size, size), now.begin());
-        if (k < shortest || k > depth_ || contexts_[k] == NONE || nodes_[contexts_[k]].total == 0) continue;
+        if (k < shortest || k > depth_ || contexts_[k] == NONE || nodes_[contexts_[k]].total == 0)
+            continue;
         const Node& node = nodes_[contexts_[k]];
         const Discount& d = discounts[k];
-        const double back = d.weight + node.pruned + d.one * node.ones + d.two * node.twos + d.more * node.more;
+        const double back =
+            d.weight + node.pruned + d.one * node.ones + d.two * node.twos + d.more * node.more;
         for (double& item : now) item *= back;
         for (std::uint32_t child = node.first; child != NONE; child = nodes_[child].sibling) {
             now[nodes_[child].token] += kept_of(nodes_[child].count, d);
@@ -264,7 +272,8 @@ void ContextCounts::distribution(std::span<double> p, std::span<const Discount> 
     }
 }
 
-void ContextCounts::describe(std::uint32_t& length, std::uint32_t& total, std::uint32_t& kinds) const {
+void ContextCounts::describe(std::uint32_t& length, std::uint32_t& total,
+                             std::uint32_t& kinds) const {
     length = total = kinds = 0;
     for (unsigned k = depth_ + 1; k-- > 0;) {
         if (contexts_[k] == NONE || nodes_[contexts_[k]].total == 0) continue;
@@ -282,9 +291,11 @@ std::size_t ContextCounts::bytes() const {
 
 template void ContextCounts::learn(std::span<const std::uint16_t>);
 template void ContextCounts::learn(std::span<const std::uint32_t>);
-template void ContextCounts::score(std::span<const std::uint16_t>, std::span<const double>, std::span<const double>,
-                                   std::span<const Discount>, unsigned, bool, const Scores&);
-template void ContextCounts::score(std::span<const std::uint32_t>, std::span<const double>, std::span<const double>,
-                                   std::span<const Discount>, unsigned, bool, const Scores&);
+template void ContextCounts::score(std::span<const std::uint16_t>, std::span<const double>,
+                                   std::span<const double>, std::span<const Discount>, unsigned,
+                                   bool, const Scores&);
+template void ContextCounts::score(std::span<const std::uint32_t>, std::span<const double>,
+                                   std::span<const double>, std::span<const Discount>, unsigned,
+                                   bool, const Scores&);
 
 }  // namespace spike

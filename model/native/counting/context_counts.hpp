@@ -56,13 +56,15 @@ class ContextCounts {
     };
     template <class Id>
     void score(std::span<const Id> ids, std::span<const double> base, std::span<const double> other,
-               std::span<const Discount> discounts, unsigned shortest, bool learn, const Scores& out);
+               std::span<const Discount> discounts, unsigned shortest, bool learn,
+               const Scores& out);
     template <class Id>
     void learn(std::span<const Id> ids);
 
     // The same for each id of the vocabulary at once, as the next token; `p` begins as the base.
     // What each length gives is left behind in turn: p has vocab_size · (longest + 1) items.
-    void distribution(std::span<double> p, std::span<const Discount> discounts, unsigned shortest) const;
+    void distribution(std::span<double> p, std::span<const Discount> discounts,
+                      unsigned shortest) const;
     // Length, total and kinds of the longest known context.
     void describe(std::uint32_t& length, std::uint32_t& total, std::uint32_t& kinds) const;
 
@@ -85,8 +87,8 @@ class ContextCounts {
     static constexpr std::size_t MOST_STRINGS = UINT32_MAX - 2;
     struct Node {
         std::uint32_t parent, token, count;
-        std::uint32_t total = 0;  // of what followed
-        std::uint32_t pruned = 0;  // the part of it that no child has
+        std::uint32_t total = 0;                     // of what followed
+        std::uint32_t pruned = 0;                    // the part of it that no child has
         std::uint32_t ones = 0, twos = 0, more = 0;  // children by their counts
         std::uint32_t first = NONE;  // child; where total is 0, the place in row_ of what followed
         std::uint32_t sibling = NONE;
@@ -97,14 +99,16 @@ class ContextCounts {
     };
 
     std::uint32_t find(std::uint32_t parent, std::uint32_t token) const;
-    std::uint32_t add(std::uint32_t parent, std::uint32_t token, std::uint32_t count, std::uint32_t place);
+    std::uint32_t add(std::uint32_t parent, std::uint32_t token, std::uint32_t count,
+                      std::uint32_t place);
     void raise(std::uint32_t node, unsigned length);
     void unfold(std::uint32_t node);
     void look_up(std::uint32_t token);
     void count(std::uint32_t token);
     void move_on();
-    // Makes room for more strings. A token adds up to two for each length, one after it and one before it
-    // that is unfolded; room for all of them first, and it is counted whole or not at all.
+    // Makes room for more strings. A token adds up to two for each length, one after it and one
+    // before it that is unfolded; room for all of them first, and it is counted whole or not at
+    // all.
     void make_room(std::size_t strings);
     void insert(std::uint32_t node);
     void rehash(std::size_t slots);

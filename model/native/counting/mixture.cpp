@@ -17,7 +17,8 @@ Mixture::Mixture(std::size_t sets, std::span<const double> first, double slowest
     if (!(slowest >= 0 && slowest <= 1) || !(share >= 0 && share <= 1)) {
         throw std::invalid_argument("rate and share are parts of 1");
     }
-    if (sets == 0 || sets > (std::size_t{1} << 24)) throw std::invalid_argument("no such number of sets");
+    if (sets == 0 || sets > (std::size_t{1} << 24))
+        throw std::invalid_argument("no such number of sets");
     uses_.resize(sets);
     for (std::size_t set = 0; set < sets; ++set) {
         weights_.insert(weights_.end(), first.begin(), first.end());
@@ -29,7 +30,8 @@ std::span<const double> Mixture::weights(std::uint32_t set) const {
     return std::span(weights_).subspan(set * experts(), experts());
 }
 
-void Mixture::learn(std::span<double> weights, std::span<const double> p, double mean, std::uint64_t& uses) {
+void Mixture::learn(std::span<double> weights, std::span<const double> p, double mean,
+                    std::uint64_t& uses) {
     const double rate = std::max(slowest_, 1 / (static_cast<double>(uses++) + 2));
     double sum = 0;
     for (std::size_t j = 0; j < weights.size(); ++j) {

@@ -23,7 +23,8 @@ class Mixture {
     std::size_t experts() const { return first_.size(); }
 
   private:
-    void learn(std::span<double> weights, std::span<const double> p, double mean, std::uint64_t& uses);
+    void learn(std::span<double> weights, std::span<const double> p, double mean,
+               std::uint64_t& uses);
 
     std::vector<double> first_, weights_;
     std::vector<std::uint64_t> uses_;

@@ -21,7 +21,8 @@ std::uint32_t mark_of(std::uint64_t hash) { return static_cast<std::uint32_t>(ha
 
 Repeats::Repeats(std::uint32_t vocab_size, std::span<const std::uint32_t> lengths)
     : vocab_size_(vocab_size), hashes_{0} {
-    if (vocab_size == 0 || vocab_size > INT32_MAX) throw std::invalid_argument("no such vocabulary");
+    if (vocab_size == 0 || vocab_size > INT32_MAX)
+        throw std::invalid_argument("no such vocabulary");
     std::uint32_t before = 0;
     for (const std::uint32_t length : lengths) {
         if (length <= before || length > MOST_LENGTH) {
@@ -60,7 +61,8 @@ std::size_t Repeats::find(const Table& table) const {
 
 Repeats::Hint Repeats::hint_of(const Table& table, std::size_t slot) const {
     const std::uint32_t place = table.slots[slot].place;
-    const double trust = (static_cast<double>(table.right) + 0.5) / (static_cast<double>(table.hints) + 1);
+    const double trust =
+        (static_cast<double>(table.right) + 0.5) / (static_cast<double>(table.hints) + 1);
     return {row_[place], static_cast<std::uint32_t>(&table - tables_.data()), trust};
 }
 

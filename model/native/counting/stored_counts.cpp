@@ -11,7 +11,8 @@ namespace spike {
 
 void ContextCounts::load(const Strings& strings) {
     const std::size_t size = strings.parents.size();
-    if (nodes_.size() != 1 || !row_.empty()) throw std::invalid_argument("there are counts already");
+    if (nodes_.size() != 1 || !row_.empty())
+        throw std::invalid_argument("there are counts already");
     if (strings.tokens.size() != size || strings.counts.size() != size ||
         strings.totals.size() != size + 1 || size >= MOST_STRINGS) {
         throw std::invalid_argument("the strings' parts differ in length");

@@ -1,7 +1,8 @@
 // Runs the coder of weights on random and hostile input; the sanitizers stop it at the first fault.
 
-#include "adaptive_coder.hpp"
 #include "sanitize_driver.hpp"
+
+#include "adaptive_coder.hpp"
 
 namespace {
 
@@ -12,21 +13,24 @@ Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
 std::vector<std::uint32_t> random_cells(const Shape& shape) {
     std::vector<std::uint32_t> cells(cell_count(shape.bits), 1U << 31);
-    if (below(2)) for (auto& cell : cells) cell = static_cast<std::uint32_t>(generator());
+    if (below(2))
+        for (auto& cell : cells) cell = static_cast<std::uint32_t>(generator());
     return cells;
 }
 
 Shape random_shape() {
     const auto bits = static_cast<unsigned>(1 + below(8));
     const std::size_t side = below(50) ? 12 : at_most(300, 12);
-    Shape shape{below(side), below(side), bits, static_cast<unsigned>(below(std::size_t{1} << bits))};
+    Shape shape{below(side), below(side), bits,
+                static_cast<unsigned>(below(std::size_t{1} << bits))};
     if (shape.columns == 0) shape.rows = 0;
     return shape;
 }
 
 void round_trip() {
     const Shape shape = random_shape();
-    const std::size_t most = std::size_t{1} << shape.bits, largest = below(2) ? below(most) : most - 1;
+    const std::size_t most = std::size_t{1} << shape.bits,
+                      largest = below(2) ? below(most) : most - 1;
     Bytes symbols(shape.rows * shape.columns), found(symbols.size());
     for (auto& symbol : symbols) symbol = static_cast<std::uint8_t>(below(largest + 1));
     const auto fresh = random_cells(shape);
@@ -69,7 +73,8 @@ void hostile() {
     must_refuse([&] { encode(symbols, {2, 3, 9, 7}, cells, out); }, "too many bits");
     must_refuse([&] { encode(symbols, {2, 3, 0, 0}, cells, out); }, "no bits");
     must_refuse([&] { encode(symbols, {2, 3, 4, 16}, cells, out); }, "a centre that is no symbol");
-    must_refuse([&] { encode(symbols, {std::size_t{1} << 63, 2, 4, 7}, cells, out); }, "sizes that overflow");
+    must_refuse([&] { encode(symbols, {std::size_t{1} << 63, 2, 4, 7}, cells, out); },
+                "sizes that overflow");
     must_refuse([&] { encode({}, {2, 0, 4, 7}, cells, out); }, "rows without columns");
     must_refuse([&] { decode({}, shape, cells, symbols); }, "no bytes");
     must_refuse([&] { decode(symbols, shape, cells, few); }, "room for too few");
@@ -80,7 +85,8 @@ void hostile() {
     const auto odd = [] { return below(2) ? below(20) : SIZE_MAX / (1 + below(9)); };
     try {
         Bytes any(below(20));
-        const Shape strange{odd(), odd(), static_cast<unsigned>(odd()), static_cast<unsigned>(odd())};
+        const Shape strange{odd(), odd(), static_cast<unsigned>(odd()),
+                            static_cast<unsigned>(odd())};
         decode(large, strange, cells, any);
     } catch (const std::invalid_argument&) {
     }
@@ -88,6 +94,4 @@ void hostile() {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-    return drive(argc, argv, 400, {round_trip, hostile});
-}
+int main(int argc, char** argv) { return drive(argc, argv, 400, {round_trip, hostile}); }

@@ -1,4 +1,7 @@
-// Runs counting and mixing on random and hostile input; the sanitizers stop them at the first fault.
+// Runs counting and mixing on random and hostile input; the sanitizers stop them at the first
+// fault.
+
+#include "sanitize_driver.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +12,6 @@
 #include "context_counts.hpp"
 #include "mixture.hpp"
 #include "repeats.hpp"
-#include "sanitize_driver.hpp"
 
 namespace {
 
@@ -47,7 +49,11 @@ void score(ContextCounts& counts, std::span<const Id> row, bool learn) {
     const auto discounts = random_discounts(counts.longest());
     std::vector<double> other(below(2) ? size : 0, 0.5), over(other.size());
     const unsigned shortest = any(3);
-    if (!passes([&] { counts.score<Id>(row, base, other, discounts, shortest, learn, {p, over, lengths, totals, kinds}); })) return;
+    if (!passes([&] {
+            counts.score<Id>(row, base, other, discounts, shortest, learn,
+                             {p, over, lengths, totals, kinds});
+        }))
+        return;
     for (const double item : p) require(item >= 0 && item <= 1 + 1e-9, "that is no probability");
 }
 
@@ -63,12 +69,13 @@ void is_distribution(const ContextCounts& counts) {
 bool same_counts(const ContextCounts& a, const ContextCounts& b) {
     require(a.bytes() >= 40 * a.strings(), "strings without memory");
     const auto left = a.keep(1, UINT32_MAX), right = b.keep(1, ContextCounts::MOST_LONGEST);
-    return left.parents == right.parents && left.tokens == right.tokens && left.counts == right.counts &&
-           left.totals == right.totals && std::ranges::equal(a.counts_of_counts(), b.counts_of_counts());
+    return left.parents == right.parents && left.tokens == right.tokens &&
+           left.counts == right.counts && left.totals == right.totals &&
+           std::ranges::equal(a.counts_of_counts(), b.counts_of_counts());
 }
 
-// Counts a row, by learning or by scoring. Where an allocation fails, what stands before some token is
-// counted, and nothing else.
+// Counts a row, by learning or by scoring. Where an allocation fails, what stands before some token
+// is counted, and nothing else.
 template <class Id>
 void count(ContextCounts& counts, std::span<const Id> row) {
     const ContextCounts before = counts;
@@ -121,7 +128,8 @@ void counting_of(std::uint32_t vocab) {
     is_distribution(again);
     auto broken = kept;
     for (auto* part : {&broken.parents, &broken.tokens, &broken.counts, &broken.totals}) {
-        if (!part->empty()) (*part)[below(part->size())] = below(2) ? any(1000) : UINT32_MAX - any(2);
+        if (!part->empty())
+            (*part)[below(part->size())] = below(2) ? any(1000) : UINT32_MAX - any(2);
         if (below(20) == 0) part->resize(below(part->size() + 1));
     }
     ContextCounts hostile(vocab, any(12), true);
@@ -182,7 +190,8 @@ void repeats_of(std::uint32_t vocab) {
         }
         require(repeats->bytes() > 4 * row.size(), "tokens without memory");
         const Repeats::Hint hint = repeats->hint();
-        require(hint.trust <= 1 && (hint.kind == Repeats::NONE || hint.token < vocab), "that is no hint");
+        require(hint.trust <= 1 && (hint.kind == Repeats::NONE || hint.token < vocab),
+                "that is no hint");
         if (below(3) == 0) repeats->restart();
     }
 }
@@ -203,7 +212,8 @@ void mixing() {
     const double slowest = any(11) / 10., share = any(11) / 1000.;
     attempt([&] { mixture.emplace(sets, first, slowest, share); });
     std::vector<double> p(size * experts), mixed(size);
-    for (double& item : p) item = below(4) ? any(1000) / 1000. : std::pow(10., -static_cast<double>(below(330)));
+    for (double& item : p)
+        item = below(4) ? any(1000) / 1000. : std::pow(10., -static_cast<double>(below(330)));
     std::vector<std::uint32_t> chosen(size);
     for (auto& set : chosen) set = any(sets);
     mixture->score(p, chosen, below(4) != 0, mixed);
@@ -212,12 +222,14 @@ void mixing() {
         for (const double weight : mixture->weights(set)) sum += weight;
         require(std::abs(sum - 1) < 1e-9, "the weights do not add up to 1");
     }
-    must_refuse([&] { mixture->weights(static_cast<std::uint32_t>(sets) + any(3)); }, "a set that is not there");
+    must_refuse([&] { mixture->weights(static_cast<std::uint32_t>(sets) + any(3)); },
+                "a set that is not there");
     chosen.push_back(static_cast<std::uint32_t>(sets));
     must_refuse([&] { mixture->score(p, chosen, true, mixed); }, "a set without probabilities");
     p.resize(p.size() + experts);
     mixed.push_back(0);
-    must_refuse([&] { mixture->score(p, chosen, true, mixed); }, "a set that is not there was used");
+    must_refuse([&] { mixture->score(p, chosen, true, mixed); },
+                "a set that is not there was used");
 }
 
 // Logits of all sizes, through both paths; then what does not fit.
@@ -228,9 +240,11 @@ void adjusting() {
     if (below(8) == 0) logits[below(logits.size())] = below(2) ? 3e38f : -3e38f;
     std::vector<std::uint32_t> asked(rows * columns);
     for (std::uint32_t& id : asked) id = any(size);
-    std::vector<double> plain(asked.size()), heated(below(2) ? asked.size() : 0), raised(below(2) ? asked.size() : 0);
+    std::vector<double> plain(asked.size()), heated(below(2) ? asked.size() : 0),
+        raised(below(2) ? asked.size() : 0);
     std::vector<double> expected(below(2) ? size : 0), other(asked.size()), entropies(rows);
-    Adjusting settings{below(2) == 0, any(31) / 10. - 1, 0.85 + any(3) / 10., 1.05 + any(3) / 10., true};
+    Adjusting settings{below(2) == 0, any(31) / 10. - 1, 0.85 + any(3) / 10., 1.05 + any(3) / 10.,
+                       true};
     const auto run = [&](std::vector<double>& out) {
         adjust(logits, asked, rows, raises, settings, {out, heated, raised, entropies, expected});
     };
@@ -238,8 +252,11 @@ void adjusting() {
     settings.wide = false;
     attempt([&] { run(other); });
     require(plain == other, "AVX2 gives other numbers");
-    must_refuse([&] { adjust(logits, asked, rows, raises, settings, {plain, heated, raised, {}, expected}); },
-                "entropies without room");
+    must_refuse(
+        [&] {
+            adjust(logits, asked, rows, raises, settings, {plain, heated, raised, {}, expected});
+        },
+        "entropies without room");
     adjust(logits, asked, 0, raises, settings, {plain, heated, raised, entropies, expected});
     if (settings.heat) {
         settings.least = 0.8;
@@ -254,26 +271,36 @@ void adjusting() {
 }
 
 void hostile() {
-    const std::vector<std::uint32_t> ids{1, 9}, falling{4, 3}, long_ones{1, Repeats::MOST_LENGTH + 1};
+    const std::vector<std::uint32_t> ids{1, 9}, falling{4, 3},
+        long_ones{1, Repeats::MOST_LENGTH + 1};
     std::vector<double> room(2), base(2);
     std::vector<std::uint32_t> a(2), b(2), c(2);
     ContextCounts counts(5, 0, true);
     const std::vector<Discount> good(1), many(2), bad{{2, 0, 0, 0}};
     must_refuse([&] { counts.learn<std::uint32_t>(ids); }, "an id was too large");
-    must_refuse([&] { counts.score<std::uint32_t>(ids, base, {}, good, 0, true, {room, {}, a, b, c}); }, "an id was too large");
-    must_refuse([&] { counts.score<std::uint32_t>(ids, {}, {}, good, 0, true, {room, {}, a, b, c}); }, "there was no base");
-    must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, many, 0, true, {}); }, "there were too many discounts");
-    must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, bad, 0, true, {}); }, "a discount was too large");
+    must_refuse(
+        [&] { counts.score<std::uint32_t>(ids, base, {}, good, 0, true, {room, {}, a, b, c}); },
+        "an id was too large");
+    must_refuse(
+        [&] { counts.score<std::uint32_t>(ids, {}, {}, good, 0, true, {room, {}, a, b, c}); },
+        "there was no base");
+    must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, many, 0, true, {}); },
+                "there were too many discounts");
+    must_refuse([&] { counts.score<std::uint32_t>({}, {}, {}, bad, 0, true, {}); },
+                "a discount was too large");
     must_refuse([&] { counts.load({{}, {}, {}, ids}); }, "a total too many");
     const std::vector<std::uint32_t> zero{0}, three{3}, totals{2, 0};
-    must_refuse([&] { ContextCounts(5, 0, true).load({zero, three, three, totals}); }, "a total too small");
+    must_refuse([&] { ContextCounts(5, 0, true).load({zero, three, three, totals}); },
+                "a total too small");
     must_refuse([&] { counts.distribution(room, good, 0); }, "there was no room");
     must_refuse([&] { ContextCounts(5, 65, true); }, "contexts were too long");
     must_refuse([&] { ContextCounts(0, 5, true); }, "there was no vocabulary");
     Repeats repeats(5, std::vector<std::uint32_t>{2, 4});
     std::vector<double> trusts(2);
-    must_refuse([&] { repeats.read<std::uint32_t>(ids, true, a, b, trusts); }, "an id was too large for hints");
-    must_refuse([&] { repeats.read<std::uint32_t>(ids, true, a, b, {}); }, "there was no room for hints");
+    must_refuse([&] { repeats.read<std::uint32_t>(ids, true, a, b, trusts); },
+                "an id was too large for hints");
+    must_refuse([&] { repeats.read<std::uint32_t>(ids, true, a, b, {}); },
+                "there was no room for hints");
     must_refuse([&] { Repeats(5, falling); }, "lengths fell");
     must_refuse([&] { Repeats(5, long_ones); }, "a length was too large");
     must_refuse([&] { Repeats(5, {}); }, "there were no lengths");
@@ -284,10 +311,13 @@ void hostile() {
     must_refuse([&] { Mixture(1, one, 2, 0); }, "a rate was too large");
     must_refuse([&] { Mixture(0, one, 0, 0); }, "there were no sets");
     // Refused before there is memory for them.
-    must_refuse([&] { Mixture(below(2) ? SIZE_MAX : std::size_t{1} << (40 + below(20)), one, 0, 0); }, "too many sets");
+    must_refuse(
+        [&] { Mixture(below(2) ? SIZE_MAX : std::size_t{1} << (40 + below(20)), one, 0, 0); },
+        "too many sets");
     Mixture mixture(1, two, 0, 0);
     std::vector<double> out(1), large{3, 0};
-    must_refuse([&] { mixture.score(large, std::vector<std::uint32_t>{0}, true, out); }, "a probability was 3");
+    must_refuse([&] { mixture.score(large, std::vector<std::uint32_t>{0}, true, out); },
+                "a probability was 3");
 }
 
 }  // namespace
