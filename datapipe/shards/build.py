@@ -20,8 +20,8 @@ from spiketok.regular_files import MOST_LISTING, append_regular, read_regular, r
 from spiketok.remote_paths import remote_fault
 from spiketok.tokenizer_file import read_tokenizer_file
 
-from ..sources.bad_records import counted
-from ..sources.empty_files import refuse_empty
+from ..sources.bad_records import EMPTY
+from ..sources.empty_files import FIX, refuse_empty, without_documents
 from ..sources.files import Source
 from ..sources.reader import ignore
 from .commit_records import MANIFEST, PLAN, RECORDS, TOKENIZER
@@ -110,7 +110,7 @@ def write_shards(
                 with refused_changes(every, plan, out):
                     do_units(plan, every, held_out, tokenizer, out, workers, report, disk)
                 manifest = build_manifest(out, plan, tokens_of(tokenizer))
-                refuse_nothing(manifest, settings)
+                refuse_nothing(manifest, every, settings)
                 write_manifest(out, manifest, disk)
     write_log(out, manifest, workers, time.time() - started)
     return manifest
@@ -127,14 +127,13 @@ def told_failures(out: Path) -> Iterator[None]:
         raise SpikeError(f"{what}; {write_fix(error)}") from error
 
 
-def refuse_nothing(manifest: Manifest, settings: ShardSettings) -> None:
+def refuse_nothing(manifest: Manifest, sources: Sequence[Source], settings: ShardSettings) -> None:
     """Refuse shards without a document."""
     if any(split.documents for split in manifest.splits.values()):
         return
-    if not manifest.documents:
-        raise SpikeError("there is nothing to shard: no documents in the input files")
-    what = f"every record of the input files is left out: {counted(manifest.dropped)}"
-    raise SpikeError(what if settings.errors == "strict" else f"{what}; --errors strict tells why")
+    empty = settings.errors == "strict" or not {*manifest.dropped} - {EMPTY}
+    fix = FIX if empty else "pass --errors strict to see the first broken one"
+    raise without_documents(sources, manifest.dropped, fix)
 
 
 def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:

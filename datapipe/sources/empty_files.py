@@ -1,10 +1,13 @@
-"""Refuses inputs of which none has a byte."""
+"""Refuses inputs of which none has a byte, and words that none gave a document."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from spiketok.errors import SpikeError
 
+from .bad_records import counted
 from .files import Source
+
+FIX = "name files with text"
 
 
 def refuse_empty(sources: Sequence[Source]) -> None:
@@ -17,3 +20,12 @@ def refuse_empty(sources: Sequence[Source]) -> None:
         return
     files = "the file is empty" if len(sources) == 1 else "this file and all others are empty"
     raise SpikeError(f"{sources[0].shown}: {files}; name a file with text")
+
+
+def without_documents(
+    sources: Sequence[Source], dropped: Mapping[str, int], fix: str = FIX
+) -> SpikeError:
+    """Return the error of inputs that gave no document; `dropped` counts the records left out."""
+    more = f" and {len(sources) - 1:,} more" if len(sources) > 1 else ""
+    why = f"every record is left out ({counted(dropped)})" if dropped else "no documents"
+    return SpikeError(f"{sources[0].shown}{more}: {why}; {fix}")

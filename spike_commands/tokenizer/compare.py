@@ -70,7 +70,7 @@ def compare(
       spike tokenizer compare tokenizer.json bpe.json --text held.txt --json
       spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by code
     """
-    from spiketok.errors import SpikeError
+    from datapipe.sources.empty_files import without_documents
 
     from .compare_corpus import read_pieces
     from .compare_metrics import measure
@@ -79,9 +79,9 @@ def compare(
     read_as = options["read_as"]
     sources = named_sources(texts, options["extensions"], read_as, quiet)
     pieces, dropped = read_pieces(sources, options["text_field"], options["by"], read_as)
-    warn_dropped(dropped, quiet)
     if not pieces.texts:
-        raise SpikeError(f"{texts[0]}: there is no text to encode; name other files")
+        raise without_documents(sources, dropped, "name files with text, or their --text-field")
+    warn_dropped(dropped, quiet)
     peers = [open_any(file) for file in files]
     passes, rows = options["passes"], []
     with progress_bar("compare", len(peers) * (passes + 1), "passes", quiet) as report:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datapipe import Dropped, Source, counted, find_sources, first_fault, read_texts, text_endings
+from datapipe import Dropped, Source, find_sources, first_fault, read_texts, text_endings
 from datapipe.shards.input_changes import changed_since, file_states
 from datapipe.sources.bad_records import MAX_RECORD
-from datapipe.sources.empty_files import refuse_empty
+from datapipe.sources.empty_files import FIX, refuse_empty, without_documents
 from datapipe.sources.files import Skipped, without
 from datapipe.sources.reader import ignore
 from spiketok.corpus_sample import document_ids
@@ -50,7 +50,7 @@ class Corpus:
         """Yield all documents and count again what is left out.
 
         Raises:
-            SpikeError: all of it is left out, or as `read_texts`.
+            SpikeError: there is no document, or as `read_texts`.
         """
         dropped.clear()
         documents = 0
@@ -58,10 +58,10 @@ class Corpus:
             documents += len(batch)
             yield batch
             del batch
-        if dropped and not documents:
-            first = first_fault(self.sources, self.text_field)
-            what = f"every record of the corpus is left out: {counted(dropped)}"
-            raise SpikeError(f"{what}; the first broken one: {first}" if first else what)
+        if not documents:
+            first = first_fault(self.sources, self.text_field) if dropped else None
+            fix = f"the first broken one: {first}; fix it or name other files" if first else FIX
+            raise without_documents(self.sources, dropped, fix)
 
     def changed(self) -> list[Source]:
         """Return the files that changed since the corpus was opened."""

@@ -294,9 +294,12 @@ def test_a_shard_folder_may_have_any_name(shard, tmp_path):
     ("content", "told"),
     [
         (b"", "words.jsonl: the file is empty"),
-        (b"\n \n", "no documents in the input files"),
-        (b'{"text": ""}\n', "every record of the input files is left out: empty 1"),
-        (b'{\n[]\n{"text": ""}', "broken JSON 1, empty 1, not an object 1; --errors strict tells"),
+        (b"\n \n", r"words\.jsonl: no documents; name files with text"),
+        (b'{"text": ""}\n', r"words\.jsonl: every record is left out \(empty 1\); name files"),
+        (
+            b'{\n[]\n{"text": ""}',
+            r"broken JSON 1, empty 1, not an object 1\); pass --errors strict",
+        ),
     ],
 )
 def test_nothing_to_shard_is_an_error_that_leaves_nothing(tokenizer_path, tmp_path, content, told):
