@@ -2,12 +2,15 @@
 
 The file may come from anyone and name any path of this machine. What lies in its own folder is
 read; files elsewhere are read where they are the text that the tokenizer was trained on: whoever
-knows the checksum of a text has read it.
+knows the checksum of a text has read it. What a file names may be large, the whole machine: names
+elsewhere are listed up to a limit, and text is read up to the size that the file says it had.
 """
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
     from datapipe import Source
 
 SHOWN = 3
+# Files and folders outside of a tokenizer's own folder that are listed.
+MOST_ENTRIES = 200_000
+
+
+class OtherTextError(Exception):
+    """Ends the reading of a text that cannot be the one that is looked for."""
 
 
 def trained_inputs(tokenizer_path: Path, vocabulary: Any, out: Path) -> tuple[Path, ...]:
@@ -34,7 +43,7 @@ def trained_inputs(tokenizer_path: Path, vocabulary: Any, out: Path) -> tuple[Pa
         raise SpikeError(
             f"{tokenizer_path} names no inputs; say what to shard: spike shard INPUT… --out {out}"
         )
-    return without_streams(tokenizer_path, vocabulary.inputs)
+    return checked_names(tokenizer_path, vocabulary.inputs)
 
 
 def held_out_files(tokenizer_path: Path, vocabulary: Any) -> tuple[Path, ...]:
@@ -42,11 +51,15 @@ def held_out_files(tokenizer_path: Path, vocabulary: Any) -> tuple[Path, ...]:
     words = words_of(vocabulary.settings.get("held_out_files"))
     folder = tokenizer_path.absolute().parent
     paths = tuple(Path(os.path.normpath(folder / word)) for word in words)
-    return without_streams(tokenizer_path, paths)
+    return checked_names(tokenizer_path, paths)
 
 
-def without_streams(tokenizer_path: Path, named: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Return paths that a tokenizer names; refuse pipes and devices, which no training records."""
+def checked_names(tokenizer_path: Path, named: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return paths that a tokenizer names; refuse pipes and devices, which no training records.
+
+    Raises:
+        SpikeError: also where there are too many files to list.
+    """
     from datapipe.sources.standard_input import is_stream
     from spiketok.errors import SpikeError
 
@@ -56,7 +69,49 @@ def without_streams(tokenizer_path: Path, named: tuple[Path, ...]) -> tuple[Path
                 f"{tokenizer_path}: names {path} as an input, a pipe or a device; name what to "
                 "shard: spike shard INPUT…"
             )
+    folder = tokenizer_path.absolute().parent.resolve()
+    for number, _ in enumerate(entries_elsewhere(named, folder)):
+        if number >= MOST_ENTRIES:
+            raise SpikeError(
+                f"{tokenizer_path}: names inputs outside of its folder that hold more than "
+                f"{MOST_ENTRIES:,} files; name what to shard: spike shard INPUT…"
+            )
     return named
+
+
+def entries_elsewhere(named: Sequence[Path], folder: Path) -> Iterator[str]:
+    """Yield what lies below files, folders and patterns, but not in `folder`; links are followed.
+
+    What cannot be listed is passed over: reading it says why.
+    """
+    seen: set[Path] = set()
+    waiting = [(whole_part(path), levels(path)) for path in named]
+    while waiting:
+        here, depth = waiting.pop()
+        real = here.resolve()
+        if real in seen or depth == 0:
+            continue
+        if depth < 0:  # others may be listed again, to another depth
+            seen.add(real)
+        counts = not is_inside(real, folder)
+        with suppress(OSError), os.scandir(real) as entries:
+            for entry in entries:
+                if counts:
+                    yield entry.path
+                if not entry.name.startswith(".") and entry.is_dir():
+                    waiting.append((Path(entry.path), depth - 1))
+
+
+def whole_part(path: Path) -> Path:
+    """Return the path up to the first part that is a pattern."""
+    ups = [] if path.exists() else [*reversed(path.parents), path]
+    return next((up.parent for up in ups if has_magic(up.name)), path)
+
+
+def levels(path: Path) -> int:
+    """Return how many levels of folders a pattern lists; below 0 where there is no end."""
+    below = path.parts[len(whole_part(path).parts) :]
+    return len(below) if below and "**" not in below else -1
 
 
 def check_trained_on(
@@ -84,7 +139,7 @@ def check_trained_on(
 
     folder = tokenizer_path.absolute().parent.resolve()
     elsewhere = [source.path for source in unnamed if not is_inside(source.path, folder)]
-    if not elsewhere or corpus_of(every, how, quiet) == vocabulary.training.get("corpus"):
+    if not elsewhere or is_corpus(every, how, vocabulary.training, quiet):
         return
     more = f" and {len(elsewhere) - SHOWN:,} more" if len(elsewhere) > SHOWN else ""
     listed = ", ".join(str(path.resolve()) for path in elsewhere[:SHOWN])
@@ -107,24 +162,51 @@ def is_inside(path: Path, folder: Path) -> bool:
     return not any(part.startswith(".") for part in real.relative_to(folder).parts)
 
 
-def corpus_of(sources: "Sequence[Source]", how: Mapping[str, Any], quiet: bool) -> str:
-    """Return the checksum of a text as the tokenizer's trainer records it, `training.corpus`."""
+def is_corpus(
+    sources: "Sequence[Source]", how: Mapping[str, Any], training: Mapping[str, Any], quiet: bool
+) -> bool:
+    """Return whether a text has the checksum that the tokenizer's trainer recorded, `corpus`.
+
+    It is read no further than the text that was trained on is long.
+    """
     from msgspec import UNSET
 
-    from datapipe import read_texts
+    from datapipe import Dropped, read_texts
     from datapipe.sources.bad_records import MAX_RECORD
-    from spiketok.corpus_sample import CORPUS_MODULUS, document_ids
+    from spiketok.corpus_sample import CORPUS_MODULUS, documents
+    from spiketok.holdout import document_id
 
     limit = MAX_RECORD if how["max_record"] is UNSET else how["max_record"]
     total = sum(source.bytes for source in sources) / 1e6
+    dropped, size, found = Dropped(), 0, 0
+    recorded = training.get("dropped")
+    counts = recorded.values() if isinstance(recorded, dict) else ()
+    most_dropped = sum(count for count in counts if isinstance(count, int))
+    most = training.get("bytes")
+    if not isinstance(most, int):
+        return False
     with progress_bar("compare", total, "MB", quiet) as report:
+
+        def check(done: int) -> None:
+            report(done / 1e6, "")
+            if size > most or dropped.total() > most_dropped:
+                raise OtherTextError
+
         batches = read_texts(
             sources,
             how["text_field"],
             how["errors"],
-            report=lambda done: report(done / 1e6, ""),
-            split_text=how["split_text"],
-            max_record=limit,
+            dropped,
+            check,
+            how["split_text"],
+            limit,
         )
-        found = sum(int.from_bytes(name, "big") for name in document_ids(batches))
-    return f"{found % CORPUS_MODULUS:032x}"
+        try:
+            for text in documents(batches):
+                size += len(text)
+                if size > most:
+                    return False
+                found += int.from_bytes(document_id(text), "big")
+        except OtherTextError:
+            return False
+    return f"{found % CORPUS_MODULUS:032x}" == training.get("corpus")

@@ -6,6 +6,9 @@ from io import BytesIO, TextIOWrapper
 
 import pytest
 
+from datapipe.sources import reader
+from spike_commands.data import trained_inputs
+
 TEXT = "".join(f"{number} the quick brown fox {number * 7919}\n" for number in range(2000))
 TRAIN = ["--vocab", "400", "--effort", "fast", "-q"]
 
@@ -91,6 +94,59 @@ def test_other_text_elsewhere_is_listed_and_not_read(line, work, claimed):
     assert "secret" not in errors
     assert "spike shard INPUT" in errors
     assert not (work / "data").exists()
+
+
+def test_text_elsewhere_is_read_no_further_than_it_could_be_the_same(line, work, monkeypatch):
+    texts = work.parent / "texts"
+    texts.mkdir()
+    for number in range(40):
+        (texts / f"{number:02}.txt").write_text(TEXT[:40_000])
+        (texts / f"{number:02}.jsonl").write_text("broken\n" * 40)
+    read = []
+    monkeypatch.setattr("datapipe.sources.reader._records", note(reader._records, read))
+    for inputs, last in (["../texts/*.txt"], "01.txt"), (["../texts/*.jsonl"], "00.jsonl"):
+        read.clear()
+        claim(work, inputs, errors="skip")
+        status, _, errors = line("shard", "-q")
+        assert (status, len(errors.splitlines())) == (1, 1)
+        assert "names files outside of its folder" in errors
+        assert read[-1] == last and len(read) <= 2
+
+
+def note(read_records, names):
+    def noted(source, *arguments):
+        names.append(source.path.name)
+        return read_records(source, *arguments)
+
+    return noted
+
+
+@pytest.mark.parametrize(
+    ("inputs", "held_out", "refused"),
+    [
+        (["../many"], [], True),
+        (["text.txt"], ["../many"], True),
+        (["text.txt", "link to many"], [], True),
+        (["../many/**/*.txt"], [], True),
+        (["../*.txt"], [], False),
+        (["../many/*/*"], [], False),
+        (["../many/folder/few3"], [], False),
+        (["mine"], [], False),
+    ],
+)
+def test_many_files_elsewhere_are_not_listed(line, work, monkeypatch, inputs, held_out, refused):
+    monkeypatch.setattr(trained_inputs, "MOST_ENTRIES", 30)
+    many = work.parent / "many" / "folder"
+    (work / "mine").mkdir()
+    for number in range(31):
+        (work / "mine" / f"{number}.txt").write_text(f"text {number}")
+        (many / f"few{number // 10}" / "in").mkdir(parents=True, exist_ok=True)
+        (many / f"few{number // 10}" / f"{number}.txt").write_text(f"text {number}")
+    (work / "link to many").symlink_to(many.parent)
+    claim(work, inputs, held_out_files=held_out)
+    errors = line("shard", "-q")[2]
+    assert len(errors.splitlines()) == (inputs != ["mine"])
+    assert ("hold more than 30 files; name what to shard" in errors) == refused, errors
 
 
 @pytest.mark.parametrize("answer", [True, False])
