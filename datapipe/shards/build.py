@@ -150,7 +150,7 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
     unfinished = present == plan.to_json() and not overwrite
     if unfinished and (out / MANIFEST).exists():
         for damage in verify_folder(out):
-            raise SpikeError(f"{damage}; make the folder again with --overwrite")
+            raise SpikeError(damage)
         return False
     if present is not None and not unfinished and not overwrite:
         what = difference(parse(present, Plan, str(path)), plan)

@@ -156,9 +156,9 @@ def read_manifest(folder: Path) -> Manifest:
         content = msgspec.json.decode(data)
         unchanged = signature(content) == manifest.fingerprint and to_json(content) == data
     if not unchanged:
-        raise SpikeError(f"{path}: damaged: its content does not match its fingerprint")
+        raise SpikeError(f"{path}: damaged: its content does not match its fingerprint; {FIX}")
     if complaint := contradiction(manifest):
-        raise SpikeError(f"{path}: {complaint}")
+        raise SpikeError(f"{path}: {complaint}; {FIX}")
     return manifest
 
 

@@ -9,12 +9,15 @@ import numpy as np
 from spiketok.errors import SpikeError
 from spiketok.regular_files import MOST_LISTING, read_regular
 
+from .checked_file import AGAIN
 from .checked_reader import shard_documents
 from .checksums import ContentSum, damaged_ranges
 from .commit_records import MANIFEST, PLAN, RECORDS
 from .files import ShardFile, damaged_file, no_file, record_name, shard_file
 from .manifest import Manifest, ShardEntry, read_manifest
 from .schema import open_shard
+
+ADVICE = "restore it from a copy or shard again with --overwrite"
 
 
 def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) -> list[str]:
@@ -27,8 +30,20 @@ def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) 
     try:
         manifest = read_manifest(folder)
     except SpikeError as error:
-        return [str(error)]
-    return list(damages(folder, manifest, report))
+        return [with_advice(str(error))]
+    return list(map(with_advice, damages(folder, manifest, report)))
+
+
+def with_advice(damage: str) -> str:
+    """Add what to do to a sentence that does not say it; errors of readers do, but for shards.
+
+    >>> with_advice("a.arrow: missing")
+    'a.arrow: missing; restore it from a copy or shard again with --overwrite'
+    >>> with_advice("a: unexpected; remove it")
+    'a: unexpected; remove it'
+    """
+    damage = damage.removesuffix(AGAIN)
+    return damage if "; " in damage else f"{damage}; {ADVICE}"
 
 
 def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> Iterator[str]:
@@ -55,7 +70,7 @@ def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> 
             report(done)
     for path in sorted(folder.rglob("*")):
         if path.relative_to(folder).as_posix() not in expected:
-            yield f"{path}: unexpected; the manifest does not know it"
+            yield f"{path}: unexpected, the manifest does not know it; remove it"
 
 
 def shard_damages(

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -14,6 +15,10 @@ from spiketok.errors import SpikeError
 def folder(shard, tmp_path):
     shard(tmp_path / "data")
     return tmp_path / "data"
+
+
+# What a sentence on damage ends with.
+ADVICE = "; .*(restore|make the|makes it|--overwrite|remove it|newer|update)"
 
 
 def spoil(data, how, where):
@@ -48,6 +53,7 @@ def test_any_damage_of_any_file_is_named(folder):
         try:
             found = verify_folder(folder)
             assert any(str(path) in sentence for sentence in found), found
+            assert all(re.search(ADVICE, sentence) for sentence in found), found
         finally:
             path.write_bytes(whole)
 
@@ -73,8 +79,11 @@ def test_place_of_damage_is_told(folder):
     whole = bytearray(path.read_bytes())
     whole[1234] ^= 1
     path.write_bytes(whole)
-    sentence = f"{path}: damaged in range 0 (bytes 0 to {min(len(whole), 65536)})"
-    assert verify_folder(folder) == [sentence]
+    sentence = f"{path}: damaged in range 0 (bytes 0 to {min(len(whole), 65536)}); restore it"
+    assert [
+        found.removesuffix(" from a copy or shard again with --overwrite")
+        for found in verify_folder(folder)
+    ] == [sentence]
 
 
 def test_missing_and_unexpected_files_are_named(folder):
@@ -87,6 +96,7 @@ def test_missing_and_unexpected_files_are_named(folder):
     assert f"{folder / 'records' / 'unit-000001.json'}: missing" in found
     assert f"{folder / 'notes.txt'}: unexpected" in found
     assert f"{folder / 'records' / 'more.json'}: unexpected" in found
+    assert all(re.search(ADVICE, sentence) for sentence in found.splitlines())
 
 
 NAMES = ["manifest.json", "tokenizer.json", "records/train-000000-000.json"]
