@@ -5,7 +5,7 @@ the lines of a file without loss or repetition.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Protocol
 
@@ -58,8 +58,12 @@ def check_compression(source: Source) -> None:
         SpikeError: see `open_decompressed`.
     """
     if codec := COMPRESSIONS.get(source.kind):
-        with open_decompressed(source.path, codec, str(source.shown)):
-            pass
+        opened = open_decompressed(source.path, codec, str(source.shown))
+        with opened as stream, suppress(DamagedStreamError):
+            inner = ending(stream.read(4))
+            if inner in CODECS:
+                what = f"holds {CODECS[inner]} data again; decompress it once"
+                raise SpikeError(f"{source.shown}: {what}")
     elif source.kind in ("jsonl", "json", "csv"):
         with open_regular(source.path) as file:
             head = file.read(4)

@@ -8,10 +8,11 @@ import pyarrow as pa
 from .arrow_tables import read_arrow
 from .bad_records import MAX_RECORD, BrokenRecordError, Dropped, Errors, Faults, check_errors
 from .csv_table import read_csv
+from .decompression import DamagedStreamError, open_decompressed
 from .files import Source
 from .json_array import begins_array, read_array
 from .jsonl import Records, read_jsonl
-from .lines import check_compression
+from .lines import COMPRESSIONS, PIECE_BYTES, check_compression
 from .parquet import read_parquet, text_offsets
 from .plain_text import read_text
 from .text_splitting import NONE
@@ -22,6 +23,8 @@ SCHEMA = pa.schema(
         pa.field("row", pa.int64(), nullable=False),
     ]
 )
+# Bytes of content that are read for a checksum once there is an error.
+MOST_CHECKED = 1 << 30
 
 
 def ignore(_report: int | str) -> None:
@@ -63,16 +66,40 @@ def read_range(
     check_errors(errors)
     dropped = Dropped() if dropped is None else dropped
     faults = Faults(source.shown, errors, dropped, max_record, source.name)
-    for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
-        sizes = np.diff(text_offsets(texts))
-        batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)
-        if not sizes.all():
-            faults.drop_empty(int(np.count_nonzero(sizes == 0)))
-            batch = batch.filter(pa.array(sizes > 0))
-        yield batch
-        # A text may be very large: whoever passes texts on lets go of them before the next ones are
-        # read, or there would be one more in memory.
-        del texts, batch
+    try:
+        for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
+            sizes = np.diff(text_offsets(texts))
+            batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)
+            if not sizes.all():
+                faults.drop_empty(int(np.count_nonzero(sizes == 0)))
+                batch = batch.filter(pa.array(sizes > 0))
+            yield batch
+            # A text may be very large: whoever passes texts on lets go of them before the next ones
+            # are read, or there would be one more in memory.
+            del texts, batch
+    except BrokenRecordError as error:
+        raise damage_of(source, faults) or error from None
+
+
+def damage_of(source: Source, faults: Faults) -> BrokenRecordError | None:
+    """Return the error of a compressed file's damage, if it has any and the policy is `strict`.
+
+    Wrong bytes are often decompressed, to broken records, before the checksum behind them tells.
+    Where that is very far the record alone is named.
+    """
+    codec = COMPRESSIONS.get(source.kind)
+    try:
+        if codec:
+            with open_decompressed(source.path, codec, str(source.shown)) as stream:
+                left = MOST_CHECKED
+                while left > 0 and (piece := stream.read(PIECE_BYTES)):
+                    left -= len(piece)
+    except DamagedStreamError as damage:
+        try:
+            faults.drop_rest(damage)
+        except BrokenRecordError as error:
+            return error
+    return None
 
 
 def read_texts(

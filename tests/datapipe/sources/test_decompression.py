@@ -191,3 +191,17 @@ def test_a_file_that_cannot_be_read_is_named_before_others_are(tmp_path, tokeniz
         write_shards(sources, tokenizer_path, tmp_path / "d", ShardSettings(), report=heard.append)
     assert heard == []
     assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize("ending", [".jsonl.gz", ".txt.gz"])
+def test_a_checksum_behind_a_broken_record_is_told_first(tmp_path, ending):
+    """A flipped bit of stored bytes breaks a record long before the checksum is read."""
+    path = tmp_path / f"a{ending}"
+    whole = gzip.compress(b'{"text": "good"}\n' * 3, compresslevel=0)
+    for old, new in ((b'"text"', b"'text\""), (b"good", b"go\xffd")):
+        path.write_bytes(whole.replace(old, new, 1))
+        with pytest.raises(SpikeError, match=r"byte \d+ of the file: damaged input .*data check"):
+            list(read_texts(find_sources([path])[0]))
+    path.write_bytes(gzip.compress(b"go\xffd\n"))
+    with pytest.raises(SpikeError, match=r"broken JSON|invalid UTF-8"):
+        list(read_texts(find_sources([path])[0]))

@@ -281,6 +281,8 @@ def test_a_folder_that_cannot_be_listed_says_what_to_do(folder, monkeypatch):
         ("a.csv", gzip.compress(b"text"), r"is gzip data; .* \.csv\.gz"),
         ("a.tsv", gzip.compress(b"text"), r"is gzip data; .* \.tsv\.gz"),
         ("a.json", gzip.compress(b"[]"), "is gzip data; decompress it first"),
+        ("a.jsonl.gz", gzip.compress(gzip.compress(b"{}")), "holds gzip data again; decompress"),
+        ("a.txt.gz", gzip.compress(gzip.compress(b"text")), "holds gzip data again; decompress"),
         ("a.jsonl", '{"text": "a"}'.encode("utf-16"), "is UTF-16; iconv"),
         ("a.json", '[{"text": "a"}]'.encode("utf-16"), "is UTF-16; iconv"),
         ("a.tsv", "id\ttext\n1\ta\n".encode("utf-16"), "is UTF-16; iconv"),
