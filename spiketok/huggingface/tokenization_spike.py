@@ -9,7 +9,7 @@ from transformers import AddedToken, BatchEncoding, PreTrainedTokenizer
 from ..chat.messages import read_messages
 from ..errors import SpikeError
 from ..id_layout import FIRST_NAMES, RESERVED, SPECIAL, reserved_name
-from ..tokenizer_json import LENGTH_MAX, parse, read_fields
+from ..tokenizer_json import LENGTH_MAX, MOST_FILE_BYTES, parse, read_fields
 from .chat_template import CHAT_TEMPLATE
 from .names import ROLES, VOCABULARY_FILE, names_without_role
 from .text_processing import (
@@ -49,7 +49,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
     def __init__(self, vocab_file: str | None, **options: Any) -> None:
         if vocab_file is None:
             raise SpikeError(f"{VOCABULARY_FILE}: is not in the folder; export the tokenizer again")
-        self._file = Path(vocab_file).read_bytes()
+        self._file = vocabulary_bytes(Path(vocab_file))
         fields = read_fields(Path(vocab_file), parse(Path(vocab_file), self._file, LENGTH_MAX))
         self._entries: tuple[bytes, ...] = fields["entries"]
         self._kinds: bytes = fields["kinds"]
@@ -267,6 +267,19 @@ class SpikeTokenizer(PreTrainedTokenizer):
             ]
         encoded = self._finish(pairs, batched, notes, options)
         return encoded if return_dict else encoded["input_ids"]
+
+
+def vocabulary_bytes(path: Path) -> bytes:
+    """Return the content of a vocabulary file; a pipe or a device in its place may have no end.
+
+    Raises:
+        SpikeError: it is no regular file, or larger than one can be.
+    """
+    if not path.is_file():
+        raise SpikeError(f"{path}: is missing or no regular file; export the tokenizer again")
+    if path.stat().st_size > MOST_FILE_BYTES:
+        raise SpikeError(f"{path}: is larger than 1 GiB; export the tokenizer again")
+    return path.read_bytes()
 
 
 def without_none(message: Any) -> Any:

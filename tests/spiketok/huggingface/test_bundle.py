@@ -1,5 +1,6 @@
 import ast
 import json
+import os
 import sys
 from types import ModuleType
 
@@ -105,3 +106,25 @@ def test_nothing_at_its_top_keeps_it_from_other_processes(generated):
     assert dill.dumps(values)
     with pytest.raises(TypeError, match="Scanner"):
         dill.dumps({**values, "DECODER": json.JSONDecoder()})
+
+
+def a_sparse_file(path):
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "what"),
+    [
+        (os.mkfifo, "no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
+        (lambda path: path.mkdir(), "no regular file"),
+        (lambda _: None, "is missing"),
+        (a_sparse_file, "larger than 1 GiB"),
+    ],
+)
+def test_a_vocabulary_that_is_no_regular_file_is_refused(generated, tmp_path, obstacle, what):
+    path = tmp_path / "spike_tokenizer.json"
+    obstacle(path)
+    with pytest.raises(generated.SpikeError, match=rf"spike_tokenizer\.json: .*{what}"):
+        generated.SpikeTokenizer(str(path))
