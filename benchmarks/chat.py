@@ -23,8 +23,8 @@ from corpora import SHARED
 
 from datapipe import read_conversation
 from spike_lm.model.inference.chat import ask, begin_conversation, reply
-from spike_lm.model.inference.reply import why_ended
-from spike_lm.model.inference.sampling import Drawing
+from spike_lm.model.inference.reply import finish_reason
+from spike_lm.model.inference.sampling import SamplingParams
 from spike_lm.model.runs.folder import load_run
 from spiketok import Message
 
@@ -84,7 +84,7 @@ def spoken(line: str) -> str:
 def asked(options: argparse.Namespace) -> dict[str, Any]:
     """Ask the first questions of the conversations; count how the answers end."""
     run = load_run(options.run)
-    drawing = Drawing(temperature=options.temperature)
+    drawing = SamplingParams(temperature=options.temperature)
     ends: Counter[str] = Counter()
     tokens, skipped, started = 0, 0, time.perf_counter()
     found = (first_question(line) for line in options.conversations.open())
@@ -96,7 +96,7 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
             continue
         ask(conversation, question, options.max_tokens)
         ids = list(reply(conversation, drawing, options.max_tokens))
-        ends[why_ended(conversation, options.max_tokens, ids, stopped=False)] += 1
+        ends[finish_reason(conversation, options.max_tokens, ids, stopped=False)] += 1
         tokens += len(ids)
     seconds = time.perf_counter() - started
     return {"ended": dict(ends), "too long to ask": skipped, "tokens": tokens, "seconds": seconds}

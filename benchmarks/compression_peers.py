@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from spike_commands.pack.calibration import run_hessians
 from spike_lm.model.artifact.encodings import Learned, smallest_bytes
-from spike_lm.model.families.parameters import named_matrices
+from spike_lm.model.families.parameters import quantizable_weights
 from spike_lm.model.quantization.gptq import weighted_errors
 from spike_lm.model.quantization.plan import Precision
 from spike_lm.model.quantization.quantize import quantize_matrix
@@ -38,7 +38,7 @@ class Sums:
 def compare(folder: Path, data: Path) -> Iterator[str]:
     """Yield the lines of a table for a run."""
     run = load_run(folder)
-    every = named_matrices(run.model)
+    every = quantizable_weights(run.model)
     hessians = run_hessians(run, every, data_folder=data, quiet=True)
     matrices = {name: every[name].detach() for name in hessians}
     numbers = sum(weight.numel() for weight in matrices.values())

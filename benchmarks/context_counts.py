@@ -23,7 +23,7 @@ from corpora import SHARED, rows
 from numpy.typing import NDArray
 
 from spike_lm.model.config.mixing import settings_of
-from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 from spike_lm.model.scoring.context_mixing.predictor import Predictor
 from spiketok import Tokenizer
 
@@ -71,11 +71,11 @@ def compare(vocab_size: int, learn: NDArray, text: NDArray, n_bytes: int) -> Non
 def report(vocab_size: int, learn: NDArray, text: NDArray, n_bytes: int) -> None:
     """Print time, memory, and what the experts and their mixture give on the held-out books."""
     before = time.process_time()
-    counts = ContextModel(vocab_size)
+    counts = NgramModel(vocab_size)
     counts.learn(learn)
     taken = (time.process_time() - before) / len(learn) * 1e6
     print(f"learning {taken:.2f} µs a token, {counts.bytes / 2**20:.0f} MiB of counts")
-    again = ContextModel(vocab_size)
+    again = NgramModel(vocab_size)
     before = time.process_time()
     for start in range(0, len(learn), 1 << 16):
         part = learn[start : start + (1 << 16)]
@@ -96,9 +96,9 @@ def report(vocab_size: int, learn: NDArray, text: NDArray, n_bytes: int) -> None
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at the peak")
 
 
-def grown(vocab_size: int, learn: NDArray, text: NDArray, *, continuation: bool) -> ContextModel:
+def grown(vocab_size: int, learn: NDArray, text: NDArray, *, continuation: bool) -> NgramModel:
     """Return counts of the training text, in the context of one separator."""
-    counts = ContextModel(vocab_size, continuation=continuation)
+    counts = NgramModel(vocab_size, continuation=continuation)
     counts.learn(learn)
     counts.restart()
     counts.learn(text[:1])

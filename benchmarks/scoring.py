@@ -37,11 +37,11 @@ from corpora import SHARED
 from datapipe import open_stream
 from spike_lm.model.artifact.open import open_run
 from spike_lm.model.config.mixing import PredictorSettings, settings_of
-from spike_lm.model.config.ttt import parse_test_time
+from spike_lm.model.config.ttt import parse_ttt
 from spike_lm.model.runs.folder import Run
-from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 from spike_lm.model.scoring.predictor_score import PredictorScore, score_with
-from spike_lm.model.scoring.predictor_spec import PredictorStart
+from spike_lm.model.scoring.predictor_spec import PredictorSpec
 from spike_lm.model.text_compression.verify import coded_sizes
 
 # Chosen on texts that are none of these (docs/lab-notes.md).
@@ -108,32 +108,32 @@ def texts_of(name: str) -> list[bytes]:
     return [(SHARED / path[name]).read_bytes()]
 
 
-def counts_of(run: Run, shards: Path) -> ContextModel:
+def counts_of(run: Run, shards: Path) -> NgramModel:
     """Return counts of the training split."""
     stream = open_stream(shards, "train")
     if stream.made_by.fingerprint != run.tokenizer.fingerprint:
         raise SystemExit("these shards are of another tokenizer than the run")
-    counts = ContextModel(run.tokenizer.vocab_size, longest=PredictorSettings().lengths[-1])
+    counts = NgramModel(run.tokenizer.vocab_size, longest=PredictorSettings().lengths[-1])
     counts.learn(stream.read(np.array([0]), stream.tokens)[0])
     return counts
 
 
 def stack_rows(
-    run: Run, counts: ContextModel, documents: list[bytes], options: argparse.Namespace
+    run: Run, counts: NgramModel, documents: list[bytes], options: argparse.Namespace
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the rows of the network with all parts, of it while it learns, of counts alone."""
     known = {"counts": counts, "counts_from": "training"}
-    network = PredictorStart(settings=settings_of(["all"]), **known)
+    network = PredictorSpec(settings=settings_of(["all"]), **known)
     yield from rows_of(run, network, documents, options.prove_bytes, "")
-    taught = replace(network, ttt=parse_test_time(options.ttt))
+    taught = replace(network, ttt=parse_ttt(options.ttt))
     *_, last = rows_of(run, taught, documents, options.prove_bytes, "")
     yield f"ttt ({options.ttt})", last[1]
-    alone = PredictorStart(settings=settings_of(["all"], network=False), **known)
+    alone = PredictorSpec(settings=settings_of(["all"], network=False), **known)
     yield from rows_of(run, alone, documents, options.prove_bytes, "without network: ")
 
 
 def rows_of(
-    run: Run, start: PredictorStart, documents: list[bytes], prove_bytes: int, prefix: str
+    run: Run, start: PredictorSpec, documents: list[bytes], prove_bytes: int, prefix: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Score the documents, and prove the beginning of the text; yield a row for each part."""
     whole, beginning = scored(run, start, documents), beginning_of(documents, prove_bytes)
@@ -159,7 +159,7 @@ def rows_of(
         )
 
 
-def scored(run: Run, start: PredictorStart, documents: list[bytes]) -> PredictorScore:
+def scored(run: Run, start: PredictorSpec, documents: list[bytes]) -> PredictorScore:
     """Score documents as `spike eval` does; what is no score stops it."""
     tokenizer, context = run.tokenizer, run.config.model.context
     pairs = [(tokenizer.encode(text), len(text)) for text in documents]

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from spike_commands.console import keep_memory
+from spike_commands.console import tune_malloc
 from spike_lm.model import load_config
 from spike_lm.model.config.schema import ModelConfig
 from spike_lm.model.families.qwen3.model import Transformer, build_transformer
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--compile", action="store_true", help="as spike eval --compile")
     options = parser.parse_args()
-    keep_memory()  # as `spike eval` does
+    tune_malloc()  # as `spike eval` does
     print("threads window stride | GFLOP/s: products, scoring, ratio | tokens/s |", end=" ")
     print("the same per second of processor time")
     for threads in options.threads:

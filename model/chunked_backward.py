@@ -11,7 +11,7 @@ ROWS_ON_CUDA = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class DistillationTerm:
     """What else there is to learn of the rows of one part of a batch."""
 
     beside: list[Tensor]
@@ -20,7 +20,7 @@ class Lesson:
     """Maps rows [N, D], their logits [N, V] and what is beside them [N, …] to a scalar, a sum."""
 
 
-def backward_in_slices(
+def chunked_backward(
     normed: Tensor,
     beside: Sequence[Tensor],
     mask: Tensor | None,

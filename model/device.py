@@ -32,7 +32,7 @@ def autocast(config: TrainConfig, device: str) -> AbstractContextManager[object]
         SpikeError: bfloat16 is asked for on a CPU without instructions for it, where a product
             would take 10 to 50 times as long as in float32.
     """
-    if config.precision == "bfloat16" and device == "cpu" and not cpu_knows_bfloat16():
+    if config.precision == "bfloat16" and device == "cpu" and not cpu_supports_bfloat16():
         raise SpikeError(
             'train.precision: this CPU has no bfloat16 instructions; use "float32" or "auto"'
         )
@@ -42,7 +42,7 @@ def autocast(config: TrainConfig, device: str) -> AbstractContextManager[object]
     return nullcontext()
 
 
-def cpu_knows_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def cpu_supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Tell whether the kernel lists bfloat16 instructions (x86, Arm); False where it is silent."""
     try:
         text = cpuinfo.read_text(encoding="ascii", errors="replace")

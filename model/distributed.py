@@ -17,14 +17,14 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def rank_count() -> int:
+def world_size() -> int:
     """Return how many processes train together."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def sum_over_ranks(tensors: Iterable[Tensor]) -> None:
+def all_reduce_sum(tensors: Iterable[Tensor]) -> None:
     """Replace tensors of one type, the same shapes on all ranks, by their sums, all at once."""
-    if rank_count() == 1:
+    if world_size() == 1:
         return
     targets = list(tensors)
     joined = torch.cat([tensor.flatten() for tensor in targets])
@@ -36,20 +36,20 @@ def sum_over_ranks(tensors: Iterable[Tensor]) -> None:
 
 def sum_gradients(parameters: Sequence[Tensor]) -> None:
     """Replace all gradients by their sums over the ranks; none counts as zero."""
-    if rank_count() == 1:
+    if world_size() == 1:
         return
     for parameter in parameters:
         if parameter.requires_grad and parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-    sum_over_ranks(p.grad for p in parameters if p.grad is not None)
+    all_reduce_sum(p.grad for p in parameters if p.grad is not None)
 
 
 def gathered(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
     """Return the tensors of each rank, in the order of the ranks; all have the same shapes."""
-    if rank_count() == 1:
+    if world_size() == 1:
         return [[*tensors]]
     joined = torch.cat([tensor.flatten() for tensor in tensors])
-    everyone = [torch.empty_like(joined) for _ in range(rank_count())]
+    everyone = [torch.empty_like(joined) for _ in range(world_size())]
     distributed.all_gather(everyone, joined)
     sizes = [tensor.numel() for tensor in tensors]
     return [
@@ -60,7 +60,7 @@ def gathered(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
 
 def largest(value: float, device: str) -> float:
     """Return the largest value that any rank has; all ranks have come this far then."""
-    if rank_count() == 1:
+    if world_size() == 1:
         return value
     found = torch.tensor(value, dtype=torch.float64, device=device)
     distributed.all_reduce(found, distributed.ReduceOp.MAX)

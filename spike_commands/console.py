@@ -204,7 +204,7 @@ def discard(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def let_threads_sleep() -> None:
+def use_passive_omp_wait() -> None:
     """Make torch's threads wait for each other asleep; to be called before torch is imported.
 
     By default they spin: some 2 % quicker on an idle machine, and several times slower on one
@@ -213,7 +213,7 @@ def let_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def keep_memory() -> None:
+def tune_malloc() -> None:
     """Make the C library keep memory that is given back for the next who asks, up to 256 MiB.
 
     By default glibc gives the top of its heap back to the system, which clears each page before it

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def joined_ranks() -> Iterator[int]:
+def process_group() -> Iterator[int]:
     """Yield the number of this process, from 0; the processes are joined inside the block.
 
     By gloo for what is on CPUs, by NCCL for what is on CUDA devices, of which each takes its own.

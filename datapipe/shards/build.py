@@ -29,12 +29,12 @@ from .input_changes import forget_units, modified_after, refused_changes
 from .json_files import parse
 from .manifest import Manifest, build_manifest, read_manifest, write_manifest
 from .plan import Plan, difference, expansion, make_plan
-from .resume import Committed, clear, clear_unfinished, contents, foreign_names, resumable
-from .schema import tokens_of
+from .resume import Committed, clear, contents, remove_uncommitted, resumable, unknown_files
+from .schema import token_schema_of
 from .settings import ShardSettings
 from .splits import document_names
 from .verify import verify_folder
-from .worker import Work, do_unit
+from .worker import Work, process_unit
 from .writer import Target
 
 # Fewer bytes a token than any corpus reaches in the mean: a run is refused only in a hopeless case.
@@ -90,7 +90,7 @@ def write_shards(
     held_out = held_out_by(plan, every)
     workers = workers or available_cores()
     made = not out.exists()
-    with told_failures(out):
+    with os_errors_as_spike_error(out):
         make_folder(out, disk)
         with locked(out, remark):
             newer = modified_after(out / PLAN, every)
@@ -102,22 +102,22 @@ def write_shards(
                     )
                 return read_manifest(out)
             forget_units(plan, newer, out)
-            with resumable(out, made), told_failures(out):
-                check_space(out, every, tokens_of(tokenizer).dtype.itemsize)
+            with resumable(out, made), os_errors_as_spike_error(out):
+                check_space(out, every, token_schema_of(tokenizer).dtype.itemsize)
                 write_durably(out / PLAN, plan.to_json(), disk)
                 write_durably(out / TOKENIZER, tokenizer_file, disk)
                 make_folder(out / RECORDS, disk)
                 with refused_changes(every, plan, out):
-                    do_units(plan, every, held_out, tokenizer, out, workers, report, disk)
-                manifest = build_manifest(out, plan, tokens_of(tokenizer))
-                refuse_nothing(manifest, every, settings)
+                    process_units(plan, every, held_out, tokenizer, out, workers, report, disk)
+                manifest = build_manifest(out, plan, token_schema_of(tokenizer))
+                check_not_empty(manifest, every, settings)
                 write_manifest(out, manifest, disk)
     write_log(out, manifest, workers, time.time() - started)
     return manifest
 
 
 @contextmanager
-def told_failures(out: Path) -> Iterator[None]:
+def os_errors_as_spike_error(out: Path) -> Iterator[None]:
     """Tell what the disk refuses as one SpikeError."""
     try:
         yield
@@ -127,7 +127,7 @@ def told_failures(out: Path) -> Iterator[None]:
         raise SpikeError(f"{what}; {write_fix(error)}") from error
 
 
-def refuse_nothing(manifest: Manifest, sources: Sequence[Source], settings: ShardSettings) -> None:
+def check_not_empty(manifest: Manifest, sources: Sequence[Source], settings: ShardSettings) -> None:
     """Refuse shards without a document."""
     if any(split.documents for split in manifest.splits.values()):
         return
@@ -145,7 +145,7 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
     """
     path = out / PLAN
     present = read_regular(path, MOST_LISTING) if os.path.lexists(path) else None
-    if foreign := foreign_names(out, whole=present is None and not overwrite):
+    if foreign := unknown_files(out, whole=present is None and not overwrite):
         raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
     unfinished = present == plan.to_json() and not overwrite
     if unfinished and (out / MANIFEST).exists():
@@ -174,7 +174,7 @@ def check_space(out: Path, sources: Sequence[Source], token_bytes: int) -> None:
         )
 
 
-def do_units(
+def process_units(
     plan: Plan,
     sources: list[Source],
     held_out: HeldOut,
@@ -186,7 +186,7 @@ def do_units(
 ) -> None:
     """Do the units that are not complete, `workers` at a time; the first failure stops all."""
     fingerprint = plan.fingerprint
-    unfinished = clear_unfinished(out, fingerprint, len(plan.units))
+    unfinished = remove_uncommitted(out, fingerprint, len(plan.units))
     progress = Progress(report, finished_bytes(plan, unfinished))
     work = Work(
         plan=plan,
@@ -196,7 +196,7 @@ def do_units(
         threads=max(1, workers // max(len(unfinished), 1)),
         progress=progress.add,
     )
-    schema = tokens_of(tokenizer).schema(masked=bool(plan.settings.chat))
+    schema = token_schema_of(tokenizer).schema(masked=bool(plan.settings.chat))
 
     def do(unit: int) -> None:
         progress.add(0)
@@ -208,7 +208,7 @@ def do_units(
             shard_tokens=plan.settings.shard_tokens,
             disk=disk,
         )
-        do_unit(work, target, unfinished[unit])
+        process_unit(work, target, unfinished[unit])
 
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="shard") as pool:
         try:

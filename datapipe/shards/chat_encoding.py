@@ -11,7 +11,7 @@ from spiketok.chat.chatml import marker_ids
 from spiketok.chat.encoding import encode_pieces
 from spiketok.errors import SpikeError
 
-from ..sources.bad_records import BrokenRecordError, Dropped
+from ..sources.bad_records import Dropped, RecordRejectedError
 from ..sources.chat_reader import read_conversations
 from ..sources.files import Source
 from ..sources.parquet import text_offsets
@@ -70,6 +70,6 @@ def encoded_conversations(
                 one = found.part(number, number + 1)
                 if one.loss_mask is not None:
                     yield one.tokens[:-1], one.loss_mask[:-1] != 0
-    except BrokenRecordError as error:
+    except RecordRejectedError as error:
         # No way around it is offered: a score is of all that the file holds.
         raise SpikeError(f"{error.what}; correct it") from None

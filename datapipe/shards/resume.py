@@ -29,7 +29,7 @@ from .commit_records import (
 Committed: TypeAlias = dict[str, list[BlockRecord]]
 
 
-def foreign_names(folder: Path, whole: bool) -> list[str]:
+def unknown_files(folder: Path, whole: bool) -> list[str]:
     """Return the names in a folder that no run of ours has put there.
 
     Args:
@@ -42,7 +42,7 @@ def foreign_names(folder: Path, whole: bool) -> list[str]:
     return sorted(
         path.relative_to(folder).as_posix()
         for path in contents(folder)
-        if not is_ours(path, folder)
+        if not is_shard_file(path, folder)
     )
 
 
@@ -52,7 +52,7 @@ def contents(folder: Path) -> list[Path]:
     return [*(records.iterdir() if records.is_dir() else []), *folder.iterdir()]
 
 
-def is_ours(path: Path, folder: Path) -> bool:
+def is_shard_file(path: Path, folder: Path) -> bool:
     """Tell by its name whether a file of a shard folder, or of its records, is ours."""
     name = path.name
     if name.startswith(".") and name.endswith(PARTIAL):
@@ -66,7 +66,7 @@ def clear(folder: Path) -> None:
     """Remove all that is ours: first what says that it is complete, last what says whose it is."""
     (folder / MANIFEST).unlink(missing_ok=True)
     for path in contents(folder):
-        if path.name not in (RECORDS, PLAN) and is_ours(path, folder):
+        if path.name not in (RECORDS, PLAN) and is_shard_file(path, folder):
             path.unlink()
     (folder / PLAN).unlink(missing_ok=True)
 
@@ -100,7 +100,7 @@ def resumable(folder: Path, made: bool) -> Iterator[None]:
         raise
 
 
-def clear_unfinished(folder: Path, plan: str, units: int) -> dict[int, Committed]:
+def remove_uncommitted(folder: Path, plan: str, units: int) -> dict[int, Committed]:
     """Remove what no valid record vouches for; return what each unfinished unit has committed."""
     keep = {folder / PLAN, folder / TOKENIZER, folder / RECORDS}
     unfinished: dict[int, Committed] = {}
@@ -114,7 +114,7 @@ def clear_unfinished(folder: Path, plan: str, units: int) -> dict[int, Committed
         for name in names:
             keep |= {folder / name, block_record_path(folder, name)}
     for path in [*folder.iterdir(), *(folder / RECORDS).iterdir()]:
-        if path not in keep and is_ours(path, folder):
+        if path not in keep and is_shard_file(path, folder):
             path.unlink()
     return unfinished
 

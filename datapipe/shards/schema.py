@@ -58,7 +58,7 @@ class Tokens:
         return pa.schema([pa.field(name, kind, False) for name, kind in fields], metadata)
 
 
-def tokens_of(tokenizer: Tokenizer) -> Tokens:
+def token_schema_of(tokenizer: Tokenizer) -> Tokens:
     """Return what shards say of a tokenizer."""
     return Tokens(
         fingerprint=tokenizer.fingerprint,

@@ -24,7 +24,7 @@ from .files import recorded_shard
 from .json_files import to_json
 from .plan import Plan
 from .resume import Committed
-from .schema import tokens_of
+from .schema import token_schema_of
 from .splits import ALSO_IN_VALIDATION, read_documents
 from .writer import ShardWriter, Target
 
@@ -51,7 +51,7 @@ class Work:
     progress: Callable[[int], None]
 
 
-def do_unit(work: Work, target: Target, committed: Committed) -> None:
+def process_unit(work: Work, target: Target, committed: Committed) -> None:
     """Write the shards of a unit that are not committed yet, then the unit's record.
 
     Args:
@@ -106,7 +106,7 @@ def committed_ids(work: Work, folder: Path, records: list[BlockRecord]) -> np.nd
     """Return the names of the documents that are committed, in order: [n, 16] uint8."""
     names = [np.empty((0, ID_BYTES), np.uint8)]
     for record in records:
-        shard = recorded_shard(folder, record, tokens_of(work.tokenizer))
+        shard = recorded_shard(folder, record, token_schema_of(work.tokenizer))
         names += [ids for ids, _ in ids_and_sizes(shard)]
     return np.concatenate(names)
 

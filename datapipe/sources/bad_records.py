@@ -46,7 +46,7 @@ MAX_RECORD = 1 << 30
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-class BrokenRecordError(SpikeError):
+class RecordRejectedError(SpikeError):
     """A record that the policy does not pass over; `what` says which one and what is wrong."""
 
     def __init__(self, what: str, help_: str) -> None:
@@ -124,7 +124,7 @@ class Faults:
         if self.errors == "strict" and fault.reason != NOT_FOR_TRAINING:
             what = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
             help_ = HELP.get(fault.reason, "pass --errors skip")
-            raise BrokenRecordError(f"{self.path}: {place()}: {what}", help_)
+            raise RecordRejectedError(f"{self.path}: {place()}: {what}", help_)
         self._count(fault.reason, 1)
         if fault.lost_bytes:
             self.dropped.lost_bytes += fault.lost_bytes

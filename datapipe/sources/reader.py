@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from .arrow_tables import read_arrow
-from .bad_records import MAX_RECORD, BrokenRecordError, Dropped, Errors, Faults, check_errors
+from .bad_records import MAX_RECORD, Dropped, Errors, Faults, RecordRejectedError, check_errors
 from .csv_table import read_csv
 from .decompression import DamagedStreamError, open_decompressed
 from .files import Source
@@ -77,11 +77,11 @@ def read_range(
             # A text may be very large: whoever passes texts on lets go of them before the next ones
             # are read, or there would be one more in memory.
             del texts, batch
-    except BrokenRecordError as error:
+    except RecordRejectedError as error:
         raise damage_of(source, faults) or error from None
 
 
-def damage_of(source: Source, faults: Faults) -> BrokenRecordError | None:
+def damage_of(source: Source, faults: Faults) -> RecordRejectedError | None:
     """Return the error of a compressed file's damage, if it has any and the policy is `strict`.
 
     Wrong bytes are often decompressed, to broken records, before the checksum behind them tells.
@@ -97,7 +97,7 @@ def damage_of(source: Source, faults: Faults) -> BrokenRecordError | None:
     except DamagedStreamError as damage:
         try:
             faults.drop_rest(damage)
-        except BrokenRecordError as error:
+        except RecordRejectedError as error:
             return error
     return None
 
@@ -134,7 +134,7 @@ def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | No
     try:
         for _ in read_texts(sources, text_field):
             pass
-    except BrokenRecordError as error:
+    except RecordRejectedError as error:
         return error.what
     return None
 

@@ -12,8 +12,8 @@ from spiketok.errors import SpikeError
 
 from ..config.quantization import CompressConfig
 from ..families.build import Model
-from ..quantization.bit_allocation import best_trades, possible_trades
-from ..quantization.plan import Precision, plan_of
+from ..quantization.bit_allocation import allocate_bits, rate_distortion_candidates
+from ..quantization.plan import Precision, quantization_plan
 from ..quantization.quantize import needed_tensors, quantize_model
 from ..quantization.quantized_matrix import QuantizedMatrix
 from ..runs.folder import Run
@@ -56,13 +56,13 @@ def pack_run(
         SpikeError: a weight is not finite.
     """
     refuse_damaged(run.model)
-    plan, tables = plan_of(run.model, compress), tables or {}
+    plan, tables = quantization_plan(run.model, compress), tables or {}
     if budget is None:
         return packed(run, compress, plan, hessians, tables, report)
-    trades = possible_trades(run.model, plan, hessians)
+    trades = rate_distortion_candidates(run.model, plan, hessians)
     aim, best = float(budget), None
     for _ in range(TRIES):
-        found = packed(run, compress, plan | best_trades(trades, aim), hessians, tables, report)
+        found = packed(run, compress, plan | allocate_bits(trades, aim), hessians, tables, report)
         size = len(found.data)
         if best is None or better(size, len(best.data), budget):
             best = found

@@ -14,7 +14,7 @@ from .ranges import BelowOne, Count, CountOrZero, Rate
 PEAK, RISE = 3.0, 0.3
 
 
-class TestTimeSettings(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class TTTConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Score-first test-time training; what is not said is as in openai/parameter-golf #851."""
 
     chunk: Count = 131_072
@@ -41,33 +41,33 @@ class TestTimeSettings(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Whether a token's loss counts as often as it has bytes, so that separators do not count."""
 
 
-def parse_test_time(text: str) -> TestTimeSettings:
+def parse_ttt(text: str) -> TTTConfig:
     """Read settings such as "chunk=8192,rank=8"; the empty text is the defaults.
 
     Raises:
         SpikeError: a setting is unknown, named twice or out of range.
 
-    >>> parse_test_time("chunk=8192, vectors=false").chunk
+    >>> parse_ttt("chunk=8192, vectors=false").chunk
     8192
     """
     values: dict[str, str] = {}
     for item in text.split(",") if text.strip() else []:
         name, _, value = (word.strip() for word in item.partition("="))
-        if name not in TestTimeSettings.__struct_fields__:
-            known = ", ".join(TestTimeSettings.__struct_fields__)
+        if name not in TTTConfig.__struct_fields__:
+            known = ", ".join(TTTConfig.__struct_fields__)
             raise SpikeError(f"test-time training has no `{name}`; known: {known}")
         if name in values:
             raise SpikeError(f"test-time training: `{name}` is named twice")
         values[name] = value
     try:
-        return msgspec.convert(values, TestTimeSettings, strict=False)
+        return msgspec.convert(values, TTTConfig, strict=False)
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$.")
         name = place.rstrip("`")
         raise SpikeError(f"test-time training: {name}={values.get(name)}: {problem}") from None
 
 
-def chunk_rate(settings: TestTimeSettings, chunk: int, chunks: int) -> float:
+def chunk_rate(settings: TTTConfig, chunk: int, chunks: int) -> float:
     """Return the learning rate for a chunk, counted from 0, of so many.
 
     Of adaptive-cosine a cosine from 1 to 0, which the last chunk would have, times what rises from

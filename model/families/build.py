@@ -5,9 +5,9 @@ from typing import TypeAlias
 import torch
 
 from ..config.schema import Config
-from .golf.model import GolfTransformer, golf_flops_per_token, initialise_golf
+from .golf.model import GolfTransformer, golf_flops_per_token, init_golf_weights
 from .qwen3.model import Transformer, build_transformer, flops_per_token
-from .spikewhale.model import SpikeWhale, initialise_spikewhale, spikewhale_flops_per_token
+from .spikewhale.model import SpikeWhale, init_spikewhale_weights, spikewhale_flops_per_token
 
 Model: TypeAlias = Transformer | GolfTransformer | SpikeWhale
 
@@ -43,11 +43,11 @@ def build_model(
         if golf is not None:
             model = GolfTransformer(config.model, golf, vocab_size, separator)
             if drawn:
-                initialise_golf(model, seed)
+                init_golf_weights(model, seed)
         elif whale is not None:
             model = SpikeWhale(config.model, whale, vocab_size, separator)
             if drawn:
-                initialise_spikewhale(model, seed)
+                init_spikewhale_weights(model, seed)
     return model.to(device).eval()
 
 

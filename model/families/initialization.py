@@ -5,7 +5,7 @@ import hashlib
 import torch
 
 
-def named_generator(seed: int, name: str) -> torch.Generator:
+def per_parameter_generator(seed: int, name: str) -> torch.Generator:
     """Return a generator that depends on the seed and a weight's name alone.
 
     Models with and without a feature then start from the same numbers in all that they share.

@@ -12,22 +12,22 @@ from .qwen3.model import count_parameters
 
 
 @contextmanager
-def lent_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+def swapped_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
     """Give the parameters of these names other values inside the block; then they have their own.
 
     Gradients taken inside are of the values lent: with rounded weights, what a straight-through
     estimator gives.
     """
     own = {name: p.detach().clone() for name, p in model.named_parameters() if name in weights}
-    put_weights(model, weights)
+    load_weights_(model, weights)
     try:
         yield
     finally:
-        put_weights(model, own)
+        load_weights_(model, own)
 
 
 @torch.no_grad()
-def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def load_weights_(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Copy weights into the parameters of their names; others stay."""
     for name, parameter in model.named_parameters():
         if name in weights:
@@ -35,17 +35,17 @@ def put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 
 # Parts that only training needs, heads that look ahead; a model may lack them.
-PRACTISING = ("ahead", "latent")
+AUXILIARY_MODULES = ("ahead", "latent")
 
 
-def practising_parts(model: nn.Module) -> list[str]:
+def training_only_modules(model: nn.Module) -> list[str]:
     """Return the names of the parts that only training needs: heads that look ahead."""
-    return [name for name in PRACTISING if getattr(model, name, None) is not None]
+    return [name for name in AUXILIARY_MODULES if getattr(model, name, None) is not None]
 
 
 def exported_parameters(model: nn.Module) -> int:
     """Return the number of weights without those that only training needs."""
-    practising = [model.get_submodule(name) for name in practising_parts(model)]
+    practising = [model.get_submodule(name) for name in training_only_modules(model)]
     return count_parameters(model) - sum(map(count_parameters, practising))
 
 
@@ -65,9 +65,9 @@ def role_of(name: str, parameter: torch.Tensor) -> Role:
     return "table" if is_table else "vector"
 
 
-def named_matrices(model: nn.Module) -> dict[str, nn.Parameter]:
+def quantizable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the matrices by the names of their parameters; a shared table has one."""
-    practising = tuple(f"{name}." for name in practising_parts(model))
+    practising = tuple(f"{name}." for name in training_only_modules(model))
     found: dict[str, nn.Parameter] = {}
     for owner, module in model.named_modules():
         is_one = isinstance(module, nn.Linear | nn.Embedding)
@@ -76,13 +76,14 @@ def named_matrices(model: nn.Module) -> dict[str, nn.Parameter]:
     return found
 
 
-def part_of(name: str) -> Part:
+def quantization_group(name: str) -> Part:
     """Return which part of a model the matrix of this name is.
 
     Tables and output layers are `embed`. `other` is what stands between them and the layers, and
     routers, which choose among experts.
 
-    >>> [part_of(f"{owner}.weight") for owner in ("blocks.0.feed_forward.up", "bigram.table")]
+    >>> owners = ("blocks.0.feed_forward.up", "bigram.table")
+    >>> [quantization_group(f"{owner}.weight") for owner in owners]
     ['mlp', 'embed']
     """
     owner = name.removesuffix(".weight")

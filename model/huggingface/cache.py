@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from ..layers.kv_cache import DecodingCache
+from ..layers.kv_cache import KVCache
 
 # How `transformers` has called the cache, in arguments and results: from 5.24 on, and before.
 CACHE_NAMES = ("cache", "past_key_values")
@@ -41,7 +41,7 @@ CACHE = cache_name()
 
 
 class SpikeCache(Cache):
-    """A `DecodingCache` of a window, and all ids so far, for windows that move on.
+    """A `KVCache` of a window, and all ids so far, for windows that move on.
 
     What `transformers` asks of single layers has no answer here: there is one cache for all.
     """
@@ -51,20 +51,29 @@ class SpikeCache(Cache):
         self.start = 0  # with which id the window begins
         self.decoding: Any = None  # a DecodingCache, once anything was read
         self.ids = torch.zeros((0, 0), dtype=torch.int64)
-        self.real = torch.zeros((0, 0), dtype=torch.bool)
+        self.attention_mask = torch.zeros((0, 0), dtype=torch.bool)
 
     def append(
-        self, ids: Tensor, real: Tensor | None, empty_cache: Callable[[int], DecodingCache]
+        self, ids: Tensor, attention_mask: Tensor | None, new_kv_cache: Callable[[int], KVCache]
     ) -> None:
         """Take in ids [B, T] and which of them are real; None: all.
 
-        `empty_cache` makes room for so many rows where nothing was read before.
+        `new_kv_cache` makes room for so many rows where nothing was read before.
         """
-        real = torch.ones_like(ids, dtype=torch.bool) if real is None else real
+        attention_mask = (
+            torch.ones_like(ids, dtype=torch.bool) if attention_mask is None else attention_mask
+        )
         if self.decoding is None:
-            self.decoding, self.ids, self.real = empty_cache(len(ids)), ids, real
+            self.decoding, self.ids, self.attention_mask = (
+                new_kv_cache(len(ids)),
+                ids,
+                attention_mask,
+            )
         else:
-            self.ids, self.real = torch.cat([self.ids, ids], 1), torch.cat([self.real, real], 1)
+            self.ids, self.attention_mask = (
+                torch.cat([self.ids, ids], 1),
+                torch.cat([self.attention_mask, attention_mask], 1),
+            )
 
     def unread(self, start: int) -> slice:
         """Let the window begin with id number `start`; return which ids it has not read yet."""
@@ -105,8 +114,12 @@ class SpikeCache(Cache):
             return
         kept = self.decoding
         kept.keys, kept.values = (t.index_select(1, indices) for t in (kept.keys, kept.values))
-        kept.ids, kept.real = (t.index_select(0, indices) for t in (kept.ids, kept.real))
-        self.ids, self.real = (t.index_select(0, indices) for t in (self.ids, self.real))
+        kept.ids, kept.attention_mask = (
+            t.index_select(0, indices) for t in (kept.ids, kept.attention_mask)
+        )
+        self.ids, self.attention_mask = (
+            t.index_select(0, indices) for t in (self.ids, self.attention_mask)
+        )
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Go on with the rows that beam search has chosen."""
@@ -128,10 +141,10 @@ class SpikeCache(Cache):
         if self.decoding is None:
             return
         length = max(0, self.get_seq_length() + tokens_to_remove)
-        self.ids, self.real = self.ids[:, :length], self.real[:, :length]
+        self.ids, self.attention_mask = self.ids[:, :length], self.attention_mask[:, :length]
         self.decoding.length = max(0, min(self.decoding.length, length - self.start))
 
     def reset(self) -> None:
         """Forget everything."""
         self.start, self.decoding = 0, None
-        self.ids, self.real = self.ids[:, :0], self.real[:, :0]
+        self.ids, self.attention_mask = self.ids[:, :0], self.attention_mask[:, :0]

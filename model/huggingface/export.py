@@ -18,7 +18,7 @@ from spiketok.huggingface import VOCABULARY_FILE, write_tokenizer
 
 from ..config.loader import dump_config
 from ..config.schema import Config
-from ..families.parameters import practising_parts
+from ..families.parameters import training_only_modules
 from ..runs.checkpoint import read_state
 from ..runs.checkpoint_folders import newest_checkpoint
 from ..runs.folder import Run, load_run
@@ -54,7 +54,7 @@ def export_model(run_folder: Path, folder: Path) -> Exported:
     """
     run = load_run(run_folder)
     beyond = keys_beyond_stock(run.config)
-    left_out = practising_parts(run.model)
+    left_out = training_only_modules(run.model)
     config = without_practice(run.config)
     weights = {
         name: weight

@@ -13,10 +13,10 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from ..config.schema import GolfConfig, ModelConfig
 from ..config.spikewhale import SpikeWhaleConfig
-from ..families.golf.model import GolfTransformer, initialise_golf
-from ..families.qwen3.model import Transformer, initialise
-from ..families.spikewhale.model import SpikeWhale, initialise_spikewhale
-from ..layers.kv_cache import window_start
+from ..families.golf.model import GolfTransformer, init_golf_weights
+from ..families.qwen3.model import Transformer, init_weights
+from ..families.spikewhale.model import SpikeWhale, init_spikewhale_weights
+from ..layers.kv_cache import context_window_start
 from .cache import CACHE, CACHE_NAMES, UNSUPPORTED, SpikeCache
 from .call_arguments import given_cache, new_mask, rows_wanted
 
@@ -174,22 +174,22 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
 
         What is never trained is frozen again, for loading makes new parameters.
         """
-        trunk = self.model
-        if module is not trunk:
+        backbone = self.model
+        if module is not backbone:
             return
         for name in self.frozen:
-            trunk.get_parameter(name).requires_grad_(False)
-        for name, table in trunk.rotary().items():
-            getattr(trunk, name).copy_(table)
-        if any(getattr(weight, "_is_hf_initialized", False) for weight in trunk.parameters()):
+            backbone.get_parameter(name).requires_grad_(False)
+        for name, table in backbone.rotary().items():
+            getattr(backbone, name).copy_(table)
+        if any(getattr(weight, "_is_hf_initialized", False) for weight in backbone.parameters()):
             return
         seed = int(torch.randint(2**53, ()))
-        if isinstance(trunk, GolfTransformer):
-            initialise_golf(trunk, seed)
-        elif isinstance(trunk, SpikeWhale):
-            initialise_spikewhale(trunk, seed)
+        if isinstance(backbone, GolfTransformer):
+            init_golf_weights(backbone, seed)
+        elif isinstance(backbone, SpikeWhale):
+            init_spikewhale_weights(backbone, seed)
         else:
-            initialise(trunk, seed)
+            init_weights(backbone, seed)
 
     def forward(
         self,
@@ -221,11 +221,11 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         if input_ids is None or options.pop("inputs_embeds", None) is not None:
             raise ValueError("input_ids: needed; spike's models look up ids, not embeddings")
         cache = given_cache(cache, past_key_values, options)
-        real = new_mask(attention_mask, input_ids.shape[1], cache)
+        attention_mask = new_mask(attention_mask, input_ids.shape[1], cache)
         if use_cache and cache is None and not self.training:
             cache = SpikeCache()
         wanted = rows_wanted(logits_to_keep, input_ids.shape[1], self.model.config.context)
-        rows = self._read(input_ids, real, cache, wanted)
+        rows = self._read(input_ids, attention_mask, cache, wanted)
         logits = self.model.logits(
             rows[:, logits_to_keep] if isinstance(logits_to_keep, Tensor) else rows
         )
@@ -236,39 +236,43 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         return CausalLMOutputWithPast(loss=loss, logits=logits, **{CACHE: cache})
 
     def _read(
-        self, ids: Tensor, real: Tensor | None, cache: SpikeCache | None, wanted: int
+        self, ids: Tensor, attention_mask: Tensor | None, cache: SpikeCache | None, wanted: int
     ) -> Tensor:
         """Return the rows [B, wanted, D] of the last ids, each in the window of its own place."""
         read = 0 if cache is None else cache.get_seq_length()
         length, context = read + ids.shape[1], self.model.config.context
         ends = range(length - wanted + 1, length + 1)
         rows, taken = [], 0
-        for start, group in groupby(ends, lambda end: window_start(end, context)):
+        for start, group in groupby(ends, lambda end: context_window_start(end, context)):
             of_window = list(group)
             until = of_window[-1] - read
             if cache is None:
-                found = self._read_window(ids[:, :until], real, None, start)
+                found = self._read_window(ids[:, :until], attention_mask, None, start)
             else:
-                new_real = None if real is None else real[:, taken:until]
-                cache.append(ids[:, taken:until], new_real, self.model.empty_cache)
-                found = self._read_window(cache.ids, cache.real, cache, start)
+                new_attention_mask = (
+                    None if attention_mask is None else attention_mask[:, taken:until]
+                )
+                cache.append(ids[:, taken:until], new_attention_mask, self.model.new_kv_cache)
+                found = self._read_window(cache.ids, cache.attention_mask, cache, start)
             rows.append(found[:, -len(of_window) :])
             taken = until
         return torch.cat(rows, 1) if len(rows) > 1 else rows[0]
 
     def _read_window(
-        self, seen: Tensor, real: Tensor | None, cache: SpikeCache | None, start: int
+        self, seen: Tensor, attention_mask: Tensor | None, cache: SpikeCache | None, start: int
     ) -> Tensor:
         """Return the rows of the ids seen, from `start` on, that were not read in this window."""
         unread = slice(start, seen.shape[1]) if cache is None else cache.unread(start)
         before = None
-        if unread.start == start and start and self.model.look_back:
-            window = slice(max(0, start - self.model.look_back), start)
+        if unread.start == start and start and self.model.lookback:
+            window = slice(max(0, start - self.model.lookback), start)
             before = seen[:, window]
-            if real is not None:
+            if attention_mask is not None:
                 # What is before a text is taken for text, unless a separator stands there.
-                before = before.masked_fill(~real[:, window], self.config.separator)
-        new_real = None if real is None else real[:, unread]
+                before = before.masked_fill(~attention_mask[:, window], self.config.separator)
+        new_attention_mask = None if attention_mask is None else attention_mask[:, unread]
         decoding = None if cache is None else cache.decoding
-        rows: Tensor = self.model.trunk(seen[:, unread], before, real=new_real, cache=decoding)
+        rows: Tensor = self.model.backbone(
+            seen[:, unread], before, attention_mask=new_attention_mask, cache=decoding
+        )
         return rows

@@ -11,8 +11,8 @@ from spiketok.errors import SpikeError
 from ..families.build import Model
 from ..runs.trained_ids import TrainedIds, unseen_ids
 from .generate import check_some_id, generate
-from .incremental import Reading
-from .sampling import Drawing
+from .incremental import IncrementalDecoder
+from .sampling import SamplingParams
 
 # A turn is a user's message and the reply to it.
 Turn = list[int]
@@ -33,7 +33,7 @@ class Conversation:
     """Those that are still in the context, oldest first."""
     replies: int = 0
     """How many were drawn."""
-    reading: Reading
+    reading: IncrementalDecoder
     """What the model has read of it."""
     banned_ids: frozenset[int] = frozenset()
     """Ids never sampled: those that an assistant cannot say, and those that training never saw."""
@@ -69,10 +69,14 @@ def begin_conversation(
             f"the system prompt has {len(ids)} tokens, and the context of {context} has room for "
             f"{most - 1}: shorten it"
         )
-    banned = unspeakable_ids(tokenizer) | unseen_ids(trained_ids)
+    banned = suppressed_ids(tokenizer) | unseen_ids(trained_ids)
     check_some_id(model, banned)
     return Conversation(
-        model=model, tokenizer=tokenizer, system=ids, reading=Reading(model), banned_ids=banned
+        model=model,
+        tokenizer=tokenizer,
+        system=ids,
+        reading=IncrementalDecoder(model),
+        banned_ids=banned,
     )
 
 
@@ -109,13 +113,13 @@ def ask(conversation: Conversation, question: str, max_tokens: int) -> int:
     while sum(map(len, conversation.turns[dropped:])) > room:
         dropped += 1
     if dropped:
-        conversation.reading = Reading(conversation.model)
+        conversation.reading = IncrementalDecoder(conversation.model)
     conversation.turns = [*conversation.turns[dropped:], turn]
     return dropped
 
 
 def reply(
-    conversation: Conversation, drawing: Drawing, max_tokens: int
+    conversation: Conversation, drawing: SamplingParams, max_tokens: int
 ) -> Generator[int, None, None]:
     """Yield the ids of a reply as they are drawn, up to `<|im_end|>`, and keep them.
 
@@ -147,7 +151,7 @@ def reply(
         turn += tokenizer.encode(b"\n").tolist()
 
 
-def unspeakable_ids(tokenizer: Tokenizer) -> frozenset[int]:
+def suppressed_ids(tokenizer: Tokenizer) -> frozenset[int]:
     """Return the special and reserved ids that cannot stand in what an assistant says."""
     markers = {name for kind in KINDS_OF_ROLE[ASSISTANT] if kind != TEXT for name in AROUND[kind]}
     special = tokenizer.special_ids

@@ -8,11 +8,11 @@ import torch
 from spiketok.errors import SpikeError
 
 from ..families.build import Model
-from .incremental import Reading
-from .sampling import Drawing, draw, penalised
+from .incremental import IncrementalDecoder
+from .sampling import SamplingParams, draw, penalised
 
 
-class Drawn(NamedTuple):
+class SampledToken(NamedTuple):
     """A token that was written."""
 
     id: int
@@ -23,14 +23,14 @@ class Drawn(NamedTuple):
 def generate(
     model: Model,
     prompt_ids: Sequence[int],
-    drawing: Drawing | None = None,
+    drawing: SamplingParams | None = None,
     *,
     max_tokens: int,
     stop_ids: Collection[int] = (),
     banned_ids: Collection[int] = (),
     choices: Callable[[Sequence[int]], Sequence[int] | None] = lambda _: None,
-    reading: Reading | None = None,
-) -> Iterator[Drawn]:
+    reading: IncrementalDecoder | None = None,
+) -> Iterator[SampledToken]:
     """Return an iterator over up to `max_tokens` tokens that go on from the prompt.
 
     Args:
@@ -49,12 +49,12 @@ def generate(
     """
     if not len(prompt_ids):
         raise SpikeError("the prompt has no tokens; begin with the separator")
-    drawing, reading = drawing or Drawing(), reading or Reading(model)
+    drawing, reading = drawing or SamplingParams(), reading or IncrementalDecoder(model)
     check_some_id(model, banned_ids)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
     generator = torch.Generator().manual_seed(drawing.seed)
 
-    def tokens() -> Iterator[Drawn]:
+    def tokens() -> Iterator[SampledToken]:
         ids = list(prompt_ids)
         for _ in range(max_tokens):
             logits = reading.next_logits(ids).double().cpu()
@@ -67,7 +67,7 @@ def generate(
                 allowed = kept
             chosen = draw(allowed, drawing, generator)
             ids.append(chosen)
-            yield Drawn(chosen, float(logits[chosen] - logits.logsumexp(dim=-1)))
+            yield SampledToken(chosen, float(logits[chosen] - logits.logsumexp(dim=-1)))
             if chosen in stop_ids:
                 return
 

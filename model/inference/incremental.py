@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from ..families.build import Model
-from ..layers.kv_cache import DecodingCache, window_start
+from ..layers.kv_cache import KVCache, context_window_start
 
 
-class Reading:
+class IncrementalDecoder:
     """What a model has read of a text.
 
     Once the context is full, the window moves on by half of it, and what is left is read anew: so a
@@ -19,20 +19,20 @@ class Reading:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._start = 0
-        self._cache: DecodingCache | None = None
+        self._cache: KVCache | None = None
 
     def next_logits(self, ids: Sequence[int]) -> Tensor:
         """Return the logits [V] of what follows `ids`, which begin with all ids given before."""
         context = self._model.config.context
         with torch.inference_mode():
-            start = window_start(len(ids), context)
+            start = context_window_start(len(ids), context)
             if self._cache is None or start != self._start:
-                self._start, self._cache = start, self._model.empty_cache(batch=1)
+                self._start, self._cache = start, self._model.new_kv_cache(batch=1)
             cache, device = self._cache, self._model.embedding.weight.device
             before = None
-            if self._start and not cache.length and self._model.look_back:
-                seen = ids[max(0, self._start - self._model.look_back) : self._start]
+            if self._start and not cache.length and self._model.lookback:
+                seen = ids[max(0, self._start - self._model.lookback) : self._start]
                 before = torch.tensor([seen], device=device)
             unread = torch.tensor([ids[self._start + cache.length :]], device=device)
-            hidden = self._model.trunk(unread, before, cache=cache)[0, -1]
+            hidden = self._model.backbone(unread, before, cache=cache)[0, -1]
             return self._model.logits(hidden)

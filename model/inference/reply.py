@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from spiketok import Part
 
     from .chat import Conversation
-    from .sampling import Drawing
+    from .sampling import SamplingParams
 
 # Why a reply ended, where it is worth a remark.
 REMARKS = {
@@ -20,7 +20,7 @@ REMARKS = {
 
 def stretches(
     conversation: "Conversation",
-    drawing: "Drawing",
+    drawing: "SamplingParams",
     max_tokens: int,
     ids: list[int],
     should_stop: Callable[[], bool],
@@ -43,7 +43,9 @@ def stretches(
     yield from stream.finish()
 
 
-def why_ended(conversation: "Conversation", max_tokens: int, ids: list[int], stopped: bool) -> str:
+def finish_reason(
+    conversation: "Conversation", max_tokens: int, ids: list[int], stopped: bool
+) -> str:
     """Return `end`, `stopped`, `max-tokens` or `context`: what ended a reply of these ids."""
     from spiketok.chat.chatml import END
 
@@ -55,7 +57,7 @@ def why_ended(conversation: "Conversation", max_tokens: int, ids: list[int], sto
 
 
 def answer(
-    conversation: "Conversation", drawing: "Drawing", max_tokens: int, question: str
+    conversation: "Conversation", drawing: "SamplingParams", max_tokens: int, question: str
 ) -> dict[str, Any]:
     """Return a whole answer, as `spike chat --json` prints it."""
     from spiketok.chat.reply_parser import joined
@@ -68,6 +70,6 @@ def answer(
         "question": question,
         "parts": [{"type": kind, "text": text} for kind, text in parts],
         "ids": ids,
-        "ended": why_ended(conversation, max_tokens, ids, stopped=False),
+        "ended": finish_reason(conversation, max_tokens, ids, stopped=False),
         "dropped_turns": dropped,
     }

@@ -10,7 +10,7 @@ from spiketok.errors import SpikeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
+class SamplingParams:
     """How tokens are drawn; what is first here is done first.
 
     Raises:
@@ -52,7 +52,7 @@ def penalised(logits: Tensor, ids: Sequence[int], penalty: float) -> Tensor:
     return logits.index_put((had,), torch.where(found > 0, found / penalty, found * penalty))
 
 
-def draw(logits: Tensor, drawing: Drawing, generator: torch.Generator) -> int:
+def draw(logits: Tensor, drawing: SamplingParams, generator: torch.Generator) -> int:
     """Return an id drawn from logits [V], float64 on the CPU; −∞ is never drawn.
 
     Raises:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from ..families.build import Model
     from ..runs.trained_ids import TrainedIds
-    from .generate import Drawn
-    from .sampling import Drawing
+    from .generate import SampledToken
+    from .sampling import SamplingParams
 
 
 def continue_prompt(
@@ -20,10 +20,10 @@ def continue_prompt(
     tokenizer: "Tokenizer",
     prompt: bytes,
     tokens: int,
-    drawing: "Drawing",
+    drawing: "SamplingParams",
     heal: bool = True,
     trained_ids: "TrainedIds" = None,
-) -> tuple[list[int], bytes, Iterator["Drawn"]]:
+) -> tuple[list[int], bytes, Iterator["SampledToken"]]:
     """Let `prompt` go on for at most `tokens`, up to the end of the document.
 
     The prompt begins a document, so the model sees the separator first. Ids that no text
@@ -67,7 +67,7 @@ def reply_to(
     tokenizer: "Tokenizer",
     conversation: Sequence[int],
     tokens: int,
-    drawing: "Drawing",
+    drawing: "SamplingParams",
     trained_ids: "TrainedIds" = None,
 ) -> str:
     """Return a reply of at most `tokens` to a conversation's ids, an assistant's header at the end.
@@ -77,7 +77,7 @@ def reply_to(
     from spiketok.chat.chatml import END
 
     from ..runs.trained_ids import unseen_ids
-    from .chat import unspeakable_ids
+    from .chat import suppressed_ids
     from .generate import generate
 
     end = tokenizer.special_ids[END]
@@ -87,7 +87,7 @@ def reply_to(
         drawing,
         max_tokens=tokens,
         stop_ids=[end],
-        banned_ids=unspeakable_ids(tokenizer) | unseen_ids(trained_ids),
+        banned_ids=suppressed_ids(tokenizer) | unseen_ids(trained_ids),
     )
     said = [token.id for token in drawn if token.id != end]
     return tokenizer.decode_bytes(said).decode("utf-8", "replace")
@@ -117,7 +117,7 @@ def prompt_ids(
 
 
 def text_after(
-    tokenizer: "Tokenizer", kept: Sequence[int], rest: bytes, drawn: Iterable["Drawn"]
+    tokenizer: "Tokenizer", kept: Sequence[int], rest: bytes, drawn: Iterable["SampledToken"]
 ) -> Iterator[str]:
     """Yield the text that is added to a prompt, as soon as it is certain."""
     from spiketok import StreamDecoder

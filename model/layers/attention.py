@@ -8,7 +8,7 @@ share a key and value head (Ainslie et al. 2023, arXiv:2305.13245), with normed 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .masks import Keep, last_rows, sight_of_last
+from .masks import UpdateKV, last_rows, mask_of_last
 from .rope import rotate
 
 
@@ -30,31 +30,31 @@ class Attention(nn.Module):
     def forward(
         self,
         stream: Tensor,
-        tables: tuple[Tensor, Tensor],
-        visible: Tensor | None = None,
-        keep: Keep | None = None,
+        rope: tuple[Tensor, Tensor],
+        attn_mask: Tensor | None = None,
+        update_kv: UpdateKV | None = None,
         last: int | None = None,
     ) -> Tensor:
         """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
 
         Args:
             stream: what the layer reads, normed.
-            tables: cosines and sines, [T, K] or [B, 1, T, K].
-            visible: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
-            keep: takes in keys and values and gives those before them, too.
+            rope: cosines and sines, [T, K] or [B, 1, T, K].
+            attn_mask: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
+            update_kv: takes in keys and values and gives those before them, too.
             last: how many rows are wanted, the last ones; None: all.
         """
-        asking, visible = last_rows(stream, last), sight_of_last(visible, stream, last)
+        asking, attn_mask = last_rows(stream, last), mask_of_last(attn_mask, stream, last)
         heads = (-1, self.head_width)
         query = self.query_norm(self.query(asking).unflatten(-1, heads)).transpose(1, 2)
         key = self.key_norm(self.key(stream).unflatten(-1, heads)).transpose(1, 2)  # [B, G, T, K]
         value = self.value(stream).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
-        query = rotate(query, *(last_rows(table, last) for table in tables))  # [B, H, T, K]
-        key = rotate(key, *tables)
-        if keep is not None:
-            key, value = keep(key, value)
+        query = rotate(query, *(last_rows(table, last) for table in rope))  # [B, H, T, K]
+        key = rotate(key, *rope)
+        if update_kv is not None:
+            key, value = update_kv(key, value)
         gathered = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=visible, is_causal=visible is None, enable_gqa=True
+            query, key, value, attn_mask=attn_mask, is_causal=attn_mask is None, enable_gqa=True
         )
         output: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
         return output

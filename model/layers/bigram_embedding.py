@@ -11,20 +11,22 @@ from torch import Tensor, nn
 FACTOR, FACTOR_BEFORE = 36313, 27191
 
 
-def bigram_rows(ids: Tensor, *, rows: int, separator: int, real: Tensor | None = None) -> Tensor:
+def bigram_rows(
+    ids: Tensor, *, rows: int, separator: int, attention_mask: Tensor | None = None
+) -> Tensor:
     """Return the table's row for each of ids [B, T]: a hash of the id and of the one before it.
 
     The last row is for what has nothing before it: the first id, what follows padding (not bool
-    `real`), and every separator, so that no document is told how the one before it ended.
+    `attention_mask`), and every separator, so that no document is told how the one before it ended.
     """
     paired = (FACTOR * ids[:, 1:]) ^ (FACTOR_BEFORE * ids[:, :-1])
     hashed = torch.nn.functional.pad(paired % (rows - 1), (1, 0), value=rows - 1)
-    if real is not None:
-        hashed[:, 1:].masked_fill_(~real[:, :-1], rows - 1)
+    if attention_mask is not None:
+        hashed[:, 1:].masked_fill_(~attention_mask[:, :-1], rows - 1)
     return hashed.masked_fill(ids == separator, rows - 1)
 
 
-class BigramHash(nn.Module):
+class BigramEmbedding(nn.Module):
     """A table [rows, table width], a projection to the model's width, a learned size."""
 
     def __init__(self, *, rows: int, table_width: int, width: int, separator: int) -> None:
@@ -34,8 +36,13 @@ class BigramHash(nn.Module):
         self.projection = nn.Linear(table_width, width, bias=False)
         self.size = nn.Parameter(torch.tensor([0.05]))
 
-    def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
-        """Map ids [B, T] to [B, T, D]; `real` is false for padding, None: nowhere."""
-        rows = bigram_rows(ids, rows=self.table.num_embeddings, separator=self.separator, real=real)
+    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Map ids [B, T] to [B, T, D]; `attention_mask` is false for padding, None: nowhere."""
+        rows = bigram_rows(
+            ids,
+            rows=self.table.num_embeddings,
+            separator=self.separator,
+            attention_mask=attention_mask,
+        )
         widened: Tensor = self.projection(self.table(rows))
         return widened * self.size.to(widened.dtype)

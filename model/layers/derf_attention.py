@@ -21,14 +21,16 @@ class DerfAttention(nn.Module):
         self.shift = nn.Parameter(torch.zeros(heads, 1, 1))
         self.height = nn.Parameter(torch.ones(heads, 1, 1))
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None
+    ) -> Tensor:
         """Gather values [B, G, N, K] by queries [B, H, T, K] and keys [B, G, N, K].
 
-        Where bool `visible` [B, 1, T, N] is false nothing is seen; None: nothing later is, T = N.
+        Where bool `attn_mask` [B, 1, T, N] is false nothing is seen; None: nothing later is, T = N.
         """
         group = query.shape[1] // key.shape[1]
         key, value = (x.repeat_interleave(group, dim=1) for x in (key, value))
         scores = query @ key.mT * query.shape[-1] ** -0.5
         weights = derf(scores, self.slope, self.shift, self.height)
-        weights = weights.tril() if visible is None else weights.masked_fill(~visible, 0.0)
+        weights = weights.tril() if attn_mask is None else weights.masked_fill(~attn_mask, 0.0)
         return (weights / (weights.sum(dim=-1, keepdim=True) + EPS)).to(value.dtype) @ value

@@ -12,27 +12,27 @@ PADDING = -1
 
 
 def document_numbers(
-    ids: Tensor, separator: int | None = None, real: Tensor | None = None
+    ids: Tensor, separator: int | None = None, attention_mask: Tensor | None = None
 ) -> Tensor:
-    """Return, for each of ids [B, T], the number of its document; PADDING where not bool `real`.
+    """Return the document number of each of ids [B, T]; PADDING where `attention_mask` is false.
 
-    Without a separator all that is real is one document.
+    Without a separator all but the padding is one document.
 
     >>> document_numbers(torch.tensor([[7, 8, 3, 9]]), 3).tolist()
     [[0, 0, 1, 1]]
     """
     is_border = torch.zeros_like(ids) if separator is None else ids == separator
     numbers = is_border.cumsum(dim=1)
-    return numbers if real is None else numbers.masked_fill(~real, PADDING)
+    return numbers if attention_mask is None else numbers.masked_fill(~attention_mask, PADDING)
 
 
-def document_begins(documents: Tensor) -> Tensor:
+def document_starts(documents: Tensor) -> Tensor:
     """Return bool [B, T]: where the number differs from the one before, and at the start."""
     changed = documents[:, 1:] != documents[:, :-1]
     return torch.nn.functional.pad(changed, (1, 0), value=True)
 
 
-def visible_in_document(documents: Tensor, queries: int) -> Tensor:
+def document_mask(documents: Tensor, queries: int) -> Tensor:
     """Return bool [B, 1, queries, N]: which of N tokens each of the last `queries` may see."""
     time = torch.arange(documents.shape[1], device=documents.device)
     earlier = time <= time[-queries:, None]

@@ -12,7 +12,7 @@ from torch.nn import functional
 NORM_EPS = 1e-6
 
 
-class Refinement(nn.Module):
+class HRMRefine(nn.Module):
     """A norm, a projection down and one up, and a gate per step; closed at the start."""
 
     def __init__(self, *, width: int, hidden_width: int, steps: int) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 NORM_EPS = 1e-6
 
 
-class LatentPrediction(nn.Module):
+class JEPAPredictor(nn.Module):
     """A norm, a projection down and one up, and a gate per distance; closed at the start."""
 
     def __init__(self, *, width: int, hidden_width: int, horizon: int) -> None:
@@ -28,7 +28,7 @@ class LatentPrediction(nn.Module):
         return torch.addcmul(rows, torch.tanh(self.gates[distance - 1]), inner)
 
 
-def latent_distance(expected: Tensor, found: Tensor) -> Tensor:
+def cosine_distance(expected: Tensor, found: Tensor) -> Tensor:
     """Return 1 − cosine of rows [N, D], [N] in float32 or better; `found` gets no gradient."""
     precise = torch.promote_types(expected.dtype, torch.float32)
     target = found.detach().to(precise)

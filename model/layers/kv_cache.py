@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 @dataclass(slots=True, kw_only=True)
-class DecodingCache:
+class KVCache:
     """Keys, values and ids of the tokens read so far; room for the rest of the context."""
 
     keys: Tensor
@@ -17,7 +17,7 @@ class DecodingCache:
     """[layers run, B, G, memory + context, K]."""
     ids: Tensor
     """[B, look back + context]; what embeddings look back on, and where documents end."""
-    real: Tensor
+    attention_mask: Tensor
     """Bool, of the shape of `ids`; false for padding."""
     memory: int = 0
     """Rows of the model's own that stand before the text."""
@@ -27,7 +27,7 @@ class DecodingCache:
     """Tokens read."""
 
     def append(
-        self, ids: Tensor, real: Tensor | None = None, before: Tensor | None = None
+        self, ids: Tensor, attention_mask: Tensor | None = None, before: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Take in ids [B, T], and in front of the first ones those `before` the text.
 
@@ -37,13 +37,13 @@ class DecodingCache:
         if before is not None:
             self.before = before.shape[1]
             self.ids[:, : self.before] = before
-            self.real[:, : self.before] = True
+            self.attention_mask[:, : self.before] = True
         begin = self.before + self.length
         end = begin + ids.shape[1]
         self.ids[:, begin:end] = ids
-        self.real[:, begin:end] = True if real is None else real
+        self.attention_mask[:, begin:end] = True if attention_mask is None else attention_mask
         self.length += ids.shape[1]
-        return self.ids[:, :end], self.real[:, :end]
+        return self.ids[:, :end], self.attention_mask[:, :end]
 
     def extend(self, run: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Take in keys and values [B, G, T, K] of the ids last appended; return all.
@@ -56,7 +56,7 @@ class DecodingCache:
         return self.keys[run, :, :, :end], self.values[run, :, :, :end]
 
 
-def empty_cache(
+def new_kv_cache(
     *,
     layers: int,
     batch: int,
@@ -65,47 +65,47 @@ def empty_cache(
     head_width: int,
     like: Tensor,
     memory: int = 0,
-    look_back: int = 0,
-) -> DecodingCache:
+    lookback: int = 0,
+) -> KVCache:
     """Return a cache without tokens, on the device and in the type of `like`."""
     shape = (layers, batch, kv_heads, memory + context, head_width)
-    tokens = (batch, look_back + context)
-    return DecodingCache(
+    tokens = (batch, lookback + context)
+    return KVCache(
         keys=like.new_empty(shape),
         values=like.new_empty(shape),
         ids=torch.zeros(tokens, dtype=torch.int64, device=like.device),
-        real=torch.zeros(tokens, dtype=torch.bool, device=like.device),
+        attention_mask=torch.zeros(tokens, dtype=torch.bool, device=like.device),
         memory=memory,
     )
 
 
-def seen_so_far(
-    ids: Tensor, before: Tensor | None, real: Tensor | None, cache: DecodingCache | None
+def extend_ids(
+    ids: Tensor, before: Tensor | None, attention_mask: Tensor | None, cache: KVCache | None
 ) -> tuple[Tensor, Tensor | None]:
     """Return all ids up to the new ones, [B, N], and which are real; None: all are.
 
     Args:
         ids: the new ones, [B, T].
         before: ids before the first one that was ever read, [B, look back].
-        real: 0/1 or bool [B, T]; None: all of them are.
+        attention_mask: 0/1 or bool [B, T]; None: all of them are.
         cache: takes the new ones in, if there is one.
     """
-    real = None if real is None else real.bool()
+    attention_mask = None if attention_mask is None else attention_mask.bool()
     if cache is not None:
-        return cache.append(ids, real, before)
+        return cache.append(ids, attention_mask, before)
     if before is None:
-        return ids, real
-    if real is not None:
-        real = functional.pad(real, (before.shape[1], 0), value=True)
-    return torch.cat([before, ids], dim=1), real
+        return ids, attention_mask
+    if attention_mask is not None:
+        attention_mask = functional.pad(attention_mask, (before.shape[1], 0), value=True)
+    return torch.cat([before, ids], dim=1), attention_mask
 
 
-def window_start(length: int, context: int) -> int:
+def context_window_start(length: int, context: int) -> int:
     """Return with which of `length` tokens the window begins that predicts the next.
 
     Once the context is full, the window moves on by half of it, whenever it is full again.
 
-    >>> [window_start(length, 4) for length in (4, 5, 6, 7, 8)]
+    >>> [context_window_start(length, 4) for length in (4, 5, 6, 7, 8)]
     [0, 3, 3, 3, 6]
     """
     stride = context + 1 - max(1, context // 2)

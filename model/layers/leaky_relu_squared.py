@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class LeakySquare(nn.Module):
+class LeakyReLUSquaredMLP(nn.Module):
     """One projection up, the square of leaky ReLU, one projection down; no biases."""
 
     def __init__(self, *, width: int, mlp_width: int, slope: float) -> None:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .derf_attention import DerfAttention
-from .masks import Keep, last_rows, sight_of_last
-from .partial_rope import rotate_last
-from .xsa import exclude_own_value
+from .masks import UpdateKV, last_rows, mask_of_last
+from .partial_rope import apply_rope_last
+from .xsa import remove_self_value
 
 
 class LatentAttention(nn.Module):
@@ -46,45 +46,47 @@ class LatentAttention(nn.Module):
     def forward(
         self,
         normed: Tensor,
-        tables: tuple[Tensor, Tensor],
-        visible: Tensor | None = None,
-        keep: Keep | None = None,
+        rope: tuple[Tensor, Tensor],
+        attn_mask: Tensor | None = None,
+        update_kv: UpdateKV | None = None,
         last: int | None = None,
     ) -> Tensor:
         """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
 
         Args:
             normed: what the layer reads.
-            tables: cosines and sines, [T, R] or [B, 1, T, R].
-            visible: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
-            keep: takes in keys and values and gives those before them, too.
+            rope: cosines and sines, [T, R] or [B, 1, T, R].
+            attn_mask: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
+            update_kv: takes in keys and values and gives those before them, too.
             last: how many rows are wanted, the last ones; None: all.
         """
-        asking, visible = last_rows(normed, last), sight_of_last(visible, normed, last)
+        asking, attn_mask = last_rows(normed, last), mask_of_last(attn_mask, normed, last)
         heads = (-1, self.head_width)
         query = self.query_up(self.query_down_norm(self.query_down(asking))).unflatten(-1, heads)
         query = self.query_norm(query).transpose(1, 2)  # [B, H, T, K]
-        query = rotate_last(query, *(last_rows(table, last) for table in tables))
+        query = apply_rope_last(query, *(last_rows(table, last) for table in rope))
         key = self.key_norm(self.key(normed).unflatten(-1, heads)).transpose(1, 2)  # [B, G, T, K]
         key, own = (
-            rotate_last(key, *tables),
+            apply_rope_last(key, *rope),
             self.value(normed).unflatten(-1, heads).transpose(1, 2),
         )
-        key, value = (key, own) if keep is None else keep(key, own)
-        gathered = self._gather(query, key, value, visible)
+        key, value = (key, own) if update_kv is None else update_kv(key, own)
+        gathered = self._gather(query, key, value, attn_mask)
         if self.exclusive:
-            gathered = exclude_own_value(gathered, last_rows(own, last))
+            gathered = remove_self_value(gathered, last_rows(own, last))
         output: Tensor = self.output_up(self.output_down(gathered.transpose(1, 2).flatten(2)))
         return output
 
-    def _gather(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+    def _gather(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None
+    ) -> Tensor:
         if self.derf is not None:
-            gathered: Tensor = self.derf(query, key, value, visible)
+            gathered: Tensor = self.derf(query, key, value, attn_mask)
             return gathered
         # Shared heads are laid out by hand: enable_gqa takes twice as long back on CPUs.
         key, value = (_for_each_query_head(x, query.shape[1]) for x in (key, value))
         return functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=visible, is_causal=visible is None
+            query, key, value, attn_mask=attn_mask, is_causal=attn_mask is None
         )
 
 

@@ -6,10 +6,10 @@ Multi-token prediction with independent linear heads, Gloeckle et al. 2024 (arXi
 from torch import Tensor, nn
 from torch.nn import functional
 
-IGNORED = -100
+IGNORE_INDEX = -100
 
 
-class AheadHeads(nn.Module):
+class MTPHeads(nn.Module):
     """Head k (from 0) maps the last hidden rows to logits of the token k + 2 further on."""
 
     def __init__(self, *, heads: int, width: int, vocab_size: int) -> None:
@@ -21,7 +21,7 @@ class AheadHeads(nn.Module):
         return [head(normed) for head in self.heads]
 
 
-def ahead_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> list[Tensor]:
+def mtp_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> list[Tensor]:
     """Return what each head should predict where `targets` [B, T] are the next ids.
 
     Args:
@@ -32,11 +32,11 @@ def ahead_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> li
     Returns:
         Ids [B, T] each, IGNORED where the sequence ends too soon or the target does not count.
 
-    >>> [ids.tolist() for ids in ahead_targets(Tensor([[5, 6, 7]]).long(), 2)]
+    >>> [ids.tolist() for ids in mtp_targets(Tensor([[5, 6, 7]]).long(), 2)]
     [[[6, 7, -100]], [[7, -100, -100]]]
     """
-    counted = targets if mask is None else targets.masked_fill(~mask, IGNORED)
+    counted = targets if mask is None else targets.masked_fill(~mask, IGNORE_INDEX)
     return [
-        functional.pad(counted[:, ahead:], (0, min(ahead, counted.shape[1])), value=IGNORED)
+        functional.pad(counted[:, ahead:], (0, min(ahead, counted.shape[1])), value=IGNORE_INDEX)
         for ahead in range(1, heads + 1)
     ]

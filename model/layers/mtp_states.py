@@ -8,7 +8,7 @@ and the tokens between.
 from torch import Tensor, nn
 
 
-class AheadStates(nn.Module):
+class MTPStates(nn.Module):
     """Head k (from 0) maps hidden rows h to h + W h, which predict the token k + 2 further on."""
 
     def __init__(self, *, heads: int, width: int) -> None:

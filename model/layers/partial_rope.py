@@ -11,12 +11,12 @@ from torch import Tensor
 from .rope import rotate
 
 
-def stretched_base(base: float, *, length: int, base_length: int, rotary_width: int) -> float:
+def ntk_scaled_base(base: float, *, length: int, base_length: int, rotary_width: int) -> float:
     """Return base · (length / base_length)^(R / (R − 2)) for R turned numbers, or base if shorter.
 
     `base_length` 0 keeps the base, and so does a single pair, which has no slower one.
 
-    >>> round(stretched_base(10000.0, length=2048, base_length=1024, rotary_width=16))
+    >>> round(ntk_scaled_base(10000.0, length=2048, base_length=1024, rotary_width=16))
     22082
     """
     if not base_length or length <= base_length or rotary_width <= 2:
@@ -24,14 +24,14 @@ def stretched_base(base: float, *, length: int, base_length: int, rotary_width: 
     return float(base * (length / base_length) ** (rotary_width / (rotary_width - 2)))
 
 
-def rotate_part(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+def apply_rope_first(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Turn the first R numbers of heads [..., T, K] by tables [T, R]; the others pass unchanged."""
     width = cosines.shape[-1]
     turned, free = heads[..., :width], heads[..., width:]
     return torch.cat([rotate(turned, cosines, sines), free], dim=-1)
 
 
-def rotate_last(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+def apply_rope_last(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Turn the last R numbers of heads [..., T, K]; the others pass unchanged."""
     free = heads.shape[-1] - cosines.shape[-1]
     return torch.cat([heads[..., :free], rotate(heads[..., free:], cosines, sines)], dim=-1)

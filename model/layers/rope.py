@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def rotary_tables(*, positions: int, head_width: int, base: float) -> tuple[Tensor, Tensor]:
+def rope_cos_sin(*, positions: int, head_width: int, base: float) -> tuple[Tensor, Tensor]:
     """Return cosines and sines [positions, K] in float32; row t is for position t.
 
     The angles are taken in float64: in float32 they would be off by 1e-3 at position 10,000.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Skips(nn.Module):
+class UNetSkips(nn.Module):
     """One vector per skip, over the width; all ones at the start."""
 
     def __init__(self, *, layers: int, width: int) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 SIZE_EPS = 1e-12
 
 
-def exclude_own_value(gathered: Tensor, value: Tensor) -> Tensor:
+def remove_self_value(gathered: Tensor, value: Tensor) -> Tensor:
     """Return y − (y · v̂) v̂ for y in gathered [B, H, T, K] and v̂ = v / |v| of the same token.
 
     Values are [B, G, T, K]; each serves a group of H / G query heads.

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from ..config.quantization import Clip
 from ..families.build import Model
-from ..families.parameters import named_matrices
-from .gptq import arrange_columns
+from ..families.parameters import quantizable_weights
+from .gptq import prepare_hessian
 from .plan import Precision
 from .quantized_matrix import largest_code
-from .quantizer import rounded_codes, row_scales
+from .quantizer import quantize_codes, row_scales
 
 # Steps in standard deviations.
 STEPS = tuple(2.0 ** (quarter / 4) for quarter in range(-20, 7))
@@ -41,7 +41,7 @@ class Trade:
 
 
 @torch.no_grad()
-def possible_trades(
+def rate_distortion_candidates(
     model: Model, plan: Mapping[str, Precision], hessians: Mapping[str, Tensor] | None
 ) -> dict[str, list[Trade]]:
     """Return the trades of each matrix that becomes whole numbers, by name.
@@ -52,7 +52,7 @@ def possible_trades(
         hessians: of `gather_hessians`, by which errors are weighed; matrices without one are
             weighed as if inputs were of size one, and tables by the mean row.
     """
-    matrices = named_matrices(model)
+    matrices = quantizable_weights(model)
     return {
         name: _trades(
             matrices[name].detach(),
@@ -65,7 +65,7 @@ def possible_trades(
     }
 
 
-def best_trades(trades: Mapping[str, Sequence[Trade]], size: float) -> dict[str, Precision]:
+def allocate_bits(trades: Mapping[str, Sequence[Trade]], size: float) -> dict[str, Precision]:
     """Return what each matrix becomes, so that their estimated bytes are at most `size`.
 
     Where even the coarsest steps need more, these are returned.
@@ -88,7 +88,7 @@ def _taken(trades: Mapping[str, Sequence[Trade]], price: float) -> dict[str, Tra
 
 
 def _trades(weight: Tensor, bits: int, hessian: Tensor | None, looked_up: bool) -> list[Trade]:
-    columns = None if hessian is None else arrange_columns(hessian)
+    columns = None if hessian is None else prepare_hessian(hessian)
     importance = torch.ones_like(weight[0]) if columns is None else columns.importance()
     if looked_up:
         importance = importance / len(weight)
@@ -100,7 +100,7 @@ def _trades(weight: Tensor, bits: int, hessian: Tensor | None, looked_up: bool) 
         clips = [Clip("std", step * top), Clip("size", step * top * deviation)]
         for clip in clips if step * top >= NARROWEST and deviation else []:
             scales = row_scales(rows, bits, clip)
-            codes = rounded_codes(rows, scales, bits)
+            codes = quantize_codes(rows, scales, bits)
             errors = (codes * scales.unsqueeze(1) - rows).square() @ importance
             stored_scales = SCALE_BYTES * len(weight) if clip.kind == "std" else 0
             size = whole * _entropy_bytes(codes) + stored_scales

@@ -36,9 +36,9 @@ def own_text(
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
     device = model.embedding.weight.device
     ids = torch.full((sequences, 1), separator, device=device)
-    cache = model.empty_cache(sequences)
+    cache = model.new_kv_cache(sequences)
     while ids.shape[1] < length:
-        rows = model.trunk(ids[:, -1:], cache=cache)
+        rows = model.backbone(ids[:, -1:], cache=cache)
         logits = model.logits(rows[:, -1]).float().cpu().index_fill(1, banned, -torch.inf)
         drawn = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
         ids = torch.cat([ids, drawn.to(device)], dim=1)

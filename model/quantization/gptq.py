@@ -47,7 +47,7 @@ class Columns:
         return torch.empty_like(weighted).index_copy_(1, self.order, weighted @ self.factor)
 
 
-def arrange_columns(hessian: Tensor) -> Columns | None:
+def prepare_hessian(hessian: Tensor) -> Columns | None:
     """Return order and factor for a Hessian [columns, columns].
 
     A hundredth of its mean diagonal is added to the diagonal, and ten times as much again until it

@@ -25,7 +25,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from ..families.build import Model
-from ..families.parameters import named_matrices
+from ..families.parameters import quantizable_weights
 
 BLOCK = 256  # columns
 LOOKED_UP = 0.1  # of the mean diagonal, for a tied table
@@ -108,13 +108,13 @@ def gather_hessians(
     Returns:
         float32 [columns, columns] each, on the model's device.
     """
-    matrices = named_matrices(model)
+    matrices = quantizable_weights(model)
     watch = _Watch({name: matrices[name] for name in matrices if names is None or name in names})
     output = "head.weight" if "head.weight" in matrices else "embedding.weight"
     device = model.embedding.weight.device
     for ids in sequences:
         with watch:
-            normed = model.trunk(torch.from_numpy(ids.astype(np.int64)).to(device))
+            normed = model.backbone(torch.from_numpy(ids.astype(np.int64)).to(device))
         # The output layer reads this; nobody wants its logits.
         if names is None or output in names:
             watch.add(output, normed)

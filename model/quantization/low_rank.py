@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .gptq import Columns
 from .quantized_matrix import LowRank, QuantizedMatrix
-from .quantizer import rounded_codes, searched_scales
+from .quantizer import quantize_codes, search_scales
 
 BITS = 4
 
@@ -33,8 +33,8 @@ def low_rank_correction(missing: Tensor, rank: int, columns: Columns | None = No
 
 def _four_bits(factor: Tensor) -> QuantizedMatrix:
     factor = factor.contiguous()
-    scales = searched_scales(factor, BITS)
-    codes = rounded_codes(factor, scales, BITS)
+    scales = search_scales(factor, BITS)
+    codes = quantize_codes(factor, scales, BITS)
     return QuantizedMatrix(
         codes=codes.to(torch.int8).cpu().numpy(), scales=scales.half().cpu().numpy(), bits=BITS
     )

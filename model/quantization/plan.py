@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..config.quantization import Clip, CompressConfig, parse_clip, parse_quantize
 from ..families.build import Model
-from ..families.parameters import named_matrices, part_of
+from ..families.parameters import quantizable_weights, quantization_group
 
 FLOAT_BITS = 16
 
@@ -29,7 +29,9 @@ class Precision:
         return self.bits < FLOAT_BITS
 
 
-def plan_of(model: Model, compress: CompressConfig) -> dict[str, Precision]:
+def quantization_plan(model: Model, compress: CompressConfig) -> dict[str, Precision]:
     """Return what each matrix of the model is to become, by name."""
     bits, clip = parse_quantize(compress.quantize), parse_clip(compress.clip)
-    return {name: Precision(bits[part_of(name)], clip) for name in named_matrices(model)}
+    return {
+        name: Precision(bits[quantization_group(name)], clip) for name in quantizable_weights(model)
+    }

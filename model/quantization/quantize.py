@@ -9,13 +9,13 @@ from spiketok.errors import SpikeError
 
 from ..config.quantization import Clip
 from ..families.build import Model
-from ..families.parameters import named_matrices, practising_parts
-from .gptq import Columns, arrange_columns, gptq_codes, weighted_errors
+from ..families.parameters import quantizable_weights, training_only_modules
+from .gptq import Columns, gptq_codes, prepare_hessian, weighted_errors
 from .low_rank import low_rank_correction
 from .plan import FLOAT_BITS, Precision
 from .pruning import smallest_weights
 from .quantized_matrix import LowRank, QuantizedMatrix
-from .quantizer import LARGEST_SCALE, rounded_codes, row_scales, searched_scales
+from .quantizer import LARGEST_SCALE, quantize_codes, row_scales, search_scales
 
 
 @torch.no_grad()
@@ -45,7 +45,7 @@ def quantize_model(
     Raises:
         SpikeError: the plan misses a matrix, or names one that is not there.
     """
-    for name in sorted(plan.keys() ^ named_matrices(model).keys()):
+    for name in sorted(plan.keys() ^ quantizable_weights(model).keys()):
         wrong = "no matrix of this model" if name in plan else "without a precision"
         raise SpikeError(f"the plan: {name}: {wrong}")
     quantized: dict[str, QuantizedMatrix | Tensor] = {}
@@ -79,16 +79,16 @@ def quantize_matrix(
     nearest number of the same grid leaves a smaller error.
     """
     bits, clip = precision.bits, precision.clip
-    columns = None if hessian is None else arrange_columns(hessian)
+    columns = None if hessian is None else prepare_hessian(hessian)
     if columns is None:
         hessian = None
     if clip is None and columns is not None:
-        scales = searched_scales(weight, bits, columns.importance())
+        scales = search_scales(weight, bits, columns.importance())
     else:
         # Without inputs a search would cut off what stands in columns that matter most.
         scales = row_scales(weight, bits, clip or Clip("max"))
     pruned = smallest_weights(weight, prune)
-    codes = rounded_codes(weight, scales, bits)
+    codes = quantize_codes(weight, scales, bits)
     if pruned is not None:
         codes.masked_fill_(pruned, 0.0)
     if columns is not None:
@@ -141,6 +141,6 @@ def put_quantized(model: Model, weights: Mapping[str, QuantizedMatrix | Tensor])
 
 def needed_tensors(model: Model) -> dict[str, Tensor]:
     """Return the tensors of the model's `state_dict` that are needed after training."""
-    practising = tuple(f"{name}." for name in practising_parts(model))
+    practising = tuple(f"{name}." for name in training_only_modules(model))
     state = model.state_dict()
     return {name: tensor for name, tensor in state.items() if not name.startswith(practising)}

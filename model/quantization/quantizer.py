@@ -23,15 +23,15 @@ def row_scales(weight: Tensor, bits: int, clip: Clip) -> Tensor:
     Returns:
         [rows], of the type of `weight`.
     """
-    return as_scales(row_clips(weight, clip) / largest_code(bits))
+    return to_fp16_scales(clip_values(weight, clip) / largest_code(bits))
 
 
-def as_scales(steps: Tensor) -> Tensor:
+def to_fp16_scales(steps: Tensor) -> Tensor:
     """Return steps as they are stored: at least the smallest number of float16, and one of them."""
     return steps.clamp(SMALLEST_SCALE, LARGEST_SCALE).half().to(steps.dtype)
 
 
-def row_clips(weight: Tensor, clip: Clip) -> Tensor:
+def clip_values(weight: Tensor, clip: Clip) -> Tensor:
     """Return how far the grid of each row [rows, columns] is to reach, [rows]."""
     if clip.kind == "std":
         return clip.value * weight.std(dim=1, correction=0)
@@ -42,7 +42,7 @@ def row_clips(weight: Tensor, clip: Clip) -> Tensor:
     return _row_percentile(weight.abs(), clip.value)
 
 
-def rounded_codes(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
+def quantize_codes(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
     """Return the nearest codes of [rows, columns], whole numbers in the type of `weight`."""
     top = largest_code(bits)
     return (weight / scales.unsqueeze(1)).round_().clamp_(-top, top)
@@ -50,10 +50,10 @@ def rounded_codes(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
 
 def rounded(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
     """Return the nearest numbers of the grids, [rows, columns]."""
-    return rounded_codes(weight, scales, bits).mul_(scales.unsqueeze(1))
+    return quantize_codes(weight, scales, bits).mul_(scales.unsqueeze(1))
 
 
-def searched_scales(weight: Tensor, bits: int, column_weights: Tensor | None = None) -> Tensor:
+def search_scales(weight: Tensor, bits: int, column_weights: Tensor | None = None) -> Tensor:
     """Return for each row the scale that makes the sum of squared rounding errors smallest.
 
     Args:
@@ -65,7 +65,7 @@ def searched_scales(weight: Tensor, bits: int, column_weights: Tensor | None = N
     scales = torch.ones_like(best)
     largest = weight.abs().amax(dim=1) / largest_code(bits)
     for share in SHARES:
-        tried = as_scales(largest * share)
+        tried = to_fp16_scales(largest * share)
         errors = (rounded(weight, tried, bits) - weight).square_()
         error = errors.sum(dim=1) if column_weights is None else errors @ column_weights
         scales = torch.where(error < best, tried, scales)

@@ -20,7 +20,7 @@ from spiketok.regular_files import read_regular
 from ..config.loader import config_fingerprint, dump_config, load_config
 from ..config.schema import Config
 from ..families.build import Model, build_model
-from ..families.parameters import put_weights
+from ..families.parameters import load_weights_
 from .checkpoint import STATE, WEIGHTS, load_averages, load_trained_ids, parse_state, read_state
 from .checkpoint_folders import newest_checkpoint, refuse_linked_parts
 from .metrics import METRICS
@@ -216,7 +216,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
         )
     model = _model_with_weights(checkpoint / WEIGHTS, config, tokenizer)
     if config.averaging and config.averaging.exported != "weights":
-        put_weights(model, load_averages(checkpoint, model, config.averaging.exported))
+        load_weights_(model, load_averages(checkpoint, model, config.averaging.exported))
     model.to(device).requires_grad_(False)
     return Run(
         config=config,

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from spiketok.errors import SpikeError
 
-from ..distributed import rank, rank_count, sum_over_ranks
+from ..distributed import all_reduce_sum, rank, world_size
 from ..families.build import Model
 from .hidden_states import batches, logits_in_slices, read_batch
 from .sliding_windows import NO_END, Document, Window, check_windows, sliding_windows
@@ -147,7 +147,7 @@ def _score(
         separator=separator,
         context=context,
         stride=stride,
-        look_back=model.look_back,
+        lookback=model.lookback,
         reset=reset,
     )
     sums: list[list[float]] = []  # of nats, and of those of separators, in each batch
@@ -156,7 +156,7 @@ def _score(
     for number, batch in enumerate(batches(windows, batch_windows, every)):
         sums.append([0.0, 0.0])
         by_document.begin(batch)
-        for rows in read_batch(model, batch) if number % rank_count() == rank() else ():
+        for rows in read_batch(model, batch) if number % world_size() == rank() else ():
             found = _nats(model, rows.hidden, rows.targets).cpu().numpy()
             ends = np.concatenate([window.ends[window.counted] for window in rows.windows])
             sums[-1][0] += float(found.sum())
@@ -172,7 +172,7 @@ def _score(
             learner.read(np.concatenate([window.fresh for window in batch]))
     table = torch.tensor(sums, dtype=torch.float64).reshape(-1, 2).to(model.embedding.weight.device)
     parts = by_document.parts.to(table.device)
-    sum_over_ranks([table, parts])  # what another rank made is zero here
+    all_reduce_sum([table, parts])  # what another rank made is zero here
     nats, nats_separators = (sum(column) for column in table.T.tolist())
     if not math.isfinite(nats):
         raise SpikeError("the model's predictions are not finite; its weights are damaged")
@@ -240,7 +240,7 @@ def validation_score(
         ids = torch.from_numpy(windows[first : first + batch_windows].astype(np.int64))
         ids = ids.to(model.embedding.weight.device)
         with torch.inference_mode():
-            hidden, wanted = model.trunk(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()
+            hidden, wanted = model.backbone(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()
             if mask is not None:
                 part = mask[first : first + batch_windows, 1:].ravel()
                 chosen = torch.from_numpy(part).to(ids.device)

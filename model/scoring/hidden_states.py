@@ -26,7 +26,7 @@ TOKENS_ON_CUDA = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class FreshRows:
+class WindowHidden:
     """What a model says of the N targets of some windows that are scored."""
 
     hidden: Tensor
@@ -48,7 +48,7 @@ class FreshRows:
 
 def fresh_rows(
     model: Model, windows: Iterable[Window], *, batch_windows: int, every: int = 0
-) -> Iterator[FreshRows]:
+) -> Iterator[WindowHidden]:
     """Yield the fresh rows of windows, in the order of the text.
 
     Rows are made when they are asked for, with the weights that the model then has.
@@ -68,7 +68,7 @@ def fresh_rows(
         yield from read_batch(model, batch)
 
 
-def read_batch(model: Model, batch: list[Window]) -> Iterator[FreshRows]:
+def read_batch(model: Model, batch: list[Window]) -> Iterator[WindowHidden]:
     """Yield the fresh rows of some windows, in the order of the text."""
     most_tokens = TOKENS_ON_CUDA if model.embedding.weight.is_cuda else TOKENS_ON_CPU
     found: dict[int, Tensor] = {}
@@ -81,7 +81,7 @@ def read_batch(model: Model, batch: list[Window]) -> Iterator[FreshRows]:
             ready += 1
         if ready > done:
             parts = [found.pop(number) for number in range(done, ready)]
-            yield FreshRows(torch.cat(parts), batch[done:ready])
+            yield WindowHidden(torch.cat(parts), batch[done:ready])
         done = ready
 
 
@@ -129,12 +129,12 @@ def _hidden_rows(model: Model, windows: list[Window]) -> list[Tensor]:
     _check_ids(model, ids)
     device = model.embedding.weight.device
     before = None
-    if model.look_back:
+    if model.lookback:
         before = torch.from_numpy(np.stack([window.before for window in windows])).to(device)
     first = min(len(window.ids) - 1 - len(window.counted) for window in windows)
     with torch.inference_mode():
         inputs = torch.from_numpy(ids).to(device)[:, :-1]
-        hidden = model.trunk(inputs, before, last=length - first)
+        hidden = model.backbone(inputs, before, last=length - first)
         return [
             rows[window.places - first]
             for rows, window in zip(hidden.unbind(), windows, strict=True)

@@ -39,7 +39,7 @@ def piece_of(rows: Rows, start: int, stop: int) -> Rows:
     return Rows(rows.ids[part], logits, rows.ends[part])
 
 
-def window_rows(
+def stream_logits(
     model: Model,
     documents: Documents,
     *,
@@ -61,7 +61,7 @@ def window_rows(
         separator=separator,
         context=context,
         stride=stride,
-        look_back=model.look_back,
+        lookback=model.lookback,
         reset=reset,
     )
     every = learner.every if learner else 0
@@ -77,7 +77,7 @@ def window_rows(
             learner.read(ids)
 
 
-def plain_rows(
+def uniform_rows(
     documents: Iterable[tuple[NDArray[np.integer], int]],
     *,
     separator: int,

@@ -16,7 +16,7 @@ from spiketok.errors import SpikeError
 
 from ..families.build import Model
 from .context_mixing.predictor import Predictor
-from .logits import Documents, Rows, piece_of, plain_rows, window_rows
+from .logits import Documents, Rows, piece_of, stream_logits, uniform_rows
 from .sliding_windows import NO_END
 from .ttt.learner import Learner
 
@@ -27,7 +27,7 @@ RANDOM_TOKENS, SLACK = 4096, 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
+class Stage:
     """What the parts up to one of them gave."""
 
     nats: float
@@ -44,7 +44,7 @@ class Rung:
 class PredictorScore:
     """What a predictor needed for a text."""
 
-    rungs: dict[str, Rung]
+    rungs: dict[str, Stage]
     """By the part that comes in, from the first; the last one is the whole predictor."""
     tokens: int
     """Tokens scored, separators included."""
@@ -106,10 +106,10 @@ def score_with(
     def rows_of(texts: Documents, learner: Learner | None = None) -> Iterator[Rows]:
         if model is None:
             size = min(1 << 16, max(256, total // PLACES))
-            return plain_rows(
+            return uniform_rows(
                 texts, separator=separator, vocab_size=predictor.vocab_size, size=size
             )
-        return window_rows(
+        return stream_logits(
             model,
             texts,
             separator=separator,
@@ -128,7 +128,7 @@ def score_with(
     random_bits = _random_bits(predictor, rows_of)
     score = PredictorScore(
         rungs={
-            name: Rung(
+            name: Stage(
                 nats=tally.nats[name],
                 nats_separators=tally.nats_separators[name],
                 random_bits=random_bits[name],

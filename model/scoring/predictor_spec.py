@@ -4,9 +4,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from ..config.mixing import PredictorSettings
-from ..config.ttt import TestTimeSettings
+from ..config.ttt import TTTConfig
 from ..runs.folder import Run
-from .context_mixing.ngram_model import ContextModel
+from .context_mixing.ngram_model import NgramModel
 from .context_mixing.predictor import Predictor
 from .ttt.learner import Learner, learning
 
@@ -15,15 +15,15 @@ COUNTS = "counts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictorStart:
+class PredictorSpec:
     """What a predictor is made of and begins with."""
 
     settings: PredictorSettings = field(default_factory=PredictorSettings)
-    counts: ContextModel | None = None
+    counts: NgramModel | None = None
     """Of training text, where there are some; they stay as they are."""
     counts_from: str = ""
     """What the counts were made from and its fingerprint; empty without any."""
-    ttt: TestTimeSettings | None = None
+    ttt: TTTConfig | None = None
     """How the network learns from what was scored; None: it stays as it is."""
 
     def predictor(self, vocab_size: int, separator: int) -> Predictor:

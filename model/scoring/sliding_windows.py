@@ -63,7 +63,7 @@ def sliding_windows(
     separator: int,
     context: int,
     stride: int,
-    look_back: int,
+    lookback: int,
     reset: bool = True,
 ) -> Iterator[Window]:
     """Yield the windows of documents, in the order of the text.
@@ -73,17 +73,17 @@ def sliding_windows(
         separator: the id that ends each document.
         context: inputs per window.
         stride: targets by which windows move on.
-        look_back: ids before a window on which embeddings depend.
+        lookback: ids before a window on which embeddings depend.
         reset: whether each document is a stream of its own.
     """
     streams = (_joined([document], separator) for document in documents)
     for stream in streams if reset else [_joined(documents, separator)]:
         # Nothing looks back over a separator, so more of them stand well for what is not there.
-        padded = np.concatenate([np.full(look_back, separator), stream.ids])
+        padded = np.concatenate([np.full(lookback, separator), stream.ids])
         for start, fresh, stop in window_borders(len(stream.counted), context, stride):
             yield Window(
                 ids=stream.ids[start : stop + 1],
-                before=padded[start : start + look_back],
+                before=padded[start : start + lookback],
                 counted=stream.counted[fresh:stop],
                 ends=stream.ends[fresh:stop],
             )

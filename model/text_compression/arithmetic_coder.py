@@ -17,7 +17,7 @@ WHOLE = 1 << 64
 BYTE_FREE = 1 << 56
 
 
-def shares_of(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+def cumulative_frequencies(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the borders [V + 1] of V intervals in 0 … 2³², each about p · 2³² and at least 1.
 
     What is coded by them costs at most V · 2⁻³² bits more a choice than by the probabilities.
@@ -40,8 +40,9 @@ def shares_of(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
 def most_choices(size: int, count: int) -> int:
     """Return how many choices among `count` intervals `size` bytes can hold.
 
-    Even the largest interval of `shares_of` takes a part of a bit. The bytes end in up to 8 zero
-    bytes more, which are not written; for more of them a text would have to be made on purpose.
+    Even the largest interval of `cumulative_frequencies` takes a part of a bit. The bytes end in up
+    to 8 zero bytes more, which are not written; for more of them a text would have to be made on
+    purpose.
     """
     least = -math.log1p(-(2 * count - 1) / TOTAL) / math.log(2)
     return math.ceil(8 * (size + 8) / least)

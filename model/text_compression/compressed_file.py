@@ -16,9 +16,9 @@ import xxhash
 from spiketok.errors import SpikeError, parse_failures
 
 from ..config.mixing import PredictorSettings
-from ..config.ttt import TestTimeSettings
+from ..config.ttt import TTTConfig
 from ..runs.folder import Run
-from ..scoring.predictor_spec import PredictorStart
+from ..scoring.predictor_spec import PredictorSpec
 from ..scoring.sliding_windows import check_windows
 from .arithmetic_coder import most_choices
 from .token_coder import CodeError, decode_tokens, encode_tokens, prediction_checksum
@@ -50,7 +50,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What stands on the model's logits, or in their place."""
     counts: str
     """What the predictor's counts began with; empty if with nothing."""
-    ttt: TestTimeSettings | None
+    ttt: TTTConfig | None
     """How the model learns from what was coded; null: it stays as it is."""
     context: int
     stride: int
@@ -65,7 +65,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def compress(
     run: Run,
     text: bytes,
-    start: PredictorStart | None = None,
+    start: PredictorSpec | None = None,
     *,
     context: int,
     stride: int,
@@ -84,7 +84,7 @@ def compress(
     Raises:
         SpikeError: the tokenizer loses text, or context and stride do not fit.
     """
-    tokenizer, start = run.tokenizer, start or PredictorStart()
+    tokenizer, start = run.tokenizer, start or PredictorSpec()
     check_lossless(run)
     check_windows(run.model, context, stride)
     ids = tokenizer.encode(text)
@@ -124,7 +124,7 @@ def compress(
 def decompress(
     run: Run,
     data: bytes,
-    start: PredictorStart | None = None,
+    start: PredictorSpec | None = None,
     *,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> bytes:
@@ -140,7 +140,7 @@ def decompress(
     """
     header, coded = read_header(data)
     tokenizer = run.tokenizer
-    start = start or PredictorStart(settings=header.predictor, ttt=header.ttt)
+    start = start or PredictorSpec(settings=header.predictor, ttt=header.ttt)
     check_header(run, header)
     check_claims(run, header, len(coded))
     for what, theirs, here in (
@@ -187,7 +187,7 @@ def checksum_here(run: Run, settings: PredictorSettings, context: int, stride: i
     """Return the checksum of some predictions here; no counts and no learning take part."""
     tokenizer = run.tokenizer
     return prediction_checksum(
-        PredictorStart(settings=settings).predictor(tokenizer.vocab_size, tokenizer.separator),
+        PredictorSpec(settings=settings).predictor(tokenizer.vocab_size, tokenizer.separator),
         run.model,
         separator=tokenizer.separator,
         context=context,

@@ -31,14 +31,14 @@ def predict_tokens(
     device = model.embedding.weight.device
     for start, scored, stop in window_borders(tokens, context, stride):
         # Nothing looks back over a separator, so more of them stand well for what is not there.
-        seen_before = ([separator] * model.look_back + stream[:start])[start:]
-        before = torch.tensor([seen_before], device=device) if model.look_back else None
-        cache = model.empty_cache(batch=1)
+        seen_before = ([separator] * model.lookback + stream[:start])[start:]
+        before = torch.tensor([seen_before], device=device) if model.lookback else None
+        cache = model.new_kv_cache(batch=1)
         unread = stream[start:]
         for _ in range(scored, stop):
             with torch.inference_mode():
                 ids = torch.tensor([unread], device=device)
-                hidden = model.trunk(ids, before, cache=cache)[0, -1]
+                hidden = model.backbone(ids, before, cache=cache)[0, -1]
                 logits = model.logits(hidden).cpu()
             before = None
             chosen = yield logits

@@ -13,7 +13,7 @@ from spiketok.errors import SpikeError
 from ..families.build import Model
 from ..scoring.context_mixing.predictor import Predictor
 from ..scoring.ttt.learner import Learner
-from .arithmetic_coder import Decoder, Encoder, shares_of
+from .arithmetic_coder import Decoder, Encoder, cumulative_frequencies
 from .next_token_logits import predict_tokens
 
 # Places whose distributions `prediction_checksum` sums, and a step between their ids that is prime.
@@ -55,7 +55,7 @@ def encode_tokens(
     every = next(places)
     for done, token in enumerate(ids.tolist(), 1):
         for rung, encoder in encoders.items():
-            shares = shares_of(every[rung])
+            shares = cumulative_frequencies(every[rung])
             encoder.encode(int(shares[token]), int(shares[token + 1]))
         every = places.send(token)
         report(done, encoders[rungs[-1]].size)
@@ -86,7 +86,7 @@ def decode_tokens(
     places = _places(predictor, model, tokens, separator, context, stride, learner)
     every = next(places)
     for done in range(1, tokens + 1):
-        shares = {rung: shares_of(every[rung]) for rung in decoders}
+        shares = {rung: cumulative_frequencies(every[rung]) for rung in decoders}
         found = {decoder.decode(shares[rung]) for rung, decoder in decoders.items()}
         if len(found) != 1:
             raise CodeError("the compressed data is damaged, or was made with another predictor")

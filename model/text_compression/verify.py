@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from spiketok.errors import SpikeError
 
 from ..runs.folder import Run
-from ..scoring.predictor_spec import PredictorStart
+from ..scoring.predictor_spec import PredictorSpec
 from ..scoring.sliding_windows import check_windows
 from .compressed_file import check_lossless
 from .token_coder import decode_tokens, encode_tokens
@@ -18,7 +18,7 @@ from .token_coder import decode_tokens, encode_tokens
 def coded_sizes(
     run: Run,
     texts: Sequence[bytes],
-    start: PredictorStart | None = None,
+    start: PredictorSpec | None = None,
     *,
     context: int,
     stride: int,
@@ -42,7 +42,7 @@ def coded_sizes(
     """
     check_lossless(run)
     check_windows(run.model, context, stride)
-    tokenizer, start = run.tokenizer, start or PredictorStart()
+    tokenizer, start = run.tokenizer, start or PredictorSpec()
     ids = [tokenizer.encode(text) for text in texts]
     separator = tokenizer.separator
     done, coded = 0, []

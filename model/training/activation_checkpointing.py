@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from ..families.build import Model
 
 
-def recompute_blocks(model: Model) -> None:
+def checkpoint_activations(model: Model) -> None:
     """Let every block of the model be computed again; weights and their names stay."""
     for block in model.blocks:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)

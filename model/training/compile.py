@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..families.golf.model import GolfTransformer
-from .distillation import Teaching
+from .distillation import Distillation
 from .lr_schedule import share_done
 from .state import RunState
 
@@ -24,8 +24,8 @@ def step_trunk(
     """
     model, config = run.model, run.config
     if not config.train.compile:
-        return model.trunk
-    trunk: Callable[[Tensor], Tensor] = torch.compile(model.trunk)
+        return model.backbone
+    backbone: Callable[[Tensor], Tensor] = torch.compile(model.backbone)
     # As steps cut their inputs out of batches: torch.compile tells strides apart.
     ids = torch.zeros(config.train.micro_batch, config.model.context + 1, dtype=torch.int64)
     inputs = ids.to(run.device)[:, :-1]
@@ -36,20 +36,20 @@ def step_trunk(
         if isinstance(model, GolfTransformer):
             model.looping = looping
         with precision:
-            trunk(inputs).sum().backward()  # type: ignore[no-untyped-call]
+            backbone(inputs).sum().backward()  # type: ignore[no-untyped-call]
     model.eval()
     model.zero_grad(set_to_none=True)
-    return trunk
+    return backbone
 
 
 def _compile_teachers(
-    teaching: Teaching, inputs: Tensor, precision: AbstractContextManager[object]
+    teaching: Distillation, inputs: Tensor, precision: AbstractContextManager[object]
 ) -> None:
     """Put compiled trunks in the places of the teachers' own."""
-    teaching.trunks[:] = [torch.compile(trunk) for trunk in teaching.trunks]
-    for trunk in teaching.trunks:
+    teaching.trunks[:] = [torch.compile(backbone) for backbone in teaching.trunks]
+    for backbone in teaching.trunks:
         with torch.no_grad(), precision:
-            trunk(inputs)
+            backbone(inputs)
 
 
 def _phases(run: RunState) -> list[bool]:

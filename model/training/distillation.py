@@ -14,21 +14,21 @@ from torch import Tensor, nn
 
 from spiketok.errors import SpikeError
 
-from ..chunked_backward import Lesson
+from ..chunked_backward import DistillationTerm
 from ..config.distillation import DistillConfig
 from ..config.schema import Config
 from ..families.build import Model
-from ..layers.jepa import latent_distance
+from ..layers.jepa import cosine_distance
 from .kl_divergence import divergence
 
 # Reported apart: nats of divergence at the temperature, and 1 - cosine of hidden rows.
-LESSONS = ("distill_loss", "distill_hidden_loss")
-DIVERGENCE, HIDDEN = range(len(LESSONS))
+DISTILL_LOSSES = ("distill_loss", "distill_hidden_loss")
+DIVERGENCE, HIDDEN = range(len(DISTILL_LOSSES))
 HEAD = "teacher_head"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teaching:
+class Distillation:
     """Teachers, and what the student needs for following them."""
 
     config: DistillConfig
@@ -39,7 +39,9 @@ class Teaching:
     """Predicts the first teacher's hidden rows [..., E] of the student's [..., D]."""
 
 
-def start_teaching(config: Config, student: Model, teachers: Sequence[Model]) -> Teaching | None:
+def init_distillation(
+    config: Config, student: Model, teachers: Sequence[Model]
+) -> Distillation | None:
     """Return the teaching before the first step; None where there is no section `[distill]`.
 
     Raises:
@@ -55,13 +57,13 @@ def start_teaching(config: Config, student: Model, teachers: Sequence[Model]) ->
         check_fit(folder, teacher, config, student.embedding.num_embeddings)
     head = None
     if wanted.hidden_weight:
-        head = draw_head(student, teachers[0], config.train.seed)
-    return Teaching(
-        config=wanted, teachers=[*teachers], trunks=[t.trunk for t in teachers], head=head
+        head = init_projection(student, teachers[0], config.train.seed)
+    return Distillation(
+        config=wanted, teachers=[*teachers], trunks=[t.backbone for t in teachers], head=head
     )
 
 
-def draw_head(student: Model, teacher: Model, seed: int) -> nn.Linear:
+def init_projection(student: Model, teacher: Model, seed: int) -> nn.Linear:
     """Return a map of the student's rows [..., D] to the teacher's, with deviation 1 / √D.
 
     It draws from its own name, so that students with and without it start from the same numbers.
@@ -91,21 +93,23 @@ def check_fit(folder: str, teacher: Model, config: Config, vocab_size: int) -> N
         raise SpikeError(f"{folder}: this teacher knows {ids} ids, the student {vocab_size}")
 
 
-def head_parameters(teaching: Teaching | None) -> dict[str, nn.Parameter]:
+def head_parameters(teaching: Distillation | None) -> dict[str, nn.Parameter]:
     """Return the parameters that train beside the student's own, by name."""
     if teaching is None or teaching.head is None:
         return {}
     return {f"{HEAD}.{name}": p for name, p in teaching.head.named_parameters()}
 
 
-def asked_teachers(teaching: Teaching) -> list[Model]:
+def asked_teachers(teaching: Distillation) -> list[Model]:
     """Return the teachers that have to read: all, for hidden rows alone the first, or none."""
     if teaching.config.weight:
         return teaching.teachers
     return [] if teaching.head is None else teaching.teachers[:1]
 
 
-def prepare_lesson(teaching: Teaching | None, ids: Tensor, sums: Tensor) -> Lesson | None:
+def teacher_forward(
+    teaching: Distillation | None, ids: Tensor, sums: Tensor
+) -> DistillationTerm | None:
     """Let the teachers read ids [B, T]; return what their rows add to the loss, if anything.
 
     Args:
@@ -118,7 +122,7 @@ def prepare_lesson(teaching: Teaching | None, ids: Tensor, sums: Tensor) -> Less
         return None
     config, head, asked = teaching.config, teaching.head, asked_teachers(teaching)
     with torch.no_grad():
-        said = [trunk(ids) for trunk, _ in zip(teaching.trunks, asked, strict=False)]
+        said = [backbone(ids) for backbone, _ in zip(teaching.trunks, asked, strict=False)]
 
     def add(lesson: int, values: Tensor) -> Tensor:
         total = values.sum()
@@ -134,8 +138,8 @@ def prepare_lesson(teaching: Teaching | None, ids: Tensor, sums: Tensor) -> Less
             nats = divergence(logits, theirs, temperature=config.temperature, top_k=config.top_k)
             loss = loss + config.weight * config.temperature**2 * add(DIVERGENCE, nats)
         if head is not None:
-            distances = latent_distance(head(rows), taught[0])
+            distances = cosine_distance(head(rows), taught[0])
             loss = loss + config.hidden_weight * add(HIDDEN, distances)
         return loss
 
-    return Lesson(beside=said, loss_of=loss_of)
+    return DistillationTerm(beside=said, loss_of=loss_of)

@@ -9,27 +9,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..chunked_backward import Lesson, backward_in_slices
+from ..chunked_backward import DistillationTerm, chunked_backward
 from ..families.build import Model
-from ..layers.mtp import IGNORED, AheadHeads, ahead_targets
+from ..layers.mtp import IGNORE_INDEX, MTPHeads, mtp_targets
 from ..layers.softcap import softcap
 
 
-def backward_of_loss(
+def backward_cross_entropy(
     model: Model,
     normed: Tensor,
     targets: Tensor,
     count: int,
     mask: Tensor | None = None,
-    ahead: AheadHeads | None = None,
+    ahead: MTPHeads | None = None,
     ahead_weight: float = 0.0,
-    lesson: Lesson | None = None,
+    lesson: DistillationTerm | None = None,
 ) -> Tensor:
     """Add the gradient of (sum of cross-entropies) / `count` to every parameter's gradient.
 
     Args:
         model: its output layer is used.
-        normed: [B, T, D], from `model.trunk`; its graph is consumed.
+        normed: [B, T, D], from `model.backbone`; its graph is consumed.
         targets: ids [B, T], int64.
         count: what to divide by: the targets of the whole step, those outside the mask left out.
         mask: bool [B, T], the targets that count; None: all.
@@ -42,7 +42,7 @@ def backward_of_loss(
         `normed`.
     """
     heads = len(ahead.heads) if ahead is not None else 0
-    wanted = torch.stack([targets, *ahead_targets(targets, heads, mask)], dim=-1)
+    wanted = torch.stack([targets, *mtp_targets(targets, heads, mask)], dim=-1)
     nats = torch.zeros((), dtype=torch.float64, device=normed.device)
 
     def loss_of(rows: Tensor, next_ids: Tensor, *known: Tensor) -> Tensor:
@@ -53,12 +53,12 @@ def backward_of_loss(
             cap = model.config.logit_softcap
             for foreseen, further in zip(ahead(rows), next_ids.T[1:], strict=True):
                 share = functional.cross_entropy(
-                    softcap(foreseen, cap), further, reduction="sum", ignore_index=IGNORED
+                    softcap(foreseen, cap), further, reduction="sum", ignore_index=IGNORE_INDEX
                 )
                 loss = loss + ahead_weight / heads * share
         if lesson is not None:
             loss = loss + lesson.loss_of(rows, logits, *known)
         return loss / count
 
-    backward_in_slices(normed, [wanted, *(lesson.beside if lesson else [])], mask, loss_of)
+    chunked_backward(normed, [wanted, *(lesson.beside if lesson else [])], mask, loss_of)
     return nats

@@ -13,9 +13,7 @@ from ..config.schema import ScheduleConfig
 ADAPTIVE_RISE = 0.3
 
 
-def learning_rate_factor(
-    step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0
-) -> float:
+def lr_multiplier(step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0) -> float:
     """Return the share of the full learning rate for `step`, of 1 … `steps`.
 
     Rises in a straight line from nearly zero, stays at 1, and falls, in a straight line or as

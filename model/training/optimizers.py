@@ -60,7 +60,7 @@ def scale_learning_rates(optimizers: Sequence[torch.optim.Optimizer], factor: fl
             group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
 
 
-def warm_momentum(
+def set_muon_momentum(
     optimizers: Sequence[torch.optim.Optimizer], step: int, config: OptimizerConfig
 ) -> None:
     """Give Muon the momentum of `step`, from 1, on its straight way up."""

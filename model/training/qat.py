@@ -13,15 +13,15 @@ from torch import Tensor
 
 from ..config.quantization import CompressConfig, parse_qat
 from ..families.build import Model
-from ..families.parameters import lent_weights, named_matrices
-from ..quantization.plan import Precision, plan_of
+from ..families.parameters import quantizable_weights, swapped_weights
+from ..quantization.plan import Precision, quantization_plan
 from ..quantization.quantizer import rounded, row_scales
 from .lr_schedule import share_done
 from .state import RunState
 
 
 @contextmanager
-def rounded_as_configured(run: RunState, factor: float) -> Iterator[None]:
+def fake_quantized(run: RunState, factor: float) -> Iterator[None]:
     """Round the model's matrices inside the block, if it is time; afterwards add the penalty.
 
     Which time it is depends on the coming step alone, and on seconds where these measure the run.
@@ -34,11 +34,11 @@ def rounded_as_configured(run: RunState, factor: float) -> Iterator[None]:
     if compress is None or not has_begun(run, compress, factor):
         yield
         return
-    plan = {name: p for name, p in plan_of(run.model, compress).items() if p.whole}
+    plan = {name: p for name, p in quantization_plan(run.model, compress).items() if p.whole}
     scales = scales_of(run.model, plan)
-    weights = named_matrices(run.model)
+    weights = quantizable_weights(run.model)
     lent = {name: rounded(weights[name].detach(), scales[name], plan[name].bits) for name in plan}
-    with lent_weights(run.model, lent):
+    with swapped_weights(run.model, lent):
         yield
     if compress.crown_q:
         add_crown_q(run.model, scales, compress.crown_q)
@@ -58,7 +58,7 @@ def has_begun(run: RunState, compress: CompressConfig, factor: float) -> bool:
 @torch.no_grad()
 def scales_of(model: Model, plan: Mapping[str, Precision]) -> dict[str, Tensor]:
     """Return the scales of the rows of each matrix of a plan in which every clip is given."""
-    weights = named_matrices(model)
+    weights = quantizable_weights(model)
     return {
         name: row_scales(weights[name], precision.bits, precision.clip)
         for name, precision in plan.items()
@@ -72,7 +72,7 @@ def add_crown_q(model: Model, scales: Mapping[str, Tensor], weight: float) -> No
 
     Rounding to a grid of step δ has a variance of δ² / 12; the step counts as a constant.
     """
-    for name, matrix in named_matrices(model).items():
+    for name, matrix in quantizable_weights(model).items():
         if name in scales and matrix.grad is not None:
             steps = scales[name].square().unsqueeze(1)
             matrix.grad.addcmul_(matrix, steps, value=weight / 6 / matrix.numel())

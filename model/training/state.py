@@ -16,7 +16,7 @@ from spiketok.fingerprints import told_apart
 from ..config.loader import config_fingerprint
 from ..config.schema import Config
 from ..device import choose_device
-from ..distributed import rank_count
+from ..distributed import world_size
 from ..families.build import Model, build_model
 from ..runs.checkpoint import load_averages, load_trained_ids, load_weights, read_state
 from ..runs.checkpoint_folders import (
@@ -26,11 +26,11 @@ from ..runs.checkpoint_folders import (
 )
 from ..runs.metrics import METRICS
 from ..runs.trained_ids import TrainedIds
-from .activation_checkpointing import recompute_blocks
+from .activation_checkpointing import checkpoint_activations
 from .checkpoint import load_training, save_checkpoint
-from .distillation import Teaching, head_parameters, start_teaching
+from .distillation import Distillation, head_parameters, init_distillation
 from .optimizers import build_optimizers
-from .weight_averaging import Averages, averages_from_tensors, averages_to_tensors, start_averages
+from .weight_averaging import Averages, averages_from_tensors, averages_to_tensors, init_averages
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class RunState:
     """Optimiser steps done."""
     seconds: float | None
     """Seconds of training, where these measure the run and not the steps alone."""
-    teaching: Teaching | None = None
+    teaching: Distillation | None = None
     """Who else there is to learn from."""
     trained_ids: TrainedIds = None
     """Which ids were targets so far, here or in the run whose weights this one began with."""
@@ -100,7 +100,7 @@ def start_run(
         raise SpikeError(
             f"model.vocab_size: {wanted}, but the data has {vocab_size} ids; use 0 to follow it"
         )
-    parts, ranks = config.train.batch // config.train.micro_batch, rank_count()
+    parts, ranks = config.train.batch // config.train.micro_batch, world_size()
     if parts % ranks:
         raise SpikeError(
             f"train.micro_batch: {parts} parts of a batch cannot be shared evenly by {ranks} "
@@ -118,15 +118,15 @@ def start_run(
     )
     model.load_state_dict(weights or {}, strict=False)
     if config.train.recompute:
-        recompute_blocks(model)
-    teaching = start_teaching(config, model, teachers)
+        checkpoint_activations(model)
+    teaching = init_distillation(config, model, teachers)
     beside = head_parameters(teaching).values()
     run = RunState(
         config=config,
         folder=folder,
         model=model,
         optimizers=build_optimizers(model, config.optimizer, beside),
-        averages=start_averages(model, config.averaging),
+        averages=init_averages(model, config.averaging),
         device=device,
         fingerprints={"config": config_fingerprint(config), **lineage},
         step=0,

@@ -13,18 +13,18 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError
 
-from ..distributed import rank, rank_count, sum_gradients, sum_over_ranks
+from ..distributed import all_reduce_sum, rank, sum_gradients, world_size
 from ..families.build import Model
 from ..families.golf.model import GolfTransformer
-from ..families.spikewhale.loss import MTP, NEXT, PARTS, backward_of_spikewhale_loss
+from ..families.spikewhale.loss import MTP, NEXT, PARTS, backward_spikewhale_loss
 from ..families.spikewhale.model import SpikeWhale
-from ..layers.mtp import AheadHeads
+from ..layers.mtp import MTPHeads
 from ..runs.metrics import Metrics
-from .distillation import LESSONS, prepare_lesson
-from .loss import backward_of_loss
+from .distillation import DISTILL_LOSSES, teacher_forward
+from .loss import backward_cross_entropy
 from .lr_schedule import share_done
-from .optimizers import scale_learning_rates, warm_momentum
-from .qat import rounded_as_configured
+from .optimizers import scale_learning_rates, set_muon_momentum
+from .qat import fake_quantized
 from .state import RunState
 from .weight_averaging import update_averages
 
@@ -32,12 +32,12 @@ from .weight_averaging import update_averages
 Batch: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_] | None]
 
 
-def take_step(
+def train_step(
     run: RunState,
     batch: Batch,
     factor: float,
     *,
-    trunk: Callable[[Tensor], Tensor],
+    backbone: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
 ) -> tuple[float, float, int, Metrics]:
     """Move the run on by one step.
@@ -46,7 +46,7 @@ def take_step(
         run: is changed.
         batch: ids [batch, context + 1], and which of them are trained on.
         factor: share of the full learning rates.
-        trunk: the model's `trunk`, perhaps compiled.
+        backbone: the model's `backbone`, perhaps compiled.
         precision: the context of the forward passes.
 
     Returns:
@@ -59,8 +59,8 @@ def take_step(
         SpikeError: the batch does not fit, or loss or gradient is not finite; no weight has moved.
     """
     step = run.step + 1
-    with rounded_as_configured(run, factor):
-        sums, count = take_gradients(run, batch, factor, trunk=trunk, precision=precision)
+    with fake_quantized(run, factor):
+        sums, count = compute_gradients(run, batch, factor, backbone=backbone, precision=precision)
     limit = run.config.train.clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.parameters, limit).item()
     loss = sums[NEXT, 0].item() / count if count else math.nan
@@ -70,7 +70,7 @@ def take_step(
             "run with lower learning rates, the last checkpoint stays as it is"
         )
     scale_learning_rates(run.optimizers, factor)
-    warm_momentum(run.optimizers, step, run.config.optimizer)
+    set_muon_momentum(run.optimizers, step, run.config.optimizer)
     for optimizer in run.optimizers:
         optimizer.step()
     for parameter in run.parameters:
@@ -78,19 +78,19 @@ def take_step(
     update_averages(run.averages, run.model, step, factor)
     note_targets(run, batch)
     run.step = step
-    means = zip((*PARTS, *LESSONS)[MTP:], sums[MTP:].tolist(), strict=True)
+    means = zip((*PARTS, *DISTILL_LOSSES)[MTP:], sums[MTP:].tolist(), strict=True)
     return loss, norm, count, {name: total / number for name, (total, number) in means if number}
 
 
-def take_gradients(
+def compute_gradients(
     run: RunState,
     batch: Batch,
     factor: float,
     *,
-    trunk: Callable[[Tensor], Tensor],
+    backbone: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
 ) -> tuple[Tensor, int]:
-    """Give every parameter its gradient over the whole batch; arguments are as for `take_step`.
+    """Give every parameter its gradient over the whole batch; arguments are as for `train_step`.
 
     What the weights are while this runs is what the gradients are of.
 
@@ -104,24 +104,24 @@ def take_gradients(
     run.model.train()
     ahead, ahead_weight = _prepare_golf(run, factor)
     count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
-    sums = torch.zeros(len(PARTS) + len(LESSONS), 2, dtype=torch.float64, device=ids.device)
+    sums = torch.zeros(len(PARTS) + len(DISTILL_LOSSES), 2, dtype=torch.float64, device=ids.device)
     own, taught = sums.tensor_split([len(PARTS)])
     masks = repeat(None) if mask is None else torch.split(mask[:, 1:], size)
     parts = zip(torch.split(ids, size), masks, strict=False)
-    for part, chosen in islice(parts, rank(), None, rank_count()):
+    for part, chosen in islice(parts, rank(), None, world_size()):
         with precision:
-            lesson = prepare_lesson(run.teaching, part[:, :-1], taught)
-            normed = trunk(part[:, :-1])
+            lesson = teacher_forward(run.teaching, part[:, :-1], taught)
+            normed = backbone(part[:, :-1])
             of_part = (normed, part[:, 1:], max(count, 1), chosen)
             if isinstance(run.model, SpikeWhale):
                 share = len(part) / len(ids)
-                own += backward_of_spikewhale_loss(run.model, *of_part, share, lesson)
+                own += backward_spikewhale_loss(run.model, *of_part, share, lesson)
             else:
                 more = (ahead, ahead_weight, lesson)
-                own[NEXT, 0] += backward_of_loss(run.model, *of_part, *more)
+                own[NEXT, 0] += backward_cross_entropy(run.model, *of_part, *more)
     run.model.eval()
     sum_gradients(run.parameters)
-    sum_over_ranks([sums])
+    all_reduce_sum([sums])
     return sums, count
 
 
@@ -164,7 +164,7 @@ def target_ids(model: Model, batch: Batch) -> NDArray[np.integer]:
     return ids[:, begin:].ravel() if mask is None else ids[:, begin:][mask[:, begin:]]
 
 
-def _prepare_golf(run: RunState, factor: float) -> tuple[AheadHeads | None, float]:
+def _prepare_golf(run: RunState, factor: float) -> tuple[MTPHeads | None, float]:
     """Let layers loop when it is time; return the heads that look ahead and their weight."""
     model, config = run.model, run.config
     if not isinstance(model, GolfTransformer):

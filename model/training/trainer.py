@@ -26,10 +26,10 @@ from ..runs.metrics import METRICS, Metrics, append_metrics, cut_back_metrics, s
 from ..runs.trained_ids import TrainedIds
 from ..scoring.bits_per_byte import validation_score
 from .compile import step_trunk
-from .lr_schedule import learning_rate_factor
+from .lr_schedule import lr_multiplier
 from .state import RunState, save_run, start_run
-from .step import Batch, take_step, target_ids
-from .weight_averaging import exported_weights
+from .step import Batch, target_ids, train_step
+from .weight_averaging import averaged_weights
 
 
 class Sample(NamedTuple):
@@ -124,7 +124,7 @@ def train(
     precision = autocast(config.train, run.device)
     largest(run.step, run.device)  # all ranks have read the folder before one writes to it
     first = rank() == 0
-    trunk = step_trunk(run, precision)
+    backbone = step_trunk(run, precision)
     metrics_file = run_folder / METRICS
     _make_ready(run, begun=bool(weights))
     batches, steps = open_batches(run.samples), config.train.steps
@@ -132,9 +132,11 @@ def train(
     seconds, timed_tokens = 0.0, 0
     while not run.finished and not largest(should_stop(), run.device):
         batch = _next_batch(batches, run)
-        factor = learning_rate_factor(run.step + 1, steps, config.schedule, run.seconds or 0.0)
+        factor = lr_multiplier(run.step + 1, steps, config.schedule, run.seconds or 0.0)
         started = time.perf_counter()
-        loss, norm, count, beside = take_step(run, batch, factor, trunk=trunk, precision=precision)
+        loss, norm, count, beside = train_step(
+            run, batch, factor, backbone=backbone, precision=precision
+        )
         passed = time.perf_counter() - started
         seconds += passed
         if run.seconds is not None:
@@ -236,7 +238,7 @@ def _validated(
     run: RunState, windows: Batch, byte_lengths: NDArray[np.int64], score_name: str
 ) -> Metrics:
     ids, mask = windows
-    with exported_weights(run.averages, run.model):
+    with averaged_weights(run.averages, run.model):
         score = validation_score(run.model, ids, byte_lengths, mask=mask)
     what = "validation" if mask is None else "validation_reply"
     return {
@@ -253,7 +255,7 @@ def with_sample(metrics: Metrics, sample: Sample | None) -> Mapping[str, int | f
 
 
 def _written(run: RunState, sample: Callable[[Model, TrainedIds], Sample] | None) -> Sample | None:
-    with exported_weights(run.averages, run.model):
+    with averaged_weights(run.averages, run.model):
         return sample(run.model, run.trained_ids) if sample is not None else None
 
 

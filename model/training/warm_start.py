@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..config.schema import Config
 from ..families.build import build_model
-from ..families.parameters import PRACTISING
+from ..families.parameters import AUXILIARY_MODULES
 from ..runs.stored_weights import check_weights, described
 
 
@@ -53,4 +53,4 @@ def choose_starting_weights(
 
 
 def _practised(name: str) -> bool:
-    return name.partition(".")[0] in PRACTISING
+    return name.partition(".")[0] in AUXILIARY_MODULES

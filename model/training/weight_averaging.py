@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config.schema import AveragingConfig
-from ..families.parameters import lent_weights
+from ..families.parameters import swapped_weights
 from ..runs.checkpoint import KINDS, SNAPSHOTS
 
 
@@ -28,7 +28,7 @@ class Averages:
 
 
 @torch.no_grad()
-def start_averages(model: nn.Module, config: AveragingConfig | None) -> Averages:
+def init_averages(model: nn.Module, config: AveragingConfig | None) -> Averages:
     """Return the means before the first step."""
     averages = Averages(config=config or AveragingConfig())
     if averages.config.ema_decay:
@@ -51,14 +51,14 @@ def update_averages(averages: Averages, model: nn.Module, step: int, factor: flo
 
 
 @contextmanager
-def exported_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
+def averaged_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
     """Give the model, inside the block, the weights that are to be exported.
 
     Until there is a first snapshot, these are its own.
     """
     exported = averages.config.exported
     means = getattr(averages, exported) if exported in KINDS else {}
-    with lent_weights(model, means):
+    with swapped_weights(model, means):
         yield
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..console import PATH, common_options, device_option, let_threads_sleep, remark
+from ..console import PATH, common_options, device_option, remark, use_passive_omp_wait
 from .generate import drawing_options
 
 
@@ -57,15 +57,15 @@ def chat(
         raise click.UsageError("--json goes without --web")
     if port and not web:
         raise click.UsageError("--port goes with --web")
-    let_threads_sleep()
+    use_passive_omp_wait()
     from spike_lm.model.artifact.open import open_run
     from spike_lm.model.device import choose_device
     from spike_lm.model.inference.chat import Conversation, begin_conversation
-    from spike_lm.model.inference.sampling import Drawing
+    from spike_lm.model.inference.sampling import SamplingParams
 
     from .terminal import answer_lines, chat_in_terminal
 
-    drawing = Drawing(**drawn)
+    drawing = SamplingParams(**drawn)
     system = system.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     loaded = open_run(run, choose_device(device))
     trained = None if allow_unseen else loaded.trained_ids

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..console import PATH, common_options, device_option, json_option, let_threads_sleep
+from ..console import PATH, common_options, device_option, json_option, use_passive_omp_wait
 from ..visible import json_text, print_text
 
 if TYPE_CHECKING:
-    from spike_lm.model.inference.generate import Drawn
-    from spike_lm.model.inference.sampling import Drawing
+    from spike_lm.model.inference.generate import SampledToken
+    from spike_lm.model.inference.sampling import SamplingParams
     from spike_lm.model.runs.folder import Run
 
 
@@ -140,12 +140,12 @@ def generate(
         raise click.UsageError("--stop: an empty text ends nothing")
     if prompts is not None and prompt:
         raise click.UsageError("say either PROMPT or --prompts FILE")
-    let_threads_sleep()
+    use_passive_omp_wait()
     from spike_lm.model.artifact.open import open_run
     from spike_lm.model.device import choose_device
-    from spike_lm.model.inference.sampling import Drawing
+    from spike_lm.model.inference.sampling import SamplingParams
 
-    chosen = Drawing(**drawing)
+    chosen = SamplingParams(**drawing)
     given = [prompt] if prompts is None else list(read_prompts(prompts))
     loaded = open_run(run, choose_device(device))
     if allow_unseen:
@@ -153,7 +153,7 @@ def generate(
     for number, text in enumerate(text for text in given for _ in range(samples)):
         if not as_json:
             print_text(("\n" if number else "") + text, end="")
-        drawn: list[Drawn] = []
+        drawn: list[SampledToken] = []
         seeded = replace(chosen, seed=(chosen.seed + number) % SEEDS)
         pieces, ids = written(loaded, text, tokens, stops, not no_heal, seeded, drawn)
         whole = ""
@@ -176,8 +176,8 @@ def written(
     tokens: int,
     stops: tuple[str, ...],
     heal: bool,
-    drawing: "Drawing",
-    drawn: list["Drawn"],
+    drawing: "SamplingParams",
+    drawn: list["SampledToken"],
 ) -> tuple[Iterator[str], list[int]]:
     """Return the text that comes, adding its tokens to `drawn`, and the prompt's own ids."""
     from spike_lm.model.inference.text import continue_prompt, text_after, up_to_any
@@ -190,14 +190,16 @@ def written(
     return up_to_any(text_after(loaded.tokenizer, ids, rest, kept), stops), ids
 
 
-def noted(tokens: Iterable["Drawn"], notes: list["Drawn"]) -> Iterator["Drawn"]:
+def noted(
+    tokens: Iterable["SampledToken"], notes: list["SampledToken"]
+) -> Iterator["SampledToken"]:
     """Yield tokens, each after it has been noted."""
     for token in tokens:
         notes.append(token)
         yield token
 
 
-def result_of(prompt: str, text: str, prompt_ids: list[int], drawn: list["Drawn"]) -> Any:
+def result_of(prompt: str, text: str, prompt_ids: list[int], drawn: list["SampledToken"]) -> Any:
     """Return what `--json` prints of one prompt."""
     return {
         "prompt": prompt,

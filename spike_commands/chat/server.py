@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from spike_lm.model.inference.reply import REMARKS, stretches, why_ended
+from spike_lm.model.inference.reply import REMARKS, finish_reason, stretches
 
 from .answer_queue import AlreadyQueuedError, AnswerQueue, QueueFullError
 from .bounded_server import BUSY, RETRY_AFTER, BoundedHandler, BoundedServer
@@ -22,8 +22,8 @@ from .page import chat_page
 
 if TYPE_CHECKING:
     from spike_lm.model.inference.chat import Conversation
-    from spike_lm.model.inference.incremental import Reading
-    from spike_lm.model.inference.sampling import Drawing
+    from spike_lm.model.inference.incremental import IncrementalDecoder
+    from spike_lm.model.inference.sampling import SamplingParams
 
 ADDRESS = "127.0.0.1"
 HTTP_PORT = 80
@@ -39,14 +39,14 @@ class Served:
     """What all requests share."""
 
     begin: "Callable[[str], Conversation]"
-    drawing: "Drawing"
+    drawing: "SamplingParams"
     max_tokens: int
     context: int
     name: str
     system: str
     path: str = field(default_factory=lambda: f"/{secrets.token_urlsafe(24)}/")
     queue: AnswerQueue = field(default_factory=AnswerQueue)
-    read: "tuple[list[int], list[list[int]], Reading] | None" = None
+    read: "tuple[list[int], list[list[int]], IncrementalDecoder] | None" = None
     """The last conversation that was answered: system, turns, and what the model has read of it.
     Belongs to the first in the queue."""
 
@@ -193,7 +193,7 @@ class ChatHandler(BoundedHandler):
             for kind, text in stretches(conversation, shared.drawing, limit, ids, should_stop):
                 self.tell({"kind": kind, "text": text})
             shared.read = (conversation.system, conversation.turns, conversation.reading)
-            ended = why_ended(conversation, limit, ids, stopped=stop.is_set())
+            ended = finish_reason(conversation, limit, ids, stopped=stop.is_set())
             if ended in REMARKS:
                 self.tell({"remark": REMARKS[ended]})
             self.tell({"said": {"turns": conversation.turns, "replies": conversation.replies}})

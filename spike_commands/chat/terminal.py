@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from spike_lm.model.inference.reply import REMARKS, answer, stretches, why_ended
+from spike_lm.model.inference.reply import REMARKS, answer, finish_reason, stretches
 
 from ..process import stop_on_signals
 from ..visible import json_text, safe_for_terminals
 
 if TYPE_CHECKING:
     from spike_lm.model.inference.chat import Conversation
-    from spike_lm.model.inference.sampling import Drawing
+    from spike_lm.model.inference.sampling import SamplingParams
     from spiketok import Part
 
 # Begins a conversation with a system prompt, which may be empty.
@@ -32,7 +32,7 @@ STYLES: dict[str, dict[str, Any]] = {
 NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
 
 
-def chat_in_terminal(begin: Begin, system: str, drawing: "Drawing", max_tokens: int) -> None:
+def chat_in_terminal(begin: Begin, system: str, drawing: "SamplingParams", max_tokens: int) -> None:
     """Ask for questions and show the answers as they are written, until the user leaves."""
     from spike_lm.model.inference.chat import ask
     from spiketok.errors import SpikeError
@@ -95,14 +95,14 @@ def typed_lines() -> Iterator[str]:
             yield line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def show_reply(conversation: "Conversation", drawing: "Drawing", max_tokens: int) -> None:
+def show_reply(conversation: "Conversation", drawing: "SamplingParams", max_tokens: int) -> None:
     """Print the reply to the last question while it is written; Ctrl-C stops it."""
     import signal
 
     ids: list[int] = []
     with stop_on_signals() as signals:
         show(stretches(conversation, drawing, max_tokens, ids, lambda: signals.received > 0))
-    ended = why_ended(conversation, max_tokens, ids, stopped=signals.received > 0)
+    ended = finish_reason(conversation, max_tokens, ids, stopped=signals.received > 0)
     if ended in REMARKS:
         tell(REMARKS[ended])
     if signals.received == signal.SIGTERM:
@@ -135,7 +135,7 @@ def write(text: str, style: dict[str, Any]) -> None:
 
 
 def answer_lines(
-    begin: Begin, system: str, drawing: "Drawing", max_tokens: int, as_json: bool
+    begin: Begin, system: str, drawing: "SamplingParams", max_tokens: int, as_json: bool
 ) -> None:
     """Answer each line of standard input in one conversation; commands work as in a terminal.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..console import OUTPUT, PATH, common_options, let_threads_sleep, misnamed, remark
+from ..console import OUTPUT, PATH, common_options, misnamed, remark, use_passive_omp_wait
 from ..results import print_result, result_options, some
 
 
@@ -112,7 +112,7 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
       spike export model runs/base --to my-model/
       spike export model runs/escarda-tiny --to my-whale/ --json
     """
-    let_threads_sleep()
+    use_passive_omp_wait()
     from spike_lm.model.huggingface import export_model
 
     done = export_model(run, folder)

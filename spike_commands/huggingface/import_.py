@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..console import OUTPUT, PATH, common_options, let_threads_sleep, misnamed
+from ..console import OUTPUT, PATH, common_options, misnamed, use_passive_omp_wait
 from ..results import print_result, result_options
 
 
@@ -31,7 +31,7 @@ def import_folder(
       spike import my-model/ --to runs/back
       spike import my-model/ --to runs/back --json
     """
-    let_threads_sleep()
+    use_passive_omp_wait()
     from spike_lm.model.families.qwen3.model import count_parameters
     from spike_lm.model.huggingface import import_model
     from spike_lm.model.runs.folder import load_run

@@ -59,9 +59,9 @@ def numbers_of(weight: Any) -> Any:
 
 def part_bytes(arrays: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Return the bytes of arrays by part of the model, scales and corrections included."""
-    from spike_lm.model.families.parameters import part_of
+    from spike_lm.model.families.parameters import quantization_group
 
     sums = dict.fromkeys(("mlp", "attn", "embed", "other"), 0)
     for row in arrays:
-        sums[part_of(row["name"].partition("/")[0])] += row["bytes"]
+        sums[quantization_group(row["name"].partition("/")[0])] += row["bytes"]
     return sums

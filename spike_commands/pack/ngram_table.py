@@ -8,7 +8,7 @@ from ..score.predictor_options import learned_counts
 
 if TYPE_CHECKING:
     from spike_lm.model.runs.folder import Run
-    from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+    from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 
 
 def counts_table(run: "Run", folder: Path | None, most: int, quiet: bool) -> dict[str, bytes]:
@@ -24,7 +24,7 @@ def counts_table(run: "Run", folder: Path | None, most: int, quiet: bool) -> dic
     return {COUNTS: table}
 
 
-def counts_that_fit(counts: "ContextModel", most: int) -> tuple[bytes, int]:
+def counts_that_fit(counts: "NgramModel", most: int) -> tuple[bytes, int]:
     """Return the table that takes `most` bytes in an artifact, or a little less, and its threshold.
 
     Strings are kept that count some number or more; the smallest number whose table fits.

@@ -14,10 +14,10 @@ from ..console import (
     Fraction,
     check_new,
     common_options,
-    let_threads_sleep,
     misnamed,
     progress_bar,
     remark,
+    use_passive_omp_wait,
 )
 from ..result_rows import artifact_parts, artifact_rows
 from ..results import print_result, result_options, shown_path
@@ -105,7 +105,7 @@ def pack(
       spike pack runs/base --method rtn --text book.txt --json
       spike pack runs/base --budget 4000000 --counts data/ --counts-bytes 2000000
     """
-    let_threads_sleep()
+    use_passive_omp_wait()
     from spike_lm.model.artifact.pack import code_bytes, pack_run
     from spike_lm.model.runs.folder import load_run
     from spiketok.atomic_files import check_writable, write_durably
@@ -183,9 +183,9 @@ def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoR
 
 def rounded_matrices(run: "Run", compress: "CompressConfig") -> list[str]:
     """Return the names of the matrices that become whole numbers."""
-    from spike_lm.model.quantization.plan import plan_of
+    from spike_lm.model.quantization.plan import quantization_plan
 
-    return [name for name, to in plan_of(run.model, compress).items() if to.whole]
+    return [name for name, to in quantization_plan(run.model, compress).items() if to.whole]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from .predictor_options import (
     chosen_settings,
     counts_option,
     predictor_options,
-    test_time_settings,
+    ttt_config,
     ttt_option,
 )
 from .window_options import stride_option, window_option
@@ -70,7 +70,7 @@ def compress(
       spike decompress book.spikez -m runs/base -o book-again.txt
       spike compress book.txt -m base.spike --with all -o book.spikez
     """
-    settings, learns = chosen_settings(parts, without_network), test_time_settings(ttt)
+    settings, learns = chosen_settings(parts, without_network), ttt_config(ttt)
     check_predictor(parts, without_network, counts_folder, ttt)
     from spike_lm.model.config.mixing import PredictorSettings
     from spike_lm.model.text_compression.compressed_file import compress as compress_text

@@ -11,11 +11,11 @@ from ..console import (
     common_options,
     device_option,
     ignore_key_option,
-    keep_memory,
-    let_threads_sleep,
+    tune_malloc,
+    use_passive_omp_wait,
 )
 from ..data.documents import reading_options
-from ..process_group import joined_ranks
+from ..process_group import process_group
 from ..result_rows import score_rows
 from ..results import print_result, result_options
 from .network_score import reply_score, text_score
@@ -24,7 +24,7 @@ from .predictor_options import (
     check_predictor,
     chosen_settings,
     predictor_options,
-    test_time_settings,
+    ttt_config,
     ttt_option,
 )
 from .predictor_score import predictor_score, proof, published_score
@@ -157,16 +157,16 @@ def evaluate(
     check_inputs(texts, chats, data_folder, more, of_texts, reads)
     check_scoring(prove, method, by, reset=reset, predicts=predicts, learns=ttt is not None)
     check_predictor(parts, without_network, counts_folder, ttt, compiled=compiled)
-    let_threads_sleep()
-    keep_memory()
+    use_passive_omp_wait()
+    tune_malloc()
     from spike_lm.model.artifact.open import open_run
     from spike_lm.model.config.mixing import PredictorSettings
     from spike_lm.model.device import choose_device
     from spike_lm.model.scoring.compiled_windows import compile_full_windows
 
     settings = chosen_settings(parts, without_network)
-    learns = test_time_settings(ttt)
-    with joined_ranks() as rank:
+    learns = ttt_config(ttt)
+    with process_group() as rank:
         loaded = open_run(run, choose_device(device))
         context = context or loaded.config.model.context
         windows = {"context": context, "stride": stride or max(1, context // 2)}

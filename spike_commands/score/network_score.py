@@ -9,7 +9,7 @@ from .text import ScoredText, by_source
 
 if TYPE_CHECKING:
     from spike_lm.model.runs.folder import Run
-    from spike_lm.model.scoring.predictor_spec import PredictorStart
+    from spike_lm.model.scoring.predictor_spec import PredictorSpec
 
 
 def text_score(
@@ -17,7 +17,7 @@ def text_score(
     text: ScoredText,
     windows: dict[str, Any],
     quiet: bool,
-    start: "PredictorStart | None" = None,
+    start: "PredictorSpec | None" = None,
     by: str | None = None,
 ) -> dict[str, Any]:
     """Score documents in windows as the arguments of `score_documents` say.
@@ -25,9 +25,9 @@ def text_score(
     With what teaches the model it learns from them meanwhile.
     """
     from spike_lm.model.scoring.bits_per_byte import score_documents
-    from spike_lm.model.scoring.predictor_spec import PredictorStart
+    from spike_lm.model.scoring.predictor_spec import PredictorSpec
 
-    start, rate = start or PredictorStart(), loaded.tokenizer.score_name
+    start, rate = start or PredictorSpec(), loaded.tokenizer.score_name
     total = sum(len(ids) + 1 for ids, _ in text.documents)
     taught = start.learning(loaded, total, windows["context"])
     with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:

@@ -10,10 +10,10 @@ from ..data.same_tokenizer import check_tokenizer
 
 if TYPE_CHECKING:
     from spike_lm.model.config.mixing import PredictorSettings
-    from spike_lm.model.config.ttt import TestTimeSettings
+    from spike_lm.model.config.ttt import TTTConfig
     from spike_lm.model.runs.folder import Run
-    from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
-    from spike_lm.model.scoring.predictor_spec import PredictorStart
+    from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
+    from spike_lm.model.scoring.predictor_spec import PredictorSpec
 
 # Tokens learned between two reports.
 SLICE = 1 << 18
@@ -79,13 +79,13 @@ def check_predictor(
         raise click.UsageError("--ttt teaches the network; it does not go with --without-network")
 
 
-def test_time_settings(ttt: str | None) -> "TestTimeSettings | None":
+def ttt_config(ttt: str | None) -> "TTTConfig | None":
     """Return what --ttt says."""
-    from spike_lm.model.config.ttt import parse_test_time
+    from spike_lm.model.config.ttt import parse_ttt
     from spiketok.errors import SpikeError
 
     try:
-        return None if ttt is None else parse_test_time("" if ttt == "default" else ttt)
+        return None if ttt is None else parse_ttt("" if ttt == "default" else ttt)
     except SpikeError as error:
         raise click.UsageError(f"--ttt: {error}") from None
 
@@ -95,12 +95,12 @@ def begin(
     settings: "PredictorSettings",
     counts_folder: Path | None,
     quiet: bool,
-    ttt: "TestTimeSettings | None" = None,
-) -> "PredictorStart":
+    ttt: "TTTConfig | None" = None,
+) -> "PredictorSpec":
     """Return a predictor's start, with the counts that it is to begin with."""
-    from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+    from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
     from spike_lm.model.scoring.context_mixing.ngram_table import counts_from_bytes
-    from spike_lm.model.scoring.predictor_spec import COUNTS, PredictorStart
+    from spike_lm.model.scoring.predictor_spec import COUNTS, PredictorSpec
     from spiketok.errors import SpikeError
 
     longest = settings.lengths[-1]
@@ -116,25 +116,23 @@ def begin(
 
         size = run.tokenizer.vocab_size
         try:
-            known["counts"] = ContextModel(size, longest=longest, static=counts_from_bytes(table))
+            known["counts"] = NgramModel(size, longest=longest, static=counts_from_bytes(table))
         except ValueError as error:
             raise SpikeError(f"the artifact's table of counts is damaged: {error}") from None
         known["counts_from"] = f"table {sha256(table).hexdigest()}"
-    return PredictorStart(settings=settings, ttt=ttt, **known)
+    return PredictorSpec(settings=settings, ttt=ttt, **known)
 
 
-def learned_counts(
-    run: "Run", folder: Path, longest: int, quiet: bool
-) -> "tuple[ContextModel, str]":
+def learned_counts(run: "Run", folder: Path, longest: int, quiet: bool) -> "tuple[NgramModel, str]":
     """Count the training split of shards; return the counts and the shards' fingerprint."""
     import numpy as np
 
     from datapipe import open_stream
-    from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+    from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 
     stream = open_stream(folder, "train")
     check_tokenizer(folder, stream.made_by.fingerprint, run)
-    counts = ContextModel(run.tokenizer.vocab_size, longest=longest)
+    counts = NgramModel(run.tokenizer.vocab_size, longest=longest)
     counts.reserve(stream.tokens)
     with progress_bar("count", max(1, stream.tokens), "tokens", quiet) as report:
         for first in range(0, stream.tokens, SLICE):

@@ -11,7 +11,7 @@ from .text import ScoredText
 if TYPE_CHECKING:
     from spike_lm.model.runs.folder import Run
     from spike_lm.model.scoring.predictor_score import PredictorScore
-    from spike_lm.model.scoring.predictor_spec import PredictorStart
+    from spike_lm.model.scoring.predictor_spec import PredictorSpec
 
 # The row of all parts over a network that learns.
 TTT = "ttt"
@@ -22,7 +22,7 @@ def predictor_score(
     text: ScoredText,
     windows: dict[str, Any],
     quiet: bool,
-    start: "PredictorStart",
+    start: "PredictorSpec",
 ) -> dict[str, Any]:
     """Score documents with all parts of a predictor.
 
@@ -58,7 +58,7 @@ def scored(
     text: ScoredText,
     windows: dict[str, Any],
     quiet: bool,
-    start: "PredictorStart",
+    start: "PredictorSpec",
 ) -> "PredictorScore":
     """Score documents with one predictor."""
     from spike_lm.model.scoring.predictor_score import score_with
@@ -78,7 +78,7 @@ def scored(
         )
 
 
-def test_time_training(start: "PredictorStart") -> dict[str, Any]:
+def test_time_training(start: "PredictorSpec") -> dict[str, Any]:
     """Return how the network learns, where it does."""
     from msgspec.structs import asdict
 
@@ -109,7 +109,7 @@ def proof(
     text: ScoredText,
     windows: dict[str, Any],
     quiet: bool,
-    start: "PredictorStart",
+    start: "PredictorSpec",
     found: dict[str, Any],
 ) -> dict[str, Any]:
     """Code and decode the documents with each part; refuse where that does not bear a score out.
@@ -144,12 +144,12 @@ def published_score(
     loaded: "Run", text: ScoredText, windows: dict[str, Any], quiet: bool
 ) -> dict[str, Any]:
     """Apply the rule of the record that reported 0.2071; what it gives is no rate."""
-    from spike_lm.model.scoring.logits import window_rows
+    from spike_lm.model.scoring.logits import stream_logits
     from spike_lm.model.scoring.published_rule import network_numbers, on_random_tokens
 
     tokenizer, documents = loaded.tokenizer, text.documents
     total, done = sum(len(ids) + 1 for ids, _ in documents), 0
-    rows = window_rows(loaded.model, documents, separator=tokenizer.separator, **windows)
+    rows = stream_logits(loaded.model, documents, separator=tokenizer.separator, **windows)
     with progress_bar("eval", total, "tokens", quiet) as report:
 
         def shown() -> Any:

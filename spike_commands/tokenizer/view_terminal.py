@@ -36,7 +36,7 @@ def print_tokens(text: bytes, found: Cut, with_ids: bool) -> None:
 def coloured(text: bytes, found: Cut, with_ids: bool) -> Iterator[tuple[str, str]]:
     """Yield what to print and its style; a token that the text goes around is red."""
     turn = 0
-    for token, piece in tokens_of(text, found):
+    for token, piece in token_schema_of(text, found):
         if with_ids and token != NO_TOKEN:
             yield f" {token}", "dim"
         style = f"#000000 on {COLOURS[turn]}" if token != NO_TOKEN else LEFT_OUT
@@ -50,13 +50,13 @@ def coloured(text: bytes, found: Cut, with_ids: bool) -> Iterator[tuple[str, str
 
 def plain(text: bytes, found: Cut, with_ids: bool) -> Iterator[tuple[str, str]]:
     """Yield the tokens with separators between them."""
-    for number, (token, piece) in enumerate(tokens_of(text, found)):
+    for number, (token, piece) in enumerate(token_schema_of(text, found)):
         before = SEPARATOR if number else ""
         name = f"{'–' if token == NO_TOKEN else token}:" if with_ids else ""
         yield before + name + "".join(lines(piece)), ""
 
 
-def tokens_of(text: bytes, found: Cut) -> Iterator[tuple[int, bytes]]:
+def token_schema_of(text: bytes, found: Cut) -> Iterator[tuple[int, bytes]]:
     """Yield the id and the bytes of each part of a text."""
     start = 0
     for token, end in zip(found.ids.tolist(), found.ends.tolist(), strict=True):

@@ -78,7 +78,7 @@ def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
     from spike_lm.model.families.build import build_model, training_flops
     from spike_lm.model.families.qwen3.model import count_parameters
     from spike_lm.model.runs.folder import TOKENIZER, read_config
-    from spike_lm.model.training.distillation import asked_teachers, start_teaching
+    from spike_lm.model.training.distillation import asked_teachers, init_distillation
     from spiketok import Tokenizer
 
     models = []
@@ -86,7 +86,7 @@ def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
         theirs, known = read_config(folder), Tokenizer.load(folder / TOKENIZER)
         models.append(build_model(theirs, known.vocab_size, separator=0, device="meta"))
     student = build_model(config, vocab_size, separator=0, device="meta")
-    teaching = start_teaching(config, student, models)
+    teaching = init_distillation(config, student, models)
     head = count_parameters(teaching.head) if teaching and teaching.head else 0
     asked = asked_teachers(teaching) if teaching else []
     return {

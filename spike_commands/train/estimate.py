@@ -83,7 +83,7 @@ def measured_step(config: "Config", vocab_size: int, device: str, parts: int) ->
     from spike_lm.model.device import autocast
     from spike_lm.model.training.compile import step_trunk
     from spike_lm.model.training.state import start_run
-    from spike_lm.model.training.step import take_step
+    from spike_lm.model.training.step import train_step
 
     size = config.train.batch // parts
     config = replace(config, train=replace(config.train, batch=size))
@@ -92,11 +92,11 @@ def measured_step(config: "Config", vocab_size: int, device: str, parts: int) ->
     with TemporaryDirectory() as folder:
         run = start_run(config, Path(folder), vocab_size, 0, {}, resume=False)
     precision = autocast(config.train, run.device)
-    trunk = step_trunk(run, precision)
-    take_step(run, (ids, None), 0.0, trunk=trunk, precision=precision)
+    backbone = step_trunk(run, precision)
+    train_step(run, (ids, None), 0.0, backbone=backbone, precision=precision)
     begun, steps, seconds = time.perf_counter(), 0, 0.0
     while not steps or (steps < MOST_STEPS and seconds < 1):
-        take_step(run, (ids, None), 0.0, trunk=trunk, precision=precision)
+        train_step(run, (ids, None), 0.0, backbone=backbone, precision=precision)
         steps, seconds = steps + 1, time.perf_counter() - begun
     seconds /= steps
     if device == "cuda":

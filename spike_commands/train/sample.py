@@ -33,11 +33,11 @@ def training_sampler(
     """
     if not config.sample.every:
         return None
-    from spike_lm.model.inference.sampling import Drawing
+    from spike_lm.model.inference.sampling import SamplingParams
     from spike_lm.model.inference.text import continue_prompt, reply_to, text_after
     from spike_lm.model.training.trainer import Sample
 
-    drawing, tokens = Drawing(temperature=0.8, top_p=0.95), config.sample.tokens
+    drawing, tokens = SamplingParams(temperature=0.8, top_p=0.95), config.sample.tokens
     ids = chat_prompt(config, data_folder, tokenizer)
 
     def sample(model: "Model", trained: "TrainedIds") -> Sample:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..console import OUTPUT, PATH, common_options, let_threads_sleep, progress_bar, remark
+from ..console import OUTPUT, PATH, common_options, progress_bar, remark, use_passive_omp_wait
 from ..process import stop_on_signals
-from ..process_group import joined_ranks
+from ..process_group import process_group
 from ..result_rows import after_training, dry_run_rows, training_rows
 from ..results import print_result, result_options, some
 from ..xz_baseline import window_yardstick
@@ -89,7 +89,7 @@ def train(
     if lists or prints:
         print_presets(as_json) if lists else print_config(config_name, overrides)
         return
-    let_threads_sleep()
+    use_passive_omp_wait()
     if init and resume:
         raise click.UsageError("--init begins a new run and --resume goes on with one")
     config, folder = chosen_run(config_name, overrides, out, resume)
@@ -99,7 +99,7 @@ def train(
         return
     check_writable(folder)
     data_folder = data_of(config, data_folder, resume)
-    with joined_ranks() as rank:
+    with process_group() as rank:
         quiet = quiet or rank > 0
         source = "" if resume else config_source(config_name or "")
         result = run_training(config, source, data_folder, folder, init, quiet)
@@ -153,7 +153,7 @@ def run_training(
         if not source:
             fingerprints = resumed_lineage(folder, fingerprints, quiet)
         elif rank() == 0:
-            create_run(folder, with_places(config, data_folder), tokenizer, fingerprints)
+            create_run(folder, with_absolute_paths(config, data_folder), tokenizer, fingerprints)
             remark(f"configuration: {source}", quiet)
         result = train_model(
             config,
@@ -200,7 +200,7 @@ def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) 
     return {**numbers, "already_finished": already_finished}
 
 
-def with_places(config: "Config", data_folder: Path) -> "Config":
+def with_absolute_paths(config: "Config", data_folder: Path) -> "Config":
     """Return the configuration with absolute places, so that resuming finds all from anywhere."""
     from msgspec.structs import replace
 

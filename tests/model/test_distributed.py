@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spike_lm.model.distributed import largest, rank, rank_count, sum_over_ranks
+from spike_lm.model.distributed import all_reduce_sum, largest, rank, world_size
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spiketok.errors import SpikeError
 from tests.model.tiny import train_tiny
@@ -76,14 +76,14 @@ def metrics_of(folder):
 
 
 def test_one_process_is_one_rank():
-    assert (rank(), rank_count(), largest(2.5, "cpu")) == (0, 1, 2.5)
+    assert (rank(), world_size(), largest(2.5, "cpu")) == (0, 1, 2.5)
     tensor = torch.ones(2)
-    sum_over_ranks([tensor])
+    all_reduce_sum([tensor])
     assert torch.equal(tensor, torch.ones(2))
 
 
 def test_parts_must_be_shared_evenly(tmp_path, monkeypatch):
-    monkeypatch.setattr("spike_lm.model.training.state.rank_count", lambda: 4)
+    monkeypatch.setattr("spike_lm.model.training.state.world_size", lambda: 4)
     with pytest.raises(SpikeError, match=r"train.micro_batch: 2 parts .* by 4 ranks"):
         train_tiny(tmp_path)
 

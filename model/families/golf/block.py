@@ -5,15 +5,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...config.schema import GolfConfig, ModelConfig
-from ...layers.leaky_relu_squared import LeakySquare
-from ...layers.masks import Keep, last_rows, sight_of_last
-from ...layers.partial_rope import rotate_part
+from ...layers.leaky_relu_squared import LeakyReLUSquaredMLP
+from ...layers.masks import UpdateKV, last_rows, mask_of_last
+from ...layers.partial_rope import apply_rope_first
 from ...layers.qk_norm import qk_norm
 from ...layers.residual import ResidualBranches
 from ...layers.rms_norm import depth_scale
 from ...layers.value_residual import ValueResidual
 from ...layers.x0_mix import ResidualMix
-from ...layers.xsa import exclude_own_value
+from ...layers.xsa import remove_self_value
 
 
 class GolfAttention(nn.Module):
@@ -34,9 +34,9 @@ class GolfAttention(nn.Module):
     def forward(
         self,
         normed: Tensor,
-        tables: tuple[Tensor, Tensor],
-        visible: Tensor | None,
-        keep: Keep | None,
+        rope: tuple[Tensor, Tensor],
+        attn_mask: Tensor | None,
+        update_kv: UpdateKV | None,
         added: Tensor | None,
         first_value: list[Tensor],
         last: int | None = None,
@@ -45,14 +45,14 @@ class GolfAttention(nn.Module):
 
         Args:
             normed: what the layer reads.
-            tables: cosines and sines, [T, R] or [B, 1, T, R].
-            visible: bool [B, 1, T, N], what each row may see; None: all before it, and N = T.
-            keep: takes in keys and values and gives those before them, too.
+            rope: cosines and sines, [T, R] or [B, 1, T, R].
+            attn_mask: bool [B, 1, T, N], what each row may see; None: all before it, and N = T.
+            update_kv: takes in keys and values and gives those before them, too.
             added: what the value embedding adds to the values, [B, T, G · K], if anything.
             first_value: the first layer's values, [B, G, T, K]; the first layer puts them there.
             last: how many rows are wanted, the last ones; None: all.
         """
-        asking, visible = last_rows(normed, last), sight_of_last(visible, normed, last)
+        asking, attn_mask = last_rows(normed, last), mask_of_last(attn_mask, normed, last)
         heads = (-1, self.head_width)
         query = self.query(asking).unflatten(-1, heads).transpose(1, 2)  # [B, H, T, K]
         key = self.key(normed).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
@@ -63,15 +63,15 @@ class GolfAttention(nn.Module):
         elif self.value_residual is not None:
             value = self.value_residual(value, first_value[0])
         query, key = qk_norm(query, key, self.gain)
-        query = rotate_part(query, *(last_rows(table, last) for table in tables))
-        key, own = rotate_part(key, *tables), last_rows(value, last)
-        if keep is not None:
-            key, value = keep(key, value)
+        query = apply_rope_first(query, *(last_rows(table, last) for table in rope))
+        key, own = apply_rope_first(key, *rope), last_rows(value, last)
+        if update_kv is not None:
+            key, value = update_kv(key, value)
         gathered = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=visible, is_causal=visible is None, enable_gqa=True
+            query, key, value, attn_mask=attn_mask, is_causal=attn_mask is None, enable_gqa=True
         )
         if self.exclusive:
-            gathered = exclude_own_value(gathered, own)
+            gathered = remove_self_value(gathered, own)
         output: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
         return output
 
@@ -83,7 +83,7 @@ class GolfBlock(nn.Module):
         super().__init__()
         self.mix = ResidualMix(width=config.width) if golf.residual_mix else None
         self.attention = GolfAttention(config, golf, layer)
-        self.feed_forward = LeakySquare(
+        self.feed_forward = LeakyReLUSquaredMLP(
             width=config.width, mlp_width=config.mlp_width, slope=golf.mlp_slope
         )
         self.branches = ResidualBranches(
@@ -96,9 +96,9 @@ class GolfBlock(nn.Module):
         self,
         stream: Tensor,
         embedded: Tensor,
-        tables: tuple[Tensor, Tensor],
-        visible: Tensor | None,
-        keep: Keep | None,
+        rope: tuple[Tensor, Tensor],
+        attn_mask: Tensor | None,
+        update_kv: UpdateKV | None,
         added: Tensor | None,
         first_value: list[Tensor],
         last: int | None = None,
@@ -111,7 +111,9 @@ class GolfBlock(nn.Module):
             stream = self.mix(stream, embedded)
         next_stream: Tensor = self.branches(
             stream,
-            lambda normed: self.attention(normed, tables, visible, keep, added, first_value, last),
+            lambda normed: self.attention(
+                normed, rope, attn_mask, update_kv, added, first_value, last
+            ),
             self.feed_forward,
             last,
         )

@@ -16,21 +16,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...config.schema import GolfConfig, ModelConfig
-from ...layers.bigram_embedding import BigramHash
+from ...layers.bigram_embedding import BigramEmbedding
 from ...layers.depth_recurrence import layer_order
 from ...layers.document_masks import document_numbers
-from ...layers.kv_cache import DecodingCache, empty_cache, seen_so_far
-from ...layers.masks import sight
+from ...layers.kv_cache import KVCache, extend_ids, new_kv_cache
+from ...layers.masks import attention_inputs
 from ...layers.memory_tokens import MemoryTokens
-from ...layers.mtp import AheadHeads
-from ...layers.partial_rope import stretched_base
+from ...layers.mtp import MTPHeads
+from ...layers.partial_rope import ntk_scaled_base
 from ...layers.rms_norm import scaled_norm
-from ...layers.rope import rotary_tables
+from ...layers.rope import rope_cos_sin
 from ...layers.smear_gate import SmearGate
 from ...layers.softcap import softcap
-from ...layers.unet_skips import Skips
+from ...layers.unet_skips import UNetSkips
 from ...layers.value_embedding import ValueEmbedding
-from ..initialization import named_generator
+from ..initialization import per_parameter_generator
 from .block import GolfBlock
 
 
@@ -45,12 +45,12 @@ class GolfTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.golf, self.separator = config, golf, separator
-        self.look_back = int(golf.bigram_rows > 0) + int(golf.smear)
+        self.lookback = int(golf.bigram_rows > 0) + int(golf.smear)
         self.looping = False  # whether layers loop in training, too
         width, layers = config.width, config.layers
         self.embedding = nn.Embedding(vocab_size, width)
         self.bigram = (
-            BigramHash(
+            BigramEmbedding(
                 rows=golf.bigram_rows,
                 table_width=golf.bigram_width,
                 width=width,
@@ -74,9 +74,9 @@ class GolfTransformer(nn.Module):
             else None
         )
         self.blocks = nn.ModuleList(GolfBlock(config, golf, layer) for layer in range(layers))
-        self.skips = Skips(layers=layers, width=width) if golf.skips else None
+        self.skips = UNetSkips(layers=layers, width=width) if golf.skips else None
         self.ahead = (
-            AheadHeads(heads=golf.ahead_heads, width=width, vocab_size=vocab_size)
+            MTPHeads(heads=golf.ahead_heads, width=width, vocab_size=vocab_size)
             if golf.ahead_heads
             else None
         )
@@ -88,10 +88,10 @@ class GolfTransformer(nn.Module):
         """Return the tables of all positions, by the names of the buffers that hold them."""
         config, golf = self.config, self.golf
         rotary_width = golf.rotary_width or config.head_width
-        cosines, sines = rotary_tables(
+        cosines, sines = rope_cos_sin(
             positions=golf.memory_tokens + config.context,
             head_width=rotary_width,
-            base=stretched_base(
+            base=ntk_scaled_base(
                 config.rope_base,
                 length=config.context,
                 base_length=golf.rope_length,
@@ -100,44 +100,44 @@ class GolfTransformer(nn.Module):
         )
         return {"cosines": cosines, "sines": sines}
 
-    def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.
 
-        Where `real` [B, T], bool or 0/1, is false stands padding, on any side.
+        Where `attention_mask` [B, T], bool or 0/1, is false stands padding, on any side.
         """
-        return self.logits(self.trunk(ids, real=real))
+        return self.logits(self.backbone(ids, attention_mask=attention_mask))
 
-    def trunk(
+    def backbone(
         self,
         ids: Tensor,
         before: Tensor | None = None,
         *,
-        real: Tensor | None = None,
-        cache: DecodingCache | None = None,
+        attention_mask: Tensor | None = None,
+        cache: KVCache | None = None,
         last: int | None = None,
     ) -> Tensor:
         """Map ids [B, T] to the normed stream [B, T, D] before the output layer.
 
         Args:
             ids: in training mode the first M rows, those of the memory, predict nothing of use.
-            before: the `look_back` ids before them [B, look_back], or as many as there are; None
+            before: the `lookback` ids before them [B, lookback], or as many as there are; None
                 for none. Separators may stand for those that a text does not have.
-            real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
+            attention_mask: [B, T], 1 or true for tokens, 0 or false for padding; None: all tokens.
             cache: what was read before, and what stood before that; takes in what is read now.
                 For evaluation mode.
             last: how many rows are wanted, the last ones; None: all of the ids'.
         """
-        seen, seen_real = seen_so_far(ids, before, real, cache)
+        seen, seen_attention_mask = extend_ids(ids, before, attention_mask, cache)
         time = ids.shape[1]
-        embedded = self.embed(seen, seen_real, time)
+        embedded = self.embed(seen, seen_attention_mask, time)
         if self.memory is not None and (cache is None or cache.length == time):
             place = self.memory.overwrite if self.training else self.memory.prepend
             embedded = place(embedded)
         rows = embedded.shape[1]
-        tables, visible = (self.cosines[:rows], self.sines[:rows]), None
-        if seen_real is not None:
-            shown = seen_real[:, -(time if cache is None else cache.length) :]
-            tables, visible = self._sight(shown, rows)
+        rope, attn_mask = (self.cosines[:rows], self.sines[:rows]), None
+        if seen_attention_mask is not None:
+            shown = seen_attention_mask[:, -(time if cache is None else cache.length) :]
+            rope, attn_mask = self._attention_inputs(shown, rows)
         added = self._value_additions(ids, rows)
         first_value: list[Tensor] = []
         pushed: list[Tensor] = []
@@ -146,37 +146,44 @@ class GolfTransformer(nn.Module):
         for run, (layer, first_time) in enumerate(order):
             if self.skips is not None and first_time:
                 stream = self.skips.add(stream, layer, pushed)
-            keep = None if cache is None else partial(cache.extend, run)
+            update_kv = None if cache is None else partial(cache.extend, run)
             wanted = last if run == len(order) - 1 else None
-            attended = (tables, visible, keep, added.get(layer), first_value, wanted)
+            attended = (rope, attn_mask, update_kv, added.get(layer), first_value, wanted)
             stream = self.blocks[layer](stream, embedded, *attended)
             if self.skips is not None and first_time:
                 self.skips.push(stream, layer, pushed)
         return scaled_norm(stream[:, -(last or time) :], 1.0)
 
-    def embed(self, seen: Tensor, real: Tensor | None, time: int) -> Tensor:
+    def embed(self, seen: Tensor, attention_mask: Tensor | None, time: int) -> Tensor:
         """Map the last `time` of ids [B, N] to [B, time, D], with what they look back on.
 
-        Memory tokens are not among them; `real` is false for padding, None: nowhere.
+        Memory tokens are not among them; `attention_mask` is false for padding, None: nowhere.
         """
-        window = slice(-(time + self.look_back), None)
-        seen, real = seen[:, window], None if real is None else real[:, window]
+        window = slice(-(time + self.lookback), None)
+        seen, attention_mask = (
+            seen[:, window],
+            None if attention_mask is None else attention_mask[:, window],
+        )
         stream: Tensor = self.embedding(seen)
         if self.bigram is not None:
-            stream = stream + self.bigram(seen, real)
+            stream = stream + self.bigram(seen, attention_mask)
         stream = scaled_norm(stream, 1.0)
-        if real is not None:
-            stream = stream * real.unsqueeze(-1)
+        if attention_mask is not None:
+            stream = stream * attention_mask.unsqueeze(-1)
         if self.smear is not None:
             stream = self.smear(stream, seen == self.separator)
         return stream[:, -time:]
 
-    def _sight(self, real: Tensor, rows: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    def _attention_inputs(
+        self, attention_mask: Tensor, rows: int
+    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
         """Return tables of the last `rows` rows and what they see; the memory's are first."""
         memory = self.golf.memory_tokens
-        real = functional.pad(real[:, memory if self.training else 0 :], (memory, 0), value=True)
-        documents = document_numbers(real.long(), real=real)
-        return sight((self.cosines, self.sines), documents, real, rows)
+        attention_mask = functional.pad(
+            attention_mask[:, memory if self.training else 0 :], (memory, 0), value=True
+        )
+        documents = document_numbers(attention_mask.long(), attention_mask=attention_mask)
+        return attention_inputs((self.cosines, self.sines), documents, attention_mask, rows)
 
     def _value_additions(self, ids: Tensor, rows: int) -> dict[int, Tensor]:
         """Return what is added to the values of each layer; nothing where the memory stands."""
@@ -190,9 +197,9 @@ class GolfTransformer(nn.Module):
             for layer, added in enumerate(additions, first)
         }
 
-    def empty_cache(self, batch: int) -> DecodingCache:
-        """Return a cache for `trunk` that has read nothing yet."""
-        return empty_cache(
+    def new_kv_cache(self, batch: int) -> KVCache:
+        """Return a cache for `backbone` that has read nothing yet."""
+        return new_kv_cache(
             layers=len(self.orders[1]),
             batch=batch,
             kv_heads=self.config.kv_heads,
@@ -200,7 +207,7 @@ class GolfTransformer(nn.Module):
             head_width=self.config.head_width,
             like=self.embedding.weight,
             memory=self.golf.memory_tokens,
-            look_back=self.look_back,
+            lookback=self.lookback,
         )
 
     def logits(self, normed: Tensor) -> Tensor:
@@ -210,7 +217,7 @@ class GolfTransformer(nn.Module):
 
 
 @torch.no_grad()
-def initialise_golf(model: GolfTransformer, seed: int) -> None:
+def init_golf_weights(model: GolfTransformer, seed: int) -> None:
     """Draw the weights as the records did; vectors start as their blocks made them.
 
     Matrices are orthogonal, but what ends a residual branch and the heads that look ahead are zero.
@@ -220,7 +227,7 @@ def initialise_golf(model: GolfTransformer, seed: int) -> None:
     deviations = {"embedding": 0.005, "value_embedding.table": 0.01, "memory": 0.02}
     for name, parameter in model.named_parameters():
         owner = name.rpartition(".")[0]
-        generator = named_generator(seed, name)
+        generator = per_parameter_generator(seed, name)
         if owner in deviations:
             parameter.normal_(0.0, deviations[owner], generator=generator)
         elif owner.endswith(("output", "down", "bigram.table")) or owner.startswith("ahead"):

@@ -13,9 +13,9 @@ from ...config.schema import ModelConfig
 from ...layers.attention import Attention
 from ...layers.document_masks import document_numbers
 from ...layers.feed_forward import FeedForward
-from ...layers.kv_cache import DecodingCache, empty_cache, seen_so_far
-from ...layers.masks import Keep, last_rows, sight
-from ...layers.rope import rotary_tables
+from ...layers.kv_cache import KVCache, extend_ids, new_kv_cache
+from ...layers.masks import UpdateKV, attention_inputs, last_rows
+from ...layers.rope import rope_cos_sin
 from ...layers.softcap import softcap
 
 NORM_EPS = 1e-6
@@ -40,13 +40,13 @@ class Block(nn.Module):
     def forward(
         self,
         stream: Tensor,
-        tables: tuple[Tensor, Tensor],
-        visible: Tensor | None = None,
-        keep: Keep | None = None,
+        rope: tuple[Tensor, Tensor],
+        attn_mask: Tensor | None = None,
+        update_kv: UpdateKV | None = None,
         last: int | None = None,
     ) -> Tensor:
         """Map the residual stream [B, T, D] to the next; the rest is as in attention."""
-        gathered = self.attention(self.attention_norm(stream), tables, visible, keep, last)
+        gathered = self.attention(self.attention_norm(stream), rope, attn_mask, update_kv, last)
         stream = last_rows(stream, last) + gathered
         mixed: Tensor = stream + self.feed_forward(self.feed_forward_norm(stream))
         return mixed
@@ -57,7 +57,7 @@ class Transformer(nn.Module):
 
     cosines: Tensor
     sines: Tensor
-    look_back = 0  # tokens before a window on which its embeddings depend
+    lookback = 0  # tokens before a window on which its embeddings depend
 
     def __init__(self, config: ModelConfig, vocab_size: int) -> None:
         super().__init__()
@@ -73,25 +73,25 @@ class Transformer(nn.Module):
     def rotary(self) -> dict[str, Tensor]:
         """Return the tables of all positions, by the names of the buffers that hold them."""
         config = self.config
-        cosines, sines = rotary_tables(
+        cosines, sines = rope_cos_sin(
             positions=config.context, head_width=config.head_width, base=config.rope_base
         )
         return {"cosines": cosines, "sines": sines}
 
-    def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.
 
-        Where `real` [B, T], bool or 0/1, is false stands padding, on any side.
+        Where `attention_mask` [B, T], bool or 0/1, is false stands padding, on any side.
         """
-        return self.logits(self.trunk(ids, real=real))
+        return self.logits(self.backbone(ids, attention_mask=attention_mask))
 
-    def trunk(
+    def backbone(
         self,
         ids: Tensor,
         before: Tensor | None = None,  # noqa: ARG002
         *,
-        real: Tensor | None = None,
-        cache: DecodingCache | None = None,
+        attention_mask: Tensor | None = None,
+        cache: KVCache | None = None,
         last: int | None = None,
     ) -> Tensor:
         """Map ids [B, T] to the normed residual stream [B, T, D] before the output layer.
@@ -99,21 +99,23 @@ class Transformer(nn.Module):
         Args:
             ids: the new ones.
             before: no concern of this family, which looks back by attention alone.
-            real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
+            attention_mask: [B, T], 1 or true for tokens, 0 or false for padding; None: all tokens.
             cache: what was read before; takes in what is read now.
             last: how many rows are wanted, the last ones; None: all.
         """
         time = ids.shape[1]
-        tables, visible = (self.cosines[:time], self.sines[:time]), None
-        seen, seen_real = seen_so_far(ids, None, real, cache)
-        if seen_real is not None:
-            documents = document_numbers(seen, real=seen_real)
-            tables, visible = sight((self.cosines, self.sines), documents, seen_real, time)
+        rope, attn_mask = (self.cosines[:time], self.sines[:time]), None
+        seen, seen_attention_mask = extend_ids(ids, None, attention_mask, cache)
+        if seen_attention_mask is not None:
+            documents = document_numbers(seen, attention_mask=seen_attention_mask)
+            rope, attn_mask = attention_inputs(
+                (self.cosines, self.sines), documents, seen_attention_mask, time
+            )
         stream = self.embedding(ids)
         for layer, block in enumerate(self.blocks):
-            keep = None if cache is None else partial(cache.extend, layer)
+            update_kv = None if cache is None else partial(cache.extend, layer)
             wanted = last if layer == len(self.blocks) - 1 else None
-            stream = block(stream, tables, visible, keep, wanted)
+            stream = block(stream, rope, attn_mask, update_kv, wanted)
         normed: Tensor = self.norm(stream)
         return normed
 
@@ -123,9 +125,9 @@ class Transformer(nn.Module):
         logits = nn.functional.linear(normed, weight)
         return softcap(logits, self.config.logit_softcap)
 
-    def empty_cache(self, batch: int) -> DecodingCache:
-        """Return a cache for `trunk` that has read nothing yet."""
-        return empty_cache(
+    def new_kv_cache(self, batch: int) -> KVCache:
+        """Return a cache for `backbone` that has read nothing yet."""
+        return new_kv_cache(
             layers=self.config.layers,
             batch=batch,
             kv_heads=self.config.kv_heads,
@@ -152,12 +154,12 @@ def build_transformer(
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         model = Transformer(config, vocab_size)
     if drawn and device != "meta":
-        initialise(model, seed)
+        init_weights(model, seed)
     return model.to(device)
 
 
 @torch.no_grad()
-def initialise(model: Transformer, seed: int) -> None:
+def init_weights(model: Transformer, seed: int) -> None:
     """Draw the weights: what ends a residual branch is zero, so each block starts as identity.
 
     Tables are drawn with a deviation of 0.02, other matrices with 0.5 / √columns, which keeps the

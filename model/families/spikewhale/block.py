@@ -7,7 +7,7 @@ from ...config.schema import ModelConfig
 from ...config.spikewhale import SpikeWhaleConfig
 from ...layers.feed_forward import FeedForward
 from ...layers.hyper_connections import Route, branch
-from ...layers.masks import Keep
+from ...layers.masks import UpdateKV
 from ...layers.mla import LatentAttention
 from ...layers.moe import Experts
 from ...layers.token_reinjection import embedding_again
@@ -54,9 +54,9 @@ class WhaleBlock(nn.Module):
         routes: tuple[Route | None, Route | None],
         tokens: Tensor | None,
         ids: Tensor,
-        tables: tuple[Tensor, Tensor],
-        visible: Tensor | None,
-        keep: Keep | None = None,
+        rope: tuple[Tensor, Tensor],
+        attn_mask: Tensor | None,
+        update_kv: UpdateKV | None = None,
         last: int | None = None,
     ) -> Tensor:
         """Map the streams [N, B, T, D], or the one stream [B, T, D], to the next.
@@ -69,7 +69,7 @@ class WhaleBlock(nn.Module):
             if self.again is not None and tokens is not None:
                 stream = embedding_again(stream, tokens, self.again)
             normed = self.attention_norm(stream)
-            gathered: Tensor = self.attention(normed, tables, visible, keep, last)
+            gathered: Tensor = self.attention(normed, rope, attn_mask, update_kv, last)
             return gathered
 
         def feed(stream: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...chunked_backward import Lesson, backward_in_slices
-from ...layers.jepa import latent_distance
-from ...layers.mtp import IGNORED, ahead_targets
+from ...chunked_backward import DistillationTerm, chunked_backward
+from ...layers.jepa import cosine_distance
+from ...layers.mtp import IGNORE_INDEX, mtp_targets
 from .model import SpikeWhale
 
 # What is reported apart: nats of the next token and of tokens further ahead (MTP), 1 − cosine of
@@ -19,14 +19,14 @@ PARTS = ("loss", "mtp_loss", "jepa_loss", "z_loss", "aux_loss")
 NEXT, MTP, JEPA, Z, AUX = range(len(PARTS))
 
 
-def backward_of_spikewhale_loss(
+def backward_spikewhale_loss(
     model: SpikeWhale,
     normed: Tensor,
     targets: Tensor,
     count: int,
     mask: Tensor | None = None,
     share: float = 1.0,
-    lesson: Lesson | None = None,
+    lesson: DistillationTerm | None = None,
 ) -> Tensor:
     """Add the gradient of the weighted parts, each a sum / `count`, to every parameter's gradient.
 
@@ -62,7 +62,7 @@ def backward_of_spikewhale_loss(
             loss = loss + whale.z_weight * add(Z, size.square())
         if model.ahead is not None:
             for state, wanted in zip(model.ahead(rows), ids.T[1:], strict=False):
-                counted = wanted != IGNORED
+                counted = wanted != IGNORE_INDEX
                 nats = functional.cross_entropy(
                     _precise(model.logits(state[counted])), wanted[counted], reduction="none"
                 )
@@ -70,11 +70,11 @@ def backward_of_spikewhale_loss(
         if model.latent is not None:
             for distance in range(1, whale.jepa_horizon + 1):
                 # The row of the token `distance` on; its own target does not matter.
-                there = (ids[:, distance - 1] != IGNORED) & (
+                there = (ids[:, distance - 1] != IGNORE_INDEX) & (
                     places % targets.shape[1] + distance < targets.shape[1]
                 )
                 expected = model.latent(rows[there], distance)
-                distances = latent_distance(expected, later[places[there] + distance])
+                distances = cosine_distance(expected, later[places[there] + distance])
                 loss = loss + whale.jepa_weight / whale.jepa_horizon * add(JEPA, distances)
         if lesson is not None:
             loss = loss + lesson.loss_of(rows, logits, *known)
@@ -88,7 +88,7 @@ def backward_of_spikewhale_loss(
         sums[AUX, 0] += balance.detach() * len(later)
         sums[AUX, 1] += len(later)
     beside = [further, places, *(lesson.beside if lesson else [])]
-    backward_in_slices(normed, beside, mask, loss_of, more)
+    chunked_backward(normed, beside, mask, loss_of, more)
     return sums
 
 
@@ -100,13 +100,13 @@ def further_targets(model: SpikeWhale, targets: Tensor, mask: Tensor | None) -> 
     """
     whale = model.whale
     most = max(whale.ahead_heads, whale.jepa_horizon - 1)
-    further = ahead_targets(targets, most, mask)
+    further = mtp_targets(targets, most, mask)
     if model.separator is not None:
         behind = torch.zeros_like(targets, dtype=torch.bool)
         ended = targets == model.separator
         for ahead, ids in enumerate(further):
             behind = behind | functional.pad(ended[:, ahead:], (0, min(ahead, ended.shape[1])))
-            ids.masked_fill_(behind, IGNORED)
+            ids.masked_fill_(behind, IGNORE_INDEX)
     return torch.stack([targets, *further], dim=-1)
 
 

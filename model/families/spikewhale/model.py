@@ -14,18 +14,18 @@ from torch.nn import functional
 
 from ...config.schema import ModelConfig
 from ...config.spikewhale import SpikeWhaleConfig
-from ...layers.document_masks import document_begins, document_numbers, visible_in_document
+from ...layers.document_masks import document_mask, document_numbers, document_starts
 from ...layers.engram import LARGEST, Engram
-from ...layers.hrm import Refinement
+from ...layers.hrm import HRMRefine
 from ...layers.hyper_connections import HyperConnections, Route
-from ...layers.jepa import LatentPrediction
-from ...layers.kv_cache import DecodingCache, empty_cache, seen_so_far
-from ...layers.masks import sight
+from ...layers.jepa import JEPAPredictor
+from ...layers.kv_cache import KVCache, extend_ids, new_kv_cache
+from ...layers.masks import attention_inputs
 from ...layers.moe import Experts
-from ...layers.mtp_states import AheadStates
-from ...layers.rope import rotary_tables
+from ...layers.mtp_states import MTPStates
+from ...layers.rope import rope_cos_sin
 from ...layers.softcap import softcap
-from ..initialization import named_generator
+from ..initialization import per_parameter_generator
 from .block import NORM_EPS, WhaleBlock
 
 
@@ -42,7 +42,7 @@ class SpikeWhale(nn.Module):
         self.config, self.whale = config, whale
         # As published, documents are not told apart.
         self.separator = separator if whale.layout == "repaired" else None
-        self.look_back = whale.engram_orders - 1 if whale.engram_rows else 0
+        self.lookback = whale.engram_orders - 1 if whale.engram_rows else 0
         width, layers = config.width, config.layers
         self.embedding = nn.Embedding(vocab_size, width)
         self.engram = (
@@ -66,16 +66,14 @@ class SpikeWhale(nn.Module):
             else None
         )
         self.refinement = (
-            Refinement(width=width, hidden_width=whale.hrm_width, steps=whale.hrm_steps)
+            HRMRefine(width=width, hidden_width=whale.hrm_width, steps=whale.hrm_steps)
             if whale.hrm_steps
             else None
         )
         self.norm = nn.RMSNorm(width, eps=NORM_EPS)
-        self.ahead = (
-            AheadStates(heads=whale.ahead_heads, width=width) if whale.ahead_heads else None
-        )
+        self.ahead = MTPStates(heads=whale.ahead_heads, width=width) if whale.ahead_heads else None
         self.latent = (
-            LatentPrediction(width=width, hidden_width=whale.jepa_width, horizon=whale.jepa_horizon)
+            JEPAPredictor(width=width, hidden_width=whale.jepa_width, horizon=whale.jepa_horizon)
             if whale.jepa_horizon
             else None
         )
@@ -84,45 +82,45 @@ class SpikeWhale(nn.Module):
 
     def rotary(self) -> dict[str, Tensor]:
         """Return the tables of all positions, by the names of the buffers that hold them."""
-        cosines, sines = rotary_tables(
+        cosines, sines = rope_cos_sin(
             positions=self.config.context,
             head_width=self.whale.rotary_width or self.config.head_width,
             base=self.config.rope_base,
         )
         return {"cosines": cosines, "sines": sines}
 
-    def forward(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+    def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.
 
-        Where `real` [B, T], bool or 0/1, is false stands padding, on any side.
+        Where `attention_mask` [B, T], bool or 0/1, is false stands padding, on any side.
         """
-        return self.logits(self.trunk(ids, real=real))
+        return self.logits(self.backbone(ids, attention_mask=attention_mask))
 
-    def trunk(
+    def backbone(
         self,
         ids: Tensor,
         before: Tensor | None = None,
         *,
-        real: Tensor | None = None,
-        cache: DecodingCache | None = None,
+        attention_mask: Tensor | None = None,
+        cache: KVCache | None = None,
         last: int | None = None,
     ) -> Tensor:
         """Map ids [B, T] to the normed stream [B, T, D] before the output layer.
 
         Args:
             ids: the new ones.
-            before: up to `look_back` ids before them, on which embeddings look back and attention
+            before: up to `lookback` ids before them, on which embeddings look back and attention
                 does not; None for none. Separators may stand for those that a text does not have.
-            real: [B, T], 1 or true for tokens and 0 or false for padding; None: all are tokens.
+            attention_mask: [B, T], 1 or true for tokens, 0 or false for padding; None: all tokens.
             cache: what was read before, and what stood before that; takes in what is read now.
             last: how many rows are wanted, the last ones; None: all.
         """
-        seen, real_seen = seen_so_far(ids, before, real, cache)
-        documents = document_numbers(seen, self.separator, real_seen)
+        seen, attention_mask_seen = extend_ids(ids, before, attention_mask, cache)
+        documents = document_numbers(seen, self.separator, attention_mask_seen)
         time = ids.shape[1]
         embedded = self.embed(seen, documents, time)
         within = time if cache is None else cache.length
-        tables, visible = self._sight(documents[:, -within:], real_seen, time)
+        rope, attn_mask = self._attention_inputs(documents[:, -within:], attention_mask_seen, time)
         tokens = self.embedding(ids) if self.whale.embedding_again else None
         stream = embedded
         routes: list[Route | None] = [None] * (2 * len(self.blocks))
@@ -130,10 +128,10 @@ class SpikeWhale(nn.Module):
             routes = [*self.connections.routes()]
             stream = embedded.expand(self.whale.streams, -1, -1, -1)
         for layer, block in enumerate(self.blocks):
-            keep = None if cache is None else partial(cache.extend, layer)
+            update_kv = None if cache is None else partial(cache.extend, layer)
             pair = (routes[2 * layer], routes[2 * layer + 1])
             wanted = last if layer == len(self.blocks) - 1 else None
-            stream = block(stream, pair, tokens, ids, tables, visible, keep, wanted)
+            stream = block(stream, pair, tokens, ids, rope, attn_mask, update_kv, wanted)
         if self.connections is not None:
             stream = self.connections.merge(stream)
         if self.refinement is not None:
@@ -143,7 +141,7 @@ class SpikeWhale(nn.Module):
 
     def embed(self, seen: Tensor, documents: Tensor, time: int) -> Tensor:
         """Map the last `time` of ids [B, N], of such documents, to [B, time, D]."""
-        window = slice(-(time + self.look_back), None)
+        window = slice(-(time + self.lookback), None)
         seen, documents = seen[:, window], documents[:, window]
         stream: Tensor = self.embedding(seen)
         if self.engram is not None:
@@ -151,42 +149,42 @@ class SpikeWhale(nn.Module):
             codes = (
                 self.engram.embedding_codes(stream) if as_published else self.engram.id_codes(seen)
             )
-            stream = stream + self.engram(codes, stream, document_begins(documents))
+            stream = stream + self.engram(codes, stream, document_starts(documents))
         return stream[:, -time:]
 
-    def _sight(
-        self, documents: Tensor, real: Tensor | None, time: int
+    def _attention_inputs(
+        self, documents: Tensor, attention_mask: Tensor | None, time: int
     ) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
         """Return the rotary tables of the last `time` tokens, and what these may see.
 
         Padding has no position, so that texts padded to one length keep their own.
         """
         apart = self.separator is not None and self.whale.documents_apart
-        if real is None:
-            tables = (self.cosines[:time], self.sines[:time])
+        if attention_mask is None:
+            rope = (self.cosines[:time], self.sines[:time])
             # A mask doubles the cost of attention; a compiled model cannot look whether it must.
             if apart and (torch.compiler.is_compiling() or _several(documents)):
-                return tables, visible_in_document(documents, time)
-            return tables, None
-        real = real[:, -documents.shape[1] :]
-        walls = documents if apart else document_numbers(documents, real=real)
-        return sight((self.cosines, self.sines), walls, real, time)
+                return rope, document_mask(documents, time)
+            return rope, None
+        attention_mask = attention_mask[:, -documents.shape[1] :]
+        walls = documents if apart else document_numbers(documents, attention_mask=attention_mask)
+        return attention_inputs((self.cosines, self.sines), walls, attention_mask, time)
 
     def logits(self, normed: Tensor) -> Tensor:
         """Map [..., D] to logits [..., V]."""
         logits: Tensor = functional.linear(normed, self.embedding.weight)
         return softcap(logits, self.config.logit_softcap)
 
-    def empty_cache(self, batch: int) -> DecodingCache:
-        """Return a cache for `trunk` that has read nothing yet."""
-        return empty_cache(
+    def new_kv_cache(self, batch: int) -> KVCache:
+        """Return a cache for `backbone` that has read nothing yet."""
+        return new_kv_cache(
             layers=self.config.layers,
             batch=batch,
             kv_heads=self.config.kv_heads,
             context=self.config.context,
             head_width=self.config.head_width,
             like=self.embedding.weight,
-            look_back=self.look_back,
+            lookback=self.lookback,
         )
 
     def experts(self) -> list[Experts]:
@@ -200,7 +198,7 @@ def _several(documents: Tensor) -> bool:
 
 
 @torch.no_grad()
-def initialise_spikewhale(model: SpikeWhale, seed: int) -> None:
+def init_spikewhale_weights(model: SpikeWhale, seed: int) -> None:
     """Draw the weights; vectors, gates and routes start as their blocks made them.
 
     Matrices and tables are drawn with a deviation of 0.02, as published, each from its own name;
@@ -212,13 +210,13 @@ def initialise_spikewhale(model: SpikeWhale, seed: int) -> None:
         if owner.startswith("ahead"):
             parameter.zero_()
         elif parameter.ndim == 2 and owner != "connections":
-            parameter.normal_(0.0, 0.02, generator=named_generator(seed, name))
+            parameter.normal_(0.0, 0.02, generator=per_parameter_generator(seed, name))
     if model.engram is None:
         return
     published = model.whale.layout == "published"
     for what in ("projections",) if published else ("projections", "compressor"):
         frozen: Tensor = getattr(model.engram, what)
-        generator = named_generator(seed, f"engram.{what}")
+        generator = per_parameter_generator(seed, f"engram.{what}")
         if published:
             frozen.normal_(generator=generator)
         else:

@@ -13,7 +13,7 @@ from spiketok.errors import SpikeError
 
 from ...config.schema import ModelConfig
 from ...config.spikewhale import SpikeWhaleConfig
-from ...layers.rope import rotary_tables
+from ...layers.rope import rope_cos_sin
 
 Tensors = dict[str, Tensor]
 
@@ -146,7 +146,7 @@ def _rotary_names(config: ModelConfig) -> list[str]:
 
 def _rotary_pairs(config: ModelConfig, whale: SpikeWhaleConfig) -> Tensor:
     """Return cosine and sine of each position and pair, [context, R / 2, 2]."""
-    tables = rotary_tables(
+    tables = rope_cos_sin(
         positions=config.context,
         head_width=whale.rotary_width or config.head_width,
         base=config.rope_base,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def trust_in_counts(
+def gate_weight(
     lengths: NDArray[np.uint32], entropies: NDArray[np.float64], longest: int = 8
 ) -> NDArray[np.float64]:
     """Return the weight [n] of counts beside the network; it depends on the prefix alone.

@@ -9,7 +9,7 @@ Numbers = NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
-class StaticCounts:
+class PrunedNgramCounts:
     """A trie of strings, level by level, brothers by rising token; string 0 is the empty one."""
 
     children: Numbers
@@ -24,7 +24,7 @@ class StaticCounts:
     @classmethod
     def of_strings(
         cls, parents: Numbers, tokens: Numbers, counts: Numbers, totals: Numbers
-    ) -> "StaticCounts":
+    ) -> "PrunedNgramCounts":
         """Put strings, parents before children, into the order in which they are stored."""
         order, places = _by_level(parents, tokens)
         children = np.bincount(places[parents], minlength=len(parents) + 1)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..._counting import ContextCounts
 from .kneser_ney import Discounts, estimate_discounts
-from .ngram_counts import StaticCounts
+from .ngram_counts import PrunedNgramCounts
 
 # Discounts are estimated anew after so many tokens.
 BLOCK = 1 << 16
@@ -43,7 +43,7 @@ class ContextScores:
     """[n]: how many different ones."""
 
 
-class ContextModel:
+class NgramModel:
     """Counts, and what they predict next."""
 
     def __init__(
@@ -54,7 +54,7 @@ class ContextModel:
         shortest: int = 0,
         continuation: bool = True,
         discounts: Discounts | None = None,
-        static: StaticCounts | None = None,
+        static: PrunedNgramCounts | None = None,
     ) -> None:
         """Begin with no counts, or with those of training data.
 
@@ -84,7 +84,7 @@ class ContextModel:
         """The memory that the counts take."""
         return self._counts.bytes
 
-    def copy(self) -> "ContextModel":
+    def copy(self) -> "NgramModel":
         """Return another model with the same counts, which learns for itself."""
         other = copy(self)
         other._counts = self._counts.copy()
@@ -149,10 +149,10 @@ class ContextModel:
         length, total, kinds = (np.array([item], np.uint32) for item in self._counts.describe())
         return ContextScores(np.empty((1, 0)), np.empty(0), length, total, kinds)
 
-    def keep(self, *, fewest: int = 2, longest: int | None = None) -> StaticCounts:
+    def keep(self, *, fewest: int = 2, longest: int | None = None) -> PrunedNgramCounts:
         """Return the counts as tables to store: strings counted `fewest` times or more."""
         longest = self.longest if longest is None else longest
-        return StaticCounts.of_strings(*self._counts.keep(fewest, longest))
+        return PrunedNgramCounts.of_strings(*self._counts.keep(fewest, longest))
 
     def _note_learned(self, tokens: int, now: bool) -> None:
         before = self._learned // BLOCK

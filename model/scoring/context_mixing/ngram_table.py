@@ -8,21 +8,21 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from .ngram_counts import StaticCounts
+from .ngram_counts import PrunedNgramCounts
 
 FORMAT = 1
 HEADER = struct.Struct("<II")
 Planes = NDArray[np.uint8]
 
 
-def counts_to_bytes(counts: StaticCounts) -> bytes:
+def counts_to_bytes(counts: PrunedNgramCounts) -> bytes:
     """Return the table; equal counts give equal bytes."""
     arrays = (counts.children, _steps(counts), counts.counts, counts.pruned)
     return HEADER.pack(FORMAT, len(counts.tokens)) + b"".join(map(_planes, arrays))
 
 
-def counts_from_bytes(data: bytes) -> StaticCounts:
-    """Read a table; whether its counts can be is for `ContextModel` to say.
+def counts_from_bytes(data: bytes) -> PrunedNgramCounts:
+    """Read a table; whether its counts can be is for `NgramModel` to say.
 
     Raises:
         ValueError: it is cut, damaged or of an unknown format.
@@ -48,7 +48,7 @@ def counts_from_bytes(data: bytes) -> StaticCounts:
     sums = np.cumsum(steps, dtype=np.uint32)
     before = np.where(firsts > 0, sums[firsts - 1], 0).astype(np.uint32)
     tokens = sums - np.repeat(before, children[children > 0])
-    return StaticCounts(children, tokens, numbers, pruned)
+    return PrunedNgramCounts(children, tokens, numbers, pruned)
 
 
 def _firsts(children: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -58,7 +58,7 @@ def _firsts(children: NDArray[np.uint32]) -> NDArray[np.int64]:
     return firsts
 
 
-def _steps(counts: StaticCounts) -> NDArray[np.uint32]:
+def _steps(counts: PrunedNgramCounts) -> NDArray[np.uint32]:
     """Return each token less its elder brother's; the eldest as it is."""
     steps = np.diff(counts.tokens, prepend=np.uint32(0))
     firsts = _firsts(counts.children)

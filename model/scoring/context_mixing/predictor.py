@@ -22,9 +22,9 @@ from torch import Tensor
 
 from ..._counting import Mixture, Repeats
 from ...config.mixing import PredictorSettings
-from .gate import SETS_PER_LENGTH, trust_in_counts, weight_sets
+from .gate import SETS_PER_LENGTH, gate_weight, weight_sets
 from .logit_calibration import AdjustmentSettings, NetworkAdjustment, NetworkScores
-from .ngram_model import ContextModel, plain_ids
+from .ngram_model import NgramModel, plain_ids
 from .tilt import Numbers, lifted, tilted
 
 NO_HINT = (1 << 32) - 1
@@ -63,7 +63,7 @@ class Predictor:
     """The parts, and what they have learned."""
 
     def __init__(
-        self, vocab_size: int, settings: PredictorSettings, counts: ContextModel | None = None
+        self, vocab_size: int, settings: PredictorSettings, counts: NgramModel | None = None
     ) -> None:
         """Begin; `counts` may have learned training data, and learns on."""
         self.settings, self.vocab_size = settings, vocab_size
@@ -76,12 +76,12 @@ class Predictor:
                 heat=settings.has("temperature"), calibrate=settings.has("calibration")
             ),
         )
-        self._counts: ContextModel | None = None
+        self._counts: NgramModel | None = None
         if settings.has("ngram"):
-            self._counts = counts or ContextModel(vocab_size, longest=longest)
+            self._counts = counts or NgramModel(vocab_size, longest=longest)
             if self._counts.longest != longest or self._counts.vocab_size != vocab_size:
                 raise ValueError("the counts are of other contexts or another vocabulary")
-        self._cache = ContextModel(vocab_size, longest=5, shortest=1, discounts=CACHE_DISCOUNTS)
+        self._cache = NgramModel(vocab_size, longest=5, shortest=1, discounts=CACHE_DISCOUNTS)
         self._repeats = Repeats(vocab_size, np.array(settings.repeats, np.uint32))
         sets = SETS_PER_LENGTH * (longest + 1)
         first = 1 + settings.network * (1 + settings.has("match") + settings.has("ngram"))
@@ -202,7 +202,7 @@ class Predictor:
             counts = given.counts[len(settings.lengths) - 1]
             gated = counts
             if given.network is not None:
-                gate = trust_in_counts(place.lengths, given.network.entropies, settings.lengths[-1])
+                gate = gate_weight(place.lengths, given.network.entropies, settings.lengths[-1])
                 gated = (1 - gate) * last + gate * counts
             found["ngram"] = last = gated
             clock.stop("ngram")

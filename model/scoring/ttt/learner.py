@@ -22,18 +22,18 @@ from torch.nn import functional
 
 from spiketok.errors import SpikeError
 
-from ...chunked_backward import backward_in_slices
-from ...config.ttt import TestTimeSettings, chunk_rate
-from ...distributed import gathered, rank, rank_count
+from ...chunked_backward import chunked_backward
+from ...config.ttt import TTTConfig, chunk_rate
+from ...distributed import gathered, rank, world_size
 from ...families.build import Model
-from ...families.parameters import lent_weights
+from ...families.parameters import swapped_weights
 from .trainable_weights import (
+    assign_gradients,
     chosen_parameters,
-    give_gradients,
-    only_these_learn,
-    put_learned,
     start_learned,
+    trainable_only,
     update_means,
+    write_weights,
 )
 
 SEQUENCES_PER_PASS = 8
@@ -52,7 +52,7 @@ class Learner:
     def __init__(
         self,
         model: Model,
-        settings: TestTimeSettings,
+        settings: TTTConfig,
         *,
         targets: int,
         context: int,
@@ -74,7 +74,7 @@ class Learner:
         else:
             self._optimizer = torch.optim.SGD(self._leaves, momentum=MOMENTUM)
         # Nothing looks back over a separator, so more of them stand well for what is not there.
-        self._before = np.full(model.look_back + 1, separator, np.int64)
+        self._before = np.full(model.lookback + 1, separator, np.int64)
         self._unlearned: list[NDArray[np.int64]] = []
         self._passed = 0
 
@@ -100,38 +100,38 @@ class Learner:
             group["lr"] = chunk_rate(self._settings, chunk, chunks)
         ids = np.concatenate([self._before, *self._unlearned])
         self._unlearned, self._before = [], ids[len(ids) - len(self._before) :]
-        sequences = cut(ids, self._model.look_back, self._context)
+        sequences = cut(ids, self._model.lookback, self._context)
         size = self._settings.batch
-        put_learned(self._learned)
-        with only_these_learn(self._model, self._parameters):
+        write_weights(self._learned)
+        with trainable_only(self._model, self._parameters):
             for _ in range(self._settings.epochs):
                 for first in range(0, len(sequences), size):
                     self._step(sequences[first : first + size], chunk)
-        put_learned(self._learned, means=True)
+        write_weights(self._learned, means=True)
 
     def _step(self, sequences: Sequence[_Sequence], chunk: int) -> None:
         passes = [*of_one_length(sequences)]
         count = self._count(sequences)
         totals = [torch.zeros_like(parameter) for parameter in self._parameters]
-        for first in range(0, len(passes), rank_count()):
+        for first in range(0, len(passes), world_size()):
             turn = first + rank()
             own = self._gradients(passes[turn] if turn < len(passes) else [], count)
             # Added in the order of the passes, as one rank does, whose sum this is to the bit.
             for gradients in gathered(own)[: len(passes) - first]:
                 for total, gradient in zip(totals, gradients, strict=True):
                     total.add_(gradient)
-        give_gradients(self._learned, totals)
+        assign_gradients(self._learned, totals)
         if not torch.nn.utils.clip_grad_norm_(self._leaves, CLIP).isfinite():
             raise SpikeError(
                 f"test-time training: the gradient in chunk {chunk + 1} is not finite; lower `rate`"
             )
         self._optimizer.step()
         update_means(self._learned, self._settings.polyak)
-        put_learned(self._learned)
+        write_weights(self._learned)
 
     def _count(self, sequences: Sequence[_Sequence]) -> float:
         """Return what the losses of sequences are divided by, never zero."""
-        targets = np.concatenate([row[self._model.look_back + 1 :] for row in sequences])
+        targets = np.concatenate([row[self._model.lookback + 1 :] for row in sequences])
         if not self._settings.by_bytes:
             return float(len(targets))
         weights = self._byte_lengths[torch.from_numpy(targets).to(self._byte_lengths.device)]
@@ -142,8 +142,8 @@ class Learner:
         model = self._model
         if rows:
             ids = torch.from_numpy(np.stack(rows)).to(model.embedding.weight.device)
-            before = ids[:, : model.look_back] if model.look_back else None
-            inputs, targets = ids[:, model.look_back : -1], ids[:, model.look_back + 1 :]
+            before = ids[:, : model.lookback] if model.lookback else None
+            inputs, targets = ids[:, model.lookback : -1], ids[:, model.lookback + 1 :]
 
             def loss_of(hidden: Tensor, wanted: Tensor) -> Tensor:
                 nats = functional.cross_entropy(model.logits(hidden), wanted, reduction="none")
@@ -151,7 +151,7 @@ class Learner:
                     nats = nats * self._byte_lengths[wanted]
                 return nats.sum() / count
 
-            backward_in_slices(model.trunk(inputs, before), [targets], None, loss_of)
+            chunked_backward(model.backbone(inputs, before), [targets], None, loss_of)
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         for parameter in self._parameters:
             parameter.grad = None
@@ -161,7 +161,7 @@ class Learner:
 @contextmanager
 def learning(
     model: Model,
-    settings: TestTimeSettings,
+    settings: TTTConfig,
     *,
     targets: int,
     context: int,
@@ -181,7 +181,7 @@ def learning(
     Raises:
         SpikeError: the settings do not fit the model.
     """
-    with lent_weights(model, dict(chosen_parameters(model, settings))):
+    with swapped_weights(model, dict(chosen_parameters(model, settings))):
         yield Learner(
             model,
             settings,
@@ -192,16 +192,16 @@ def learning(
         )
 
 
-def cut(ids: NDArray[np.int64], look_back: int, length: int) -> list[_Sequence]:
-    """Cut `look_back` + 1 ids and the targets after them into sequences of so many targets.
+def cut(ids: NDArray[np.int64], lookback: int, length: int) -> list[_Sequence]:
+    """Cut `lookback` + 1 ids and the targets after them into sequences of so many targets.
 
     Each has as many ids before its targets; the last one may be shorter.
 
     >>> [row.tolist() for row in cut(np.arange(7), 1, 3)]
     [[0, 1, 2, 3, 4], [3, 4, 5, 6]]
     """
-    targets = len(ids) - look_back - 1
-    return [ids[begin : begin + look_back + 1 + length] for begin in range(0, targets, length)]
+    targets = len(ids) - lookback - 1
+    return [ids[begin : begin + lookback + 1 + length] for begin in range(0, targets, length)]
 
 
 def of_one_length(sequences: Sequence[_Sequence]) -> Iterator[Sequence[_Sequence]]:

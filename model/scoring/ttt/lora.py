@@ -8,7 +8,7 @@ in the place of W, whose gradient G gives those of the factors: Uáµ€ G and G Dáµ
 import torch
 from torch import Tensor
 
-from ...families.initialization import named_generator
+from ...families.initialization import per_parameter_generator
 
 
 def start_factors(name: str, matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
@@ -19,7 +19,7 @@ def start_factors(name: str, matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]
     rows, columns = matrix.shape
     rank = min(rank, rows, columns)
     down = torch.empty(rank, columns).normal_(
-        0.0, columns**-0.5, generator=named_generator(0, name)
+        0.0, columns**-0.5, generator=per_parameter_generator(0, name)
     )
     return down.to(matrix), matrix.new_zeros(rows, rank)
 

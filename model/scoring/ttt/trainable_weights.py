@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from spiketok.errors import SpikeError
 
-from ...config.ttt import TestTimeSettings
+from ...config.ttt import TTTConfig
 from ...families.build import Model
-from ...families.parameters import practising_parts
+from ...families.parameters import training_only_modules
 from .lora import factor_gradients, start_factors, with_factors
 
 
@@ -28,9 +28,7 @@ class Learned:
     """Means of the leaves over the steps."""
 
 
-def chosen_parameters(
-    model: Model, settings: TestTimeSettings
-) -> Iterator[tuple[str, nn.Parameter]]:
+def chosen_parameters(model: Model, settings: TTTConfig) -> Iterator[tuple[str, nn.Parameter]]:
     """Yield the parameters that learn: matrices of the last blocks, and vectors anywhere.
 
     Tables, memory rows and all that is frozen or for training alone stay.
@@ -46,7 +44,7 @@ def chosen_parameters(
         )
     if not (settings.blocks or settings.vectors):
         raise SpikeError("test-time training: with blocks=0 and vectors=false nothing would learn")
-    practising = tuple(f"{name}." for name in practising_parts(model))
+    practising = tuple(f"{name}." for name in training_only_modules(model))
     last = tuple(f"blocks.{layer}." for layer in range(layers - settings.blocks, layers))
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1:
@@ -57,7 +55,7 @@ def chosen_parameters(
             yield name, parameter
 
 
-def start_learned(model: Model, settings: TestTimeSettings) -> list[Learned]:
+def start_learned(model: Model, settings: TTTConfig) -> list[Learned]:
     """Return the chosen parameters with what moves them; nothing has changed yet.
 
     With a rank, linear layers learn through factors and all else by its own values.
@@ -73,7 +71,7 @@ def start_learned(model: Model, settings: TestTimeSettings) -> list[Learned]:
 
 
 @torch.no_grad()
-def put_learned(everything: Sequence[Learned], *, means: bool = False) -> None:
+def write_weights(everything: Sequence[Learned], *, means: bool = False) -> None:
     """Give the parameters the last values learned, or the means."""
     for learned in everything:
         values = learned.means if means else learned.leaves
@@ -89,7 +87,7 @@ def update_means(everything: Sequence[Learned], decay: float) -> None:
             mean.lerp_(leaf, 1 - decay)
 
 
-def give_gradients(everything: Sequence[Learned], gradients: Sequence[Tensor]) -> None:
+def assign_gradients(everything: Sequence[Learned], gradients: Sequence[Tensor]) -> None:
     """Give all leaves their gradients, given those of the parameters."""
     for learned, gradient in zip(everything, gradients, strict=True):
         leaves = learned.leaves
@@ -99,7 +97,7 @@ def give_gradients(everything: Sequence[Learned], gradients: Sequence[Tensor]) -
 
 
 @contextmanager
-def only_these_learn(model: nn.Module, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+def trainable_only(model: nn.Module, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Let gradients be taken of these parameters alone inside the block."""
     before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     model.requires_grad_(False)

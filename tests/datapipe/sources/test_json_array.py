@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datapipe.sources import json_array
-from datapipe.sources.bad_records import BrokenRecordError, Dropped, Faults
+from datapipe.sources.bad_records import Dropped, Faults, RecordRejectedError
 from datapipe.sources.json_array import array_elements
 
 VALUES = st.recursive(
@@ -70,5 +70,5 @@ def test_endless_arrays_take_little_memory(beginning, part):
     assert most < 4 << 20
     if beginning.count(b"{") == 2:
         faults = Faults(Path("x"), "strict", max_record=1 << 20)
-        with pytest.raises(BrokenRecordError, match=r"record 2 \(byte 11\): larger than"):
+        with pytest.raises(RecordRejectedError, match=r"record 2 \(byte 11\): larger than"):
             list(array_elements(Endless(beginning, part, 10**9), faults))

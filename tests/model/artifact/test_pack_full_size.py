@@ -16,7 +16,7 @@ from spike_lm.model.artifact.open import open_run
 from spike_lm.model.artifact.pack import pack_run
 from spike_lm.model.config.quantization import CompressConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import exported_parameters, named_matrices
+from spike_lm.model.families.parameters import exported_parameters, quantizable_weights
 from spike_lm.model.runs.folder import Run
 from spiketok import Tokenizer
 from spiketok.bese.vocabulary import BeseVocabulary
@@ -42,7 +42,7 @@ def test_fits_and_is_read_back(preset, parameters, quantize, tmp_path, record_pr
     assert exported_parameters(model) == parameters
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
-        for matrix in named_matrices(model).values():
+        for matrix in quantizable_weights(model).values():
             matrix.normal_(0, 0.05, generator=generator)
     named = {"tokenizer": letters.fingerprint, "config": "c", "data": "d"}
     run = Run(config=config, model=model, tokenizer=letters, step=0, fingerprints=named, digest="")

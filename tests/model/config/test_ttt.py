@@ -7,10 +7,10 @@ from spiketok.errors import SpikeError
 
 
 def test_words_are_read():
-    found = settings.parse_test_time("chunk=8192, optimizer=sgd,rate=0.5,vectors=false,rank=8")
+    found = settings.parse_ttt("chunk=8192, optimizer=sgd,rate=0.5,vectors=false,rank=8")
     assert (found.chunk, found.optimizer, found.rate, found.rank) == (8192, "sgd", 0.5, 8)
     assert not found.vectors
-    assert settings.parse_test_time("") == settings.TestTimeSettings()
+    assert settings.parse_ttt("") == settings.TTTConfig()
 
 
 @pytest.mark.parametrize(
@@ -28,18 +28,18 @@ def test_words_are_read():
 )
 def test_what_is_out_of_range_is_named(text, problem):
     with pytest.raises(SpikeError) as error:
-        settings.parse_test_time(text)
+        settings.parse_ttt(text)
     assert problem in str(error.value)
 
 
 @pytest.mark.parametrize("chunks", [2, 3, 10, 474])
 def test_the_rate_is_the_records(chunks):
-    told = settings.TestTimeSettings(rate=1e-4)
+    told = settings.TTTConfig(rate=1e-4)
     rates = [settings.chunk_rate(told, chunk, chunks) for chunk in range(chunks)]
     for chunk, rate in enumerate(rates):
         cosine = 0.5 * (1 + math.cos(math.pi * chunk / (chunks - 1)))
         assert rate == pytest.approx(1e-4 * cosine * (1 + 2 * min(1, chunk / (0.3 * chunks))))
     assert rates[0] == 1e-4
     assert rates[-1] == pytest.approx(0)
-    steady = settings.TestTimeSettings(rate=1e-4, decay="none")
+    steady = settings.TTTConfig(rate=1e-4, decay="none")
     assert settings.chunk_rate(steady, chunks - 2, chunks) == 1e-4

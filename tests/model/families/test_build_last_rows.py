@@ -21,10 +21,10 @@ REAL = torch.tensor([[1] * 10, [0, 0, 0] + [1] * 6 + [0]])
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 @pytest.mark.parametrize("last", [1, 4, 10])
-@pytest.mark.parametrize("real", [None, REAL], ids=["whole", "padded"])
-def test_last_rows_are_those_of_the_whole(config, last, real):
+@pytest.mark.parametrize("attention_mask", [None, REAL], ids=["whole", "padded"])
+def test_last_rows_are_those_of_the_whole(config, last, attention_mask):
     model = shaken(build_model(config, VOCAB, separator=3, seed=1)).double()
-    before = BEFORE[:, -model.look_back :] if model.look_back else None
-    whole = model.trunk(IDS, before, real=real)
-    part = model.trunk(IDS, before, real=real, last=last)
+    before = BEFORE[:, -model.lookback :] if model.lookback else None
+    whole = model.backbone(IDS, before, attention_mask=attention_mask)
+    part = model.backbone(IDS, before, attention_mask=attention_mask, last=last)
     torch.testing.assert_close(part, whole[:, -last:], rtol=1e-10, atol=1e-10)

@@ -14,7 +14,7 @@ from spike_lm.model.runs.folder import load_run
 from spiketok.errors import SpikeError
 from tests.model.huggingface.conftest import KINDS, make_run
 
-PRACTISING = {"whale": ("ahead", "latent"), "rare": ("ahead", "latent"), "golf": ("ahead",)}
+AUXILIARY_MODULES = {"whale": ("ahead", "latent"), "rare": ("ahead", "latent"), "golf": ("ahead",)}
 
 
 def changed(path, **changes):
@@ -26,7 +26,7 @@ def test_it_comes_back_to_the_bit(runs, tmp_path, kind):
     run, folder = runs(kind)
     import_model(folder, tmp_path / "back")
     before, after = load_run(run), load_run(tmp_path / "back")
-    practising = PRACTISING.get(kind, ())
+    practising = AUXILIARY_MODULES.get(kind, ())
     kept = {k: w for k, w in before.model.state_dict().items() if not k.startswith(practising)}
     found = after.model.state_dict()
     assert found.keys() == kept.keys()

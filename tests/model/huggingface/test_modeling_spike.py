@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from spike_lm.model.inference.generate import generate
-from spike_lm.model.inference.sampling import Drawing
-from spike_lm.model.layers.kv_cache import window_start
+from spike_lm.model.inference.sampling import SamplingParams
+from spike_lm.model.layers.kv_cache import context_window_start
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def ours_greedy(run, row, tokens):
     banned = {*run.tokenizer.special_ids.values(), *run.tokenizer.vocabulary.reserved_ids}
     separator = run.tokenizer.separator
     settings = {"stop_ids": [separator], "banned_ids": sorted(banned - {separator})}
-    drawn = generate(run.model, row, Drawing(temperature=0), max_tokens=tokens, **settings)
+    drawn = generate(run.model, row, SamplingParams(temperature=0), max_tokens=tokens, **settings)
     return [token.id for token in drawn]
 
 
@@ -81,7 +81,9 @@ def test_behind_the_context_windows_move_on_as_ours_do(both, kind):
         pytest.skip("the stock class goes on with positions that it has not learned")
     for row in (ids_of(run, TEXTS[0]), ids_of(run, 5 * TEXTS[0])):
         wanted = ours_greedy(run, row, 40)
-        assert window_start(len(row) + len(wanted) - 1, 24) >= 2 * window_start(25, 24)
+        assert context_window_start(len(row) + len(wanted) - 1, 24) >= 2 * context_window_start(
+            25, 24
+        )
         for use_cache in (True, False):
             options = {"max_new_tokens": 40, "do_sample": False, "use_cache": use_cache}
             found = theirs.generate(torch.tensor([row]), **options)[0, len(row) :]

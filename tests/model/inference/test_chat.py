@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.inference.chat import ask, begin_conversation, reply, unspeakable_ids
-from spike_lm.model.inference.generate import Drawn, generate
-from spike_lm.model.inference.sampling import Drawing
+from spike_lm.model.inference.chat import ask, begin_conversation, reply, suppressed_ids
+from spike_lm.model.inference.generate import SampledToken, generate
+from spike_lm.model.inference.sampling import SamplingParams
 from spiketok import Tokenizer, build_vocabulary, encode_chat, message, read_messages
 from spiketok.errors import SpikeError
 from tests.model.tiny import golf_config, tiny_config, whale_config
 
 TOKENIZER = Tokenizer(build_vocabulary([b"the", b"user\n", b"assistant\n"], 400, "chatml"))
 END = TOKENIZER.special_ids["<|im_end|>"]
-DRAWING = Drawing(seed=3)
+DRAWING = SamplingParams(seed=3)
 FAMILIES = pytest.mark.parametrize(
     "config_of", [tiny_config, golf_config, whale_config], ids=["plain", "golf", "whale"]
 )
@@ -45,10 +45,10 @@ def test_a_reply_goes_on_from_exactly_what_was_drawn(config_of):
         alone = generate(
             conversation.model,
             expected,
-            Drawing(seed=3 + number),
+            SamplingParams(seed=3 + number),
             max_tokens=5,
             stop_ids=[END],
-            banned_ids=unspeakable_ids(TOKENIZER),
+            banned_ids=suppressed_ids(TOKENIZER),
         )
         assert drawn == [token.id for token in alone]
         expected += [*drawn, *([] if drawn[-1] == END else [END]), 4 + ord("\n")]
@@ -59,7 +59,7 @@ def test_ids_are_those_of_training_when_the_reply_is_cut_as_the_encoder_cuts(mon
     said = TOKENIZER.encode(b"the cat").tolist()
     monkeypatch.setattr(
         "spike_lm.model.inference.chat.generate",
-        lambda *_, **__: (Drawn(token, 0.0) for token in [*said, END]),
+        lambda *_, **__: (SampledToken(token, 0.0) for token in [*said, END]),
     )
     conversation = begun()
     ask(conversation, "who?", 9)
@@ -69,7 +69,7 @@ def test_ids_are_those_of_training_when_the_reply_is_cut_as_the_encoder_cuts(mon
 
 
 def test_what_an_assistant_cannot_say_is_never_drawn():
-    banned = set(unspeakable_ids(TOKENIZER))
+    banned = set(suppressed_ids(TOKENIZER))
     parts = [{"type": kind, "text": "a"} for kind in ("text", "think", "solution", "tool_call")]
     said = ids_of(*read_messages([{"role": "assistant", "content": parts}]))
     assert not banned & set(said[1:])
@@ -100,7 +100,7 @@ def test_the_oldest_turns_go_whole_and_the_system_prompt_stays():
         kept = sum(map(len, before[max(0, gone - 1) :]))
         asked = len(conversation.turns[-1]) + len(ids_of(generation_prompt=True))
         assert not gone or 1 + len(system) + kept + asked + 20 > 80
-        list(reply(conversation, Drawing(), 20))
+        list(reply(conversation, SamplingParams(), 20))
         assert conversation.system == system
     assert dropped > 5
 
@@ -111,13 +111,13 @@ def test_replies_are_of_trained_ids_that_an_assistant_may_say():
     model = begun().model
     conversation = begin_conversation(model, TOKENIZER, trained_ids=trained)
     ask(conversation, "hi", 20)
-    assert set(reply(conversation, Drawing(), 20)) == {4 + ord("a"), 4 + ord("b")}
+    assert set(reply(conversation, SamplingParams(), 20)) == {4 + ord("a"), 4 + ord("b")}
 
 
 def test_a_full_context_ends_a_reply():
     conversation = begun(context=60)
     ask(conversation, "hi", 1000)
-    drawn = list(reply(conversation, Drawing(), 1000))
+    drawn = list(reply(conversation, SamplingParams(), 1000))
     asked = len(ids_of(message("user", "hi"), generation_prompt=True))
     assert drawn[-1] == END or len(drawn) == 60 - 1 - asked
 

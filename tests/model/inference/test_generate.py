@@ -3,13 +3,13 @@ import torch
 
 from spike_lm.model.families.build import build_model
 from spike_lm.model.inference.generate import generate
-from spike_lm.model.inference.incremental import Reading
-from spike_lm.model.inference.sampling import Drawing
+from spike_lm.model.inference.incremental import IncrementalDecoder
+from spike_lm.model.inference.sampling import SamplingParams
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config, whale_config
 
 PROMPT = [3, 1, 4, 1, 5]
-LIKELIEST = Drawing(temperature=0)
+LIKELIEST = SamplingParams(temperature=0)
 CONFIGS = {
     "plain": tiny_config(),
     "golf": golf_config(),
@@ -39,8 +39,8 @@ def test_temperature_0_takes_the_likeliest_of_a_window_read_at_once(any_model):
     ids = list(PROMPT)
     for chosen, log_probability in generate(any_model, PROMPT, LIKELIEST, max_tokens=40):
         start = windows_end(len(ids))
-        before = torch.tensor([ids[start - any_model.look_back : start]]) if start else None
-        hidden = any_model.trunk(torch.tensor([ids[start:]]), before)
+        before = torch.tensor([ids[start - any_model.lookback : start]]) if start else None
+        hidden = any_model.backbone(torch.tensor([ids[start:]]), before)
         expected = any_model.logits(hidden)[0, -1].log_softmax(0)
         assert chosen == int(expected.argmax())
         assert log_probability == pytest.approx(float(expected.max()), abs=1e-9)
@@ -49,23 +49,23 @@ def test_temperature_0_takes_the_likeliest_of_a_window_read_at_once(any_model):
 
 
 def test_each_token_is_read_about_twice_at_most(any_model, monkeypatch):
-    read, trunk = [], any_model.trunk
+    read, backbone = [], any_model.backbone
 
     def counted(ids, *before, **rest):
         read.append(ids.shape[1])
-        return trunk(ids, *before, **rest)
+        return backbone(ids, *before, **rest)
 
-    monkeypatch.setattr(any_model, "trunk", counted)
+    monkeypatch.setattr(any_model, "backbone", counted)
     ids_of(any_model, PROMPT, max_tokens=20)
     assert read == [5, *[1] * 7, 6, *[1] * 6, 6, *[1] * 4]
 
 
 def test_a_reading_goes_on_where_another_text_stopped(any_model):
-    reading = Reading(any_model)
+    reading = IncrementalDecoder(any_model)
     first = ids_of(any_model, PROMPT, LIKELIEST, max_tokens=9, reading=reading)
     longer = [*PROMPT, *first, 7, 8]
     again = ids_of(any_model, longer, LIKELIEST, max_tokens=9, reading=reading)
-    fresh = Reading(any_model)
+    fresh = IncrementalDecoder(any_model)
     for n in range(1, len(longer)):
         fresh.next_logits(longer[:n])
     assert again == ids_of(any_model, longer, LIKELIEST, max_tokens=9, reading=fresh)
@@ -73,7 +73,7 @@ def test_a_reading_goes_on_where_another_text_stopped(any_model):
 
 def test_equal_seeds_give_equal_texts(model):
     first, second, other = (
-        ids_of(model, PROMPT, Drawing(seed=seed), max_tokens=20) for seed in (1, 1, 2)
+        ids_of(model, PROMPT, SamplingParams(seed=seed), max_tokens=20) for seed in (1, 1, 2)
     )
     assert first == second != other
 
@@ -91,14 +91,14 @@ def test_choices_are_kept_to(model):
         return [[7, 9], [2]][len(new)] if len(new) < 2 else None
 
     options = {"max_tokens": 3, "choices": choices}
-    drawn = [ids_of(model, PROMPT, Drawing(seed=seed), **options) for seed in range(9)]
+    drawn = [ids_of(model, PROMPT, SamplingParams(seed=seed), **options) for seed in range(9)]
     assert {first for first, _, _ in drawn} == {7, 9}
     assert {second for _, second, _ in drawn} == {2}
     assert len({third for _, _, third in drawn}) > 2
 
 
 def test_a_repetition_penalty_makes_what_was_said_less_likely(model):
-    wild = Drawing(temperature=0, repetition_penalty=100)
+    wild = SamplingParams(temperature=0, repetition_penalty=100)
     found = ids_of(model, PROMPT, wild, max_tokens=12)
     assert len(set(found)) == 12
     assert not set(found) & set(PROMPT)

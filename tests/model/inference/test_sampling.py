@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 import torch
 
-from spike_lm.model.inference.sampling import Drawing, draw, penalised
+from spike_lm.model.inference.sampling import SamplingParams, draw, penalised
 from spiketok.errors import SpikeError
 
 LOGITS = torch.tensor([0.3, 2.0, -1.0, 1.5, 0.0, -torch.inf], dtype=torch.float64)
@@ -18,13 +18,13 @@ def shares(drawing, times=4000):
 @pytest.mark.parametrize(
     ("drawing", "kept"),
     [
-        (Drawing(temperature=0.7), range(5)),
-        (Drawing(temperature=2.0, top_k=2), [1, 3]),
-        (Drawing(top_k=9), range(5)),
-        (Drawing(top_p=0.5), [1]),
-        (Drawing(top_p=0.8), [1, 3]),
+        (SamplingParams(temperature=0.7), range(5)),
+        (SamplingParams(temperature=2.0, top_k=2), [1, 3]),
+        (SamplingParams(top_k=9), range(5)),
+        (SamplingParams(top_p=0.5), [1]),
+        (SamplingParams(top_p=0.8), [1, 3]),
         # Of the two that top_k leaves, the first has more than 0.6.
-        (Drawing(top_k=2, top_p=0.6), [1]),
+        (SamplingParams(top_k=2, top_p=0.6), [1]),
     ],
     ids=str,
 )
@@ -39,7 +39,7 @@ def test_draws_by_the_probabilities_of_what_is_kept(drawing, kept):
 def test_logits_of_damaged_weights_are_refused(number, temperature):
     logits = torch.tensor([0.0, number], dtype=torch.float64)
     with pytest.raises(SpikeError, match="damaged"):
-        draw(logits, Drawing(temperature=temperature), torch.Generator())
+        draw(logits, SamplingParams(temperature=temperature), torch.Generator())
 
 
 def test_a_penalty_divides_what_is_above_zero_and_multiplies_what_is_below():
@@ -64,4 +64,4 @@ def test_a_penalty_divides_what_is_above_zero_and_multiplies_what_is_below():
 )
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(SpikeError, match="needed is"):
-        Drawing(**bad)
+        SamplingParams(**bad)

@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.inference.generate import Drawn
-from spike_lm.model.inference.sampling import Drawing
+from spike_lm.model.inference.generate import SampledToken
+from spike_lm.model.inference.sampling import SamplingParams
 from spike_lm.model.inference.text import continue_prompt, prompt_ids, text_after, up_to_any
 from spiketok import BeseVocabulary, Tokenizer, build_vocabulary
 from tests.model.tiny import tiny_config
@@ -28,7 +28,7 @@ def test_what_is_added_is_what_comes_after_the_prompt(prompt, more, heal):
         for place, token in enumerate(following):
             fitting = choices(following[:place])
             assert fitting is None or token in fitting
-        tokens = [Drawn(token, 0.0) for token in following]
+        tokens = [SampledToken(token, 0.0) for token in following]
         text = "".join(text_after(tokenizer, kept, rest, tokens))
         assert text == (more if following else "")
 
@@ -38,7 +38,7 @@ def test_a_character_that_the_prompt_begins_is_shown_whole():
     assert rest == b"\xc3"
     assert TOKENIZER.vocabulary.entries.index(b"\xc3\xa4b") in choices([])
     token = TOKENIZER.vocabulary.entries.index(b"\xc3\xa4b")
-    assert "".join(text_after(TOKENIZER, kept, rest, [Drawn(token, 0.0)])) == "äb"
+    assert "".join(text_after(TOKENIZER, kept, rest, [SampledToken(token, 0.0)])) == "äb"
 
 
 @drawn
@@ -79,7 +79,11 @@ def test_a_text_without_a_prompt_is_not_empty(monkeypatch):
         size, separator = tokenizer.vocab_size, tokenizer.separator
         model = build_model(tiny_config(), size, separator=separator, seed=1)
         towards = model.embedding.weight[separator].detach() * 1e4
-        monkeypatch.setattr(model, "trunk", lambda *_, towards=towards, **__: towards[None, None])
+        monkeypatch.setattr(
+            model, "backbone", lambda *_, towards=towards, **__: towards[None, None]
+        )
         for prompt, count in ((b"", 1), (b"a", 0)):
-            _, _, following = continue_prompt(model, tokenizer, prompt, 9, Drawing(), heal=False)
+            _, _, following = continue_prompt(
+                model, tokenizer, prompt, 9, SamplingParams(), heal=False
+            )
             assert len(list(following)) == count

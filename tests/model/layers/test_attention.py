@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from spike_lm.model.layers.attention import Attention
 from spike_lm.model.layers.feed_forward import FeedForward
-from spike_lm.model.layers.rope import rotary_tables, rotate
+from spike_lm.model.layers.rope import rope_cos_sin, rotate
 
 
 @settings(deadline=None, max_examples=30)
 @given(shift=st.integers(0, 40), seed=st.integers(0, 1000))
 def test_rotary_products_know_only_the_distance(shift, seed):
-    cosines, sines = rotary_tables(positions=64, head_width=8, base=100.0)
+    cosines, sines = rope_cos_sin(positions=64, head_width=8, base=100.0)
     cosines, sines = cosines.double(), sines.double()
     query, key = torch.randn(2, 20, 8, dtype=torch.float64, generator=_generator(seed))
 
@@ -26,7 +26,7 @@ def test_rotary_products_know_only_the_distance(shift, seed):
 
 
 def test_rotary_turns_pairs_by_position_times_frequency():
-    cosines, sines = rotary_tables(positions=3, head_width=4, base=16.0)
+    cosines, sines = rope_cos_sin(positions=3, head_width=4, base=16.0)
     turned = rotate(torch.tensor([1.0, 0.0, 0.0, 1.0]).expand(3, 4), cosines, sines)
     for t in range(3):
         # Pair 0 is numbers 0 and 2, at angle t; pair 1 is numbers 1 and 3, at angle t / 4.
@@ -41,20 +41,20 @@ def test_attention_equals_its_definition(kv_heads):
     for parameter in attention.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator)
     stream = torch.randn(2, 5, 12, generator=generator)
-    tables = rotary_tables(positions=5, head_width=6, base=10.0)
+    rope = rope_cos_sin(positions=5, head_width=6, base=10.0)
     torch.testing.assert_close(
-        attention(stream, tables), _attention(attention, stream, tables, 4 // kv_heads)
+        attention(stream, rope), _attention(attention, stream, rope, 4 // kv_heads)
     )
 
 
-def _attention(attention, stream, tables, group):
+def _attention(attention, stream, rope, group):
     """Attention, one token and head at a time."""
 
     def normed(head, weight):
         return head / (head.square().mean() + 1e-6).sqrt() * weight
 
     def turned(head, t):
-        return rotate(head[None], tables[0][t : t + 1], tables[1][t : t + 1])[0]
+        return rotate(head[None], rope[0][t : t + 1], rope[1][t : t + 1])[0]
 
     out = torch.zeros(stream.shape[0], stream.shape[1], 24)
     for b, rows in enumerate(stream):

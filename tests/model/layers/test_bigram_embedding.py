@@ -1,6 +1,6 @@
 import torch
 
-from spike_lm.model.layers.bigram_embedding import BigramHash, bigram_rows
+from spike_lm.model.layers.bigram_embedding import BigramEmbedding, bigram_rows
 from tests.model.layers.causality import assert_causal, noise
 
 SEPARATOR = 3
@@ -17,7 +17,7 @@ def test_rows_equal_their_definition():
 
 
 def test_block_equals_its_definition():
-    block = BigramHash(rows=16, table_width=3, width=5, separator=SEPARATOR)
+    block = BigramEmbedding(rows=16, table_width=3, width=5, separator=SEPARATOR)
     ids = torch.randint(0, 9, (2, 7), generator=torch.Generator().manual_seed(0))
     rows = bigram_rows(ids, rows=16, separator=SEPARATOR)
     expected = block.table.weight[rows] @ block.projection.weight.T * 0.05
@@ -25,13 +25,13 @@ def test_block_equals_its_definition():
 
 
 def test_what_comes_later_changes_nothing():
-    block = BigramHash(rows=4096, table_width=3, width=5, separator=SEPARATOR).double()
+    block = BigramEmbedding(rows=4096, table_width=3, width=5, separator=SEPARATOR).double()
     block.table.weight.data = noise(4096, 3)
     ids = torch.tensor([[1, 5, 3, 9, 0, 0, 7, 3]])
     assert_causal(lambda x: block(x).detach(), ids)
 
 
 def test_a_document_is_not_told_how_the_one_before_ended():
-    block = BigramHash(rows=4096, table_width=3, width=5, separator=SEPARATOR)
+    block = BigramEmbedding(rows=4096, table_width=3, width=5, separator=SEPARATOR)
     first, second = torch.tensor([[8, 3, 5, 6]]), torch.tensor([[9, 3, 5, 6]])
     assert torch.equal(block(first)[:, 1:], block(second)[:, 1:])

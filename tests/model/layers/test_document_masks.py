@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spike_lm.model.layers.document_masks import (
-    document_begins,
+    document_mask,
     document_numbers,
-    visible_in_document,
+    document_starts,
 )
 
 SEPARATOR = 3
@@ -15,27 +15,29 @@ Rows = st.lists(st.tuples(st.integers(2, 5), st.booleans()), min_size=1, max_siz
 @given(row=Rows, queries=st.integers(1, 12), apart=st.booleans(), padded=st.booleans())
 def test_a_token_sees_its_document_and_nothing_later(row, queries, apart, padded):
     ids = torch.tensor([[number for number, _ in row]])
-    real = torch.tensor([[is_real for _, is_real in row]])
+    attention_mask = torch.tensor([[is_real for _, is_real in row]])
     separator = SEPARATOR if apart else None
-    numbers = document_numbers(ids, separator, real if padded else None)
+    numbers = document_numbers(ids, separator, attention_mask if padded else None)
     queries = min(queries, len(row))
-    visible = visible_in_document(numbers, queries)
-    assert visible.shape == (1, 1, queries, len(row))
+    attn_mask = document_mask(numbers, queries)
+    assert attn_mask.shape == (1, 1, queries, len(row))
     for q, t in enumerate(range(len(row) - queries, len(row))):
         for s in range(len(row)):
             border = apart and SEPARATOR in ids[0, s + 1 : t + 1].tolist()
-            both = {True} if not padded else {bool(real[0, s]), bool(real[0, t])}
+            both = (
+                {True} if not padded else {bool(attention_mask[0, s]), bool(attention_mask[0, t])}
+            )
             if both == {True}:
-                assert visible[0, 0, q, s] == (s <= t and not border)
+                assert attn_mask[0, 0, q, s] == (s <= t and not border)
             elif both == {True, False} or s > t:
-                assert not visible[0, 0, q, s]
-        assert visible[0, 0, q, t]
+                assert not attn_mask[0, 0, q, s]
+        assert attn_mask[0, 0, q, t]
 
 
 def test_a_separator_begins_a_document_and_so_does_what_follows_padding():
     ids = torch.tensor([[9, 9, 3, 8, 3, 3, 7]])
     begins = [True, False, True, False, True, True, False]
-    assert document_begins(document_numbers(ids, SEPARATOR)).tolist() == [begins]
-    real = torch.tensor([[False, True, True, True, True, True, True]])
+    assert document_starts(document_numbers(ids, SEPARATOR)).tolist() == [begins]
+    attention_mask = torch.tensor([[False, True, True, True, True, True, True]])
     begins[1] = True
-    assert document_begins(document_numbers(ids, SEPARATOR, real)).tolist() == [begins]
+    assert document_starts(document_numbers(ids, SEPARATOR, attention_mask)).tolist() == [begins]

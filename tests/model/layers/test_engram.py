@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_lm.model.layers.document_masks import document_begins, document_numbers
+from spike_lm.model.layers.document_masks import document_numbers, document_starts
 from spike_lm.model.layers.engram import LARGEST, Engram
 from tests.model.layers.causality import assert_causal, noise
 
@@ -26,7 +26,7 @@ def engram(rows=ROWS):
 
 
 def added(block, ids, stream):
-    begins = document_begins(document_numbers(ids, SEPARATOR))
+    begins = document_starts(document_numbers(ids, SEPARATOR))
     return block(block.id_codes(ids), stream, begins)
 
 
@@ -34,7 +34,7 @@ def added(block, ids, stream):
 def test_equals_its_definition(published):
     block, stream = engram(), noise(2, 9, WIDTH)
     codes = block.embedding_codes(stream) if published else block.id_codes(IDS)
-    found = block(codes, stream, document_begins(document_numbers(IDS, SEPARATOR)))
+    found = block(codes, stream, document_starts(document_numbers(IDS, SEPARATOR)))
     for b in range(2):
         for t in range(9):
             rows = []
@@ -85,7 +85,7 @@ def test_the_gate_starts_open_by_a_thirteenth():
 def test_rows_spread_evenly_for_runs_of_every_length():
     block = engram(rows=256)
     ids = torch.randint(4, 16512, (1, 40_000), generator=torch.Generator().manual_seed(2))
-    rows, fits = block.lookup(block.id_codes(ids), document_begins(torch.zeros_like(ids)))
+    rows, fits = block.lookup(block.id_codes(ids), document_starts(torch.zeros_like(ids)))
     assert fits[:, 2:].all()
     for order in range(3):
         for head in range(2):
@@ -99,10 +99,10 @@ def test_rows_spread_evenly_for_runs_of_every_length():
 @given(st.lists(st.integers(0, 2**24 - 1), min_size=1, max_size=8))
 def test_codes_are_exact_in_any_order_and_in_bfloat16(numbers):
     block, ids = engram(), torch.tensor([numbers])
-    begins = document_begins(torch.zeros_like(ids))
+    begins = document_starts(torch.zeros_like(ids))
     whole = block.lookup(block.id_codes(ids), begins)[0]
     last = ids[:, -3:]
-    alone = block.lookup(block.id_codes(last), document_begins(torch.zeros_like(last)))[0]
+    alone = block.lookup(block.id_codes(last), document_starts(torch.zeros_like(last)))[0]
     assert torch.equal(whole[:, -1:], alone[:, -1:])
     half = engram().bfloat16()
     assert torch.equal(half.lookup(half.id_codes(ids), begins)[0], whole)

@@ -1,12 +1,12 @@
 import torch
 from torch.nn import functional
 
-from spike_lm.model.layers.hrm import Refinement
+from spike_lm.model.layers.hrm import HRMRefine
 from tests.model.layers.causality import assert_causal, noise
 
 
 def refinement():
-    return Refinement(width=4, hidden_width=3, steps=2).double()
+    return HRMRefine(width=4, hidden_width=3, steps=2).double()
 
 
 def test_equals_its_definition():

@@ -1,12 +1,12 @@
 import torch
 from torch.nn import functional
 
-from spike_lm.model.layers.jepa import LatentPrediction, latent_distance
+from spike_lm.model.layers.jepa import JEPAPredictor, cosine_distance
 from tests.model.layers.causality import assert_causal, noise
 
 
 def predictor():
-    return LatentPrediction(width=4, hidden_width=3, horizon=2).double()
+    return JEPAPredictor(width=4, hidden_width=3, horizon=2).double()
 
 
 def test_equals_its_definition():
@@ -24,11 +24,11 @@ def test_equals_its_definition():
 
 def test_distance_is_one_minus_cosine_and_its_target_has_no_gradient():
     expected, found = noise(5, 4).requires_grad_(), noise(5, 4, seed=1).requires_grad_()
-    distance = latent_distance(expected, found)
+    distance = cosine_distance(expected, found)
     for row in range(5):
         a, b = expected[row], found[row]
         torch.testing.assert_close(distance[row], 1 - a @ b / (a.norm() * b.norm()))
     distance.sum().backward()
     assert expected.grad.abs().max() > 0
     assert found.grad is None
-    assert latent_distance(expected.bfloat16(), found.bfloat16()).dtype == torch.float32
+    assert cosine_distance(expected.bfloat16(), found.bfloat16()).dtype == torch.float32

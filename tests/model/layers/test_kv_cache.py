@@ -36,25 +36,27 @@ def model(request):
 @drawn
 @given(cuts=st.sets(st.integers(1, 11)), padding=st.integers(0, 3))
 def test_reading_in_parts_equals_reading_at_once(model, cuts, padding):
-    real = torch.ones_like(IDS)
-    real[1, :padding] = 0
-    whole, cache = model.trunk(IDS, real=real), model.empty_cache(batch=2)
+    attention_mask = torch.ones_like(IDS)
+    attention_mask[1, :padding] = 0
+    whole, cache = model.backbone(IDS, attention_mask=attention_mask), model.new_kv_cache(batch=2)
     for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), 12], strict=True):
-        part = model.trunk(IDS[:, start:stop], real=real[:, start:stop], cache=cache)
+        part = model.backbone(
+            IDS[:, start:stop], attention_mask=attention_mask[:, start:stop], cache=cache
+        )
         torch.testing.assert_close(part[0], whole[0, start:stop], **close)
-        inside = real[1, start:stop].bool()
+        inside = attention_mask[1, start:stop].bool()
         torch.testing.assert_close(part[1][inside], whole[1, start:stop][inside], **close)
     assert cache.length == 12
-    torch.testing.assert_close(whole[0], model.trunk(IDS)[0], **close)
+    torch.testing.assert_close(whole[0], model.backbone(IDS)[0], **close)
 
 
 @drawn
 @given(cut=st.integers(1, 11))
 def test_a_window_in_parts_looks_back_on_what_stood_before_it(model, cut):
-    before = torch.randint(0, VOCAB, (2, model.look_back)) if model.look_back else None
-    whole, cache = model.trunk(IDS, before), model.empty_cache(batch=2)
-    first = model.trunk(IDS[:, :cut], before, cache=cache)
-    parts = [first, model.trunk(IDS[:, cut:], cache=cache)]
+    before = torch.randint(0, VOCAB, (2, model.lookback)) if model.lookback else None
+    whole, cache = model.backbone(IDS, before), model.new_kv_cache(batch=2)
+    first = model.backbone(IDS[:, :cut], before, cache=cache)
+    parts = [first, model.backbone(IDS[:, cut:], cache=cache)]
     torch.testing.assert_close(torch.cat(parts, 1), whole, **close)
 
 
@@ -63,11 +65,11 @@ def test_padding_changes_nothing(model, side):
     for length in range(1, 12):
         text = IDS[:1, 12 - length :]
         filler = torch.randint(0, VOCAB, (1, 12 - length))
-        real = torch.cat([torch.zeros_like(filler), torch.ones_like(text)], 1)
+        attention_mask = torch.cat([torch.zeros_like(filler), torch.ones_like(text)], 1)
         padded = torch.cat([filler, text], 1)
         if side == "right":
-            real, padded = real.flip(1), torch.cat([text, filler], 1)
-        for mask in (real, real.bool()):
+            attention_mask, padded = attention_mask.flip(1), torch.cat([text, filler], 1)
+        for mask in (attention_mask, attention_mask.bool()):
             logits = model(padded, mask)
             assert logits.isfinite().all()
             found = logits[:, -length:] if side == "left" else logits[:, :length]

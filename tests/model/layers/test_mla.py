@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from spike_lm.model.layers.mla import LatentAttention
-from spike_lm.model.layers.partial_rope import rotate_last
-from spike_lm.model.layers.rope import rotary_tables
+from spike_lm.model.layers.partial_rope import apply_rope_last
+from spike_lm.model.layers.rope import rope_cos_sin
 from tests.model.layers.causality import assert_causal, noise
 
-TABLES = rotary_tables(positions=5, head_width=4, base=10.0)
+TABLES = rope_cos_sin(positions=5, head_width=4, base=10.0)
 STREAM = noise(2, 5, 12)
 
 
@@ -43,7 +43,7 @@ def test_equals_its_definition(exclusive, kv_heads):
     heads = []
     for h in range(4):
         q, k = _normed(query[:, :, h], block.query_norm), key[:, :, h * kv_heads // 4]
-        q, k = rotate_last(q, *TABLES), rotate_last(_normed(k, block.key_norm), *TABLES)
+        q, k = apply_rope_last(q, *TABLES), apply_rope_last(_normed(k, block.key_norm), *TABLES)
         scores = (q @ k.mT / 6**0.5).masked_fill(~past, -torch.inf)
         v = value[:, :, h * kv_heads // 4]
         y = torch.softmax(scores, -1) @ v
@@ -52,8 +52,8 @@ def test_equals_its_definition(exclusive, kv_heads):
         heads.append(y)
     expected = torch.cat(heads, -1) @ block.output_down.weight.T @ block.output_up.weight.T
     torch.testing.assert_close(block(STREAM, TABLES), expected)
-    visible = past.expand(2, 1, 5, 5)
-    torch.testing.assert_close(block(STREAM, TABLES, visible), expected)
+    attn_mask = past.expand(2, 1, 5, 5)
+    torch.testing.assert_close(block(STREAM, TABLES, attn_mask), expected)
 
 
 @pytest.mark.parametrize("derf", [False, True])
@@ -65,13 +65,13 @@ def test_what_comes_later_changes_nothing(derf):
 def test_what_was_kept_is_seen():
     block, kept = attention(), []
 
-    def keep(key, value):
+    def update_kv(key, value):
         kept.append((key, value))
         return tuple(torch.cat(parts, dim=2) for parts in zip(*kept, strict=True))
 
     parts = [(0, 2), (2, 5)]
     for start, stop in parts:
-        tables = tuple(table[start:stop] for table in TABLES)
-        visible = torch.ones(5, 5).tril().bool()[start:stop, :stop].expand(2, 1, -1, -1)
-        part = block(STREAM[:, start:stop], tables, visible, keep)
+        rope = tuple(table[start:stop] for table in TABLES)
+        attn_mask = torch.ones(5, 5).tril().bool()[start:stop, :stop].expand(2, 1, -1, -1)
+        part = block(STREAM[:, start:stop], rope, attn_mask, update_kv)
         torch.testing.assert_close(part, block(STREAM, TABLES)[:, start:stop])

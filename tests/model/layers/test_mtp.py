@@ -1,13 +1,13 @@
 import torch
 
-from spike_lm.model.layers.mtp import IGNORED, AheadHeads, ahead_targets
+from spike_lm.model.layers.mtp import IGNORE_INDEX, MTPHeads, mtp_targets
 from tests.model.layers.causality import assert_causal, noise
 
 TARGETS = torch.randint(0, 11, (2, 5), generator=torch.Generator().manual_seed(0))
 
 
 def test_heads_equal_their_definition():
-    block, normed = AheadHeads(heads=2, width=3, vocab_size=11).double(), noise(2, 5, 3)
+    block, normed = MTPHeads(heads=2, width=3, vocab_size=11).double(), noise(2, 5, 3)
     for head, logits in zip(block.heads, block(normed), strict=True):
         torch.testing.assert_close(logits, normed @ head.weight.T)
     assert_causal(lambda x: block(x)[1], normed)
@@ -15,9 +15,9 @@ def test_heads_equal_their_definition():
 
 def test_targets_equal_their_definition():
     mask = torch.tensor([[True, True, False, True, True], [False, True, True, True, False]])
-    for k, ahead in enumerate(ahead_targets(TARGETS, 6, mask)):
+    for k, ahead in enumerate(mtp_targets(TARGETS, 6, mask)):
         for b in range(2):
             for t in range(5):
                 there = t + k + 1 < 5 and mask[b, t + k + 1]
-                assert ahead[b, t] == (TARGETS[b, t + k + 1] if there else IGNORED)
-    assert torch.equal(ahead_targets(TARGETS, 1)[0][:, :-1], TARGETS[:, 1:])
+                assert ahead[b, t] == (TARGETS[b, t + k + 1] if there else IGNORE_INDEX)
+    assert torch.equal(mtp_targets(TARGETS, 1)[0][:, :-1], TARGETS[:, 1:])

@@ -5,16 +5,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spike_lm.model.layers.partial_rope import rotate_last, rotate_part, stretched_base
-from spike_lm.model.layers.rope import rotary_tables
+from spike_lm.model.layers.partial_rope import apply_rope_first, apply_rope_last, ntk_scaled_base
+from spike_lm.model.layers.rope import rope_cos_sin
 from tests.model.layers.causality import assert_causal, noise
 
-TABLES = rotary_tables(positions=5, head_width=4, base=9.0)
+TABLES = rope_cos_sin(positions=5, head_width=4, base=9.0)
 
 
 def test_equals_its_definition():
     heads = noise(3, 5, 10)
-    turned = rotate_part(heads, *TABLES)
+    turned = apply_rope_first(heads, *TABLES)
     for t in range(5):
         for pair in range(2):
             angle = t / 9.0 ** (pair / 2)
@@ -30,13 +30,13 @@ def test_equals_its_definition():
 
 def test_the_last_numbers_turn_as_the_first_do():
     heads = noise(3, 5, 10)
-    turned = rotate_last(heads, *TABLES)
-    assert torch.equal(turned[..., 6:], rotate_part(heads[..., 6:], *TABLES))
+    turned = apply_rope_last(heads, *TABLES)
+    assert torch.equal(turned[..., 6:], apply_rope_first(heads[..., 6:], *TABLES))
     assert torch.equal(turned[..., :6], heads[..., :6])
 
 
 def test_what_comes_later_changes_nothing():
-    assert_causal(lambda heads: rotate_part(heads, *TABLES), noise(3, 5, 10))
+    assert_causal(lambda heads: apply_rope_first(heads, *TABLES), noise(3, 5, 10))
 
 
 @given(
@@ -45,7 +45,7 @@ def test_what_comes_later_changes_nothing():
     width=st.integers(2, 64).map(lambda n: 2 * n),
 )
 def test_the_slowest_pair_turns_as_far_as_at_the_base_length(base, length, width):
-    stretched = stretched_base(base, length=length, base_length=1024, rotary_width=width)
+    stretched = ntk_scaled_base(base, length=length, base_length=1024, rotary_width=width)
     slowest = (width - 2) / width
     if length <= 1024:
         assert stretched == base
@@ -54,5 +54,5 @@ def test_the_slowest_pair_turns_as_far_as_at_the_base_length(base, length, width
 
 
 def test_no_base_length_and_a_single_pair_keep_the_base():
-    assert stretched_base(50.0, length=9999, base_length=0, rotary_width=16) == 50.0
-    assert stretched_base(50.0, length=9999, base_length=1, rotary_width=2) == 50.0
+    assert ntk_scaled_base(50.0, length=9999, base_length=0, rotary_width=16) == 50.0
+    assert ntk_scaled_base(50.0, length=9999, base_length=1, rotary_width=2) == 50.0

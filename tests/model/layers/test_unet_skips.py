@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spike_lm.model.layers.unet_skips import Skips
+from spike_lm.model.layers.unet_skips import UNetSkips
 from tests.model.layers.causality import assert_causal, noise
 
 
@@ -16,7 +16,7 @@ from tests.model.layers.causality import assert_causal, noise
     ],
 )
 def test_late_layers_read_early_ones_in_reverse(layers, partners):
-    skips, pushed = Skips(layers=layers, width=3).double(), []
+    skips, pushed = UNetSkips(layers=layers, width=3).double(), []
     skips.weights.data = noise(layers // 2, 3)
     for layer in range(layers):
         read = skips.add(torch.zeros(1, 1, 3, dtype=torch.float64), layer, pushed)
@@ -29,5 +29,5 @@ def test_late_layers_read_early_ones_in_reverse(layers, partners):
 
 
 def test_what_comes_later_changes_nothing():
-    skips = Skips(layers=2, width=3).double()
+    skips = UNetSkips(layers=2, width=3).double()
     assert_causal(lambda x: skips.add(x, 1, [x * 2]), noise(2, 5, 3))

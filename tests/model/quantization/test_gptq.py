@@ -6,12 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spike_lm.model.quantization.gptq import DAMPING, arrange_columns, gptq_codes, weighted_errors
+from spike_lm.model.quantization.gptq import DAMPING, gptq_codes, prepare_hessian, weighted_errors
 from spike_lm.model.quantization.plan import Precision
 from spike_lm.model.quantization.pruning import smallest_weights
 from spike_lm.model.quantization.quantize import quantize_matrix
 from spike_lm.model.quantization.quantized_matrix import largest_code
-from spike_lm.model.quantization.quantizer import rounded_codes, searched_scales
+from spike_lm.model.quantization.quantizer import quantize_codes, search_scales
 
 sizes = st.tuples(st.integers(1, 6), st.integers(1, 20))
 seeds, bits_of_codes = st.integers(0, 10_000), st.integers(2, 8)
@@ -54,24 +54,24 @@ def by_definition(weight, hessian, scales, bits, pruned):
 @given(sizes, seeds, bits_of_codes, st.sampled_from([0.0, 0.3]))
 def test_equals_its_definition(size, seed, bits, share):
     weight, hessian = problem(*size, seed)
-    scales, pruned = searched_scales(weight, bits), smallest_weights(weight, share)
-    columns = arrange_columns(hessian)
+    scales, pruned = search_scales(weight, bits), smallest_weights(weight, share)
+    columns = prepare_hessian(hessian)
     found = gptq_codes(weight, scales, bits, columns, pruned)
     assert np.array_equal(found.numpy(), by_definition(weight, hessian, scales, bits, pruned))
 
 
 def test_equals_its_definition_over_several_blocks():
     weight, hessian = problem(4, 300, 0)
-    scales = searched_scales(weight, 4)
-    found = gptq_codes(weight, scales, 4, arrange_columns(hessian))
+    scales = search_scales(weight, 4)
+    found = gptq_codes(weight, scales, 4, prepare_hessian(hessian))
     assert np.array_equal(found.numpy(), by_definition(weight, hessian, scales, 4, None))
 
 
 def test_single_precision_is_enough():
     weight, hessian = problem(32, 200, 0)
     weight, hessian = weight.float(), hessian.float()
-    scales = searched_scales(weight, 4)
-    found = gptq_codes(weight, scales, 4, arrange_columns(hessian)).double()
+    scales = search_scales(weight, 4)
+    found = gptq_codes(weight, scales, 4, prepare_hessian(hessian)).double()
     precise = by_definition(weight.double(), hessian.double(), scales.double(), 4, None)
     errors = [
         weighted_errors(weight - codes * scales[:, None], hessian).sum().item()
@@ -93,7 +93,7 @@ def test_no_row_is_worse_than_rounded_on_its_grid(size, seed, bits, share, input
     weight, hessian = weight.float(), (scale * hessian).float()
     matrix = quantize_matrix(weight, Precision(bits), hessian, prune=share)
     scales = torch.from_numpy(matrix.scales).float()
-    nearest = rounded_codes(weight, scales, bits)
+    nearest = quantize_codes(weight, scales, bits)
     pruned = smallest_weights(weight, share)
     if pruned is not None:
         nearest[pruned] = 0
@@ -124,7 +124,7 @@ def test_errors_are_made_up_for():
 @given(st.integers(1, 20), seeds)
 def test_the_factor_is_that_of_the_inverse(columns, seed):
     _, hessian = problem(1, columns, seed)
-    arranged = arrange_columns(hessian)
+    arranged = prepare_hessian(hessian)
     diagonal = hessian.diagonal()
     assert (diagonal[arranged.order].diff() <= 0).all()
     damped = hessian + DAMPING * diagonal.mean() * torch.eye(columns, dtype=torch.float64)
@@ -138,7 +138,7 @@ def test_the_factor_is_that_of_the_inverse(columns, seed):
 def test_without_anything_to_go_by_weights_are_rounded(value):
     weight, _ = problem(3, 5, 0)
     hessian = torch.full((5, 5), value)
-    assert arrange_columns(hessian) is None
+    assert prepare_hessian(hessian) is None
     plain = quantize_matrix(weight.float(), Precision(4))
     assert quantize_matrix(weight.float(), Precision(4), hessian) == plain
 
@@ -146,7 +146,7 @@ def test_without_anything_to_go_by_weights_are_rounded(value):
 def test_a_hessian_that_is_none_is_damped_until_it_is():
     hessian = torch.ones(50, 50)
     hessian[0, 1] = hessian[1, 0] = 3.0  # not positive definite, and no damping of 1 % makes it so
-    columns = arrange_columns(hessian)
+    columns = prepare_hessian(hessian)
     assert columns is not None and columns.factor.isfinite().all()
 
 
@@ -154,5 +154,5 @@ def test_inputs_that_are_always_zero_take_part_in_nothing():
     weight, hessian = problem(4, 6, 0)
     hessian[2, :] = hessian[:, 2] = 0.0
     matrix = quantize_matrix(weight.float(), Precision(6), hessian.float())
-    nearest = rounded_codes(weight.float(), torch.from_numpy(matrix.scales).float(), 6)
+    nearest = quantize_codes(weight.float(), torch.from_numpy(matrix.scales).float(), 6)
     assert np.array_equal(matrix.codes[:, 2], nearest[:, 2].numpy())

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import named_matrices
+from spike_lm.model.families.parameters import quantizable_weights
 from spike_lm.model.quantization.hessian import BLOCK, LOOKED_UP, gather_hessians, upper_products
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
 
@@ -35,7 +35,7 @@ def any_model(family):
 
 
 def test_all_that_multiplies_has_one(family, any_model):
-    missing = named_matrices(any_model).keys() - gather_hessians(any_model, [ids()]).keys()
+    missing = quantizable_weights(any_model).keys() - gather_hessians(any_model, [ids()]).keys()
     assert missing <= ONLY_LOOKED_UP | ({"embedding.weight"} if family == "untied" else set())
 
 
@@ -49,7 +49,7 @@ def by_hooks(model, batches):
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear)
     ]
-    hidden = [model.trunk(torch.from_numpy(batch)).flatten(0, 1) for batch in batches]
+    hidden = [model.backbone(torch.from_numpy(batch)).flatten(0, 1) for batch in batches]
     for handle in handles:
         handle.remove()
     read["head" if "head" in dict(model.named_modules()) else "embedding"] = hidden
@@ -61,7 +61,7 @@ def test_equal_the_inputs_that_modules_see(any_model):
     batches = [ids(0), ids(1, 2)]
     expected = by_hooks(any_model, batches)
     found = gather_hessians(any_model, batches)
-    assert found.keys() == expected.keys() & named_matrices(any_model).keys()
+    assert found.keys() == expected.keys() & quantizable_weights(any_model).keys()
     for name, hessian in found.items():
         wanted = expected[name]
         if name == "embedding.weight":

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spike_lm.model.quantization.gptq import DAMPING, arrange_columns, weighted_errors
+from spike_lm.model.quantization.gptq import DAMPING, prepare_hessian, weighted_errors
 from spike_lm.model.quantization.low_rank import low_rank_correction
 from spike_lm.model.quantization.plan import Precision
 from spike_lm.model.quantization.quantize import quantize_matrix
@@ -35,7 +35,7 @@ def test_never_leaves_more_than_there_was(rows, columns, rank, seed, weighted):
 def test_finds_a_product_of_its_rank(weighted):
     left, hessian = matrices(40, 2, 0)[0], matrices(1, 30, 1)[1]
     product = left @ matrices(2, 30, 2)[0]
-    found = low_rank_correction(product, 2, arrange_columns(hessian) if weighted else None)
+    found = low_rank_correction(product, 2, prepare_hessian(hessian) if weighted else None)
     rest = product - torch.from_numpy(found.dequantize())
     known = hessian if weighted else None
     assert weighted_errors(rest, known).sum() < 0.05 * weighted_errors(product, known).sum()
@@ -43,7 +43,7 @@ def test_finds_a_product_of_its_rank(weighted):
 
 def test_weighs_as_the_hessian_does():
     error, hessian = matrices(7, 9, 0)
-    columns = arrange_columns(hessian)
+    columns = prepare_hessian(hessian)
     damped = hessian + DAMPING * hessian.diagonal().mean() * torch.eye(9)
     weighted = columns.weigh(error)
     expected = weighted_errors(error, damped).float()

@@ -2,8 +2,8 @@ import pytest
 
 from spike_lm.model.config.quantization import Clip, CompressConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import named_matrices, part_of
-from spike_lm.model.quantization.plan import Precision, plan_of
+from spike_lm.model.families.parameters import quantizable_weights, quantization_group
+from spike_lm.model.quantization.plan import Precision, quantization_plan
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, tiny_config, whale_config
 
 MODELS = {
@@ -57,15 +57,15 @@ def owner(name):
 @pytest.mark.parametrize("family", MODELS)
 def test_each_matrix_is_of_the_part_listed(family):
     found = {part: set() for part in EXPECTED[family]}
-    for name in named_matrices(model_of(family)):
-        found[part_of(name)].add(owner(name))
+    for name in quantizable_weights(model_of(family)):
+        found[quantization_group(name)].add(owner(name))
     assert found == EXPECTED[family]
 
 
 @pytest.mark.parametrize("family", MODELS)
 def test_all_that_is_large_is_a_matrix(family):
     model = model_of(family)
-    rest = set(dict(model.named_parameters())) - set(named_matrices(model))
+    rest = set(dict(model.named_parameters())) - set(quantizable_weights(model))
     practising = ("ahead", "latent", "engram.compressor")
     small = ("memory", "skips", "connections")
     for name in rest:
@@ -76,8 +76,8 @@ def test_all_that_is_large_is_a_matrix(family):
 def test_a_plan_names_every_matrix():
     model = model_of("golf")
     compress = CompressConfig(quantize="mlp=int5,attn=int6,embed=int8", clip="std=12.5")
-    plan = plan_of(model, compress)
-    assert plan.keys() == named_matrices(model).keys()
+    plan = quantization_plan(model, compress)
+    assert plan.keys() == quantizable_weights(model).keys()
     clip = Clip("std", 12.5)
     assert plan["blocks.3.feed_forward.down.weight"] == Precision(5, clip)
     assert plan["blocks.0.attention.key.weight"] == Precision(6, clip)

@@ -4,10 +4,10 @@ import torch
 
 from spike_lm.model.config.quantization import CompressConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import named_matrices
+from spike_lm.model.families.parameters import quantizable_weights
 from spike_lm.model.quantization.gptq import weighted_errors
 from spike_lm.model.quantization.hessian import gather_hessians
-from spike_lm.model.quantization.plan import Precision, plan_of
+from spike_lm.model.quantization.plan import Precision, quantization_plan
 from spike_lm.model.quantization.quantize import put_quantized, quantize_matrix, quantize_model
 from spike_lm.model.quantization.quantized_matrix import QuantizedMatrix
 from spiketok.errors import SpikeError
@@ -29,7 +29,7 @@ def fresh(family, seed=1):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_another_model_becomes_the_rounded_one(family):
     model, other = fresh(family), build_model(FAMILIES[family], VOCAB, separator=3, seed=7)
-    weights = quantize_model(model, plan_of(model, MIXED), gather_hessians(model, [IDS]))
+    weights = quantize_model(model, quantization_plan(model, MIXED), gather_hessians(model, [IDS]))
     put_quantized(other, weights)
     tokens = torch.from_numpy(IDS)
     put_quantized(model, weights)
@@ -38,7 +38,7 @@ def test_another_model_becomes_the_rounded_one(family):
         if isinstance(value, QuantizedMatrix):
             assert np.array_equal(other.get_parameter(name).detach(), value.dequantize())
     again = quantize_model(
-        fresh(family), plan_of(model, MIXED), gather_hessians(fresh(family), [IDS])
+        fresh(family), quantization_plan(model, MIXED), gather_hessians(fresh(family), [IDS])
     )
     assert all(
         np.array_equal(a, b) if isinstance(a, torch.Tensor) else a == b
@@ -50,7 +50,7 @@ def test_another_model_becomes_the_rounded_one(family):
 def test_each_tensor_is_as_planned(family):
     model, names = fresh(family), []
     own = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    plan = plan_of(model, CompressConfig(quantize="mlp=int4,attn=fp16,embed=int8"))
+    plan = quantization_plan(model, CompressConfig(quantize="mlp=int4,attn=fp16,embed=int8"))
     weights = quantize_model(model, plan, report=names.append)
     assert names == list(weights)
     assert own.keys() - weights.keys() == {n for n in own if n.startswith(("ahead", "latent"))}
@@ -66,11 +66,11 @@ def test_each_tensor_is_as_planned(family):
 
 def test_hessians_make_the_whole_error_smaller():
     model = fresh("plain")
-    plan = plan_of(model, CompressConfig(quantize="mlp=int3,attn=int3,embed=int3"))
+    plan = quantization_plan(model, CompressConfig(quantize="mlp=int3,attn=int3,embed=int3"))
     hessians = gather_hessians(model, [IDS])
 
     def error(weights):
-        matrices = named_matrices(model)
+        matrices = quantizable_weights(model)
         return sum(
             weighted_errors(matrices[name] - torch.from_numpy(weights[name].dequantize()), known)
             .sum()
@@ -93,7 +93,7 @@ def test_the_smallest_weights_become_zero_and_stay_it():
 
 def test_refuses_plans_and_weights_of_other_models():
     model = fresh("plain")
-    plan = plan_of(model, MIXED)
+    plan = quantization_plan(model, MIXED)
     with pytest.raises(SpikeError, match=r"embedding.weight: without a precision"):
         quantize_model(model, {n: p for n, p in plan.items() if n != "embedding.weight"})
     with pytest.raises(SpikeError, match=r"head.weight: no matrix of this model"):

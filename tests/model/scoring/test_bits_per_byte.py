@@ -61,7 +61,7 @@ def _streams(documents, reset):
 
 
 def plain(model, stream, start, target):
-    return model.trunk(torch.tensor([stream[start:target]]))
+    return model.backbone(torch.tensor([stream[start:target]]))
 
 
 def _nats(model, stream, context, stride, hidden_rows=plain):
@@ -227,7 +227,7 @@ FAMILIES = {
 )
 def test_windows_get_the_ids_before_them(name, documents, context, stride, reset):
     model, stride = FAMILIES[name], min(stride, context)
-    assert model.look_back > 0
+    assert model.lookback > 0
     options = {"separator": SEPARATOR, "context": context, "stride": stride, "reset": reset}
     pairs = [(np.array(ids, np.uint16), 1) for ids in documents]
     score = score_documents(model, pairs, **options)
@@ -244,6 +244,6 @@ def embedded(model, stream, start, target):
     whole = model.embed(ids, about, len(stream))
     embed, model.embed = model.embed, lambda *_: whole[:, start:target]
     try:
-        return model.trunk(ids[:, start:target])
+        return model.backbone(ids[:, start:target])
     finally:
         model.embed = embed

@@ -9,8 +9,8 @@ from spike_lm.model.text_compression.arithmetic_coder import (
     TOTAL,
     Decoder,
     Encoder,
+    cumulative_frequencies,
     most_choices,
-    shares_of,
 )
 from spiketok.errors import SpikeError
 
@@ -36,7 +36,7 @@ def test_gives_back_what_was_encoded(steps, times):
 
 
 def shares(ws):
-    return shares_of(np.array(ws) / sum(ws))
+    return cumulative_frequencies(np.array(ws) / sum(ws))
 
 
 def test_a_carry_runs_through_bytes_already_written():
@@ -71,7 +71,7 @@ def test_shares_are_near_their_probabilities(ws):
 @pytest.mark.parametrize("wrong", [[0.5, 0.6], [-0.1, 1.1], [math.nan, 1.0], [math.inf, 0.0]])
 def test_what_is_no_distribution_is_refused(wrong):
     with pytest.raises(SpikeError, match="no distribution"):
-        shares_of(np.array(wrong))
+        cumulative_frequencies(np.array(wrong))
 
 
 @pytest.mark.parametrize("count", [260, 70_000, 1 << 20])
@@ -80,7 +80,7 @@ def test_no_text_has_more_choices_than_its_bytes_can_hold(count, times):
     """The surest choices that there are, and not the first, which costs no digits."""
     sure = np.zeros(count)
     sure[-1] = 1.0
-    start, stop = shares_of(sure)[-2:].tolist()
+    start, stop = cumulative_frequencies(sure)[-2:].tolist()
     encoder = Encoder()
     for _ in range(times):
         encoder.encode(start, stop)

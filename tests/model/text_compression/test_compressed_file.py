@@ -65,9 +65,9 @@ def nats_of(model, ids, context, stride):
     """Read each window at once."""
     stream, nats = [TOKENIZER.separator, *ids], 0.0
     for start, scored, stop in window_borders(len(ids), context, stride):
-        behind = [TOKENIZER.separator] * model.look_back + stream[:start]
-        before = torch.tensor([behind[start:]]) if model.look_back else None
-        hidden = model.trunk(torch.tensor([stream[start:stop]]), before)[0, scored - start :]
+        behind = [TOKENIZER.separator] * model.lookback + stream[:start]
+        before = torch.tensor([behind[start:]]) if model.lookback else None
+        hidden = model.backbone(torch.tensor([stream[start:stop]]), before)[0, scored - start :]
         wanted = torch.tensor(ids[scored:stop])
         nats += functional.cross_entropy(model.logits(hidden), wanted, reduction="sum").item()
     return nats

@@ -34,9 +34,9 @@ def before_steps(counter, monkeypatch):
 
     def watched(*arguments, **settings):
         seen.append(counter.frame_count)
-        return step.take_step(*arguments, **settings)
+        return step.train_step(*arguments, **settings)
 
-    monkeypatch.setattr("spike_lm.model.training.trainer.take_step", watched)
+    monkeypatch.setattr("spike_lm.model.training.trainer.train_step", watched)
     return seen
 
 
@@ -90,7 +90,7 @@ def test_warming_up_changes_nothing(counter, tmp_path):
 def test_a_preset_is_one_graph_without_a_break(preset, counter):
     config = load_config(preset, ["model.width=16", "model.mlp_width=16", "model.context=16"])
     model = build_model(config, VOCAB, separator=3).train()
-    torch.compile(model.trunk)(torch.zeros(1, 16, dtype=torch.int64))
+    torch.compile(model.backbone)(torch.zeros(1, 16, dtype=torch.int64))
     assert counter.frame_count == 1
 
 

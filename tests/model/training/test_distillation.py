@@ -15,12 +15,12 @@ from torch.nn import functional
 
 from spike_lm.model import chunked_backward
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.spikewhale.loss import backward_of_spikewhale_loss
+from spike_lm.model.families.spikewhale.loss import backward_spikewhale_loss
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
-from spike_lm.model.training.distillation import LESSONS, prepare_lesson, start_teaching
-from spike_lm.model.training.loss import backward_of_loss
+from spike_lm.model.training.distillation import DISTILL_LOSSES, init_distillation, teacher_forward
+from spike_lm.model.training.loss import backward_cross_entropy
 from spike_lm.model.training.state import start_run
-from spike_lm.model.training.step import take_gradients
+from spike_lm.model.training.step import compute_gradients
 from spiketok.errors import SpikeError
 from tests.model.tiny import (
     VOCAB,
@@ -63,11 +63,11 @@ def student_and_lesson(family, overrides, teachers, ids):
     student = shaken(build_model(config, VOCAB, separator=3, seed=1).double())
     for name, parameter in student.named_parameters():
         parameter.requires_grad_("compressor" not in name)
-    teaching = start_teaching(config, student, [t.double() for t in teachers])
+    teaching = init_distillation(config, student, [t.double() for t in teachers])
     if teaching.head is not None:
         teaching.head.double()
     sums = torch.zeros(2, 2, dtype=torch.float64)
-    return student, teaching, prepare_lesson(teaching, ids, sums), sums
+    return student, teaching, teacher_forward(teaching, ids, sums), sums
 
 
 @pytest.mark.parametrize("masked", [False, True], ids=["all", "some"])
@@ -83,20 +83,20 @@ def test_equals_its_definition(family, their_family, masked, monkeypatch):
     overrides = ["distill.weight=0.7", "distill.temperature=2", "distill.hidden_weight=0.3"]
     teachers = [teacher(their_family), teacher("plain", seed=6)]
     student, teaching, lesson, sums = student_and_lesson(family, overrides, teachers, inputs)
-    backward = backward_of_spikewhale_loss if family == "whale" else backward_of_loss
+    backward = backward_spikewhale_loss if family == "whale" else backward_cross_entropy
     both = {n: p for m in (student, teaching.head) for n, p in m.named_parameters()}
 
-    backward(student, student.trunk(inputs), targets, 10, mask, lesson=lesson)
+    backward(student, student.backbone(inputs), targets, 10, mask, lesson=lesson)
     found = {name: p.grad for name, p in both.items() if p.requires_grad}
     for parameter in both.values():
         parameter.grad = None
-    backward(student, student.trunk(inputs), targets, 10, mask)
-    normed = student.trunk(inputs)
+    backward(student, student.backbone(inputs), targets, 10, mask)
+    normed = student.backbone(inputs)
     probabilities = torch.stack([(t(inputs) / 2).softmax(-1) for t in teachers]).mean(0)
     logs = (student.logits(normed) / 2).log_softmax(-1)
     nats = functional.kl_div(logs, probabilities, reduction="none").sum(-1)[chosen]
     guessed = normed @ teaching.head.weight.T
-    rows_of = teachers[0].trunk(inputs)
+    rows_of = teachers[0].backbone(inputs)
     distances = 1 - functional.cosine_similarity(guessed, rows_of, dim=-1)[chosen]
     ((0.7 * 4 * nats.sum() + 0.3 * distances.sum()) / 10).backward()
 
@@ -110,7 +110,7 @@ def test_equals_its_definition(family, their_family, masked, monkeypatch):
 def test_teachers_have_no_gradient_and_read_as_when_they_are_scored():
     ids = torch.from_numpy(next(open_batches(0))[0][:, :-1])
     golf = teacher("golf")
-    before = golf.trunk(ids)
+    before = golf.backbone(ids)
     lesson = student_and_lesson("plain", [], [golf], ids)[2]
     torch.testing.assert_close(lesson.beside[0].float(), before, rtol=1e-4, atol=1e-4)
     assert not lesson.beside[0].requires_grad
@@ -139,7 +139,7 @@ def both(tmp_path_factory):
 def test_lessons_are_reported_apart(both, tmp_path):
     taught(tmp_path / "double", "distill.hidden_weight=0.5", "distill.weight=2")
     first, other = (metrics_of(folder)[0] for folder in (both, tmp_path / "double"))
-    for name in ("loss", *LESSONS):
+    for name in ("loss", *DISTILL_LOSSES):
         assert first[name] == other[name] > 0
     assert first["gradient_norm"] != other["gradient_norm"]
     train_tiny(tmp_path / "alone")
@@ -203,7 +203,7 @@ def test_another_teacher_is_refused(both):
 def test_parts_of_a_batch_add_up(both, tmp_path):
     taught(tmp_path, "distill.hidden_weight=0.5", "train.micro_batch=4")
     for a, b in zip(metrics_of(both), metrics_of(tmp_path), strict=True):
-        for name in ("loss", *LESSONS):
+        for name in ("loss", *DISTILL_LOSSES):
             assert a[name] == pytest.approx(b[name], rel=1e-4)
         assert a["gradient_norm"] == pytest.approx(b["gradient_norm"], rel=1e-3)
 
@@ -223,8 +223,8 @@ def test_a_student_comes_closer_to_its_teacher(settings, tmp_path):
     )
     hidden = len(settings) > 1
     lines = metrics_of(tmp_path)
-    assert LESSONS[not hidden] not in lines[0]
-    assert lines[-1][LESSONS[hidden]] < 0.5 * lines[0][LESSONS[hidden]]
+    assert DISTILL_LOSSES[not hidden] not in lines[0]
+    assert lines[-1][DISTILL_LOSSES[hidden]] < 0.5 * lines[0][DISTILL_LOSSES[hidden]]
 
 
 def test_the_head_alone_learns(tmp_path):
@@ -242,7 +242,9 @@ def test_the_head_alone_learns(tmp_path):
     optimizer = torch.optim.AdamW(run.teaching.head.parameters(), lr=0.03)
     found = []
     for _ in range(30):
-        sums, _ = take_gradients(run, batch, 1.0, trunk=run.model.trunk, precision=nullcontext())
+        sums, _ = compute_gradients(
+            run, batch, 1.0, backbone=run.model.backbone, precision=nullcontext()
+        )
         found.append(sums[-1, 0].item())
         optimizer.step()
         run.model.zero_grad()

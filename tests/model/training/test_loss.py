@@ -4,8 +4,8 @@ import torch
 from spike_lm.model import chunked_backward
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.qwen3.model import build_transformer
-from spike_lm.model.layers.mtp import IGNORED, ahead_targets
-from spike_lm.model.training.loss import backward_of_loss
+from spike_lm.model.layers.mtp import IGNORE_INDEX, mtp_targets
+from spike_lm.model.training.loss import backward_cross_entropy
 from tests.model.tiny import VOCAB, golf_config, tiny_config
 
 
@@ -19,7 +19,7 @@ def test_in_slices_as_in_one(tied, softcap, rows, monkeypatch):
     ids = torch.randint(0, VOCAB, (3, 9), generator=torch.Generator().manual_seed(0))
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
-    nats = backward_of_loss(model, model.trunk(inputs), targets, 24)
+    nats = backward_cross_entropy(model, model.backbone(inputs), targets, 24)
     sliced = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     logits = model(inputs).flatten(0, 1)
@@ -41,7 +41,7 @@ def test_targets_outside_the_mask_do_not_count(rows, share, monkeypatch):
     mask = torch.rand((3, 8), generator=generator) < share
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
-    nats = backward_of_loss(model, model.trunk(inputs), targets, 24, mask)
+    nats = backward_cross_entropy(model, model.backbone(inputs), targets, 24, mask)
     found = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     each = torch.nn.functional.cross_entropy(
@@ -66,17 +66,17 @@ def test_heads_that_look_ahead_add_their_mean(rows, monkeypatch):
     mask = torch.rand((3, 8), generator=generator) < 0.6
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
-    normed = model.trunk(inputs)
-    nats = backward_of_loss(model, normed, targets, 10, mask, model.ahead, 0.3)
+    normed = model.backbone(inputs)
+    nats = backward_cross_entropy(model, normed, targets, 10, mask, model.ahead, 0.3)
     found = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
-    normed = model.trunk(inputs)
+    normed = model.backbone(inputs)
     logits = [model.logits(normed), *(5 * torch.tanh(x / 5) for x in model.ahead(normed))]
     sums = [
         torch.nn.functional.cross_entropy(
-            these[mask], wanted[mask], reduction="sum", ignore_index=IGNORED
+            these[mask], wanted[mask], reduction="sum", ignore_index=IGNORE_INDEX
         )
-        for these, wanted in zip(logits, [targets, *ahead_targets(targets, 2, mask)], strict=True)
+        for these, wanted in zip(logits, [targets, *mtp_targets(targets, 2, mask)], strict=True)
     ]
     ((sums[0] + 0.3 * (sums[1] + sums[2]) / 2) / 10).backward()
 

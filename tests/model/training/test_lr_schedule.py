@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spike_lm.model.config.schema import ScheduleConfig
-from spike_lm.model.training.lr_schedule import learning_rate_factor, share_done
+from spike_lm.model.training.lr_schedule import lr_multiplier, share_done
 
 
 def falling(**changes):
@@ -16,7 +16,7 @@ def falling(**changes):
 
 def test_rise_stay_fall():
     schedule = ScheduleConfig(warmup_fraction=0.2, decay_fraction=0.5, final_ratio=0.0)
-    factors = [learning_rate_factor(step, 10, schedule) for step in range(1, 11)]
+    factors = [lr_multiplier(step, 10, schedule) for step in range(1, 11)]
     assert factors == [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4, 0.2]
 
 
@@ -28,14 +28,14 @@ def test_rise_stay_fall():
 )
 def test_never_still_never_too_high_one_peak(steps, warmup, decay, final):
     schedule = ScheduleConfig(warmup_fraction=warmup, decay_fraction=decay, final_ratio=final)
-    factors = [learning_rate_factor(step, steps, schedule) for step in range(1, steps + 1)]
+    factors = [lr_multiplier(step, steps, schedule) for step in range(1, steps + 1)]
     assert all(0 < factor <= 1 for factor in factors)
     directions = [b > a for a, b in pairwise(factors) if a != b]
     assert directions == sorted(directions, reverse=True)
 
 
 def test_the_fall_may_be_given_in_steps():
-    factors = [learning_rate_factor(step, 10, falling(decay_steps=4)) for step in range(1, 11)]
+    factors = [lr_multiplier(step, 10, falling(decay_steps=4)) for step in range(1, 11)]
     assert factors == [1.0] * 7 + [0.75, 0.5, 0.25]
 
 
@@ -43,7 +43,7 @@ def test_cosine_falls_to_the_final_ratio():
     schedule = falling(decay_shape="cosine", final_ratio=0.2)
     for step in range(1, 101):
         expected = 0.2 + 0.8 * 0.5 * (1 + math.cos(math.pi * (step - 1) / 100))
-        assert learning_rate_factor(step, 100, schedule) == pytest.approx(expected)
+        assert lr_multiplier(step, 100, schedule) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("peak", [1.0, 3.0])
@@ -54,18 +54,18 @@ def test_adaptive_cosine_rises_before_it_falls(peak):
     for c in range(n - 1):
         record = 0.5 * (1 + math.cos(math.pi * c / (n - 1)))
         record *= 1 + (peak - 1) * min(1, c / (0.3 * (n - 1)))
-        assert learning_rate_factor(c + 1, n - 1, schedule) == pytest.approx(record)
+        assert lr_multiplier(c + 1, n - 1, schedule) == pytest.approx(record)
 
 
 def test_seconds_measure_the_run_and_mean_steps_the_fall():
     schedule = falling(seconds=100.0, decay_steps=20, warmup_fraction=0.1)
     # Ten steps in 5 seconds: the fall takes 20 · 0.5 seconds. The rise takes 10.
-    assert learning_rate_factor(11, 10**6, schedule, 5.0) == pytest.approx(0.55)
-    assert learning_rate_factor(101, 10**6, schedule, 50.0) == 1.0
-    assert learning_rate_factor(191, 10**6, schedule, 95.0) == pytest.approx(0.5)
+    assert lr_multiplier(11, 10**6, schedule, 5.0) == pytest.approx(0.55)
+    assert lr_multiplier(101, 10**6, schedule, 50.0) == 1.0
+    assert lr_multiplier(191, 10**6, schedule, 95.0) == pytest.approx(0.5)
     # Steps that have become slower make the fall longer, as in the records.
-    assert learning_rate_factor(51, 10**6, schedule, 95.0) == pytest.approx(5 / (20 * 95 / 50))
-    assert learning_rate_factor(1, 10**6, falling(seconds=100.0, decay_steps=5)) == 1.0
+    assert lr_multiplier(51, 10**6, schedule, 95.0) == pytest.approx(5 / (20 * 95 / 50))
+    assert lr_multiplier(1, 10**6, falling(seconds=100.0, decay_steps=5)) == 1.0
 
 
 def test_the_share_done_is_of_steps_or_of_seconds():

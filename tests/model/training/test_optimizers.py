@@ -4,7 +4,11 @@ import torch
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.qwen3.model import build_transformer
 from spike_lm.model.training.muon import Muon
-from spike_lm.model.training.optimizers import build_optimizers, scale_learning_rates, warm_momentum
+from spike_lm.model.training.optimizers import (
+    build_optimizers,
+    scale_learning_rates,
+    set_muon_momentum,
+)
 from tests.model.tiny import VOCAB, golf_config, tiny_config
 
 
@@ -77,7 +81,7 @@ def test_momentum_warms_up_in_a_straight_line():
     optimizers = build_optimizers(model, config.optimizer)
     group, before = optimizers[1].param_groups[0], 0.5
     for step, expected in enumerate([0.5, 0.6, 0.7, 0.8, 0.9, 0.9], 1):
-        warm_momentum(optimizers, step, config.optimizer)
+        set_muon_momentum(optimizers, step, config.optimizer)
         assert group["momentum"] == pytest.approx(expected)
         assert group["rescale"] == pytest.approx((1 - expected) / (1 - before))
         before = expected

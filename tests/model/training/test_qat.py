@@ -21,14 +21,14 @@ from torch._dynamo.testing import CompileCounter
 from torch.nn.utils import parametrize
 
 from spike_lm.model.config.quantization import parse_quantize
-from spike_lm.model.families.parameters import named_matrices, part_of
+from spike_lm.model.families.parameters import quantizable_weights, quantization_group
 from spike_lm.model.families.spikewhale.model import SpikeWhale
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.training.compile import step_trunk
-from spike_lm.model.training.lr_schedule import learning_rate_factor
-from spike_lm.model.training.qat import has_begun, rounded_as_configured
+from spike_lm.model.training.lr_schedule import lr_multiplier
+from spike_lm.model.training.qat import fake_quantized, has_begun
 from spike_lm.model.training.state import start_run
-from spike_lm.model.training.step import take_gradients
+from spike_lm.model.training.step import compute_gradients
 from tests.model.tiny import (
     VOCAB,
     WHALE_RARE,
@@ -64,18 +64,20 @@ def dequantized(run, spared=""):
     """Return what the weights are to be, by name, but for one matrix."""
     bits = parse_quantize(run.config.compress.quantize)
     return {
-        name: torch.from_numpy(by_definition(weight.detach().numpy(), bits[part_of(name)]))
-        for name, weight in named_matrices(run.model).items()
-        if name != spared and bits[part_of(name)] < 16
+        name: torch.from_numpy(
+            by_definition(weight.detach().numpy(), bits[quantization_group(name)])
+        )
+        for name, weight in quantizable_weights(run.model).items()
+        if name != spared and bits[quantization_group(name)] < 16
     }
 
 
-def gradients(run, trunk=None):
+def gradients(run, backbone=None):
     """Return the sum of the losses, and every parameter's gradient."""
     batch = next(open_batches(100))
-    with rounded_as_configured(run, 1.0):
-        sums, _ = take_gradients(
-            run, batch, 1.0, trunk=trunk or run.model.trunk, precision=nullcontext()
+    with fake_quantized(run, 1.0):
+        sums, _ = compute_gradients(
+            run, batch, 1.0, backbone=backbone or run.model.backbone, precision=nullcontext()
         )
     found = {name: p.grad for name, p in run.model.named_parameters() if p.grad is not None}
     run.model.zero_grad(set_to_none=True)
@@ -127,20 +129,20 @@ IN_ONE_GRAPH = ["plain", "golf", "whale"]
 )
 def test_every_matrix_named_is_rounded_compiled_or_not(family, backend, tmp_path, monkeypatch):
     run = shaken_run(FAMILIES[family], tmp_path)
-    trunk = run.model.trunk
+    backbone = run.model.backbone
     if backend:
         _dynamo.reset()
         monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
         run.config = with_compile(run.config)
-        trunk = step_trunk(run, nullcontext())
+        backbone = step_trunk(run, nullcontext())
     run.step = 4  # rounding begins here, after graphs were made
-    loss, found = gradients(run, trunk)
+    loss, found = gradients(run, backbone)
     expected, wanted = plain_gradients(run, dequantized(run))
     assert loss == pytest.approx(expected, rel=1e-11)
     assert found.keys() == wanted.keys()
     for name, gradient in found.items():
         torch.testing.assert_close(gradient, wanted[name], rtol=1e-6, atol=1e-9)
-    for name in named_matrices(run.model):
+    for name in quantizable_weights(run.model):
         spared, _ = plain_gradients(run, dequantized(run, spared=name))
         assert abs(spared - expected) > 1e-9 * expected, name
 
@@ -185,9 +187,9 @@ def test_the_penalty_has_the_gradient_of_its_formula(tmp_path):
     run.config = golf_config(*SOME)
     _, without = gradients(run)
     penalty = torch.zeros(())
-    for name, weight in named_matrices(run.model).items():
-        if part_of(name) in ("mlp", "attn"):
-            top = {"mlp": 15, "attn": 31}[part_of(name)]
+    for name, weight in quantizable_weights(run.model).items():
+        if quantization_group(name) in ("mlp", "attn"):
+            top = {"mlp": 15, "attn": 31}[quantization_group(name)]
             steps = weight.detach().abs().amax(dim=1, keepdim=True) / top
             penalty = penalty + 0.3 / 12 * (weight.square() * steps.square()).mean()
     penalty.backward()
@@ -216,7 +218,7 @@ def test_begins_when_it_is_to(keys, expected, tmp_path):
     run = start_run(config, tmp_path, VOCAB, 3, {}, resume=False)
     begun = []
     for run.step in range(8):
-        factor = learning_rate_factor(run.step + 1, 8, config.schedule)
+        factor = lr_multiplier(run.step + 1, 8, config.schedule)
         if has_begun(run, config.compress, factor):
             begun.append(run.step + 1)
     assert begun == expected

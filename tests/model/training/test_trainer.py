@@ -314,12 +314,12 @@ def test_layers_loop_from_their_share_on(tmp_path, monkeypatch):
     seen = []
 
     def watched(run, *arguments, **settings):
-        done = step.take_step(run, *arguments, **settings)
+        done = step.train_step(run, *arguments, **settings)
         seen.append(run.model.looping)
         assert not run.model.training
         return done
 
-    monkeypatch.setattr("spike_lm.model.training.trainer.take_step", watched)
+    monkeypatch.setattr("spike_lm.model.training.trainer.train_step", watched)
     train_tiny(tmp_path, golf_config("golf.loop_from=0.35"))
     assert seen == [False, False, False, True, True, True, True, True]
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import PRACTISING
+from spike_lm.model.families.parameters import AUXILIARY_MODULES
 from spike_lm.model.runs.checkpoint import load_weights
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.training.warm_start import choose_starting_weights
@@ -78,7 +78,7 @@ def test_a_weight_that_does_not_fit_is_named(config_of):
 )
 def test_heads_that_only_training_needs_may_be_absent_on_either_side(with_heads, without):
     full, bare = weights_of(with_heads), weights_of(without)
-    heads = tuple(sorted(name for name in full if name.partition(".")[0] in PRACTISING))
+    heads = tuple(sorted(name for name in full if name.partition(".")[0] in AUXILIARY_MODULES))
     assert heads
     missing, spare = chosen(with_heads, bare), chosen(without, full)
     assert (missing.fresh, missing.unused) == (heads, ())

@@ -4,10 +4,10 @@ from torch import nn
 
 from spike_lm.model.config.schema import AveragingConfig
 from spike_lm.model.training.weight_averaging import (
+    averaged_weights,
     averages_from_tensors,
     averages_to_tensors,
-    exported_weights,
-    start_averages,
+    init_averages,
     update_averages,
 )
 
@@ -18,7 +18,7 @@ def averaged(**keys):
     """Return the means after the weights 1, 2, 3 … at the rates of STEPS, begun at 0."""
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
-    averages = start_averages(model, AveragingConfig(**keys))
+    averages = init_averages(model, AveragingConfig(**keys))
     for step, factor in enumerate(STEPS, 1):
         nn.init.constant_(model.weight, step)
         update_averages(averages, model, step, factor)
@@ -47,20 +47,20 @@ def test_the_plain_mean_is_of_its_snapshots(every, below):
 def test_exported_weights_are_there_inside_the_block_alone(kind):
     averages, model = averaged(ema_decay=0.5, swa_every=1, exported=kind)
     means = {"weights": 9.0, "ema": averages.ema["weight"].item(), "swa": 5.0}
-    with exported_weights(averages, model):
+    with averaged_weights(averages, model):
         assert model.weight.item() == pytest.approx(means[kind])
     assert model.weight.item() == 9.0
 
 
 def test_without_a_snapshot_the_weights_are_exported():
     averages, model = averaged(swa_every=1, swa_below=0.01, exported="swa")
-    with exported_weights(averages, model):
+    with averaged_weights(averages, model):
         assert model.weight.item() == 9.0
 
 
 def test_tensors_hold_all_that_goes_on():
     averages, model = averaged(ema_decay=0.5, swa_every=2)
-    other = start_averages(model, averages.config)
+    other = init_averages(model, averages.config)
     averages_from_tensors(other, averages_to_tensors(averages), "cpu")
     for means in (averages, other):
         nn.init.constant_(model.weight, 10)
@@ -73,5 +73,5 @@ def test_tensors_hold_all_that_goes_on():
 def test_off_keeps_nothing():
     averages, model = averaged()
     assert averages_to_tensors(averages) == {}
-    with exported_weights(averages, model):
+    with averaged_weights(averages, model):
         assert model.weight.item() == 9.0

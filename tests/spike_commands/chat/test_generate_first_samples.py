@@ -40,6 +40,6 @@ def test_no_byte_outside_the_alphabet_is_sampled(process, tmp_path):
     unseen = sorted(unseen_ids(run.trained_ids))
     assert len(unseen) > 100
     with torch.inference_mode():
-        hidden = run.model.trunk(torch.tensor([[run.tokenizer.separator]]))
+        hidden = run.model.backbone(torch.tensor([[run.tokenizer.separator]]))
         after_separator = run.model.logits(hidden)[0, -1].double().softmax(-1)
     assert float(after_separator[unseen].sum()) < 0.1

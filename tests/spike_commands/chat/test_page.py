@@ -9,8 +9,8 @@ import pytest
 from spike_commands.chat.server import Served, open_server
 from spike_lm.model.families.build import build_model
 from spike_lm.model.inference.chat import begin_conversation
-from spike_lm.model.inference.generate import Drawn
-from spike_lm.model.inference.sampling import Drawing
+from spike_lm.model.inference.generate import SampledToken
+from spike_lm.model.inference.sampling import SamplingParams
 from spiketok import Tokenizer, build_vocabulary
 from tests.model.tiny import tiny_config
 from tests.spike_commands.chromium import CHROMIUM, browser
@@ -51,7 +51,7 @@ class Script:
         for number, token in enumerate(self.ids):
             if number == 10:
                 self.go_on.wait(SECONDS)
-            yield Drawn(token, 0.0)
+            yield SampledToken(token, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def chat(window, script):
     model = build_model(config, TOKENIZER.vocab_size, separator=TOKENIZER.separator)
     shared = Served(
         begin=lambda system: begin_conversation(model, TOKENIZER, system),
-        drawing=Drawing(),
+        drawing=SamplingParams(),
         max_tokens=1000,
         context=2000,
         name="runs/chat",

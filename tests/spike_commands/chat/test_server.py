@@ -12,8 +12,8 @@ from spike_commands.chat.answer_queue import AnswerQueue, QueueFullError
 from spike_commands.chat.server import Served, open_server
 from spike_lm.model.families.build import build_model
 from spike_lm.model.inference.chat import ask, begin_conversation, reply
-from spike_lm.model.inference.generate import Drawn
-from spike_lm.model.inference.sampling import Drawing
+from spike_lm.model.inference.generate import SampledToken
+from spike_lm.model.inference.sampling import SamplingParams
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
 from tests.model.tiny import tiny_config
@@ -30,7 +30,7 @@ def served():
     model = build_model(config, TOKENIZER.vocab_size, separator=TOKENIZER.separator)
     shared = Served(
         begin=lambda system: begin_conversation(model, TOKENIZER, system),
-        drawing=Drawing(),
+        drawing=SamplingParams(),
         max_tokens=60,
         context=config.model.context,
         name="tiny </script>",
@@ -173,7 +173,7 @@ def endless(monkeypatch):
     def generated(*_, **__):
         begun.set()
         while True:
-            yield Drawn(4 + ord("x"), 0.0)
+            yield SampledToken(4 + ord("x"), 0.0)
 
     monkeypatch.setattr("spike_lm.model.inference.chat.generate", generated)
     return begun

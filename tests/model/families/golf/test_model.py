@@ -7,8 +7,8 @@ from torch.nn import functional
 from spike_lm.model.families.build import build_model, training_flops
 from spike_lm.model.families.parameters import exported_parameters
 from spike_lm.model.families.qwen3.model import count_parameters
-from spike_lm.model.layers.partial_rope import rotate_part
-from spike_lm.model.layers.rope import rotary_tables
+from spike_lm.model.layers.partial_rope import apply_rope_first
+from spike_lm.model.layers.rope import rope_cos_sin
 from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config
 
 SEPARATOR = 3
@@ -23,7 +23,7 @@ def test_equals_its_definition(golf, training, looping):
     golf.train(training)
     golf.looping = looping
     loops = 3 if looping or not training else 1
-    hidden = golf.trunk(IDS)
+    hidden = golf.backbone(IDS)
     torch.testing.assert_close(hidden, _trunk(golf, IDS, training, loops))
     logits = 5 * torch.tanh(hidden @ golf.embedding.weight.T / 5)
     torch.testing.assert_close(golf.logits(hidden), logits)
@@ -69,7 +69,7 @@ def _trunk(golf, ids, training, loops):
 def _attention(attention, normed, value, exclusive):
     length = normed.shape[1]
     base = 10000 * (12 / 6) ** 2  # 4 numbers turn: the exponent is 4 / (4 − 2)
-    tables = rotary_tables(positions=length, head_width=4, base=base)
+    tables = rope_cos_sin(positions=length, head_width=4, base=base)
     query = _norm((normed @ attention.query.weight.T).unflatten(-1, (4, 8)))
     query = query * attention.gain[:, None]
     key = _norm((normed @ attention.key.weight.T).unflatten(-1, (2, 8)))
@@ -77,7 +77,7 @@ def _attention(attention, normed, value, exclusive):
     past = torch.ones(length, length, dtype=torch.bool).tril()
     heads = []
     for h in range(4):
-        q, k = (rotate_part(x, *tables) for x in (query[:, :, h], key[:, :, h // 2]))
+        q, k = (apply_rope_first(x, *tables) for x in (query[:, :, h], key[:, :, h // 2]))
         weights = torch.softmax((q @ k.mT / 8**0.5).masked_fill(~past, -torch.inf), dim=-1)
         y, v = weights @ value[:, :, h // 2], value[:, :, h // 2]
         if exclusive:
@@ -243,7 +243,7 @@ def test_matrices_start_orthogonal_or_zero():
 
 def test_everything_off_is_a_small_model():
     model = build_model(tiny_config("golf.loops=1"), VOCAB, separator=SEPARATOR)
-    assert model.look_back == 0
+    assert model.lookback == 0
     block = 16 * 8 * (2 * 4 + 2 * 2) + 2 * 16 * 24 + 2 * 16 + 4
     assert count_parameters(model) == exported_parameters(model) == 2 * block + VOCAB * 16
     weights = 2 * (block - 2 * 16 - 4) + VOCAB * 16

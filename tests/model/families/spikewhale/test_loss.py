@@ -6,10 +6,10 @@ from spike_lm.model import chunked_backward
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.spikewhale.loss import (
     PARTS,
-    backward_of_spikewhale_loss,
+    backward_spikewhale_loss,
     further_targets,
 )
-from spike_lm.model.layers.mtp import IGNORED
+from spike_lm.model.layers.mtp import IGNORE_INDEX
 from tests.model.tiny import VOCAB, WHALE_RARE, shaken, whale_config
 
 SEPARATOR = 3
@@ -32,8 +32,8 @@ def test_equals_its_definition(rows, mask, overrides, monkeypatch):
     monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
     model = whale(*overrides)
     inputs, targets = IDS[:, :-1], IDS[:, 1:]
-    normed = model.trunk(inputs)
-    sums = backward_of_spikewhale_loss(model, normed, targets, 10, mask, 0.5)
+    normed = model.backbone(inputs)
+    sums = backward_spikewhale_loss(model, normed, targets, 10, mask, 0.5)
     found = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
     model.zero_grad()
     expected = _sums(model, targets, mask)
@@ -55,7 +55,7 @@ def test_equals_its_definition(rows, mask, overrides, monkeypatch):
 
 def _sums(model, targets, mask):
     """Return each part's sum and number, one row at a time."""
-    normed = model.trunk(IDS[:, :-1])
+    normed = model.backbone(IDS[:, :-1])
     sums = {name: [torch.zeros(()).double(), 0] for name in PARTS}
 
     def add(name, value):
@@ -89,13 +89,13 @@ def _sums(model, targets, mask):
 def test_nothing_is_foreseen_beyond_the_end_of_a_document():
     further = further_targets(whale(), IDS[:, 1:], None)
     assert further.shape == (3, 8, 3)
-    assert further[0, :, 1].tolist()[2:5] == [SEPARATOR, IGNORED, IDS[0, 6].item()]
-    assert further[0, 1:5, 2].tolist() == [SEPARATOR, IGNORED, IGNORED, IDS[0, 7].item()]
+    assert further[0, :, 1].tolist()[2:5] == [SEPARATOR, IGNORE_INDEX, IDS[0, 6].item()]
+    assert further[0, 1:5, 2].tolist() == [SEPARATOR, IGNORE_INDEX, IGNORE_INDEX, IDS[0, 7].item()]
     running = further_targets(whale("spikewhale.layout=published"), IDS[:, 1:], None)
     assert torch.equal(running[:, :-1, 1], IDS[:, 2:])
 
 
 def test_parts_that_are_off_are_not_counted():
     model = whale("spikewhale.ahead_heads=0", "spikewhale.jepa_horizon=0", "spikewhale.z_weight=0")
-    sums = backward_of_spikewhale_loss(model, model.trunk(IDS[:, :-1]), IDS[:, 1:], 24)
+    sums = backward_spikewhale_loss(model, model.backbone(IDS[:, :-1]), IDS[:, 1:], 24)
     assert sums[:, 1].tolist() == [24, 0, 0, 0, 0]

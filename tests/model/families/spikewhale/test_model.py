@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.layers.document_masks import document_begins, document_numbers
+from spike_lm.model.layers.document_masks import document_numbers, document_starts
 from spike_lm.model.layers.hyper_connections import sinkhorn
-from spike_lm.model.layers.partial_rope import rotate_last
-from spike_lm.model.layers.rope import rotary_tables
+from spike_lm.model.layers.partial_rope import apply_rope_last
+from spike_lm.model.layers.rope import rope_cos_sin
 from tests.model.tiny import VOCAB, WHALE_RARE, shaken, tiny_config, whale_config
 
 SEPARATOR = 3
@@ -44,7 +44,7 @@ def model():
 
 
 def test_equals_its_definition(model):
-    hidden = model.trunk(IDS)
+    hidden = model.backbone(IDS)
     torch.testing.assert_close(hidden, _trunk(model, IDS), rtol=1e-6, atol=1e-6)
     assert torch.equal(model(IDS), hidden @ model.embedding.weight.T)
 
@@ -54,7 +54,7 @@ def _trunk(model, ids):
     documents = document_numbers(ids, SEPARATOR)
     stream = model.embedding.weight[ids]
     codes = model.engram.id_codes(ids)
-    stream = stream + model.engram(codes, stream, document_begins(documents))
+    stream = stream + model.engram(codes, stream, document_starts(documents))
     streams = [stream, stream]
     connections = model.connections
     for number, block in enumerate(model.blocks):
@@ -90,12 +90,12 @@ def _attention(block, stream, documents):
     x, part = _norm(stream, block.attention_norm), block.attention
     narrow = _norm(x @ part.query_down.weight.T, part.query_down_norm)
     queries = (narrow @ part.query_up.weight.T).unflatten(-1, (4, 8))
-    tables = rotary_tables(positions=x.shape[1], head_width=4, base=10000.0)
-    key = rotate_last(_norm(x @ part.key.weight.T, part.key_norm), *tables)
+    tables = rope_cos_sin(positions=x.shape[1], head_width=4, base=10000.0)
+    key = apply_rope_last(_norm(x @ part.key.weight.T, part.key_norm), *tables)
     value, heads = x @ part.value.weight.T, []
     apart = documents[:, :, None] != documents[:, None, :]
     for h in range(4):
-        query = rotate_last(_norm(queries[:, :, h], part.query_norm), *tables)
+        query = apply_rope_last(_norm(queries[:, :, h], part.query_norm), *tables)
         scores = query @ key.mT / 8**0.5
         scores = scores.masked_fill(apart | ~torch.ones_like(apart[0]).tril(), -torch.inf)
         y = torch.softmax(scores, -1) @ value
@@ -144,14 +144,14 @@ def test_windows_embed_as_one_long_pass(model, ids, cut):
     whole = model.embed(stream, document_numbers(stream, SEPARATOR), stream.shape[1])
     torch.testing.assert_close(found, whole[:, cut:], **close)
     if time <= 12:
-        assert torch.isfinite(model.trunk(stream[:, cut:], seen)).all()
+        assert torch.isfinite(model.backbone(stream[:, cut:], seen)).all()
 
 
 def test_the_published_memory_is_one_vector():
     model = build_model(
         whale_config("spikewhale.layout=published"), VOCAB, separator=SEPARATOR, seed=1
     )
-    stream, begins = model.embedding(IDS), document_begins(torch.zeros_like(IDS))
+    stream, begins = model.embedding(IDS), document_starts(torch.zeros_like(IDS))
     rows, _ = model.engram.lookup(model.engram.embedding_codes(stream), begins)
     assert rows.unique().tolist() == [0, 16]
     repaired = build_model(whale_config(), VOCAB, separator=SEPARATOR, seed=1)
@@ -161,14 +161,14 @@ def test_the_published_memory_is_one_vector():
 
 def test_a_fresh_model_is_a_plain_one_without_refinement_and_its_heads_are_identities():
     model = build_model(whale_config(), VOCAB, separator=SEPARATOR).double()
-    hidden = model.trunk(IDS)
+    hidden = model.backbone(IDS)
     for state in model.ahead(hidden):
         assert torch.equal(state, hidden)
     assert torch.equal(model.latent(hidden, 1), hidden)
     model.refinement = None
-    assert torch.equal(model.trunk(IDS), hidden)
+    assert torch.equal(model.backbone(IDS), hidden)
     model.connections = None
-    torch.testing.assert_close(model.trunk(IDS), hidden, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(model.backbone(IDS), hidden, rtol=1e-4, atol=1e-4)
 
 
 def test_the_seed_alone_decides_the_weights_and_the_random_state_is_left_alone():
@@ -187,7 +187,7 @@ def test_the_seed_alone_decides_the_weights_and_the_random_state_is_left_alone()
 
 def test_everything_off_is_a_small_model():
     model = build_model(tiny_config("spikewhale.query_rank=8"), VOCAB, separator=SEPARATOR)
-    assert model.look_back == 0
+    assert model.lookback == 0
     names = {name.split(".")[0] for name, _ in model.named_parameters()}
     assert names == {"embedding", "blocks", "norm"}
     assert not list(model.buffers())[2:]
@@ -209,9 +209,9 @@ def test_autocast_keeps_the_streams_precise(feature):
         block.register_forward_hook(lambda *call: seen.append(call[-1].dtype))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(IDS)
-        cache = model.empty_cache(batch=2)
+        cache = model.new_kv_cache(batch=2)
         for t in range(12):
-            last = model.logits(model.trunk(IDS[:, t : t + 1], cache=cache))[:, 0]
+            last = model.logits(model.backbone(IDS[:, t : t + 1], cache=cache))[:, 0]
             torch.testing.assert_close(last, logits[:, t], rtol=0.05, atol=0.05)
     assert set(seen) == {torch.float32}
     torch.testing.assert_close(logits.float(), model(IDS), rtol=0.05, atol=0.05)

@@ -6,7 +6,7 @@ import torch
 
 from spike_lm.model.families.build import build_model
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
-from spike_lm.model.training.activation_checkpointing import recompute_blocks
+from spike_lm.model.training.activation_checkpointing import checkpoint_activations
 from spike_lm.model.training.optimizers import build_optimizers
 from tests.model.tiny import (
     VOCAB,
@@ -113,7 +113,7 @@ def test_recomputed_blocks_do_run_again():
     model = build_model(tiny_config(), VOCAB, separator=3)
     runs = []
     model.blocks[1].attention.register_forward_pre_hook(lambda *_: runs.append(1))
-    recompute_blocks(model)
+    checkpoint_activations(model)
     model(torch.zeros(1, 4, dtype=torch.int64)).sum().backward()
     assert len(runs) == 2
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_lm.model.scoring.context_mixing.ngram_counts import StaticCounts
-from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+from spike_lm.model.scoring.context_mixing.ngram_counts import PrunedNgramCounts
+from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 
 VOCAB = 6
 ROWS = st.lists(st.integers(0, VOCAB - 1), max_size=150)
 
 
 def grown(row, **settings):
-    model = ContextModel(VOCAB, longest=4, **settings)
+    model = NgramModel(VOCAB, longest=4, **settings)
     model.learn(np.array(row, np.uint32))
     return model
 
@@ -46,9 +46,9 @@ def test_kept_are_the_strings_that_count_enough(row, fewest, longest):
 @given(ROWS, st.integers(1, 3), st.booleans())
 def test_tables_survive_being_taken_over(row, fewest, continuation):
     static = grown(row, continuation=continuation).keep(fewest=fewest)
-    again = ContextModel(VOCAB, longest=4, continuation=continuation, static=static)
+    again = NgramModel(VOCAB, longest=4, continuation=continuation, static=static)
     kept = again.keep(fewest=1)
-    for name in StaticCounts.__slots__:
+    for name in PrunedNgramCounts.__slots__:
         assert np.array_equal(getattr(kept, name), getattr(static, name)), name
 
 
@@ -56,7 +56,7 @@ def test_tables_survive_being_taken_over(row, fewest, continuation):
 @given(ROWS, ROWS, st.integers(1, 3), st.booleans())
 def test_pruned_counts_still_give_distributions(row, more, fewest, continuation):
     static = grown(row, continuation=continuation).keep(fewest=fewest)
-    model = ContextModel(VOCAB, longest=4, continuation=continuation, static=static)
+    model = NgramModel(VOCAB, longest=4, continuation=continuation, static=static)
     base = np.full(VOCAB, 1 / VOCAB)
     for token in more:
         every = model.distributions(base)
@@ -72,7 +72,7 @@ def test_what_is_pruned_stays_with_the_base(row, read):
     discounts = np.tile([1.0, 0.7, 1.1, 0.0], (5, 1))
     whole = grown(row, continuation=False, discounts=discounts)
     static = whole.keep(fewest=2)
-    pruned = ContextModel(VOCAB, longest=4, discounts=discounts, static=static, continuation=False)
+    pruned = NgramModel(VOCAB, longest=4, discounts=discounts, static=static, continuation=False)
     base = np.full(len(read), 1 / VOCAB)
     read = np.array(read, np.uint32)
     whole.restart()
@@ -95,20 +95,20 @@ def test_what_is_pruned_stays_with_the_base(row, read):
 )
 def test_hostile_tables_are_refused(name, value):
     static = grown([1, 2, 3, 1, 2, 3, 1, 2, 4, 5, 0]).keep(fewest=1)
-    arrays = {slot: getattr(static, slot).copy() for slot in StaticCounts.__slots__}
+    arrays = {slot: getattr(static, slot).copy() for slot in PrunedNgramCounts.__slots__}
     arrays[name][0] = value
     with pytest.raises(ValueError):
-        ContextModel(VOCAB, longest=4, static=StaticCounts(**arrays))
+        NgramModel(VOCAB, longest=4, static=PrunedNgramCounts(**arrays))
 
 
 def test_children_before_parents_and_wrong_lengths_are_refused():
     static = grown([1, 2, 3, 1, 2, 3]).keep(fewest=1)
-    backwards = StaticCounts(
+    backwards = PrunedNgramCounts(
         static.children[::-1].copy(), static.tokens, static.counts, static.pruned
     )
-    short = StaticCounts(static.children, static.tokens[1:], static.counts, static.pruned)
+    short = PrunedNgramCounts(static.children, static.tokens[1:], static.counts, static.pruned)
     for wrong in (backwards, short):
         with pytest.raises(ValueError):
-            ContextModel(VOCAB, longest=4, static=wrong)
+            NgramModel(VOCAB, longest=4, static=wrong)
     with pytest.raises(ValueError, match="long"):
-        ContextModel(VOCAB, longest=1, static=static)
+        NgramModel(VOCAB, longest=1, static=static)

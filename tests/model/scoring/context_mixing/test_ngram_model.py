@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spike_lm.model._counting import ContextCounts
 from spike_lm.model.scoring.context_mixing.kneser_ney import START
-from spike_lm.model.scoring.context_mixing.ngram_model import BLOCK, ContextModel
+from spike_lm.model.scoring.context_mixing.ngram_model import BLOCK, NgramModel
 from spike_lm.model.scoring.context_mixing.reference import PlainCounts
 
 VOCAB = 5
@@ -85,7 +85,7 @@ def test_counts_of_counts_and_continuations_are_true(row, longest):
 def test_calls_do_not_matter_nor_does_the_future(row, other, data, continuation):
     cut = data.draw(st.integers(0, len(row)))
     whole, parts, changed = (
-        ContextModel(VOCAB, longest=4, continuation=continuation) for _ in range(3)
+        NgramModel(VOCAB, longest=4, continuation=continuation) for _ in range(3)
     )
     base = np.full(len(row), 1 / VOCAB)
     scores = whole.score(np.array(row, np.uint16), base).probabilities
@@ -103,7 +103,7 @@ def test_each_prefix_has_a_distribution():
     noise = generator.integers(0, 50, len(text))
     ids = np.where(generator.random(len(text)) < 0.2, noise, text).astype(np.uint32)
     base = generator.dirichlet(np.ones(50))
-    model = ContextModel(50)
+    model = NgramModel(50)
     for token in ids:
         every = model.distributions(base)
         assert abs(every.sum(axis=1) - 1).max() < 1e-12
@@ -115,13 +115,13 @@ def test_each_prefix_has_a_distribution():
 @pytest.mark.parametrize("continuation", [True, False])
 def test_random_tokens_cannot_be_compressed(continuation):
     ids = np.random.default_rng(2).integers(0, 1024, 200_000).astype(np.uint16)
-    model = ContextModel(1024, continuation=continuation)
+    model = NgramModel(1024, continuation=continuation)
     p = model.score(ids, np.full(len(ids), 1 / 1024)).probabilities
     assert (-np.log2(p).mean(axis=0) >= 10 - 0.001).all()
 
 
 def test_a_scored_token_is_not_learned_before():
-    model = ContextModel(4)
+    model = NgramModel(4)
     base = np.full(1, 0.25)
     assert model.score(np.array([2]), base).probabilities.tolist() == [[0.25] * 9]
     assert (model.score(np.array([2]), base).probabilities > 0.25).any()
@@ -130,7 +130,7 @@ def test_a_scored_token_is_not_learned_before():
 @settings(deadline=None)
 @given(ROWS, ROWS, ROWS, st.booleans())
 def test_what_is_read_without_learning_leaves_no_trace(row, read, more, continuation):
-    models = [ContextModel(VOCAB, longest=4, continuation=continuation) for _ in range(2)]
+    models = [NgramModel(VOCAB, longest=4, continuation=continuation) for _ in range(2)]
     for model in models:
         model.learn(np.array(row))
     models[0].score(np.array(read), np.full(len(read), 1 / VOCAB), learn=False)
@@ -143,7 +143,7 @@ def test_what_is_read_without_learning_leaves_no_trace(row, read, more, continua
 @given(ROWS, ROWS)
 def test_reading_without_learning_uses_the_counts_of_before(row, read):
     discounts = discounts_of(4, 1)
-    model, plain = ContextModel(VOCAB, longest=4, discounts=discounts), PlainCounts(4, True)
+    model, plain = NgramModel(VOCAB, longest=4, discounts=discounts), PlainCounts(4, True)
     model.learn(np.array(row))
     for token in row:
         plain.learn(token)
@@ -157,7 +157,7 @@ def test_reading_without_learning_uses_the_counts_of_before(row, read):
 def test_discounts_are_estimated_at_the_same_places():
     ids = np.random.default_rng(3).zipf(1.3, 2 * BLOCK + 77).clip(max=299)
     base = np.full(len(ids), 1 / 300)
-    whole, parts = ContextModel(300, longest=2), ContextModel(300, longest=2)
+    whole, parts = NgramModel(300, longest=2), NgramModel(300, longest=2)
     expected = whole.score(ids, base)
     found = [
         parts.score(ids[a:b], base[a:b]).probabilities
@@ -168,7 +168,7 @@ def test_discounts_are_estimated_at_the_same_places():
 
 
 def test_wrong_input_is_refused():
-    model = ContextModel(4, longest=2)
+    model = NgramModel(4, longest=2)
     for ids in ([4], [-1], [1 << 32]):
         with pytest.raises(ValueError):
             model.score(np.array(ids), np.ones(1))
@@ -177,9 +177,9 @@ def test_wrong_input_is_refused():
     with pytest.raises(ValueError):
         model.distributions(np.ones(3))
     for row in ([1.1, 0, 0, 0], [0, 2.1, 0, 0], [0, 0, 3.1, 0], [0, 0, 0, -1], [math.nan, 0, 0, 0]):
-        wrong = ContextModel(4, longest=0, discounts=np.array([row]))
+        wrong = NgramModel(4, longest=0, discounts=np.array([row]))
         with pytest.raises(ValueError, match="discount"):
             wrong.score(np.array([1]), np.ones(1))
     for size, longest in ((0, 2), (4, 65)):
         with pytest.raises(ValueError):
-            ContextModel(size, longest=longest)
+            NgramModel(size, longest=longest)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_lm.model.scoring.context_mixing.ngram_counts import StaticCounts
-from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+from spike_lm.model.scoring.context_mixing.ngram_counts import PrunedNgramCounts
+from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 from spike_lm.model.scoring.context_mixing.ngram_table import counts_from_bytes, counts_to_bytes
 
 VOCAB = 9
@@ -14,7 +14,7 @@ ROWS = st.lists(st.integers(0, VOCAB - 1), max_size=150)
 
 
 def table(row, fewest=1):
-    counts = ContextModel(VOCAB, longest=4)
+    counts = NgramModel(VOCAB, longest=4)
     counts.learn(np.array(row, np.uint32))
     return counts.keep(fewest=fewest)
 
@@ -25,7 +25,7 @@ def test_counts_come_back(row, fewest):
     counts = table(row, fewest)
     data = counts_to_bytes(counts)
     again = counts_from_bytes(data)
-    for name in StaticCounts.__slots__:
+    for name in PrunedNgramCounts.__slots__:
         assert np.array_equal(getattr(again, name), getattr(counts, name)), name
     assert counts_to_bytes(again) == data
 
@@ -42,7 +42,7 @@ def test_damage_is_a_value_error_or_gives_distributions():
     opened = 0
     for wrong in damaged:
         try:
-            counts = ContextModel(VOCAB, longest=4, static=counts_from_bytes(wrong))
+            counts = NgramModel(VOCAB, longest=4, static=counts_from_bytes(wrong))
         except ValueError:
             continue
         opened += 1

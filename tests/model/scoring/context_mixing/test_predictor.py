@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spike_lm.model.config.mixing import PARTS, PredictorSettings, settings_of
-from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 from spike_lm.model.scoring.context_mixing.predictor import Predictor
 
 VOCAB = 40
@@ -31,7 +31,7 @@ def predictor(network, parts=("all",), learned=500):
     settings = settings_of(parts, network=network)
     counts = None
     if settings.has("ngram"):
-        counts = ContextModel(VOCAB)
+        counts = NgramModel(VOCAB)
         counts.learn(text(learned, 7))
     made = Predictor(VOCAB, settings, counts)
     made.begin(3)
@@ -130,4 +130,4 @@ def test_a_network_is_given_where_it_is_wanted():
     with pytest.raises(ValueError, match="vocabulary"):
         predictor(False).score(np.array([VOCAB]))
     with pytest.raises(ValueError, match="other contexts"):
-        Predictor(VOCAB, settings_of(["ngram"]), ContextModel(VOCAB, longest=3))
+        Predictor(VOCAB, settings_of(["ngram"]), NgramModel(VOCAB, longest=3))

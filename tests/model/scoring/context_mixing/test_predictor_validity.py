@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from spike_lm.model.config.mixing import PARTS, settings_of
-from spike_lm.model.scoring.context_mixing.ngram_model import ContextModel
+from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 from spike_lm.model.scoring.context_mixing.predictor import Predictor
 from spike_lm.model.scoring.predictor_score import PredictorScore, score_with
 from spike_lm.model.scoring.published_rule import PublishedRule, on_random_tokens
-from spike_lm.model.text_compression.arithmetic_coder import Encoder, shares_of
+from spike_lm.model.text_compression.arithmetic_coder import Encoder, cumulative_frequencies
 from spiketok.errors import SpikeError
 
 ROOT = Path(__file__).parents[4]
@@ -47,7 +47,7 @@ def start(parts=("all",), alone=False):
     settings = settings_of(parts, network=not alone)
     counts = None
     if settings.has("ngram"):
-        counts = ContextModel(VOCAB)
+        counts = NgramModel(VOCAB)
         counts.learn(text(3_000, 7))
     predictor = Predictor(VOCAB, settings, counts)
     predictor.begin(SEPARATOR)
@@ -111,8 +111,8 @@ def test_3_the_target_is_not_looked_at(alone):
 def test_4_the_size_of_tables_changes_nothing():
     """Tables grow as they fill; one that was made far too large gives the same numbers."""
     ids, floor = text(2_000, 4), np.full(2_000, 1 / VOCAB)
-    small = ContextModel(VOCAB)
-    large = ContextModel(VOCAB)
+    small = NgramModel(VOCAB)
+    large = NgramModel(VOCAB)
     large.reserve(200_000)
     assert large.bytes > 4 * small.bytes
     found = [counts.score(ids, floor).probabilities for counts in (small, large)]
@@ -125,7 +125,7 @@ def test_5_a_coder_brings_the_text_back(tmp_path):
     whole = predictor.settings.rungs[-1]
     bits = 0.0
     for token in ids:
-        shares = shares_of(predictor.distributions()[whole])
+        shares = cumulative_frequencies(predictor.distributions()[whole])
         encoder.encode(int(shares[token]), int(shares[token + 1]))
         bits -= math.log2(predictor.score(token[None])[whole][0])
     data = encoder.finish()
@@ -133,13 +133,14 @@ def test_5_a_coder_brings_the_text_back(tmp_path):
     (tmp_path / "coded").write_bytes(data)
     code = (
         "import sys, numpy as np\n"
-        "from tests.model.scoring.context_mixing.test_predictor_validity import start, shares_of\n"
+        "from tests.model.scoring.context_mixing.test_predictor_validity import start\n"
+        "from spike_lm.model.text_compression.arithmetic_coder import cumulative_frequencies\n"
         "from spike_lm.model.text_compression.arithmetic_coder import Decoder\n"
         "decoder = Decoder(open(sys.argv[1], 'rb').read())\n"
         "predictor = start(alone=True)\n"
         "for _ in range(20_000):\n"
         "    every = predictor.distributions()[predictor.settings.rungs[-1]]\n"
-        "    token = decoder.decode(shares_of(every))\n"
+        "    token = decoder.decode(cumulative_frequencies(every))\n"
         "    predictor.score(np.array([token]))\n"
         "    print(token)\n"
     )

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spike_lm.model.scoring.context_mixing.gate import SETS_PER_LENGTH, trust_in_counts, weight_sets
+from spike_lm.model.scoring.context_mixing.gate import SETS_PER_LENGTH, gate_weight, weight_sets
 from spike_lm.model.scoring.context_mixing.predictor import NO_HINT
 from spike_lm.model.scoring.context_mixing.tilt import lifted, tilted
 
@@ -29,15 +29,15 @@ def test_distributions_stay_so(size, hint, trust, strength):
 
 def test_the_gate_trusts_long_contexts_and_doubtful_networks():
     lengths, entropies = np.arange(9, dtype=np.uint32), np.full(9, 4.0)
-    weights = trust_in_counts(lengths, entropies)
+    weights = gate_weight(lengths, entropies)
     assert weights[0] == 0 < weights[1]
     assert (np.diff(weights)[:6] > 0).all()
     assert weights.max() == 0.99
-    doubts = trust_in_counts(np.full(5, 4, np.uint32), np.linspace(0, 9, 5))
+    doubts = gate_weight(np.full(5, 4, np.uint32), np.linspace(0, 9, 5))
     assert (np.diff(doubts) > 0).all()
     # As published: order 9, entropy 5 nats.
     expected = min(0.99, (0.05 + 0.9 / (1 + math.exp(-6))) * 2)
-    assert trust_in_counts(np.array([8], np.uint32), np.array([5.0])).tolist() == [expected]
+    assert gate_weight(np.array([8], np.uint32), np.array([5.0])).tolist() == [expected]
 
 
 @given(st.integers(0, 8), st.floats(0, 20))

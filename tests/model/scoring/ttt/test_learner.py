@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.func import functional_call
 
-from spike_lm.model.config.ttt import parse_test_time
+from spike_lm.model.config.ttt import parse_ttt
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import practising_parts
+from spike_lm.model.families.parameters import training_only_modules
 from spike_lm.model.scoring import bits_per_byte
 from spike_lm.model.scoring.bits_per_byte import score_documents
 from spike_lm.model.scoring.ttt.learner import learning
 from spike_lm.model.scoring.ttt.lora import start_factors
-from spike_lm.model.scoring.ttt.trainable_weights import chosen_parameters, put_learned
+from spike_lm.model.scoring.ttt.trainable_weights import chosen_parameters, write_weights
 from spike_lm.model.text_compression.next_token_logits import predict_tokens
 from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
@@ -53,7 +53,7 @@ def texts(*sizes, seed=0):
 def learn_and_score(model, settings, ids, **options):
     """Return the score and the model's weights just before they are given back."""
     documents = [(text, len(text)) for text in ids]
-    parsed = parse_test_time(settings)
+    parsed = parse_ttt(settings)
     targets = sum(len(text) + 1 for text in ids)
     known = {"context": CONTEXT, "separator": SEPARATOR}
     with learning(model, parsed, targets=targets, byte_lengths=BYTES, **known) as learner:
@@ -81,15 +81,15 @@ class Nats(nn.Module):
         self.model = model
 
     def forward(self, before, ids):
-        before = torch.tensor([before]) if self.model.look_back else None
-        logits = self.model.logits(self.model.trunk(torch.tensor([ids[:-1]]), before))[0]
+        before = torch.tensor([before]) if self.model.lookback else None
+        logits = self.model.logits(self.model.backbone(torch.tensor([ids[:-1]]), before))[0]
         return -logits.log_softmax(-1)[torch.arange(len(ids) - 1), ids[1:]]
 
 
 def plain_loop(model, settings, documents):
     """Score window by window and learn sequence by sequence; return the nats."""
-    told = parse_test_time(settings)
-    nats_of, back = Nats(copy.deepcopy(model)), model.look_back
+    told = parse_ttt(settings)
+    nats_of, back = Nats(copy.deepcopy(model)), model.lookback
     start = {f"model.{name}": p.detach().clone() for name, p in model.named_parameters()}
     chosen = [f"model.{name}" for name, _ in chosen_parameters(model, told)]
     leaves = {}
@@ -212,7 +212,7 @@ def test_a_decoder_makes_the_same_weights(any_model, settings):
     known = {"context": CONTEXT, "separator": SEPARATOR}
     targets = len(document) + 1
     with learning(
-        any_model, parse_test_time(settings), targets=targets, byte_lengths=BYTES, **known
+        any_model, parse_ttt(settings), targets=targets, byte_lengths=BYTES, **known
     ) as learner:
         steps = predict_tokens(any_model, targets, stride=STRIDE, learner=learner, **known)
         nats, found = 0.0, next(steps)
@@ -254,10 +254,10 @@ def test_nothing_leaks_and_only_what_is_chosen_moves(any_model, settings):
     assert_same(copies(any_model), before)
     assert not any(p.requires_grad or p.grad is not None for p in any_model.parameters())
     moved = {name for name in before if not torch.equal(before[name], after[name])}
-    chosen = {name for name, _ in chosen_parameters(any_model, parse_test_time(settings))}
+    chosen = {name for name, _ in chosen_parameters(any_model, parse_ttt(settings))}
     assert moved
     assert moved <= chosen
-    practising = tuple(practising_parts(any_model))
+    practising = tuple(training_only_modules(any_model))
     tables = ("embedding", "engram.compressor", "engram.table", "memory", "bigram.table")
     assert not [name for name in chosen if name.startswith((*tables, *practising))]
 
@@ -275,9 +275,9 @@ def test_weights_come_back_after_an_error(model):
 def test_low_rank_changes_start_as_none(any_model):
     known = {"targets": 9, "context": CONTEXT, "separator": SEPARATOR, "byte_lengths": BYTES}
     before = copies(any_model)
-    with learning(any_model, parse_test_time("rank=4"), **known) as learner:
+    with learning(any_model, parse_ttt("rank=4"), **known) as learner:
         for means in (False, True):
-            put_learned(learner._learned, means=means)
+            write_weights(learner._learned, means=means)
             assert_same(copies(any_model), before)
 
 
