@@ -1,4 +1,4 @@
-"""Builds the model that a configuration asks for, and says how large it is."""
+"""Model construction: the family that a configuration asks for, and its FLOPs."""
 
 from typing import TypeAlias
 

@@ -1,4 +1,4 @@
-"""Gives each weight random numbers of its own."""
+"""Weight initialisation: a random generator for each parameter."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Lets each token gather from the tokens before it.
+"""Causal grouped-query attention with QK-norm.
 
 Causal softmax attention (Vaswani et al. 2017, arXiv:1706.03762) in which groups of query heads
 share a key and value head (Ainslie et al. 2023, arXiv:2305.13245), with normed queries and keys

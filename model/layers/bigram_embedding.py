@@ -1,4 +1,4 @@
-"""Adds to each token's embedding a vector for the pair it makes with the token before.
+"""Bigram hash embedding: a vector for each token and the one before it.
 
 Pairs are hashed into the rows of a small table, which a projection widens. From
 openai/parameter-golf; hashed n-gram embeddings are from Clark et al. 2022 (CANINE,

@@ -1,4 +1,4 @@
-"""Says in which order layers run where some of them run several times.
+"""Depth recurrence: the order of layers, of which some run several times.
 
 Depth recurrence: the layers of a loop are used again with the same weights, which adds depth and
 no parameters (Universal Transformers, Dehghani et al. 2018, arXiv:1807.03819). PR #1666 of

@@ -1,4 +1,4 @@
-"""Weighs what a token gathers by the error function of the scores instead of softmax.
+"""Derf attention: the error function of the scores instead of softmax.
 
 An alternative that SpikeWhale's releases carry and leave off. Each head has a slope, a shift and a
 height of its own (`derf.py`); a row's weights are divided by their sum.

@@ -1,4 +1,4 @@
-"""Tells the documents of a sequence apart, so that none is read into the next.
+"""Document masks: no token attends to another document.
 
 A separator begins a document and padding is a document of its own: what a token may see is then
 one rule, the same document and not later. That is causal for any padding, and leaves no row of

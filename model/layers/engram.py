@@ -1,4 +1,4 @@
-"""Remembers what often follows short runs of tokens, in tables looked up by a hash.
+"""Engram: hashed n-gram memory, added to the embeddings.
 
 The engram memory of SpikeWhale, after DeepSeek's Engram (arXiv:2601.07372). Every token has a code
 of a few numbers, of frozen random columns; for each run of 1, 2, … tokens fixed random projections

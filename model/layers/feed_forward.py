@@ -1,4 +1,4 @@
-"""Lets each token work on what it has gathered: SwiGLU, Shazeer 2020 (arXiv:2002.05202)."""
+"""SwiGLU feed-forward network, Shazeer 2020 (arXiv:2002.05202)."""
 
 from torch import Tensor, nn
 from torch.nn import functional

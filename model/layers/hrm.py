@@ -1,4 +1,4 @@
-"""Goes over the last hidden rows once more before the output layer.
+"""HRM refinement: further passes over the last hidden states before the output layer.
 
 The HRM refinement of SpikeWhale: a gated step that sees the row as it is and as it was, repeated
 with the same weights. Of the hierarchical reasoning model (Wang et al. 2025, arXiv:2506.21734),

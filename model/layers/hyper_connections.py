@@ -1,4 +1,4 @@
-"""Carries several residual streams side by side and lets each branch choose where it reads.
+"""Hyper-connections: several residual streams; each branch learns where it reads.
 
 Hyper-connections (Zhu et al. 2024, arXiv:2409.19606), in the static form: a branch reads a mean of
 the streams, writes to all of them, and the streams are mixed by a matrix whose rows and columns

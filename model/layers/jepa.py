@@ -1,4 +1,4 @@
-"""Lets the model practise to predict its own later hidden rows.
+"""JEPA auxiliary objective: the model predicts its own later hidden states.
 
 The JEPA objective of SpikeWhale: joint-embedding prediction (LeCun 2022; for language models Huang
 et al. 2025, arXiv:2509.14252) of the row some tokens on, which gets no gradient. The loss is

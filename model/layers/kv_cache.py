@@ -1,4 +1,4 @@
-"""Keeps what a model has read, so that each further token costs one short pass."""
+"""KV cache: what a model has read, so that each further token costs one short pass."""
 
 from dataclasses import dataclass
 

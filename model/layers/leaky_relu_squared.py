@@ -1,4 +1,4 @@
-"""Lets each token work on what it has gathered: the square of a leaky ReLU.
+"""LeakyReLU² feed-forward network.
 
 ReLU² is from Primer (So et al. 2021, arXiv:2109.08668); a slope of 0.5 below zero, squared after,
 is from openai/parameter-golf. Slope 0 is ReLU².

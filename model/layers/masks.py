@@ -1,4 +1,4 @@
-"""Says where each token stands and what it may see, in texts that are padded or read in parts."""
+"""Attention masks and positions for texts that are padded or read in parts."""
 
 from collections.abc import Callable
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""Puts learned rows before a text, where every token can look something up.
+"""Memory tokens: learned rows before a text, to which every token attends.
 
 PR #352 of openai/parameter-golf; after memory transformers (Burtsev et al. 2020,
 arXiv:2006.11527). In training they take the place of a sequence's first tokens, so that its length

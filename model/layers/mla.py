@@ -1,4 +1,4 @@
-"""Lets each token gather from those before it, through narrow layers for queries and output.
+"""Multi-head latent attention (MLA) in SpikeWhale's form: low-rank queries and output.
 
 After multi-head latent attention (DeepSeek-V2, arXiv:2405.04434), which narrows keys and values;
 in SpikeWhale these have one head for all queries instead, which keeps the cache as small. Queries

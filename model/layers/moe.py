@@ -1,4 +1,4 @@
-"""Gives each token to a few of several feed-forward networks.
+"""Mixture of experts (MoE): top-k or hash routing, with shared experts.
 
 Mixture of experts (Shazeer et al. 2017, arXiv:1701.06538) with experts that all tokens share
 (DeepSeekMoE, arXiv:2401.06066), scores √softplus, and a loss that keeps the load even (Switch

@@ -1,4 +1,4 @@
-"""Lets the model practise to predict tokens further ahead, with heads that are thrown away later.
+"""Multi-token prediction (MTP) heads: used in training, not exported.
 
 Multi-token prediction with independent linear heads, Gloeckle et al. 2024 (arXiv:2404.19737).
 """

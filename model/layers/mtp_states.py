@@ -1,4 +1,4 @@
-"""Lets the model practise to predict tokens further ahead, through its own output layer.
+"""Multi-token prediction (MTP) through the model's own output layer.
 
 SpikeWhale's multi-token prediction: a head turns the last hidden row into the one that it expects
 further on. It is the cheapest of its kind; DeepSeek-V3 (arXiv:2412.19437) gives each head a layer

@@ -1,4 +1,4 @@
-"""Gives some numbers of a head rotary positions and leaves the rest free of them.
+"""Partial rotary position embedding: some numbers of a head are not rotated.
 
 Partial RoPE as in GPT-NeoX-20B (Black et al. 2022, arXiv:2204.06745); the record models of
 openai/parameter-golf turn 16 of 64 numbers. Where contexts are longer than the length that a base

@@ -1,4 +1,4 @@
-"""Norms queries and keys, and lets each head choose how sharply it attends.
+"""QK-norm with a learned gain per query head.
 
 Without a bound their products grow until the softmax saturates (Henry et al. 2020,
 arXiv:2010.04245). Here both have size √K, and a learned number per query head stretches the

@@ -1,4 +1,4 @@
-"""Adds attention and feed-forward network to the stream, one after the other or side by side.
+"""Residual branches: attention and feed-forward network in sequence or in parallel.
 
 Side by side both read the same normed input, as in GPT-J (Wang and Komatsuzaki 2021,
 https://github.com/kingoflolz/mesh-transformer-jax). Each branch has a learned vector of sizes.

@@ -1,4 +1,4 @@
-"""Makes what deeper layers read smaller, so that the depth does not add up to an explosion.
+"""LN scale: the norms' output shrinks with depth.
 
 LN scale, Sun et al. 2025 (arXiv:2502.05795, "The Curse of Depth").
 """

@@ -1,4 +1,4 @@
-"""Turns queries and keys by their position, so that their product knows only the distance.
+"""Rotary position embedding (RoPE) of queries and keys.
 
 Rotary position embedding, Su et al. 2021 (arXiv:2104.09864). Number i of a head is paired with
 number i + K/2, the layout of Llama and Qwen checkpoints.

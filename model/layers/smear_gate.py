@@ -1,4 +1,4 @@
-"""Blends each token's embedding with that of the token before, by a learned share per number.
+"""Smear gate: blends each token's embedding with that of the token before.
 
 From openai/parameter-golf, where without a mask it let documents see the end of the one before
 (PR #1851).

@@ -1,4 +1,4 @@
-"""Bounds logits softly, so that no single one can run away: Gemma 2 (arXiv:2408.00118)."""
+"""Logit soft-capping: Gemma 2 (arXiv:2408.00118)."""
 
 import torch
 from torch import Tensor

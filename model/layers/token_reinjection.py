@@ -1,4 +1,4 @@
-"""Reminds each layer of the token that it stands on.
+"""Token re-injection: each layer's attention reads the token's embedding again.
 
 SpikeWhale's optional value embedding: the token's embedding, times tanh of a learned number that
 starts at zero, is added to what a layer's attention reads.

@@ -1,4 +1,4 @@
-"""Carries what early layers made to late ones, as in a U-Net.
+"""U-Net skip connections from early to late layers.
 
 The first half of the layers push their outputs; the second half pop them, the last pushed first,
 each times a learned vector, and add them to what they read. From U-Net (Ronneberger et al. 2015,

@@ -1,4 +1,4 @@
-"""Tells the values of some layers directly which token they stand on.
+"""Value embedding: adds a token's vector to the values of some layers.
 
 One table of narrow vectors for all these layers, widened by one projection and added to the
 values, times a learned number for all and one per layer. openai/parameter-golf calls it VE128;

@@ -1,4 +1,4 @@
-"""Mixes into the values of a layer those of the first layer.
+"""Value residual: mixes the first layer's values into those of a layer.
 
 Value residual learning (ResFormer), Zhou et al. 2024 (arXiv:2410.17897): what the first layer knew
 of a token stays at hand, however deep. The BESE record names it but had it switched off; what it

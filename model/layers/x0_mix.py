@@ -1,4 +1,4 @@
-"""Lets each layer read the first embedding again.
+"""x0 mix: each layer reads the first embedding again.
 
 x ← a ⊙ x + b ⊙ x₀ before a layer, a = 1 and b = 0 at the start. From modded-nanogpt
 (https://github.com/KellerJordan/modded-nanogpt), used by all records of openai/parameter-golf.

@@ -1,4 +1,4 @@
-"""Takes out of what a head gathered the part that its own token said already.
+"""Exclusive self-attention (XSA): removes a token's own value from the output.
 
 Exclusive self-attention (XSA): the residual stream carries a token's own value anyway, so
 attention may spend itself on the others. No parameters. openai/parameter-golf, used in the last 4

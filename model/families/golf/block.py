@@ -1,4 +1,4 @@
-"""Is one layer of the golf family: attention, feed-forward network, and what is done to both."""
+"""Decoder block of the golf family."""
 
 import torch
 from torch import Tensor, nn

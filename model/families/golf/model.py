@@ -1,4 +1,4 @@
-"""Puts the blocks together for the golf family: many small ideas on one small transformer.
+"""Golf transformer: the three parameter-golf records as presets of one model.
 
 The models of three records of openai/parameter-golf (PRs #1666, #851 and #352) are presets of this
 one assembly. Norms have no gain and nothing has biases; matrices of one shape move together in

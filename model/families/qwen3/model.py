@@ -1,4 +1,4 @@
-"""Puts the blocks together: a causal language model shaped as Qwen3 (arXiv:2505.09388).
+"""Qwen3-shaped dense causal language model (arXiv:2505.09388).
 
 Pre-norm with RMSNorm (arXiv:1910.07467), rotary positions, grouped-query attention with normed
 queries and keys, SwiGLU, no biases, and one table for input and output where `tied_embeddings`.

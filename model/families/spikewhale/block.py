@@ -1,4 +1,4 @@
-"""Is one layer of SpikeWhaleLM: attention and feed-forward network, branches of the streams."""
+"""Decoder block of SpikeWhaleLM: branches of the residual streams."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Computes the loss of SpikeWhaleLM: the next token, and what the model practises beside it.
+"""SpikeWhaleLM training loss: cross-entropy, MTP, JEPA, z-loss and load balancing.
 
 All weights are per target of the next token: a step's loss is the sum of all parts over its rows,
 divided by the number of these targets, so that parts of a batch add up.

@@ -1,4 +1,4 @@
-"""Puts the blocks together as SpikeWhaleLM, the model of Escarda-86M and Byrne-86M.
+"""SpikeWhaleLM, the model of Escarda-86M and Byrne-86M.
 
 Embedding and engram, then layers of narrow-ranked attention and SwiGLU between residual streams,
 then a refinement, the last norm and the embedding table once more. Two heads that only training

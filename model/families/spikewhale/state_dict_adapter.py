@@ -1,4 +1,4 @@
-"""Gives SpikeWhaleLM's weights the names and shapes that the releases publish, and takes them back.
+"""State dict adapter: the released names and shapes of SpikeWhaleLM's weights.
 
 The output layer is written as a second copy of the embedding, each layer has rotary tables of its
 own, and the tables of the engram and of the hyper-connections are cut up.
