@@ -1,4 +1,4 @@
-"""`spike demo`: the whole road on text that every machine with Python has."""
+"""`spike demo`: the whole pipeline on text that every machine with Python has."""
 
 import json
 import shlex

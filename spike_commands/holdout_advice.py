@@ -1,4 +1,4 @@
-"""Advises on the validation split: where it is empty, or shorter than a window of the model."""
+"""Holdout advice: what helps where a validation split is empty or shorter than a window."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Notes the signals that ask a command to stop."""
+"""Signal handling: note the signals that ask a command to stop."""
 
 import signal
 from typing import Any

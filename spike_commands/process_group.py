@@ -1,4 +1,4 @@
-"""Joins the processes that torchrun starts into one run."""
+"""Process group: join the processes that torchrun starts into one run."""
 
 import os
 from collections.abc import Iterator

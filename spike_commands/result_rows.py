@@ -1,4 +1,4 @@
-"""The rows that results of commands are shown by: what a user decides by first, at most six."""
+"""Result rows: at most six per command, first those that a user decides by."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Shows text of data such that nothing is invisible, and that no terminal obeys it.
+"""Visible text: escape invisible characters of data, and all that a terminal would obey.
 
 The page's script has the same rules.
 """

@@ -1,4 +1,4 @@
-"""The size that `xz -9` gives the bytes of a score, to read the score by."""
+"""xz baseline: the size that `xz -9` reaches on the scored bytes."""
 
 import lzma
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The tokenizer: vocabularies that make few tokens, and fast exact encoding with them."""
+"""Tokenizer: vocabularies that make few tokens, and fast exact encoding with them."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

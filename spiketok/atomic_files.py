@@ -1,4 +1,4 @@
-"""Writes files and folders that, after a crash at any moment, are there whole or not at all.
+"""Atomic file writes: after a crash at any moment, an output is whole or absent.
 
 The order is always: write under a temporary name, fsync, rename, fsync the folder. Renaming before
 the fsync may leave an empty file under the final name after a power cut; without the last fsync

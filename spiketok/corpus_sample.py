@@ -1,4 +1,4 @@
-"""Draws the text that a trainer looks at: bounded, spread over the corpus, whatever its order."""
+"""Corpus sample: bounded, spread over the corpus, and independent of its order."""
 
 import heapq
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Counts the processor cores that this process may use: affinity and cgroup quota."""
+"""CPU count: the cores that this process may use, by affinity and cgroup quota."""
 
 import os
 from functools import cache

@@ -1,4 +1,4 @@
-"""Counts exact copies of documents in bounded memory."""
+"""Duplicate documents: count exact copies in bounded memory."""
 
 import numpy as np
 from numpy.typing import NDArray

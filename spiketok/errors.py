@@ -1,4 +1,4 @@
-"""The one error that users are meant to see."""
+"""SpikeError, the one error that users see."""
 
 import os
 from collections.abc import Iterator

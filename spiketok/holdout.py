@@ -1,4 +1,4 @@
-"""Names documents by their content and holds some out, so that no stage learns from them.
+"""Holdout: documents named by their content and kept out of all training stages.
 
 A document's fate depends on its own bytes and, where a corpus is so small that one side would be
 empty, on the smallest or largest name in the corpus. So the tokenizer trainer and the shard writer,

@@ -1,4 +1,4 @@
-"""Says what each id of a vocabulary is for, and which names are special."""
+"""Id layout: the purpose of each id of a vocabulary, and the special names."""
 
 # Kinds of id.
 PIECE, SPECIAL, RESERVED = range(3)

@@ -1,4 +1,4 @@
-"""Checks values decoded from JSON of others, and names them in errors as JSON does."""
+"""JSON values of untrusted files: check them, and name them in errors as JSON does."""
 
 from collections.abc import Iterable
 from typing import Any, NoReturn

@@ -1,4 +1,4 @@
-"""Cuts text by the longest match at each position."""
+"""Longest-match encoder: cut text at each position by the longest entry."""
 
 from collections.abc import Iterator
 from typing import Any

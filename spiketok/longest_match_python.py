@@ -1,4 +1,4 @@
-"""Longest match in plain Python, for places that have no native core; fifty times slower, equal."""
+"""Longest match in plain Python, without the native core; fifty times slower, same result."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a path holds, in words for messages: that of another stage, or somebody's own files."""
+"""Path contents in words for messages: another stage's output, or a user's own files."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Defines in plain Python what the fast code computes; slow, and the specification."""
+"""Reference implementation of the fast code, in plain Python: slow, and the specification."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Opens files of a folder, which may come from anywhere: regular files alone, of a limited size.
+"""Regular files: open them in a folder from anywhere, of a limited size and no other kind.
 
 In place of a file there may be a named pipe that nobody writes to, or a link to a device without
 an end. The open descriptor is checked, not the path, which may change in between.

@@ -1,4 +1,4 @@
-"""Recognises remote paths (URLs), which no command reads or writes yet."""
+"""Remote paths (URLs), which no command reads or writes yet."""
 
 import re
 

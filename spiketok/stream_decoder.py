@@ -1,4 +1,4 @@
-"""Decodes ids that arrive one by one, and never shows half a character."""
+"""Streaming decoder: text of ids that arrive one by one, never half a character."""
 
 import codecs
 

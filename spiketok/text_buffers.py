@@ -1,4 +1,4 @@
-"""Lays texts out as the native code takes them: one byte buffer and where each text begins."""
+"""Text buffers for native code: one byte buffer and the offset of each text."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate

@@ -1,4 +1,4 @@
-"""Undoes the border that a prompt's end draws, where text is to go on behind it (token healing).
+"""Token healing: remove the token boundary at a prompt's end before the text goes on.
 
 Longest match takes the longest entry that fits. At a prompt's end it takes a shorter one than it
 would if the text went on: "hel" + "lo" are not the ids of "hello". The cut is certain up to the

@@ -1,4 +1,4 @@
-"""Turns text into token ids and back."""
+"""Tokenizer: text to token ids and back."""
 
 import json
 import re

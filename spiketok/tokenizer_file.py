@@ -1,4 +1,4 @@
-"""Reads the bytes of a tokenizer.json; what they say, tokenizer_json.py reads."""
+"""Tokenizer file: read the bytes of a tokenizer.json, which tokenizer_json.py parses."""
 
 from pathlib import Path
 

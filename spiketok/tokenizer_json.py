@@ -1,4 +1,4 @@
-"""Reads tokenizer.json (docs/formats.md §1) and trusts nothing in it."""
+"""tokenizer.json (docs/formats.md §1): parse it and trust nothing in it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Says how far a training is."""
+"""Training progress of a tokenizer."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Holds which id stands for which bytes; docs/formats.md §1 gives its file and its fingerprint."""
+"""Vocabulary: id to bytes; docs/formats.md §1 has its file and its fingerprint."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Opens shards with other libraries."""
+"""Hugging Face `datasets`: shards as a `datasets.Dataset`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Shuffles 0 … n − 1 by a pure function of position and seed, without a table.
+"""Shuffle: a permutation of 0 … n − 1, a pure function of position and seed, without a table.
 
 A balanced Feistel network permutes the smallest range of 4^k numbers that holds n; a position that
 leaves the range of n walks on along its cycle until it is back (Black and Rogaway, "Ciphers with

@@ -1,4 +1,4 @@
-"""Opens a split of a shard folder as one long sequence of tokens, read by position."""
+"""Token stream: a split of a shard folder as one long sequence, read by position."""
 
 import resource
 import time

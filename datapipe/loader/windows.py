@@ -1,4 +1,4 @@
-"""Cuts a stream of tokens into training examples and hands them out in a shuffled order.
+"""Training windows: fixed-length examples of a token stream, in a shuffled order.
 
 The order is a pure function of seed and sample number, so resuming takes one integer, and neither
 the batch size nor the number of readers changes which sample comes n-th.

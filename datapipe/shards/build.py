@@ -1,4 +1,4 @@
-"""Turns inputs into a folder of shards, going on where an interrupted run stopped."""
+"""Shard build: inputs to a shard folder; it resumes after an interrupted run."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Encodes conversations, for shards and for scoring."""
+"""Encoded conversations, for shards and for scoring."""
 
 from collections.abc import Collection, Iterator
 

@@ -1,4 +1,4 @@
-"""Reads shards through `SummedFile`: where their tokens are, or document after document.
+"""Checked shard reader: the positions of the tokens, or document after document.
 
 Arrow gets no map of the file, which would end the process where the file was cut off. It reads a
 copy of the metadata, made after the comparison with the sums.

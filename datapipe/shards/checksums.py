@@ -1,4 +1,4 @@
-"""Sums the bytes of files in ranges, and the content of shards whatever their layout."""
+"""Checksums: byte ranges of files, and the content of shards whatever their layout."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Names the files of a shard folder and defines the records that commit them."""
+"""Commit records: the files of a shard folder and the JSON records that commit them."""
 
 import re
 from dataclasses import dataclass

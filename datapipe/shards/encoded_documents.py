@@ -1,4 +1,4 @@
-"""Holds encoded documents as flat arrays, from the encoder to the shard writer."""
+"""Encoded documents as flat arrays, from the encoder to the shard writer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Describes the shards of a folder by its manifest and records, before any of them is opened."""
+"""Shard files as the manifest and the records describe them, before any is opened."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Notices input files that change while they are read, or after a plan, by size and mtime."""
+"""Input changes: detect files that change during reading or after a plan, by size and mtime."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""Tells what a shard folder holds: its sums, and single documents."""
+"""Inspect a shard folder: its totals, and single documents."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes and reads the JSON files of a shard folder."""
+"""JSON files of a shard folder: write, parse and check them."""
 
 from typing import Any, TypeVar
 

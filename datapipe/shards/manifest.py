@@ -1,4 +1,4 @@
-"""Says what a finished folder contains: built from its records, written last, checked when read."""
+"""Manifest of a finished shard folder: built from its records, written last, checked when read."""
 
 import hashlib
 import json

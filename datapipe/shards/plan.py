@@ -1,4 +1,4 @@
-"""Cuts the inputs into units of work that depend on nothing but the inputs and the settings."""
+"""Shard plan: units of work that depend on nothing but the inputs and the settings."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Finds out what an interrupted run has finished, and clears away what it has not."""
+"""Resume: find what an interrupted run has finished, and remove the rest."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""Defines the shard: its schema, how documents become record batches, and how it is opened.
+"""Shard schema: Arrow columns, documents as record batches, and opening a shard.
 
 Nothing of a file is believed before it is checked: Arrow opens a file with wrong offsets without a
 word, and reading it then leaves the memory of the process.

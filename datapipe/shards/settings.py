@@ -1,4 +1,4 @@
-"""Holds what shards are asked to be: how records are read, and which are for validation."""
+"""Shard settings: how records are read, and which are for validation."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Reads documents as the settings of shards say, and names them for the choice of splits."""
+"""Train and validation splits: read documents by the settings, and name them for the choice."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

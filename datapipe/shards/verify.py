@@ -1,4 +1,4 @@
-"""Checks every byte of a finished folder, and says what is damaged and where."""
+"""Verify every byte of a finished shard folder; name each damage and its place."""
 
 from collections.abc import Callable, Iterator
 from hashlib import sha256

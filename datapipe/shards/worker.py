@@ -1,4 +1,4 @@
-"""Does one unit of work: reads its ranges, splits and encodes the documents, commits the shards."""
+"""Shard worker: read, split and encode the ranges of one unit, and commit its shards."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

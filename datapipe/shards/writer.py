@@ -1,4 +1,4 @@
-"""Writes shards: documents in; Arrow files, checksums and records out."""
+"""Shard writer: documents in; Arrow files, checksums and records out."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass

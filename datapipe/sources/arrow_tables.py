@@ -1,4 +1,4 @@
-"""Reads Arrow IPC files and streams, what `datasets` saves, and rows of tables as objects."""
+"""Arrow IPC files and streams, as `datasets` saves them, and rows of tables as objects."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

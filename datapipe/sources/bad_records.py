@@ -1,4 +1,4 @@
-"""Decides what becomes of a broken record: an error, a repair, or a counted loss."""
+"""Policy for broken records: an error, a repair, or a counted loss."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Marks in chat records that a reply must not be trained on: labels, weights, scores.
+"""Labels, weights and scores in chat records that exclude a reply from training.
 
 Preference data (TRL, LLaMA-Factory) holds bad replies on purpose. A record that is marked bad is
 left out; a mark that may mean it, or may not, is refused by name.

@@ -1,4 +1,4 @@
-"""Reads files of conversations as Arrow record batches, in bounded memory.
+"""Chat reader: files of conversations as Arrow record batches, in bounded memory.
 
 The files are JSON Lines, JSON arrays, parquet or Arrow; `chat_records.py` reads their records.
 """

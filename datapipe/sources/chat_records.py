@@ -1,4 +1,4 @@
-"""Reads the common shapes of chat data sets, strictly, as the one shape of messages.
+"""Chat records: the common shapes of chat data sets, read strictly as one list of messages.
 
 A record says by its keys which shape it is of. A key that holds conversation is read or refused by
 name, and so is a mark of bad replies; what else a record has is about it and passes. docs/chat.md

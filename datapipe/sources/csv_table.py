@@ -1,4 +1,4 @@
-"""Reads the documents of a CSV or TSV file from a column of text."""
+"""CSV and TSV reader: documents from a column of text."""
 
 import io
 from codecs import getincrementaldecoder

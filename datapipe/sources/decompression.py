@@ -1,4 +1,4 @@
-"""Decompresses gzip and zstd files as streams; what a codec delivered before damage is kept.
+"""Decompression of gzip and zstd streams; output before damage is kept.
 
     with open_decompressed(path, "zstd") as stream:
         while piece := stream.read(65536):

@@ -1,4 +1,4 @@
-"""Refuses inputs of which none has a byte, and words that none gave a document."""
+"""Empty inputs: errors where no file has a byte, or none has a document."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""File signatures: names the format of a file that is not text by its first bytes."""
+"""File signatures: the format of a file that is not text, by its first bytes."""
 
 from spiketok.errors import SpikeError
 

@@ -1,4 +1,4 @@
-"""Lists the input files: their paths, kinds and names."""
+"""Input files: list their paths, kinds and names."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Reads JSON arrays of objects: their elements, and a text of each, in bounded memory."""
+"""JSON array reader: the objects of an array, and a text of each, in bounded memory."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Reads the documents of a JSON Lines file, whole or a range of its bytes.
+"""JSON Lines reader: the documents of a file or of a range of its bytes.
 
 A block of lines goes to Arrow's parser, which runs beside other threads. What Arrow refuses, or
 would cut otherwise than at line ends, goes to `parse_line`, the definition: wherever the quick way

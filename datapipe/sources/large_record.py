@@ -1,4 +1,4 @@
-"""Reads the text of a large JSON record with as little beside it as the text itself."""
+"""Large JSON records: read the text in little more memory than the text itself."""
 
 import re
 from typing import Any

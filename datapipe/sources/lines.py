@@ -1,4 +1,4 @@
-r"""Cuts streams of bytes into blocks of whole lines, from any range of a file.
+r"""Line blocks: cut streams of bytes into blocks of whole lines, from any range of a file.
 
 A line ends with `\n` and belongs to the range in which it begins, so ranges that touch share out
 the lines of a file without loss or repetition.

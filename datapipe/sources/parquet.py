@@ -1,4 +1,4 @@
-"""Reads the documents of a parquet file, whole or a range of its row groups."""
+"""Parquet reader: the documents of a file or of a range of its row groups."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

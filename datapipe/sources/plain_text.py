@@ -1,4 +1,4 @@
-"""Reads plain text files as documents, in bounded memory where the text is split."""
+"""Plain text reader: documents of a text file, in bounded memory where the text is split."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial

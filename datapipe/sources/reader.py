@@ -1,4 +1,4 @@
-"""Reads sources of every kind as Arrow record batches of documents, in bounded memory."""
+"""Reader of all kinds of sources: Arrow record batches of documents, in bounded memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Spools standard input and pipes to temporary files, so that they can be read more than once."""
+"""Spool standard input and pipes to temporary files, so that they can be read more than once."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-r"""Cuts a stream of plain text into documents.
+r"""Text splitting: cut a stream of plain text into documents.
 
 Where a text is cut depends on its bytes alone, and what is in memory is a piece and a look ahead.
 Except around a marker nothing is lost: joined, the pieces are the text.

@@ -1,4 +1,4 @@
-"""Keys of chat records that hold conversation and are not read: refused by name, never dropped."""
+"""Unread keys: raise an error for keys of chat records that hold conversation and are not read."""
 
 import json
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Walks the frames and blocks of a zstd file (RFC 8878) without decompressing them."""
+"""Zstd frames and blocks (RFC 8878), walked without decompression."""
 
 from typing import IO, NamedTuple
 

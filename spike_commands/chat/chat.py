@@ -1,4 +1,4 @@
-"""`spike chat`: talk with a trained model, in the terminal or on a page."""
+"""`spike chat`: chat with a trained model, in the terminal or on a page."""
 
 import sys
 from pathlib import Path

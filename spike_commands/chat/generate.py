@@ -1,4 +1,4 @@
-"""`spike generate`: lets a trained model write on."""
+"""`spike generate`: continue prompts with a trained model."""
 
 import json
 from collections.abc import Iterable, Iterator

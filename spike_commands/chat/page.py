@@ -1,4 +1,4 @@
-"""Makes the page of `spike chat --web`; web/ holds its layout, style and script."""
+"""HTML page of `spike chat --web`; web/ holds its layout, style and script."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Serves the page of `spike chat --web` to browsers of this machine, and to nobody else.
+"""HTTP server of `spike chat --web`, for browsers of this machine alone.
 
 Three things keep others out: the address 127.0.0.1, a secret in the path, and the checks of `Host`
 and `Origin`, without which a page from elsewhere could ask in a browser's name.

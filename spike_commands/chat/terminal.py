@@ -1,4 +1,4 @@
-"""Holds a chat in a terminal, or answers the lines of standard input."""
+"""Terminal chat, and answers to the lines of standard input."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Reads the documents of inputs, as `spike shard` reads them, for commands that look at text."""
+"""Documents of inputs, read as `spike shard` reads them, for commands that look at text."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

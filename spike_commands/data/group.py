@@ -1,4 +1,4 @@
-"""`spike data`: a look at token shards, and a check of them."""
+"""`spike data`: inspect and verify token shards."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Options that say how inputs are read: the same for `tokenizer train` and `shard`."""
+"""Options for reading inputs, the same for `tokenizer train` and `shard`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

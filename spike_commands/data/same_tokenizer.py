@@ -1,4 +1,4 @@
-"""Refuses shards that were made with another tokenizer than a model's."""
+"""Tokenizer check: shards and model must have the same tokenizer."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""`spike export`: what spike made, as other libraries load it."""
+"""`spike export`: write tokenizers and models as other libraries load them."""
 
 import json
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Reads the text by which `spike pack --method gptq` learns what matrices multiply."""
+"""GPTQ calibration: the text that `spike pack --method gptq` reads."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tables where the bytes of an artifact go."""
+"""Size tables of an artifact: its bytes by part."""
 
 import tempfile
 from collections.abc import Mapping, Sequence

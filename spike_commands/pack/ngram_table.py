@@ -1,4 +1,4 @@
-"""Makes the table of counts that an artifact carries: as much of training text as fits."""
+"""N-gram counts of an artifact: as much of the training text as fits."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

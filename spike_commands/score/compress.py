@@ -1,4 +1,4 @@
-"""`spike compress` and `spike decompress`: a model's score made a file, and back."""
+"""`spike compress` and `spike decompress`: lossless compression with a model's predictions."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`spike eval`: scores text under a trained model."""
+"""`spike eval`: score text under a trained model."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `spike eval` says of documents and of replies under the network alone."""
+"""Network scores of `spike eval`: documents, or replies, under the network alone."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""The options that choose a predictor, and what they make of a run."""
+"""Predictor options: choose the parts of a predictor, and build it from a run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

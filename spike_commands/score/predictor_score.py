@@ -1,4 +1,4 @@
-"""What `spike eval` says of a predictor, part by part, and of a rule that is none."""
+"""Predictor scores of `spike eval`, part by part, and the published rule that is no predictor."""
 
 from dataclasses import replace
 from math import log, log2

@@ -1,4 +1,4 @@
-"""The text that `spike eval` scores: documents or conversations, from files or from shards."""
+"""Text that `spike eval` scores: documents or conversations, from files or from shards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

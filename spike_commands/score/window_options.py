@@ -1,4 +1,4 @@
-"""Options of the commands that read text in sliding windows."""
+"""Sliding-window options of the commands that read text in windows."""
 
 import click
 

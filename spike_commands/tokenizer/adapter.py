@@ -1,4 +1,4 @@
-"""What comparing and viewing need of a tokenizer, whoever made it."""
+"""Tokenizer interface for comparing and viewing, the same for each library."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

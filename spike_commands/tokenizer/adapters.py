@@ -1,4 +1,4 @@
-"""Opens tokenizers of other libraries: Hugging Face JSON, SentencePiece models, tiktoken names."""
+"""Tokenizers of other libraries: Hugging Face JSON, SentencePiece models, tiktoken names."""
 
 import importlib
 import json

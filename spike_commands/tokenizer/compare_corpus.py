@@ -1,4 +1,4 @@
-"""Reads the text that tokenizers are compared on, and what its parts have in common."""
+"""Comparison corpus: the text that tokenizers are compared on, and the labels of its parts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

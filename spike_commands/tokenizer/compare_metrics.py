@@ -1,4 +1,4 @@
-"""Measures what a tokenizer makes of a text: tokens, speed, unused ids, longest tokens."""
+"""Tokenizer metrics on a text: tokens, speed, unused ids, longest tokens."""
 
 import statistics
 import time

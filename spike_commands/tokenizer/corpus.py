@@ -1,4 +1,4 @@
-"""The corpus of a tokenizer training: what is learnt from, and what is only measured on."""
+"""Corpus of a tokenizer training: the training text and the held-out text."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Opens a tokenizer of any make that the command line may name."""
+"""Open a tokenizer of any library that the command line may name."""
 
 from collections.abc import Sequence
 from pathlib import Path

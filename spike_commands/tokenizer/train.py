@@ -1,4 +1,4 @@
-"""`spike tokenizer train`: a corpus to a vocabulary."""
+"""`spike tokenizer train`: train a vocabulary on a corpus."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Turns the options of `spike tokenizer train` into a trainer with its settings."""
+"""Training options of `spike tokenizer train`: a trainer and its settings."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

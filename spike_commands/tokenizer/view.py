@@ -1,4 +1,4 @@
-"""`spike tokenizer view`: shows how a text is cut, in the terminal or on a page."""
+"""`spike tokenizer view`: show how a text is tokenized, in the terminal or on a page."""
 
 from collections.abc import Sequence
 from pathlib import Path

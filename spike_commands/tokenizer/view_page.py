@@ -1,4 +1,4 @@
-"""Writes the page that shows how texts are cut; web/ holds its layout, style and script.
+"""HTML page of the tokens of a text; web/ holds its layout, style and script.
 
 Everything from outside, the text and the names included, is in one JSON object that the script
 reads and shows as text. A policy in the page forbids every other script and every resource.

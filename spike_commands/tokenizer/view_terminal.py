@@ -1,4 +1,4 @@
-"""Prints a text so that its tokens can be told apart."""
+"""Print a text with visible token boundaries."""
 
 import re
 from collections.abc import Iterator

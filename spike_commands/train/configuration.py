@@ -1,4 +1,4 @@
-"""Configuration and run folder that the options of `spike train` mean, and hints for wrong ones."""
+"""Configuration and run folder from the options of `spike train`, and hints for wrong options."""
 
 from difflib import get_close_matches
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Size of a training, its data and its costs, before anything is made."""
+"""Dry run: parameters, data and costs of a training, before anything is written."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""`spike train`: a configuration and a shard folder to a trained model."""
+"""`spike train`: train a model with a configuration on a shard folder."""
 
 import time
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""Opens the run that `spike train --init` begins with, and says what does not come from it."""
+"""Warm start: the run that `spike train --init` begins with, and what is not taken from it."""
 
 from collections.abc import Sequence
 from pathlib import Path

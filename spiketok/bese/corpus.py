@@ -1,4 +1,4 @@
-"""Gathers the base ids of a corpus, each different row once with its count, in bounded memory."""
+"""BESE corpus: base ids, each different row once with its count, in bounded memory."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol

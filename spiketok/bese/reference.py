@@ -1,4 +1,4 @@
-"""Defines BESE in plain Python: its two base alphabets, segments, and merges by rank.
+"""BESE in plain Python: its two base alphabets, segments, and merges by rank.
 
 Slow, and the specification; docs/bese.md says why the lossless alphabet is that.
 """

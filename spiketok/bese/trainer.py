@@ -1,4 +1,4 @@
-"""Learns the merges of a BESE vocabulary from a whole corpus, in bounded memory (docs/bese.md)."""
+"""BESE trainer: learn merges from a whole corpus, in bounded memory (docs/bese.md)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace

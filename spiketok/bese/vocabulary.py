@@ -1,4 +1,4 @@
-"""Holds a BESE vocabulary: merges over a small base alphabet (docs/bese.md, docs/formats.md §1)."""
+"""BESE vocabulary: merges over a small base alphabet (docs/bese.md, docs/formats.md §1)."""
 
 import json
 import os

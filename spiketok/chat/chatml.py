@@ -1,4 +1,4 @@
-r"""Lays conversations out as ChatML: pieces of text and markers, each trained on or not.
+r"""ChatML: conversations as pieces of text and markers, each trained on or not.
 
 A message is `<|im_start|>ROLE\n`, its parts, `<|im_end|>\n`. A part that is not plain text stands
 between two markers. Every marker and every stretch of text between markers is a piece, and so is

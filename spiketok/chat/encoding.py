@@ -1,4 +1,4 @@
-"""Encodes conversations: ids, and for each whether a model is to learn to write it."""
+"""Chat encoding: the ids of a conversation and its loss mask."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any

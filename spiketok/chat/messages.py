@@ -1,4 +1,4 @@
-"""Reads messages as chat programs write them, lists of objects from JSON, strictly.
+"""Chat messages: read lists of JSON objects strictly.
 
 What is not understood is refused with its place: a key that were passed over silently could be what
 the conversation is about.

@@ -1,4 +1,4 @@
-"""Reads what an assistant writes, id by id, as the parts of a message."""
+"""Streaming reply parser: the parts of an assistant's message, id by id."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""Reads the tool calls of chat messages, and checks that answers come in the order of the calls.
+"""Tool calls of chat messages: read calls, and check that answers come in their order.
 
 Errors begin with the place in the call or message, such as `.function.name`.
 """

@@ -1,4 +1,4 @@
-"""Doors to the libraries of Hugging Face."""
+"""Hugging Face: export tokenizers for `transformers` and `tokenizers`."""
 
 from .bundle import generate
 from .bundler import join_modules

@@ -1,4 +1,4 @@
-"""Writes `spike_tokenizer.py`: the modules of a tokenizer, joined into one that needs no spike."""
+"""Generate `spike_tokenizer.py`: the tokenizer's modules in one file that does not import spike."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Joins modules of spike into the text of one, for folders whose code needs no spike."""
+"""Bundler: join modules of spike into the text of one module that does not import spike."""
 
 import ast
 from collections.abc import Container, Sequence

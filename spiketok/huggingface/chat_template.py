@@ -1,4 +1,4 @@
-"""Holds the chat format as a Jinja template, for engines that render text and encode it whole.
+"""Jinja chat template, for engines that render text and encode it whole.
 
 Engines disagree about `tojson`: minijinja writes `< > & '` as escapes, transformers as themselves,
 as training does. The macro undoes the escapes; two backslashes, which are one of the text, are set

@@ -1,4 +1,4 @@
-"""Writes the folders that AutoTokenizer of `transformers` loads."""
+"""Export tokenizer folders that AutoTokenizer of `transformers` loads."""
 
 import json
 from dataclasses import replace

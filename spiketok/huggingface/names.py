@@ -1,4 +1,4 @@
-"""Says what files and roles are called where `transformers` looks for them."""
+"""File and attribute names that `transformers` expects."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What the class for `transformers` does to text before and after the encoder, in plain Python."""
+"""Pre- and post-processing of the class for `transformers`, in plain Python."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The tokenizer as a class of `transformers`; `generate.py` makes it a file that needs no spike."""
+"""SpikeTokenizer, a class of `transformers`; `bundle.py` makes it a file without spike imports."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

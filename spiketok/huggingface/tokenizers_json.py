@@ -1,4 +1,4 @@
-"""Writes a vocabulary as a file of the library `tokenizers`, which then needs no code of ours.
+"""Export a vocabulary to a `tokenizer.json` of the library `tokenizers`, without code of spike.
 
 The library has no model that finds longest matches over bytes at a useful speed, but its
 pre-tokeniser cuts text with a regular expression. One that follows the trie of all entries, and at

@@ -1,4 +1,4 @@
-"""Finds byte strings that could become entries, and chooses those that do not compete."""
+"""Candidate entries: byte strings that could become entries and do not compete."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Tells which byte strings may be entries."""
+"""Constraints on entries: length, code points, names, boundary, digits."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What a training looks at: the sample in memory, and the corpus that it was drawn from."""
+"""Training text: the sample in memory, and the corpus that it is sampled from."""
 
 import tempfile
 import weakref

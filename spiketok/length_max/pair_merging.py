@@ -1,4 +1,4 @@
-"""Chooses entries by merging pairs, one at a time: by frequency, or by frequency × length.
+"""Pair merging: choose entries one at a time, by frequency or by frequency × length.
 
 By frequency it is byte-pair encoding over raw text (arXiv 1508.07909, without words); by frequency
 × length it is the scoreboard of arXiv 2511.20849. Both are here to be compared with what the rounds

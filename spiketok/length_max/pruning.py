@@ -1,4 +1,4 @@
-"""Drops the entries of a vocabulary that the longest-match encoder misses least."""
+"""Vocabulary pruning: drop the entries that the longest-match encoder misses least."""
 
 import heapq
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Grows and shrinks a vocabulary in rounds, each judged by what the real encoder does."""
+"""Training rounds: grow and shrink a vocabulary, and measure each change with the real encoder."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Holds what a training of a length-max vocabulary is asked for, and what each effort spends."""
+"""Length-max settings: the options of a training, and the budget of each effort."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Chooses the vocabulary with which the longest-match encoder makes the fewest tokens of a corpus.
+"""Length-max trainer: the vocabulary with the fewest tokens under longest match.
 
 The objective is that of the Length-MAX tokenizer (arXiv 2511.20849): tokens per byte under
 leftmost-longest matching. docs/length-max.md tells why its n-gram scoreboard, frequency × length,
