@@ -1,4 +1,4 @@
-"""Trains and scores small language models; this façade needs no torch, its sub-packages do.
+"""Training and scoring of small language models; this package needs no torch, its sub-packages do.
 
 `model.config` says what to train, `model.families` what a model is, `model.training` trains one
 into a run folder, `model.runs` opens it, `model.scoring` scores it, `model.inference` samples.

@@ -1,4 +1,4 @@
-"""Chooses where and in what precision to compute."""
+"""Device and precision of the computation."""
 
 import re
 from contextlib import AbstractContextManager, nullcontext

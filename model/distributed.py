@@ -1,4 +1,4 @@
-"""Shares a step among processes, each of which takes parts of the batch; gradients are summed.
+"""Data parallelism: each rank reads parts of a batch; gradients are summed.
 
 Every rank holds the whole model and its optimisers. All begin with the same weights and make the
 same update of the same sums, so they stay equal to the byte; only the first one writes. Matrices

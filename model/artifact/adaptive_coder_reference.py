@@ -1,4 +1,4 @@
-"""Defines adaptive coding (docs/formats.md, section 9) in plain Python; native code equals it."""
+"""Adaptive binary coding (docs/formats.md, section 9) in plain Python; native code equals it."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Reads and writes the arrays of an artifact and the table that describes them.
+"""Arrays of an artifact, and the table that describes them: reading and writing.
 
 docs/formats.md, section 9.
 """

@@ -1,4 +1,4 @@
-"""Writes and reads artifacts: one file with all that is needed to run a model.
+"""Artifact files: reading and writing one file with all that running a model needs.
 
 docs/formats.md, section 9.
 """

@@ -1,4 +1,4 @@
-"""Lays the numbers of arrays out as bytes, and reads them back.
+"""Bit packing: arrangement of the numbers of arrays as bytes, and back.
 
 docs/formats.md, section 9, says what each arrangement is.
 """

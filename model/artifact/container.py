@@ -1,4 +1,4 @@
-"""Reads and writes the outer form of an artifact: named sections, their sizes, a checksum.
+"""Container format of an artifact: named sections, their sizes, a checksum.
 
 docs/formats.md, section 9. Whatever a file says is checked before it is used, and never makes more
 memory be taken than the file's own size allows.

@@ -1,4 +1,4 @@
-"""Turns arrays of weights into bytes in several ways, keeps the smallest, and reads it back.
+"""Array encodings: bytes of weights in several layouts, of which the smallest is kept.
 
 docs/formats.md, section 9, says what each order, arrangement and coding is.
 """

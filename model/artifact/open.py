@@ -1,4 +1,4 @@
-"""Opens a trained model, be it a run folder or an artifact."""
+"""Loading of a trained model from a run folder or an artifact."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Makes an artifact of a run: rounds its weights as configured and says what all of it takes."""
+"""Packing: the quantized artifact of a run, and its size in bytes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Compresses bytes as bare LZMA2 streams, and reads them without trusting them."""
+"""LZMA2: compression as bare streams, and decompression that bounds the result."""
 
 import lzma
 

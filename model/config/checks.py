@@ -1,4 +1,4 @@
-"""Rules of a configuration that hold between keys, and type errors in plain words."""
+"""Checks of a configuration between keys, and type errors in plain words."""
 
 import re
 from collections.abc import Mapping

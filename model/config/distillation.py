@@ -1,4 +1,4 @@
-"""Says what a student learns from teachers: the section `[distill]`."""
+"""Distillation settings: the section `[distill]`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Schema of the configuration for people: docs/configuration.md, and TOML with comments.
+"""Documentation of the configuration: docs/configuration.md, and TOML with comments.
 
 `python -m spike_lm.model.config.documentation > docs/configuration.md` writes the page.
 """

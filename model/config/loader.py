@@ -1,4 +1,4 @@
-"""Reads a configuration from TOML, and refuses every mistake with the place and the mend.
+"""Loading of a configuration from TOML; errors name the place and the fix.
 
 A file has only what differs from the preset `base`, or from the preset or file that it `extends`;
 overrides come on top. The result has every key, and a run folder keeps it.

@@ -1,4 +1,4 @@
-"""What a predictor is made of: which parts stand on a network's logits, and their numbers."""
+"""Settings of a predictor: the parts on top of a network's logits, and their numbers."""
 
 from collections.abc import Iterable
 

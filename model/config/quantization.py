@@ -1,4 +1,4 @@
-"""Says how a model's weights are made small: the section `[compress]`, and how its words are read.
+"""Quantization settings: the section `[compress]`, and how its words are parsed.
 
 No torch here: configurations are read without it.
 """

@@ -1,4 +1,4 @@
-"""Names the ranges of numbers that the keys of a configuration share."""
+"""Number ranges that the keys of a configuration share."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Says what to train: the sections and keys of a configuration, their units and legal ranges.
+"""Schema of the configuration: sections and keys, their units and legal ranges.
 
 The presets' `base.toml` holds the value of every key and the reason for it; the sections `[golf]`
 and `[averaging]`, which not every configuration has, are explained by `bese-golf.toml`,

@@ -1,4 +1,4 @@
-"""Says what SpikeWhaleLM adds to the shape of the transformer: the section `[spikewhale]`."""
+"""SpikeWhaleLM settings: the section `[spikewhale]`."""
 
 from typing import Annotated, Literal
 

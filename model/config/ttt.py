@@ -1,4 +1,4 @@
-"""Says how a model learns from a text while it is scored. No torch here."""
+"""Test-time training settings; no torch here."""
 
 import math
 from typing import Annotated, Literal

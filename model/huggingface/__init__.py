@@ -1,4 +1,4 @@
-"""Doors to `transformers`: models as folders that AutoModelForCausalLM loads, and back."""
+"""Hugging Face `transformers`: export of models for AutoModelForCausalLM, and import."""
 
 from .bundle import generate
 from .export import Exported, export_model

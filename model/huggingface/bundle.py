@@ -1,4 +1,4 @@
-"""Writes `spike_model.py`: layers and models, joined into one module that needs no spike.
+"""Bundling of `spike_model.py`: layers and models as one module that needs no spike.
 
 It is the same for every model, so whoever has read it once need not read it again.
 """

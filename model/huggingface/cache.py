@@ -1,4 +1,4 @@
-"""The key-value cache of an exported model, as `generate` of `transformers` wants it.
+"""KV cache of an exported model, with the interface that `generate` of `transformers` expects.
 
 Part of the generated file; spike itself never imports it.
 """

@@ -1,4 +1,4 @@
-"""Checks what the exported model is called with.
+"""Argument checks of the exported model's `forward`.
 
 Part of the generated file; spike itself never imports it.
 """

@@ -1,4 +1,4 @@
-"""Says in config.json what the class of `modeling_spike.py` needs to build a model of ours."""
+"""Fields of config.json from which `modeling_spike.py` builds a model."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Holds the sections of a configuration as the generated file reads them from config.json.
+"""Sections of a configuration, as the generated file reads them from config.json.
 
 They stand in for the classes of `config/schema.py` and `config/spikewhale.py`, which check values
 with a library that others need not have; what is exported has been checked.

@@ -1,4 +1,4 @@
-"""Writes the folders that AutoModelForCausalLM of `transformers` loads."""
+"""Export of a run as a folder that AutoModelForCausalLM of `transformers` loads."""
 
 import json
 from collections.abc import Mapping

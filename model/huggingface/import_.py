@@ -1,4 +1,4 @@
-"""Brings an exported folder back as a run; code in the folder is never looked at.
+"""Import of an exported folder as a run; code in the folder is never read.
 
 Files are those of others until they are checked: the configuration before a model is built, names,
 shapes and types of the weights before one is read.

@@ -1,4 +1,4 @@
-"""Writes README.md, the model card, of what a run recorded of itself and of nothing else."""
+"""Model card (README.md), from the records of a run alone."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The models as classes of `transformers`; `generate.py` makes them a file that needs no spike.
+"""`transformers` classes of the models; `bundle.py` makes them a file that needs no spike.
 
 Part of the generated file; spike itself never imports it.
 """

@@ -1,4 +1,4 @@
-"""Keeps in an exported folder what a run knew of itself, so that it can be brought back."""
+"""Provenance of an exported run, `spike_run.json`, from which an import restores it."""
 
 import os
 from pathlib import Path

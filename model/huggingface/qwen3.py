@@ -1,4 +1,4 @@
-"""Gives the plain transformer the names that `Qwen3ForCausalLM` of `transformers` has, and back.
+"""Qwen3 names: the plain transformer as `Qwen3ForCausalLM` of `transformers`, and back.
 
 Every engine knows this class, so a folder with it needs no code. The plain transformer is the same
 function wherever it has no bound on its logits.

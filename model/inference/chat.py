@@ -1,4 +1,4 @@
-"""Holds a conversation with a model as ids: what was drawn is kept, and never encoded again."""
+"""Chat: a conversation as ids; sampled ids are kept and never encoded again."""
 
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace

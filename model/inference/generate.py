@@ -1,4 +1,4 @@
-"""Lets a model write: draws one token after another from its predictions."""
+"""Generation: autoregressive sampling, one token after another."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Lets a model read a text that grows, each token once while the context lasts."""
+"""Incremental decoding: a growing text, each token read once while the context lasts."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Lets a model answer: from a question to the parts of a reply, for terminals and pages alike."""
+"""Replies: from a question to the parts of an answer, for terminals and pages alike."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Draws a token from a model's logits, in the ways that people ask for."""
+"""Sampling of a token from logits: penalty, temperature, top-k and top-p."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Joins a tokenizer and a model to write text: prompt in, tokens and text out."""
+"""Text generation with a tokenizer and a model: prompt in, tokens and text out."""
 
 import codecs
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Chooses the step of each matrix so that all fit a number of bytes and err least.
+"""Bit allocation: the step of each matrix so that all fit a size with the least error.
 
 Of every matrix some steps are tried on some of its rows: what rounding to the nearest leaves, and
 the entropy of the codes. Then one price of a byte for all matrices decides (Lagrange; Shoham and

@@ -1,4 +1,4 @@
-"""Lets a model write the text on which its Hessians are gathered, where no other may be read."""
+"""Calibration text that the model samples, for Hessians where no other text may be read."""
 
 from collections.abc import Collection
 

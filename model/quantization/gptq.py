@@ -1,4 +1,4 @@
-"""Rounds a matrix column by column, so that later columns make up for the errors of earlier ones.
+"""GPTQ: rounds a matrix by columns; later columns compensate the errors of earlier ones.
 
 GPTQ, Frantar et al. 2022 (arXiv:2210.17323): with the inverse Hessian's upper Cholesky factor U,
 H⁻¹ = UᵀU, the error of column j over U_jj, times row j of U, is taken from the columns not yet

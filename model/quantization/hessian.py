@@ -1,4 +1,4 @@
-"""Gathers what matrices multiply: for each the mean of x xᵀ over the inputs x of real text.
+"""Hessians for GPTQ: for each matrix the mean of x xᵀ over the inputs x of real text.
 
 To an error E of a matrix the layer's output owes the error E x, whose mean square is tr(E H Eᵀ)
 with this mean H: half the Hessian of that error, as GPTQ calls it. Whoever multiplies by a matrix

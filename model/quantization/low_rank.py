@@ -1,4 +1,4 @@
-"""Finds a small correction of what rounding changed: a product of two thin matrices of four bits.
+"""Low-rank correction of rounding: a product of two thin matrices of four bits.
 
 Of all products of a rank the singular value decomposition gives the one that leaves least, here of
 the error times a root of the Hessian (CALDERA, Saha et al. 2024, arXiv:2405.18886).

@@ -1,4 +1,4 @@
-"""Says which matrices a model has, what part of it each is, and how many bits it shall have.
+"""Quantization plan: the matrices of a model, their part of it, and their bits.
 
 A matrix here is what a linear layer multiplies by, or a table whose rows are looked up, where it is
 needed after training. All else (gains, gates, routes, memory rows, biases, frozen numbers) is small

@@ -1,4 +1,4 @@
-"""Chooses the weights of a matrix that become zero: the smallest ones."""
+"""Magnitude pruning: the smallest weights of a matrix become zero."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""Rounds a model's matrices as planned, and puts rounded weights into a model."""
+"""Quantization of a model's matrices as planned, and loading of quantized weights."""
 
 from collections.abc import Callable, Mapping
 

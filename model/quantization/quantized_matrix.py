@@ -1,4 +1,4 @@
-"""Holds a matrix as whole numbers of a few bits, with one scale per row.
+"""Quantized matrix: integers of a few bits, with one scale per row.
 
 NumPy alone, so that a file of such matrices can be looked into without torch.
 """

@@ -1,4 +1,4 @@
-"""Rounds matrices to grids: for each row evenly spaced numbers around zero.
+"""Round to nearest: each row on a grid of evenly spaced numbers around zero.
 
 A grid is a scale per row and the largest code: its numbers are scale · code. Scales are numbers of
 float16 from the start, so that what is trained, chosen and stored is one grid. The records' floor

@@ -1,4 +1,4 @@
-"""Saves and restores a run at a step; a checkpoint is there whole or not at all.
+"""Checkpoints: saving and loading a run at a step, whole or not at all.
 
 The layout is in docs/formats.md, section 3.
 """

@@ -1,4 +1,4 @@
-"""Folders of checkpoints in a run folder, `checkpoints/step-00000120`, one for each step saved."""
+"""Checkpoint folders in a run folder, `checkpoints/step-00000120`, one for each step saved."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Makes a run folder and opens one; what lies in it is in docs/formats.md, section 3."""
+"""Run folders: creating and opening them; docs/formats.md, section 3, has their files."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Keeps `metrics.jsonl`: one JSON object per logged step, cut back when a run resumes."""
+"""Metrics: `metrics.jsonl`, one JSON object per logged step, cut back when a run resumes."""
 
 import os
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Compares the weights in a file with those of a configuration, before a model takes memory."""
+"""Weight checks: a file's weights against a configuration, before a model takes memory."""
 
 from collections.abc import Mapping
 

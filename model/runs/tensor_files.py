@@ -1,4 +1,4 @@
-"""Files of tensors (safetensors) of a checkpoint, with failures as one-line errors."""
+"""Tensor files (safetensors) of a checkpoint, with failures as one-line errors."""
 
 import hashlib
 import os

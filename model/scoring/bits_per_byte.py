@@ -1,4 +1,4 @@
-"""Scores text in bits per byte: what a compressor driven by the model would need.
+"""Bits per byte of text: the size that a compressor driven by the model would reach.
 
 bits per byte = nats / (ln 2 · bytes of the original text). A stream of text starts in the context
 of one separator, which is not scored, and a document ends with the separator, which is scored.

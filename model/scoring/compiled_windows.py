@@ -1,4 +1,4 @@
-"""Compiles the pass that a long text needs again and again: full windows that move by a stride."""
+"""Compilation of the forward pass for full windows that move by a stride."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reads windows and gives the hidden rows behind their fresh targets, in the order of the text.
+"""Hidden states at the fresh targets of windows, in the order of the text.
 
 What a score is made of: whoever mixes other predictors in, or learns from a text once it is
 scored, goes on from here.

@@ -1,4 +1,4 @@
-"""Gives a model's logits for the tokens of documents in order, as `score_documents` reads them."""
+"""Logits for the tokens of documents in order, as `score_documents` reads them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Scores text with a predictor, rung by rung, and refuses to give a score that is none.
+"""Predictor score of text, rung by rung; refused where the predictions are no distributions.
 
 While it scores, it asks the predictor at hand for whole distributions, at places spread over the
 text: each must add up to 1 and give the token that came what was scored. Behind the text the same

@@ -1,4 +1,4 @@
-"""A predictor before it has read anything, as often as one is needed."""
+"""Predictor specification, from which new predictors are made."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field

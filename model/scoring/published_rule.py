@@ -1,4 +1,4 @@
-"""The rule by which a record reported 0.2071 bits per byte: what it computes is no probability.
+"""Published rule of a record (0.2071 bits per byte): its result is no probability.
 
 A network's number for the token that came is mixed with those of four more experts, and then with a
 ratio of two counters, one picked by a hash of the context, the other by a hash of the context and

@@ -1,4 +1,4 @@
-"""Cuts texts into windows that slide: each target is in one of them for the first time.
+"""Sliding windows over texts: each target is fresh in exactly one of them.
 
 A stream of text begins in the context of one separator, which is no target; a document ends with
 the separator, which is one. Each document is a stream of its own, or all of them are one, and

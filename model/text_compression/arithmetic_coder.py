@@ -1,4 +1,4 @@
-"""Writes choices as a number between 0 and 1, each in −log2 of its probability bits.
+"""Arithmetic coder: choices as a number in 0 … 1, each in −log2 of its probability bits.
 
 An arithmetic coder (Witten, Neal, Cleary 1987, doi:10.1145/214762.214771) that moves by bytes, as
 range coders do. Both sides must be given the very same shares at each step.

@@ -1,4 +1,4 @@
-"""Compresses text with a model's predictions, and gives it back to the byte.
+"""Lossless compression of text with a model's predictions.
 
 What a file takes is what its score says, be it the model's alone or that of a predictor on top of
 it, which makes a score a thing that anyone can check. docs/formats.md, section 8, is the format.

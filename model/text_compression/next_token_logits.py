@@ -1,4 +1,4 @@
-"""Predicts a text token by token, as a decoder must, over the windows of `score_documents`."""
+"""Next-token logits of a text, token by token as in decoding, in `score_documents` windows."""
 
 from collections.abc import Generator
 

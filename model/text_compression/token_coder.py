@@ -1,4 +1,4 @@
-"""Codes tokens with what a predictor gives, and gives them back."""
+"""Token coder: entropy coding of tokens with a predictor, and decoding."""
 
 from collections.abc import Callable, Generator
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Proves a predictor's score: codes texts to it and decodes them, all rungs side by side.
+"""Verification of a predictor's score: codes texts and decodes them, all rungs side by side.
 
 The network reads each text once for coding and once for decoding, whatever the number of rungs;
 each rung has a coder of its own, and decoding goes on only where all of them say the same token.

@@ -1,4 +1,4 @@
-"""Trades time for memory: the backward pass computes blocks again instead of keeping them.
+"""Activation checkpointing: the backward pass computes blocks again instead of storing them.
 
 Chen et al. 2016 (arXiv:1604.06174). What is kept is what each
 block reads, and one block's work at a time.

@@ -1,4 +1,4 @@
-"""Saves checkpoints of a training, and loads one to resume it."""
+"""Training checkpoints: saving, and loading to resume."""
 
 import shutil
 from collections.abc import Mapping, Sequence

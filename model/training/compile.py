@@ -1,4 +1,4 @@
-"""Compiles, before the clock of a run starts, what all of its steps will need."""
+"""Compilation of all that a run's steps need, before its clock starts."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""Lets a student learn from teachers beside learning the next token.
+"""Knowledge distillation: a student learns from teachers and the next token.
 
 For each slice of rows the teachers' output layers are asked again, so that no more of their logits
 is held than of the student's. A teacher reads the student's windows in evaluation mode; no gradient

@@ -1,4 +1,4 @@
-"""Measures how far a student's next-token probabilities are from its teachers'.
+"""KL divergence of a student's next-token probabilities from its teachers'.
 
 Hinton et al. 2015 (arXiv:1503.02531): both are softened by a temperature. All is reckoned with
 logarithms in float32 or better, so no probability is ever zero.

@@ -1,4 +1,4 @@
-"""Computes the loss and its gradient without ever holding the logits of all positions.
+"""Cross-entropy and its gradient, without the logits of all positions in memory.
 
 A batch of 8 × 512 positions over 16,512 ids would need 270 MB for the logits and twice that for
 their gradients. Here a slice of positions goes through the output layer, the loss and back before

@@ -1,4 +1,4 @@
-"""Says how high the learning rate is at each step: rise, stay, fall.
+"""Learning-rate schedule: warmup, stable, decay.
 
 The stable phase needs no end in sight, so that a run can be lengthened and only the fall repeated
 (MiniCPM, Hu et al. 2024, arXiv:2404.06395). A run is as long as its steps or as its seconds; a

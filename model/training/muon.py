@@ -1,4 +1,4 @@
-"""Moves matrices by Muon: momentum whose singular values are all brought near one.
+"""Muon: momentum whose singular values are all brought near one.
 
 Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. torch.optim.Muon does the same in
 bfloat16 always, which on CPUs without such instructions takes 20 times as long; here the iteration

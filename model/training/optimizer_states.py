@@ -1,4 +1,4 @@
-"""Optimizer and generator states as named tensors, checked before they are put back."""
+"""Optimizer and generator states as named tensors, checked before they are restored."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Decides which optimiser moves which tensor, how far, and with what momentum.
+"""Optimizers: the optimiser of each tensor, its learning rate and its momentum.
 
 Matrices inside the blocks go to Muon; the tables, whose rows are used one at a time, and the
 vectors go to AdamW. Weight decay leaves memory tokens alone and, unless it is asked for, vectors.

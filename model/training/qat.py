@@ -1,4 +1,4 @@
-"""Lets a model train at weights rounded to few bits (QAT), from some moment of the training on.
+"""Quantization-aware training (QAT): weights rounded to few bits from some step on.
 
 The gradients of a step are taken at the rounded weights and move the weights themselves, which is
 the straight-through estimator (Bengio et al. 2013, arXiv:1308.3432). A penalty in proportion to the

@@ -1,4 +1,4 @@
-"""Holds everything that changes while training, and makes it from nothing or from a checkpoint."""
+"""Training state, new or from a checkpoint."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Does one optimiser step: gradients of a batch in parts, clipping, update."""
+"""Optimiser step: gradients of a batch in parts, clipping, update."""
 
 import math
 from collections.abc import Callable

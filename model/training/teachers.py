@@ -1,4 +1,4 @@
-"""Opens the runs that a student learns from, and says exactly which they were."""
+"""Teachers of a distillation: opening their runs, and their fingerprints."""
 
 from collections.abc import Sequence
 from pathlib import Path

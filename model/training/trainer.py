@@ -1,4 +1,4 @@
-"""Runs the training loop: step, log, validate, sample, checkpoint, until done or asked to stop.
+"""Training loop: step, log, validate, sample, checkpoint, until done or asked to stop.
 
 Equal configuration, data, kind of machine and torch give equal bytes, whether the run was
 interrupted or not: the order of the data is a function of the samples consumed, and a checkpoint

@@ -1,4 +1,4 @@
-"""Chooses the weights that a new run takes over from another one."""
+"""Warm start: the weights that a new run takes from another one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Keeps means of the weights over the steps, which often predict better than the last weights.
+"""Weight averaging: means of the weights over the steps, which often predict better.
 
 An exponential mean (EMA), and the plain mean of snapshots late in training (SWA, Izmailov et al.
 2018, arXiv:1803.05407); with snapshots from the first step on it is Polyak's mean (Polyak and

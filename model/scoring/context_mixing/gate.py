@@ -1,4 +1,4 @@
-"""Chooses how far to trust counts, by the length of the known context and the network's entropy."""
+"""Gate weight of counts, by the length of the known context and the network's entropy."""
 
 import math
 

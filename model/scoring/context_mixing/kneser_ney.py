@@ -1,4 +1,4 @@
-"""Estimates what contexts keep back for shorter ones, from how many strings count 1, 2, 3, 4."""
+"""Kneser–Ney discounts by length, from the numbers of strings that count 1, 2, 3, 4."""
 
 from typing import TypeAlias
 

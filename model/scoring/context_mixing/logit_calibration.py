@@ -1,4 +1,4 @@
-"""Turns a network's logits into distributions: a temperature by entropy, and a learned bias by id.
+"""Logit calibration: a temperature by entropy, and a learned bias by id.
 
 The bias is learned from scored tokens (a record's "online logit calibration"): where an id came
 more often than was predicted, its logit grows. It changes every `interval` tokens only, so that

@@ -1,4 +1,4 @@
-"""Counts of training data as a few arrays, to be stored and gone on from."""
+"""N-gram counts of training data as a few arrays, to store and to continue from."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Predicts tokens from exact counts of what followed their contexts, over any other prediction.
+"""N-gram model: exact counts of the tokens after each context, over a base prediction.
 
 With P₀ the base, and for each context of k tokens that something followed, c(w) being how often w
 did, C the sum and N₁, N₂, N₃ the numbers of w with counts of 1, 2 and more:

@@ -1,4 +1,4 @@
-"""Writes counts of training text as the table of an artifact, and reads it.
+"""N-gram table: counts of training text in an artifact, written and read.
 
 docs/formats.md, section 10.
 """

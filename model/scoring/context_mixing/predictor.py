@@ -1,4 +1,4 @@
-"""Predicts each next token from a network, counts, a cache and long repeats, rung by rung.
+"""Context-mixing predictor: a network, counts, a cache and long repeats, rung by rung.
 
 Each rung is a prediction of its own and stands on the one before: the network, with a temperature,
 with a learned bias, mixed with counts by a gate, lifted toward what followed a long repeat. The

@@ -1,4 +1,4 @@
-"""What the native code of this package computes, by definition and slowly."""
+"""Reference implementation of this package's native code, by definition and slow."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Moves probability to one token that is expected, and keeps a distribution a distribution.
+"""Tilting: moves probability to one expected token and keeps a distribution normalised.
 
 All functions are elementwise: `ids` are targets [n], or all ids [V] at one place; what belongs to
 the place is [n] or a single number. `hints` that are no id (2³² − 1) change nothing.

@@ -1,4 +1,4 @@
-"""Lets a model learn from a text that it scores: a chunk is scored, and only then learned from.
+"""Score-first test-time training: a chunk is scored, and only then learned from.
 
 Score-first test-time training, of openai/parameter-golf #851. Every score is that of a causal
 predictor: weights are a function of the targets before the chunk, and of how many there will be

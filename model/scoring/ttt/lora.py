@@ -1,4 +1,4 @@
-"""Lets a matrix learn by a product of two narrow ones that is added to it.
+"""LoRA: a product of two narrow factors that is added to a matrix and learns for it.
 
 LoRA (Hu et al. 2021, arXiv:2106.09685) with a scale of 1: W + U D, D [rank, in] drawn and
 U [out, rank] zero at the start, so that nothing has changed before the first step. The sum stands

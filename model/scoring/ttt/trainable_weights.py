@@ -1,4 +1,4 @@
-"""Chooses which weights of a model learn from a text that is scored, and what moves them."""
+"""Trainable weights of test-time training: themselves, or low-rank factors added to them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
