@@ -5,24 +5,31 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from errno import EDQUOT, EFBIG, ENOSPC
+from importlib import import_module
 
 import click
 
-from spike_commands.chat.chat import chat
-from spike_commands.chat.generate import generate
 from spike_commands.console import ROLES, WRITTEN, discard
-from spike_commands.data.group import data
-from spike_commands.data.shard import shard
-from spike_commands.demo import demo
-from spike_commands.huggingface.export import export
-from spike_commands.huggingface.import_ import import_folder
-from spike_commands.pack.pack import inspect, pack, unpack
-from spike_commands.score.compress import compress, decompress
-from spike_commands.score.evaluate import evaluate
-from spike_commands.tokenizer.group import tokenizer
-from spike_commands.train.train import train
 from spike_commands.visible import safe_for_terminals
 
+# Command → module, name in it, summary for `spike --help`, which imports none of them.
+COMMANDS = {
+    "chat": ("chat.chat", "chat", "Talk with a model, in a terminal or a page."),
+    "compress": ("score.compress", "compress", "Compress a file with a model's predictions."),
+    "data": ("data.group", "data", "Inspect and verify token shards."),
+    "decompress": ("score.compress", "decompress", "Restore a file that compress has made."),
+    "demo": ("demo", "demo", "Train and score a small model in minutes."),
+    "eval": ("score.evaluate", "evaluate", "Score text in bits per byte."),
+    "export": ("huggingface.export", "export", "Write tokenizers and models for transformers."),
+    "generate": ("chat.generate", "generate", "Continue prompts with a model."),
+    "import": ("huggingface.import_", "import_folder", "Make a run of an exported model."),
+    "inspect": ("pack.pack", "inspect", "Show where the bytes of a packed model go."),
+    "pack": ("pack.pack", "pack", "Pack a run into one small file."),
+    "shard": ("data.shard", "shard", "Write text as token shards."),
+    "tokenizer": ("tokenizer.group", "tokenizer", "Train, use and compare tokenizers."),
+    "train": ("train.train", "train", "Train a model on token shards."),
+    "unpack": ("pack.pack", "unpack", "Make a run folder of a packed model."),
+}
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 # What each command can do with less memory; where it says nothing, its inputs are the measure.
 MEMORY_CURES = {
@@ -38,7 +45,41 @@ MORE_MEMORY = "end other programs or raise the limit (ulimit -v)"
 WORDS = {"version": ["--version"], "presets": ["train", "--list"]}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class LazyGroup(click.Group):
+    """Group of `COMMANDS`, each imported when it is first asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the names of the commands, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command; None where there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"spike_commands.{module}"), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a command line; an unknown one is named with similar ones."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand:
+            known = sorted(COMMANDS)
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=known, ctx=ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the summaries of `COMMANDS`."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (*_, summary) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(None, "-v", "--version", package_name="spike-lm", prog_name="spike")
 def spike() -> None:
     """Train a small language model, from raw text to an honest score.
@@ -48,26 +89,6 @@ def spike() -> None:
     spike shard --out data/
     spike train --config base.toml
     """
-
-
-for command in (
-    tokenizer,
-    shard,
-    data,
-    train,
-    evaluate,
-    generate,
-    chat,
-    pack,
-    unpack,
-    inspect,
-    compress,
-    decompress,
-    export,
-    import_folder,
-    demo,
-):
-    spike.add_command(command)
 
 
 def meant(arguments: Sequence[str]) -> list[str]:
@@ -89,9 +110,10 @@ def command_name(arguments: Sequence[str]) -> str:
     ('tokenizer train', '')
     """
     command: click.Command = spike
+    context = click.Context(spike)
     names = []
     for word in arguments:
-        found = command.commands.get(word) if isinstance(command, click.Group) else None
+        found = command.get_command(context, word) if isinstance(command, click.Group) else None
         if found is None:
             break
         command = found

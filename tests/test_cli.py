@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,11 +27,28 @@ SCHEMAS = {
 
 
 def commands(group=spike, path=()):
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:
             yield (*path, name), command
+
+
+@pytest.mark.parametrize("group", [(), ("tokenizer",), ("data",), ("export",)], ids=" ".join)
+def test_summaries_are_whole_at_80_columns(group, line, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, output, _ = line(*group, "--help")
+    assert status == 0
+    assert "..." not in output.partition("Commands:")[2]
+
+
+def test_help_imports_no_command():
+    code = "import cli, sys; cli.run(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    loaded = {name for name in done.stdout.split() if name.startswith("spike_commands.")}
+    assert {name.split(".")[1] for name in loaded} == {"console", "progress_line", "visible"}
 
 
 @pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda value: str(value)[:40])

@@ -14,7 +14,7 @@ def data() -> None:
     """Look at token shards and check them."""
 
 
-@data.command()
+@data.command(short_help="Show what a shard folder holds.")
 @click.argument("folder", type=PATH)
 @click.option("--document", type=click.IntRange(0), help="Show this document of a split instead.")
 @click.option(
@@ -49,7 +49,7 @@ def inspect(
         print_result(show_document(folder, split, document), as_json)
 
 
-@data.command()
+@data.command(short_help="Check every byte of a shard folder.")
 @click.argument("folder", type=PATH)
 @result_options
 @common_options

@@ -15,7 +15,7 @@ def export() -> None:
     """Write what spike made as other libraries load it."""
 
 
-@export.command()
+@export.command(short_help="Write a tokenizer for AutoTokenizer.")
 @click.argument("file", type=PATH, default=Path("tokenizer.json"))
 @misnamed("--out", "--to")
 @click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")
@@ -94,7 +94,7 @@ def tokenizer(
     remark_missing_transformers(quiet or as_json)
 
 
-@export.command()
+@export.command(short_help="Write a model for AutoModelForCausalLM.")
 @click.argument("run", type=PATH)
 @misnamed("--out", "--to")
 @click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")

@@ -14,7 +14,7 @@ from ..visible import visible
 SHOWN_GROUPS = 40
 
 
-@click.command()
+@click.command(short_help="Compare tokens and speed of tokenizers.")
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @click.option(
     "--text",

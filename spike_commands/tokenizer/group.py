@@ -32,7 +32,7 @@ tokenizer.add_command(compare)
 tokenizer.add_command(view)
 
 
-@tokenizer.command()
+@tokenizer.command(short_help="Show what a tokenizer file holds.")
 @click.argument("file", type=PATH)
 @result_options
 @common_options
@@ -49,7 +49,7 @@ def inspect(file: Path, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
     print_result(found, as_json, tokenizer_rows(file, found))
 
 
-@tokenizer.command()
+@tokenizer.command(short_help="Print the ids of a text.")
 @click.argument("text", required=False)
 @tokenizer_option
 @click.option(
@@ -90,7 +90,7 @@ def encode(
     )
 
 
-@tokenizer.command()
+@tokenizer.command(short_help="Print the text of ids.")
 @click.argument("ids", nargs=-1, type=int)
 @tokenizer_option
 @common_options

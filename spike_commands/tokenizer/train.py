@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .corpus import Corpus
 
 
-@click.command()
+@click.command(short_help="Train a vocabulary on a corpus.")
 @click.argument("corpora", nargs=-1, required=True, type=PATH)
 @click.option(
     "--vocab",

@@ -17,7 +17,7 @@ MOST_PAGE_BYTES = 16 << 20
 MOST_PAGE_TOKENS = 2 << 20
 
 
-@click.command()
+@click.command(short_help="Show where a text is cut into tokens.")
 @click.argument("file", required=False, type=PATH)
 @tokenizer_option
 @click.option("--ids", "with_ids", is_flag=True, help="Show the id before each token.")
