@@ -31,7 +31,7 @@ def encode(symbols: Sequence[Sequence[int]], bits: int, centre: int, cells: list
 def decode(
     data: bytes, rows: int, columns: int, bits: int, centre: int, cells: list[int]
 ) -> list[list[int]]:
-    """Return the matrix that was coded.
+    """Return the decoded matrix.
 
     Raises:
         ValueError: the bytes end too early or are left over.
@@ -74,7 +74,7 @@ def expected_trees(rows: int, columns: int, bits: int) -> Iterator[tuple[int, li
 
 
 def level(number: int) -> int:
-    """Return 64 · log2 of a number, between powers of two along straight lines.
+    """Return 64 · log2 of a number, linearly interpolated between powers of two.
 
     >>> [level(number) for number in (1, 2, 3, 4)]
     [0, 64, 96, 128]

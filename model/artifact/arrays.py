@@ -20,7 +20,7 @@ MOST_DIMENSIONS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredArray:
-    """A row of the table."""
+    """Row of the table."""
 
     name: str
     bits: int
@@ -32,14 +32,14 @@ class StoredArray:
 
     @property
     def numbers(self) -> int:
-        """How many numbers it has."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
 def store_arrays(
     arrays: Sequence[tuple[str, int, Array]],
 ) -> tuple[list[StoredArray], bytes]:
-    """Write arrays, each as small as can be.
+    """Write arrays, each in its smallest encoding.
 
     Args:
         arrays: name, bits (32, 16, or those of int8 codes) and numbers.
@@ -58,7 +58,7 @@ def store_arrays(
 
 
 def load_arrays(table: Sequence[StoredArray], stored: Bytes) -> Iterator[tuple[StoredArray, Array]]:
-    """Yield the arrays of a table whose sizes are known to be possible.
+    """Yield the arrays of a table whose sizes the caller has checked.
 
     Raises:
         ValueError: an array is damaged.
@@ -94,7 +94,7 @@ def table_from_bytes(data: bytes) -> list[StoredArray]:
     """Read the table.
 
     Raises:
-        ValueError: it is damaged; the message says where.
+        ValueError: it is damaged; the message names the place.
     """
     if len(data) < 4:
         raise ValueError("no number of arrays")
@@ -116,7 +116,7 @@ def table_from_bytes(data: bytes) -> list[StoredArray]:
 
 
 class _Reader:
-    """Takes numbers from the front of bytes."""
+    """Reader of numbers from the start of bytes."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0

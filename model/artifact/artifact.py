@@ -35,7 +35,7 @@ Weight: TypeAlias = QuantizedMatrix | Array
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A compressed model and where it comes from."""
+    """Compressed model and its lineage."""
 
     config: Config
     """As trained, or as `exported_config` makes of it."""
@@ -44,17 +44,17 @@ class Artifact:
     fingerprints: Mapping[str, str]
     """Of what the run was made from: `config`, `tokenizer`, `data`."""
     compression: Mapping[str, str]
-    """How the weights were made small."""
+    """Quantization settings of the weights."""
     weights: Mapping[str, Weight]
-    """By name, float32 or float16 where they are no codes; what only training needs is left out."""
+    """By name, float32 or float16 unless they are codes; without trained-only weights."""
     tables: Mapping[str, bytes] = field(default_factory=dict)
-    """What evaluators need besides, by the name of its section."""
+    """Tables that evaluators need besides, by the name of their section."""
     trained_ids: TrainedIds = None
     """Which ids were targets in training, bool [V]; None where that is unknown."""
 
 
 class _Lineage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the section `lineage` says."""
+    """Fields of the section `lineage`."""
 
     spike: str
     step: int
@@ -64,14 +64,14 @@ class _Lineage(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What lies where in an artifact; nothing is decoded yet."""
+    """Sections and arrays of an artifact, not yet decoded."""
 
     sections: dict[str, Section]
     table: list[StoredArray]
 
 
 def exported_config(config: Config) -> Config:
-    """Return a configuration without what only training needs, and without paths.
+    """Return a configuration without trained-only parts and without paths.
 
     Fingerprints are of the configuration as it was trained.
     """
@@ -88,7 +88,7 @@ def exported_config(config: Config) -> Config:
 
 
 def artifact_to_bytes(artifact: Artifact) -> bytes:
-    """Write an artifact; equal ones give equal bytes.
+    """Return the bytes of an artifact; equal artifacts give equal bytes.
 
     Raises:
         SpikeError: a table has a name of ours.
@@ -135,7 +135,7 @@ def read_contents(path: Path) -> Contents:
     """Map an artifact and check its table of arrays.
 
     Raises:
-        SpikeError: the file is none of ours, cut, damaged, or says more than it can hold.
+        SpikeError: the file is no artifact, cut, damaged, or claims more than it can hold.
     """
     sections = split_sections(path)
     for name in REQUIRED:
@@ -227,7 +227,7 @@ def join_arrays(contents: Contents) -> dict[str, Weight]:
 def quantized(
     name: str, codes: Mapping[str, tuple[int, Array]], floats: Mapping[str, Array]
 ) -> QuantizedMatrix:
-    """Join the codes of a name with what belongs to them."""
+    """Join the codes of a name with their scales and corrections."""
     if name + SCALES not in floats:
         raise ValueError(f"{name} has no scales")
     left, right = name + LEFT, name + RIGHT

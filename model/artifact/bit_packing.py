@@ -1,6 +1,6 @@
 """Bit packing: arrangement of the numbers of arrays as bytes, and back.
 
-docs/formats.md, section 9, says what each arrangement is.
+docs/formats.md, section 9, defines each arrangement.
 """
 
 from enum import IntEnum
@@ -18,7 +18,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 
 
 class Arrangement(IntEnum):
-    """How numbers become bytes."""
+    """Arrangement of numbers as bytes."""
 
     PLAIN = 0
     PACKED = 1
@@ -26,7 +26,7 @@ class Arrangement(IntEnum):
 
 
 def arrange(matrix: Array, bits: int, arrangement: Arrangement) -> Bytes:
-    """Turn the numbers of a matrix into bytes."""
+    """Return the bytes of a matrix."""
     if arrangement == Arrangement.PLAIN:
         return np.frombuffer(matrix.tobytes(), np.uint8)
     if bits in FLOATS:
@@ -42,7 +42,7 @@ def arrange(matrix: Array, bits: int, arrangement: Arrangement) -> Bytes:
 
 
 def arranged_size(bits: int, arrangement: Arrangement, size: int) -> int:
-    """Return how many bytes `arrange` makes of so many numbers."""
+    """Return the number of bytes of `size` arranged numbers."""
     if bits in FLOATS:
         return size * bits // 8
     if arrangement == Arrangement.PLAIN:
@@ -51,7 +51,7 @@ def arranged_size(bits: int, arrangement: Arrangement, size: int) -> int:
 
 
 def rearrange(data: Bytes, bits: int, arrangement: Arrangement, size: int) -> Array:
-    """Turn bytes back into numbers, in a row."""
+    """Return the numbers of arranged bytes, as a vector."""
     if arrangement == Arrangement.PLAIN:
         return (
             data.view(FLOATS[bits]).copy() if bits in FLOATS else checked(data.view(np.int8), bits)
@@ -70,17 +70,17 @@ def rearrange(data: Bytes, bits: int, arrangement: Arrangement, size: int) -> Ar
 
 
 def to_symbols(codes: Array, bits: int) -> Bytes:
-    """Return codes as numbers from 0 on."""
+    """Return codes shifted to start at 0."""
     return (codes + np.int8(largest_code(bits))).view(np.uint8)
 
 
 def to_codes(symbols: Bytes, bits: int) -> NDArray[np.int8]:
-    """Return what `to_symbols` was given; ValueError where a symbol stands for no code."""
+    """Return the codes of symbols (inverse of `to_symbols`); ValueError for one without code."""
     return checked(symbols.view(np.int8) - np.int8(largest_code(bits)), bits)
 
 
 def checked(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
-    """Return the codes, if all are codes of so many bits."""
+    """Return the codes if all fit in `bits` bits; else raise ValueError."""
     top = largest_code(bits)
     if codes.size and not (codes.min() >= -top and codes.max() <= top):
         raise ValueError(f"a code is outside {-top} … {top}")
@@ -93,7 +93,7 @@ def as_matrix(array: Array) -> Array:
 
 
 def matrix_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return rows and columns of an array of this shape; without numbers there are neither.
+    """Return rows and columns of an array of this shape; an empty array has neither.
 
     >>> matrix_shape((4, 2, 3)), matrix_shape((5,)), matrix_shape(()), matrix_shape((9, 0))
     ((4, 6), (1, 5), (1, 1), (0, 0))

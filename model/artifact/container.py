@@ -1,7 +1,7 @@
 """Container format of an artifact: named sections, their sizes, a checksum.
 
-docs/formats.md, section 9. Whatever a file says is checked before it is used, and never makes more
-memory be taken than the file's own size allows.
+docs/formats.md, section 9. All fields of a file are checked before use. None of them can allocate
+more memory than the file's own size allows.
 """
 
 import hashlib
@@ -33,21 +33,21 @@ MEND = "take the file from its source again"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section as it is stored."""
+    """Section as it is stored."""
 
     coding: int
     size: int
-    """Bytes once it is plain."""
+    """Bytes after decompression."""
     stored: Bytes
 
     def plain(self) -> bytes:
-        """Return its content; ValueError where it is damaged."""
+        """Return the decompressed content; ValueError where it is damaged."""
         data = self.stored.tobytes()
         return from_xz(data, self.size) if self.coding == XZ else data
 
 
 def most_allowed(file_size: int) -> int:
-    """Return how many bytes or numbers a file of this size may become.
+    """Return the largest number of bytes or numbers that a file of this size may decode to.
 
     >>> most_allowed(0)
     4194304
@@ -72,7 +72,7 @@ def split_sections(path: Path) -> dict[str, Section]:
     """Map a file and return its sections by name; their bytes are views of the mapped file.
 
     Raises:
-        SpikeError: the file is none of ours, cut or damaged.
+        SpikeError: the file is no artifact, cut or damaged.
     """
     data = mapped(path)
     if data[:8].tobytes() != MAGIC:
@@ -124,7 +124,7 @@ def mapped(path: Path) -> Bytes:
 
 
 def section_name(path: Path, padded: bytes) -> str:
-    """Return the name in a row."""
+    """Return the name in a row of the header."""
     name = padded.rstrip(b"\0")
     if not re.fullmatch(rb"[a-z0-9-]+", name):
         refuse(path, "the header", f"has a section called {name!a}")
@@ -132,10 +132,10 @@ def section_name(path: Path, padded: bytes) -> str:
 
 
 def refuse_contents(path: Path) -> NoReturn:
-    """Raise the error that says what a path holds instead of a packed model."""
+    """Raise the error that names the content of a path that is no packed model."""
     raise SpikeError(f"{path}: {path_contents(path)}; name a packed model (spike pack)") from None
 
 
 def refuse(path: Path, place: str, fault: str, mend: str = MEND) -> NoReturn:
-    """Raise the error that names the file, the place and the mend."""
+    """Raise the error that names the file, the place and the fix."""
     raise SpikeError(f"{path}: {place} {fault}; {mend}")

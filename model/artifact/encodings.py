@@ -1,6 +1,6 @@
 """Array encodings: bytes of weights in several layouts, of which the smallest is kept.
 
-docs/formats.md, section 9, says what each order, arrangement and coding is.
+docs/formats.md, section 9, defines each order, arrangement and coding.
 """
 
 from collections.abc import Iterator
@@ -33,14 +33,14 @@ SAMPLE = 1 << 17
 
 
 class Order(IntEnum):
-    """Which number of a matrix comes after which."""
+    """Order of the numbers of a matrix."""
 
     ROWS = 0
     COLUMNS = 1
 
 
 class Coding(IntEnum):
-    """How the bytes become fewer."""
+    """Compression of the bytes."""
 
     PLAIN = 0
     XZ = 1
@@ -49,43 +49,43 @@ class Coding(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way to write an array; the values are those of the file."""
+    """Layout of a written array; the values are those of the file."""
 
     coding: Coding
     arrangement: Arrangement
     order: Order
 
     def __str__(self) -> str:
-        """Say it in words."""
+        """Return the layout in words."""
         words = [self.arrangement.name.lower(), self.coding.name.lower()]
         return " ".join(words + ["by columns"] * (self.order == Order.COLUMNS))
 
 
 class Learned:
-    """What the adaptive coder knows, for each number of bits and order; at first nothing."""
+    """State of the adaptive coder for each number of bits and order; empty at first."""
 
     def __init__(self) -> None:
         self._cells: dict[tuple[int, Order], NDArray[np.uint32]] = {}
 
     def cells(self, bits: int, order: Order) -> NDArray[np.uint32]:
-        """Return a copy of the cells, for symbols of an array of such numbers."""
+        """Return a copy of the cells for the symbols of such an array."""
         if (bits, order) not in self._cells:
             count = cell_count(symbol_bits(bits))
             self._cells[bits, order] = np.full(count, FRESH_CELL, np.uint32)
         return self._cells[bits, order].copy()
 
     def keep(self, bits: int, order: Order, cells: NDArray[np.uint32]) -> None:
-        """Go on with these cells."""
+        """Replace the cells by these."""
         self._cells[bits, order] = cells
 
 
 def symbol_bits(bits: int) -> int:
-    """Return the bits of the symbols that stand for numbers of so many: of floats, one byte's."""
+    """Return the bits of a symbol for numbers of `bits` bits; of floats, those of one byte."""
     return 8 if bits in FLOATS else bits
 
 
 def possible_layouts(bits: int, size: int, shape: tuple[int, ...]) -> Iterator[Layout]:
-    """Yield all ways to write an array, the first of equals first."""
+    """Yield all layouts of an array; of equally small ones the first wins."""
     orders = (Order.ROWS, Order.COLUMNS) if len(shape) > 1 and size else (Order.ROWS,)
     floats = bits in FLOATS
     plain = (Arrangement.PLAIN,) if floats else (Arrangement.PLAIN, Arrangement.PACKED)
@@ -102,13 +102,13 @@ def possible_layouts(bits: int, size: int, shape: tuple[int, ...]) -> Iterator[L
 def smallest_bytes(array: Array, bits: int, learned: Learned) -> tuple[Layout, bytes]:
     """Write an array in every layout and keep the smallest.
 
-    Of a large array some rows, evenly spread, are written in every layout, and all of it in the
-    best two.
+    Of a large array, evenly spaced rows are written in every layout, and the whole array only in
+    the best two.
 
     Args:
         array: float32, float16, or int8 codes.
         bits: 32, 16, or those of the codes.
-        learned: what arrays before taught the coder; takes in this one where it is coded so.
+        learned: the coder's state after earlier arrays; updated if this one is coded adaptively.
     """
     layouts = list(possible_layouts(bits, array.size, array.shape))
     if array.ndim > 1 and array.size > SAMPLE:
@@ -126,7 +126,7 @@ def smallest_bytes(array: Array, bits: int, learned: Learned) -> tuple[Layout, b
 def written(
     array: Array, bits: int, layout: Layout, learned: Learned
 ) -> tuple[bytes, NDArray[np.uint32] | None]:
-    """Write an array in one layout; return its bytes and what the adaptive coder knows then."""
+    """Return the bytes of an array in one layout, and the adaptive coder's cells after it."""
     matrix = as_matrix(array)
     if layout.order == Order.COLUMNS:
         matrix = np.ascontiguousarray(matrix.T)
@@ -140,7 +140,7 @@ def written(
 def array_from_bytes(
     data: Bytes, bits: int, shape: tuple[int, ...], layout: Layout, learned: Learned
 ) -> Array:
-    """Read what `smallest_bytes` wrote; the caller has made sure that the shape is not too large.
+    """Read what `smallest_bytes` wrote; the caller has checked that the shape is not too large.
 
     Raises:
         ValueError: the bytes are not those of such an array.
@@ -165,7 +165,7 @@ def array_from_bytes(
 
 
 def adaptive_bytes(matrix: Array, bits: int, cells: NDArray[np.uint32]) -> bytes:
-    """Code a matrix adaptively; of floats the highest plane, behind the others."""
+    """Code a matrix adaptively; of floats only the highest byte plane, after the others."""
     if bits not in FLOATS:
         return encode_symbols(to_symbols(matrix, bits), bits, largest_code(bits), cells)
     planes = arrange(matrix, bits, Arrangement.PLANES).reshape(-1, *matrix.shape)

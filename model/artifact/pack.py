@@ -19,13 +19,13 @@ from ..quantization.quantized_matrix import QuantizedMatrix
 from ..runs.folder import Run
 from .artifact import Artifact, artifact_to_bytes
 
-# How often a budget is tried to be met, and which share of it may stay free.
+# Attempts to meet a budget, and the share of it that may stay free.
 TRIES, CLOSE = 5, 0.004
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """An artifact and its bytes."""
+    """Artifact and its bytes."""
 
     artifact: Artifact
     data: bytes
@@ -43,12 +43,12 @@ def pack_run(
     """Return the artifact of a run.
 
     Args:
-        run: what `load_run` gave.
-        compress: what is to become of its weights; `qat` and `crown_q` are of training alone.
+        run: as returned by `load_run`.
+        compress: quantization of its weights; `qat` and `crown_q` are for training alone.
         hessians: of `gather_hessians`, for GPTQ; None: codes are the nearest ones.
         budget: bytes that the artifact may have; the steps of matrices are then chosen for the
             smallest error that fits. Where nothing does, the smallest artifact that was tried is
-            returned. None: steps are as `compress.clip` says.
+            returned. None: `compress.clip` sets the steps.
         tables: for evaluators, by name; the budget is theirs, too.
         report: called with the name of each weight that was rounded.
 
@@ -74,14 +74,14 @@ def pack_run(
 
 
 def refuse_damaged(model: Model) -> None:
-    """Refuse weights that are no numbers, which rounding would make look like some."""
+    """Raise for non-finite weights, which rounding would turn into plausible numbers."""
     for name, weight in needed_tensors(model).items():
         if not bool(weight.isfinite().all()):
             raise SpikeError(f"{name}: has numbers that are not finite; the run is damaged")
 
 
 def better(size: int, other: int, budget: int) -> bool:
-    """Tell whether a size is nearer to what a budget is for: full, and not overdrawn.
+    """Return whether a size suits a budget better: within it first, then nearer to it.
 
     >>> better(9, 8, 10), better(11, 8, 10), better(11, 12, 10)
     (True, False, True)
@@ -99,7 +99,7 @@ def packed(
     tables: Mapping[str, bytes],
     report: Callable[[str], None],
 ) -> Packed:
-    """Round as planned and write the artifact."""
+    """Quantize as planned and write the artifact."""
     weights: Mapping[str, QuantizedMatrix | Tensor] = quantize_model(
         run.model,
         plan,

@@ -6,7 +6,7 @@ LARGEST_DICTIONARY = 1 << 24
 
 
 def filters(size: int) -> list[dict[str, int]]:
-    """Return those for so many bytes; to set up a larger dictionary than needed takes long."""
+    """Return the filters for `size` bytes; a larger dictionary than needed is slow to set up."""
     dictionary = min(max(size, 1 << 12), LARGEST_DICTIONARY)
     preset = 9 | lzma.PRESET_EXTREME
     return [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": dictionary}]
@@ -18,7 +18,7 @@ def to_xz(data: bytes) -> bytes:
 
 
 def from_xz(data: bytes, size: int) -> bytes:
-    """Read a bare LZMA2 stream of at most so many bytes.
+    """Return the content of a bare LZMA2 stream, at most `size` bytes.
 
     Raises:
         ValueError: it is damaged, longer, or does not end with the data.

@@ -31,20 +31,20 @@ SCALE_BYTES = 2
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What one step of a matrix costs."""
+    """Cost of one quantization step of a matrix."""
 
     precision: Precision
     size: float
     """Bytes, estimated."""
     error: float
-    """Mean square of what is wrong with the layer's output, as far as known."""
+    """Mean square error of the layer's output, as far as known."""
 
 
 @torch.no_grad()
 def rate_distortion_candidates(
     model: Model, plan: Mapping[str, Precision], hessians: Mapping[str, Tensor] | None
 ) -> dict[str, list[Trade]]:
-    """Return the trades of each matrix that becomes whole numbers, by name.
+    """Return the trades of each matrix that is quantized to integers, by name.
 
     Args:
         model: whose matrices they are.
@@ -66,7 +66,7 @@ def rate_distortion_candidates(
 
 
 def allocate_bits(trades: Mapping[str, Sequence[Trade]], size: float) -> dict[str, Precision]:
-    """Return what each matrix becomes, so that their estimated bytes are at most `size`.
+    """Return the precision of each matrix, so that their estimated bytes are at most `size`.
 
     Where even the coarsest steps need more, these are returned.
     """

@@ -19,14 +19,14 @@ def own_text(
     banned_ids: Collection[int] = (),
     seed: int = 0,
 ) -> NDArray[np.int64]:
-    """Return ids that the model draws from its predictions, all sequences at once.
+    """Return ids sampled from the model's predictions, all sequences at once.
 
     Args:
         model: in evaluation mode.
         sequences: how many.
         length: of each, separator included; at most the model's context.
         separator: the id that each begins with.
-        banned_ids: never drawn: reserved ids, and special ones but the separator.
+        banned_ids: never sampled: reserved ids, and special ones but the separator.
         seed: equal seeds give equal texts on equal machines.
 
     Returns:

@@ -1,6 +1,6 @@
 """GPTQ: rounds a matrix by columns; later columns compensate the errors of earlier ones.
 
-GPTQ, Frantar et al. 2022 (arXiv:2210.17323): with the inverse Hessian's upper Cholesky factor U,
+Frantar et al. 2022 (arXiv:2210.17323): with the inverse Hessian's upper Cholesky factor U,
 H⁻¹ = UᵀU, the error of column j over U_jj, times row j of U, is taken from the columns not yet
 rounded. Columns with the largest inputs come first, when most others are left to compensate.
 """
@@ -18,7 +18,7 @@ BLOCK = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """In which order columns are rounded, and how their errors spread."""
+    """Order in which columns are rounded, and the factor that spreads their errors."""
 
     order: Tensor
     """[columns], the largest diagonal of the Hessian first."""
@@ -26,7 +26,7 @@ class Columns:
     """Upper triangular U [columns, columns] of columns in that order."""
 
     def importance(self) -> Tensor:
-        """Return what an error in each column costs when all later ones make up for it.
+        """Return the cost of an error in each column when all later ones compensate for it.
 
         That is 1 / U_jj², [columns] in the matrix's own order.
         """
@@ -35,7 +35,7 @@ class Columns:
         )
 
     def weigh(self, error: Tensor) -> Tensor:
-        """Return errors [rows, columns] times a root of the Hessian: their squares are its cost."""
+        """Return errors [rows, columns] times a root of the Hessian; their squares are the cost."""
         # R with H = R Rᵀ is the inverse of U: X R is the solution Y of Y U = X.
         weighted: Tensor = torch.linalg.solve_triangular(
             self.factor, error[:, self.order], upper=True, left=False
@@ -43,7 +43,7 @@ class Columns:
         return weighted
 
     def unweigh(self, weighted: Tensor) -> Tensor:
-        """Return what `weigh` makes [rows, columns] of."""
+        """Return the errors of weighted ones [rows, columns]; the inverse of `weigh`."""
         return torch.empty_like(weighted).index_copy_(1, self.order, weighted @ self.factor)
 
 
@@ -51,8 +51,8 @@ def prepare_hessian(hessian: Tensor) -> Columns | None:
     """Return order and factor for a Hessian [columns, columns].
 
     A hundredth of its mean diagonal is added to the diagonal, and ten times as much again until it
-    can be inverted, in the type of `hessian` or else in float64. None: there is nothing to go by,
-    for it is zero or not finite.
+    can be inverted, in the type of `hessian` or else in float64. None: the Hessian is zero or not
+    finite.
     """
     diagonal = hessian.diagonal()
     mean = float(diagonal.mean())
@@ -91,7 +91,7 @@ def _inverse_factor(matrix: Tensor) -> Tensor | None:
 def gptq_codes(
     weight: Tensor, scales: Tensor, bits: int, columns: Columns, pruned: Tensor | None = None
 ) -> Tensor:
-    """Return the codes that GPTQ gives a matrix.
+    """Return the GPTQ codes of a matrix.
 
     Args:
         weight: [rows, columns].

@@ -1,17 +1,16 @@
 """Hessians for GPTQ: for each matrix the mean of x xᵀ over the inputs x of real text.
 
-To an error E of a matrix the layer's output owes the error E x, whose mean square is tr(E H Eᵀ)
-with this mean H: half the Hessian of that error, as GPTQ calls it. Whoever multiplies by a matrix
-does so by `functional.linear`, modules and experts alike, and layers that run several times do it
-several times: so not modules are watched but that function. Only the output layer is not called:
-what it would read is at hand.
+An error E of a matrix causes the output error E x, whose mean square is tr(E H Eᵀ) with this mean
+H: half the Hessian of that error, as GPTQ calls it. Modules and experts alike multiply by
+`functional.linear`, and layers that run several times call it several times. So that function is
+watched, not the modules. Only the output layer is not called: its inputs are at hand.
 
 A tied table is multiplied and looked up. An error in a row of the output layer matters as often as
-its id is likely, and one in the same row as an embedding as often as the id is there, so what the
-two want is in about one proportion for all rows: the table's H is that of the output layer and, for
-the look-ups, whose later use says nothing of single columns, a multiple of the identity. With a
-tenth of the mean diagonal four bits lost least (docs/lab-notes.md). What is only looked up has no
-H: its rows are rounded each for itself, whatever their frequency.
+its id is likely; in the same row as an embedding, as often as the id occurs. Both are in about one
+proportion for all rows. So the table's H is that of the output layer plus a multiple of the
+identity for the look-ups, whose later use does not weigh single columns. With a tenth of the mean
+diagonal four bits lost least (docs/lab-notes.md). A table that is only looked up has no H: its rows
+are rounded each for itself, whatever their frequency.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -32,7 +31,7 @@ LOOKED_UP = 0.1  # of the mean diagonal, for a tied table
 
 
 class _Watch(TorchFunctionMode):
-    """Adds up x xᵀ wherever one of these matrices multiplies."""
+    """Sum of x xᵀ wherever one of these matrices multiplies."""
 
     def __init__(self, matrices: Mapping[str, nn.Parameter]) -> None:
         super().__init__()
@@ -68,7 +67,7 @@ class _Watch(TorchFunctionMode):
         return self.names.get(id(weight))
 
     def add(self, name: str, read: Tensor) -> None:
-        """Take what a matrix multiplies, [..., columns]."""
+        """Add the inputs of a matrix, [..., columns]."""
         if self.newest is None or self.newest[0] is not read:
             self.newest = (read, upper_products(read.flatten(0, -2).float()))
         product = self.newest[1]
@@ -97,10 +96,10 @@ def gather_hessians(
 ) -> dict[str, Tensor]:
     """Return the mean of x xᵀ for each matrix that has multiplied anything, by name.
 
-    What is only looked up has none, and an expert that no token chose.
+    Tables that are only looked up, and experts that no token chose, have none.
 
     Args:
-        model: in evaluation mode, where memory stands before the text and layers loop.
+        model: in evaluation mode, where memory tokens precede the text and layers loop.
         sequences: of training text or of the model's own, never of validation text; ids
             [batch, time] each.
         names: of the matrices that are wanted; None: of all.
@@ -115,7 +114,7 @@ def gather_hessians(
     for ids in sequences:
         with watch:
             normed = model.backbone(torch.from_numpy(ids.astype(np.int64)).to(device))
-        # The output layer reads this; nobody wants its logits.
+        # The output layer reads this; its logits are not needed.
         if names is None or output in names:
             watch.add(output, normed)
         watch.newest = None

@@ -15,9 +15,9 @@ BITS = 4
 
 
 def low_rank_correction(missing: Tensor, rank: int, columns: Columns | None = None) -> LowRank:
-    """Return a product near `missing`.
+    """Return a low-rank product near `missing`.
 
-    Rounding to four bits may make it worse than none; the caller looks.
+    Rounding to four bits may make it worse than none; the caller checks that.
 
     Args:
         missing: what is to be added, [rows, columns].

@@ -16,21 +16,21 @@ FLOAT_BITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """What a matrix is to become."""
+    """Precision of a matrix after quantization."""
 
     bits: int
     """2 to 8 for whole numbers, 16 or 32 for floating-point ones."""
     clip: Clip | None = None
-    """How far the grid of a row reaches; None: what costs least by the Hessian, if there is one."""
+    """Clip of a row's grid; None: the one that costs least by the Hessian, if there is one."""
 
     @property
     def whole(self) -> bool:
-        """Whether the matrix becomes whole numbers with scales."""
+        """Whether the matrix is quantized to integers with scales."""
         return self.bits < FLOAT_BITS
 
 
 def quantization_plan(model: Model, compress: CompressConfig) -> dict[str, Precision]:
-    """Return what each matrix of the model is to become, by name."""
+    """Return the precision of each matrix of the model, by name."""
     bits, clip = parse_quantize(compress.quantize), parse_clip(compress.clip)
     return {
         name: Precision(bits[quantization_group(name)], clip) for name in quantizable_weights(model)

@@ -4,9 +4,9 @@ from torch import Tensor
 
 
 def smallest_weights(weight: Tensor, share: float) -> Tensor | None:
-    """Return bool of the shape of `weight`, true for `share` of it, rounded down; None for none.
+    """Return the pruning mask, true for the smallest `share` of `weight`, rounded down; None: none.
 
-    Of weights of one size at the border fewer are chosen.
+    Where equal sizes meet the border, fewer are chosen.
 
     >>> smallest_weights(Tensor([[1, -3], [0.5, 2]]), 0.5).tolist()
     [[True, False], [True, False]]

@@ -28,19 +28,19 @@ def quantize_model(
     correction_rank: int = 0,
     report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, QuantizedMatrix | Tensor]:
-    """Return all that the model needs after training, by the names of its `state_dict`.
+    """Return the quantized weights that the model needs after training, by `state_dict` name.
 
     Args:
         model: stays as it is.
-        plan: what each of its matrices is to become.
+        plan: the precision of each of its matrices.
         hessians: of `gather_hessians`; matrices that have one are rounded by GPTQ, all others to
             the nearest. None: no matrix has one.
-        prune: share of the weights of each matrix of whole numbers that become zero.
-        correction_rank: of what corrects each such matrix; 0 for nothing.
+        prune: share of the weights of each integer matrix that become zero.
+        correction_rank: of the correction of each such matrix; 0 for none.
         report: called with each name once it is done.
 
     Returns:
-        Matrices of whole numbers, tensors of float16 where planned, all else as it is, on the CPU.
+        Integer matrices, tensors of float16 where planned, all else as it is, on the CPU.
 
     Raises:
         SpikeError: the plan misses a matrix, or names one that is not there.
@@ -73,7 +73,7 @@ def quantize_matrix(
     prune: float = 0.0,
     correction_rank: int = 0,
 ) -> QuantizedMatrix:
-    """Return a matrix [rows, columns] as whole numbers.
+    """Return a matrix [rows, columns], quantized to integers.
 
     With a Hessian [columns, columns] by GPTQ, but for the rows on which rounding each weight to the
     nearest number of the same grid leaves a smaller error.
@@ -85,7 +85,7 @@ def quantize_matrix(
     if clip is None and columns is not None:
         scales = search_scales(weight, bits, columns.importance())
     else:
-        # Without inputs a search would cut off what stands in columns that matter most.
+        # Without inputs a search would cut off numbers in the columns that matter most.
         scales = row_scales(weight, bits, clip or Clip("max"))
     pruned = smallest_weights(weight, prune)
     codes = quantize_codes(weight, scales, bits)
@@ -113,7 +113,7 @@ def quantize_matrix(
 def _correction(
     missing: Tensor, rank: int, hessian: Tensor | None, columns: Columns | None
 ) -> LowRank | None:
-    """Return what corrects a matrix, if with it less is missing than without."""
+    """Return the low-rank correction of a matrix, if it lowers the error."""
     found = low_rank_correction(missing, rank, columns)
     rest = missing - torch.from_numpy(found.dequantize()).to(missing.device)
     before, after = (weighted_errors(error, hessian).sum() for error in (missing, rest))
@@ -122,7 +122,7 @@ def _correction(
 
 @torch.no_grad()
 def put_quantized(model: Model, weights: Mapping[str, QuantizedMatrix | Tensor]) -> None:
-    """Put what `quantize_model` gave into a model of that shape; what only training needs stays.
+    """Load the result of `quantize_model` into a model of that shape; trained-only tensors stay.
 
     Raises:
         SpikeError: a name or shape is not the model's, or one is missing; nothing has changed.

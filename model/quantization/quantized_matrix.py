@@ -1,6 +1,6 @@
 """Quantized matrix: integers of a few bits, with one scale per row.
 
-NumPy alone, so that a file of such matrices can be looked into without torch.
+NumPy alone, so that a file of such matrices can be read without torch.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FEWEST_BITS, MOST_BITS = 2, 8
 
 
 def largest_code(bits: int) -> int:
-    """Return the largest code of so many bits; the smallest is its negative.
+    """Return the largest code of `bits` bits; the smallest is its negative.
 
     >>> [largest_code(bits) for bits in (2, 5, 8)]
     [1, 15, 127]
@@ -24,7 +24,7 @@ def largest_code(bits: int) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class QuantizedMatrix:
-    """The matrix codes · scale of the row, and what a correction adds.
+    """Quantized matrix: codes · scale of the row, plus a correction if there is one.
 
     Raises:
         SpikeError: types, shapes or numbers are not as said here.
@@ -39,7 +39,7 @@ class QuantizedMatrix:
     correction: "LowRank | None" = None
 
     def __post_init__(self) -> None:
-        """Check everything."""
+        """Check types, shapes and numbers."""
         codes, scales = self.codes, self.scales
         if not FEWEST_BITS <= self.bits <= MOST_BITS:
             raise SpikeError(f"a matrix of {self.bits} bits: {FEWEST_BITS} to {MOST_BITS} exist")
@@ -66,7 +66,7 @@ class QuantizedMatrix:
         return matrix if self.correction is None else matrix + self.correction.dequantize()
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether all codes, scales, bits and corrections are equal."""
+        """Return whether all codes, scales, bits and corrections are equal."""
         if not isinstance(other, QuantizedMatrix):
             return NotImplemented
         return (
@@ -81,7 +81,7 @@ class QuantizedMatrix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LowRank:
-    """The product leftᵀ · right, both with one row per rank and no corrections of their own.
+    """Low-rank product leftᵀ · right, both with one row per rank and no corrections of their own.
 
     Raises:
         SpikeError: they do not fit together.

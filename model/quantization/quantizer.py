@@ -27,12 +27,12 @@ def row_scales(weight: Tensor, bits: int, clip: Clip) -> Tensor:
 
 
 def to_fp16_scales(steps: Tensor) -> Tensor:
-    """Return steps as they are stored: at least the smallest number of float16, and one of them."""
+    """Return steps rounded to float16, at least its smallest number."""
     return steps.clamp(SMALLEST_SCALE, LARGEST_SCALE).half().to(steps.dtype)
 
 
 def clip_values(weight: Tensor, clip: Clip) -> Tensor:
-    """Return how far the grid of each row [rows, columns] is to reach, [rows]."""
+    """Return the largest size [rows] that the grid of each row [rows, columns] covers."""
     if clip.kind == "std":
         return clip.value * weight.std(dim=1, correction=0)
     if clip.kind == "size":
@@ -43,23 +43,23 @@ def clip_values(weight: Tensor, clip: Clip) -> Tensor:
 
 
 def quantize_codes(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
-    """Return the nearest codes of [rows, columns], whole numbers in the type of `weight`."""
+    """Return the nearest codes of [rows, columns], integers in the type of `weight`."""
     top = largest_code(bits)
     return (weight / scales.unsqueeze(1)).round_().clamp_(-top, top)
 
 
 def rounded(weight: Tensor, scales: Tensor, bits: int) -> Tensor:
-    """Return the nearest numbers of the grids, [rows, columns]."""
+    """Return the weights rounded to their grids, [rows, columns]."""
     return quantize_codes(weight, scales, bits).mul_(scales.unsqueeze(1))
 
 
 def search_scales(weight: Tensor, bits: int, column_weights: Tensor | None = None) -> Tensor:
-    """Return for each row the scale that makes the sum of squared rounding errors smallest.
+    """Return for each row the scale with the smallest sum of squared rounding errors.
 
     Args:
         weight: [rows, columns].
         bits: of the codes.
-        column_weights: what an error in each column counts, [columns]; None: the same.
+        column_weights: of an error in each column, [columns]; None: all equal.
     """
     best = torch.full_like(weight[:, 0], torch.inf)
     scales = torch.ones_like(best)

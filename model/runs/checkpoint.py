@@ -42,7 +42,7 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `state.json` says."""
+    """Fields of `state.json`."""
 
     format: int
     step: Count
@@ -125,7 +125,7 @@ def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
     """Return the means of the weights, as `kind/parameter`; of one kind, by parameter alone.
 
     Raises:
-        SpikeError: the file cannot be read, or speaks of parameters that the model does not have.
+        SpikeError: the file cannot be read, or has parameters that the model does not have.
     """
     path = folder / TRAINING
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
@@ -143,7 +143,7 @@ def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
 
 
 def load_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
-    """Return which ids were targets, bool [vocab_size]; None where the checkpoint does not say.
+    """Return which ids were targets, bool [vocab_size]; None where the checkpoint lacks them.
 
     Raises:
         SpikeError: the file cannot be read, or is of another number of ids.

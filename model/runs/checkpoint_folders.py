@@ -36,7 +36,7 @@ def newest_checkpoint(run_folder: Path) -> Path | None:
 
 
 def advice(folder: Path) -> str:
-    """Return the advice for a checkpoint that is damaged: which one the run would go on from."""
+    """Return the advice for a damaged checkpoint: the one from which the run would resume."""
     others = [other for other in all_checkpoints(folder.parent.parent) if other.name != folder.name]
     if not others:
         return (
@@ -49,7 +49,7 @@ def advice(folder: Path) -> str:
 
 
 def refuse_linked_parts(folder: Path) -> None:
-    """Refuse links in a run folder in the place of what a training writes to and removes.
+    """Raise for symbolic links in a run folder where a training writes or removes files.
 
     Raises:
         SpikeError: a link would make it do so elsewhere.

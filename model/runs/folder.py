@@ -43,7 +43,7 @@ WAYS = {
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `run.json` says."""
+    """Fields of `run.json`."""
 
     format: int
     spike: str
@@ -59,7 +59,7 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A trained model, with the weights that are to be exported, and what is needed to use it."""
+    """Trained model with the weights for export, and all that using it needs."""
 
     config: Config
     model: Model
@@ -77,7 +77,7 @@ class Run:
 def create_run(
     folder: Path, config: Config, tokenizer: Tokenizer, fingerprints: Mapping[str, str]
 ) -> None:
-    """Write the configuration, the tokenizer and the lineage of a run that is to begin.
+    """Write the configuration, the tokenizer and the lineage of a new run.
 
     Raises:
         SpikeError: the folder holds a run that has begun.
@@ -140,7 +140,7 @@ def read_config(folder: Path) -> Config:
 
 
 def compare_with_checkpoint(folder: Path, config: Config, lineage: Lineage) -> None:
-    """Compare a run's configuration and lineage with what its newest checkpoint says of them.
+    """Compare a run's configuration and lineage with the record of its newest checkpoint.
 
     Which of the two files is damaged is unknown, so both are named; that comes before any other
     comparison, which would blame shards or a tokenizer.
@@ -191,7 +191,7 @@ def read_lineage(folder: Path) -> Lineage:
 
 
 def no_run_folder(path: Path) -> str:
-    """Say what a path without lineage holds, and what makes a run folder of it, if anything."""
+    """Return the message for a path without lineage: its content, and how to get a run folder."""
     contents = path_contents(path)
     way = next((way for what, way in WAYS.items() if what in contents), f"a folder with {LINEAGE}")
     return f"{contents}; this command needs a run folder ({way})"
@@ -230,7 +230,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
 
 
 def _model_with_weights(path: Path, config: Config, tokenizer: Tokenizer) -> Model:
-    """Build the model once the weights are known to fit, for its configuration may be forged."""
+    """Build the model after checking that the weights fit, for its configuration may be forged."""
     weights = load_tensors(path)
     shapes = model_of_shapes(config, tokenizer, len(weights), str(path)).state_dict()
     check_weights(described(weights), described(shapes), str(path))

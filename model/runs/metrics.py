@@ -19,20 +19,20 @@ MOST_LINE = MOST_RECORD
 
 
 def append_metrics(path: Path, metrics: Mapping[str, int | float | str]) -> None:
-    """Add one line, so that a reader of the file sees it at once."""
+    """Append one line and close the file, so that readers see it at once."""
     with named_failures(path), append_regular(path) as file:
         file.write(msgspec.json.encode(metrics) + b"\n")
 
 
 def sync_metrics(path: Path) -> None:
-    """Bring the lines to the device; a checkpoint must not outlive the lines before it."""
+    """Sync the lines to disk; a checkpoint must not outlive the lines before it."""
     with named_failures(path), append_regular(path) as file:
         os.fsync(file.fileno())
     DISK.sync_folder(path.parent)
 
 
 def cut_back_metrics(path: Path, step: int) -> None:
-    """Forget the lines after `step`, and a last line that a crash has torn.
+    """Remove the lines after `step`, and a last line that a crash cut off.
 
     Raises:
         SpikeError: a line other than the last is not a JSON object with an integer `step`.
@@ -46,7 +46,7 @@ def cut_back_metrics(path: Path, step: int) -> None:
 
 
 def last_metrics(path: Path, step: int) -> Metrics:
-    """Return the last number of each key up to a step; of none where there is no file.
+    """Return the last number of each key up to a step; empty where there is no file.
 
     Raises:
         SpikeError: a line is not an object of numbers and texts.

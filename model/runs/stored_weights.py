@@ -37,7 +37,7 @@ def described(weights: Mapping[str, Tensor]) -> dict[str, str]:
 def check_weights(
     found: Mapping[str, str], needed: Mapping[str, str], place: str, fix: str = FIX
 ) -> None:
-    """Compare weights by name and description, which is their shape, with a dtype where it counts.
+    """Compare weights by name and description: their shape, and the dtype where it counts.
 
     Raises:
         SpikeError: one is missing, unexpected or of another description.

@@ -51,7 +51,7 @@ def load_tensors(path: Path) -> Tensors:
 
 
 def tensors_sha256(path: Path) -> str:
-    """Return the sha256 of a file of tensors; "" where it has not the size of its tensors.
+    """Return the sha256 of a file of tensors; "" where its size is not that of its tensors.
 
     A sparse file, which takes no disk, may have any size, and reading it any time.
     """
