@@ -92,7 +92,7 @@ def spike() -> None:
 
 
 def meant(arguments: Sequence[str]) -> list[str]:
-    """Return the command line that words which are no commands mean.
+    """Return the command line meant by words that are no commands.
 
     >>> meant(["help", "train"]), meant(["version"]), meant(["train", "help"])
     (['train', '--help'], ['--version'], ['train', 'help'])
@@ -122,7 +122,7 @@ def command_name(arguments: Sequence[str]) -> str:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit status; every failure is one line on stderr."""
+    """Run one command line and return its exit status; each failure prints one line on stderr."""
     debug = "--debug" in arguments
     roles: Mapping[str, str] = {}
     written: Collection[str] = ()
@@ -158,7 +158,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def is_usage(error: Exception) -> bool:
-    """Return whether an error is of what was said on the command line."""
+    """Return whether an error is a usage error of the command line."""
     from spiketok.errors import SettingError
 
     return isinstance(error, SettingError)
@@ -170,7 +170,7 @@ def explain(
     written: Collection[str] = (),
     cure: str = MORE_MEMORY,
 ) -> str:
-    """Say in one line what went wrong: the message alone when it was written for the user.
+    """Return one line on what went wrong: the message alone when it was written for the user.
 
     `roles` says which argument or option each path was given as; `written` are those to write;
     `cure` helps where memory is not enough.

@@ -42,7 +42,7 @@ def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
 
 
 def refuse_damage(folder: Path, split: str, manifest: Manifest) -> None:
-    """Read every byte of a split and raise its first damage, if there is one."""
+    """Read every byte of a split and raise the first damage, if there is one."""
     refuse_damaged_files(folder, manifest)
     for shard in manifest.splits[split].shards:
         for damage in shard_damages(folder, manifest, shard, set(manifest.files)):

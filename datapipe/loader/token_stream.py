@@ -23,7 +23,7 @@ from ..shards.manifest import read_manifest
 from ..shards.schema import Tokens
 
 Array = np.ndarray[Any, np.dtype[Any]]
-# What a process holds open beside shards: libraries, logs, pipes.
+# Files that a process holds open beside shards: libraries, logs, pipes.
 OTHER_FILES = 512
 # How often the files' times of modification are looked at.
 LOOK_SECONDS = 1.0
@@ -32,7 +32,7 @@ FIRST, DESCRIPTOR, RANGE, TOKENS_AT, MASK_AT = range(LINES := 5)
 
 
 class TokenStream:
-    """The tokens of shards in a row, borders of record batches and files unseen.
+    """Tokens of shards as one sequence, without the borders of record batches and files.
 
     A shard is opened when its first token is read. Every range of a shard is compared with its sum
     when it is first read in an epoch; `start_epoch` begins the next one. Shards that another
@@ -72,7 +72,7 @@ class TokenStream:
             file.start_epoch()
 
     def read(self, starts: npt.NDArray[np.int64], length: int) -> Array:
-        """Return `length` tokens from each start on, as [starts, length] of `dtype`.
+        """Return the `length` tokens at each start, as [starts, length] of `dtype`.
 
         The stream is read as a ring: its first token follows its last one.
 
@@ -120,7 +120,7 @@ class TokenStream:
         return result
 
     def _fill(self, row: memoryview, start: int, width: int, line: int) -> None:
-        """Fill the bytes of a row that is not all in one run, or is of a shard that is not open."""
+        """Fill the bytes of a row that spans several runs or is in a shard that is not open."""
         if not 0 <= start < self.tokens:
             raise IndexError(f"token {start} of {self.tokens}")
         while row:
@@ -144,7 +144,7 @@ class TokenStream:
         return file
 
     def _open(self, shard: int, column: int) -> None:
-        """Open a shard, and put its runs where its column was."""
+        """Open a shard and replace its column by its runs."""
         first, stop = self._first_ranges[shard : shard + 2]
         file, runs = open_runs(self._shards[shard], self._unchecked[first:stop])
         columns = np.empty((LINES, len(runs)), dtype=np.int64)
@@ -180,7 +180,7 @@ def open_stream(folder: Path, split: str = "train") -> TokenStream:
 
 
 def allow_open_files(count: int) -> None:
-    """Let the process hold so many more files open, as far as its hard limit goes."""
+    """Raise the limit of open files to fit `count` more, up to the process's hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + OTHER_FILES
     if hard != resource.RLIM_INFINITY:

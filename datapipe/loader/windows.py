@@ -24,7 +24,7 @@ Batch: TypeAlias = tuple[np.ndarray[Any, np.dtype[Any]], npt.NDArray[np.bool_] |
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Training examples of a stream that is repeated without end.
+    """Training windows of a stream that is repeated without end.
 
     Window i has the tokens from i · length − 1 to (i + 1) · length − 1, the last one included: its
     first token is the last of the window before. All but the first are targets, so that each token
@@ -43,11 +43,11 @@ class Windows:
 
     @property
     def whole(self) -> int:
-        """Windows before the stream begins again."""
+        """Number of windows before the stream begins again."""
         return self.stream.tokens // self.length
 
     def read(self, index: npt.NDArray[np.int64]) -> Batch:
-        """Return windows, tokens [index, length + 1] of the stream's type, beside their mask."""
+        """Return windows, tokens [index, length + 1] of the stream's type, and their mask."""
         starts = (np.asarray(index, dtype=np.int64) * self.length - 1) % max(self.stream.tokens, 1)
         size = self.length + 1
         return self.stream.read(starts, size), self.stream.read_mask(starts, size)
@@ -89,7 +89,7 @@ def _batches(windows: Windows, batch_size: int, seed: int, start_sample: int) ->
 
 
 def shuffled(samples: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return the numbers of the windows that samples are; every `count` samples are an epoch."""
+    """Return the window number of each sample; every `count` samples are an epoch."""
     epochs, positions = np.divmod(samples, count)
     order = np.empty_like(positions)
     for epoch in np.unique(epochs).tolist():

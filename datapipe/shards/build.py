@@ -118,7 +118,7 @@ def write_shards(
 
 @contextmanager
 def os_errors_as_spike_error(out: Path) -> Iterator[None]:
-    """Tell what the disk refuses as one SpikeError."""
+    """Convert the disk's OSErrors to one SpikeError."""
     try:
         yield
     except OSError as error:
@@ -128,7 +128,7 @@ def os_errors_as_spike_error(out: Path) -> Iterator[None]:
 
 
 def check_not_empty(manifest: Manifest, sources: Sequence[Source], settings: ShardSettings) -> None:
-    """Refuse shards without a document."""
+    """Raise SpikeError for shards without a document."""
     if any(split.documents for split in manifest.splits.values()):
         return
     empty = settings.errors == "strict" or not {*manifest.dropped} - {EMPTY}
@@ -162,7 +162,7 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
 
 
 def check_space(out: Path, sources: Sequence[Source], token_bytes: int) -> None:
-    """Refuse to begin what the disk cannot hold, by a low estimate."""
+    """Check that the disk has room for the shards, by a low estimate."""
     text_bytes = sum(source.bytes * expansion(source) for source in sources)
     there = sum(path.stat().st_size for path in out.glob("*.arrow"))
     needed = text_bytes * token_bytes // BYTES_PER_TOKEN - there
@@ -184,7 +184,7 @@ def process_units(
     report: Callable[[int], None],
     disk: Disk,
 ) -> None:
-    """Do the units that are not complete, `workers` at a time; the first failure stops all."""
+    """Process the units that are not complete, `workers` at a time; the first failure stops all."""
     fingerprint = plan.fingerprint
     unfinished = remove_uncommitted(out, fingerprint, len(plan.units))
     progress = Progress(report, finished_bytes(plan, unfinished))
@@ -220,7 +220,7 @@ def process_units(
 
 
 def held_out_by(plan: Plan, sources: Sequence[Source]) -> HeldOut:
-    """Return the documents that are not for training: by their content, or those of files.
+    """Return the documents held out from training: by their content, or those of files.
 
     Raises:
         SpikeError: files are named and one of the splits would have no document.
@@ -242,7 +242,7 @@ class StoppedError(Exception):
 
 
 class Progress:
-    """Adds up what the units have done, and stops them all when one has failed."""
+    """Progress of all units: counts bytes, and stops them all when one has failed."""
 
     def __init__(self, report: Callable[[int], None], done: int) -> None:
         self.stop = False
@@ -262,7 +262,7 @@ class Progress:
 
 
 def finished_bytes(plan: Plan, unfinished: dict[int, Committed]) -> int:
-    """Return how many bytes of jsonl, txt and whole files the complete units stand for."""
+    """Return the bytes of jsonl, txt and whole files that the complete units cover."""
     done = 0
     for number, unit in enumerate(plan.units):
         if number not in unfinished:
@@ -276,7 +276,7 @@ def finished_bytes(plan: Plan, unfinished: dict[int, Committed]) -> int:
 
 
 def raise_first_failure(futures: Sequence[Future[None]]) -> None:
-    """Raise what made the run fail, rather than what stopped because of it."""
+    """Raise the first cause of a failed run, not the errors that follow from it."""
     for future in futures:
         error = future.exception()
         if error is not None and not isinstance(error, StoppedError):

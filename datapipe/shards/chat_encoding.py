@@ -52,7 +52,7 @@ def encoded_conversations(
     ignored_keys: Collection[str] = (),
     dropped: Dropped | None = None,
 ) -> Iterator[tuple[Array, npt.NDArray[np.bool_]]]:
-    """Yield the conversations of a file: ids without separator, and which an assistant says.
+    """Yield the conversations of a file: ids without separator, and the mask of assistant text.
 
     The arguments are those of `read_conversations`; no broken record may be left out.
 

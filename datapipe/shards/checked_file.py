@@ -28,7 +28,7 @@ def range_count(size: int) -> int:
 
 
 class SummedFile:
-    """A file that must not change while it is read.
+    """File that must not change while it is read.
 
     A range is compared with its sum before it is first read, and again after `start_epoch` and
     after `look_again` where the file was written to meanwhile.
@@ -73,7 +73,7 @@ class SummedFile:
         self._unchecked[:] = 1
 
     def look_again(self) -> None:
-        """Do as `start_epoch` where the file's time of modification is another than then.
+        """Call `start_epoch` if the file's modification time has changed since.
 
         Raises:
             SpikeError: the file has another size.

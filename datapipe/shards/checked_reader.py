@@ -29,7 +29,7 @@ MARKER = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRun:
-    """The tokens of one record batch: neighbours in a file.
+    """Tokens of one record batch, contiguous in a file.
 
     Attributes:
         tokens: how many.
@@ -44,7 +44,7 @@ class TokenRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchMetadata:
-    """A record batch whose buffers have no content, only their places.
+    """Record batch whose buffers have offsets but no content.
 
     Attributes:
         path: of the shard.
@@ -61,7 +61,7 @@ class BatchMetadata:
     base: int
 
     def place(self, name: str, values: pa.Array, width: int) -> int:
-        """Return the byte of the file where values of fixed width begin.
+        """Return the file offset where values of fixed width begin.
 
         Args:
             name: of their column, for errors.
@@ -81,7 +81,7 @@ class BatchMetadata:
 
 
 def malformed(path: Path, fault: str) -> SpikeError:
-    """Return the error of a file whose sums are right and whose content is not a shard's."""
+    """Return the error of a file with right checksums whose content is not a shard's."""
     return SpikeError(f"{path}: {fault}{AGAIN}")
 
 
@@ -129,7 +129,7 @@ def batch_metadata(file: SummedFile, made_by: Tokens) -> Iterator[BatchMetadata]
 
 
 def open_runs(shard: ShardFile, unchecked: NDArray[np.uint8]) -> tuple[SummedFile, list[TokenRun]]:
-    """Open a shard and return where its tokens are; `unchecked` as in `SummedFile`.
+    """Open a shard and return its token runs; `unchecked` as in `SummedFile`.
 
     Raises:
         SpikeError: it is damaged, or not as the manifest says.
@@ -222,6 +222,6 @@ def read_documents(
 
 
 def check_mask(batch: pa.RecordBatch, shard: ShardFile) -> None:
-    """Refuse a record batch with a loss mask where the manifest speaks of none, and without."""
+    """Check that a record batch has a loss mask exactly where the manifest has one."""
     if (LOSS_MASK in batch.schema.names) != shard.masked:
         raise malformed(shard.path, "has a loss mask or has none, against the manifest")

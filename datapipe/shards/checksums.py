@@ -17,7 +17,7 @@ RANGE_BYTES = 64 << 10
 
 @dataclass(slots=True)
 class RangeSums:
-    """The xxh3-64 of each 64 KiB of a file that is being written.
+    """xxh3-64 of each 64 KiB of a file that is being written.
 
     Attributes:
         done: hex digests of the ranges that are full.
@@ -47,14 +47,14 @@ class RangeSums:
 
 @dataclass(slots=True)
 class SummingFile:
-    """A file for Arrow to write to, which sums what goes through."""
+    """Output file for Arrow that updates checksums with each write."""
 
     file: IO[bytes]
     sums: RangeSums = field(default_factory=RangeSums)
     closed: bool = False
 
     def write(self, data: "bytes | memoryview") -> int:
-        """Write and sum."""
+        """Write the bytes and update the checksums."""
         self.sums.update(data)
         return self.file.write(data)
 
@@ -68,7 +68,7 @@ class SummingFile:
 
 @dataclass(slots=True)
 class ContentSum:
-    """The digest of the documents of a shard, in order.
+    """Digest of the documents of a shard, in order.
 
     Attributes:
         parts: one digest for each thing summed: tokens per document, tokens, bytes per document,
@@ -93,7 +93,7 @@ class ContentSum:
 
 
 def damaged_ranges(path: Path, size: int, expected: Iterable[str]) -> Iterator[str]:
-    """Say which ranges of a file differ from their digests, or that its size does."""
+    """Return a message on the ranges of a file that differ from their digests, or on its size."""
     if damage := size_damage(path, path.stat().st_size, size):
         yield damage
         return

@@ -20,7 +20,7 @@ RECORD_NAME = re.compile(r"((train|validation)-[0-9]{6}-[0-9]{3,}|unit-[0-9]{6})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRecord:
-    """Says that a shard is complete, and what it holds; see docs/formats.md.
+    """Commit record of a complete shard and its content; see docs/formats.md.
 
     `trained_tokens` is set where there is a loss mask.
     """
@@ -38,7 +38,7 @@ class BlockRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRecord:
-    """Says that a unit is complete; `documents` counts those read, dropped ones included.
+    """Commit record of a complete unit; `documents` counts those read, dropped ones included.
 
     `lost_bytes` is set where damaged compressed files ended early, `dropped_inputs` (name of an
     input → number of its records) where any was left out; see `Dropped`.
@@ -63,12 +63,12 @@ def shard_name(split: str, unit: int, block: int) -> str:
 
 
 def block_record_path(folder: Path, shard: str) -> Path:
-    """Return where the record of a shard lies."""
+    """Return the path of a shard's record."""
     return folder / RECORDS / Path(shard).with_suffix(".json").name
 
 
 def unit_record_path(folder: Path, unit: int) -> Path:
-    """Return where the record of a unit lies."""
+    """Return the path of a unit's record."""
     return folder / RECORDS / f"unit-{unit:06d}.json"
 
 

@@ -61,7 +61,7 @@ class Documents:
 
 
 def concatenate(parts: Sequence[Documents]) -> Documents:
-    """Join documents; there must be at least one part, and all or none have a loss mask."""
+    """Concatenate documents; at least one part is needed, and all or none have a loss mask."""
     if len(parts) == 1:
         return parts[0]
     masks = [part.loss_mask for part in parts if part.loss_mask is not None]
@@ -80,7 +80,7 @@ def concatenate(parts: Sequence[Documents]) -> Documents:
 
 
 def cut_by_tokens(documents: Documents, room: int, size: int) -> Iterator[tuple[Documents, bool]]:
-    """Cut documents after each that brings the tokens to a border.
+    """Split documents after each one that brings the token count to a border.
 
     Args:
         documents: what to cut.
@@ -112,7 +112,7 @@ def encode_documents(
     source: int,
     threads: int,
 ) -> Documents:
-    """Encode texts and put the separator after each."""
+    """Encode texts and append the separator to each."""
     count = len(texts)
     sizes = np.diff(text_offsets(texts))
     if count == 1 and sizes[0] > LARGE_BYTES:
@@ -132,7 +132,7 @@ def encode_documents(
 
 
 def encode_large(tokenizer: Tokenizer, texts: pa.LargeBinaryArray, threads: int) -> Array:
-    """Encode the one text of an array, the separator behind it, with its ids once in memory."""
+    """Encode the one text of an array and its separator, with the ids once in memory."""
     start, stop = text_offsets(texts).tolist()
     text = np.frombuffer(texts.buffers()[2], np.uint8)[start:stop]
     tokens = bytearray()  # which grows in place

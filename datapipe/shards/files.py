@@ -19,7 +19,7 @@ from .schema import Tokens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardFile:
-    """A shard as the manifest and its record describe it; no file is open.
+    """Shard as the manifest and its record describe it; no file is open.
 
     Attributes:
         path: of the file.
@@ -46,7 +46,7 @@ def record_name(shard: ShardEntry) -> str:
 
 
 def vouched_record(folder: Path, manifest: Manifest, shard: ShardEntry) -> BlockRecord:
-    """Return the record of a shard.
+    """Return a shard's record.
 
     Raises:
         SpikeError: the manifest does not list it, or it contradicts the manifest.
@@ -99,7 +99,7 @@ def shard_files(folder: Path, split: str, manifest: Manifest) -> list[ShardFile]
 
 
 def check_size(shard: ShardFile) -> None:
-    """Refuse a shard that is missing or of another size than its record says."""
+    """Check that a shard is there and has the size in its record."""
     try:
         actual = shard.path.stat().st_size
     except FileNotFoundError:
@@ -120,12 +120,12 @@ def refuse_damaged_files(folder: Path, manifest: Manifest) -> None:
 
 
 def no_file(path: Path) -> str:
-    """Say what is wrong with a path that is no file."""
+    """Return what is wrong with a path that is no file."""
     return "is no regular file" if os.path.lexists(path) else "missing"
 
 
 def damaged_file(path: Path, file: FileEntry) -> str | None:
-    """Say what is wrong with a file that is not a shard, or None."""
+    """Return what is wrong with a file that is not a shard, or None."""
     if not path.is_file():
         return no_file(path)
     size = path.stat().st_size

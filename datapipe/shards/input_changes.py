@@ -23,7 +23,7 @@ def file_states(sources: Sequence[Source]) -> list[tuple[int, int] | None]:
 
 
 def changed_since(before: Sequence[tuple[int, int] | None], sources: Sequence[Source]) -> list[int]:
-    """Return the indices of files that are there and are not in the state they were in."""
+    """Return the indices of existing files whose state has changed."""
     now = file_states(sources)
     return [index for index, state in enumerate(now) if state and state != before[index]]
 
@@ -51,7 +51,7 @@ def forget_units(plan: Plan, changed: Sequence[int], out: Path) -> None:
 
 @contextmanager
 def refused_changes(sources: Sequence[Source], plan: Plan, out: Path) -> Iterator[None]:
-    """Refuse the shards of inputs that change inside the block, whatever fails because of it.
+    """Raise SpikeError if inputs change inside the block, whatever fails because of it.
 
     The units that read such a file are forgotten.
 

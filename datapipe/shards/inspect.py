@@ -19,7 +19,7 @@ from .manifest import Manifest, read_manifest
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """Return the sums of a finished folder: documents, tokens, bytes, ratios, drops, sources."""
+    """Return the totals of a finished folder: documents, tokens, bytes, ratios, drops, sources."""
     manifest = read_manifest(folder)
     splits = manifest.splits.values()
     tokens = sum(split.tokens for split in splits)

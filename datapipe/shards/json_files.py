@@ -12,7 +12,7 @@ Content = TypeVar("Content")
 
 
 def to_json(content: Any) -> bytes:
-    """Return the one spelling of a JSON file: members in order, indented by one, a line end."""
+    """Return the canonical text of a JSON file: members in order, indented by one, a line end."""
     return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
 
 
@@ -27,6 +27,6 @@ def parse(data: bytes, kind: type[Content], name: str) -> Content:
 
 
 def check_format(number: int, name: str) -> None:
-    """Refuse a format that this version does not know."""
+    """Raise SpikeError for a format that this version does not know."""
     if number != FORMAT:
         raise SpikeError(f"{name}: format {number} is not known here; update spike")

@@ -38,7 +38,7 @@ from .schema import Tokens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardEntry:
-    """One shard, as its record says, without the ranges; see `BlockRecord`."""
+    """Manifest entry of a shard: its record without the ranges; see `BlockRecord`."""
 
     file: str
     bytes: int
@@ -51,7 +51,7 @@ class ShardEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """The shards of a split in order, and their sums."""
+    """Split: its shards in order, and their totals."""
 
     documents: int
     tokens: int
@@ -62,7 +62,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
-    """A file that is not a shard."""
+    """Manifest entry of a file that is not a shard."""
 
     bytes: int
     xxh3_128: str
@@ -70,7 +70,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The content of `manifest.json`; `documents` counts those read, dropped ones included.
+    """Content of `manifest.json`; `documents` counts those read, dropped ones included.
 
     `lost_bytes` and `dropped_inputs` are the sums of those of the units, set where they are not 0.
     """
@@ -134,7 +134,7 @@ def write_manifest(folder: Path, manifest: Manifest, disk: Disk) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read `manifest.json` and check all that it says about itself.
+    """Read `manifest.json` and check its fingerprint and consistency.
 
     Raises:
         SpikeError: the folder is not complete, or the manifest is damaged or contradicts itself.
@@ -170,7 +170,7 @@ def signature(content: dict[str, Any]) -> str:
 
 
 def contradiction(manifest: Manifest) -> str | None:
-    """Say what in a manifest cannot be, or None."""
+    """Return the contradiction in a manifest, or None."""
     if set(manifest.splits) != set(SPLITS):
         return f"the splits are {sorted(manifest.splits)}"
     entries = [shard for split in manifest.splits.values() for shard in split.shards]
@@ -194,7 +194,7 @@ def contradiction(manifest: Manifest) -> str | None:
 
 
 def total(shards: list[ShardEntry]) -> Split:
-    """Return shards with their sums."""
+    """Return a split of these shards with their totals."""
     return Split(
         documents=sum(shard.documents for shard in shards),
         tokens=sum(shard.tokens for shard in shards),
@@ -205,13 +205,13 @@ def total(shards: list[ShardEntry]) -> Split:
 
 
 def trained_tokens(shards: list[ShardEntry]) -> int | UnsetType:
-    """Return how many tokens the loss masks of shards let through; UNSET where there are none."""
+    """Return the number of tokens trained on by the loss masks; UNSET where there are none."""
     counts = [shard.trained_tokens for shard in shards if shard.trained_tokens is not UNSET]
     return sum(counts) if counts else UNSET
 
 
 def entry(record: BlockRecord) -> ShardEntry:
-    """Return what the manifest says of a shard."""
+    """Return the manifest entry of a shard."""
     return ShardEntry(**{name: getattr(record, name) for name in ShardEntry.__slots__})
 
 

@@ -31,7 +31,7 @@ SAMPLE_BYTES = 64 << 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSource:
-    """A source as the plan knows it: by name, size and a sample of its content.
+    """Source in a plan: its name, size and a sample of its content.
 
     `split` is `validation` where the source was named for that.
     """
@@ -45,7 +45,7 @@ class PlannedSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be done, as `plan.json` says it; `units` holds [source, start, stop] lists.
+    """Content of `plan.json`; `units` holds [source, start, stop] lists.
 
     `held_out_below` is `HeldOut.below` as 16 hex digits, where the fraction alone would leave
     training or validation without a document.
@@ -123,21 +123,21 @@ def make_plan(
 
 
 def planned_source(source: Source) -> PlannedSource:
-    """Return what a plan says of a source."""
+    """Return the plan's entry of a source."""
     return PlannedSource(
         name=source.name, kind=source.kind, bytes=source.bytes, sample=sample(source)
     )
 
 
 def expansion(source: Source) -> int:
-    """Return about how many bytes of text one byte of a source's file stands for."""
+    """Return the approximate bytes of text per byte of a source's file."""
     return EXPANSION if source.kind in COMPRESSIONS or source.kind == "parquet" else 1
 
 
 def pieces(
     sources: Sequence[Source], unit_bytes: int, text_field: str | None
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Cut sources into pieces no larger than need be: (source, start, stop, weight in bytes).
+    """Split sources into pieces no larger than needed: (source, start, stop, weight in bytes).
 
     `text_field` is None where the records are conversations.
     """
@@ -191,7 +191,7 @@ def sample(source: Source) -> str:
 
 
 def difference(old: Plan, new: Plan) -> str:
-    """Say in a few words what two plans disagree about."""
+    """Return in a few words how two plans differ."""
     if old.tokenizer != new.tokenizer:
         return "the tokenizer is another one"
     for name in ("text_field", "errors", "validation", "shard_tokens"):

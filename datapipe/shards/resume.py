@@ -30,7 +30,7 @@ Committed: TypeAlias = dict[str, list[BlockRecord]]
 
 
 def unknown_files(folder: Path, whole: bool) -> list[str]:
-    """Return the names in a folder that no run of ours has put there.
+    """Return the names in a folder that no run of spike wrote.
 
     Args:
         folder: what is to become a shard folder.
@@ -53,7 +53,7 @@ def contents(folder: Path) -> list[Path]:
 
 
 def is_shard_file(path: Path, folder: Path) -> bool:
-    """Tell by its name whether a file of a shard folder, or of its records, is ours."""
+    """Return whether the name of a file in a shard folder, or of a record, is one of ours."""
     name = path.name
     if name.startswith(".") and name.endswith(PARTIAL):
         name = name[1 : -len(PARTIAL)]
@@ -73,7 +73,7 @@ def clear(folder: Path) -> None:
 
 @contextmanager
 def resumable(folder: Path, made: bool) -> Iterator[None]:
-    """Work in a folder; failing, leave it fit to go on from and say so, or leave nothing.
+    """Guard work in a folder: on failure leave it resumable and report so, or leave nothing.
 
     Args:
         folder: the shard folder.
@@ -101,7 +101,7 @@ def resumable(folder: Path, made: bool) -> Iterator[None]:
 
 
 def remove_uncommitted(folder: Path, plan: str, units: int) -> dict[int, Committed]:
-    """Remove what no valid record vouches for; return what each unfinished unit has committed."""
+    """Remove files without a valid record; return the committed shards of each unfinished unit."""
     keep = {folder / PLAN, folder / TOKENIZER, folder / RECORDS}
     unfinished: dict[int, Committed] = {}
     for unit in range(units):
@@ -129,7 +129,7 @@ def committed_blocks(folder: Path, plan: str, unit: int) -> Committed:
 
 
 def committed_block(folder: Path, plan: str, name: str) -> BlockRecord | None:
-    """Return the record of a shard if both are there and every byte fits."""
+    """Return the record of a shard if both exist and every byte matches."""
     try:
         record = read_block_record(block_record_path(folder, name))
         if (record.plan, record.file) != (plan, name):
@@ -141,7 +141,7 @@ def committed_block(folder: Path, plan: str, name: str) -> BlockRecord | None:
 
 
 def is_complete(folder: Path, plan: str, unit: int, blocks: list[str]) -> bool:
-    """Tell whether a unit's record is there and names just the shards that are committed."""
+    """Return whether a unit's record exists and names exactly the committed shards."""
     try:
         record = read_unit_record(unit_record_path(folder, unit))
     except (FileNotFoundError, SpikeError):

@@ -26,7 +26,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """What shards must say of the tokenizer that made them."""
+    """Tokenizer metadata of shards."""
 
     fingerprint: str
     vocab_size: int
@@ -59,7 +59,7 @@ class Tokens:
 
 
 def token_schema_of(tokenizer: Tokenizer) -> Tokens:
-    """Return what shards say of a tokenizer."""
+    """Return the tokenizer metadata of shards."""
     return Tokens(
         fingerprint=tokenizer.fingerprint,
         vocab_size=tokenizer.vocab_size,
@@ -109,7 +109,7 @@ def open_shard(path: Path, tokens: Tokens) -> pa.RecordBatchFileReader:
 
 
 def check_schema(schema: pa.Schema, path: Path, tokens: Tokens) -> None:
-    """Refuse the schema of a file that is no shard of this tokenizer.
+    """Check that a schema is that of a shard of this tokenizer.
 
     Raises:
         SpikeError: naming the metadata or column that differs.
@@ -128,7 +128,7 @@ def check_schema(schema: pa.Schema, path: Path, tokens: Tokens) -> None:
 
 
 def same_type(found: pa.Field, expected: pa.Field) -> bool:
-    """Tell whether two columns hold the same, whatever they say of nulls and inner names."""
+    """Return whether two column types are equal, regardless of nulls and inner names."""
     if pa.types.is_large_list(expected.type) and pa.types.is_large_list(found.type):
         return bool(found.type.value_type == expected.type.value_type)
     return bool(found.type == expected.type)
@@ -169,7 +169,7 @@ def documents_of(batch: pa.RecordBatch, place: str) -> Documents:
 
 
 def check_tokens(documents: Documents, tokens: Tokens, place: str) -> None:
-    """Refuse wrong ids, documents that do not end with the separator, and odd loss masks."""
+    """Check the ids, the separator at the end of each document, and the loss masks."""
     largest = int(documents.tokens.max(initial=0))
     if largest >= tokens.vocab_size:
         raise SpikeError(f"{place}: id {largest} is outside the vocabulary of {tokens.vocab_size}")

@@ -12,7 +12,7 @@ from ..sources.text_splitting import check_split
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatSettings:
-    """How conversations are read.
+    """Settings for reading conversations.
 
     Attributes:
         parse_markers: find markers of reasoning and calls in the plain text of assistants.
@@ -25,7 +25,7 @@ class ChatSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardSettings:
-    """What the shards should be like.
+    """Settings of shards.
 
     Attributes:
         text_field: the member or column that holds the text.
@@ -49,7 +49,7 @@ class ShardSettings:
 
 
 def check_settings(settings: ShardSettings) -> None:
-    """Refuse settings that mean nothing."""
+    """Raise SpikeError for settings out of range."""
     check_errors(settings.errors)
     if not 0 <= settings.validation < 1:
         raise SpikeError(f"validation = {settings.validation}: must be at least 0 and below 1")
@@ -62,7 +62,7 @@ def check_settings(settings: ShardSettings) -> None:
 
 
 def reading(chat: ChatSettings | UnsetType) -> str:
-    """Say in a few words how records are read."""
+    """Return in a few words how records are read."""
     if not chat:
         return "text"
     ignored = f", ignoring {', '.join(chat.ignored_keys)}" if chat.ignored_keys else ""

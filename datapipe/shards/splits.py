@@ -49,7 +49,7 @@ def read_documents(
 
 
 def document_names(sources: Sequence[Source], settings: ShardSettings) -> Iterator[bytes]:
-    """Yield the names of the documents of sources; broken ones are left to the work itself."""
+    """Yield the names of the documents of sources; the shard build reports broken ones."""
     if settings.errors == "strict":
         settings = replace(settings, errors="skip")
     for source in sources:

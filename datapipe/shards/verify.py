@@ -21,7 +21,7 @@ ADVICE = "restore it from a copy or shard again with --overwrite"
 
 
 def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) -> list[str]:
-    """Return a sentence for each damage in a shard folder; none means that it is whole.
+    """Return a message for each damage in a shard folder; none means that it is whole.
 
     Shards are checked by the checksums of their ranges and by the digest of their content, the
     other files by theirs, the manifest by its own; missing and unexpected files are damages too.
@@ -35,7 +35,7 @@ def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) 
 
 
 def with_advice(damage: str) -> str:
-    """Add what to do to a sentence that does not say it; errors of readers do, but for shards.
+    """Append the fix to a message without one; errors of readers have one, except for shards.
 
     >>> with_advice("a.arrow: missing")
     'a.arrow: missing; restore it from a copy or shard again with --overwrite'
@@ -47,7 +47,7 @@ def with_advice(damage: str) -> str:
 
 
 def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> Iterator[str]:
-    """Say what in a folder is not as its manifest says."""
+    """Yield the differences between a folder and its manifest."""
     whole, done = set(), 0
     for name, file in manifest.files.items():
         if complaint := damaged_file(folder / name, file):
@@ -76,7 +76,7 @@ def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> 
 def shard_damages(
     folder: Path, manifest: Manifest, shard: ShardEntry, whole: set[str]
 ) -> Iterator[str]:
-    """Say what is wrong with a shard; its record must be among the files found `whole`."""
+    """Yield the damage of a shard; its record must be among the files found `whole`."""
     path = folder / shard.file
     if not path.is_file():
         yield f"{path}: {no_file(path)}"
@@ -96,7 +96,7 @@ def shard_damages(
 
 
 def content_damage(shard: ShardFile, manifest: Manifest, said: ShardEntry) -> str | None:
-    """Read a shard as a stranger would, and compare with what the manifest says; None if equal."""
+    """Read a shard independently and compare it with the manifest; None if equal."""
     content, batches, documents, tokens, text_bytes, trained = ContentSum(), 0, 0, 0, 0, 0
     try:
         for part in shard_documents(shard):

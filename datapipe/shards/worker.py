@@ -31,7 +31,7 @@ from .writer import ShardWriter, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What all units of a run share.
+    """State that all units of a run share.
 
     Attributes:
         plan: what is to be done.
@@ -112,7 +112,7 @@ def committed_ids(work: Work, folder: Path, records: list[BlockRecord]) -> np.nd
 
 
 def refuse_change(same: bool, source: Source) -> None:
-    """Refuse to go on where the documents are not those that were committed."""
+    """Check that the documents are those that were committed."""
     if not same:
         raise SpikeError(
             f"{source.shown}: has changed since its shards were begun; use --overwrite"
@@ -129,7 +129,7 @@ def read_unit(work: Work, unit: int, dropped: Dropped) -> Iterator[tuple[int, pa
 
 
 def encode(work: Work, batch: pa.RecordBatch, ids: np.ndarray, source: int) -> Documents:
-    """Encode the documents of a batch, whichever of the two readers it comes from."""
+    """Encode the documents of a batch from either of the two readers."""
     if work.plan.settings.chat:
         return encode_conversations(work.tokenizer, batch, ids, source, work.threads)
     texts, rows = batch.column("text"), batch.column("row").to_numpy()
@@ -137,7 +137,7 @@ def encode(work: Work, batch: pa.RecordBatch, ids: np.ndarray, source: int) -> D
 
 
 def split_masks(ids: np.ndarray, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray]:
-    """Tell which documents go to training and which to validation, as two bool [n]."""
+    """Return the masks of the training and the validation documents, two bool [n]."""
     is_out = np.array([bytes(name) in held_out for name in ids], dtype=bool)
     return ~is_out, is_out
 
@@ -145,7 +145,7 @@ def split_masks(ids: np.ndarray, held_out: HeldOut) -> tuple[np.ndarray, np.ndar
 def masks_of(
     work: Work, source: int, ids: np.ndarray, dropped: Dropped
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Tell which documents of a source go to training and which to validation.
+    """Return the masks of a source's training and validation documents.
 
     Where validation files are named, documents of the inputs that are also there go nowhere and are
     counted as dropped.
@@ -162,5 +162,5 @@ def masks_of(
 
 
 def choose(batch: pa.RecordBatch, part: np.ndarray) -> pa.RecordBatch:
-    """Return some of the documents; all of them without a copy."""
+    """Return the chosen documents; all of them without a copy."""
     return batch if len(part) == len(batch) else batch.take(pa.array(part))

@@ -22,7 +22,7 @@ BATCH_TOKENS = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where the shards of one unit go.
+    """Output location of the shards of one unit.
 
     Attributes:
         folder: the shard folder.
@@ -42,7 +42,7 @@ class Target:
 
 
 class OpenShard:
-    """One shard being written; `commit` gives it its name and its record."""
+    """Shard being written; `commit` writes its name and its record."""
 
     def __init__(self, target: Target, name: str) -> None:
         self.target, self.name = target, name
@@ -60,7 +60,7 @@ class OpenShard:
         )
 
     def add(self, documents: Documents) -> None:
-        """Append documents; record batches are cut by token count alone."""
+        """Append documents; the token count alone sets the borders of record batches."""
         for part, full in cut_by_tokens(documents, self._room, BATCH_TOKENS):
             self._pending.append(part)
             self._room -= len(part.tokens)
@@ -80,7 +80,7 @@ class OpenShard:
         self._pending, self._room = [], BATCH_TOKENS
 
     def commit(self) -> None:
-        """Complete the file, then write the record that says so."""
+        """Complete the file, then write its commit record."""
         if self._pending:
             self._write_batch()
         self.stack.close()
@@ -101,7 +101,7 @@ class OpenShard:
 
 
 class ShardWriter:
-    """The shards of one split of one unit, each committed as soon as it is full.
+    """Writer of the shards of one split of one unit; it commits each as soon as it is full.
 
     As a context manager it removes the unfinished shard when its block fails. `blocks` counts the
     committed shards, those of earlier runs included.

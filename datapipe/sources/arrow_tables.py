@@ -140,7 +140,7 @@ def _stream_batches(
 
 
 def refuse_repeated_columns(source: Source, schema: pa.Schema) -> None:
-    """Refuse a table in which two columns have one name: an object can have one of them only."""
+    """Check that no two columns have one name: an object can have one of them only."""
     repeated = {name for name in schema.names if schema.names.count(name) > 1}
     if repeated:
         raise SpikeError(f"{source.shown}: two columns {min(repeated)!r}; rename one of them")

@@ -47,7 +47,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class RecordRejectedError(SpikeError):
-    """A record that the policy does not pass over; `what` says which one and what is wrong."""
+    """Record that the policy rejects; `what` names the record and its fault."""
 
     def __init__(self, what: str, help_: str) -> None:
         super().__init__(what, help_)
@@ -58,7 +58,7 @@ class RecordRejectedError(SpikeError):
 
 
 class BadRecordError(Exception):
-    """A record without usable text: `reason` is counted, `detail` is for people.
+    """Record without usable text: `reason` is counted, `detail` is for people.
 
     `lost_bytes` of the file gave no records because of it.
     """
@@ -71,7 +71,7 @@ class BadRecordError(Exception):
 
 
 class Dropped(Counter[str]):
-    """Reason → number of records left out.
+    """Dropped records: reason → number.
 
     Attributes:
         lost_bytes: bytes of damaged compressed files that gave no content, and of content that ends
@@ -85,7 +85,7 @@ class Dropped(Counter[str]):
         self.inputs: Counter[str] = Counter()
 
     def clear(self) -> None:
-        """Forget all of it."""
+        """Reset all counts."""
         super().clear()
         self.lost_bytes = 0
         self.inputs.clear()
@@ -98,7 +98,7 @@ class Dropped(Counter[str]):
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The policy for one file, and the count of what it cost.
+    """Policy for broken records of one file, and the counts of its losses.
 
     Attributes:
         path: the file, for messages.
@@ -116,10 +116,10 @@ class Faults:
     name: str = ""
 
     def drop(self, fault: BadRecordError, place: Callable[[], str]) -> None:
-        """Count a record that is lost; `place` words where it is, asked only for an error.
+        """Count a lost record; `place` returns its position in words, called only for an error.
 
         Raises:
-            BrokenRecordError: the policy is `strict`, and the record is broken.
+            RecordRejectedError: the policy is `strict`, and the record is broken.
         """
         if self.errors == "strict" and fault.reason != NOT_FOR_TRAINING:
             what = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
@@ -130,7 +130,7 @@ class Faults:
             self.dropped.lost_bytes += fault.lost_bytes
 
     def check_size(self, size: int) -> None:
-        """Refuse a record of too many bytes.
+        """Check the size of a record.
 
         Raises:
             BadRecordError: it has more than `max_record`.
@@ -143,12 +143,12 @@ class Faults:
         return BadRecordError(TOO_LARGE, f"above {self.max_record / (1 << 20):,.6g} MiB")
 
     def drop_rest(self, damage: DamagedStreamError, part_bytes: int = 0) -> None:
-        """Count what a damaged compressed file did not give, as one record.
+        """Count the rest of a damaged compressed file as one record.
 
         `part_bytes` of content are lost with it: the beginning of a line.
 
         Raises:
-            BrokenRecordError: the policy is `strict`.
+            RecordRejectedError: the policy is `strict`.
         """
         reason = TRUNCATED if damage.cut else DAMAGED
         fault = BadRecordError(reason, str(damage), damage.lost_bytes + part_bytes)
@@ -192,7 +192,7 @@ class Faults:
 
 
 def counted(dropped: Mapping[str, int]) -> str:
-    """Word what was left out: each reason and how often.
+    """Return in words each reason and how often a record was left out.
 
     >>> counted({"broken JSON": 1200, "empty": 1})
     'broken JSON 1,200, empty 1'
@@ -203,7 +203,7 @@ def counted(dropped: Mapping[str, int]) -> str:
 
 
 def left_out(dropped: Dropped) -> str:
-    """Say how many records were left out, of which inputs, and why.
+    """Return in words how many records were left out, of which inputs, and why.
 
     >>> dropped = Dropped({"empty": 3})
     >>> dropped.inputs.update({"a.jsonl": 2, "b.jsonl": 1})
@@ -215,7 +215,7 @@ def left_out(dropped: Dropped) -> str:
 
 
 def first_input(inputs: Iterable[str]) -> str:
-    """Name the first input that records were left out of, and how many others there are.
+    """Return the first input that records were left out of, and how many others there are.
 
     >>> first_input(["a.jsonl", "b.jsonl"]), first_input(["a.jsonl"])
     ('a.jsonl and 1 more', 'a.jsonl')
@@ -225,6 +225,6 @@ def first_input(inputs: Iterable[str]) -> str:
 
 
 def check_errors(errors: str) -> None:
-    """Refuse a policy that is none of `Errors`."""
+    """Check that a policy is one of `Errors`."""
     if errors not in get_args(Errors):
         raise SpikeError(f"errors = {errors!r}: must be one of {', '.join(get_args(Errors))}")

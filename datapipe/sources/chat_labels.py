@@ -29,11 +29,11 @@ MARKS = frozenset((*VERDICTS, *SCORES, "weight"))
 
 
 class NotForTrainingError(SpikeError):
-    """A record whose replies are marked as not for training."""
+    """Record whose replies are marked as not for training."""
 
 
 def check_marks(record: dict[str, Any]) -> None:
-    """Check what a record says of its own worth.
+    """Check the labels, weights and scores of a record.
 
     Raises:
         NotForTrainingError: it is marked as bad: `"label": false`, a weight of 0.
@@ -61,7 +61,7 @@ def check_marks(record: dict[str, Any]) -> None:
 
 
 def ambiguous(key: str, value: object) -> SpikeError:
-    """Return the error of a mark that may say that a reply is bad."""
+    """Return the error of a mark that may mean a bad reply."""
     return SpikeError(
         f"{key}: {shown(value)} may mark a bad reply; remove such records, or the key, or pass "
         f"--ignore-key {key}"

@@ -54,7 +54,7 @@ Progress: TypeAlias = Callable[[int], None]
 
 
 class Flat(NamedTuple):
-    """A conversation as flat arrays: its text, and of each piece the size, the code and its use."""
+    """Conversation as flat arrays: its text, and of each piece the size, the code and its use."""
 
     text: bytes
     sizes: list[int]
@@ -111,7 +111,7 @@ def read_conversations(
 
 
 def refuse_other_kinds(source: Source) -> None:
-    """Refuse files that hold no records."""
+    """Raise SpikeError for files that hold no records."""
     if source.kind not in (*TABLES, "json", "jsonl", "jsonl.gz", "jsonl.zst"):
         raise SpikeError(
             f"{source.shown}: no file of conversations; name .jsonl, .json, .parquet or .arrow "
@@ -181,7 +181,7 @@ def flat_record(record: Any, read: Reader, faults: Faults, nulls: bool = True) -
 
 
 def flatten(messages: Sequence[Message], faults: Faults) -> Flat:
-    """Lay the pieces of a conversation out as flat arrays."""
+    """Flatten the pieces of a conversation into arrays."""
     row = pieces(messages)
     texts = ["" if marker else text for text, marker, _ in row]
     joined = "".join(texts)

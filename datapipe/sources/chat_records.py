@@ -86,9 +86,9 @@ def read_conversation(
 
 
 def read_sides(record: dict[str, Any], side: Side, read: set[str]) -> tuple[Message, ...]:
-    """Return the messages of a record, without a system message that stands beside them.
+    """Return the messages of a record, without a system message under another key.
 
-    `side` reads the value of a key as one side says it; keys that are read here go into `read`.
+    `side` reads the value of a key as the text of one side; keys that are read here go into `read`.
     """
     if "rejected" in record and "chosen" not in record and record["rejected"] is not False:
         raise SpikeError("rejected: a bad reply without a chosen one; remove the record")
@@ -117,7 +117,7 @@ def read_sides(record: dict[str, Any], side: Side, read: set[str]) -> tuple[Mess
 
 
 def asked_by(record: dict[str, Any]) -> Sequence[str]:
-    """Return the keys of which one holds the question; the first pair counts before the second."""
+    """Return the keys of which one holds the question; the first pair has priority."""
     pairs = (QUESTIONS[:2], QUESTIONS[2:])
     return next((keys for keys in pairs if any(key in record for key in keys)), TURNS + QUESTIONS)
 

@@ -42,7 +42,7 @@ def read_csv(
         return "skip"
 
     def drop_broken() -> bool:
-        """Drop what was set aside, and tell whether the last row was among it."""
+        """Drop the rows set aside, and return whether the last row was one of them."""
         nonlocal n_broken
         ended = any(row.text.endswith(last_row) for row in broken)
         for row in broken:
@@ -86,7 +86,7 @@ def read_csv(
 
 
 class EndedContent(io.RawIOBase):
-    """A stream with a row of too many columns after its end, unless it is empty.
+    """Stream with a row of too many columns after its end, unless it is empty.
 
     Arrow closes a quote at the end of a file in silence. Such a quote takes the row that is added;
     in any other file it is found, as a broken row.
@@ -103,7 +103,7 @@ class EndedContent(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Return so many bytes, or all that are left: Arrow wants the first row as a whole."""
+        """Return `size` bytes, or all that are left: Arrow needs the whole first row."""
         data: bytes = self._content.read(size)
         while 0 < len(data) < size and (more := self._content.read(size - len(data))):
             data += more
@@ -122,7 +122,7 @@ def last_row_of(source: Source) -> str:
 
 
 def delimiter_of(source: Source) -> str:
-    """Return what separates the columns of a file."""
+    """Return the column separator of a file."""
     name = source.name.lower()
     return "\t" if name.removesuffix(".gz").removesuffix(".zst").endswith(".tsv") else ","
 
@@ -144,7 +144,7 @@ def open_table(
         delimiter=delimiter, newlines_in_values=True, invalid_row_handler=on_broken
     )
     column = text_field.encode("utf-8", "surrogateescape").decode(encoding, "surrogateescape")
-    # A reader of one column takes the first of that name, and says nothing of another.
+    # A reader of one column takes the first of that name, and ignores another.
     heading = csv.ParseOptions(
         delimiter=delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
     )
@@ -181,7 +181,7 @@ def content_of(source: Source, file: pa.NativeFile, start: int = 0) -> pa.Native
 
 
 def encoding_of(source: Source) -> tuple[str, int]:
-    """Return how a file is to be read, and how many bytes of it come before its text."""
+    """Return the encoding of a file, and the number of bytes before its text."""
     decoder = getincrementaldecoder("utf-8")()
     with pa.OSFile(str(source.path)) as file:
         stream = content_of(source, file)

@@ -25,7 +25,7 @@ from .zstd_frames import begins_frame, check_frames
 
 Codec = Literal["gzip", "zstd"]
 PIECE_BYTES = 64 << 10
-# What Arrow reads of a compressed file at a time.
+# Bytes of a compressed file that Arrow reads at a time.
 ARROW_CHUNK_BYTES = 64 << 10
 ARROW_CUT = "Truncated compressed stream"
 GZIP_MAGIC = b"\x1f\x8b"
@@ -33,7 +33,7 @@ GZIP_CONTAINER = 31  # window bits of zlib: 15, and 16 for the gzip header and c
 
 
 class DamagedStreamError(Exception):
-    """A compressed file that ends badly, raised after all that it delivered.
+    """Damage in a compressed file, raised after all readable content.
 
     Attributes:
         position: byte of the compressed file at which decompression failed.
@@ -47,7 +47,7 @@ class DamagedStreamError(Exception):
 
 
 class DecompressedStream(Protocol):
-    """A stream of decompressed bytes, see the module."""
+    """Stream of decompressed bytes, see the module."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes; none at the end of the content.
@@ -204,7 +204,7 @@ class ZstdStream:
         return piece
 
     def _decompress_again(self) -> "SmallSteps":
-        """Decompress again all that was returned, for reading on in small steps."""
+        """Decompress again all that was returned, to continue in small steps."""
         steps = SmallSteps(open_regular(self._path), max(self._reached - ARROW_CHUNK_BYTES, 0))
         self._stream = pa.CompressedInputStream(pa.PythonFile(steps, mode="r"), "zstd")
         left = self._returned
@@ -227,7 +227,7 @@ class ZstdStream:
         return bytes(found)
 
     def _damage_of(self, position: int, detail: str) -> DamagedStreamError | None:
-        """Return what made Arrow fail at a byte of the file; None if that is padding at its end."""
+        """Return the damage at which Arrow failed; None if that is padding at the file's end."""
         with open_regular(self._path) as file:
             padding = check_frames(file, self._name)
         if padding is not None and position > padding:
@@ -237,7 +237,7 @@ class ZstdStream:
 
 
 class SmallSteps:
-    """A file whose reads return one byte each from `small_from` on."""
+    """File whose reads return one byte each from `small_from` on."""
 
     def __init__(self, file: IO[bytes], small_from: int) -> None:
         self._file, self._small_from = file, small_from

@@ -11,7 +11,7 @@ FIX = "name files with text"
 
 
 def refuse_empty(sources: Sequence[Source]) -> None:
-    """Refuse files of which none has a byte.
+    """Raise SpikeError if all files are empty.
 
     Raises:
         SpikeError: the files are empty.

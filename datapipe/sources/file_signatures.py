@@ -72,7 +72,7 @@ def is_printable(head: bytes) -> bool:
 
 
 def refuse_other_formats(name: str, head: bytes) -> None:
-    """Refuse a file that begins as a format that is not text.
+    """Raise SpikeError for a file that begins as a format that is not text.
 
     Raises:
         SpikeError: the file and the format, and how to read it.

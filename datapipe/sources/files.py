@@ -48,7 +48,7 @@ Skipped: TypeAlias = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One input file.
+    """Input file.
 
     Attributes:
         name: path below the folder that was named, with that folder's own name first.
@@ -67,7 +67,7 @@ class Source:
 
     @property
     def shown(self) -> Path:
-        """What messages call it."""
+        """Name of the source in messages."""
         return self.given or self.path
 
 
@@ -168,7 +168,7 @@ def _nothing(folder: Path, others: Sequence[str], conversations: bool) -> str:
 
 
 def way_to_read(names: Iterable[str], folder: str, conversations: bool = False) -> str:
-    """Return how to read files that are left out of a folder; "" where there is no way.
+    """Return the advice to read files that are left out of a folder; "" where there is none.
 
     >>> way_to_read(["d/a.csv", "d/b.md"], "d")
     "name 'd/**/*.csv' to read its column of text, --ext md reads them if they are plain text"

@@ -12,7 +12,7 @@ from .files import Source
 from .jsonl import BYTE_ORDER_MARK, WHITESPACE, Parsed, Records, as_records, parse_line
 from .lines import BLOCK_BYTES, PIECE_BYTES, Readable, taken
 
-# A whole string; a quote whose string goes on behind the piece; or a bracket.
+# A whole string; a quote whose string goes on after the piece; or a bracket.
 TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
 # The inside of a string, without a last backslash, which belongs to what follows.
 INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
@@ -36,9 +36,9 @@ def parsed_elements(
     progress: Callable[[int], None],
     parse: Callable[[bytes], Parsed],
 ) -> Iterator[list[tuple[int, Parsed]]]:
-    """Yield what `parse` makes of the elements of a JSON array, block by block.
+    """Yield the parsed elements of a JSON array, block by block.
 
-    Each stands behind its offset. `progress` is that of `read_jsonl`.
+    Each follows its offset. `progress` is that of `read_jsonl`.
     """
     found: list[tuple[int, Parsed]] = []
     reached = 0
@@ -124,7 +124,7 @@ def array_elements(stream: Readable, faults: Faults) -> Iterator[tuple[int, int,
 
 
 class _Cuts:
-    """Where the scan of an array is; all places are offsets in the file."""
+    """State of the scan of an array; all positions are offsets in the file."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -138,7 +138,7 @@ class _Cuts:
         self.between = b""  # the first two bytes since then that are not blank
 
     def pass_string(self, piece: bytes, at: int) -> int:
-        """Return where the string that is open ends in a piece, or how far it is known."""
+        """Return the end of the open string in a piece, or how far it is known."""
         if self.in_string and (inside := INSIDE.match(piece, at)):
             at = inside.end()
             if piece[at : at + 1] == b'"':
@@ -147,7 +147,7 @@ class _Cuts:
         return at
 
     def keep(self, part: bytes) -> None:
-        """Take the next bytes of the file, which are all of one element or all between two."""
+        """Add the next bytes of the file, which are all of one element or all between two."""
         if self.depth < IN_ELEMENT:
             self.between = (self.between + part.translate(None, BLANKS))[:2]
         elif not self.is_large:
@@ -177,7 +177,7 @@ class _Cuts:
         self.depth -= 1
 
     def check_between(self, offset: int, expected: bytes) -> None:
-        """Refuse other bytes between elements than those expected."""
+        """Check that the bytes between elements are those expected."""
         if self.between != expected:
             fault = BadRecordError(BROKEN_JSON, "no array of objects with commas between them")
             self.faults.drop(fault, f"byte {offset}".format)

@@ -1,6 +1,6 @@
 """JSON Lines reader: the documents of a file or of a range of its bytes.
 
-A block of lines goes to Arrow's parser, which runs beside other threads. What Arrow refuses, or
+A block of lines goes to Arrow's parser, which runs beside other threads. What Arrow rejects, or
 would cut otherwise than at line ends, goes to `parse_line`, the definition: wherever the quick way
 gives an answer, the definition gives the same. A line that is a block by itself goes to
 `large_text`, for Arrow holds it three times. Blank lines are no records.
@@ -75,7 +75,7 @@ def parsed_blocks(
     progress: Callable[[int], None],
     parse: Callable[[bytes, Place], Parsed],
 ) -> Iterator[tuple[int, Parsed]]:
-    """Yield what `parse` makes of each block of lines, behind the offset of the block.
+    """Yield the parsed records of each block of lines, after the block's offset.
 
     `parse` gets the block and a function that words the place of a line. `progress` is that of
     `read_jsonl`.
@@ -135,7 +135,7 @@ def parse_block(block: bytes, text_field: str, max_record: int = MAX_RECORD) -> 
 
 
 def arrow_texts(block: bytes, text_field: str) -> pa.LargeBinaryArray | None:
-    """Return the text of every object in a block, null where it has none; None if it is refused."""
+    """Return the text of every object in a block, null where it has none; None if Arrow fails."""
     try:
         table = pa.json.read_json(
             pa.BufferReader(block),
@@ -155,7 +155,7 @@ def arrow_texts(block: bytes, text_field: str) -> pa.LargeBinaryArray | None:
 
 
 def is_utf8(data: bytes | bytearray) -> bool:
-    """Tell whether bytes are UTF-8, without holding up other threads."""
+    """Return whether bytes are UTF-8, without blocking other threads."""
     ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int64))
     text = pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)])
     try:
@@ -166,7 +166,7 @@ def is_utf8(data: bytes | bytearray) -> bool:
 
 
 def all_utf8(texts: pa.LargeBinaryArray) -> bool:
-    """Tell whether each text of an array is UTF-8."""
+    """Return whether each text of an array is UTF-8."""
     try:
         texts.cast(pa.large_string())
     except pa.ArrowInvalid:
@@ -175,7 +175,7 @@ def all_utf8(texts: pa.LargeBinaryArray) -> bool:
 
 
 def is_large(block: bytes) -> bool:
-    """Tell whether a block is one line of more than `LARGE_BYTES`."""
+    """Return whether a block is one line of more than `LARGE_BYTES`."""
     return len(block) > LARGE_BYTES and b"\n" not in block
 
 
@@ -186,7 +186,7 @@ def parse_lines(block: bytes, text_field: str, faults: Faults, place: Place) -> 
 
 
 def as_records(found: Sequence[tuple[int, bytes | bytearray]]) -> Records:
-    """Return texts, each of which stands behind its offset, as arrays."""
+    """Return (offset, text) pairs as arrays."""
     texts = as_array([text for _, text in found])
     return texts, np.array([start for start, _ in found], dtype=np.int64)
 
@@ -205,7 +205,7 @@ def each_line(
     faults: Faults,
     place: Place,
 ) -> Iterator[tuple[int, Parsed]]:
-    """Yield what `parse` makes of each line that is not blank or broken, behind its start."""
+    """Yield the parsed record of each line that is not blank or broken, after its start."""
     start = 0
     for number, line in enumerate(block.split(b"\n"), 1):
         # Files that were joined may each begin with a mark.
@@ -235,7 +235,7 @@ def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes | bytearra
 
 
 def parse_any(line: bytes, text_field: str, faults: Faults) -> bytes:
-    """Do as `parse_line`, in several times the memory of the line."""
+    """Parse as `parse_line` does, in several times the memory of the line."""
     try:
         record: Any = DECODER.decode(faults.decode(line))
     except (ValueError, RecursionError) as error:
@@ -258,5 +258,5 @@ def parse_any(line: bytes, text_field: str, faults: Faults) -> bytes:
     return faults.encode(text)
 
 
-# Numbers are never used, and Python refuses to make an int of very many digits.
+# Numbers are never used, and Python cannot convert very many digits to an int.
 DECODER = json.JSONDecoder(parse_int=float, parse_float=float)

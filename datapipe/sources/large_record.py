@@ -18,7 +18,7 @@ PIECE_BYTES = 64 << 10
 WHOLE_ESCAPES = re.compile(
     rb"(?:[^\\]++|\\[^u]|\\u[dD][89abAB]..\\u....|\\u(?![dD][89abAB])....)*+", re.DOTALL
 )
-# What values begin with that are neither strings nor numbers, and an example of each.
+# First bytes of values that are neither strings nor numbers, and an example of each.
 EXAMPLES: dict[bytes, object] = {b"{": {}, b"[": [], b"t": True, b"f": False}
 
 
@@ -49,7 +49,7 @@ def large_text(line: bytes, text_field: str) -> bytearray | None:
 
 
 def unescaped(string: memoryview) -> bytearray:
-    r"""Return what the inside of a JSON string means.
+    r"""Return the unescaped content of a JSON string.
 
     Raises:
         ValueError: there is a lone surrogate.

@@ -29,7 +29,7 @@ UTF16_FAULT = "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8"
 
 
 class Readable(Protocol):
-    """What is asked of a stream of bytes."""
+    """Protocol of a readable stream of bytes."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes, none at the end."""
@@ -37,7 +37,7 @@ class Readable(Protocol):
 
 @dataclass(slots=True)
 class Limited:
-    """The next `left` bytes of a file."""
+    """Limited reader: the next `left` bytes of a file."""
 
     file: IO[bytes]
     left: int
@@ -50,7 +50,7 @@ class Limited:
 
 
 def check_compression(source: Source) -> None:
-    """Check that a compressed file can be decompressed, and that others are what their name says.
+    """Check that a compressed file can be decompressed, and that others have the format they name.
 
     Called before the work.
 
@@ -102,7 +102,7 @@ def open_lines(
 
 
 def line_start(file: IO[bytes], position: int) -> int:
-    """Return where the first line at or after `position` begins, and leave the file there."""
+    """Return the start of the first line at or after `position`, and seek there."""
     file.seek(max(position - 1, 0))
     if position > 0:
         while (piece := file.readline(BLOCK_BYTES)) and not piece.endswith(b"\n"):

@@ -96,7 +96,7 @@ def decoded(column: pa.DictionaryArray) -> Iterator[pa.LargeBinaryArray]:
 
 
 def joined(columns: Iterator[pa.Array]) -> Iterator[pa.Array]:
-    """Join arrays of texts to some of about `BATCH_BYTES`; a larger one stays alone, uncopied."""
+    """Concatenate arrays of texts to about `BATCH_BYTES`; a larger one stays alone, uncopied."""
     pending: list[pa.Array] = []
     pending_bytes = 0
     for column in columns:
@@ -113,7 +113,7 @@ def joined(columns: Iterator[pa.Array]) -> Iterator[pa.Array]:
 
 @contextmanager
 def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
-    """Open a parquet file; whatever is wrong with its bytes is told as one SpikeError."""
+    """Open a parquet file; raise any damage of its bytes as one SpikeError."""
     try:
         # Without a buffer, or with `pre_buffer`, which is usual and makes the buffer mean nothing,
         # Arrow reads the whole column of a row group before its first row. Checksums of pages,
@@ -145,7 +145,7 @@ def choice(columns: Sequence[str]) -> str:
 
 
 def check_column(source: Source, schema: pa.Schema, text_field: str) -> None:
-    """Refuse a file without a column of text by that name."""
+    """Check that a file has a column of text by that name."""
     if schema.names.count(text_field) > 1:
         raise SpikeError(f"{source.shown}: two columns {text_field!r}; rename one of them")
     if text_field not in schema.names:
@@ -168,7 +168,7 @@ def holds_text(field: pa.Field) -> bool:
 
 
 def rows_a_call(source: Source, file: pq.ParquetFile, group: int, text_field: str) -> int:
-    """Return how many rows of a row group to decode at a time, so that memory stays bounded.
+    """Return the number of rows to decode at a time, so that memory stays bounded.
 
     Text that is stored as it is takes no more than the row group's bytes, and in large row groups
     `CALL_BYTES` a call in the mean. A dictionary's texts may each occur in any number of rows, so

@@ -47,7 +47,7 @@ def read_text(
 
 
 def read_sound(stream: Readable, size: int, buffer: Buffer, faults: Faults) -> bytes:
-    """Read for a buffer; where the stream is damaged the text ends, by the policy of `faults`."""
+    """Read for a buffer; at damage of the stream the text ends, by the policy of `faults`."""
     try:
         return stream.read(min(size, lines.PIECE_BYTES))
     except DamagedStreamError as damage:
@@ -74,7 +74,7 @@ def remove_part_of_code_point(data: bytearray) -> None:
 
 
 def refuse_binary(head: bytearray) -> None:
-    """Refuse what is no text by its first bytes.
+    """Raise SpikeError if the first bytes of a file are no text.
 
     Raises:
         BadRecordError: there is a byte 0, or the text is UTF-16.
@@ -122,5 +122,5 @@ def checked(offsets: Sequence[int], pieces: Sequence[bytes | bytearray], faults:
 
 
 def place_of(offset: int) -> str:
-    """Word where a piece of a text begins."""
+    """Return in words where a piece of a text begins."""
     return f"the text from byte {offset}" if offset else "the text"

@@ -28,7 +28,7 @@ MOST_CHECKED = 1 << 30
 
 
 def ignore(_report: int | str) -> None:
-    """Take a report of progress, or a remark, and do nothing."""
+    """Ignore a progress report or a remark."""
 
 
 def read_range(
@@ -84,7 +84,7 @@ def read_range(
 def damage_of(source: Source, faults: Faults) -> RecordRejectedError | None:
     """Return the error of a compressed file's damage, if it has any and the policy is `strict`.
 
-    Wrong bytes are often decompressed, to broken records, before the checksum behind them tells.
+    Wrong bytes are often decompressed, to broken records, before the checksum after them shows it.
     Where that is very far the record alone is named.
     """
     codec = COMPRESSIONS.get(source.kind)
@@ -111,7 +111,7 @@ def read_texts(
     split_text: str = NONE,
     max_record: int = MAX_RECORD,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the documents of all sources in order; `report` hears the bytes of files done.
+    """Yield the documents of all sources in order; `report` gets the bytes of files done.
 
     The other arguments are those of `read_range`.
     """
@@ -130,7 +130,7 @@ def read_texts(
 
 
 def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | None:
-    """Say what is wrong with the first broken record of sources; None where all are whole."""
+    """Return the fault of the first broken record of sources; None where all are whole."""
     try:
         for _ in read_texts(sources, text_field):
             pass

@@ -28,12 +28,12 @@ CODECS = {".gz": "gzip", ".zst": "zstd"}
 
 
 def is_stream(path: Path) -> bool:
-    """Tell whether a path is standard input or a pipe, which can be read only once."""
+    """Return whether a path is standard input or a pipe, which can be read only once."""
     return path == STANDARD_INPUT or path.is_fifo() or path.is_char_device()
 
 
 def no_input(path: Path) -> str:
-    """Say why a path that is no file, folder or stream cannot be read."""
+    """Return why a path that is no file, folder or stream cannot be read."""
     there = os.path.lexists(path)  # a socket, a disk, a link to itself
     return "neither a file nor a folder" if there else "no such file or folder"
 
@@ -77,7 +77,7 @@ def spooled(path: Path, whole: bool = False) -> tuple[Path, str]:
 
 @contextmanager
 def full_folder(path: Path) -> Iterator[None]:
-    """Name the temporary folder where there is no room, or no folder, for a copy of an input."""
+    """Raise SpikeError if the temporary folder for the copy of an input is full or missing."""
     try:
         yield
     except OSError as error:
@@ -91,7 +91,7 @@ def full_folder(path: Path) -> Iterator[None]:
 
 
 def ending_of(file: Path) -> str:
-    """Return the end of the name of a file, by its content."""
+    """Return the filename extension of a file, by its content."""
     with file.open("rb") as plain:
         found = ending(plain.read(HEAD_BYTES))
     if found not in CODECS:
@@ -99,12 +99,12 @@ def ending_of(file: Path) -> str:
     try:
         with pa.input_stream(file, compression=CODECS[found]) as stream:
             return ending(stream.read(HEAD_BYTES)) + found
-    except OSError:  # damaged; reading it says where
+    except OSError:  # damaged; reading it reports where
         return found
 
 
 def ending(head: bytes) -> str:
-    """Return the end of the name of a file that begins with `head`.
+    """Return the filename extension of a file that begins with `head`.
 
     >>> ending(b"Once upon a time"), ending(b'{"text": "Once"}'), ending(b"PAR1...")
     ('', '.jsonl', '.parquet')

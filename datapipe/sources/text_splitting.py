@@ -24,7 +24,7 @@ AROUND_MARKER = b" \t\r\n"
 
 
 class Buffer:
-    """The bytes of a stream from `start` on, as far as they have been read.
+    """Buffer of a stream: the bytes read from `start` on.
 
     Attributes:
         data: bytes that were read and not taken.
@@ -54,7 +54,7 @@ class Buffer:
 
 
 def check_split(split: str) -> None:
-    """Refuse a way to split that means nothing.
+    """Check that a way to split is valid.
 
     Raises:
         SettingError: `split` is empty, a number below `LEAST_BYTES`, or most likely a mistyped word
@@ -118,7 +118,7 @@ def even_pieces(buffer: Buffer, size: int) -> Iterator[tuple[int, bytes]]:
 
 
 def cut_in(data: bytearray, begin: int, stop: int) -> int:
-    """Return where the block `[begin, stop)` is cut."""
+    """Return the position at which to cut the block `[begin, stop)`."""
     if found := PARAGRAPH_END.search(data, begin, stop):
         return found.end()
     if (line_end := data.find(b"\n", begin, stop)) >= 0:

@@ -18,7 +18,7 @@ MEDIA = ("image", "images", "audio", "audios", "video", "videos")
 def refuse_unread(
     record: dict[str, Any], read: Collection[str], messages: Sequence[Message]
 ) -> None:
-    """Refuse a record with a key that holds conversation and is not in its messages.
+    """Raise an error for a key that holds conversation and is not in the record's messages.
 
     Args:
         record: a decoded record, without nulls and ignored keys.
@@ -70,7 +70,7 @@ def text_of(said: Message) -> str:
 
 
 def check_tools(key: str, value: Any, messages: Sequence[Message]) -> None:
-    """Refuse tools that the system message does not name: a model would call what it never saw."""
+    """Check that the system message names all tools: a model would call what it never saw."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

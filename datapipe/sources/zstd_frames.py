@@ -6,14 +6,14 @@ from spiketok.errors import SpikeError
 
 FRAME_MAGIC = 0xFD2FB528
 SKIPPABLE_MAGIC = 0x184D2A50  # and the fifteen numbers after it
-# What zstd's library decompresses unless it is asked for more; Arrow cannot ask.
+# Window limit of zstd's library by default; Arrow cannot raise it.
 LARGEST_WINDOW = 1 << 27
 LARGEST_HEADER = 18
 RAW, RLE, COMPRESSED = 0, 1, 2
 
 
 class FrameHeader(NamedTuple):
-    """The header of a frame: its size, window and dictionary (0: none), and if a checksum ends it.
+    """Frame header: its size, window and dictionary (0: none), and if a checksum ends it.
 
     `size` and `window` are in bytes.
     """
@@ -92,7 +92,7 @@ def check_frames(file: IO[bytes], name: str, only_first: bool = False) -> int | 
 
 
 def check_header(header: FrameHeader, name: str) -> None:
-    """Refuse a frame that Arrow cannot decompress."""
+    """Check that Arrow can decompress a frame."""
     if header.window > LARGEST_WINDOW:
         power = (header.window - 1).bit_length()
         raise SpikeError(
