@@ -17,12 +17,12 @@ from typing import BinaryIO
 from .errors import SpikeError
 
 PARTIAL = ".partial"
-# What file systems answer to an operation that they do not have.
+# Error numbers of file systems for an operation that they do not have.
 NOT_SUPPORTED = {EBADF, EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP}
 
 
 class Disk:
-    """The file operations that durability rests on; tests pass one that fails on purpose."""
+    """File operations for durable writes; tests pass one that fails on purpose."""
 
     def create(self, path: Path) -> BinaryIO:
         """Open an empty file for writing, and lock it; a file left by a killed writer is emptied.
@@ -36,7 +36,7 @@ class Disk:
         return file
 
     def sync(self, file: BinaryIO) -> None:
-        """Bring a file's bytes to the device."""
+        """Sync a file's bytes to the device."""
         file.flush()
         os.fsync(file.fileno())
 
@@ -45,7 +45,7 @@ class Disk:
         source.replace(target)
 
     def sync_folder(self, folder: Path) -> None:
-        """Bring a folder's list of names to the device."""
+        """Sync a folder's list of names to the device."""
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -61,7 +61,7 @@ DISK = Disk()
 
 
 def partial_path(path: Path) -> Path:
-    """Return the temporary name beside `path`: hidden, and easy to tell after a crash."""
+    """Return the temporary name beside `path`: hidden, and recognisable after a crash."""
     return path.with_name(f".{path.name}{PARTIAL}")
 
 
@@ -121,7 +121,7 @@ def claimed(partial: Path, flags: int) -> int:
 
 
 def not_left(partial: Path) -> SpikeError:
-    """Return the error of something under a temporary name that no killed writer has left there."""
+    """Return the error of a temporary name that no killed writer has left."""
     return SpikeError(f"{partial}: is no unfinished file or folder of spike; remove it")
 
 
@@ -202,7 +202,7 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
 
 
 def sync_files(folder: Path, disk: Disk) -> None:
-    """Bring all that is in a folder to the device, with mode 0666 less the umask."""
+    """Sync all files of a folder to the device, with mode 0666 less the umask."""
     # Libraries that write through `tempfile` leave files that only their owner can read.
     mode = folder.stat().st_mode & 0o666
     for path in sorted(folder.rglob("*")):
@@ -227,7 +227,7 @@ def make_folder(path: Path, disk: Disk = DISK) -> None:
 
 @contextmanager
 def locked(folder: Path, remark: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Keep other writers out of a folder; the lock goes with the process, however it ends.
+    """Lock a folder against other writers; the lock ends with the process, however it ends.
 
     Args:
         folder: the folder, which must exist.

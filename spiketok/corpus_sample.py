@@ -23,7 +23,7 @@ CORPUS_MODULUS = 1 << 128
 
 
 class ChunkSample:
-    """The different chunks with the smallest hashes, as many as the budget holds.
+    """Sample of chunks: the different ones with the smallest hashes, up to the budget.
 
     A chunk that would exceed the budget lowers the threshold to the largest hash present, for good.
     So what is kept at the end are exactly the chunks below one threshold, in whatever order they
@@ -38,7 +38,7 @@ class ChunkSample:
         self.hashes: set[int] = set()
 
     def offer(self, chunk: bytes) -> None:
-        """Keep the chunk if its hash is small enough, and let go of others for it."""
+        """Keep the chunk if its hash is small enough, and drop others for it."""
         code = chunk_code(chunk)
         if code >= self.threshold or code in self.hashes:
             return
@@ -57,13 +57,13 @@ class ChunkSample:
         return self.threshold < CHUNK_CODES
 
     def chunks(self) -> list[bytes]:
-        """Return what was kept, by rising hash: every beginning of the list is a sample too."""
+        """Return the chunks kept, by rising hash: every beginning of the list is a sample too."""
         return [chunk for _, chunk in sorted(self.heap, reverse=True)]
 
 
 @dataclass(slots=True)
 class CorpusSample:
-    """What was drawn of a corpus, and what the corpus was."""
+    """Sample of a corpus, and the corpus's description."""
 
     training: ChunkSample
     held_out: ChunkSample
@@ -77,7 +77,7 @@ class CorpusSample:
 def draw_sample(
     batches: Iterable["pa.RecordBatch"], sample_bytes: int, held_out: HeldOut
 ) -> CorpusSample:
-    """Read a corpus once and keep at most `sample_bytes` of it, and 4 MiB that is held out.
+    """Read a corpus once and keep at most `sample_bytes` of it, and 4 MiB of held-out text.
 
     Args:
         batches: record batches whose column `text` is binary or string.
@@ -103,7 +103,7 @@ def draw_sample(
 def stream_chunks(
     batches: Iterable["pa.RecordBatch"], held_out: HeldOut, share: float, block_bytes: int
 ) -> Iterator[list[bytes]]:
-    """Yield a share of a corpus's training chunks, in blocks of about `block_bytes`.
+    """Yield a fraction of a corpus's training chunks, in blocks of about `block_bytes`.
 
     Whether a chunk is among them depends on its bytes alone; one that occurs more than once counts
     as often. A smaller share is a part of a larger one, and so is what `draw_sample` keeps.
@@ -143,12 +143,12 @@ def document_ids(batches: Iterable["pa.RecordBatch"]) -> Iterator[bytes]:
 
 
 def chunk_code(chunk: bytes) -> int:
-    """Return the hash that decides whether a chunk is drawn: below `CHUNK_CODES`."""
+    """Return the hash that decides whether a chunk is sampled: below `CHUNK_CODES`."""
     return xxhash.xxh3_64_intdigest(chunk, CHUNK_SEED)
 
 
 def cut(text: bytes | memoryview) -> Iterator[bytes]:
-    """Cut a document in chunks of at most 64 KiB, on borders between code points.
+    """Split a document into chunks of at most 64 KiB, on borders between code points.
 
     >>> [len(chunk) for chunk in cut(b"a" + "ä".encode() * 40000)]
     [65535, 14466]

@@ -24,7 +24,7 @@ def available_cores() -> int:
 def cgroup_quota(
     groups: Path = Path("/proc/self/cgroup"), mounts: Path = Path("/sys/fs/cgroup")
 ) -> float | None:
-    """Return how many cores' time the process's control groups allow; None for no limit.
+    """Return the cgroup quota of the process in cores; None for no limit.
 
     Args:
         groups: the groups of the process, as the kernel lists them.
@@ -52,7 +52,7 @@ def cgroup_quota(
 
 
 def folder_quota(folder: Path) -> float | None:
-    """Return the quota of one control group in cores; None where it has no limit."""
+    """Return the quota of one cgroup in cores; None where it has no limit."""
     try:
         if (limit := folder / "cpu.max").exists():
             allowed, period = limit.read_text(encoding="ascii").split()

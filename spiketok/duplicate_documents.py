@@ -9,7 +9,7 @@ MOST_NAMES = 1 << 15
 
 
 class CopyCounter:
-    """The number and bytes of documents that are exact copies of others.
+    """Counter of exact copies: their number and their bytes.
 
     Exact for up to `MOST_NAMES` different documents. Of more, those are counted whose names end
     below a threshold, which does not depend on the order of documents, and the rest is estimated.
@@ -54,13 +54,13 @@ class CopyCounter:
 
     @property
     def copied_documents(self) -> int:
-        """How many documents are copies of one that is counted once."""
+        """Number of documents that are copies of one that is counted once."""
         number = sum(times for times, _ in self._seen.values())
         return self._whole(number - len(self._seen), number, self.documents)
 
     @property
     def copied_bytes(self) -> int:
-        """How many bytes these copies have."""
+        """Bytes of these copies."""
         size = sum(times * size for times, size in self._seen.values())
         copied = sum((times - 1) * size for times, size in self._seen.values())
         return self._whole(copied, size, self.bytes)

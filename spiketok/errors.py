@@ -41,19 +41,19 @@ PLACE_FAULTS = {EACCES, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EP
 
 
 class SpikeError(Exception):
-    """Bad input or a bad state of files, told in one line.
+    """Bad input or a bad state of files, described in one line.
 
-    The message names the file, the place in it and the mend. The command line prints it and exits
+    The message names the file, the place in it and the fix. The command line prints it and exits
     with 1; every other exception that reaches the command line is a defect of spike.
     """
 
 
 class SettingError(SpikeError):
-    """A setting that is out of range or contradicts another one; an option on the command line.
+    """Setting that is out of range or contradicts another one; an option on the command line.
 
     Attributes:
         setting: its name.
-        fault: what is wrong with it, and the mend.
+        fault: what is wrong with it, and the fix.
     """
 
     def __init__(self, setting: str, fault: str) -> None:
@@ -66,7 +66,7 @@ class SettingError(SpikeError):
 
 
 def unreadable(path: Path, error: OSError) -> SpikeError:
-    """Return the error of a file that the system cannot read, which says nothing of its content.
+    """Return the error of a file that the system cannot read, whatever its content.
 
     >>> str(unreadable(Path("weights"), PermissionError(13, "Permission denied")))
     'weights: Permission denied; make it readable for this user'
@@ -98,7 +98,7 @@ def write_fix(error: OSError, go_on: str = "") -> str:
 
 @contextmanager
 def parse_failures(place: Path | str, fix: str) -> Iterator[None]:
-    """Turn the exceptions of parsers into the one line that names the file.
+    """Convert parser exceptions to a one-line SpikeError that names the file.
 
     Parsers of JSON, TOML and UTF-8 raise a ValueError (msgspec's errors are of that class too) for
     content that is damaged, of another type or has a number that is too long, and a RecursionError
@@ -120,7 +120,7 @@ def parse_failures(place: Path | str, fix: str) -> Iterator[None]:
 
 
 def parse_fault(error: Exception) -> str:
-    """Say in a few words why a parser refused its input.
+    """Return in a few words why a parser rejected its input.
 
     >>> parse_fault(RecursionError("maximum recursion depth exceeded"))
     'nested too deeply'

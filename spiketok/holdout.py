@@ -16,7 +16,7 @@ NAMES = 1 << 64
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """The documents that are kept from training, as a set of names.
+    """Held-out documents, as a set of names.
 
     Attributes:
         below: held out is a document whose first 8 bytes of the name, as a big-endian integer, are
@@ -28,23 +28,23 @@ class HeldOut:
     named: frozenset[bytes] = frozenset()
 
     def __contains__(self, identifier: bytes) -> bool:
-        """Tell whether the document of a name is held out."""
+        """Return whether the document of a name is held out."""
         return leading(identifier) < self.below or identifier in self.named
 
     def record(self, fraction: float) -> dict[str, str]:
-        """Return what files say of a bound that is not that of the fraction: 16 hex digits."""
+        """Return the bound for files, if it is not that of the fraction: 16 hex digits."""
         if self.named or self.below == ceil(fraction * NAMES):
             return {}
         return {"held_out_below": f"{self.below:016x}"}
 
 
 def document_id(text: bytes | memoryview) -> bytes:
-    """Return the 16 bytes that name a document: xxh3-128 of its bytes, big-endian."""
+    """Return the 16-byte name of a document: xxh3-128 of its bytes, big-endian."""
     return xxhash.xxh3_128_digest(text)
 
 
 def is_held_out(identifier: bytes, fraction: float) -> bool:
-    """Tell whether a fraction holds a document out; a larger fraction only adds documents.
+    """Return whether a fraction holds a document out; a larger fraction only adds documents.
 
     >>> is_held_out(document_id(b"a document"), 0.0), is_held_out(document_id(b"a document"), 1.0)
     (False, True)
@@ -53,7 +53,7 @@ def is_held_out(identifier: bytes, fraction: float) -> bool:
 
 
 def held_out_of(identifiers: Iterable[bytes], fraction: float) -> HeldOut:
-    """Return what a fraction holds out of a corpus: never all, and not nothing.
+    """Return the documents that a fraction holds out of a corpus: never all, and not none.
 
     Where the fraction holds out no document, the one with the smallest name is held out, unless it
     is the only one; where it holds out all, the one with the largest is not.

@@ -7,7 +7,7 @@ FIRST_NAMES = ("<pad>", "<unk>", "<bos>", "<eos>")
 SEPARATOR_ID = FIRST_NAMES.index("<eos>")
 FIRST_BYTE_ID = len(FIRST_NAMES)
 FIRST_PIECE_ID = FIRST_BYTE_ID + 256
-# What every vocabulary begins with.
+# First ids of every vocabulary.
 FIRST_ENTRIES = (
     *(name.encode() for name in FIRST_NAMES),
     *(bytes([byte]) for byte in range(256)),
@@ -39,7 +39,7 @@ LAYOUTS: dict[str, tuple[tuple[str, ...], int]] = {
 }
 TAKEN_NAMES = {name.encode() for name in (*FIRST_NAMES, *CHATML_NAMES)}
 
-# What a cell of the native matcher's table can hold.
+# Largest values of a cell in the native matcher's table.
 MOST_TOKEN_BYTES = 255
 MOST_IDS = (1 << 24) - 1
 
@@ -54,7 +54,7 @@ def smallest_vocab_size(layout: str) -> int:
 
 
 def reserved_name(token: int) -> str:
-    """Return the key that stands for a reserved id in a file.
+    """Return the key of a reserved id in a file.
 
     >>> reserved_name(300)
     '<|reserved_300|>'
@@ -63,5 +63,5 @@ def reserved_name(token: int) -> str:
 
 
 def is_taken(piece: bytes) -> bool:
-    """Tell whether a piece would read like a special or a reserved token."""
+    """Return whether a piece reads like the name of a special or a reserved token."""
     return piece in TAKEN_NAMES or piece.startswith(b"<|reserved_")

@@ -21,7 +21,7 @@ NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def kind_name(value: object) -> str:
-    """Say what kind of value it is.
+    """Return the JSON name of a value's type.
 
     >>> kind_name(5), kind_name(None), kind_name({})
     ('a number', 'null', 'an object')
@@ -30,12 +30,12 @@ def kind_name(value: object) -> str:
 
 
 def check_structure(data: bytes, most_values: int) -> None:
-    """Refuse JSON whose decoded form could take far more memory than its text, before it is made.
+    """Check, before decoding, that JSON cannot take far more memory than its text.
 
     A list of empty lists takes 20 times its text; nesting takes the stack of whatever walks it.
 
     Args:
-        data: the text; what is no JSON passes, for the parser to say.
+        data: the text; what is no JSON passes, for the parser to report.
         most_values: values that are not the first of their list or object, and lists and objects.
 
     Raises:
@@ -58,21 +58,21 @@ def check_structure(data: bytes, most_values: int) -> None:
 
 
 def checked(value: Any, kind: type, place: str) -> Any:
-    """Refuse what is not of a kind: `str`, `list` or `dict`."""
+    """Check that a value is of a type: `str`, `list` or `dict`."""
     if not isinstance(value, kind):
         raise SpikeError(f"{place}: {kind_name(value)} instead of {KIND_NAMES[kind]}")
     return value
 
 
 def checked_name(value: Any, known: Iterable[str], place: str) -> Any:
-    """Refuse what is none of the known names."""
+    """Check that a value is one of the known names."""
     if not isinstance(value, str) or value not in known:
         raise SpikeError(f"{place}: {shown(value)} is unknown; known are {', '.join(known)}")
     return value
 
 
 def shown(value: object, most: int = 80) -> str:
-    """Show a value from a file in at most so many characters, however large or deep it is.
+    """Return a value from a file as text of limited length, however large or deep it is.
 
     >>> shown("a"), shown("a" * 100, 10), shown(16**5000)
     ("'a'", "'aaaaaa...", 'a number of too many digits')
@@ -87,5 +87,5 @@ def shown(value: object, most: int = 80) -> str:
 
 
 def refuse_constant(name: str) -> NoReturn:
-    """Refuse NaN and infinities, which JSON does not know and Python reads."""
+    """Raise an error for NaN and infinities, which JSON does not have and Python reads."""
     raise ValueError(f"{name} is no JSON")

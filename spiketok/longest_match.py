@@ -17,7 +17,7 @@ PART_BYTES = 8 << 20
 
 
 class LongestMatch:
-    """The entries of a vocabulary as native tables.
+    """Longest-match encoder: the entries of a vocabulary as native tables.
 
     Attributes:
         byte_lengths: int64 [ids], bytes each id adds to the text; 0 for special ids.
@@ -35,8 +35,8 @@ class LongestMatch:
     ) -> Iterator[NDArray[Any]]:
         """Yield the ids of one text part by part; joined, they are those of `encode`.
 
-        A match reads no further than the longest entry reaches, so tokens that begin so many bytes
-        before the end of a part are the same whatever follows it.
+        A match reads no further than the longest entry reaches, so tokens that begin that many
+        bytes before the end of a part are the same whatever follows it.
         """
         start, longest = 0, int(self.byte_lengths.max())
         while start < len(text):

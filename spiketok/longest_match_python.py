@@ -5,7 +5,7 @@ from typing import Any
 
 
 class PlainMatcher:
-    """Leftmost-longest matching of the entries, among which is every single byte.
+    """Leftmost-longest matcher of the entries, which include every single byte.
 
     The entries are a trie: byte → [id of the entry that ends here or None, the bytes after it].
     """

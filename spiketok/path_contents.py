@@ -26,7 +26,7 @@ HUGGING_FACE = "is a tokenizer of Hugging Face"
 
 
 def path_contents(path: Path) -> str:
-    """Say what a path holds; never raises.
+    """Return in words the content of a path; never raises.
 
     >>> path_contents(Path("nowhere"))
     'does not exist'
@@ -68,7 +68,7 @@ def _file_contents(file: Path) -> str:
 
 
 def json_contents(data: bytes) -> str:
-    """Say what a file that begins as a JSON object holds.
+    """Return in words the content of a file that begins as a JSON object.
 
     >>> json_contents(b'{"model": {"type": "BPE"}}'), json_contents(b'{"text": "a"}')
     ('is a tokenizer of Hugging Face', 'is a file')

@@ -9,7 +9,7 @@ from .vocabulary import Vocabulary
 
 
 def encode(vocabulary: Vocabulary, data: bytes, allow_special: bool = False) -> list[int]:
-    """Cut `data` from left to right; take names first, if they are allowed, then longest pieces."""
+    """Tokenize `data` from left to right: names first, if they are allowed, then longest pieces."""
     pieces, names = entries_of(vocabulary, PIECE), entries_of(vocabulary, SPECIAL)
     ids: list[int] = []
     start = at = 0
@@ -34,7 +34,7 @@ def entries_of(vocabulary: Vocabulary, kind: int) -> dict[bytes, int]:
 
 
 def longest(data: bytes, start: int, entries: Mapping[bytes, int]) -> bytes:
-    """Return the longest entry at a place, or nothing."""
+    """Return the longest entry at a position, or nothing."""
     for stop in range(min(len(data), start + max(map(len, entries))), start, -1):
         if data[start:stop] in entries:
             return data[start:stop]
@@ -42,7 +42,7 @@ def longest(data: bytes, start: int, entries: Mapping[bytes, int]) -> bytes:
 
 
 def cut(data: bytes, pieces: Mapping[bytes, int]) -> list[bytes]:
-    """Cut `data` by leftmost-longest match; every byte is a piece."""
+    """Tokenize `data` by leftmost-longest match; every byte is a piece."""
     found: list[bytes] = []
     at = 0
     while at < len(data):
@@ -52,7 +52,7 @@ def cut(data: bytes, pieces: Mapping[bytes, int]) -> list[bytes]:
 
 
 def pairs_of(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield neighbours; of those in a run of equal ids every second, so that they do not overlap.
+    """Yield pairs; in a run of equal ids every second one, so that they do not overlap.
 
     >>> list(pairs_of([7, 7, 7, 7, 8]))
     [(7, 7), (7, 7), (7, 8)]

@@ -106,7 +106,7 @@ def read_given(path: Path, most: int = MOST_LISTING) -> bytes:
 
 
 def refuse_device(path: Path, stream: BinaryIO) -> None:
-    """Refuse character devices, such as /dev/zero, but terminals and /dev/null."""
+    """Raise for character devices, such as /dev/zero, except terminals and /dev/null."""
     try:
         handle = stream.fileno()
     except UnsupportedOperation:  # a stream of Python's own
@@ -119,17 +119,17 @@ def refuse_device(path: Path, stream: BinaryIO) -> None:
 
 
 def names_file(path: Path) -> bool:
-    """Return whether something that is no folder has this name, readable or not."""
+    """Return whether a name exists and is no folder, readable or not."""
     return os.path.lexists(path) and not path.is_dir()
 
 
 def irregular(path: Path) -> SpikeError:
-    """Return the error of what is neither a file nor a folder."""
+    """Return the error of a path that is neither a file nor a folder."""
     return SpikeError(f"{path}: is a pipe, a socket or a device; put a regular file in its place")
 
 
 def refuse_links(paths: Iterable[Path]) -> None:
-    """Refuse links among the paths that a folder is written with, which may lead out of it.
+    """Check that no path to write in a folder is a link, which may lead out of it.
 
     Raises:
         SpikeError: one is a link.

@@ -6,7 +6,7 @@ from .tokenizer import Tokenizer
 
 
 class StreamDecoder:
-    """Gives the text of each id as soon as it is certain; all of it together is `decode`'s.
+    """Streaming decoder: yields text as soon as it is certain; joined, it is that of `decode`.
 
     A character may begin in one token and end in another: its bytes wait until it is complete, or
     until what follows shows that it never will be, which gives U+FFFD.
@@ -23,7 +23,7 @@ class StreamDecoder:
         return self._decoder.decode(added)
 
     def finish(self) -> str:
-        """Return what is left: U+FFFD for a character that was begun; then all begins anew."""
+        """Return the rest: U+FFFD for a character that was begun; then reset."""
         tail = self._decoder.decode(b"", final=True)
         self._decoder.reset()
         self._state = 0

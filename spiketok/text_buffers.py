@@ -29,7 +29,7 @@ def utf8(text: str | bytes) -> bytes:
 
 
 def join(texts: Iterable[bytes]) -> Buffer:
-    """Lay byte strings side by side: bytes uint8, offsets int64 [texts + 1].
+    """Concatenate byte strings: bytes uint8, offsets int64 [texts + 1].
 
     >>> join([b"ab", b"", b"c"])[1].tolist()
     [0, 2, 2, 3]
@@ -57,7 +57,7 @@ def buffers(texts: "Sequence[str | bytes] | pa.Array | pa.ChunkedArray") -> Iter
 
 
 def arrow_buffer(array: Any) -> Buffer:
-    """Look into an Arrow array; offsets of 32 bits are widened, nothing else is copied."""
+    """Return views of an Arrow array; offsets of 32 bits are widened, nothing else is copied."""
     import pyarrow as pa
 
     widths = {

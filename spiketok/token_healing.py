@@ -3,7 +3,7 @@
 Longest match takes the longest entry that fits. At a prompt's end it takes a shorter one than it
 would if the text went on: "hel" + "lo" are not the ids of "hello". The cut is certain up to the
 first border at which some entry begins with all of the rest of the prompt and goes on beyond it.
-The tokens before that border begin the encoding of every longer text; the rest is drawn again.
+The tokens before that border begin the encoding of every longer text; the rest is sampled again.
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,7 +15,7 @@ from .vocabulary import Vocabulary
 
 
 class Healer:
-    """What a tokenizer's entries are, in order, so that those with a prefix are a range."""
+    """Token healer: a tokenizer's sorted entries, so that those with a prefix are a range."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         vocabulary = tokenizer.vocabulary
@@ -33,7 +33,7 @@ class Healer:
         self._longest = max(map(len, self._entries))
 
     def certain(self, text: bytes) -> tuple[list[int], bytes]:
-        """Return the ids with which every text that begins with `text` begins, and the rest."""
+        """Return the common first ids of all texts that begin with `text`, and the rest."""
         ids = self._tokenizer.encode(text).tolist()
         borders = self._tokenizer.byte_offsets(ids)
         first = int(borders.searchsorted(len(text) - self._longest, "right"))

@@ -30,7 +30,7 @@ AnyVocabulary: TypeAlias = "Vocabulary | BeseVocabulary"
 
 
 class Tokenizer:
-    """A vocabulary made ready for use; it never changes, and threads may share it.
+    """Tokenizer of a vocabulary; it never changes, and threads may share it.
 
     Attributes:
         vocabulary: what it does and where it comes from.
@@ -62,12 +62,12 @@ class Tokenizer:
     def load(
         cls, path: Path | str, data: bytes | None = None, most_ids: int = MOST_IDS
     ) -> "Tokenizer":
-        """Read a tokenizer file; SpikeError says what is wrong with it.
+        """Read a tokenizer file; SpikeError names its fault.
 
         Args:
             path: the file.
             data: its content, where it is at hand; `path` is then its name in messages.
-            most_ids: a larger vocabulary is refused before it takes memory.
+            most_ids: a larger vocabulary raises SpikeError before it takes memory.
         """
         path = Path(path)
         if data is None and path.is_dir():
@@ -87,7 +87,7 @@ class Tokenizer:
         self.vocabulary.write(path)
 
     def to_bytes(self) -> bytes:
-        """Return a tokenizer file as small as can be, without what does not change what it does."""
+        """Return the smallest tokenizer file with the same encoding and decoding."""
         bare = replace(self.vocabulary, settings={}, training={}, inputs=())
         if isinstance(bare, Vocabulary):
             bare = replace(bare, frequencies=())
@@ -178,7 +178,7 @@ class Tokenizer:
             state: 0 at the beginning of a text, else what the call for the ids before returned.
 
         Returns:
-            The bytes that these ids add, and the state behind them.
+            The bytes that these ids add, and the state after them.
 
         Raises:
             SpikeError: as `decode_bytes`.
@@ -226,7 +226,7 @@ def integers(ids: ArrayLike) -> NDArray[Any]:
 
 
 def coder(vocabulary: AnyVocabulary) -> "LongestMatch | BeseMerger":
-    """Return what cuts text and joins ids; what BESE needs is imported for it alone."""
+    """Return the encoder of a vocabulary; modules of BESE are imported for it alone."""
     if isinstance(vocabulary, Vocabulary):
         return LongestMatch(vocabulary)
     from .bese.vocabulary import BeseMerger

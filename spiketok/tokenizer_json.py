@@ -32,7 +32,7 @@ MEND = "restore it from a copy, or take it from its source again"
 
 
 def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Check what a file holds; return the fields of its `Vocabulary`."""
+    """Check the content of a file; return the fields of its `Vocabulary`."""
     entries = read_entries(path, content)
     about = read_spike(path, content)
     names = read_names(path, content, entries)
@@ -98,7 +98,7 @@ def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MOST_IDS) -
 
 
 def refuse_other_kind(path: Path, content: dict[str, Any], algorithms: tuple[str, ...]) -> NoReturn:
-    """Raise the error that says what kind of file this is instead of one of our tokenizers."""
+    """Raise the error that names the kind of a file that is no tokenizer of spike."""
     wanted = " or ".join(algorithms)
     algorithm = content.get("algorithm")
     if isinstance(content.get("model"), dict):
@@ -128,7 +128,7 @@ def read_spike(path: Path, content: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a JSON object; a key that stands there twice is an error."""
+    """Build a JSON object; a repeated key is an error."""
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = Counter(key for key, _ in pairs)
@@ -137,7 +137,7 @@ def object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_entries(path: Path, content: dict[str, Any]) -> list[bytes]:
-    """Turn `vocab` into a list by id."""
+    """Convert `vocab` to a list by id."""
     vocab, size = content.get("vocab"), content.get("vocab_size")
     if not isinstance(vocab, dict):
         refuse(path, "vocab", "is not an object")
@@ -252,7 +252,7 @@ def read_origin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_frequencies(path: Path, about: dict[str, Any] | None, size: int) -> tuple[int, ...]:
-    """Return uses by id, or nothing where the file does not tell."""
+    """Return uses by id, or nothing where the file has none."""
     listed = [] if about is None else about.get("frequencies", [])
     if not isinstance(listed, list) or not all(type(use) is int and use >= 0 for use in listed):
         refuse(path, "spike.frequencies", "is not a list of numbers")
@@ -262,5 +262,5 @@ def read_frequencies(path: Path, about: dict[str, Any] | None, size: int) -> tup
 
 
 def refuse(path: Path, place: str, fault: str, mend: str = MEND) -> NoReturn:
-    """Raise the error that names the file, the place and the mend."""
+    """Raise the error that names the file, the place and the fix."""
     raise SpikeError(f"{path}: {place} {fault}; {mend}")

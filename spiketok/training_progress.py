@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """How far a training is; `rounds` is an estimate, and `round` never exceeds it."""
+    """Progress of a training; `rounds` is an estimate, and `round` never exceeds it."""
 
     round: int
     rounds: int

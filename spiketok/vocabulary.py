@@ -28,7 +28,7 @@ from .tokenizer_json import FORMAT, LENGTH_MAX, parse, read_fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """The entries of a longest-match tokenizer by id, and where they come from.
+    """Vocabulary of a longest-match tokenizer: its entries by id, and their origin.
 
     Attributes:
         lossless: every text decodes to itself.
@@ -71,18 +71,18 @@ class Vocabulary:
 
     @property
     def reserved_ids(self) -> list[int]:
-        """The ids that stand for nothing, rising."""
+        """Reserved ids, rising."""
         return self.ids_of(RESERVED)
 
     @property
     def filling(self) -> tuple[int, int]:
-        """How many pieces it has, and how many it has room for."""
+        """Number of pieces, and of those it has room for."""
         pieces = self.kinds.count(PIECE) - 256
         return pieces, room_for_pieces(len(self), self.layout)
 
     @property
     def shape(self) -> dict[str, Any]:
-        """What tells it from others of its algorithm."""
+        """Description that differs between vocabularies of one algorithm."""
         return {"layout": self.layout, "max_token_bytes": self.max_token_bytes}
 
     def fingerprint(self) -> str:
@@ -96,7 +96,7 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: Path | str) -> "Vocabulary":
-        """Read a tokenizer file, published or written by `write`; SpikeError says what is wrong."""
+        """Read a tokenizer file, published or written by `write`; SpikeError names the fault."""
         content = parse(Path(path), read_tokenizer_file(Path(path)), LENGTH_MAX)
         return cls(**read_fields(Path(path), content))
 
@@ -106,7 +106,7 @@ class Vocabulary:
         write_durably(Path(path), text.encode() + b"\n")
 
     def content(self, path: Path) -> dict[str, Any]:
-        """Return what a file of this name holds."""
+        """Return the content of a file of this name."""
         keys = [
             reserved_name(token) if kind == RESERVED else entry.decode("latin-1")
             for token, (kind, entry) in enumerate(zip(self.kinds, self.entries, strict=True))
@@ -141,7 +141,7 @@ def build_vocabulary(
     uses: Mapping[bytes, int] | None = None,
     **about: Any,
 ) -> Vocabulary:
-    """Lay out pieces of two bytes or more, in the order given, between bytes and special tokens.
+    """Build a vocabulary: pieces of two bytes or more, in order, between bytes and special tokens.
 
     Args:
         pieces: at most as many as `vocab_size` leaves room for; ids left over are reserved.
@@ -171,7 +171,7 @@ def build_vocabulary(
 
 
 def room_for_pieces(vocab_size: int, layout: str) -> int:
-    """Return how many pieces a vocabulary holds; SpikeError when not even the bytes fit.
+    """Return the number of pieces of a vocabulary; SpikeError when not even the bytes fit.
 
     >>> room_for_pieces(16512, "chatml")
     16124
@@ -189,7 +189,7 @@ def room_for_pieces(vocab_size: int, layout: str) -> int:
 
 
 def ranges(ids: list[int]) -> list[list[int]]:
-    """Write rising ids as half-open ranges.
+    """Convert rising ids to half-open ranges.
 
     >>> ranges([2, 3, 4, 9])
     [[2, 5], [9, 10]]

@@ -35,11 +35,11 @@ class BaseText(NamedTuple):
     is_whole: bool
 
     def tokens(self) -> int:
-        """Return how many base ids all occurrences have."""
+        """Return the number of base ids of all occurrences."""
         return int((np.diff(self.offsets) * self.counts).sum())
 
     def bytes(self) -> int:
-        """Return how many bytes of text all occurrences are."""
+        """Return the bytes of text of all occurrences."""
         # Comparing takes a byte an id; a table of numbers by id, or a sum by row, takes eight.
         is_byte = self.ids >= PLACE
         is_byte |= (self.ids >= LETTER) & (self.ids < GROUP)
@@ -49,17 +49,17 @@ class BaseText(NamedTuple):
 
 
 class Gatherer(Protocol):
-    """Takes texts in, and gives their base ids."""
+    """Protocol of a gatherer: texts in, base ids out."""
 
     def add(self, texts: Sequence[bytes]) -> None:
-        """Take texts in."""
+        """Add texts."""
 
     def take(self) -> BaseText:
-        """Return what there is."""
+        """Return the base ids gathered so far."""
 
 
 class SegmentGatherer:
-    """Keeps the different segments of the lossless alphabet.
+    """Gatherer of the different segments of the lossless alphabet.
 
     Where they exceed the room, those with the larger half of the hashes go, as often as needed:
     what is left is a half, a quarter, … of the segments, the same for any order of documents.
@@ -79,7 +79,7 @@ class SegmentGatherer:
 
 
 class DocumentGatherer:
-    """Keeps the first documents in the published alphabet, which knows no segments."""
+    """Gatherer of the first documents in the published alphabet, which has no segments."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -115,7 +115,7 @@ def gather(
     gatherer: Gatherer,
     measured: ChunkSample,
 ) -> dict[str, Any]:
-    """Read a corpus once; return what it was, for the tokenizer file.
+    """Read a corpus once; return its description for the tokenizer file.
 
     Args:
         batches: record batches whose column `text` is binary or string.

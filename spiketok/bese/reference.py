@@ -1,6 +1,6 @@
 """BESE in plain Python: its two base alphabets, segments, and merges by rank.
 
-Slow, and the specification; docs/bese.md says why the lossless alphabet is that.
+Slow, and the specification; docs/bese.md gives the reason for the lossless alphabet.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ CODES = {byte: code for code, byte in BYTES.items()}
 
 
 def is_byte(base: int) -> bool:
-    """Tell whether a base id stands for a byte.
+    """Return whether a base id encodes a byte.
 
     >>> sum(map(is_byte, range(40)))
     32
@@ -103,7 +103,7 @@ def published_base_ids(text: bytes) -> Iterator[int]:
 
 
 def segments(text: bytes) -> Iterator[list[int]]:
-    """Yield the base ids between cuts: behind runs of newlines, and every 4,096 in between."""
+    """Yield the base ids between cuts: after runs of newlines, and every 4,096 in between."""
     start = 0
     for at in range(1, len(text) + 1):
         if at == len(text) or (text[at - 1 : at] == b"\n" and text[at] != ord("\n")):
@@ -127,7 +127,7 @@ def merge(row: Sequence[int], merges: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def expand(ids: Sequence[int], merges: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the base ids that ids stand for.
+    """Expand ids to their base ids.
 
     >>> expand([40, 41], [(4, 4), (4, 5)])
     [4, 4, 4, 5]
@@ -162,7 +162,7 @@ def text_of(row: Sequence[int]) -> bytes:
 
 
 def published_merges(rows: Sequence[Sequence[int]], number: int) -> tuple[tuple[int, int], ...]:
-    """Return the most frequent pairs, ties to the one that stands first, joined one by one."""
+    """Return the most frequent pairs, ties to the first in the text, joined one by one."""
     merges: list[tuple[int, int]] = []
     while len(merges) < number:
         # A counter has its keys in the order in which they came, and max takes the first.

@@ -29,7 +29,7 @@ MERGES_PER_REPORT = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeseSettings:
-    """What to train.
+    """BESE training settings.
 
     Attributes:
         vocab_size: number of ids, at least 40.
@@ -69,12 +69,12 @@ def train_bese(
     """Merge the most frequent pair until there are enough ids; any `threads` give the same.
 
     In the lossless alphabet ties go to the smallest ids, and the order of documents means nothing.
-    In the published one ties go to the pair that stands first.
+    In the published one ties go to the pair that comes first.
 
     Args:
         read: returns the corpus: record batches whose column `text` is binary or string.
         settings: what to train.
-        held_out: the documents that are only measured on; None: as `settings.held_out` says.
+        held_out: the documents for measurement only; None: those of `settings.held_out`.
         threads: how many to use; 0: one per core that is allowed.
         inputs: where the corpus came from, to be kept with the vocabulary.
         report: called now and then.

@@ -18,7 +18,7 @@ from ..tokenizer_file import read_tokenizer_file
 from ..tokenizer_json import BESE, FORMAT, parse, read_origin, read_spike, refuse
 
 BASE_IDS = 40
-# A segment is cut behind so many base ids, so no merge joins more.
+# A segment is cut after this number of base ids, so no merge joins more.
 MOST_BASE_IDS = 4096
 MOST_IDS = 1 << 20
 SEPARATOR = "<doc>"
@@ -31,7 +31,7 @@ LETTER, GROUP, PLACE = 4, 15, 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeseVocabulary:
-    """Merges of base ids, and where they come from.
+    """BESE vocabulary: merges of base ids, and their origin.
 
     Attributes:
         separator: the id that ends a document.
@@ -74,12 +74,12 @@ class BeseVocabulary:
 
     @property
     def filling(self) -> tuple[int, int]:
-        """How many merges it has, and how many it has room for."""
+        """Number of merges, and of those it has room for."""
         return len(self.merges), self.vocab_size - BASE_IDS
 
     @property
     def shape(self) -> dict[str, Any]:
-        """What tells it from others of its algorithm."""
+        """Description that differs between vocabularies of one algorithm."""
         return {"alphabet": self.alphabet, "merges": len(self.merges)}
 
     def fingerprint(self) -> str:
@@ -94,7 +94,7 @@ class BeseVocabulary:
 
     @classmethod
     def read(cls, path: Path | str) -> "BeseVocabulary":
-        """Read a file that `write` wrote; SpikeError says what is wrong."""
+        """Read a file that `write` wrote; SpikeError names the fault."""
         return cls(
             **read_bese(Path(path), parse(Path(path), read_tokenizer_file(Path(path)), BESE))
         )
@@ -105,7 +105,7 @@ class BeseVocabulary:
         write_durably(Path(path), text.encode() + b"\n")
 
     def content(self, path: Path) -> dict[str, Any]:
-        """Return what a file of this name holds."""
+        """Return the content of a file of this name."""
         folder = path.absolute().parent
         return {
             "algorithm": self.algorithm,
@@ -123,7 +123,7 @@ class BeseVocabulary:
 
 
 def read_bese(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Check what a file holds; return the fields of its `BeseVocabulary`."""
+    """Check the content of a file; return the fields of its `BeseVocabulary`."""
     alphabet, size, merges = (content.get(key) for key in ("alphabet", "vocab_size", "merges"))
     if not isinstance(alphabet, str) or alphabet not in ALPHABETS:
         refuse(path, "alphabet", f"is not one of {', '.join(ALPHABETS)}")
@@ -148,10 +148,10 @@ def read_bese(path: Path, content: dict[str, Any]) -> dict[str, Any]:
 
 
 class BeseMerger:
-    """The merges of a vocabulary as native tables.
+    """Merges of a vocabulary as native tables.
 
     Attributes:
-        byte_lengths: int64 [ids], bytes each id adds to the text, whatever stands before it.
+        byte_lengths: int64 [ids], bytes each id adds to the text, whatever comes before it.
     """
 
     def __init__(self, vocabulary: BeseVocabulary) -> None:

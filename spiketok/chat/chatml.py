@@ -2,9 +2,9 @@ r"""ChatML: conversations as pieces of text and markers, each trained on or not.
 
 A message is `<|im_start|>ROLE\n`, its parts, `<|im_end|>\n`. A part that is not plain text stands
 between two markers. Every marker and every stretch of text between markers is a piece, and so is
-`ROLE\n`; each piece of text is encoded for itself, so what one piece says never changes the ids of
+`ROLE\n`; each piece of text is encoded by itself, so the text of one piece never changes the ids of
 another, and the ids of a conversation are those of its messages, one after the other. Text is never
-searched for markers: structure comes from the parts alone. docs/chat.md tells more.
+searched for markers: structure comes from the parts alone. See docs/chat.md.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,14 +33,14 @@ KINDS_OF_ROLE = {
 
 
 class Part(NamedTuple):
-    """A stretch of a message: `kind` is `text` or a key of `AROUND`."""
+    """Part of a message: `kind` is `text` or a key of `AROUND`."""
 
     kind: str
     text: str
 
 
 class Message(NamedTuple):
-    """What one side says.
+    """Message of one role.
 
     Attributes:
         role: a key of `KINDS_OF_ROLE`.
@@ -54,12 +54,12 @@ class Message(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """What is encoded for itself.
+    """Piece of a conversation, encoded by itself.
 
     Attributes:
         text: text, or the name of a marker.
         marker: whether it is a marker.
-        trained: whether it is in the loss: all that an assistant says after its role, the marker
+        trained: whether it is in the loss: all of an assistant's text after its role, the marker
             at the end included, unless the message is not trained on.
     """
 
@@ -128,7 +128,7 @@ def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> list
 
 
 def render(messages: Iterable[Message], generation_prompt: bool = False) -> str:
-    r"""Return a conversation as text to look at; markers in it cannot be told from text any more.
+    r"""Return a conversation as text to look at; markers cannot be distinguished from text in it.
 
     >>> render([message("user", "Hi")])
     '<|im_start|>user\nHi<|im_end|>\n'

@@ -12,7 +12,7 @@ from .chatml import MARKERS, Message, marker_ids, pieces
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# What stands for a piece of text where a marker is `CODES[name]`.
+# Code of a piece of text; the code of a marker is `CODES[name]`.
 TEXT_CODE = 0
 CODES = {name: number for number, name in enumerate(MARKERS, 1)}
 
@@ -28,7 +28,7 @@ def encode_chat(
         generation_prompt: end with the beginning of an assistant's message, for a model to go on.
 
     Returns:
-        Ids of the tokenizer's `dtype`, without separator, and uint8: 1 for what an assistant says,
+        Ids of the tokenizer's `dtype`, without separator, and uint8: 1 for an assistant's text,
         the marker at its end included, 0 for all else.
 
     Raises:
@@ -48,7 +48,7 @@ def encode_pieces(
     codes: NDArray[np.uint8],
     threads: int | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Encode pieces, of any number of conversations, each for itself.
+    """Encode pieces, of any number of conversations, each by itself.
 
     Args:
         tokenizer: one that has the markers as special tokens.

@@ -41,7 +41,7 @@ def read_messages(value: Any, parse_markers: bool = False) -> tuple[Message, ...
             before the content, and `tool_calls` (or `function_call`), which come after it; and a
             `weight` of 0 (or `train`, `training`, `loss`, `loss_weight`), which leaves it out of
             training. `name` and a tool's `tool_call_id` are checked and not kept. A key that is
-            null says nothing.
+            null is ignored.
         parse_markers: also find parts by their markers in the plain text of assistants.
 
     Raises:
@@ -81,7 +81,7 @@ def read_message(item: Any, open_calls: list[str | None], parse_markers: bool) -
 
 
 def check_keys(item: dict[str, Any], role: str) -> bool:
-    """Refuse unknown keys; return whether a message is trained on: usually, or by a weight."""
+    """Check for unknown keys; return whether a message is trained on: usually, or by a weight."""
     for key in sorted(item.keys() - KEYS_OF_ROLE[role]):
         if item[key] != []:
             raise SpikeError(f": unknown key {key!r} in a message of {role!r}")
@@ -131,7 +131,7 @@ def assistant_parts(
 
 
 def content_parts(content: Any) -> list[Part]:
-    """Return the parts of a message's content; what its role may have is not checked here."""
+    """Return the parts of a message's content; the limits of its role are not checked here."""
     if isinstance(content, str):
         return [Part(TEXT, content)]
     if not isinstance(content, list):
@@ -152,7 +152,7 @@ def split_markers(text: str, place: str = "text") -> list[Part]:
     """Cut text at the markers of reasoning, solutions and calls; nothing else is changed.
 
     Raises:
-        SpikeError: a marker is not closed, or stands inside another pair.
+        SpikeError: a marker is not closed, or is inside another pair.
 
     >>> split_markers("<think>2+2</think>4")
     [Part(kind='think', text='2+2'), Part(kind='text', text='4')]

@@ -11,10 +11,10 @@ OPENED = {AROUND[kind][0]: kind for kind in KINDS_OF_ROLE[ASSISTANT] if kind != 
 
 
 class ReplyStream:
-    """Gives stretches of parts as soon as they are certain.
+    """Streaming parser of a reply: yields text of its parts as soon as it is certain.
 
-    A part that stands between markers begins with an empty stretch. A marker where none can stand
-    is text, its name.
+    A part between markers begins with an empty stretch. A marker that
+    cannot come there is text, its name.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -46,7 +46,7 @@ class ReplyStream:
 
 
 def joined(stretches: Iterable[Part]) -> list[Part]:
-    """Return whole parts.
+    """Return the stretches of a reply joined to whole parts.
 
     >>> joined([Part("think", ""), Part("think", "a"), Part("think", "b"), Part("text", "c")])
     [Part(kind='think', text='ab'), Part(kind='text', text='c')]

@@ -38,7 +38,7 @@ def read_call(call: Any) -> tuple[str, str | None]:
 
 
 def without_nulls(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an object without its keys that are null: they say nothing."""
+    """Return an object without its keys that are null."""
     return {key: value for key, value in item.items() if value is not None}
 
 
@@ -58,7 +58,7 @@ def call_arguments(arguments: Any, place: str) -> str:
 
 
 def check_answer(item: dict[str, Any], open_calls: list[str | None]) -> None:
-    """Refuse an answer that does not come in its turn: only the order says what answers what."""
+    """Check that an answer comes in its turn: only the order pairs answers with calls."""
     for key in ("name", "tool_call_id"):
         if item.get(key) is not None:
             checked(item[key], str, f".{key}")

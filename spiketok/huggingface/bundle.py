@@ -5,7 +5,7 @@ from pathlib import Path
 from .bundler import join_modules
 
 PACKAGE = Path(__file__).parent.parent
-# In this order: what a module imports from the others stands before it.
+# In this order: each module comes after those that it imports from.
 MODULES = (
     *("errors", "json_values", "id_layout", "tokenizer_json", "longest_match_python"),
     *("chat/chatml", "chat/tool_calls", "chat/messages"),

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from ..errors import SpikeError
 
-WHOLE = "*"  # stands for a module itself among the names that are imported from it
+WHOLE = "*"  # the module itself, among the names that are imported from it
 
 
 def join_modules(package: Path, modules: Sequence[str], header: str) -> str:
-    """Return the text of a module that has all that these define; the same for the same sources.
+    """Return the text of a module with all definitions of these; deterministic.
 
     Args:
         package: the folder of the package.
-        modules: paths in it without `.py`; what one imports from the others stands before it.
+        modules: paths in it without `.py`; each comes after those that it imports from.
         header: a licence line and a docstring.
 
     Raises:
@@ -44,7 +44,7 @@ def join_modules(package: Path, modules: Sequence[str], header: str) -> str:
 
 
 def definitions_of(tree: ast.Module) -> dict[str, str]:
-    """Return the names that a module defines at its top, each with how it does."""
+    """Return the top-level names of a module, each with a dump of its definition."""
     found = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -74,7 +74,7 @@ def gather_imports(tree: ast.Module, imports: dict[str, set[str]], place: str) -
 
 
 def check_relative_imports(tree: ast.Module, names: Container[str], place: str) -> None:
-    """See that all a module takes from its neighbours is there, under the same name."""
+    """Check that all relative imports of a module exist, under the same name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             for alias in node.names:

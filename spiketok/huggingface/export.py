@@ -17,7 +17,7 @@ MODULE = "spike_tokenizer"
 
 
 def export_tokenizer(vocabulary: Vocabulary, folder: Path, fast: bool = False) -> list[str]:
-    """Write a new folder; it appears whole or not at all.
+    """Write a new tokenizer folder; it appears whole or not at all.
 
     Args:
         vocabulary: what to export.
@@ -61,7 +61,7 @@ def as_json(content: object, indent: int | None = None) -> str:
 
 
 def configuration(vocabulary: Vocabulary, fast: bool) -> dict[str, object]:
-    """Return what `transformers` must know to find the class and to name its tokens."""
+    """Return `tokenizer_config.json`: the class for `transformers` and the names of its tokens."""
     code: dict[str, object] = {
         "auto_map": {"AutoTokenizer": [f"{MODULE}.SpikeTokenizer", None]},
         "tokenizer_class": "SpikeTokenizer",

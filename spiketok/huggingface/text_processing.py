@@ -16,13 +16,13 @@ Pair = tuple[list[int], list[int] | None]
 
 
 class Segment(NamedTuple):
-    """A stretch of text that is encoded for itself, or that stands for one token.
+    """Segment: text that is encoded by itself, or the name of one token.
 
     Attributes:
         text: the text.
-        token: the id it stands for, if it does.
+        token: its id, if it is the name of a token.
         start: the character of the whole text with which it begins.
-        trained: whether a model is to learn to write it.
+        trained: whether it is in the loss mask.
     """
 
     text: str
@@ -32,7 +32,7 @@ class Segment(NamedTuple):
 
 
 class Encoder:
-    """Encodes texts, each for itself, by the native core of spike where that is installed.
+    """Encoder of texts, each by itself, by the native core of spike where that is installed.
 
     Attributes:
         native: whether it is.
@@ -45,7 +45,7 @@ class Encoder:
         self._encode = native or plain_encoder(entries, kinds)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what it is made of: native memory stays where it is."""
+        """Pickle the arguments of the encoder, not its native memory."""
         return type(self), self._made_of
 
     def __call__(self, rows: Sequence[Sequence[Segment]]) -> list[list[list[int]]]:
@@ -103,7 +103,7 @@ def cut(text: str, pattern: re.Pattern[str], ids: Mapping[str, int]) -> Iterator
 
 
 def plain_segments(text: str, start: int, role_follows: bool) -> Iterator[Segment]:
-    """Yield text without names; its first line for itself, if that is a role."""
+    """Yield text without names; its first line by itself, if that is a role."""
     stop = text.find("\n") + 1 if role_follows else 0
     for part, place in ((text[:stop], start), (text[stop:], start + stop)):
         if part:
@@ -112,10 +112,10 @@ def plain_segments(text: str, start: int, role_follows: bool) -> Iterator[Segmen
 
 @lru_cache
 def name_pattern(names: tuple[tuple[str, bool, bool, bool], ...]) -> re.Pattern[str]:
-    """Compile what finds the leftmost, longest name: in a group, or else the whole of the match.
+    """Compile a pattern for the leftmost, longest name: in a group, or else the whole match.
 
     Args:
-        names: for each its text, and whether it takes the blanks before it, takes the blanks behind
+        names: for each its text, and whether it takes the blanks before it, takes the blanks after
             it, and must stand between spaces, as `AddedToken` has it.
     """
     patterns = []
@@ -131,7 +131,7 @@ def name_pattern(names: tuple[tuple[str, bool, bool, bool], ...]) -> re.Pattern[
 def places(
     row: Sequence[Segment], ids: Sequence[Sequence[int]], entries: Sequence[bytes]
 ) -> Iterator[tuple[int, int]]:
-    """Yield for each id of a row the characters it covers, from the first to behind the last.
+    """Yield for each id of a row the characters it covers, as a half-open range.
 
     A character whose bytes are in several tokens is covered by each of them.
     """
@@ -149,7 +149,7 @@ def places(
 
 
 def stand_ins(pair: Pair) -> Pair:
-    """Return −1, −2, … for ids: numbers that still tell their place when others have cut the rows.
+    """Return −1, −2, … for ids: numbers that keep their positions when others have cut the rows.
 
     >>> stand_ins(([7, 7], [8]))
     ([-1, -2], [-3])
@@ -160,7 +160,7 @@ def stand_ins(pair: Pair) -> Pair:
 
 
 def resolved(row: Sequence[int], values: Sequence[Any], other: Any = None) -> list[Any]:
-    """Return what stand-ins stand for; `other`, or the number itself, for those that are none.
+    """Return the ids of stand-ins; `other`, or the number itself, for those that are none.
 
     >>> resolved([-2, -3, 0], "abc")
     ['b', 'c', 0]
@@ -188,7 +188,7 @@ def rows_of(text: Any, text_pair: Any, words: bool) -> tuple[list[tuple[Any, Any
 
 
 def is_pair(item: Any, words: bool) -> bool:
-    """Tell whether an item of a batch is a pair of texts."""
+    """Return whether an item of a batch is a pair of texts."""
     kinds = tuple if words else (list, tuple)
     return (
         isinstance(item, kinds)
@@ -203,7 +203,7 @@ def chat_segments(
     generation_prompt: bool,
     open_end: bool,
 ) -> list[Segment]:
-    """Return the segments of a conversation; at an open end a model goes on with the last message.
+    """Return the segments of a conversation; at an open end a model continues the last message.
 
     Raises:
         SpikeError: the vocabulary lacks markers, or a message is malformed.

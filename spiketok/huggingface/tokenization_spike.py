@@ -36,7 +36,7 @@ NO_NOTE: dict[str, Any] = {"offset_mapping": (0, 0), "assistant_masks": 0}
 
 
 class SpikeTokenizer(PreTrainedTokenizer):
-    """Encodes by the longest match at each position, over bytes, without any rule of words.
+    """Longest-match tokenizer over bytes, without pre-tokenization.
 
     As is usual in `transformers`, names of special tokens in a text become those tokens;
     `split_special_tokens=True` reads them as text. `apply_chat_template` never looks for names in
@@ -157,7 +157,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         notes: Mapping[str, Sequence[Sequence[Any]]],
         options: Mapping[str, Any],
     ) -> BatchEncoding:
-        """Cut off, join and fill rows of ids as the options ask.
+        """Truncate, join and pad rows of ids as the options ask.
 
         Args:
             pairs: for each row its ids and, if it is a pair of texts, those of the second.
@@ -202,7 +202,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         tokenize: bool = True,
         **options: Any,
     ) -> Any:
-        """Encode a conversation message by message; what messages say never becomes a marker.
+        """Encode a conversation message by message; text of messages never becomes a marker.
 
         With `tokenize=False`, or another template, the base class renders text, and encodes that.
 
@@ -270,7 +270,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
 
 
 def vocabulary_bytes(path: Path) -> bytes:
-    """Return the content of a vocabulary file; a pipe or a device in its place may have no end.
+    """Return the content of a vocabulary file; a pipe or device in its place may be endless.
 
     Raises:
         SpikeError: it is no regular file, or larger than one can be.
@@ -283,7 +283,7 @@ def vocabulary_bytes(path: Path) -> bytes:
 
 
 def without_none(message: Any) -> Any:
-    """Leave out the keys of a message that hold nothing, as the base class does."""
+    """Return a message without keys that are None, as the base class does."""
     if not isinstance(message, Mapping):
         return message
     return {name: value for name, value in message.items() if value is not None}

@@ -3,7 +3,7 @@
 The library has no model that finds longest matches over bytes at a useful speed, but its
 pre-tokeniser cuts text with a regular expression. One that follows the trie of all entries, and at
 each letter tries to go on before it stops, finds the longest entry; the plainest of the models then
-looks up what was cut. docs/huggingface.md tells what is lost on this way.
+looks up what was cut. docs/huggingface.md lists what this export loses.
 """
 
 import re
@@ -31,7 +31,7 @@ def stock_file(vocabulary: Vocabulary) -> dict[str, Any]:
     names = dict(sorted((pieces | special | reserved).items()))
     cuts = [split(longest_match(pieces.values()))]
     if START in special.values():
-        # A cut cannot see what stands before the text, so this one is made at its every beginning.
+        # A cut cannot see the text before, so this one is made at every beginning.
         roles = "|".join(KINDS_OF_ROLE)
         cuts.insert(0, split(rf"\A(?:{roles})" + byte_level(b"\n")))
     by_bytes = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
@@ -65,7 +65,7 @@ def stock_file(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def split(pattern: str) -> dict[str, Any]:
-    """Return the step that cuts out what a regular expression finds."""
+    """Return the `Split` pre-tokenizer of a regular expression."""
     return {
         "type": "Split",
         "pattern": {"Regex": pattern},
@@ -75,7 +75,7 @@ def split(pattern: str) -> dict[str, Any]:
 
 
 def byte_level(entry: bytes) -> str:
-    """Write bytes as the library's byte level does.
+    """Return bytes in the library's `ByteLevel` alphabet.
 
     >>> byte_level(b"a b")
     'aĠb'
@@ -84,7 +84,7 @@ def byte_level(entry: bytes) -> str:
 
 
 def longest_match(entries: Iterable[str]) -> str:
-    """Return a regular expression that finds the longest of the entries at a place.
+    """Return a regular expression that matches the longest entry at a position.
 
     >>> longest_match(["a", "an", "and", "any", "b", "c"])
     '(?:a(?:n(?:[dy])?)?|[bc])'
@@ -99,7 +99,7 @@ def longest_match(entries: Iterable[str]) -> str:
 
 
 def branches(node: dict[str, Any]) -> str:
-    """Return what matches the rest of an entry, of which a beginning led to a node of the trie."""
+    """Return the pattern for the rest of an entry after a node of the trie."""
     ways = {re.escape(letter): branches(after) for letter, after in node.items() if letter}
     # The fuller a branch, the likelier it is, so it is tried first.
     longer = sorted((way + rest for way, rest in ways.items() if rest), key=len, reverse=True)

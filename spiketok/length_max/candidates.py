@@ -13,7 +13,7 @@ TAKEN_SHARE = 0.05
 
 
 class Candidate(NamedTuple):
-    """What could become an entry: the tokens `left` and `right`, or the beginning of both."""
+    """Candidate entry: the tokens `left` and `right`, or the beginning of both."""
 
     piece: bytes
     left: int
@@ -24,7 +24,7 @@ class Candidate(NamedTuple):
 def concatenations(
     entries: Sequence[bytes], pairs: Pairs, allowed: Callable[[bytes], bool]
 ) -> Iterator[Candidate]:
-    """Yield what pairs of neighbouring tokens make together, in the order of the pairs."""
+    """Yield the concatenations of neighbouring tokens, in the order of the pairs."""
     known = set(entries)
     for left, right, count in zip(*(column.tolist() for column in pairs), strict=True):
         piece = entries[left] + entries[right]
@@ -43,7 +43,7 @@ def beginnings(
     Args:
         entries: bytes by id.
         pairs: what to shorten, the best first; nothing among them is returned again.
-        allowed: tells which byte strings may be entries.
+        allowed: whether a byte string may be an entry.
     """
     present = set(entries)
     known = present | {pair.piece for pair in pairs}

@@ -7,8 +7,8 @@ from ..id_layout import is_taken
 
 BOUNDARIES = ("none", "word", "line")
 DIGITS = ("free", "split", "group3")
-# What the pre-tokenisers of GPT-4's kind call a word: a contraction, letters with one sign or space
-# before them, up to three digits, signs with a space before and line ends behind, or white space.
+# A word of pre-tokenisers such as GPT-4's: a contraction, letters with one sign or space before
+# them, up to three digits, signs with a space before and line ends after, or white space.
 WORD = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+"
@@ -18,7 +18,7 @@ Test = Callable[[str], bool]
 
 
 class Allowed:
-    """The rules of one training: length, code points, names, boundary, digits."""
+    """Rules of one training: length, code points, names, boundary, digits."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Allowed:
             self.tests.append(keeps_digits_apart if digits == "split" else is_three_digits_at_most)
 
     def __call__(self, piece: bytes) -> bool:
-        """Tell whether `piece` is short enough, readable, no special name, and keeps the rules."""
+        """Return whether `piece` is short enough, readable, no special name, and allowed."""
         if len(piece) > self.max_token_bytes or is_taken(piece):
             return False
         try:
@@ -48,21 +48,21 @@ class Allowed:
 
 
 def word_test(pattern: str) -> Test:
-    """Return a function that tells whether a text is exactly one word."""
+    """Return a function that tests whether a text is exactly one word."""
     import regex
 
     try:
         word = regex.compile(pattern)
     except regex.error as error:
         raise SettingError("pattern", f"{pattern!r} is no regular expression: {error}") from None
-    # Partial: with more behind it, the character could be a word.
+    # Partial: with more after it, the character could be a word.
     if not any(word.fullmatch(chr(code), partial=True) for code in range(CODE_POINTS)):
         raise SettingError("pattern", f"{pattern!r} matches no text but the empty one")
     return lambda text: word.fullmatch(text) is not None
 
 
 def is_in_line(text: str) -> bool:
-    """Tell whether nothing follows a line end.
+    """Return whether nothing follows a line end.
 
     >>> [is_in_line(text) for text in ("a b", "a\\n", "\\n\\n", "\\na")]
     [True, True, False, False]
@@ -71,7 +71,7 @@ def is_in_line(text: str) -> bool:
 
 
 def keeps_digits_apart(text: str) -> bool:
-    """Tell whether no digit stands beside anything.
+    """Return whether each digit is alone.
 
     >>> [keeps_digits_apart(text) for text in ("a b", "7", "77", " 7")]
     [True, True, False, False]
@@ -80,7 +80,7 @@ def keeps_digits_apart(text: str) -> bool:
 
 
 def is_three_digits_at_most(text: str) -> bool:
-    """Tell whether a text has no digit, or up to three and nothing else.
+    """Return whether a text has no digit, or up to three and nothing else.
 
     >>> [is_three_digits_at_most(text) for text in ("a b", "777", "7777", " 7")]
     [True, True, False, False]
@@ -89,7 +89,7 @@ def is_three_digits_at_most(text: str) -> bool:
 
 
 def is_part_of_code_point(piece: bytes) -> bool:
-    """Tell whether bytes that are no UTF-8 are a beginning, middle or end of one code point.
+    """Return whether bytes that are no UTF-8 are a beginning, middle or end of one code point.
 
     >>> [is_part_of_code_point(piece) for piece in (b"\\xe2\\x82", b"\\x82\\xac", b"a\\xe2")]
     [True, True, False]

@@ -23,10 +23,10 @@ MOST_KEPT = 64 << 20
 
 
 class TrainingText:
-    """The text of one training.
+    """Text of one training.
 
     Attributes:
-        sample: the chunks drawn, by rising hash, so that every beginning is a sample too.
+        sample: the sampled chunks, by rising hash, so that every beginning is a sample too.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class TrainingText:
         self._kept: dict[int, KeptBlocks] = {}
 
     def beginning(self, most_bytes: int) -> Buffer:
-        """Return the sample, or whole chunks at its beginning, at least one."""
+        """Return whole chunks at the beginning of the sample, at least one, or all of it."""
         text, offsets = self.sample
         chunks = int(np.searchsorted(offsets, most_bytes))
         return text, offsets[: max(chunks, 1) + 1]
 
     def blocks(self, most_bytes: int) -> Iterator[Buffer]:
-        """Yield about `most_bytes` of text, from the corpus again where the sample has not enough.
+        """Yield about `most_bytes` of text; read the corpus again where the sample has too little.
 
         Numbers summed up over the blocks do not depend on where blocks end.
         """

@@ -24,7 +24,7 @@ def merge_entries(
     threads: int,
     report: Callable[[TrainingProgress], None],
 ) -> list[bytes]:
-    """Return the single bytes and the merged pieces, each allowed and there once.
+    """Return the single bytes and the merged pieces, each allowed and unique.
 
     A pair whose bytes are no allowed entry, or are one already, is never merged.
 

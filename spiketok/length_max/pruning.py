@@ -54,7 +54,7 @@ def drop_cheapest(
 
 
 def pieces_without(entry: bytes, known: Collection[bytes]) -> list[bytes]:
-    """Cut an entry by longest match as if it were none itself.
+    """Tokenize an entry by longest match, as if it were no entry itself.
 
     >>> pieces_without(b"abc", {b"a", b"b", b"c", b"bc", b"abc"})
     [b'a', b'bc']

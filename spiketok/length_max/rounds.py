@@ -17,13 +17,13 @@ from .settings import SCOUTING, Effort, LengthMaxSettings
 BYTES = [bytes([byte]) for byte in range(256)]
 # Entries per growing round, as a factor: smaller is slower and hardly better.
 GROWTH = 1.2
-# Of the entries wanted, so many are words where words come first; a quarter or all is no better.
+# Fraction of entries that are words where words come first; a quarter or all is no better.
 WORDS_FIRST = 0.5
-# The surplus goes in so many steps: costs are exact for one entry, not for many at once.
+# Steps to drop the surplus: costs are exact for one entry, not for many at once.
 DROPS, REFINING_DROPS = 6, 2
-# Scouts that compare two starts want an entry where the training wants so many.
+# Scouts that compare two starts want one entry for this number of the training's.
 SCOUTS_WANT = 4
-# A refining round puts so large a share of the vocabulary to the test.
+# Fraction of the vocabulary that a refining round tests.
 EXCHANGED = 0.1
 SMALLEST_GAIN = 1e-4
 # Candidates looked at for each one wanted: many are too long, too alike or not allowed.
@@ -32,7 +32,7 @@ LEAST_CANDIDATES = 1 << 14
 
 
 class Changes(NamedTuple):
-    """What single changes of a vocabulary do to a text of `tokens` and `bytes`.
+    """Effects of single changes of a vocabulary on a text of `tokens` and `bytes`.
 
     Attributes:
         uses: by entry.
@@ -46,7 +46,7 @@ class Changes(NamedTuple):
 
 
 class Rounds:
-    """The rounds over a text, towards so many `wanted` entries."""
+    """Training rounds over a text, towards `wanted` entries."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Rounds:
         return self.refine(entries, self.effort.refinements)[0]
 
     def words_first(self) -> bool:
-        """Return which start is better, as a small vocabulary tells.
+        """Return which start is better, by training a small vocabulary.
 
         Where one round saves more, so do the next; what it leaves alone would mislead.
         """
@@ -93,7 +93,7 @@ class Rounds:
         """Grow to a surplus and drop it.
 
         Neighbours of whole words are words again; grown freely from the first, entries begin and
-        end anywhere. Rounds never mend the difference. Which is better depends on the text.
+        end anywhere. Rounds never remove the difference. Which is better depends on the text.
         """
         entries = BYTES
         if words_first:
@@ -104,7 +104,7 @@ class Rounds:
         return self.drop_surplus(entries, self.wanted)
 
     def two_stages(self) -> list[bytes]:
-        """Choose a share of the entries inside words, keep it, and go on freely."""
+        """Choose a fraction of the entries inside words, keep it, and continue without limit."""
         first = 256 + int((self.wanted - 256) * self.settings.two_stage)
         words = self.grow(BYTES, self.surplus(first), self.settings.allowed("word"))
         words = self.drop_surplus(words, first)
@@ -133,11 +133,11 @@ class Rounds:
         return entries
 
     def drop_surplus(self, entries: list[bytes], target: int) -> list[bytes]:
-        """Drop the entries that cost least, in steps: after each the costs are measured anew."""
+        """Drop the entries that cost least, in steps: after each the costs are measured again."""
         return self.drop(entries, target, DROPS, self.effort.dropping_text)
 
     def drop(self, entries: list[bytes], target: int, steps: int, most_bytes: int) -> list[bytes]:
-        """Drop entries in so many steps by what their loss costs in so much text."""
+        """Drop entries in `steps` steps, by what their loss costs in `most_bytes` of text."""
         for step in range(steps, 0, -1):
             excess = len(entries) - target
             if excess <= 0:
@@ -151,7 +151,7 @@ class Rounds:
         return entries
 
     def refine(self, entries: list[bytes], rounds: int) -> tuple[list[bytes], int, int]:
-        """Try others in the place of the least useful, and go on while that saves tokens.
+        """Replace the least useful entries by others, while that saves tokens.
 
         Returns the entries, and the tokens before and after.
         """
@@ -175,7 +175,7 @@ class Rounds:
         return best, before, fewest
 
     def propose(self, entries: list[bytes], number: int, most_bytes: int) -> list[bytes]:
-        """Return up to `number` new entries that save most tokens, each measured by itself."""
+        """Return the up to `number` new entries that save most tokens, each measured by itself."""
         ids, offsets = encode(entries, self.texts.beginning(most_bytes), self.threads)
         found = list(self.neighbours(entries, ids, offsets, number, self.allowed))
         found += beginnings(entries, found, self.allowed)
@@ -193,13 +193,13 @@ class Rounds:
         number: int,
         allowed: Callable[[bytes], bool],
     ) -> Iterable[Candidate]:
-        """Return what frequent pairs make, several for each of `number` wanted."""
+        """Return the concatenations of frequent pairs, several for each of `number` wanted."""
         looked_at = max(LEAST_CANDIDATES, CANDIDATES_PER_ENTRY * number)
         pairs = count_pairs(ids, offsets, looked_at, self.threads)
         return concatenations(entries, pairs, allowed)
 
     def try_changes(self, entries: list[bytes], used: int, most_bytes: int) -> Changes:
-        """Try to add each entry from `used` on; where all are used, try to do without each."""
+        """Measure adding each entry from `used` on; where all are used, removing each."""
         trial = Trial(*join(entries))
         uses, more = np.zeros((2, len(entries)), np.int64)
         tokens = text_bytes = 0
@@ -212,7 +212,7 @@ class Rounds:
         return Changes(uses.tolist(), more.tolist(), tokens, text_bytes)
 
     def count_tokens(self, entries: list[bytes], most_bytes: int) -> tuple[int, int]:
-        """Return the number of tokens of so much text, and its bytes."""
+        """Return the number of tokens of about `most_bytes` of text, and its bytes."""
         tokens = text_bytes = 0
         for texts in self.texts.blocks(most_bytes):
             tokens += len(encode(entries, texts, self.threads)[0])
@@ -220,7 +220,7 @@ class Rounds:
         return tokens, text_bytes
 
     def tell(self, entries: list[bytes], text_bytes: int, tokens: int) -> None:
-        """Report a round that left so many tokens."""
+        """Report a round and the number of tokens after it."""
         self.round = min(self.round + 1, self.rounds)
         self.report(
             TrainingProgress(self.round, self.rounds, len(entries), text_bytes / max(tokens, 1))
@@ -228,7 +228,7 @@ class Rounds:
 
 
 def discounted(changes: Changes) -> list[float]:
-    """Return the changes in tokens to expect elsewhere: less by one use of each entry.
+    """Return the expected changes in tokens elsewhere: less by one use of each entry.
 
     Its use was seen once because it was chosen for that; what is used a few times only and saves
     much each time is often a peculiarity of the text looked at.

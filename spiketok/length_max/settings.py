@@ -16,12 +16,12 @@ OBJECTIVES = ("tokens", "freq-length", "frequency")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """What a training may spend; texts are given in bytes.
+    """Budget of a training; texts are given in bytes.
 
     Attributes:
         surplus: grow to this multiple of the wanted number, so that there is something to drop.
         growing_text: looked at in growing rounds, for each entry: pairs of a small vocabulary are
-            frequent, and a part of the sample tells them as well.
+            frequent, and a part of the sample shows them as well.
         dropping_text: looked at while the surplus is dropped.
         refining_text: looked at in refining rounds; where the sample has less, the corpus is read
             again.
@@ -58,7 +58,7 @@ EFFORTS = {
         refinements=8,
     ),
 }
-# What it takes to see which of two starts is better, with a quarter of the entries.
+# Budget to compare two starts, with a quarter of the entries.
 SCOUTING = Effort(
     surplus=1.2,
     growing_text=512,
@@ -70,14 +70,14 @@ SCOUTING = Effort(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthMaxSettings:
-    """What to train.
+    """Length-max training settings.
 
     Attributes:
         vocab_size: number of ids, special and reserved ones included.
         layout: `"chatml"` (a block of 128 special ids) or `"minimal"`.
         boundary: `"none"`: entries may span words; `"word"`: each is a part of a GPT-4-like word
             that begins where the word does, or of what `pattern` matches; `"line"`: none goes on
-            behind a line end.
+            after a line end.
         pattern: what boundary `"word"` takes for a word, as a `regex` pattern.
         two_stage: this share of the entries keeps to words and is chosen first; the others are
             free. 0: one stage.
@@ -138,7 +138,7 @@ class LengthMaxSettings:
 
     @property
     def sample_bytes(self) -> int:
-        """How much text may be trained on."""
+        """Bytes of text that may be trained on."""
         return self.memory // MEMORY_PER_BYTE
 
     def allowed(self, boundary: str) -> Allowed:

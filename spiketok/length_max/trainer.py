@@ -1,8 +1,8 @@
 """Length-max trainer: the vocabulary with the fewest tokens under longest match.
 
 The objective is that of the Length-MAX tokenizer (arXiv 2511.20849): tokens per byte under
-leftmost-longest matching. docs/length-max.md tells why its n-gram scoreboard, frequency × length,
-is not the road taken, what the rounds are, and what did not work.
+leftmost-longest matching. docs/length-max.md has the rounds, what did not work, and why its
+n-gram scoreboard, frequency × length, is not used.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -41,7 +41,7 @@ def train_length_max(
         read: returns the corpus: record batches whose column `text` is binary or string. Called
             again for rounds that look at more than the sample.
         settings: what to train.
-        held_out: the documents that are only measured on; None: as `settings.held_out` says.
+        held_out: the documents for measurement only; None: those of `settings.held_out`.
         threads: how many to use; 0: one per core that is allowed.
         inputs: where the corpus came from, to be kept with the vocabulary.
         report: called after each round.
@@ -86,7 +86,7 @@ def train_length_max(
 def without_rare(
     entries: list[bytes], texts: Buffer, least: int, threads: int
 ) -> tuple[list[bytes], list[int]]:
-    """Leave out entries used less than `least` times, until none is; return the uses too."""
+    """Remove entries used less than `least` times, until none is left; return the uses too."""
     while True:
         uses = occurrences(encode(entries, texts, threads)[0], entries)
         frequent = [
@@ -116,7 +116,7 @@ def measure(entries: list[bytes], texts: Buffer, threads: int) -> dict[str, floa
 
 
 def describe(sample: CorpusSample) -> dict[str, Any]:
-    """Return what the trainer saw, for the tokenizer file."""
+    """Return the training's description for the tokenizer file."""
     return {
         "documents": sample.documents,
         "bytes": sample.bytes,
