@@ -21,7 +21,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 class Report(Protocol):
-    """Takes the amount done so far and parts of a remark, separated by a comma and a space.
+    """Progress callback: the amount done so far and a remark, its parts separated by ", ".
 
     Where there is no bar, `due` prints a line at once.
     """
@@ -37,7 +37,7 @@ WRITTEN = "spike_commands.console.written"
 
 
 class FilePath(click.Path):
-    """A path as a `Path`; remote ones and the empty one, of a variable not set, are refused."""
+    """Path parameter: remote paths and the empty one, of a variable not set, are usage errors."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -59,7 +59,7 @@ class FilePath(click.Path):
 
 
 class OutputPath(FilePath):
-    """The path of a file or folder to write, checked before the work of the command begins."""
+    """Output path parameter, checked before the work of the command begins."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Turn a word into a path."""
@@ -73,7 +73,7 @@ class OutputPath(FilePath):
 
 
 class Fraction(click.FloatRange):
-    """A number in a range; `nan`, which is in none, is refused too."""
+    """Number in a range; `nan`, which is in none, is a usage error too."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Turn a word into a number."""
@@ -133,7 +133,7 @@ def common_options(command: Command) -> Command:
 
 
 def misnamed(wrong: str, right: str) -> Callable[[Command], Command]:
-    """Return an option that is refused with the name of the right one."""
+    """Return an option that fails with the name of the right one."""
 
     def refuse(_context: click.Context, _option: click.Parameter, value: Path | None) -> None:
         if value is not None:
@@ -175,10 +175,10 @@ def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iter
     from rich.text import Text
 
     class Line(ProgressColumn):
-        """The whole line, as long as the terminal is wide."""
+        """Progress bar column: the whole line, as long as the terminal is wide."""
 
         def render(self, task: Task) -> Text:
-            """Return the line of the moment."""
+            """Return the current line."""
             shown, passed = task.fields["remark"], time.monotonic() - begun
             room = console.width - 1
             return Text(line_in_width(room, description, pace, unit, shown, passed), no_wrap=True)
@@ -200,12 +200,12 @@ def shows_bars() -> bool:
 
 
 def discard(stream: TextIO) -> None:
-    """Send all that is still written to a standard stream nowhere, for its reader has left."""
+    """Redirect a standard stream to /dev/null, for its reader has left."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def use_passive_omp_wait() -> None:
-    """Make torch's threads wait for each other asleep; to be called before torch is imported.
+    """Make torch's threads sleep while they wait; call it before torch is imported.
 
     By default they spin: some 2 % quicker on an idle machine, and several times slower on one
     whose cores also have other work.
@@ -214,7 +214,7 @@ def use_passive_omp_wait() -> None:
 
 
 def tune_malloc() -> None:
-    """Make the C library keep memory that is given back for the next who asks, up to 256 MiB.
+    """Make malloc keep freed memory for the next allocation, up to 256 MiB.
 
     By default glibc gives the top of its heap back to the system, which clears each page before it
     gives it out again: a tenth of the time of a small model's pass. Other libraries stay as they
@@ -236,7 +236,7 @@ def standard_input() -> bytes:
 
 
 def remark(message: str, quiet: bool) -> None:
-    """Say something on stderr that is not part of the result."""
+    """Print a remark on stderr that is not part of the result."""
     if not quiet:
         try:
             # Not click.echo, which would write past a progress bar instead of above it.
@@ -247,7 +247,7 @@ def remark(message: str, quiet: bool) -> None:
 
 
 def check_place(out: Path, option: str) -> None:
-    """Refuse, before the work, a file of an option that could not be written."""
+    """Check, before the work, that a file of an option can be written."""
     from spiketok.errors import SpikeError
 
     if out.is_dir():
@@ -259,7 +259,7 @@ def check_place(out: Path, option: str) -> None:
 
 
 def check_new(out: Path, option: str) -> None:
-    """Refuse, before the work, a file of an option that could not be written, or is there."""
+    """Check, before the work, that a file of an option can be written and does not exist."""
     from spiketok.errors import SpikeError
 
     check_place(out, option)
@@ -268,7 +268,7 @@ def check_new(out: Path, option: str) -> None:
 
 
 def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:
-    """Refuse, before the work, a file of an option that could not or should not be written."""
+    """Check, before the work, that a file of an option can and should be written."""
     from spiketok.errors import SpikeError
 
     check_place(out, option)

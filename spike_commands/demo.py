@@ -51,7 +51,7 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     from .tokenizer.group import tokenizer
     from .train.train import train
 
-    load_config("demo", overrides)  # a wrong override is told before any work
+    load_config("demo", overrides)  # a wrong override is reported before any work
     if folder.exists() and any(folder.iterdir()):
         raise SpikeError(f"{folder} is not empty; remove it or choose another with --folder")
     corpus, held_out = folder / "corpus", folder / "held-out.txt"
@@ -92,7 +92,7 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
 
 @contextmanager
 def removed_on_failure(folder: Path, corpus: Path, run: Path) -> Iterator[None]:
-    """Make the folder of the corpus; on failure remove it and all beside it.
+    """Make the folder of the corpus; on failure remove it and all output beside it.
 
     So the same command can run again. A run that has begun stays, with what it needs: it can be
     resumed.

@@ -18,7 +18,7 @@ LITTLE_BYTES = 2048
 
 
 def undivided(sources: "Sequence[Source]", text_bytes: int, verb: str) -> str:
-    """Return why a text of one document has no part that is held out, and an option that helps.
+    """Return why a text of one document has no held-out part, and an option that helps.
 
     Args:
         sources: the files, which hold one document, copies aside.
@@ -33,7 +33,7 @@ def undivided(sources: "Sequence[Source]", text_bytes: int, verb: str) -> str:
 
 
 def splitting(sources: "Sequence[Source]", text_bytes: int) -> str | None:
-    """Return an option that makes several documents of plain text; None where none does.
+    """Return an option that splits plain text into several documents; None where none does.
 
     Pieces of a size are preferred, 16 to 32 of them, where the text is large enough for that.
     """
@@ -45,7 +45,7 @@ def splitting(sources: "Sequence[Source]", text_bytes: int) -> str | None:
 
 
 def divides(source: "Source", way: str) -> bool:
-    """Return whether a way to split makes at least two different documents of a plain text."""
+    """Return whether a way to split gives at least two different documents of a plain text."""
     from datapipe import Dropped, read_range
 
     batches = read_range(source, 0, -1, errors="skip", dropped=Dropped(), split_text=way)

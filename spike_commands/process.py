@@ -5,7 +5,7 @@ from typing import Any
 
 
 class stop_on_signals:  # noqa: N801 (used as a `with` block)
-    """Notes SIGTERM and Ctrl-C, for the trainer to ask about after each step."""
+    """Signal handler that notes SIGTERM and Ctrl-C; the trainer checks it after each step."""
 
     received = 0
 
@@ -22,7 +22,7 @@ class stop_on_signals:  # noqa: N801 (used as a `with` block)
         self.restore()
 
     def restore(self) -> None:
-        """Let signals do what they did before."""
+        """Restore the previous signal handlers."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def process_group() -> Iterator[int]:
-    """Yield the number of this process, from 0; the processes are joined inside the block.
+    """Yield the rank of this process; the process group exists inside the block.
 
     By gloo for what is on CPUs, by NCCL for what is on CUDA devices, of which each takes its own.
     """

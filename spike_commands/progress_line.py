@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from re import match
 
-# Reports older than this say little of the present speed.
+# Older reports are no measure of the present speed.
 WINDOW_SECONDS = 60.0
 FULL_BAR, SHORTEST_BAR = 24, 6
 
@@ -24,7 +24,7 @@ class Pace:
         return self.reports[-1][1] if self.reports else 0.0
 
     def add(self, seconds: float, done: float) -> None:
-        """Note that `done` was reached at a time; a task that starts again starts a new pace."""
+        """Record that `done` was reached at a time; a task that starts again starts a new pace."""
         if done < self.done:
             self.reports.clear()
         self.reports.append((seconds, done))
@@ -39,7 +39,7 @@ class Pace:
         return (last - first) / (now - begun) if now > begun and last > first else None
 
     def eta(self) -> str:
-        """Return the remaining time as a clock shows it; empty where nothing is known of it."""
+        """Return the remaining time as a clock shows it; empty where it is unknown."""
         speed = self.speed()
         return clock((self.total - self.done) / speed) if speed else ""
 
@@ -60,7 +60,7 @@ def clock(seconds: float) -> str:
 
 
 def amount_done(done: float, total: float, unit: str) -> str:
-    """Return how much of the total is done.
+    """Return the amount done of the total.
 
     >>> amount_done(1200, 70_000, "tokens"), amount_done(1.25, 6, "MB"), amount_done(45, 100, "%")
     ('1,200/70,000', '1.2/6.0 MB', '45%')

@@ -8,7 +8,7 @@ from .holdout_advice import WINDOW
 from .results import lasted, sized, some, table_lines
 from .xz_baseline import beside
 
-# Digits of a fingerprint that tell two artefacts apart for people; --verbose has all of them.
+# Digits of a fingerprint that distinguish two artefacts for people; --verbose has all of them.
 SHORT = 12
 # Sections of an artifact and parts of a model that are small, and `weights`, which is its parts.
 REST = {"other", "config", "lineage", "arrays", "trained-ids", "weights"}
@@ -24,7 +24,7 @@ def tokenizer_rows(file: Path, found: Mapping[str, Any]) -> dict[str, str]:
         "vocabulary": ids + reserved,
         "algorithm": f"{found['algorithm']}, {lossless}",
     }
-    training: dict[str, Any] = {  # a file may come from anyone, and a published one says nothing
+    training: dict[str, Any] = {  # a file may come from anyone, and a published one has none
         key: value for key, value in found["training"].items() if isinstance(value, int | float)
     }
     for key, text in (("held_out_bytes_per_token", "held-out"), ("bytes_per_token", "training")):
@@ -67,7 +67,7 @@ def shard_rows(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def training_rows(found: Mapping[str, Any]) -> dict[str, str]:
-    """Return the rows of a training: what it reached, beside what `xz -9` makes of the same."""
+    """Return the rows of a training: its score, beside that of `xz -9` on the same text."""
     rows = {"run": f"{found['run']}, step {found['step']:,}"}
     for key in sorted(found):
         if key.startswith("validation_") and found[key] is not None:
@@ -108,7 +108,7 @@ def dry_run_rows(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def after_tokenizer(file: Path, found: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the command that shards what a tokenizer was trained on, into a folder that is new."""
+    """Return the command that shards a tokenizer's training text, into a new folder."""
     inputs = () if found["inputs"] else ("FILE",)  # a pipe cannot be read twice
     folder = "data" if not Path("data").exists() else f"{file.stem}-data"
     return ("spike", "shard", *inputs, "--tokenizer", str(file), "--out", folder)
@@ -128,7 +128,7 @@ def after_sharding(folder: Path, found: Mapping[str, Any], algorithm: str) -> tu
 
 
 def after_training(found: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the command that usually follows a whole training: talking or writing."""
+    """Return the command that usually follows a whole training: chat or generate."""
     if found["stopped"]:
         return ()
     return ("spike", "chat" if "reply_loss" in found else "generate", found["run"])
@@ -196,7 +196,7 @@ def groups_table(groups: Sequence[Mapping[str, Any]], column: str) -> str:
 
 
 def checks_phrase(checks: Mapping[str, float]) -> str:
-    """Say that what was checked holds: a score is given only where it does.
+    """Return the words for checks that passed: only then is there a score.
 
     >>> checks = {"distributions": 1056, "farthest_sum_from_1": 2e-16}
     >>> checks_phrase(checks | {"bits_of_random_tokens": 10.147, "least_possible": 10.0})
@@ -252,7 +252,7 @@ def artifact_rows(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def artifact_parts(found: Mapping[str, Any]) -> str:
-    """Return where the bytes of an artifact are as a table: parts of the model, other sections.
+    """Return the bytes of an artifact as a table: parts of the model, other sections.
 
     >>> sections = {"config": 50, "tokenizer": 200, "weights": 750}
     >>> parts = {"mlp": 740, "other": 10}

@@ -19,13 +19,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Rows = Mapping[str, str]
 # Where `--verbose` is kept, so that no command has to pass it on.
 VERBOSE = "spike_commands.results.verbose"
-# Set where a command runs inside of another one, which itself says what comes next.
+# Set where a command runs inside another one, which itself prints the next command.
 LEFT_TO_CALLER = "spike_commands.results.left_to_caller"
 NUMBER = re.compile(r"[-+]?[\d,.]+( %)?|–")
 
 
 def keep_verbose(context: click.Context, _: click.Parameter, verbose: bool) -> None:
-    """Remember whether everything is asked for."""
+    """Store the value of --verbose."""
     context.meta[VERBOSE] = verbose
 
 
@@ -68,7 +68,7 @@ def print_result(
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines on stdout; a reader who has left has read enough."""
+    """Print lines on stdout; a closed pipe is no error."""
     try:
         print_text("\n".join(lines))
     except BrokenPipeError:
@@ -76,7 +76,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def lines_for_people(result: Mapping[str, Any], rows: Rows | None) -> Iterator[str]:
-    """Yield the rows of a result; all of it where that is asked for or there are no rows."""
+    """Yield the rows of a result; all of it with --verbose or where there are no rows."""
     if rows is None or is_verbose():
         yield from lines_of(result)
         return
@@ -121,7 +121,7 @@ def table_lines(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterat
 
 
 def lines_of(result: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Yield a line for each name and value; those of an object or a table stand below its name.
+    """Yield a line for each name and value; those of an object or a table come below its name.
 
     >>> list(lines_of({"documents": 2, "dropped": {"empty": 1}, "parts": [{"a": 1}]}))
     ['documents  2', 'dropped', '  empty  1', 'parts', '  a', '  1']
@@ -142,7 +142,7 @@ def lines_of(result: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def for_people(value: Any) -> str:
-    """Write a value as a person reads it.
+    """Return a value as text for people.
 
     >>> for_people(1234567), for_people(1.23456), for_people([]), for_people(None)
     ('1,234,567', '1.2346', 'none', '–')
@@ -161,12 +161,12 @@ def for_people(value: Any) -> str:
 
 
 def shown_path(path: Path) -> Path:
-    """Return a path as it is seen from the working folder, where it is inside of that."""
+    """Return a path relative to the working folder, if it is inside that."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def some(number: int, what: str) -> str:
-    """Write a number of things.
+    """Return a number with its noun, singular or plural.
 
     >>> some(1, "document"), some(2000, "document")
     ('1 document', '2,000 documents')
@@ -175,7 +175,7 @@ def some(number: int, what: str) -> str:
 
 
 def sized(size: int) -> str:
-    """Write a number of bytes with three digits.
+    """Return a number of bytes with three digits.
 
     >>> sized(999), sized(85458), sized(1_113_170), sized(123_456_789_012)
     ('999 bytes', '85.5 kB', '1.11 MB', '123 GB')
@@ -191,7 +191,7 @@ def sized(size: int) -> str:
 
 
 def lasted(seconds: float) -> str:
-    """Write a duration.
+    """Return a duration as text.
 
     >>> lasted(3.26), lasted(75), lasted(7322)
     ('3.3 s', '1 min 15 s', '2 h 2 min')

@@ -19,7 +19,7 @@ SHAPES = {"\n": "⏎", "\t": "⇥", " ": " "}
 
 
 def visible(data: bytes) -> str:
-    r"""Return bytes as one line of text; what has no shape of its own gets one.
+    r"""Return bytes as one line of text; invisible characters are escaped.
 
     >>> visible(b"a b\n\t\x1b\xff"), visible("\u202e\u00a0é".encode())
     ('a b⏎⇥⟨U+1B⟩⟨FF⟩', '⟨U+202E⟩⟨U+A0⟩é')
@@ -31,7 +31,7 @@ def visible(data: bytes) -> str:
 
 
 def safe_for_terminals(text: str) -> str:
-    r"""Return text in which lines and tabs stay, and what else has no shape of its own gets one.
+    r"""Return text with all invisible characters escaped, except line ends and tabs.
 
     >>> safe_for_terminals("a\tb\n\x1b[31m")
     'a\tb\n⟨U+1B⟩[31m'
@@ -63,13 +63,13 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def escaped(letter: str) -> str:
-    """Return a character of JSON, an escape if it has no shape of its own."""
+    """Return a character of JSON, an escape if it is invisible."""
     hidden = SURROGATES.match(letter) or unicodedata.category(letter) in HIDDEN
     return json.dumps(letter)[1:-1] if hidden else letter
 
 
 def shape(letter: str) -> str:
-    """Return what stands for one character, or for one byte that is no UTF-8."""
+    """Return the visible form of one character, or of one byte that is no UTF-8."""
     if letter in SHAPES:
         return SHAPES[letter]
     if ESCAPED_BYTES.match(letter):

@@ -24,7 +24,7 @@ def xz_bytes(contents: Sequence[bytes]) -> int | None:
 
 
 def xz_bits_per_byte(contents: Sequence[bytes]) -> float | None:
-    """Return what `xz -9` takes in bits per byte of contents joined; None as `xz_bytes`.
+    """Return the bits per byte of `xz -9` on contents joined; None as `xz_bytes`.
 
     >>> 0 < xz_bits_per_byte([b"ab" * 500, b"ab" * 500]) < 1
     True
@@ -34,14 +34,14 @@ def xz_bits_per_byte(contents: Sequence[bytes]) -> float | None:
 
 
 def yardstick(contents: Iterable[bytes], quiet: bool) -> dict[str, float | None]:
-    """Return the yardstick of a text as a part of a result; nothing for those who want none."""
+    """Return the xz baseline of a text as a part of a result; nothing if it is not wanted."""
     return {} if quiet else {"xz_bits_per_byte": xz_bits_per_byte([*contents])}
 
 
 def window_yardstick(
     windows: "Batch | None", tokenizer: "Tokenizer", quiet: bool
 ) -> dict[str, float | None]:
-    """Return the yardstick of the targets of windows; nothing where there are none."""
+    """Return the xz baseline of the targets of windows; nothing where there are none."""
     return {} if windows is None else yardstick(target_contents(windows, tokenizer), quiet)
 
 
@@ -63,7 +63,7 @@ def text_bytes(ids: "NDArray[Any]", tokenizer: "Tokenizer") -> bytes:
 
 
 def beside(bits_per_byte: float | None, size: int) -> str:
-    """Write the yardstick of a text of `size` bytes for people.
+    """Return the xz baseline of a text of `size` bytes in words.
 
     >>> beside(2.5461, 1000), beside(None, 9_000_000)
     ('2.5461 bits per byte', 'not computed above 4 MiB; for it: xz -9 -c FILE | wc -c')

@@ -10,15 +10,15 @@ SECONDS_BETWEEN_LOOKS = 0.25
 
 
 class QueueFullError(Exception):
-    """As many requests as allowed are waiting, or the server is closing."""
+    """Queue full: as many requests as allowed are waiting, or the server is closing."""
 
 
 class AlreadyQueuedError(Exception):
-    """A request of this name is waiting."""
+    """Duplicate request: one of this name is waiting."""
 
 
 class AnswerQueue:
-    """Who may use the model: the first of those that wait."""
+    """First-in, first-out queue of requests: the first one may use the model."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -69,7 +69,7 @@ class AnswerQueue:
         return True
 
     def ahead(self, name: str) -> int:
-        """Return how many requests come before this one."""
+        """Return the number of requests before this one."""
         with self._changed:
             return list(self._stops).index(name)
 

@@ -30,7 +30,7 @@ BUSY = "too many requests at once; try again in a few seconds"
 
 
 class BoundedServer(ThreadingHTTPServer):
-    """Serves each connection in a thread of its own, a limited number at once."""
+    """Threading HTTP server with a limited number of connections at once."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -43,7 +43,7 @@ class BoundedServer(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread for a connection, or refuse it."""
+        """Start a thread for a connection, or answer that the server is busy."""
         if not self.places.acquire(blocking=False):
             request.setblocking(False)
             with suppress(OSError):
@@ -102,7 +102,7 @@ class BoundedServer(ThreadingHTTPServer):
         self.close_ended(0, time.monotonic())
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Pass over a connection that has broken; say in one line what else went wrong."""
+        """Ignore a broken connection; print any other error in one line."""
         error = sys.exception()
         if not isinstance(error, OSError):
             what = " ".join(f"{type(error).__name__}: {error}".split())
@@ -120,7 +120,7 @@ def busy_answer() -> bytes:
 
 
 class LimitedReader(io.RawIOBase):
-    """Reads a limited number of bytes of a socket before a point in time."""
+    """Reader of a limited number of bytes from a socket, with a deadline."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
@@ -128,7 +128,7 @@ class LimitedReader(io.RawIOBase):
         self.end = time.monotonic() + SECONDS_TO_READ
 
     def readable(self) -> bool:
-        """Return that it can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -149,13 +149,13 @@ class LimitedReader(io.RawIOBase):
 
 
 class BoundedHandler(BaseHTTPRequestHandler):
-    """Reads one request, of limited size and in limited time."""
+    """Request handler with limits of size and time."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "spike", ""
 
     def setup(self) -> None:
-        """Put limits on what is read."""
+        """Limit the bytes and the time of a request."""
         super().setup()
         self.rfile.close()
         self.limits = LimitedReader(self.connection)
@@ -166,11 +166,11 @@ class BoundedHandler(BaseHTTPRequestHandler):
         self.handle_one_request()
 
     def parse_request(self) -> bool:
-        """Read the head; refuse one that is too large."""
-        # What send_error needs where even the first line is too large.
+        """Read the head; answer with an error if it is too large."""
+        # Attributes that send_error needs if even the first line is too large.
         self.requestline, self.command, self.request_version = "", "", self.protocol_version
         if self.limits.left and not super().parse_request():
-            return False  # it has said why
+            return False  # an error was sent
         if not self.limits.left:
             self.send_error(431)
         return self.limits.left > 0
@@ -181,7 +181,7 @@ class BoundedHandler(BaseHTTPRequestHandler):
         return self.rfile.read(length)
 
     def begin_sending(self) -> None:
-        """Put a limit on the seconds that each piece of the answer may take."""
+        """Limit the seconds that each piece of the answer may take."""
         self.connection.settimeout(SECONDS_TO_SEND)
 
     def client_has_left(self) -> bool:

@@ -98,7 +98,7 @@ def chat(
 
 
 def read_no_conversations(run: Path, step: int) -> bool:
-    """Tell whether a run's records say that it has never learned replies; not all have records."""
+    """Return whether a run's records show that it never learned replies; not all have records."""
     from spike_lm.model.runs.metrics import METRICS, last_metrics
 
     metrics = last_metrics(run / METRICS, step) if run.is_dir() else {}

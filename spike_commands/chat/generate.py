@@ -22,14 +22,14 @@ SEEDS = 2**63
 
 
 def refuse_nan(_: click.Context, __: click.Parameter, number: float) -> float:
-    """Refuse what no range refuses."""
+    """Check for nan, which every range accepts."""
     if number != number:
         raise click.BadParameter("is not a number")
     return number
 
 
 def refuse_cold(context: click.Context, parameter: click.Parameter, number: float) -> float:
-    """Refuse temperatures at which logits overflow."""
+    """Check for temperatures at which logits overflow."""
     if 0 < number < 0.001:
         raise click.BadParameter(f"{number} is too cold; 0, or 0.001 to 1000")
     return refuse_nan(context, parameter, number)
@@ -179,7 +179,7 @@ def written(
     drawing: "SamplingParams",
     drawn: list["SampledToken"],
 ) -> tuple[Iterator[str], list[int]]:
-    """Return the text that comes, adding its tokens to `drawn`, and the prompt's own ids."""
+    """Return the continuation, adding its tokens to `drawn`, and the prompt's own ids."""
     from spike_lm.model.inference.text import continue_prompt, text_after, up_to_any
 
     text = prompt.encode("utf-8", "surrogateescape")
@@ -200,7 +200,7 @@ def noted(
 
 
 def result_of(prompt: str, text: str, prompt_ids: list[int], drawn: list["SampledToken"]) -> Any:
-    """Return what `--json` prints of one prompt."""
+    """Return the `--json` result of one prompt."""
     return {
         "prompt": prompt,
         "text": text,

@@ -6,7 +6,7 @@ from ..web.page_parts import fingerprint, in_script, read_part
 
 
 def chat_page(data: dict[str, Any]) -> tuple[bytes, str]:
-    """Return the page and the policy that goes with it: its own script and style, and this server.
+    """Return the page and its content security policy: its own script and style, and this server.
 
     Args:
         data: `name` of the model, `page`, the id of the conversation, and `system`, its prompt.

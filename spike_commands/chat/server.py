@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1"
 HTTP_PORT = 80
 LARGEST_TEXT = 1 << 18
-# What an id takes in JSON, with a comma and its share of brackets.
+# Bytes of an id in JSON, with a comma and its part of the brackets.
 BYTES_OF_ID = 12
 MOST_REPLIES = 1 << 31
 SECONDS_TO_STOP = 10
@@ -36,7 +36,7 @@ SECONDS_TO_STOP = 10
 
 @dataclass(slots=True, kw_only=True)
 class Served:
-    """What all requests share."""
+    """State that all requests share."""
 
     begin: "Callable[[str], Conversation]"
     drawing: "SamplingParams"
@@ -57,11 +57,11 @@ class Served:
 
 
 class RefusedError(Exception):
-    """A request is not to be served: status and reason."""
+    """Rejected request: HTTP status and reason."""
 
 
 def serve(served: Served, server: BoundedServer) -> None:
-    """Serve until Ctrl-C, which also stops what is being written."""
+    """Serve until Ctrl-C, which also stops the answer in progress."""
     with server:
         with suppress(KeyboardInterrupt):
             server.serve_forever()
@@ -87,7 +87,7 @@ def open_server(served: Served, port: int) -> BoundedServer:
 
 
 class ChatHandler(BoundedHandler):
-    """Answers one browser."""
+    """Request handler of the chat page."""
 
     shared: Served
 
@@ -104,7 +104,7 @@ class ChatHandler(BoundedHandler):
             self.refuse(*error.args)
 
     def do_POST(self) -> None:  # noqa: N802
-        """Serve what the page asks for: an answer, its end, or the check of a system prompt."""
+        """Serve a request of the page: an answer, its end, or the check of a system prompt."""
         actions = {"ask": self.ask, "stop": self.stop, "begin": self.begin}
         try:
             self.check_address()
@@ -118,7 +118,7 @@ class ChatHandler(BoundedHandler):
             self.refuse(*error.args)
 
     def check_address(self) -> None:
-        """Refuse requests that name another host: a foreign name may point at this machine."""
+        """Check the host of a request: a foreign name may point at this machine."""
         port = self.connection.getsockname()[1]
         hosts = [f"{ADDRESS}:{port}", f"localhost:{port}"]
         # Of the port that http has anyway browsers do not speak.
@@ -149,7 +149,7 @@ class ChatHandler(BoundedHandler):
         self.send(200, b"", "text/plain")
 
     def ask(self, wanted: dict[str, Any]) -> None:
-        """Stream the answer to a question, a JSON object a line; the last one is what was said."""
+        """Stream the answer to a question, a JSON object a line; the last has the whole turn."""
         from spike_lm.model.inference.chat import ask
         from spiketok.errors import SpikeError
 
@@ -177,7 +177,7 @@ class ChatHandler(BoundedHandler):
         dropped: int,
         stop: Event,
     ) -> None:
-        """Wait for the model and send a reply while it is written; who goes away stops it."""
+        """Wait for the model and send a reply while it is written; a client's leaving stops it."""
         ids: list[int] = []
         shared, limit = self.shared, self.shared.max_tokens
 
@@ -203,7 +203,7 @@ class ChatHandler(BoundedHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def tell(self, what: dict[str, Any]) -> None:
-        """Send one line of an answer, as a chunk of its own."""
+        """Send one line of an answer, as an HTTP chunk."""
         line = json.dumps(what, separators=(",", ":")).encode() + b"\n"
         self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
 
@@ -213,16 +213,16 @@ class ChatHandler(BoundedHandler):
         self.send(200, b"", "text/plain")
 
     def refuse(self, status: int, reason: str) -> None:
-        """Say why not."""
+        """Send an error response."""
         self.send(status, reason.encode(), "text/plain; charset=utf-8")
 
     def send(self, status: int, content: bytes, kind: str, policy: str = "") -> None:
-        """Send a whole answer."""
+        """Send a whole response."""
         self.send_head(status, {"Content-Length": str(len(content))}, kind, policy)
         self.wfile.write(content)
 
     def send_head(self, status: int, more: dict[str, str], kind: str, policy: str = "") -> None:
-        """Send the head of an answer: nothing is kept, guessed, framed or told to others."""
+        """Send the response head: no caching, MIME sniffing, framing or referrer."""
         self.begin_sending()
         self.send_response(status)
         for name, value in {
@@ -241,7 +241,7 @@ class ChatHandler(BoundedHandler):
 
 
 def begun(shared: Served, wanted: dict[str, Any]) -> "Conversation":
-    """Return the conversation that a page sends: its system prompt and its turns as ids."""
+    """Return the conversation in a page's request: its system prompt and its turns as ids."""
     from spiketok.errors import SpikeError
 
     try:

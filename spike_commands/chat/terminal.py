@@ -59,7 +59,7 @@ def chat_in_terminal(begin: Begin, system: str, drawing: "SamplingParams", max_t
 
 
 def split_command(line: str) -> tuple[str, str]:
-    """Return the command of a line and what follows it; of a question no command.
+    """Return the command of a line and the text after it; of a question no command.
 
     Raises:
         SpikeError: the line begins like a command and is none.
@@ -110,7 +110,7 @@ def show_reply(conversation: "Conversation", drawing: "SamplingParams", max_toke
 
 
 def show(parts: Iterable["Part"]) -> None:
-    """Print stretches of a reply, each part on lines of its own and in its own style."""
+    """Print a reply's text, each part on lines of its own and in its own style."""
     before, begins, line_begins = None, True, True
     for kind, stretch in parts:
         style = STYLES.get(kind, {})
@@ -139,7 +139,7 @@ def answer_lines(
 ) -> None:
     """Answer each line of standard input in one conversation; commands work as in a terminal.
 
-    Lines that cannot be answered are told, on standard error or as objects with `error`, and the
+    Lines that cannot be answered are reported, on stderr or as objects with `error`, and the
     conversation goes on.
 
     Raises:
@@ -188,5 +188,5 @@ def plain(parts: Iterable[dict[str, str]]) -> str:
 
 
 def tell(remark: str) -> None:
-    """Say something that is not part of the conversation."""
+    """Print a message that is not part of the conversation."""
     click.secho(f"({safe_for_terminals(remark)})", dim=True, err=True)

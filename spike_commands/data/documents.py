@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InputDocument:
-    """A document: its bytes, and the name of the file it is from."""
+    """Input document: its bytes, and the name of its file."""
 
     text: bytes
     source: str
@@ -39,7 +39,7 @@ as_option = click.option(
 
 
 def reading_options(command: Command) -> Command:
-    """Add the options that say how inputs are read; they go to `read_documents`."""
+    """Add the options for reading inputs; they go to `read_documents`."""
     return text_field_option(ext_option(errors_option(as_option(command))))
 
 
@@ -58,7 +58,7 @@ def read_documents(
     be UTF-8. The arguments after `quiet` are those of `reading_options`.
 
     Raises:
-        SpikeError: an input cannot be read, or begins as another format than its name says.
+        SpikeError: an input cannot be read, or begins as another format than its name.
     """
     from datapipe import Dropped
 
@@ -83,7 +83,7 @@ def named_sources(
     """Return the sources of paths; a file that is named twice is read twice.
 
     Raises:
-        SpikeError: there is no such input, or its first bytes are not what its name says.
+        SpikeError: there is no such input, or its first bytes do not match its name.
     """
     from datapipe import find_sources, text_endings
     from datapipe.sources.lines import check_compression
@@ -106,7 +106,7 @@ def named_sources(
 def documents_of(
     source: "Source", text_field: str, errors: Any, dropped: "Dropped", read_as: str
 ) -> Iterator[tuple[list[bytes], list[int]]]:
-    """Yield documents of a source and the row or offset of each, as `read_range` does.
+    """Yield the documents of a source and the row or offset of each, as `read_range` does.
 
     Raises:
         SpikeError: a plain text begins as another format.
@@ -132,7 +132,7 @@ def documents_of(
 
 
 def warn_dropped(dropped: "Dropped", quiet: bool) -> None:
-    """Say how many records were left out, of which inputs, and why."""
+    """Print how many records were left out, of which inputs, and why."""
     from datapipe.sources.bad_records import left_out
 
     if dropped:

@@ -11,7 +11,7 @@ from ..console import PATH, Command, Fraction, remark
 if TYPE_CHECKING:
     from datapipe import Source
 
-# What Tiny Stories and others put between documents, and where it is looked for.
+# Marker between documents in Tiny Stories and others, and where it is searched for.
 MARKER = "<|endoftext|>"
 HEAD_BYTES = 1 << 18
 SPLIT_HELP = (
@@ -52,7 +52,7 @@ def record_limit(mib: int) -> Any:
 
 
 class ShareOrFile(Fraction):
-    """A fraction, or a path where the word is no number."""
+    """Fraction, or a path where the word is no number."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Turn a word into a float or a `Path`."""
@@ -75,7 +75,7 @@ def share_or_files(
 
 
 def checked_split(_context: click.Context, _option: click.Parameter, word: str | None) -> Any:
-    """Refuse a way to split that means nothing."""
+    """Check that a way to split is valid."""
     if word is not None:
         from datapipe.sources.text_splitting import check_split
         from spiketok.errors import SettingError
@@ -88,7 +88,7 @@ def checked_split(_context: click.Context, _option: click.Parameter, word: str |
 
 
 def as_trained(options: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how inputs are read: as the options say, else as the tokenizer was trained."""
+    """Return how inputs are read: by the options, else as the tokenizer was trained."""
     usual = {"text_field": "text", "errors": "strict", "split_text": "auto"}
     how = {name: options[name] or str(trained.get(name, value)) for name, value in usual.items()}
     return {**how, "max_record": record_limit(options["max_record"])}
@@ -117,12 +117,12 @@ def remark_copies(copied: int, whole: int, quiet: bool) -> None:
 
 
 def words_of(setting: Any) -> tuple[str, ...]:
-    """Return a setting that is a list of words; none where the file says something else."""
+    """Return a setting that is a list of words; none where the file has another value."""
     return tuple(map(str, setting)) if isinstance(setting, list) else ()
 
 
 def lasting(inputs: Sequence[Path]) -> Sequence[Path]:
-    """Return the inputs that `spike shard` may read again: none where one is a pipe."""
+    """Return the inputs that `spike shard` can read again: none where one is a pipe."""
     from datapipe.sources.standard_input import is_stream
 
     return () if any(map(is_stream, inputs)) else inputs

@@ -181,7 +181,7 @@ def remark_what_was_seen(
     files: Sequence[Path],
     quiet: bool,
 ) -> None:
-    """Remark where the tokenizer was trained on text that now becomes validation."""
+    """Print a remark if the tokenizer was trained on text that now becomes validation."""
     trained, settings = [path.resolve() for path in vocabulary.inputs], vocabulary.settings
     kept = [path.resolve() for path in held_out_files(tokenizer_path, vocabulary)]
     for file in files:
@@ -213,7 +213,7 @@ def remark_splits(
     fraction: float | None,
     quiet: bool,
 ) -> None:
-    """Remark where a split is empty or too short; `fraction` is None where files are held out."""
+    """Print a remark if a split is empty or too short; `fraction` is None for held-out files."""
     if fraction and not found["validation_documents"]:
         remark(no_validation(sources, found), quiet)
     if advice := short_split(out, found, fraction is not None):
@@ -221,7 +221,7 @@ def remark_splits(
 
 
 def no_validation(sources: "Sequence[Source]", found: Mapping[str, Any]) -> str:
-    """Return that there is no validation split, why, and what helps."""
+    """Return the remark that there is no validation split, why, and what helps."""
     why = undivided(sources, found["text_bytes"], "shard it")
     if found["documents"] > 1:
         why = "all documents are copies of one; add other documents"
@@ -241,7 +241,7 @@ def chat_settings(parse_markers: bool, ignored_keys: tuple[str, ...]) -> "ChatSe
 
 
 def refuse_misfits(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:
-    """Refuse what makes no sense for conversations."""
+    """Check for options that make no sense for conversations."""
     if options["text_field"] or options["split_text"]:
         raise click.UsageError("--text-field and --split-text go with --format text")
     if not inputs:

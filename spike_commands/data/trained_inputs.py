@@ -28,7 +28,7 @@ MOST_ENTRIES = 200_000
 
 
 class OtherTextError(Exception):
-    """Ends the reading of a text that cannot be the one that is looked for."""
+    """Stops reading a text that cannot be the tokenizer's corpus."""
 
 
 def trained_inputs(tokenizer_path: Path, vocabulary: Any, out: Path) -> tuple[Path, ...]:
@@ -47,7 +47,7 @@ def trained_inputs(tokenizer_path: Path, vocabulary: Any, out: Path) -> tuple[Pa
 
 
 def held_out_files(tokenizer_path: Path, vocabulary: Any) -> tuple[Path, ...]:
-    """Return the files that a tokenizer was only measured on; SpikeError where one is a pipe."""
+    """Return the held-out files of a tokenizer; SpikeError where one is a pipe."""
     words = words_of(vocabulary.settings.get("held_out_files"))
     folder = tokenizer_path.absolute().parent
     paths = tuple(Path(os.path.normpath(folder / word)) for word in words)
@@ -55,7 +55,7 @@ def held_out_files(tokenizer_path: Path, vocabulary: Any) -> tuple[Path, ...]:
 
 
 def checked_names(tokenizer_path: Path, named: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Return paths that a tokenizer names; refuse pipes and devices, which no training records.
+    """Return paths that a tokenizer names; raise for pipes and devices, which no training records.
 
     Raises:
         SpikeError: also where there are too many files to list.
@@ -80,9 +80,9 @@ def checked_names(tokenizer_path: Path, named: tuple[Path, ...]) -> tuple[Path, 
 
 
 def entries_elsewhere(named: Sequence[Path], folder: Path) -> Iterator[str]:
-    """Yield what lies below files, folders and patterns, but not in `folder`; links are followed.
+    """Yield paths below files, folders and patterns, but not in `folder`; links are followed.
 
-    What cannot be listed is passed over: reading it says why.
+    Paths that cannot be listed are skipped: reading them reports why.
     """
     seen: set[Path] = set()
     waiting = [(whole_part(path), levels(path)) for path in named]
@@ -109,7 +109,7 @@ def whole_part(path: Path) -> Path:
 
 
 def levels(path: Path) -> int:
-    """Return how many levels of folders a pattern lists; below 0 where there is no end."""
+    """Return the number of folder levels that a pattern lists; below 0 where there is no end."""
     below = path.parts[len(whole_part(path).parts) :]
     return len(below) if below and "**" not in below else -1
 
@@ -155,7 +155,7 @@ def check_trained_on(
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Return whether a file lies in a folder, links resolved, and no name on the way is hidden."""
+    """Return whether a file is in a folder, links resolved, and no name in between is hidden."""
     real = path.resolve()
     if not real.is_relative_to(folder):
         return False

@@ -142,6 +142,6 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
 
 
 def remark_missing_transformers(quiet: bool) -> None:
-    """Remark that the library which loads the folder is not installed."""
+    """Print a remark if the library which loads the folder is not installed."""
     if find_spec("transformers") is None:
         remark("that needs transformers, which is not installed: pip install transformers", quiet)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from spike_lm.model.runs.folder import Run
 
-# So many are read where nobody says how many sequences, and as many of them at once.
+# Tokens to read if no number of sequences is given, and tokens read at once.
 TOKENS, AT_ONCE = 1 << 15, 1 << 13
 
 
@@ -63,7 +63,7 @@ def run_hessians(
 def _windows(
     run: "Run", data_folder: Path | None, wanted: int, batch: int
 ) -> tuple[int, Iterator[Any]]:
-    """Return how many windows of the training split there are to read, and these, evenly spread."""
+    """Return the number of windows to read of the training split, and these, evenly spread."""
     import numpy as np
 
     from datapipe import Windows, open_stream
@@ -88,7 +88,7 @@ def _windows(
 
 
 def _own_texts(run: "Run", wanted: int, batch: int) -> Iterator[Any]:
-    """Yield text that the model writes, the same each time; each batch has a seed of its own."""
+    """Yield text that the model generates, the same each time; each batch has its own seed."""
     from spike_lm.model.quantization.calibration_text import own_text
     from spike_lm.model.runs.trained_ids import unseen_ids
 

@@ -18,7 +18,7 @@ def artifact_table(data: bytes) -> dict[str, Any]:
 
 
 def file_table(path: Path) -> dict[str, Any]:
-    """Return what docs/formats.md §4 says for `spike inspect`."""
+    """Return the result of `spike inspect` in docs/formats.md §4."""
     from spike_lm.model.artifact.arrays import entropy_bytes, load_arrays
     from spike_lm.model.artifact.artifact import read_artifact, read_contents
 
@@ -53,7 +53,7 @@ def file_table(path: Path) -> dict[str, Any]:
 
 
 def numbers_of(weight: Any) -> Any:
-    """Return the array whose numbers are those of the weight."""
+    """Return the array that holds the numbers of a weight."""
     return getattr(weight, "codes", weight)
 
 

@@ -148,7 +148,7 @@ def pack(
 
 
 def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
-    """Return what is to be done, from the run's section and the options."""
+    """Return the compression settings from the run's section and the options."""
     from msgspec.structs import replace
 
     from spike_lm.model.config.quantization import CompressConfig, compress_problems
@@ -163,7 +163,7 @@ def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
 def check_reading(
     method: str, own_text: bool, sequences: int | None, data_folder: Path | None
 ) -> None:
-    """Refuse options that say what gptq reads where nothing, or something else, is read."""
+    """Check that options of the text for gptq fit the method and each other."""
     if own_text and data_folder is not None:
         raise click.UsageError("--own-text reads no shards; leave --data out")
     if method == "rtn" and (own_text or sequences or data_folder):
@@ -171,7 +171,7 @@ def check_reading(
 
 
 def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoReturn:
-    """Say where the bytes of a file that does not fit are."""
+    """Raise an error with the sizes of the parts of a file that does not fit."""
     from spiketok.errors import SpikeError
 
     remark(artifact_parts(table), quiet=False)
@@ -182,7 +182,7 @@ def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoR
 
 
 def rounded_matrices(run: "Run", compress: "CompressConfig") -> list[str]:
-    """Return the names of the matrices that become whole numbers."""
+    """Return the names of the matrices that are quantized to integers."""
     from spike_lm.model.quantization.plan import quantization_plan
 
     return [name for name, to in quantization_plan(run.model, compress).items() if to.whole]
@@ -190,7 +190,7 @@ def rounded_matrices(run: "Run", compress: "CompressConfig") -> list[str]:
 
 @contextmanager
 def rounding_progress(run: "Run", quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show how many weights are rounded; with a budget the bar begins anew with each try."""
+    """Show how many weights are rounded; with a budget the bar begins again with each try."""
     from spike_lm.model.quantization.quantize import needed_tensors
 
     total, done = len(needed_tensors(run.model)), count()
@@ -199,7 +199,7 @@ def rounding_progress(run: "Run", quiet: bool) -> Iterator[Callable[[str], None]
 
 
 def scores(run: "Run", file: Path, text: ScoredText, quiet: bool) -> dict[str, Any]:
-    """Score a text under the artifact, which counts, and under the run as it was."""
+    """Score a text under the artifact, the result, and under the run before compression."""
     from spike_lm.model.artifact.open import open_run
 
     from ..score.network_score import text_score

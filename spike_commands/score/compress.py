@@ -179,7 +179,7 @@ def decompress(
 
 
 def open_model(path: Path, out: Path) -> "Run":
-    """Open a model for predictions that are equal each time."""
+    """Open a model for deterministic predictions."""
     import torch
 
     from spike_lm.model.artifact.open import open_run

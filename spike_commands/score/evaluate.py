@@ -199,7 +199,7 @@ def check_inputs(
     of_texts: bool,
     reads: dict[str, Any],
 ) -> None:
-    """Refuse several kinds of inputs, none, and options of another kind."""
+    """Check that there is one kind of inputs, with options of that kind alone."""
     if sum(map(bool, (texts, chats, data_folder))) != 1:
         raise click.UsageError("say one of --text FILE, --chat FILE and --data SHARDS")
     from spiketok.path_contents import path_contents
@@ -222,7 +222,7 @@ def check_inputs(
 def check_scoring(
     prove: bool, method: str | None, by: str | None, *, reset: bool, predicts: bool, learns: bool
 ) -> None:
-    """Refuse ways to score that do not go together."""
+    """Check that the ways to score go together."""
     if prove and not reset:
         raise click.UsageError("--prove reads each document for itself; leave out --stream")
     if method and (predicts or prove or learns):
@@ -240,7 +240,7 @@ def scored_text(
     reads: dict[str, Any],
     quiet: bool,
 ) -> ScoredText:
-    """Read and encode what is scored; shards of replies are refused where options are of texts."""
+    """Read and encode the text to score; shards of replies fail with options of texts."""
     if data_folder:
         text = text_of_shards(loaded, data_folder, reads["split"])
         refuse_replies(text, of_texts, data_folder)
@@ -252,7 +252,7 @@ def scored_text(
 
 
 def refuse_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> None:
-    """Refuse shards of conversations with options that are for text."""
+    """Check that options for text do not come with shards of conversations."""
     if text.masks is not None and of_texts:
         from spiketok.errors import SpikeError
 

@@ -20,7 +20,7 @@ def text_score(
     start: "PredictorSpec | None" = None,
     by: str | None = None,
 ) -> dict[str, Any]:
-    """Score documents in windows as the arguments of `score_documents` say.
+    """Score documents in windows, by the arguments of `score_documents`.
 
     With what teaches the model it learns from them meanwhile.
     """
@@ -55,7 +55,7 @@ def text_score(
 def reply_score(
     loaded: "Run", text: ScoredText, windows: dict[str, Any], quiet: bool, by: str | None
 ) -> dict[str, Any]:
-    """Score what assistants say in conversations."""
+    """Score the assistants' text in conversations."""
     from spike_lm.model.scoring.bits_per_byte import score_replies
 
     total, rate = sum(len(ids) + 1 for ids, _ in text.documents), "reply_bits_per_byte"

@@ -50,7 +50,7 @@ def predictor_options(command: Command) -> Command:
 
 
 def chosen_settings(parts: str | None, without_network: bool) -> "PredictorSettings | None":
-    """Return the settings that options ask for, None for the network by itself."""
+    """Return the settings of the options, None for the network by itself."""
     from spike_lm.model.config.mixing import settings_of
 
     if parts is None and not without_network:
@@ -70,7 +70,7 @@ def check_predictor(
     *,
     compiled: bool = False,
 ) -> None:
-    """Refuse counts without any part, and to teach or compile a network that takes no part."""
+    """Check that counts have a part to use, and that a network to teach or compile is a part."""
     if without_network and compiled:
         raise click.UsageError("--compile is for the network; leave out --without-network")
     if counts_folder and parts is None and not without_network:
@@ -80,7 +80,7 @@ def check_predictor(
 
 
 def ttt_config(ttt: str | None) -> "TTTConfig | None":
-    """Return what --ttt says."""
+    """Return the test-time training configuration of --ttt."""
     from spike_lm.model.config.ttt import parse_ttt
     from spiketok.errors import SpikeError
 
@@ -97,7 +97,7 @@ def begin(
     quiet: bool,
     ttt: "TTTConfig | None" = None,
 ) -> "PredictorSpec":
-    """Return a predictor's start, with the counts that it is to begin with."""
+    """Return a predictor's start, with its initial counts."""
     from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
     from spike_lm.model.scoring.context_mixing.ngram_table import counts_from_bytes
     from spike_lm.model.scoring.predictor_spec import COUNTS, PredictorSpec

@@ -79,14 +79,14 @@ def scored(
 
 
 def test_time_training(start: "PredictorSpec") -> dict[str, Any]:
-    """Return how the network learns, where it does."""
+    """Return the settings of test-time training, if there is any."""
     from msgspec.structs import asdict
 
     return {} if start.ttt is None else {"test_time_training": asdict(start.ttt)}
 
 
 def rungs_of(score: "PredictorScore", name: str) -> dict[str, Any]:
-    """Return, by rung, its score and the time that all up to it took."""
+    """Return for each rung its score and the time of all rungs up to it."""
     found, seconds = {}, 0.0
     for part, rung in score.rungs.items():
         seconds += rung.seconds
@@ -112,7 +112,7 @@ def proof(
     start: "PredictorSpec",
     found: dict[str, Any],
 ) -> dict[str, Any]:
-    """Code and decode the documents with each part; refuse where that does not bear a score out.
+    """Code and decode the documents with each part; raise where that does not confirm a score.
 
     Separators are scored and not coded. Coding may take no more than the score by 0.1 % and 64
     bytes a document.
@@ -143,7 +143,7 @@ def proof(
 def published_score(
     loaded: "Run", text: ScoredText, windows: dict[str, Any], quiet: bool
 ) -> dict[str, Any]:
-    """Apply the rule of the record that reported 0.2071; what it gives is no rate."""
+    """Apply the rule of the record that reported 0.2071; its result is no rate."""
     from spike_lm.model.scoring.logits import stream_logits
     from spike_lm.model.scoring.published_rule import network_numbers, on_random_tokens
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ScoredText:
-    """Encoded documents.
+    """Encoded documents to score.
 
     Attributes:
-        documents: ids without separator, and the bytes they stand for; of conversations the bytes
+        documents: ids without separator, and their bytes; of conversations the bytes
             of the replies alone.
         contents: the bytes of each document; empty of conversations.
         sources: the file that each document is from.
-        masks: of conversations, which ids an assistant says; None where all of the text is scored.
+        masks: of conversations, which ids are an assistant's; None where all of the text is scored.
     """
 
     documents: "list[tuple[NDArray[np.integer[Any]], int]]" = field(default_factory=list)
@@ -68,7 +68,7 @@ def chats_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: A
 
 
 def text_of_shards(loaded: "Run", folder: Path, split: str) -> ScoredText:
-    """Read the documents of one split of a shard folder, as they are encoded there.
+    """Read the encoded documents of one split of a shard folder.
 
     Raises:
         SpikeError: the shards are of another tokenizer, damaged, or the split is empty.

@@ -15,18 +15,18 @@ NO_TOKEN = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """A tokenizer that is ready for use on one thread.
+    """Tokenizer of any library, ready for use on one thread.
 
     Attributes:
         name: as it was named on the command line.
         kind: `spike`, `hugging face`, `sentencepiece` or `tiktoken`.
-        entries: by id the bytes it stands for, as far as known; nothing for ids that no text gets.
+        entries: by id its bytes, as far as known; nothing for ids that no text gets.
         encode: texts → ids of all texts, and int64 offsets [texts + 1].
         decode: ids of one text → its bytes, as the tokenizer's own library gives them back.
         spans: text → for each token the characters [start, stop) it was made of, int64 [tokens, 2];
             None where the entries always make up the text.
         ends: ids of one text → the byte at which each ends, int64 [tokens]; None where the entries
-            or the spans must tell.
+            or the spans must give it.
         frequencies: uses by id in the text trained on; empty where unknown.
     """
 
@@ -42,7 +42,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A text cut into tokens.
+    """Tokenized text: its parts and their ids.
 
     Attributes:
         ids: int64 [parts]; `NO_TOKEN` where the tokenizer left bytes out.
@@ -59,9 +59,9 @@ class Cut:
 
 
 def cut(peer: Peer, text: bytes) -> Cut:
-    """Cut a text; every byte of it is in exactly one part.
+    """Tokenize a text; every byte of it is in exactly one part.
 
-    Where the entries of the ids make up the text they say where it is cut, so that a token may end
+    Where the entries of the ids make up the text they give the cuts, so that a token may end
     inside a character; else the library's own account is taken.
     """
     ids = peer.encode([text])[0].astype(np.int64)
@@ -121,7 +121,7 @@ def without_overlap(
 
 
 def flat(rows: Sequence[ArrayLike]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Lay the ids of several texts one after the other.
+    """Concatenate the ids of several texts.
 
     >>> flat([[5, 6], [], [7]])[1].tolist()
     [0, 2, 2, 3]

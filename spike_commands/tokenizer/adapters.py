@@ -27,7 +27,7 @@ def open_hugging_face(path: Path) -> Peer:
     library = optional("tokenizers", path)
     with silenced_panics(), refusals("tokenizers", path):
         loaded = library.Tokenizer.from_buffer(read_regular(path, MOST_LISTING))
-        # What a model wants of its inputs is no part of the text's tokens.
+        # Tokens that a model needs in its input are no part of the text's tokens.
         loaded.no_truncation()
         loaded.no_padding()
         loaded.encode_special_tokens = True
@@ -60,7 +60,7 @@ def open_hugging_face(path: Path) -> Peer:
 
 
 def hugging_face_entries(path: Path, loaded: Any) -> list[bytes]:
-    """Return the bytes of each id, as well as its spelling in the file tells them."""
+    """Return the bytes of each id, as far as its spelling in the file gives them."""
     settings = json.loads(loaded.to_str())
     parts = json.dumps([settings["pre_tokenizer"], settings["decoder"]])
     letters = byte_letters()
@@ -78,7 +78,7 @@ def hugging_face_entries(path: Path, loaded: Any) -> list[bytes]:
 
 @cache
 def byte_letters() -> dict[str, int]:
-    """Return the letters that stand for bytes in byte-level vocabularies, as GPT-2 chose them.
+    """Return the letters of bytes in byte-level vocabularies, as in GPT-2.
 
     >>> byte_letters()["Ġ"], byte_letters()["a"]
     (32, 97)
@@ -138,7 +138,7 @@ def open_sentencepiece(path: Path) -> Peer:
 
 
 def open_tiktoken(name: str) -> Peer:
-    """Open an encoding of tiktoken whose ranks are on this machine; the network is never asked."""
+    """Open an encoding of tiktoken whose ranks are on this machine, without network access."""
     place = f"tiktoken:{name}"
     library = optional("tiktoken", place)
     loading: Any = importlib.import_module("tiktoken.load")
@@ -163,7 +163,7 @@ def open_tiktoken(name: str) -> Peer:
         try:
             entries[token] = loaded.decode_single_token_bytes(token)
         except KeyError:
-            continue  # an id that stands for nothing
+            continue  # an id without bytes
 
     def encode(texts: Sequence[bytes]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         with refusals("tiktoken", place):
@@ -197,7 +197,7 @@ def optional(library: str, place: Path | str) -> ModuleType:
 
 @contextmanager
 def refusals(library: str, place: Path | str) -> Iterator[None]:
-    """Turn whatever a library raises into one line; a panic in its Rust is no Exception."""
+    """Convert any error of a library to one line; a panic in its Rust is no Exception."""
     try:
         yield
     except (SpikeError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -209,7 +209,7 @@ def refusals(library: str, place: Path | str) -> Iterator[None]:
 
 @contextmanager
 def silenced_panics() -> Iterator[None]:
-    """Keep what native code writes to the descriptor of stderr out of sight."""
+    """Discard the output of native code on the descriptor of stderr."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)

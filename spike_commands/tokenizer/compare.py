@@ -98,7 +98,7 @@ def compare(
 
 
 def was_said(context: click.Context, option: str) -> bool:
-    """Return whether an option is on the command line."""
+    """Return whether an option was given on the command line."""
     return context.get_parameter_source(option) is click.core.ParameterSource.COMMANDLINE
 
 
@@ -165,7 +165,7 @@ def group_lines(column: str, results: Sequence[Sequence[Mapping[str, Any]]]) -> 
 
 
 def ratio(value: float | None) -> str:
-    """Write bytes per token; there is none where there are no tokens.
+    """Return bytes per token as text; there is none where there are no tokens.
 
     >>> ratio(4.20001), ratio(None)
     ('4.2000', '–')

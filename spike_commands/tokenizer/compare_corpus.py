@@ -16,7 +16,7 @@ BY_FILE = "file"
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Pieces of documents, and what they are grouped by.
+    """Pieces of documents, and the labels that group them.
 
     Attributes:
         texts: the pieces.
@@ -35,7 +35,7 @@ def read_pieces(
     Args:
         sources: the files.
         text_field: the column with the text.
-        columns: columns with text to group by; `file` stands for the source's name.
+        columns: columns with text to group by; `file` means the source's name.
         read_as: `bytes`: each file is one document of its bytes.
 
     Raises:
@@ -70,7 +70,7 @@ def is_text(source: Source) -> bool:
 
 
 def read_column(source: Source, column: str) -> dict[int, str]:
-    """Return what stands in a column, by the row that `read_range` gives a document."""
+    """Return the values of a column, by the row that `read_range` gives a document."""
     try:
         return {
             row: value.decode()
@@ -82,7 +82,7 @@ def read_column(source: Source, column: str) -> dict[int, str]:
 
 
 def in_pieces(text: bytes) -> list[bytes]:
-    r"""Cut a document where a line ends, so that no encoder meets a text of unusual length.
+    r"""Split a document at line ends, so that no encoder gets a text of unusual length.
 
     A line that is too long is cut between two characters.
 

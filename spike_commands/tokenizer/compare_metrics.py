@@ -15,13 +15,13 @@ from .compare_corpus import Pieces
 def measure(
     peer: Peer, pieces: Pieces, passes: int, longest: int, advance: Callable[[int], None]
 ) -> dict[str, Any]:
-    """Encode the pieces with one tokenizer and tell what came of it.
+    """Encode the pieces with one tokenizer and return its metrics.
 
     Args:
         peer: the tokenizer.
         pieces: the text.
         passes: how many passes are timed, after one that is not.
-        longest: how many of the longest tokens to tell.
+        longest: how many of the longest tokens to return.
         advance: hears how many passes are done.
 
     Returns:
@@ -65,7 +65,7 @@ def per_token(size: int, tokens: int) -> float | None:
 def is_lossless(
     peer: Peer, texts: Sequence[bytes], ids: NDArray[Any], offsets: NDArray[np.int64]
 ) -> bool:
-    """Tell whether each text decodes to itself."""
+    """Return whether each text decodes to itself."""
     bounds = offsets.tolist()
     return all(
         peer.decode(ids[start:stop]) == text

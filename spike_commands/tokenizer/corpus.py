@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """The files of a training and how they are read.
+    """Corpus: the files of a training and how they are read.
 
     Attributes:
         sources: the files, those that are only measured on last.
@@ -68,7 +68,7 @@ class Corpus:
         return [self.sources[index] for index in changed_since(self.states, self.sources)]
 
     def held_out(self) -> HeldOut | None:
-        """Return the documents of the files that are only measured on; None without such files.
+        """Return the documents of held-out files; None without such files.
 
         Raises:
             SpikeError: the files have no document, or as `read_texts`.
@@ -112,7 +112,7 @@ class Corpus:
 def open_corpus(
     inputs: Sequence[Path], held_out_files: Sequence[Path], options: Mapping[str, Any]
 ) -> tuple[Corpus, Skipped]:
-    """Find the files of a corpus; also return what is left out of folders."""
+    """Find the files of a corpus; also return the files left out of folders."""
     endings = text_endings(options["extensions"])
     sources, skipped = find_sources(inputs, endings)
     measured = find_sources(held_out_files, endings)[0] if held_out_files else []

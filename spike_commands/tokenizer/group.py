@@ -18,7 +18,7 @@ from .compare import compare
 from .train import summary, train
 from .view import view
 
-# Python refuses to read a number of very many.
+# Python cannot read a number of very many.
 MOST_DIGITS = 40
 
 
@@ -122,7 +122,7 @@ def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:
 
 
 def misread(text: str) -> str | None:
-    """Return why TEXT is most likely not the text that is meant; None if nothing says so."""
+    """Return why TEXT is most likely not the text that is meant; None without a sign of that."""
     how = "without TEXT, standard input is encoded; --tokenizer names the tokenizer"
     with suppress(OSError, ValueError):  # a long text is no name
         if Path(text).is_file():

@@ -33,7 +33,7 @@ def open_ours(path: Path) -> Peer:
     if isinstance(loaded.vocabulary, Vocabulary):
         entries: Sequence[bytes] = loaded.vocabulary.entries
         frequencies = loaded.vocabulary.frequencies
-    else:  # what an id stands for where nothing is before it
+    else:  # the bytes of an id at the beginning of a text
         entries = [loaded.decode_bytes([token]) for token in range(loaded.vocab_size)]
         frequencies = ()
     return Peer(

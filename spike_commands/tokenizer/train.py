@@ -229,7 +229,7 @@ def train(
 
 
 def remark_on(vocabulary: Any, corpus: "Corpus", dropped: "Dropped", quiet: bool) -> None:
-    """Remark what a person should know of a training: sampling, lost records, free ids."""
+    """Print remarks on a training: sampling, lost records, free ids."""
     training = vocabulary.training
     remark_copies(training["copied_bytes"], training["bytes"], quiet)
     if training["sampled"]:
@@ -253,7 +253,7 @@ def remark_on(vocabulary: Any, corpus: "Corpus", dropped: "Dropped", quiet: bool
 
 
 def summary(loaded: Any) -> dict[str, Any]:
-    """Collect what `train` and `inspect` tell of a tokenizer."""
+    """Return the results of `train` and `inspect` on a tokenizer."""
     vocabulary = loaded.vocabulary
     return {
         "vocab_size": loaded.vocab_size,

@@ -14,7 +14,7 @@ LENGTH_MAX_ALONE = (
 
 
 def check_options(context: click.Context, algorithm: str) -> None:
-    """Refuse options that were given and that the algorithm does not know."""
+    """Check that the algorithm knows all given options."""
     foreign = ("alphabet",) if algorithm == "length-max" else (*LENGTH_MAX_ALONE, "specials")
     for name in foreign:
         source = context.get_parameter_source(name)
@@ -25,7 +25,7 @@ def check_options(context: click.Context, algorithm: str) -> None:
 
 
 def trainer(options: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return the trainer of the chosen algorithm with its settings; it still wants the corpus."""
+    """Return the trainer of the chosen algorithm with its settings; its argument is the corpus."""
     from spiketok import BeseSettings, LengthMaxSettings, train_bese, train_length_max
     from spiketok.errors import SettingError
 
@@ -44,7 +44,7 @@ def trainer(options: Mapping[str, Any]) -> Callable[..., Any]:
 
 
 def option_of(setting: str) -> str:
-    """Return the option that a setting comes from.
+    """Return the option of a setting.
 
     >>> option_of("vocab_size"), option_of("two_stage")
     ('--vocab', '--two-stage')

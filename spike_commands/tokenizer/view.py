@@ -98,7 +98,7 @@ def write_html(
 
 
 def beginning(texts: Sequence[bytes], peers: "Sequence[Peer]") -> "tuple[bytes, list[Cut]]":
-    """Return as much of the texts, joined, as fits a page, and how each tokenizer cuts that."""
+    """Return the part of the joined texts that fits a page, and how each tokenizer cuts that."""
     texts = first_bytes(texts, MOST_PAGE_BYTES)
     cuts = [cut_each(peer, texts) for peer in peers]
     if max(len(found.ends) for found in cuts) > MOST_PAGE_TOKENS:
@@ -124,7 +124,7 @@ def first_bytes(texts: Sequence[bytes], size: int) -> list[bytes]:
 
 
 def cut_each(peer: "Peer", texts: Sequence[bytes]) -> "Cut":
-    """Cut each of several texts by itself, and return this as a cut of the texts joined."""
+    """Tokenize each of several texts by itself, and return this as a cut of the texts joined."""
     import numpy as np
 
     from .adapter import Cut, cut
@@ -146,7 +146,7 @@ def texts_of(file: Path | None, quiet: bool, reads: dict[str, Any]) -> list[byte
 
 
 def counts(size: int, tokens: int) -> str:
-    """Word the sizes of a text.
+    """Return the sizes of a text in words.
 
     >>> counts(10, 4), counts(0, 0)
     ('10 bytes, 4 tokens, 2.5000 bytes per token', '0 bytes, 0 tokens')

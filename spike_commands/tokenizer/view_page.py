@@ -47,7 +47,7 @@ def page(name: str, text: bytes, size: int, peers: Sequence[Peer], cuts: Sequenc
 
 
 def about(peer: Peer, cut: Cut) -> dict[str, Any]:
-    """Return what the script needs of a tokenizer and of the text it has cut."""
+    """Return the data of a tokenizer and its cut text for the script."""
     return {
         "name": peer.name,
         "kind": peer.kind,
@@ -60,5 +60,5 @@ def about(peer: Peer, cut: Cut) -> dict[str, Any]:
 
 
 def packed(numbers: NDArray[np.int64]) -> str:
-    """Write numbers as base64 of little-endian int32."""
+    """Return numbers as base64 of little-endian int32."""
     return base64.b64encode(numbers.astype("<i4").tobytes()).decode()

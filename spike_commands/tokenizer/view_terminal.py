@@ -34,7 +34,7 @@ def print_tokens(text: bytes, found: Cut, with_ids: bool) -> None:
 
 
 def coloured(text: bytes, found: Cut, with_ids: bool) -> Iterator[tuple[str, str]]:
-    """Yield what to print and its style; a token that the text goes around is red."""
+    """Yield text to print and its style; a token that the text goes around is red."""
     turn = 0
     for token, piece in token_schema_of(text, found):
         if with_ids and token != NO_TOKEN:
@@ -65,7 +65,7 @@ def token_schema_of(text: bytes, found: Cut) -> Iterator[tuple[int, bytes]]:
 
 
 def lines(piece: bytes) -> list[str]:
-    r"""Show a token; a line that ends in it also ends on the screen.
+    r"""Return a token as visible text; a line that ends in it also ends on the screen.
 
     >>> lines(b"a\nb"), lines(b"")
     (['a⏎\n', 'b'], ['∅'])

@@ -40,7 +40,7 @@ KNOWN_ELSEWHERE = {
 
 
 class TrainingCommand(click.Command):
-    """A command that answers options it lacks with the keys of the configuration they mean."""
+    """Command that answers unknown options with the configuration keys they may mean."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line."""
@@ -90,7 +90,7 @@ def print_config(config_name: str | None, overrides: tuple[str, ...]) -> None:
 def chosen_run(
     config_name: str | None, overrides: tuple[str, ...], out: Path | None, resume: Path | None
 ) -> tuple["Config", Path]:
-    """Return what to train and the folder of the run, from the options."""
+    """Return the configuration and the folder of the run, from the options."""
     from spike_lm.model import load_config
 
     if resume is None:
@@ -106,7 +106,7 @@ def chosen_run(
 
 
 def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: Path) -> "Config":
-    """Return the configuration of a run that goes on; options may only name other folders.
+    """Return the configuration of a resumed run; options may only name other folders.
 
     Raises:
         SpikeError: the run's files cannot be read, or it has no data to go on with.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any]:
-    """Return parameters, work, epochs and validation of a training, and what it would take.
+    """Return parameters, work, epochs and validation of a training, and its estimated costs.
 
     Data that no option names is read where the configuration leaves the vocabulary to it, or has
     the data's own.
@@ -51,7 +51,7 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
 def passes_over_data(
     config: "Config", data_folder: Path, vocab_size: int
 ) -> tuple[float | None, int | None]:
-    """Return how often the training split is read, and the windows that a validation scores.
+    """Return the epochs over the training split, and the windows that a validation scores.
 
     Both are None where there is no data of this vocabulary, and the first where it is too short.
     """
@@ -70,7 +70,7 @@ def passes_over_data(
 
 
 def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
-    """Count what the teachers of a student take; their weights are not read.
+    """Count the costs of a student's teachers; their weights are not read.
 
     A teacher that is asked runs forward alone, a third of what training it takes; its softmax is
     not counted. The head that predicts hidden rows is trained.

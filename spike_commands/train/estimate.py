@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 # Floating-point operations that may be spent on measured steps.
 BUDGET = {"cpu": 2e11, "cuda": 2e13}
-# After a first step, which makes the optimisers' state: so many, or as many as fit into a second.
+# Steps after a first one, which makes the optimisers' state; or as many as fit into a second.
 MOST_STEPS = 3
 FLOAT = 4
-# Rows of the product whose speed stands for the model's where no step is measured.
+# Rows of the product whose speed is used for the model's where no step is measured.
 ROWS = 2048
 COUNTED = "matrix products and arrays that are counted, both lower bounds"
 
@@ -22,7 +22,7 @@ COUNTED = "matrix products and arrays that are counted, both lower bounds"
 def estimated(
     config: "Config", model: "Model", flops_per_token: int, validation_windows: int | None
 ) -> dict[str, Any]:
-    """Return device, seconds, bytes of memory, and what these are estimated from.
+    """Return device, seconds, bytes of memory, and the source of the estimate.
 
     A few steps on random ids are measured where they are cheap. Large models, compiled graphs and
     teachers are not; then the time is that of matrix products as large as the model's.
@@ -137,7 +137,7 @@ def wait(device: str) -> None:
 def counted_memory(config: "Config", model: "Model") -> int:
     """Return the bytes of weights, gradients, optimisers' state, means and kept activations.
 
-    What a block keeps of a token for the backward pass is counted as ten rows of the residual
+    A block's activations per token for the backward pass are counted as ten rows of the residual
     stream, four of the feed-forward network and three of queries, keys and values.
     """
     from spike_lm.model.families.parameters import role_of

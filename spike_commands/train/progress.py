@@ -27,7 +27,7 @@ def length_of(config: "Config") -> tuple[float, str]:
 def training_progress(
     config: "Config", score_name: str, show: Report, quiet: bool
 ) -> "Callable[[Progress], None]":
-    """Return what shows each step of a training on a progress bar.
+    """Return the callback that shows each step of a training on a progress bar.
 
     The loss is in bits per byte, as the validation's score is, and the mean of the last 20 steps.
     A run that ends after a time is measured in seconds.

@@ -69,7 +69,7 @@ def tokenizer_fault(path: Path, fingerprint: str) -> str:
 
 
 def resumed_lineage(folder: Path, fingerprints: Mapping[str, str], quiet: bool) -> dict[str, str]:
-    """Return fingerprints with that of the weights a run began with, if it did with another's.
+    """Return fingerprints with that of a run's initial weights, if they are from another run.
 
     Raises:
         SpikeError: the run was stopped before it had made these weights its own, or it had other
@@ -97,7 +97,7 @@ def resumed_lineage(folder: Path, fingerprints: Mapping[str, str], quiet: bool) 
 
 @contextmanager
 def advise_resuming(folder: Path) -> Iterator[None]:
-    """Add how to go on to failures to write, once the run has begun and cannot start again.
+    """Add how to resume to write errors, once the run has begun and cannot start again.
 
     Raises:
         SpikeError: instead of an OSError.

@@ -97,7 +97,7 @@ def first_prompt(stream: "TokenStream", most: int) -> list[int]:
 
 
 def conversation_text(tokenizer: "Tokenizer", ids: Sequence[int]) -> str:
-    """Return the end of a prompt as text: its last message and who speaks next, `role: text`."""
+    """Return the end of a prompt as text: its last message and the next role, `role: text`."""
     from spiketok.chat.chatml import END, START
 
     start, end = tokenizer.special_ids[START], tokenizer.special_ids[END]

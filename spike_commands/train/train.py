@@ -117,7 +117,7 @@ def train(
 def run_training(
     config: "Config", source: str, data_folder: Path, folder: Path, init: Path | None, quiet: bool
 ) -> dict[str, Any]:
-    """Open the data, train, and return what the run reached.
+    """Open the data, train, and return the run's result.
 
     The configuration's `source` is named once a new run begins; it is empty for one that goes on.
     """
@@ -229,7 +229,7 @@ def no_validation(data_folder: Path, windows: "Windows") -> str:
 
 
 def check_length(data_folder: Path, windows: "Windows") -> None:
-    """Refuse a training split that is shorter than one window."""
+    """Check that the training split has at least one window."""
     from spiketok.errors import SpikeError
 
     if not windows.whole:

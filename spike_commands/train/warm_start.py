@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from spike_lm.model.runs.trained_ids import TrainedIds
     from spiketok import Tokenizer
 
-# The checkpoint that a run began with, as its `state.json` tells it.
+# The checkpoint that a run began with, as in its `state.json`.
 INIT = "init"
 
 

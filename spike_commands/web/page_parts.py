@@ -15,12 +15,12 @@ def read_part(file: str) -> str:
 
 
 def fingerprint(content: str) -> str:
-    """Return a hash as the page's policy wants it."""
+    """Return a hash in the form of the page's content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def in_script(data: Any) -> str:
-    r"""Write JSON that no HTML parser takes for anything else.
+    r"""Return JSON that is safe inside an HTML script element.
 
     >>> in_script("</script>&")
     '"\\u003c/script\\u003e\\u0026"'
