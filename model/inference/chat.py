@@ -16,33 +16,33 @@ from .sampling import SamplingParams
 
 # A turn is a user's message and the reply to it.
 Turn = list[int]
-# One part in so many of the context is kept free for a reply, unless fewer tokens are asked for.
+# 1 / REPLY_SHARE of the context is kept free for a reply, unless fewer tokens are requested.
 REPLY_SHARE = 4
 SEEDS = 2**63
 
 
 @dataclass(slots=True, kw_only=True)
 class Conversation:
-    """What was said so far."""
+    """Conversation so far."""
 
     model: Model
     tokenizer: Tokenizer
     system: Turn = field(default_factory=list)
     """Ids of the system's message; none without one."""
     turns: list[Turn] = field(default_factory=list)
-    """Those that are still in the context, oldest first."""
+    """Turns still in the context, oldest first."""
     replies: int = 0
-    """How many were drawn."""
+    """Number of replies sampled."""
     reading: IncrementalDecoder
-    """What the model has read of it."""
+    """Decoder with the part that the model has read."""
     banned_ids: frozenset[int] = frozenset()
-    """Ids never sampled: those that an assistant cannot say, and those that training never saw."""
+    """Ids never sampled: those that no assistant's message has, and those unseen in training."""
 
 
 def begin_conversation(
     model: Model, tokenizer: Tokenizer, system: str = "", trained_ids: TrainedIds = None
 ) -> Conversation:
-    """Return a conversation in which nobody has asked yet.
+    """Return a conversation without questions.
 
     Args:
         model: trained on conversations.
@@ -87,13 +87,13 @@ def encoded(tokenizer: Tokenizer, role: str, text: str) -> list[int]:
 
 
 def header(tokenizer: Tokenizer) -> list[int]:
-    """Return the ids behind which an assistant speaks."""
+    """Return the ids of the header that begins an assistant's message."""
     ids: list[int] = encode_chat(tokenizer, [], generation_prompt=True)[0].tolist()
     return ids
 
 
 def ask(conversation: Conversation, question: str, max_tokens: int) -> int:
-    """Add a user's message; return how many of the oldest turns had to go for it.
+    """Add a user's message; return how many of the oldest turns were dropped for it.
 
     Afterwards there is room for a reply: a quarter of the context, or `max_tokens`.
 
@@ -121,7 +121,7 @@ def ask(conversation: Conversation, question: str, max_tokens: int) -> int:
 def reply(
     conversation: Conversation, drawing: SamplingParams, max_tokens: int
 ) -> Generator[int, None, None]:
-    """Yield the ids of a reply as they are drawn, up to `<|im_end|>`, and keep them.
+    """Yield the ids of a reply as they are sampled, up to `<|im_end|>`, and keep them.
 
     It also ends after `max_tokens` or where the context is full. However it ends, and if the caller
     closes the iterator before that, the message is closed and the next question can come. The seed
@@ -152,7 +152,7 @@ def reply(
 
 
 def suppressed_ids(tokenizer: Tokenizer) -> frozenset[int]:
-    """Return the special and reserved ids that cannot stand in what an assistant says."""
+    """Return the special and reserved ids that no assistant's message can contain."""
     markers = {name for kind in KINDS_OF_ROLE[ASSISTANT] if kind != TEXT for name in AROUND[kind]}
     special = tokenizer.special_ids
     spoken = {special[name] for name in (END, *markers)}

@@ -13,7 +13,7 @@ from .sampling import SamplingParams, draw, penalised
 
 
 class SampledToken(NamedTuple):
-    """A token that was written."""
+    """Generated token."""
 
     id: int
     log_probability: float
@@ -31,18 +31,18 @@ def generate(
     choices: Callable[[Sequence[int]], Sequence[int] | None] = lambda _: None,
     reading: IncrementalDecoder | None = None,
 ) -> Iterator[SampledToken]:
-    """Return an iterator over up to `max_tokens` tokens that go on from the prompt.
+    """Return an iterator over up to `max_tokens` tokens that continue the prompt.
 
     Args:
         model: sees at least the last half of its context at each step.
         prompt_ids: at least one id; the separator begins a text.
-        drawing: how to draw; None: by the model's probabilities, with seed 0.
-        max_tokens: how many to draw at most.
-        stop_ids: ids after which nothing more is written; the id itself is yielded.
+        drawing: sampling settings; None: the model's probabilities, with seed 0.
+        max_tokens: the most tokens to sample.
+        stop_ids: ids that end the generation; the id itself is yielded.
         banned_ids: ids never sampled: reserved ones, special ones but the separator, and those that
             training never saw.
         choices: given the new ids so far, the only ids that may follow; None: all may.
-        reading: what the model has read of the prompt already.
+        reading: decoder that has read a part of the prompt already.
 
     Raises:
         SpikeError: the prompt is empty, or every id is banned.

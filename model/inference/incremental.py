@@ -10,9 +10,9 @@ from ..layers.kv_cache import KVCache, context_window_start
 
 
 class IncrementalDecoder:
-    """What a model has read of a text.
+    """Incremental decoder: a model with the KV cache of a text.
 
-    Once the context is full, the window moves on by half of it, and what is left is read anew: so a
+    Once the context is full, the window moves on by half of it, and the rest is read again. So a
     token is predicted from half a context at least, and costs no more than two short passes.
     """
 
@@ -22,7 +22,7 @@ class IncrementalDecoder:
         self._cache: KVCache | None = None
 
     def next_logits(self, ids: Sequence[int]) -> Tensor:
-        """Return the logits [V] of what follows `ids`, which begin with all ids given before."""
+        """Return the logits [V] of the id after `ids`, which begin with all ids given before."""
         context = self._model.config.context
         with torch.inference_mode():
             start = context_window_start(len(ids), context)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .chat import Conversation
     from .sampling import SamplingParams
 
-# Why a reply ended, where it is worth a remark.
+# Reasons for the end of a reply, where they are worth a remark.
 REMARKS = {
     "stopped": "stopped",
     "max-tokens": "cut off after --max-tokens",
@@ -25,9 +25,9 @@ def stretches(
     ids: list[int],
     should_stop: Callable[[], bool],
 ) -> Iterator["Part"]:
-    """Yield the reply to the last question as it is drawn; `ids` takes in what was drawn.
+    """Yield the reply to the last question as it is sampled; append its ids to `ids`.
 
-    `should_stop` is asked after each id.
+    `should_stop` is called after each id.
     """
     from spiketok import ReplyStream
 
@@ -46,7 +46,7 @@ def stretches(
 def finish_reason(
     conversation: "Conversation", max_tokens: int, ids: list[int], stopped: bool
 ) -> str:
-    """Return `end`, `stopped`, `max-tokens` or `context`: what ended a reply of these ids."""
+    """Return why a reply of these ids ended: `end`, `stopped`, `max-tokens` or `context`."""
     from spiketok.chat.chatml import END
 
     if ids and ids[-1] == conversation.tokenizer.special_ids[END]:

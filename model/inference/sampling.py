@@ -11,7 +11,7 @@ from spiketok.errors import SpikeError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingParams:
-    """How tokens are drawn; what is first here is done first.
+    """Sampling settings, applied in this order.
 
     Raises:
         SpikeError: a setting is out of range.
@@ -23,12 +23,12 @@ class SamplingParams:
     temperature: float = 1.0
     """Divides the logits, 0.001 to 1000; 0 always takes the likeliest id."""
     top_k: int = 0
-    """Draw from so many likeliest ids (Fan et al. 2018, arXiv:1805.04833); 0 for all."""
+    """Sample from the `top_k` likeliest ids (Fan et al. 2018, arXiv:1805.04833); 0 for all."""
     top_p: float = 1.0
-    """Draw from the likeliest ids that together have this probability (Holtzman et al. 2019,
+    """Sample from the likeliest ids that together have this probability (Holtzman et al. 2019,
     arXiv:1904.09751); 1 for all."""
     seed: int = 0
-    """Equal seeds draw equal ids from equal logits."""
+    """Equal seeds sample equal ids from equal logits."""
 
     def __post_init__(self) -> None:
         if not (self.temperature == 0 or 0.001 <= self.temperature <= 1000):
@@ -53,10 +53,10 @@ def penalised(logits: Tensor, ids: Sequence[int], penalty: float) -> Tensor:
 
 
 def draw(logits: Tensor, drawing: SamplingParams, generator: torch.Generator) -> int:
-    """Return an id drawn from logits [V], float64 on the CPU; −∞ is never drawn.
+    """Return an id sampled from logits [V], float64 on the CPU; −∞ is never sampled.
 
     Raises:
-        SpikeError: no logit is finite, or one is above all bounds.
+        SpikeError: no logit is finite, or one is +∞ or NaN.
     """
     if not bool(logits.max().isfinite()):
         raise SpikeError("the model's logits are not finite; its weights are damaged")

@@ -24,15 +24,15 @@ def continue_prompt(
     heal: bool = True,
     trained_ids: "TrainedIds" = None,
 ) -> tuple[list[int], bytes, Iterator["SampledToken"]]:
-    """Let `prompt` go on for at most `tokens`, up to the end of the document.
+    """Continue `prompt` by at most `tokens`, up to the end of the document.
 
-    The prompt begins a document, so the model sees the separator first. Ids that no text
-    becomes (special and reserved ones) and those not in `trained_ids` are never sampled; the
-    separator ends the text.
+    The prompt begins a document, so the model reads the separator first. Special and reserved
+    ids, which no text has, and those not in `trained_ids` are never sampled; the separator ends
+    the text.
 
     Returns:
-        The ids of the prompt; its last bytes where these are drawn again, healed, with what comes
-        after them; and the tokens drawn, as they come.
+        The ids of the prompt; its last bytes where token healing samples these again with the bytes
+        after them; and an iterator over the sampled tokens.
     """
     from ..runs.trained_ids import unseen_ids
     from .generate import generate
@@ -72,7 +72,7 @@ def reply_to(
 ) -> str:
     """Return a reply of at most `tokens` to a conversation's ids, an assistant's header at the end.
 
-    Only what an assistant may say, and of it only `trained_ids`, is sampled; markers are names.
+    Only ids of assistants' messages that are in `trained_ids` are sampled; markers are names.
     """
     from spiketok.chat.chatml import END
 
@@ -136,7 +136,7 @@ def text_after(
 
 
 def up_to_any(texts: Iterable[str], stops: Collection[str]) -> Iterator[str]:
-    """Yield what comes before the first of the `stops`; nothing that might be part of one."""
+    """Yield the text before the first of the `stops`; hold back any possible part of one."""
     held = ""
     for text in texts:
         held += text

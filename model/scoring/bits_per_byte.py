@@ -2,7 +2,7 @@
 
 bits per byte = nats / (ln 2 · bytes of the original text). A stream of text starts in the context
 of one separator, which is not scored, and a document ends with the separator, which is scored.
-Every token is scored once, from what stands before it only. Of conversations the replies alone are
+Every token is scored once, from the tokens before it only. Of conversations only the replies are
 scored.
 """
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """What a model needed for a text."""
+    """Score of a text: nats, tokens and bytes."""
 
     nats: float
     """Sum over all tokens, separators included."""
     nats_separators: float
-    """The part of `nats` that the final separators took."""
+    """Part of `nats` for the final separators."""
     tokens: int
     """Tokens scored, separators included."""
     bytes: int
@@ -66,8 +66,8 @@ def score_documents(
 ) -> Score:
     """Score documents with sliding windows.
 
-    Where this process is one of several, all make the same call, each reads its part of the
-    windows, and all return the same, to the bit what one alone would.
+    With several ranks, all make the same call and each reads its part of the windows. All return
+    the same score, to the bit that of one rank alone.
 
     Args:
         model: gives the predictions; runs where its weights are, in their type.
@@ -79,8 +79,7 @@ def score_documents(
         batch_windows: windows per forward pass.
         reset: whether each document is a stream of its own. Otherwise all are one, windows run over
             their borders, and a document's first tokens are predicted from the one before it, too.
-        learner: teaches the model what has been scored (`ttt/learner.py`); None: it stays
-            as it is.
+        learner: trains the model on scored text (`ttt/learner.py`); None: it stays as it is.
         report: called after each batch with the tokens passed so far.
 
     Raises:
@@ -109,10 +108,10 @@ def score_replies(
     batch_windows: int = 8,
     report: Callable[[int], None] = lambda _: None,
 ) -> Score:
-    """Score what assistants say, each token from all that stands before it.
+    """Score the replies of assistants, each token from all tokens before it.
 
     A conversation is ids [n] without any separator, the mask [n] of those to score, and the bytes
-    that these stand for, markers standing for none. All else is as for `score_documents`.
+    of these, none for markers. All else is as for `score_documents`.
 
     Returns:
         Nats, tokens and bytes of the replies alone; no separator is scored.
@@ -187,7 +186,7 @@ def _score(
 
 
 class _DocumentNats:
-    """The nats of each document, as partial sums of each batch that are added up in its order."""
+    """Nats of each document: partial sums of each batch, added up in its order."""
 
     def __init__(self) -> None:
         self._sums: list[NDArray[np.float64]] = [np.zeros(0)]
@@ -231,8 +230,8 @@ def validation_score(
 ) -> Score:
     """Score windows [n, context + 1] each for itself; quicker and a little worse than documents.
 
-    The bytes are those that the predicted ids stand for (`byte_lengths`, [vocab_size]). Documents
-    are not told apart: `nats_separators` and `documents` are 0. With a mask of the windows' shape
+    The bytes are those of the predicted ids (`byte_lengths`, [vocab_size]). Documents are not
+    distinguished: `nats_separators` and `documents` are 0. With a mask of the windows' shape
     nats, tokens and bytes are those of the targets inside it alone.
     """
     nats = 0.0

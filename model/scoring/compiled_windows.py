@@ -9,11 +9,11 @@ from ..families.build import Model
 
 
 def compile_full_windows(model: Model, context: int, stride: int) -> None:
-    """Let a compiled graph read full windows from now on; all else is read as before.
+    """Compile the forward pass for full windows; all other windows are read as before.
 
-    One graph is made, when the first such pass comes, for its number of windows; scores stay equal
-    within rounding. On CPUs a pass then takes 4 to 6 % less time, and the graph 25 s: that pays
-    where scoring takes ten minutes.
+    The first such pass compiles one graph, for its number of windows; scores stay equal within
+    rounding. On CPUs a pass then takes 4 to 6 % less time, and the graph 25 s: that pays where
+    scoring takes ten minutes.
     """
     plain = model.backbone
     compiled = torch.compile(plain, dynamic=False)

@@ -1,7 +1,6 @@
 """Hidden states at the fresh targets of windows, in the order of the text.
 
-What a score is made of: whoever mixes other predictors in, or learns from a text once it is
-scored, goes on from here.
+Scores, mixtures with other predictors and test-time training begin from these.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,22 +16,22 @@ from spiketok.errors import SpikeError
 from ..families.build import Model
 from .sliding_windows import Window
 
-# Positions whose logits are held at a time: on CPUs little enough to be reused by the allocator.
+# Positions whose logits are held at a time: on CPUs few enough for the allocator to reuse memory.
 ROWS_ON_CPU = 128
 ROWS_ON_CUDA = 8192
-# Tokens in a pass, unless one window has more. On CPUs what a layer makes then fits in the cache.
+# Tokens in a pass, unless one window has more. On CPUs a layer's output then fits in the cache.
 TOKENS_ON_CPU = 2048
 TOKENS_ON_CUDA = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class WindowHidden:
-    """What a model says of the N targets of some windows that are scored."""
+    """Hidden states for the N scored targets of some windows."""
 
     hidden: Tensor
-    """[N, D], of which `model.logits` makes what it says of each target."""
+    """[N, D], from which `model.logits` computes the logits of each target."""
     windows: list[Window]
-    """Whose fresh targets these are, those left out that are not counted."""
+    """Windows of these fresh targets; those not counted are left out."""
 
     @property
     def targets(self) -> Tensor:
@@ -51,15 +50,15 @@ def fresh_rows(
 ) -> Iterator[WindowHidden]:
     """Yield the fresh rows of windows, in the order of the text.
 
-    Rows are made when they are asked for, with the weights that the model then has.
+    Rows are computed on demand, with the weights that the model then has.
 
     Args:
         model: runs where its weights are, in their type, in evaluation mode.
         windows: in the order of the text.
         batch_windows: windows known at a time, and the most in a pass. Windows of one length go
             through the model together.
-        every: no window is read before one that reaches a multiple of so many fresh targets, or
-            goes over it, has been given out; 0: that does not matter.
+        every: a window that reaches a multiple of `every` fresh targets, or goes over it, is
+            yielded before the next one is read; 0: in any order.
 
     Raises:
         SpikeError: an id is not the model's.
@@ -94,7 +93,7 @@ def logits_in_slices(model: Model, hidden: Tensor) -> Iterator[Tensor]:
 
 
 def batches(windows: Iterable[Window], most: int, every: int = 0) -> Iterator[list[Window]]:
-    """Yield windows at most so many at a time, and none behind a border together with its."""
+    """Yield at most `most` windows at a time, split after those that reach a border of `every`."""
     batch: list[Window] = []
     passed = 0
     for window in windows:
@@ -123,7 +122,7 @@ def _passes(lengths: list[int], most_tokens: int) -> Iterator[list[int]]:
 
 
 def _hidden_rows(model: Model, windows: list[Window]) -> list[Tensor]:
-    """Return, per window, the rows [n, D] behind its fresh targets that are counted."""
+    """Return, per window, the hidden rows [n, D] that predict its counted fresh targets."""
     length = max(len(window.ids) for window in windows) - 1
     ids = np.stack([np.pad(window.ids, (0, length + 1 - len(window.ids))) for window in windows])
     _check_ids(model, ids)

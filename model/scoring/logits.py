@@ -15,14 +15,14 @@ from .hidden_states import fresh_rows
 from .sliding_windows import NO_END, check_windows, sliding_windows
 from .ttt.learner import Learner
 
-# Rows of logits given at a time: few enough to stay in a CPU's cache while they are read.
+# Rows of logits per slice: few enough to stay in a CPU's cache while they are read.
 ROWS = 128
 Documents = Sequence[tuple[NDArray[np.integer], int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some tokens in the order of the text, and what the model says before each of them."""
+    """Consecutive tokens of the text, and the logits that predict each of them."""
 
     ids: NDArray[np.int64]
     """[n]: the tokens."""
@@ -33,7 +33,7 @@ class Rows:
 
 
 def piece_of(rows: Rows, start: int, stop: int) -> Rows:
-    """Return the rows from … to."""
+    """Return the rows `start` … `stop`."""
     part = slice(start, stop)
     logits = None if rows.logits is None else rows.logits[part]
     return Rows(rows.ids[part], logits, rows.ends[part])
@@ -52,8 +52,8 @@ def stream_logits(
 ) -> Iterator[Rows]:
     """Yield the tokens of documents, each with its separator, and their logits; all in order.
 
-    Arguments and errors are those of `score_documents`. A learner is given a pass's tokens once
-    all of them have been taken.
+    Arguments and errors are those of `score_documents`. A learner gets a pass's tokens once the
+    caller has taken all of them.
     """
     check_windows(model, context, stride)
     windows = sliding_windows(

@@ -1,8 +1,8 @@
 """Predictor score of text, rung by rung; refused where the predictions are no distributions.
 
-While it scores, it asks the predictor at hand for whole distributions, at places spread over the
-text: each must add up to 1 and give the token that came what was scored. Behind the text the same
-predictor reads random tokens, which nothing can tell in less than log₂ V bits each.
+While scoring, the predictor computes whole distributions at places spread over the text. Each must
+add up to 1 and give the next token the probability that was scored. After the text the same
+predictor reads random tokens, which no code can store in less than log₂ V bits each.
 """
 
 import math
@@ -20,20 +20,20 @@ from .logits import Documents, Rows, piece_of, stream_logits, uniform_rows
 from .sliding_windows import NO_END
 from .ttt.learner import Learner
 
-# How many distributions are looked at, and how far from 1 their sums may be.
+# Distributions to check, and how far from 1 their sums may be.
 PLACES, CLOSE = 1024, 1e-6
-# Random tokens behind the text, and what may be missing of log₂ V bits each, in bits.
+# Random tokens after the text, and how many bits each may stay below log₂ V.
 RANDOM_TOKENS, SLACK = 4096, 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What the parts up to one of them gave."""
+    """Score of the parts up to one of them."""
 
     nats: float
     """Sum over all tokens, separators included."""
     nats_separators: float
-    """The part of `nats` that the final separators took."""
+    """Part of `nats` for the final separators."""
     random_bits: float
     """Bits per uniformly random token."""
     seconds: float
@@ -42,10 +42,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorScore:
-    """What a predictor needed for a text."""
+    """Score of a text under a predictor."""
 
     rungs: dict[str, Stage]
-    """By the part that comes in, from the first; the last one is the whole predictor."""
+    """By the last part added, from the first; the last stage is the whole predictor."""
     tokens: int
     """Tokens scored, separators included."""
     bytes: int
@@ -53,12 +53,12 @@ class PredictorScore:
     documents: int
     vocab_size: int
     places: int
-    """Distributions that were looked at."""
+    """Distributions that were checked."""
     worst_sum: float
     """The greatest distance of their sums from 1."""
 
     def faults(self) -> list[str]:
-        """Say why these are no scores; empty if they are."""
+        """Return the reasons why these are no valid scores; empty if they are."""
         found = []
         if not self.worst_sum < CLOSE:
             found.append(f"the predictions do not add up to 1 but are {self.worst_sum:.2g} off")
@@ -84,10 +84,10 @@ def score_with(
     learner: Learner | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> PredictorScore:
-    """Score documents, in order, with one predictor that goes on learning from each to the next.
+    """Score documents, in order, with one predictor that learns from each of them.
 
     Args:
-        predictor: what begins in the context of a separator; its state is used up.
+        predictor: in the context of a separator; its state changes.
         model: the network; None where none takes part.
         documents: pairs of ids, without any separator, and the bytes of the original text.
         separator: the id that ends each document.
@@ -95,11 +95,11 @@ def score_with(
         stride: tokens by which windows move on.
         batch_windows: windows per forward pass.
         reset: whether each document is a stream of its own.
-        learner: teaches the network what has been scored.
+        learner: trains the network on scored text.
         report: called with the tokens scored so far.
 
     Raises:
-        SpikeError: what the predictor gives is no score; or as for `score_documents`.
+        SpikeError: the predictor gives no valid score; or as for `score_documents`.
     """
     total = sum(len(ids) + 1 for ids, _ in documents)
 
@@ -149,7 +149,7 @@ def score_with(
 
 
 class _Tally:
-    """Sums over the tokens scored so far, and what was seen of distributions."""
+    """Sums over the tokens scored so far, and the checks of distributions."""
 
     def __init__(self, predictor: Predictor, tokens_between: int) -> None:
         self.nats = dict.fromkeys(predictor.settings.rungs, 0.0)
@@ -182,7 +182,7 @@ class _Tally:
             self.nats_separators[name] += float(nats[ended].sum())
             if every is not None:
                 off = abs(float(every[name].sum()) - 1)
-                # The token that came must be in that sum with the very number that counts.
+                # The next token must be in that sum with the probability that was scored.
                 other = abs(float(every[name][rows.ids[0]] / p[0]) - 1)
                 self.worst_sum = max(self.worst_sum, off, other)
         self.tokens += len(rows.ids)

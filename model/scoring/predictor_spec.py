@@ -11,20 +11,20 @@ from .context_mixing.predictor import Predictor
 from .ttt.learner import Learner, learning
 
 COUNTS = "counts"
-"""The table of an artifact that holds counts to begin with."""
+"""Table of an artifact that holds the initial counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorSpec:
-    """What a predictor is made of and begins with."""
+    """Settings and initial counts of a predictor."""
 
     settings: PredictorSettings = field(default_factory=PredictorSettings)
     counts: NgramModel | None = None
-    """Of training text, where there are some; they stay as they are."""
+    """Of training text, if any; they stay unchanged."""
     counts_from: str = ""
-    """What the counts were made from and its fingerprint; empty without any."""
+    """Source of the counts and its fingerprint; empty without counts."""
     ttt: TTTConfig | None = None
-    """How the network learns from what was scored; None: it stays as it is."""
+    """Settings of training the network on scored text; None: it stays as it is."""
 
     def predictor(self, vocab_size: int, separator: int) -> Predictor:
         """Return a new predictor, in the context of one separator."""
@@ -36,9 +36,9 @@ class PredictorSpec:
     def learning(
         self, run: Run, targets: int, context: int
     ) -> AbstractContextManager[Learner | None]:
-        """Return what teaches the network so many targets while it is entered, or teaches it not.
+        """Return a context manager of the learner for `targets` targets, or of None.
 
-        Afterwards the network is as before. `context` is of the sequences to learn from.
+        On exit the network is as before. `context` is that of the sequences to learn from.
         """
         if self.ttt is None:
             return nullcontext()

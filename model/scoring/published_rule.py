@@ -1,9 +1,9 @@
 """Published rule of a record (0.2071 bits per byte): its result is no probability.
 
-A network's number for the token that came is mixed with those of four more experts, and then with a
-ratio of two counters, one picked by a hash of the context, the other by a hash of the context and
-of the very token that is scored (docs/why-0.2071.md). Nothing here is a distribution, so nothing
-here may be called bits per byte.
+A network's probability of the next token is mixed with those of four more experts, and then with a
+ratio of two counters. A hash of the context picks one counter; a hash of the context and of the
+very token that is scored picks the other (docs/why-0.2071.md). Nothing here is a distribution, so
+nothing here may be called bits per byte.
 
 The record read 62,021,632 tokens in chunks of 131,072, with tables of 2²² counters. Chunks, batches
 and tables are scaled to the text at hand, so that counters are as full as they were.
@@ -31,28 +31,28 @@ ROWS_OF_TRIGRAMS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class PublishedRule:
-    """The rule for one text: its ids, and the network's number and entropy for each of them."""
+    """Published rule for one text: its ids, and the network's probability and entropy of each."""
 
     ids: Ids
     """[n]."""
     p: Numbers
-    """[n]: what the network gave each, with temperature and calibration."""
+    """[n]: the network's probability of each, with temperature and calibration."""
     entropies: Numbers
     """[n]: of the network's distributions, in nats."""
     vocab_size: int
 
     def scores(self) -> Numbers:
-        """Return what the rule puts in a probability's place, [n]."""
+        """Return the numbers [n] that the rule uses as probabilities."""
         every = np.arange(len(self.ids))
         return self.numbers(every, self.ids, self.p)
 
     def numbers(self, places: Ids, tokens: Ids, p: Numbers) -> Numbers:
-        """Return what the rule would have put there, had other tokens come.
+        """Return the numbers [m] that the rule uses as probabilities of other tokens.
 
         Args:
             places: [m], of the text.
-            tokens: [m], what comes there.
-            p: [m], what the network gives them.
+            tokens: [m], the ids at these places.
+            p: [m], their probabilities by the network.
         """
         mixed = self._mixed(places, tokens, p)
         left = np.ones(len(places), bool)
@@ -74,7 +74,7 @@ class PublishedRule:
         asked = (hashes[places] ^ (tokens * last)) % slots
         before = self._chunk_begins(places)
         known = places >= order - 1
-        begin = order - 1  # what stands too near the beginning was not counted
+        begin = order - 1  # tokens too near the beginning were not counted
         found = (
             np.where(known, seen(keys[begin:], wanted, np.maximum(0, before - begin)), 0)
             for keys, wanted in ((contexts, contexts[places]), (whole, asked))
@@ -143,7 +143,7 @@ def gate_of(order: int, entropies: Numbers) -> Numbers:
 
 
 def seen(keys: Ids, asked: Ids, before: Ids) -> Ids:
-    """Return how often each key asked [m] stands among the first `before` [m] keys [n].
+    """Return how often each key of `asked` [m] is among the first `before` [m] keys [n].
 
     >>> seen(np.array([5, 7, 5, 5]), np.array([5, 5, 7, 9]), np.array([3, 4, 1, 4])).tolist()
     [2, 3, 0, 0]
@@ -155,14 +155,14 @@ def seen(keys: Ids, asked: Ids, before: Ids) -> Ids:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomVerdict:
-    """What the rule says of random tokens, which nothing can code in less than log₂ V bits."""
+    """Result of the rule on random tokens, which no code stores in less than log₂ V bits."""
 
     bits: float
     """A token, by the rule."""
     true_bits: float
     """log₂ V."""
     total: float
-    """What the rule gives all V tokens together, at the end of the text; a distribution has 1."""
+    """Sum of the rule's numbers of all V tokens, at the end of the text; a distribution has 1."""
 
 
 def on_random_tokens(tokens: int, vocab_size: int, places: int = 16) -> RandomVerdict:
@@ -180,7 +180,7 @@ def on_random_tokens(tokens: int, vocab_size: int, places: int = 16) -> RandomVe
 
 
 def network_numbers(rows: Iterable[Rows], vocab_size: int) -> tuple[PublishedRule, int]:
-    """Read what a network says of a text; return the rule for it, and the text's bytes."""
+    """Return the rule for a text from a network's logits, and the text's bytes."""
     adjustment = NetworkAdjustment(vocab_size)
     ids, p, entropies, n_bytes = [], [], [], 0
     for part in rows:

@@ -16,14 +16,14 @@ from spiketok.errors import SpikeError
 
 from ..families.build import Model
 
-# Ids; which of them and of the separator behind them are scored; the bytes that these stand for.
+# Ids; which of them and of the separator after them are scored; the bytes of the scored ones.
 Document: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_], int]
 NO_END = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One or several documents in a row, with n targets."""
+    """Stream of one or several documents in a row, with n targets."""
 
     ids: NDArray[np.int64]
     """[n + 1]: a separator, then the targets."""
@@ -35,25 +35,25 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of a stream for one forward pass, whose last targets are fresh."""
+    """Window of a stream for one forward pass, whose last targets are fresh."""
 
     ids: NDArray[np.int64]
     """The inputs, and the last target after them."""
     before: NDArray[np.int64]
-    """As many ids before the inputs as the model's embeddings look back on."""
+    """Ids before the inputs, as many as the model's embeddings look back on."""
     counted: NDArray[np.bool_]
-    """Of the fresh targets, those in no window before, the ones that are scored."""
+    """Which fresh targets (those in no window before) are scored."""
     ends: NDArray[np.int64]
     """Of the fresh targets, as in `Stream`."""
 
     @property
     def fresh(self) -> NDArray[np.int64]:
-        """The ids of the fresh targets."""
+        """Ids of the fresh targets."""
         return self.ids[len(self.ids) - len(self.counted) :]
 
     @property
     def places(self) -> NDArray[np.int64]:
-        """Places in the inputs behind which counted targets stand."""
+        """Places in the inputs that predict counted targets."""
         return np.flatnonzero(self.counted) + len(self.ids) - 1 - len(self.counted)
 
 
@@ -78,7 +78,7 @@ def sliding_windows(
     """
     streams = (_joined([document], separator) for document in documents)
     for stream in streams if reset else [_joined(documents, separator)]:
-        # Nothing looks back over a separator, so more of them stand well for what is not there.
+        # Nothing looks back over a separator, so separators can pad missing ids.
         padded = np.concatenate([np.full(lookback, separator), stream.ids])
         for start, fresh, stop in window_borders(len(stream.counted), context, stride):
             yield Window(
@@ -112,7 +112,7 @@ def window_borders(targets: int, context: int, stride: int) -> Iterator[tuple[in
 
 
 def check_windows(model: Model, context: int, stride: int) -> None:
-    """Refuse windows that the model cannot read or that leave targets out."""
+    """Raise for windows that the model cannot read or that leave targets out."""
     if not 1 <= stride <= context <= model.config.context:
         raise SpikeError(
             f"context {context}, stride {stride}: needed is 1 ≤ stride ≤ context ≤ the model's "

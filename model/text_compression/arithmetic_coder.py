@@ -1,7 +1,7 @@
 """Arithmetic coder: choices as a number in 0 … 1, each in −log2 of its probability bits.
 
-An arithmetic coder (Witten, Neal, Cleary 1987, doi:10.1145/214762.214771) that moves by bytes, as
-range coders do. Both sides must be given the very same shares at each step.
+Witten, Neal, Cleary 1987 (doi:10.1145/214762.214771), shifted by bytes as in range coders. Encoder
+and decoder need exactly the same frequencies at each step.
 """
 
 import math
@@ -20,7 +20,7 @@ BYTE_FREE = 1 << 56
 def cumulative_frequencies(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the borders [V + 1] of V intervals in 0 … 2³², each about p · 2³² and at least 1.
 
-    What is coded by them costs at most V · 2⁻³² bits more a choice than by the probabilities.
+    A choice costs at most V · 2⁻³² bits more with them than with the probabilities.
 
     Args:
         probabilities: [V], of sum 1 up to rounding.
@@ -41,15 +41,14 @@ def most_choices(size: int, count: int) -> int:
     """Return how many choices among `count` intervals `size` bytes can hold.
 
     Even the largest interval of `cumulative_frequencies` takes a part of a bit. The bytes end in up
-    to 8 zero bytes more, which are not written; for more of them a text would have to be made on
-    purpose.
+    to 8 zero bytes more, which are not written; only a text made on purpose would need more.
     """
     least = -math.log1p(-(2 * count - 1) / TOTAL) / math.log(2)
     return math.ceil(8 * (size + 8) / least)
 
 
 class Encoder:
-    """Takes choices one by one; `finish` returns the bytes."""
+    """Encoder of choices, one by one; `finish` returns the bytes."""
 
     def __init__(self) -> None:
         self._low, self._width = 0, WHOLE
@@ -61,7 +60,7 @@ class Encoder:
         return len(self._written)
 
     def encode(self, start: int, stop: int) -> None:
-        """Choose the interval start … stop of 0 … 2³²."""
+        """Encode the choice of the interval start … stop of 0 … 2³²."""
         unit = self._width >> TOTAL_BITS
         self._low += unit * start
         self._width = unit * (stop - start)
@@ -73,7 +72,7 @@ class Encoder:
 
     def finish(self) -> bytes:
         """Return all bytes; what follows them is read as zeros."""
-        # The number in the interval that ends in the most zero bytes.
+        # The number in the interval with the most zero bytes at its end.
         for kept in range(9):
             step = 1 << (64 - 8 * kept)
             number = -(-self._low // step) * step
@@ -95,7 +94,7 @@ class Encoder:
 
 
 class Decoder:
-    """Gives back the choices that an `Encoder` took, from the same shares."""
+    """Decoder of the choices of an `Encoder`, from the same frequencies."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._read = data, 8

@@ -1,7 +1,7 @@
 """Lossless compression of text with a model's predictions.
 
-What a file takes is what its score says, be it the model's alone or that of a predictor on top of
-it, which makes a score a thing that anyone can check. docs/formats.md, section 8, is the format.
+The size of a file equals its score, the model's alone or that of a predictor on top of it, so that
+anyone can check a score. docs/formats.md, section 8, is the format.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ LONGEST_HEADER = 1 << 16
 
 
 class Version(msgspec.Struct, frozen=True):
-    """What the headers of all formats have."""
+    """Format version, which all headers have."""
 
     format: int
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What stands before the coded tokens."""
+    """Header before the coded tokens."""
 
     format: int
     model: str
@@ -43,15 +43,15 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tokenizer: str
     """Its fingerprint."""
     machine: dict[str, str | int]
-    """What the last bits of predictions depend on beside the model."""
+    """Machine and libraries, on which the last bits of predictions depend."""
     predictions: str
     """Checksum of some of them (`prediction_checksum`)."""
     predictor: PredictorSettings
-    """What stands on the model's logits, or in their place."""
+    """Predictor on top of the model's logits, or in their place."""
     counts: str
-    """What the predictor's counts began with; empty if with nothing."""
+    """Source of the predictor's initial counts; empty without any."""
     ttt: TTTConfig | None
-    """How the model learns from what was coded; null: it stays as it is."""
+    """Settings of training the model on coded text; null: it stays as it is."""
     context: int
     stride: int
     tokens: int
@@ -74,7 +74,7 @@ def compress(
     """Return the compressed file.
 
     Args:
-        run: the model, of which the file can only be read again.
+        run: the model; only with it can the file be decompressed.
         text: any bytes.
         start: the predictor; without one it is the model alone.
         context: tokens per window, at most the model's.
@@ -128,11 +128,10 @@ def decompress(
     *,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> bytes:
-    """Return the original bytes of what `compress` made with the same model on such a machine.
+    """Return the original bytes of a file that `compress` wrote with this model and kind of machine.
 
-    The predictor is to be the one that the header names, by default the model and what stands on it
-    without counts to begin with. `report` is called after each token with the
-    tokens so far and all of them.
+    The predictor must be the one in the header, by default its settings without initial counts.
+    `report` is called after each token with the tokens so far and all of them.
 
     Raises:
         SpikeError: the data is damaged, or of another model, machine or version, or the model
@@ -175,7 +174,7 @@ def decompress(
 
 
 def other_predictions() -> SpikeError:
-    """Return the error of a whole file that this machine's last bits do not decode."""
+    """Return the error for an undamaged file that this machine's predictions do not decode."""
     return SpikeError(
         "the file is whole, but the model's predictions differ here from those it was compressed "
         "with, in the last bits (another BLAS library or kernel, as on another CPU); decompress "
@@ -203,7 +202,7 @@ def checksum(described: bytes, coded: bytes) -> bytes:
 
 
 def check_header(run: Run, header: Header) -> None:
-    """Refuse a file that another model, machine or version made."""
+    """Raise for a file of another model, machine or version."""
     ours = {
         "model": model_fingerprint(run),
         "tokenizer": run.tokenizer.fingerprint,
@@ -215,7 +214,7 @@ def check_header(run: Run, header: Header) -> None:
 
 
 def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
-    """Refuse a header of more tokens or bytes than the coded tokens can hold."""
+    """Raise for a header with more tokens or bytes than the coded tokens can hold."""
     most = most_choices(coded_bytes, run.tokenizer.vocab_size)
     longest = int(run.tokenizer.byte_lengths.max())
     for what, claimed, possible in (
@@ -230,7 +229,7 @@ def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
 
 
 def refuse_other(what: str, theirs: object, ours: object) -> None:
-    """Refuse what is not the same here as where the file was made."""
+    """Raise if a property here differs from that in the file."""
     if theirs != ours:
         raise SpikeError(
             f"compressed with {what} {theirs or 'none'}, here it is {ours or 'none'}; only the "
@@ -262,7 +261,7 @@ def read_header(data: bytes) -> tuple[Header, bytes]:
 
 
 def check_lossless(run: Run) -> None:
-    """Refuse a model whose tokenizer does not give back what it encodes."""
+    """Raise for a tokenizer that does not decode to the bytes that it encoded."""
     if run.tokenizer.score_name != "bits_per_byte":
         raise SpikeError("the tokenizer of this model loses text; train with a lossless one")
 
@@ -279,7 +278,7 @@ def model_fingerprint(run: Run) -> str:
 
 
 def this_machine() -> dict[str, str | int]:
-    """Return what else the last bits of predictions depend on."""
+    """Return the machine and libraries on which the last bits of predictions depend."""
     return {
         "spike": version("spike-lm"),
         "torch": str(torch.__version__),

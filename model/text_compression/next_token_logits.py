@@ -20,17 +20,17 @@ def predict_tokens(
     stride: int,
     learner: Learner | None = None,
 ) -> Generator[Tensor, int, None]:
-    """Yield the logits [V] of each of `tokens` ids, on the CPU; is sent the id after each.
+    """Yield the logits [V] of each of `tokens` ids, on the CPU; the caller sends the id after each.
 
-    Each is predicted from what `score_documents` predicts it from, up to rounding. Equal ids give
-    equal bytes on one machine, with one build of torch and one number of threads. A learner teaches
-    the model what has been sent, where `score_documents` would, and gives it the same weights.
+    Each is predicted from the same context as in `score_documents`, up to rounding. Equal ids give
+    equal bytes on one machine, with one build of torch and one number of threads. A learner trains
+    the model on the sent ids where `score_documents` would, with the same resulting weights.
     """
     check_windows(model, context, stride)
     stream = [separator]
     device = model.embedding.weight.device
     for start, scored, stop in window_borders(tokens, context, stride):
-        # Nothing looks back over a separator, so more of them stand well for what is not there.
+        # Nothing looks back over a separator, so separators can pad missing ids.
         seen_before = ([separator] * model.lookback + stream[:start])[start:]
         before = torch.tensor([seen_before], device=device) if model.lookback else None
         cache = model.new_kv_cache(batch=1)

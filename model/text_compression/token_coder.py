@@ -22,7 +22,7 @@ Every: TypeAlias = dict[str, NDArray[np.float64]]
 
 
 class CodeError(SpikeError):
-    """Coded data that these predictions cannot have made."""
+    """Error: these predictions cannot have produced the coded data."""
 
 
 def encode_tokens(
@@ -37,17 +37,17 @@ def encode_tokens(
     learner: Learner | None = None,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, bytes]:
-    """Return what ids take when they are coded with each of some rungs of a predictor.
+    """Return the bytes of ids coded with each of some rungs of a predictor.
 
     Args:
-        predictor: stands in the context of a separator; reads the ids and a separator behind.
+        predictor: in the context of a separator; reads the ids and a separator after them.
         model: the network.
         ids: [n], without any separator.
-        rungs: names of those that code; the network is asked once for all.
-        separator: the id that stands before and behind the ids.
+        rungs: names of those that code; the network is evaluated once for all.
+        separator: the id before and after the ids.
         context: tokens per window.
         stride: tokens by which windows move on once they are full.
-        learner: teaches the model what was coded, where it would what was scored.
+        learner: trains the model on coded text, as on scored text.
         report: called after each token with tokens and the bytes of the last rung so far.
     """
     encoders = {rung: Encoder() for rung in rungs}
@@ -96,7 +96,7 @@ def decode_tokens(
         every = places.send(ids[-1])
         report(done)
     places.send(separator)
-    # What was put behind it, or changed where no choice hangs on it, is damage, too.
+    # Bytes appended, or changed where no choice depends on them, are damage, too.
     if any(encoder.finish() != coded[rung] for rung, encoder in encoders.items()):
         raise CodeError("the compressed data is damaged; take it from its source again")
     return ids
@@ -107,7 +107,7 @@ def prediction_checksum(
 ) -> str:
     """Return the xxh3-64 of the distributions of a predictor along fixed ids, in hex.
 
-    Two machines whose sums differ in a last bit, by other BLAS kernels say, have other checksums.
+    Machines whose sums differ in a last bit, as with other BLAS kernels, have other checksums.
     The arguments are those of `encode_tokens`; the predictor has read the ids afterwards.
     """
     digest, last = xxhash.xxh3_64(), predictor.settings.rungs[-1]
@@ -128,9 +128,9 @@ def _places(
     stride: int,
     learner: Learner | None,
 ) -> Generator[Every, int, None]:
-    """Yield the distributions [V] by rung at each place; is sent the token that comes there.
+    """Yield the distributions [V] by rung at each place; the caller sends the token at that place.
 
-    Behind the tokens comes the place of the separator, and, once that was sent, nothing.
+    After the tokens comes the place of the separator, which ends the generator.
     """
     steps = predict_tokens(
         model,
@@ -145,6 +145,6 @@ def _places(
         token = yield predictor.distributions(logits)
         predictor.score(np.array([token]), None if logits is None else logits[None])
         if logits is not None:
-            with suppress(StopIteration):  # behind the separator
+            with suppress(StopIteration):  # after the separator
                 logits = steps.send(token)
     yield {}

@@ -1,7 +1,7 @@
 """Verification of a predictor's score: codes texts and decodes them, all rungs side by side.
 
 The network reads each text once for coding and once for decoding, whatever the number of rungs;
-each rung has a coder of its own, and decoding goes on only where all of them say the same token.
+each rung has a coder of its own, and decoding continues only while all decode the same token.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ def coded_sizes(
     stride: int,
     report: Callable[[int], None] = lambda _: None,
 ) -> dict[str, int]:
-    """Return by rung how many bytes texts took that were coded and came back to the byte.
+    """Return by rung the coded size of texts, in bytes, after decoding them to the same bytes.
 
     Texts are read in order by one predictor, as `score_with` reads documents; separators are read
-    and not coded. Decoding begins anew, with a new predictor.
+    and not coded. Decoding starts again, with a new predictor.
 
     Args:
         run: the model.
@@ -35,10 +35,10 @@ def coded_sizes(
         start: the predictor; without one it is the model alone.
         context: tokens per window, at most the model's.
         stride: tokens by which windows move on once they are full.
-        report: called with the tokens done so far, of two for each of the texts'.
+        report: called with the tokens done so far; each token of the texts counts twice.
 
     Raises:
-        SpikeError: a text did not come back; or as for `compress`.
+        SpikeError: a text was decoded to other bytes; or as for `compress`.
     """
     check_lossless(run)
     check_windows(run.model, context, stride)
@@ -84,5 +84,5 @@ def coded_sizes(
 
 
 def _moved_on(report: Callable[[int], None], begun: int) -> Callable[..., None]:
-    """Return what reports how many tokens are done, of which `begun` came before."""
+    """Return a callback that reports the number of tokens done, plus `begun`."""
     return lambda done, *_: report(begun + done)

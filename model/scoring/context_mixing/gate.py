@@ -11,9 +11,9 @@ def gate_weight(
 ) -> NDArray[np.float64]:
     """Return the weight [n] of counts beside the network; it depends on the prefix alone.
 
-    The curve is the one that the record "n-gram golf" used, made valid: there the length was the
-    longest one at which the target itself had been seen, here it is the longest known context, and
-    the weight holds for all tokens. With f from 0 for a context of one token to 1 for the longest,
+    The curve is that of the record "n-gram golf", made valid. There the length was the longest one
+    at which the target itself had been seen; here it is the longest known context, and the weight
+    holds for all tokens. With f from 0 for a context of one token to 1 for the longest,
     (0.05 + 0.9 · sigmoid(2 · (H − 5 + 3f))) · (0.3 + 1.7f), at most 0.99; 0 without a context.
 
     Args:
@@ -29,7 +29,7 @@ def gate_weight(
 def weight_sets(
     lengths: NDArray[np.uint32], entropies: NDArray[np.float64] | None, vocab_size: int
 ) -> NDArray[np.uint32]:
-    """Return for each place the set of weights that serves it: by length, and entropy in eighths.
+    """Return the weight set of each place: by length, and entropy in eighths.
 
     Below `SETS_PER_LENGTH` · (longest + 1); without entropies the first of each length.
     """

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Discounts: TypeAlias = NDArray[np.float64]
-"""[lengths, 4]: taken of counts 1, 2 and more, and the weight of the shorter context beside."""
+"""[lengths, 4]: subtracted from counts 1, 2 and more, and θ, the extra weight of the base."""
 
 START = (0.6, 1.0, 1.4, 0.0)
 

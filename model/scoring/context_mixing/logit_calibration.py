@@ -22,16 +22,16 @@ NONE = np.zeros(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdjustmentSettings:
-    """How logits are adjusted; the numbers are the record's."""
+    """Settings of the adjustment of logits; the defaults are the record's."""
 
     heat: bool = True
     """Whether there is a temperature: 1 − sharpening · (1 − H / ln V), within 0.9 … 1.05."""
     calibrate: bool = True
     """Whether a bias is learned."""
     sharpening: float = 0.15
-    """By how much a certain prediction is sharpened."""
+    """Sharpening of a certain prediction."""
     decay: float = 0.999
-    """What is left of older counts after an interval."""
+    """Share of older counts kept after an interval."""
     interval: int = 2048
     """Tokens between changes of the bias."""
     first: int = 50_000
@@ -42,7 +42,7 @@ class AdjustmentSettings:
 
 @dataclass(frozen=True, slots=True)
 class NetworkScores:
-    """What a network gave ids that were asked for."""
+    """Probabilities of the requested ids by a network."""
 
     rungs: dict[str, Numbers]
     """[n, m] each: `network`, then `temperature` and `calibration` where they are on."""
@@ -51,22 +51,22 @@ class NetworkScores:
 
     @property
     def last(self) -> Numbers:
-        """With all adjustments."""
+        """Probabilities with all adjustments."""
         return list(self.rungs.values())[-1]
 
 
 class NetworkAdjustment:
-    """Logits in, distributions out, and what was learned about them so far."""
+    """Calibration from logits to distributions, with the bias learned so far."""
 
     def __init__(self, vocab_size: int, settings: AdjustmentSettings | None = None) -> None:
-        """Begin without a bias."""
+        """Initialise without a bias."""
         self.settings = settings or AdjustmentSettings()
         self._raises = np.zeros(0, np.float32)
         self._seen, self._expected = np.zeros(vocab_size), np.zeros(vocab_size)
         self._tokens = 0
 
     def peek(self, logits: Tensor, asked: NDArray[np.integer]) -> NetworkScores:
-        """Return the probabilities of the ids asked [n, m] by logits [n, V], on the CPU.
+        """Return the probabilities of the ids `asked` [n, m] by logits [n, V], on the CPU.
 
         Raises:
             SpikeError: a logit is not finite.
@@ -77,10 +77,10 @@ class NetworkAdjustment:
     def read(
         self, logits: Tensor, asked: NDArray[np.integer], ids: NDArray[np.integer]
     ) -> NetworkScores:
-        """Return the same for logits that predict ids [n], and learn behind each interval.
+        """Return the same for logits that predict ids [n], and learn after each interval.
 
-        Numbers equal those of `peek` at their place: the bias, the same for any division into
-        calls, comes from intervals that are complete.
+        Numbers equal those of `peek` at their place. The bias comes from complete intervals only,
+        so it does not depend on the division into calls.
         """
         learns = self.settings.calibrate
         parts: list[NetworkScores] = []

@@ -10,22 +10,22 @@ Numbers = NDArray[np.uint32]
 
 @dataclass(frozen=True, slots=True)
 class PrunedNgramCounts:
-    """A trie of strings, level by level, brothers by rising token; string 0 is the empty one."""
+    """Trie of strings, level by level, siblings by rising token; string 0 is the empty one."""
 
     children: Numbers
-    """[n + 1]: how many strings are one token longer than each."""
+    """[n + 1]: number of children of each, strings that are one token longer."""
     tokens: Numbers
     """[n]: the last token of each but the empty one."""
     counts: Numbers
     """[n]: their counts."""
     pruned: Numbers
-    """[n + 1]: how much of what followed each is in no string that is one longer."""
+    """[n + 1]: total count after each that is in none of its children."""
 
     @classmethod
     def of_strings(
         cls, parents: Numbers, tokens: Numbers, counts: Numbers, totals: Numbers
     ) -> "PrunedNgramCounts":
-        """Put strings, parents before children, into the order in which they are stored."""
+        """Sort strings, parents before children, into their storage order."""
         order, places = _by_level(parents, tokens)
         children = np.bincount(places[parents], minlength=len(parents) + 1)
         sums = np.bincount(parents, weights=counts, minlength=len(parents) + 1)

@@ -1,14 +1,14 @@
 """N-gram model: exact counts of the tokens after each context, over a base prediction.
 
-With P₀ the base, and for each context of k tokens that something followed, c(w) being how often w
-did, C the sum and N₁, N₂, N₃ the numbers of w with counts of 1, 2 and more:
+P₀ is the base. For each known context of k tokens, c(w) is how often w followed it, C the sum of
+c(w), and N₁, N₂, N₃ the numbers of w with counts of 1, 2 and more:
 
     Pₖ(w) = (max(c(w) − D(c(w)), 0) + (θ + D₁N₁ + D₂N₂ + D₃N₃) · Pₖ₋₁(w)) / (C + θ)
 
-The numerators of all w add up to C + θ, so each Pₖ is a distribution where P₀ is one, and that of
-one w needs nothing of the others. θ = 0 with counts of contexts instead of occurrences is modified
+The numerators of all w add up to C + θ, so each Pₖ is a distribution if P₀ is one, and the Pₖ of
+a w does not depend on the others. θ = 0 with counts of contexts instead of occurrences is modified
 Kneser–Ney smoothing (Chen & Goodman 1998), θ > 0 is hierarchical Pitman–Yor (Teh 2006), D = ½ and
-θ = 0 is PPM-D with blending (Howard 1993). Counts come from what was read before w alone.
+θ = 0 is PPM-D with blending (Howard 1993). Counts come from the tokens before w alone.
 """
 
 from copy import copy
@@ -22,14 +22,14 @@ from ..._counting import ContextCounts
 from .kneser_ney import Discounts, estimate_discounts
 from .ngram_counts import PrunedNgramCounts
 
-# Discounts are estimated anew after so many tokens.
+# Tokens after which discounts are estimated again.
 BLOCK = 1 << 16
 NO_OTHER = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
 class ContextScores:
-    """What counts say of n tokens; all but the probabilities is known before the token is."""
+    """Scores of n tokens by counts; all but the probabilities is known before the token is."""
 
     probabilities: NDArray[np.float64]
     """[n, longest + 1]: Pₖ of the token."""
@@ -38,13 +38,13 @@ class ContextScores:
     lengths: NDArray[np.uint32]
     """[n]: of the longest context that something followed before."""
     totals: NDArray[np.uint32]
-    """[n]: how many tokens followed it."""
+    """[n]: number of tokens that followed it."""
     kinds: NDArray[np.uint32]
-    """[n]: how many different ones."""
+    """[n]: number of different ones."""
 
 
 class NgramModel:
-    """Counts, and what they predict next."""
+    """N-gram counts and their predictions."""
 
     def __init__(
         self,
@@ -56,15 +56,15 @@ class NgramModel:
         discounts: Discounts | None = None,
         static: PrunedNgramCounts | None = None,
     ) -> None:
-        """Begin with no counts, or with those of training data.
+        """Initialise without counts, or with those of training data.
 
         Args:
             vocab_size: ids are below it.
             longest: tokens in the longest contexts, so n-grams of up to `longest` + 1.
             shortest: contexts below this length are left to the base.
-            continuation: count before how many tokens a string stood, for all but the longest.
+            continuation: count the different tokens before a string, for all but the longest.
             discounts: [longest + 1, 4]; without, they are estimated from the counts as they grow.
-            static: counts to go on from.
+            static: counts to continue from.
 
         Raises:
             ValueError: a number is out of range, or the static counts do not fit.
@@ -81,7 +81,7 @@ class NgramModel:
 
     @property
     def bytes(self) -> int:
-        """The memory that the counts take."""
+        """Memory of the counts, in bytes."""
         return self._counts.bytes
 
     def copy(self) -> "NgramModel":
@@ -91,11 +91,11 @@ class NgramModel:
         return other
 
     def reserve(self, strings: int) -> None:
-        """Make room for so many strings at once; tables grow by themselves, but that takes time."""
+        """Reserve memory for `strings` strings at once; growing step by step takes longer."""
         self._counts.reserve(strings)
 
     def restart(self) -> None:
-        """Begin a new row: nothing stands before it."""
+        """Begin a new row, without context."""
         self._counts.restart()
 
     def learn(self, ids: NDArray[np.integer]) -> None:
@@ -111,10 +111,10 @@ class NgramModel:
         *,
         learn: bool = True,
     ) -> ContextScores:
-        """Return what counts say of ids [n] over base probabilities [n]; each is learned after.
+        """Return the scores of ids [n] over base probabilities [n]; each id is learned after it.
 
         `other` [n] is a second base, for `ContextScores.over`. Scores do not depend on how a row is
-        divided into calls. Without `learn`, what was read is forgotten as soon as learning goes on.
+        divided into calls. Without `learn`, the next learning call discards the ids read.
         """
         parts: list[tuple[NDArray[Any], ...]] = []
         start = 0
@@ -133,19 +133,19 @@ class NgramModel:
         return ContextScores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def over(self, other: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return [vocab_size]: what `ContextScores.over` would have, of every id."""
+        """Return [vocab_size]: the value of `ContextScores.over` for every id."""
         every: NDArray[np.float64] = self._counts.distribution(other, self.discounts, 1)[-1]
         return every
 
     def distributions(self, base: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return [longest + 1, vocab_size]: Pₖ of every id as the next token, over a base.
 
-        Equal to the last bit to what `score` would give, each id with its own base probability.
+        Equal to the last bit to the result of `score`, each id with its own base probability.
         """
         return self._counts.distribution(base, self.discounts, self.shortest)
 
     def describe(self) -> ContextScores:
-        """Return what is known of the next token's contexts; there are no probabilities yet."""
+        """Return the scores of the next token's contexts, without probabilities."""
         length, total, kinds = (np.array([item], np.uint32) for item in self._counts.describe())
         return ContextScores(np.empty((1, 0)), np.empty(0), length, total, kinds)
 

@@ -22,7 +22,7 @@ def counts_to_bytes(counts: PrunedNgramCounts) -> bytes:
 
 
 def counts_from_bytes(data: bytes) -> PrunedNgramCounts:
-    """Read a table; whether its counts can be is for `NgramModel` to say.
+    """Read a table; `NgramModel` checks its counts.
 
     Raises:
         ValueError: it is cut, damaged or of an unknown format.
@@ -44,7 +44,7 @@ def counts_from_bytes(data: bytes) -> PrunedNgramCounts:
     if int(children.sum(dtype=np.uint64)) != strings:
         raise ValueError("the strings are not as many as their parents have children")
     firsts = _firsts(children)
-    # Sums wrap around, as the steps did; what comes out is checked as any ids are.
+    # Sums wrap around, as the steps did; the results are checked as any ids are.
     sums = np.cumsum(steps, dtype=np.uint32)
     before = np.where(firsts > 0, sums[firsts - 1], 0).astype(np.uint32)
     tokens = sums - np.repeat(before, children[children > 0])
@@ -59,7 +59,7 @@ def _firsts(children: NDArray[np.uint32]) -> NDArray[np.int64]:
 
 
 def _steps(counts: PrunedNgramCounts) -> NDArray[np.uint32]:
-    """Return each token less its elder brother's; the eldest as it is."""
+    """Return each token minus its previous sibling's; the first one as it is."""
     steps = np.diff(counts.tokens, prepend=np.uint32(0))
     firsts = _firsts(counts.children)
     steps[firsts] = counts.tokens[firsts]

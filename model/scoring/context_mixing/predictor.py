@@ -1,15 +1,15 @@
 """Context-mixing predictor: a network, counts, a cache and long repeats, rung by rung.
 
-Each rung is a prediction of its own and stands on the one before: the network, with a temperature,
-with a learned bias, mixed with counts by a gate, lifted toward what followed a long repeat. The
-mixture has the last word: first the experts are mixed; over that mean lie the counts of what was
-read alone (the cache) and hints from long repeats; a second mixture weighs these. All weights come
-from scores of earlier tokens.
+Each rung is a prediction of its own and builds on the one before: the network, with a temperature,
+with a learned bias, mixed with counts by a gate, lifted toward the token after a long repeat. The
+mixture is the last rung. First the experts are mixed; on that mean build the counts of the text
+read so far alone (the cache) and hints from long repeats; a second mixture weighs these. All
+weights come from scores of earlier tokens.
 
-There are two doors. `score` takes tokens that are known and asks each expert for these alone;
-`distributions` gives all ids at one place. The numbers are the same to the last bit where no
-network takes part or its logits are the same, so a coder that calls `distributions` before and
-`score` after each token, as coding and as decoding, codes with what was scored.
+There are two entry points. `score` takes known tokens and evaluates each expert for these alone;
+`distributions` returns all ids at one place. Both agree to the last bit where no network takes part
+or its logits are the same. So a coder or decoder that calls `distributions` before and `score`
+after each token uses the scored probabilities.
 """
 
 import time
@@ -35,7 +35,7 @@ CACHE_DISCOUNTS = np.array([[0.8, 1.0, 1.2, w] for w in (1e9, 300.0, 30.0, 6.0, 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What is known before a token, [n] or [1] each."""
+    """Context data known before a token, [n] or [1] each."""
 
     lengths: NDArray[np.uint32]
     hints: NDArray[np.uint32]
@@ -45,7 +45,7 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What the parts below the mixture give n ids at their places, or all ids at one."""
+    """Probabilities below the mixture, of n ids at their places, or of all ids at one."""
 
     ids: Ids
     place: _Place
@@ -60,15 +60,15 @@ class _Given:
 
 
 class Predictor:
-    """The parts, and what they have learned."""
+    """Context-mixing predictor: its parts and their learned state."""
 
     def __init__(
         self, vocab_size: int, settings: PredictorSettings, counts: NgramModel | None = None
     ) -> None:
-        """Begin; `counts` may have learned training data, and learns on."""
+        """Initialise; `counts` may have learned training data, and continues learning."""
         self.settings, self.vocab_size = settings, vocab_size
         self.seconds = dict.fromkeys(settings.rungs, 0.0)
-        """Time that `score` has spent on each rung."""
+        """Seconds that `score` has spent on each rung."""
         longest = settings.lengths[-1]
         self._network = NetworkAdjustment(
             vocab_size,
@@ -91,7 +91,7 @@ class Predictor:
         self._second = self._mixture(sets, second)
 
     def begin(self, separator: int) -> None:
-        """Let a separator stand before what comes; it is learned, not scored."""
+        """Read a separator as the context of the next token; it is learned, not scored."""
         if self._counts is not None:
             self._counts.restart()
         ids = np.array([separator], np.uint32)
@@ -135,9 +135,9 @@ class Predictor:
         return {name: found[name] for name in settings.rungs}
 
     def distributions(self, logits: Tensor | None = None) -> dict[str, Numbers]:
-        """Return by rung [V]: what each id would be given as the next token.
+        """Return by rung [V]: the probability of each id as the next token.
 
-        `logits` [V] are what `score` takes for this place.
+        `logits` [V] are those that `score` takes for this place.
         """
         self._check(logits)
         ids = np.arange(self.vocab_size, dtype=np.uint32)
@@ -193,7 +193,7 @@ class Predictor:
         mix_second: Callable[[dict[str, Numbers]], Numbers],
         clock: "_Clock",
     ) -> dict[str, Numbers]:
-        """Return the rungs above the network's; the same operations for both doors."""
+        """Return the rungs above the network's; the same operations for both entry points."""
         settings, place, found = self.settings, given.place, {}
         floor = np.full(len(given.ids), 1 / self.vocab_size)
         last = floor if given.p is None else given.p
@@ -246,7 +246,7 @@ class Predictor:
 
 
 class _Clock:
-    """Adds the time since the last stop to a rung's."""
+    """Clock that adds the time since the last stop to a rung's."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
         self._seconds, self._last = seconds, time.perf_counter()

@@ -8,10 +8,10 @@ from .kneser_ney import Discounts
 
 
 class PlainCounts:
-    """Counts of what followed each context in one row of tokens, in dictionaries."""
+    """Counts of the tokens after each context in one row of tokens, in dictionaries."""
 
     def __init__(self, longest: int, continuation: bool) -> None:
-        """Begin with no counts."""
+        """Initialise without counts."""
         self.longest = longest
         self.continuation = continuation
         self.row: list[int] = []
@@ -23,7 +23,7 @@ class PlainCounts:
         return [tuple(self.row[size - k :]) for k in range(min(self.longest, size) + 1)]
 
     def learn(self, token: int) -> None:
-        """Count a token behind its contexts.
+        """Count a token after its contexts.
 
         A string's count is how often it was seen. With continuation, that of a string shorter than
         the longest possible grows only where the string that is one longer is new.
@@ -122,7 +122,7 @@ def plain_mixture(
     slowest: float,
     share: float,
 ) -> list[float]:
-    """Return the mixtures of rows of probabilities; mixture.hpp says how the weights learn."""
+    """Return the mixtures of rows of probabilities; mixture.hpp explains how the weights learn."""
     weights, uses, mixed = {s: list(first) for s in sets}, dict.fromkeys(sets, 0), []
     for row, chosen in zip(rows, sets, strict=True):
         now = weights[chosen]

@@ -1,7 +1,7 @@
 """Tilting: moves probability to one expected token and keeps a distribution normalised.
 
-All functions are elementwise: `ids` are targets [n], or all ids [V] at one place; what belongs to
-the place is [n] or a single number. `hints` that are no id (2³² − 1) change nothing.
+All functions are elementwise: `ids` are targets [n], or all ids [V] at one place; values of the
+place are [n] or a single number. `hints` that are no id (2³² − 1) change nothing.
 """
 
 from typing import TypeAlias

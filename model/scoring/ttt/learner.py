@@ -1,13 +1,13 @@
 """Score-first test-time training: a chunk is scored, and only then learned from.
 
-Score-first test-time training, of openai/parameter-golf #851. Every score is that of a causal
-predictor: weights are a function of the targets before the chunk, and of how many there will be
-where the rate falls. A decoder that reads the same ids makes the same weights, to the bit on one
-machine with one number of threads; so do several ranks (`distributed.py`) that all read them.
+From openai/parameter-golf #851. Every score is that of a causal predictor: weights are a function
+of the targets before the chunk, and of their total number where the rate falls. A decoder that
+reads the same ids computes the same weights, to the bit on one machine with one number of threads;
+so do several ranks (`distributed.py`) that all read them.
 
 Targets are learned in sequences as long as a window, cut from the row of all documents, each ended
-by the separator: a model that tells documents apart does so here, too. The model is in evaluation
-mode, where every target counts and memory stands before a sequence.
+by the separator: a model that masks between documents does so here, too. The model is in evaluation
+mode, where every target counts and memory tokens precede a sequence.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ _Sequence: TypeAlias = NDArray[np.int64]
 
 
 class Learner:
-    """Is given all targets in their order; teaches the model when a chunk of them is complete."""
+    """Learner that reads all targets in order and trains the model after each complete chunk."""
 
     every: int
     """Targets per chunk, 0: it never learns. No pass may score targets of two chunks."""
@@ -59,7 +59,7 @@ class Learner:
         separator: int,
         byte_lengths: NDArray[np.int64],
     ) -> None:
-        """Begin; `learning` says what the arguments are, and gives the weights back."""
+        """Initialise; `learning` documents the arguments, and restores the weights."""
         self._model, self._settings = model, settings
         self._targets, self._context = targets, context
         self.every = settings.chunk if settings.epochs else 0
@@ -73,19 +73,19 @@ class Learner:
             self._optimizer = torch.optim.AdamW(self._leaves, betas=BETAS, weight_decay=0.0)
         else:
             self._optimizer = torch.optim.SGD(self._leaves, momentum=MOMENTUM)
-        # Nothing looks back over a separator, so more of them stand well for what is not there.
+        # Nothing looks back over a separator, so separators can pad missing ids.
         self._before = np.full(model.lookback + 1, separator, np.int64)
         self._unlearned: list[NDArray[np.int64]] = []
         self._passed = 0
 
     def read(self, ids: NDArray[np.integer]) -> None:
-        """Take in the next targets, which have been scored; learn where they complete a chunk.
+        """Read the next targets, which have been scored; learn if they complete a chunk.
 
-        A chunk ends with the targets that, given together, reach a multiple of `every` or go over
-        it. From the last one nothing is learned, for nothing comes after it.
+        A chunk ends with the call whose targets reach a multiple of `every` or go over it. The last
+        chunk is not learned, for nothing comes after it.
 
         Raises:
-            SpikeError: what was learned is not finite.
+            SpikeError: a learned weight is not finite.
         """
         if not self.every:
             return
@@ -116,7 +116,7 @@ class Learner:
         for first in range(0, len(passes), world_size()):
             turn = first + rank()
             own = self._gradients(passes[turn] if turn < len(passes) else [], count)
-            # Added in the order of the passes, as one rank does, whose sum this is to the bit.
+            # Added in the order of the passes, so that the sum equals that of one rank to the bit.
             for gradients in gathered(own)[: len(passes) - first]:
                 for total, gradient in zip(totals, gradients, strict=True):
                     total.add_(gradient)
@@ -130,7 +130,7 @@ class Learner:
         write_weights(self._learned)
 
     def _count(self, sequences: Sequence[_Sequence]) -> float:
-        """Return what the losses of sequences are divided by, never zero."""
+        """Return the divisor of the losses of sequences, never zero."""
         targets = np.concatenate([row[self._model.lookback + 1 :] for row in sequences])
         if not self._settings.by_bytes:
             return float(len(targets))
@@ -168,15 +168,15 @@ def learning(
     separator: int,
     byte_lengths: NDArray[np.int64],
 ) -> Iterator[Learner]:
-    """Yield what teaches the model inside the block; afterwards its weights are as before.
+    """Yield the learner of the model; after the block its weights are as before.
 
     Args:
-        model: in evaluation mode; what the next targets are to be scored with.
-        settings: how it learns.
-        targets: how many the learner will be given.
+        model: in evaluation mode; it also scores the next targets.
+        settings: of the learning.
+        targets: total number that the learner will read.
         context: tokens per sequence to learn from, at most the model's.
         separator: the id before the first target.
-        byte_lengths: bytes that each id stands for, [vocab_size].
+        byte_lengths: bytes of each id, [vocab_size].
 
     Raises:
         SpikeError: the settings do not fit the model.
@@ -193,9 +193,9 @@ def learning(
 
 
 def cut(ids: NDArray[np.int64], lookback: int, length: int) -> list[_Sequence]:
-    """Cut `lookback` + 1 ids and the targets after them into sequences of so many targets.
+    """Cut `lookback` + 1 ids and the targets after them into sequences of `length` targets.
 
-    Each has as many ids before its targets; the last one may be shorter.
+    Each has `lookback` + 1 ids before its targets; the last one may be shorter.
 
     >>> [row.tolist() for row in cut(np.arange(7), 1, 3)]
     [[0, 1, 2, 3, 4], [3, 4, 5, 6]]

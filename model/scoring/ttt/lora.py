@@ -1,8 +1,8 @@
 """LoRA: a product of two narrow factors that is added to a matrix and learns for it.
 
-LoRA (Hu et al. 2021, arXiv:2106.09685) with a scale of 1: W + U D, D [rank, in] drawn and
-U [out, rank] zero at the start, so that nothing has changed before the first step. The sum stands
-in the place of W, whose gradient G gives those of the factors: Uᵀ G and G Dᵀ.
+Hu et al. 2021 (arXiv:2106.09685) with a scale of 1: W + U D, with D [rank, in] random and
+U [out, rank] zero at the start, so that nothing has changed before the first step. The sum replaces
+W, whose gradient G gives those of the factors: Uᵀ G and G Dᵀ.
 """
 
 import torch
@@ -12,9 +12,9 @@ from ...families.initialization import per_parameter_generator
 
 
 def start_factors(name: str, matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Return D and U for a matrix [out, in]; a rank above its own is cut to that.
+    """Return the initial D and U for a matrix [out, in]; `rank` is at most that of the matrix.
 
-    D has a deviation of 1 / √in, drawn from the name.
+    D has a standard deviation of 1 / √in, and the seed follows from the name.
     """
     rows, columns = matrix.shape
     rank = min(rank, rows, columns)

@@ -17,21 +17,21 @@ from .lora import factor_gradients, start_factors, with_factors
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A parameter and what moves it: values of its own, or two factors of what is added to it."""
+    """Trained parameter, with its own values or two low-rank factors as leaves."""
 
     parameter: nn.Parameter
     start: Tensor
-    """Its values before anything was learned."""
+    """Its initial values."""
     leaves: tuple[Tensor, ...]
-    """What the optimiser moves."""
+    """Tensors that the optimiser updates."""
     means: tuple[Tensor, ...]
     """Means of the leaves over the steps."""
 
 
 def chosen_parameters(model: Model, settings: TTTConfig) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield the parameters that learn: matrices of the last blocks, and vectors anywhere.
+    """Yield the trained parameters: matrices of the last blocks, and vectors anywhere.
 
-    Tables, memory rows and all that is frozen or for training alone stay.
+    Tables, memory rows, frozen and trained-only parameters stay.
 
     Raises:
         SpikeError: the model has fewer blocks, or nothing would learn.
@@ -56,7 +56,7 @@ def chosen_parameters(model: Model, settings: TTTConfig) -> Iterator[tuple[str, 
 
 
 def start_learned(model: Model, settings: TTTConfig) -> list[Learned]:
-    """Return the chosen parameters with what moves them; nothing has changed yet.
+    """Return the chosen parameters with their leaves; nothing has changed yet.
 
     With a rank, linear layers learn through factors and all else by its own values.
     """
@@ -72,7 +72,7 @@ def start_learned(model: Model, settings: TTTConfig) -> list[Learned]:
 
 @torch.no_grad()
 def write_weights(everything: Sequence[Learned], *, means: bool = False) -> None:
-    """Give the parameters the last values learned, or the means."""
+    """Set the parameters to the last learned values, or to the means."""
     for learned in everything:
         values = learned.means if means else learned.leaves
         whole = with_factors(learned.start, *values) if len(values) > 1 else values[0]
@@ -81,14 +81,14 @@ def write_weights(everything: Sequence[Learned], *, means: bool = False) -> None
 
 @torch.no_grad()
 def update_means(everything: Sequence[Learned], decay: float) -> None:
-    """Take the leaves into their means, which keep a share of `decay`."""
+    """Update the means of the leaves, which keep a share of `decay`."""
     for learned in everything:
         for mean, leaf in zip(learned.means, learned.leaves, strict=True):
             mean.lerp_(leaf, 1 - decay)
 
 
 def assign_gradients(everything: Sequence[Learned], gradients: Sequence[Tensor]) -> None:
-    """Give all leaves their gradients, given those of the parameters."""
+    """Set the gradients of all leaves, given those of the parameters."""
     for learned, gradient in zip(everything, gradients, strict=True):
         leaves = learned.leaves
         own = factor_gradients(gradient, *leaves) if len(leaves) > 1 else (gradient,)
@@ -98,7 +98,7 @@ def assign_gradients(everything: Sequence[Learned], gradients: Sequence[Tensor])
 
 @contextmanager
 def trainable_only(model: nn.Module, parameters: Sequence[nn.Parameter]) -> Iterator[None]:
-    """Let gradients be taken of these parameters alone inside the block."""
+    """Require gradients of these parameters alone inside the block."""
     before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     model.requires_grad_(False)
     for parameter in parameters:
