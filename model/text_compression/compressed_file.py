@@ -128,7 +128,7 @@ def decompress(
     *,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> bytes:
-    """Return the original bytes of a file that `compress` wrote with this model and kind of machine.
+    """Return the original bytes of a file of `compress` with this model and kind of machine.
 
     The predictor must be the one in the header, by default its settings without initial counts.
     `report` is called after each token with the tokens so far and all of them.
