@@ -12,12 +12,12 @@ ROWS_ON_CUDA = 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistillationTerm:
-    """What else there is to learn of the rows of one part of a batch."""
+    """Distillation loss of the rows of one part of a batch."""
 
     beside: list[Tensor]
-    """What is known of each row, [B, T, …]."""
+    """Data of each row, [B, T, …]."""
     loss_of: Callable[..., Tensor]
-    """Maps rows [N, D], their logits [N, V] and what is beside them [N, …] to a scalar, a sum."""
+    """Map of rows [N, D], their logits [N, V] and their data [N, …] to a scalar, a sum."""
 
 
 def chunked_backward(
@@ -31,9 +31,9 @@ def chunked_backward(
 
     Args:
         normed: [B, T, D]; its graph is consumed.
-        beside: what else there is to know of each row, [B, T, …].
+        beside: further data of each row, [B, T, …].
         mask: bool [B, T], the rows that count; None: all.
-        loss_of: maps rows [N, D] and what is beside them [N, …] to a scalar.
+        loss_of: maps rows [N, D] and their data [N, …] to a scalar.
         more: a scalar of the same graph, to be added to the loss.
     """
     rows = ROWS_ON_CUDA if normed.is_cuda else ROWS_ON_CPU

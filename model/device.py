@@ -15,7 +15,7 @@ def choose_device(name: str) -> str:
     """Return `cpu` or `cuda` for `auto`, `cpu` or `cuda`.
 
     Raises:
-        SpikeError: a CUDA device is asked for and there is none.
+        SpikeError: a CUDA device is requested and there is none.
     """
     found = torch.cuda.is_available()
     if name == "cuda" and not found:
@@ -26,10 +26,10 @@ def choose_device(name: str) -> str:
 
 
 def autocast(config: TrainConfig, device: str) -> AbstractContextManager[object]:
-    """Return the context in which forward passes run: bfloat16 products, or nothing at all.
+    """Return the context of forward passes: autocast to bfloat16, or a null context.
 
     Raises:
-        SpikeError: bfloat16 is asked for on a CPU without instructions for it, where a product
+        SpikeError: bfloat16 is requested on a CPU without instructions for it, where a product
             would take 10 to 50 times as long as in float32.
     """
     if config.precision == "bfloat16" and device == "cpu" and not cpu_supports_bfloat16():
@@ -43,7 +43,7 @@ def autocast(config: TrainConfig, device: str) -> AbstractContextManager[object]
 
 
 def cpu_supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Tell whether the kernel lists bfloat16 instructions (x86, Arm); False where it is silent."""
+    """Return whether the kernel lists bfloat16 instructions (x86, Arm); False if it lists none."""
     try:
         text = cpuinfo.read_text(encoding="ascii", errors="replace")
     except OSError:

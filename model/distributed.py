@@ -2,8 +2,8 @@
 
 Every rank holds the whole model and its optimisers. All begin with the same weights and make the
 same update of the same sums, so they stay equal to the byte; only the first one writes. Matrices
-are not divided among ranks for Muon: what each would save of the update is small beside a step.
-Without a process group there is one rank, and nothing here does anything.
+are not divided among ranks for Muon: the time that this would save is small beside a step. Without
+a process group there is one rank, and all functions here do nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,12 +18,12 @@ def rank() -> int:
 
 
 def world_size() -> int:
-    """Return how many processes train together."""
+    """Return the number of processes that train together."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def all_reduce_sum(tensors: Iterable[Tensor]) -> None:
-    """Replace tensors of one type, the same shapes on all ranks, by their sums, all at once."""
+    """Replace tensors, of one type and equal shapes on all ranks, by their sums in one call."""
     if world_size() == 1:
         return
     targets = list(tensors)
@@ -35,7 +35,7 @@ def all_reduce_sum(tensors: Iterable[Tensor]) -> None:
 
 
 def sum_gradients(parameters: Sequence[Tensor]) -> None:
-    """Replace all gradients by their sums over the ranks; none counts as zero."""
+    """Replace all gradients by their sums over the ranks; a missing gradient counts as zero."""
     if world_size() == 1:
         return
     for parameter in parameters:
@@ -59,7 +59,7 @@ def gathered(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
 
 
 def largest(value: float, device: str) -> float:
-    """Return the largest value that any rank has; all ranks have come this far then."""
+    """Return the maximum of `value` over all ranks; it is also a barrier."""
     if world_size() == 1:
         return value
     found = torch.tensor(value, dtype=torch.float64, device=device)

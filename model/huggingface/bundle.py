@@ -1,6 +1,6 @@
 """Bundling of `spike_model.py`: layers and models as one module that needs no spike.
 
-It is the same for every model, so whoever has read it once need not read it again.
+It is the same for every model, so it needs to be reviewed only once.
 """
 
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from spiketok.huggingface import join_modules
 
 PACKAGE = Path(__file__).parent.parent
-# In this order: what a module imports from the others stands before it.
+# In this order: each module comes after those that it imports.
 LAYERS = (
     *("softcap", "rope", "partial_rope", "document_masks", "rms_norm", "derf", "qk_norm"),
     *("masks", "xsa", "derf_attention", "attention", "mla"),

@@ -15,7 +15,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from ..layers.kv_cache import KVCache
 
-# How `transformers` has called the cache, in arguments and results: from 5.24 on, and before.
+# Names of the cache in arguments and results of `transformers`: from 5.24 on, and before.
 CACHE_NAMES = ("cache", "past_key_values")
 UNSUPPORTED = (
     f"transformers {transformers.__version__} does not hand the cache of generate() over under "
@@ -41,9 +41,9 @@ CACHE = cache_name()
 
 
 class SpikeCache(Cache):
-    """A `KVCache` of a window, and all ids so far, for windows that move on.
+    """KV cache of a window, and all ids so far, for windows that move on.
 
-    What `transformers` asks of single layers has no answer here: there is one cache for all.
+    Methods of `transformers` for single layers are not supported: there is one cache for all.
     """
 
     def __init__(self) -> None:
@@ -56,9 +56,9 @@ class SpikeCache(Cache):
     def append(
         self, ids: Tensor, attention_mask: Tensor | None, new_kv_cache: Callable[[int], KVCache]
     ) -> None:
-        """Take in ids [B, T] and which of them are real; None: all.
+        """Append ids [B, T] and which of them are real; None: all.
 
-        `new_kv_cache` makes room for so many rows where nothing was read before.
+        `new_kv_cache` allocates the cache of B rows where nothing was read before.
         """
         attention_mask = (
             torch.ones_like(ids, dtype=torch.bool) if attention_mask is None else attention_mask
@@ -76,7 +76,7 @@ class SpikeCache(Cache):
             )
 
     def unread(self, start: int) -> slice:
-        """Let the window begin with id number `start`; return which ids it has not read yet."""
+        """Move the window to begin with id number `start`; return the slice of ids not yet read."""
         if start != self.start:
             self.start, self.decoding.length, self.decoding.before = start, 0, 0
         return slice(start + self.decoding.length, None)
@@ -86,11 +86,11 @@ class SpikeCache(Cache):
         return self.ids.shape[1]
 
     def get_max_length(self, layer_idx: int | None = None) -> int:  # noqa: ARG002
-        """Return -1: there is no end, for behind the context windows are read anew."""
+        """Return -1: there is no limit, for after the context windows are read again."""
         return -1
 
     def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:  # noqa: ARG002
-        """Return how many tokens a mask would span, and where it would begin."""
+        """Return the number of tokens of a mask, and its offset."""
         return self.get_seq_length() + query_length, 0
 
     @property
@@ -100,16 +100,16 @@ class SpikeCache(Cache):
 
     @property
     def is_linear(self) -> list[bool]:
-        """Say for all layers that what is read can be told by its length."""
+        """Return False for all layers: the length alone describes the cache."""
         return [False]
 
     @property
     def is_croppable(self) -> bool:
-        """Whether the last tokens can be forgotten."""
+        """Whether the last tokens can be removed."""
         return True
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Go on with these rows; one may be there several times."""
+        """Keep these rows; one may occur several times."""
         if self.decoding is None:
             return
         kept = self.decoding
@@ -122,16 +122,16 @@ class SpikeCache(Cache):
         )
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Go on with the rows that beam search has chosen."""
+        """Keep the rows that beam search has chosen."""
         self.batch_select_indices(beam_idx.to(self.ids.device))
 
     def batch_repeat_interleave(self, repeats: int) -> None:
-        """Go on with each row several times."""
+        """Repeat each row `repeats` times."""
         rows = torch.arange(len(self.ids), device=self.ids.device)
         self.batch_select_indices(rows.repeat_interleave(repeats))
 
     def crop(self, tokens_to_remove: int) -> None:
-        """Forget the last tokens; their number is given below zero, as `transformers` does.
+        """Remove the last tokens; their number is negative, as in `transformers`.
 
         Raises:
             ValueError: the number is above zero.
@@ -145,6 +145,6 @@ class SpikeCache(Cache):
         self.decoding.length = max(0, min(self.decoding.length, length - self.start))
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Remove all tokens."""
         self.start, self.decoding = 0, None
         self.ids, self.attention_mask = self.ids[:, :0], self.attention_mask[:, :0]

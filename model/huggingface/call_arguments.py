@@ -14,7 +14,7 @@ from .cache import UNSUPPORTED, SpikeCache
 def given_cache(
     cache: Cache | None, old_name: Cache | None, others: dict[str, Any]
 ) -> SpikeCache | None:
-    """Return the cache, by whichever of its names it was given."""
+    """Return the cache, from whichever of its argument names."""
     if any(isinstance(value, Cache) for value in others.values()):
         raise ValueError(UNSUPPORTED)
     if cache is not None and old_name is not None:
@@ -42,7 +42,7 @@ def new_mask(mask: Tensor | None, time: int, cache: SpikeCache | None) -> Tensor
 
 
 def rows_wanted(wanted: int | Tensor, time: int, context: int) -> int:
-    """Return how many of the last rows are needed, of `time`; 0 stands for all."""
+    """Return the number of last rows that are needed, of `time`; `wanted` 0 is all."""
     rows = time if isinstance(wanted, Tensor) else min(wanted or time, time)
     if rows > context:
         raise ValueError(

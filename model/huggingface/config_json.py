@@ -13,7 +13,7 @@ PREFIX = "model."
 
 
 def spike_fields(config: Config, vocab_size: int, separator: int) -> dict[str, Any]:
-    """Return what config.json says; every key of the sections is there, defaults included."""
+    """Return the fields of config.json, with every key of the sections, defaults included."""
     shape = msgspec.structs.replace(config.model, vocab_size=vocab_size)
     sections = {"model": shape, **{name: getattr(config, name) for name in FAMILIES}}
     return {
@@ -33,7 +33,7 @@ def spike_fields(config: Config, vocab_size: int, separator: int) -> dict[str, A
 
 
 def without_practice(config: Config) -> Config:
-    """Return the configuration of a model without heads that only training needs."""
+    """Return the configuration of a model without trained-only heads."""
     golf, whale = config.golf, config.spikewhale
     if golf and golf.ahead_heads:
         config = msgspec.structs.replace(config, golf=msgspec.structs.replace(golf, ahead_heads=0))

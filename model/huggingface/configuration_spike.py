@@ -1,7 +1,7 @@
 """Sections of a configuration, as the generated file reads them from config.json.
 
-They stand in for the classes of `config/schema.py` and `config/spikewhale.py`, which check values
-with a library that others need not have; what is exported has been checked.
+They replace the classes of `config/schema.py` and `config/spikewhale.py`, which check values with a
+library that others need not have; exported values have been checked.
 """
 
 from types import SimpleNamespace

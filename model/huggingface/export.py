@@ -35,22 +35,22 @@ from .qwen3 import keys_beyond_stock, stock_fields, stock_names
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What was written."""
+    """Result of an export."""
 
     files: list[str]
     model_class: str
-    """The class that loads it."""
+    """Class that loads the folder."""
     beyond_stock: list[str]
     """Sections and keys for which the stock class has no place."""
     left_out: list[str]
-    """Parts that only training needs."""
+    """Trained-only parts."""
 
 
 def export_model(run_folder: Path, folder: Path) -> Exported:
     """Write the model of a run, with its tokenizer, as a new folder, whole or not at all.
 
     Raises:
-        SpikeError: the run cannot be opened, or the folder is there already.
+        SpikeError: the run cannot be opened, or the folder exists.
     """
     run = load_run(run_folder)
     beyond = keys_beyond_stock(run.config)
@@ -86,7 +86,7 @@ def write_model(
     *,
     stock: bool,
 ) -> None:
-    """Write configuration, weights, code and tokenizer into a folder that is there."""
+    """Write configuration, weights, code and tokenizer into an existing folder."""
     vocab_size, separator = tokenizer.vocab_size, tokenizer.separator
     if stock:
         fields, names = stock_fields(config.model, vocab_size), stock_names(config.model)
@@ -112,9 +112,10 @@ def write_model(
 def generation_fields(
     tokenizer: Tokenizer, trained_ids: TrainedIds, *, replies: bool
 ) -> dict[str, Any]:
-    """Say how `generate` begins and ends, and which ids it never samples, as `spike generate` does.
+    """Return the fields of generation_config.json that make `generate` act as `spike generate`.
 
-    A model that has learned replies alone may write markers, and ends with a message.
+    They are the first and last ids and those never sampled. A model trained on replies alone may
+    write markers, and ends with a message.
     """
     special, separator = tokenizer.special_ids, tokenizer.separator
     markers = {special[name] for name in MARKERS if name in special} if replies else set()
@@ -124,8 +125,8 @@ def generation_fields(
         "eos_token_id": [separator, special[END]] if replies else separator,
         "pad_token_id": special.get("<pad>"),
         "suppress_tokens": sorted(unused | unseen_ids(trained_ids)) or None,
-        # From all ids: where nothing is said, `transformers` samples from the 50 likeliest.
-        # A configuration that says it without do_sample cannot be saved again.
+        # From all ids: by default `transformers` samples from the 50 likeliest.
+        # A configuration with top_k and without do_sample cannot be saved again.
         "do_sample": True,
         "top_k": 0,
     }
@@ -134,7 +135,7 @@ def generation_fields(
 def _write_records(
     folder: Path, run_folder: Path, run: Run, config: Config, left_out: list[str]
 ) -> Record:
-    """Write what a run folder has beside weights."""
+    """Write the records of a run folder beside the weights."""
     (folder / CONFIG).write_text(dump_config(_without_places(config)), encoding="utf-8")
     checkpoint = newest_checkpoint(run_folder)
     if checkpoint is None:
@@ -155,7 +156,7 @@ def _write_records(
 
 
 def _without_places(config: Config) -> Config:
-    """Return the configuration without where data and teachers lay, which is nobody's concern."""
+    """Return the configuration without the paths of data and teachers, which are private."""
     replace_in = msgspec.structs.replace
     config = replace_in(config, data=replace_in(config.data, path=""))
     if config.distill is None:

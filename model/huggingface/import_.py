@@ -1,7 +1,7 @@
 """Import of an exported folder as a run; code in the folder is never read.
 
-Files are those of others until they are checked: the configuration before a model is built, names,
-shapes and types of the weights before one is read.
+Files are untrusted until they are checked: the configuration before a model is built; names, shapes
+and types of the weights before one is read.
 """
 
 import os
@@ -50,7 +50,7 @@ def import_model(folder: Path, run_folder: Path) -> Config:
         The configuration of the run.
 
     Raises:
-        SpikeError: a file is missing, damaged, or says what spike's models cannot be.
+        SpikeError: a file is missing, damaged, or describes no model of spike.
     """
     fields = read_fields(folder / FIELDS)
     record = read_record(folder)
@@ -95,7 +95,7 @@ def read_fields(path: Path) -> dict[str, Any]:
 
 
 def read_tokenizer(folder: Path, fields: Mapping[str, Any]) -> Tokenizer:
-    """Read the tokenizer, and see that the model was made for it.
+    """Read the tokenizer, and check that it fits the model.
 
     Raises:
         SpikeError: it is missing, damaged, or has another size or separator than the model.
@@ -150,7 +150,7 @@ def read_config(folder: Path, fields: Mapping[str, Any], tokenizer: Tokenizer) -
 def read_weights(
     path: Path, config: Config, tokenizer: Tokenizer, *, stock: bool
 ) -> dict[str, Tensor]:
-    """Return the weights by our names, float32; in a stock file they have the stock class's.
+    """Return the weights by spike's names, float32; a stock file has those of the stock class.
 
     Raises:
         SpikeError: the file is damaged, or a name, shape or type is not that of the model.
@@ -182,7 +182,7 @@ def _as_float32(dtype: str) -> str:
 def read_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
     """Return which ids generation_config.json does not suppress, bool [vocab_size].
 
-    None where it does not say, or says it in a way that `spike export model` does not.
+    None where the file lacks them, or has them in a form that `spike export model` does not write.
     """
     path = folder / GENERATION
     if not os.path.lexists(path):
@@ -213,7 +213,7 @@ def _save(
     record: Record | None,
     trained_ids: TrainedIds,
 ) -> None:
-    """Write the checkpoint; where a mean is what counts, the weights stand for it, too."""
+    """Write the checkpoint; where a mean is exported, the weights are also its values."""
     model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator)
     model.load_state_dict(dict(weights))
     exported = config.averaging.exported if config.averaging else "weights"

@@ -7,7 +7,7 @@ from ..runs.folder import Run
 from .provenance import CONFIG, RECORD, Record
 
 FAMILIES = {"golf": "a model of the golf family", "spikewhale": "a SpikeWhaleLM"}
-# Key of metrics.jsonl → what the card calls it.
+# Key of metrics.jsonl → its name in the card.
 SCORES = {
     "train_bits_per_byte": "training loss, bits per byte",
     "train_pseudo_bits_per_byte": "training loss, pseudo bits per byte (tokens lose text)",
@@ -62,9 +62,9 @@ def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: 
 
     Args:
         run: the run, opened.
-        record: what is known of the exported weights.
+        record: of the exported weights.
         metrics: the last ones that the run recorded.
-        name: what the exported folder is called.
+        name: of the exported folder.
         stock: whether the folder's class is one of `transformers` itself.
     """
     families = [words for family, words in FAMILIES.items() if getattr(run.config, family)]
@@ -97,7 +97,7 @@ def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: 
 
 
 def _facts(run: Run, record: Record, metrics: Metrics) -> list[tuple[str, str]]:
-    """Return what there is to say in numbers."""
+    """Return the facts of the card, by name."""
     scores = [(what, f"{metrics[key]:.4f}") for key, what in SCORES.items() if key in metrics]
     return [
         ("parameters", f"{exported_parameters(run.model):,}"),

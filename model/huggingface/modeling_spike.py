@@ -24,7 +24,7 @@ Trunk: TypeAlias = Transformer | GolfTransformer | SpikeWhale
 
 
 class SpikeConfig(PreTrainedConfig):
-    """The shape of a model: the sections of a configuration of spike that say it.
+    """Configuration of a model: the sections of spike's configuration that define its shape.
 
     Attributes:
         sections: `model`, and `golf` or `spikewhale` where the model is of that family.
@@ -86,11 +86,11 @@ def build_trunk(config: SpikeConfig) -> Trunk:
 
 
 class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
-    """Token ids in, logits of the next token out.
+    """Causal language model: token ids in, logits of the next token out.
 
-    Once the context is full, the window moves on by half of it, and what is left is read anew.
-    Heads that only practise are not here, and so are their losses: `labels` give the mean loss of
-    the next token alone.
+    Once the context is full, the window moves on by half of it, and the rest is read again.
+    Auxiliary heads and their losses are not here: `labels` give the mean loss of the next token
+    alone.
     """
 
     config_class = SpikeConfig
@@ -107,16 +107,16 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
-        """Say that a cache of `transformers` will not do."""
+        """Return False: caches of `transformers` are not supported."""
         return False
 
     def _prepare_cache_for_generation(
         self, generation_config: Any, model_kwargs: dict[str, Any], *others: Any, **options: Any
     ) -> None:
-        """Hand `generate` an empty cache of ours, where it is to have one and was given none.
+        """Pass `generate` an empty `SpikeCache`, where it must have a cache and was given none.
 
         Raises:
-            ValueError: a cache of another kind is asked for.
+            ValueError: a cache of another kind is requested.
         """
         kind = generation_config.cache_implementation
         if kind not in (None, "dynamic"):
@@ -144,35 +144,35 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         return inputs
 
     def train(self, mode: bool = True) -> "SpikeForCausalLM":
-        """Set the mode of all parts, but train the model as it is used.
+        """Set the mode of all parts, but train the model as in evaluation.
 
-        In a training mode of its own a golf model has memory in place of its first tokens.
+        In its own training mode a golf model has memory tokens in place of its first tokens.
         """
         super().train(mode)
         self.model.training = False
         return self
 
     def get_input_embeddings(self) -> nn.Module:
-        """Return the table of embeddings."""
+        """Return the embedding table."""
         return self.model.embedding
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
-        """Take another table of embeddings."""
+        """Set another embedding table."""
         self.model.embedding = value
 
     def get_output_embeddings(self) -> nn.Module | None:
-        """Return the output layer; None where the table of embeddings serves."""
+        """Return the output layer; None where it is the embedding table."""
         return getattr(self.model, "head", None)
 
     def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
-        """Take another output layer."""
+        """Set another output layer."""
         self.model.head = new_embeddings
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Fill what a file of weights does not hold: the rotary tables, or all of a new model.
+        """Initialise tensors that a file of weights lacks: rotary tables, or all of a new model.
 
-        What is never trained is frozen again, for loading makes new parameters.
+        Frozen parameters are frozen again, for loading makes new ones.
         """
         backbone = self.model
         if module is not backbone:
@@ -207,9 +207,9 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         Args:
             input_ids: the new ids.
             attention_mask: [B, T] or [B, cached + T]; 0 for padding, on any side.
-            cache: what was read before; takes in what is read now.
-            past_key_values: the same, as it was called before transformers 5.24.
-            labels: ids [B, T], −100 for those that do not count; row t is judged by label t + 1.
+            cache: of the ids read before; is extended by the new ones.
+            past_key_values: the same, by its name before transformers 5.24.
+            labels: ids [B, T], −100 for those that do not count; row t predicts label t + 1.
             use_cache: whether a cache is made where none is given; not while training.
             logits_to_keep: how many of the last rows, or which rows; 0 for all.
             options: for the loss; positions, which follow from the mask, are ignored.
@@ -268,7 +268,7 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
             window = slice(max(0, start - self.model.lookback), start)
             before = seen[:, window]
             if attention_mask is not None:
-                # What is before a text is taken for text, unless a separator stands there.
+                # Ids before a text count as text, unless they are separators.
                 before = before.masked_fill(~attention_mask[:, window], self.config.separator)
         new_attention_mask = None if attention_mask is None else attention_mask[:, unread]
         decoding = None if cache is None else cache.decoding

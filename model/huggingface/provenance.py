@@ -20,7 +20,7 @@ Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What `spike_run.json` says."""
+    """Fields of `spike_run.json`."""
 
     format: int
     spike: str
@@ -32,9 +32,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Count
     """Tokens trained on."""
     fingerprints: dict[str, str]
-    """`config`, `tokenizer`, `data`: what the run was made from."""
+    """Of the sources of the run: `config`, `tokenizer`, `data`."""
     left_out: list[str]
-    """Parts of the model that only training needs, and that are not here."""
+    """Trained-only parts of the model, which are not exported."""
     sha256: Sha256
     """Of the file of weights as it was exported."""
 
@@ -43,7 +43,7 @@ def read_record(folder: Path) -> Record | None:
     """Read `spike_run.json`; None where there is none.
 
     Raises:
-        SpikeError: it cannot be read, is of an unknown format, or speaks of other weights.
+        SpikeError: it cannot be read, is of an unknown format, or belongs to other weights.
     """
     path = folder / RECORD
     if not os.path.lexists(path):

@@ -1,7 +1,7 @@
 """Qwen3 names: the plain transformer as `Qwen3ForCausalLM` of `transformers`, and back.
 
-Every engine knows this class, so a folder with it needs no code. The plain transformer is the same
-function wherever it has no bound on its logits.
+Every inference engine supports this class, so a folder with it needs no code. The plain transformer
+is the same function if its logits have no softcap.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ KEYS = {
     "tied_embeddings": "tie_word_embeddings",
     "vocab_size": "vocab_size",
 }
-# What our blocks do; a config.json that says otherwise is of another function.
+# Properties of spike's blocks; a config.json with other values is of another function.
 FIXED = {
     "hidden_act": "silu",
     "rms_norm_eps": NORM_EPS,
@@ -59,20 +59,20 @@ FIXED = {
 
 
 def keys_beyond_stock(config: Config) -> list[str]:
-    """Return the sections and keys for which the stock class has no place; empty: it will do."""
+    """Return the sections and keys that the stock class lacks; empty: it can be used."""
     beyond = [name for name in ("golf", "spikewhale") if getattr(config, name) is not None]
     return beyond + (["model.logit_softcap"] if config.model.logit_softcap else [])
 
 
 def stock_fields(model: ModelConfig, vocab_size: int) -> dict[str, Any]:
-    """Return what config.json says of a model of that shape."""
+    """Return the fields of config.json for a model of that shape."""
     return {
         "architectures": [CLASS],
         "model_type": MODEL_TYPE,
         **{theirs: getattr(model, ours) for ours, theirs in KEYS.items()},
         "vocab_size": vocab_size,
         "rope_parameters": {"rope_type": "default", "rope_theta": model.rope_base},
-        # Where engines written for transformers 4 look for it.
+        # Engines written for transformers 4 read it here.
         "rope_theta": model.rope_base,
         **FIXED,
         "sliding_window": None,
@@ -84,7 +84,7 @@ def model_section(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Return the section `[model]` for a config.json; values are not checked yet.
 
     Raises:
-        SpikeError: a key is missing, or says what the plain transformer does not do.
+        SpikeError: a key is missing, or has a value that the plain transformer does not support.
     """
     rope = fields.get("rope_parameters")
     rope = rope if isinstance(rope, dict) else {"rope_theta": fields.get("rope_theta")}
@@ -109,7 +109,7 @@ def model_section(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 
 def stock_names(model: ModelConfig) -> dict[str, str]:
-    """Return our name → the stock class's, of every weight."""
+    """Return spike's name → the stock class's name, of every weight."""
     names = {ours: theirs for ours, theirs in ONCE.items() if ours != "head.weight"}
     if not model.tied_embeddings:
         names["head.weight"] = ONCE["head.weight"]

@@ -1,7 +1,7 @@
 """Activation checkpointing: the backward pass computes blocks again instead of storing them.
 
-Chen et al. 2016 (arXiv:1604.06174). What is kept is what each
-block reads, and one block's work at a time.
+Chen et al. 2016 (arXiv:1604.06174). Only the input of each block is stored, and one block's
+activations at a time.
 """
 
 from functools import partial
@@ -12,6 +12,6 @@ from ..families.build import Model
 
 
 def checkpoint_activations(model: Model) -> None:
-    """Let every block of the model be computed again; weights and their names stay."""
+    """Checkpoint the activations of every block; weights and their names stay."""
     for block in model.blocks:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)

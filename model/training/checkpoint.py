@@ -45,10 +45,10 @@ def save_checkpoint(
 ) -> Path:
     """Write the checkpoint of `step`, unless it is there, and remove all but the newest `keep`.
 
-    Parameters `beside` the model's and `trained_ids` are kept with what only training needs.
+    Parameters `beside` the model's and `trained_ids` are saved with the training state.
 
     Raises:
-        OSError: the disk is full; what was saved before stays.
+        OSError: the disk is full; earlier checkpoints stay.
     """
     target = checkpoint_folder(run_folder, step)
     if not target.exists():
@@ -84,7 +84,7 @@ def load_training(
     optimizers: Sequence[torch.optim.Optimizer],
     beside: Mapping[str, nn.Parameter],
 ) -> None:
-    """Put back what only training needs: its own parameters, optimisers' memory, random numbers.
+    """Restore the training state: trained-only parameters, optimiser states, random generators.
 
     Raises:
         SpikeError: the file has a tensor that is none of these, or of another shape or dtype.

@@ -15,18 +15,18 @@ from .state import RunState
 def step_trunk(
     run: RunState, precision: AbstractContextManager[object]
 ) -> Callable[[Tensor], Tensor]:
-    """Return the model's trunk for training steps, compiled where the configuration says so.
+    """Return the model's trunk for training steps, compiled if `train.compile` is set.
 
     Teachers' trunks are compiled then, too.
 
-    A graph is made for each number of times that layers will run, so that none is made when they
-    begin to loop. Features that are off are not in the graphs.
+    One graph is compiled for each number of passes of the loop layers, and so none once they begin
+    to loop. Features that are off are not in the graphs.
     """
     model, config = run.model, run.config
     if not config.train.compile:
         return model.backbone
     backbone: Callable[[Tensor], Tensor] = torch.compile(model.backbone)
-    # As steps cut their inputs out of batches: torch.compile tells strides apart.
+    # With the strides of inputs that steps cut out of batches: torch.compile guards strides.
     ids = torch.zeros(config.train.micro_batch, config.model.context + 1, dtype=torch.int64)
     inputs = ids.to(run.device)[:, :-1]
     if run.teaching is not None:
@@ -45,7 +45,7 @@ def step_trunk(
 def _compile_teachers(
     teaching: Distillation, inputs: Tensor, precision: AbstractContextManager[object]
 ) -> None:
-    """Put compiled trunks in the places of the teachers' own."""
+    """Replace the teachers' trunks by compiled ones."""
     teaching.trunks[:] = [torch.compile(backbone) for backbone in teaching.trunks]
     for backbone in teaching.trunks:
         with torch.no_grad(), precision:
@@ -53,7 +53,7 @@ def _compile_teachers(
 
 
 def _phases(run: RunState) -> list[bool]:
-    """Return whether layers loop, for each part of the run that lies ahead."""
+    """Return whether layers loop, for each remaining part of the run."""
     golf, config = run.config.golf, run.config
     done = share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
     return [False, True] if golf and done < golf.loop_from else [True]

@@ -1,8 +1,9 @@
 """Knowledge distillation: a student learns from teachers and the next token.
 
-For each slice of rows the teachers' output layers are asked again, so that no more of their logits
-is held than of the student's. A teacher reads the student's windows in evaluation mode; no gradient
-reaches it. Hidden rows are predicted as in JEPA, the ones of the first teacher at the same place.
+For each slice of rows the teachers' output layers are evaluated again, so that no more of their
+logits is held than of the student's. A teacher reads the student's windows in evaluation mode; no
+gradient reaches it. Hidden rows are predicted as in JEPA: those of the first teacher, at the same
+place.
 """
 
 import hashlib
@@ -29,20 +30,20 @@ HEAD = "teacher_head"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distillation:
-    """Teachers, and what the student needs for following them."""
+    """Teachers, and the projection of the student's rows to theirs."""
 
     config: DistillConfig
     teachers: list[Model]
     trunks: list[Callable[[Tensor], Tensor]]
     """The teachers' trunks, perhaps compiled."""
     head: nn.Linear | None
-    """Predicts the first teacher's hidden rows [..., E] of the student's [..., D]."""
+    """Projection of the student's hidden rows [..., D] to the first teacher's [..., E]."""
 
 
 def init_distillation(
     config: Config, student: Model, teachers: Sequence[Model]
 ) -> Distillation | None:
-    """Return the teaching before the first step; None where there is no section `[distill]`.
+    """Return the initial distillation; None where there is no section `[distill]`.
 
     Raises:
         SpikeError: there are not as many teachers as the section names, or one does not fit.
@@ -64,9 +65,9 @@ def init_distillation(
 
 
 def init_projection(student: Model, teacher: Model, seed: int) -> nn.Linear:
-    """Return a map of the student's rows [..., D] to the teacher's, with deviation 1 / √D.
+    """Return a projection of the student's rows [..., D] to the teacher's, with deviation 1 / √D.
 
-    It draws from its own name, so that students with and without it start from the same numbers.
+    It has its own random generator, so that students with and without it start from equal numbers.
     """
     width, device = student.config.width, student.embedding.weight.device
     digest = hashlib.sha256(f"{seed} {HEAD}".encode()).digest()
@@ -78,7 +79,7 @@ def init_projection(student: Model, teacher: Model, seed: int) -> nn.Linear:
 
 
 def check_fit(folder: str, teacher: Model, config: Config, vocab_size: int) -> None:
-    """Refuse a teacher that cannot read the student's windows.
+    """Raise for a teacher that cannot read the student's windows.
 
     Raises:
         SpikeError: its context is shorter, or it has another number of ids.
@@ -101,7 +102,7 @@ def head_parameters(teaching: Distillation | None) -> dict[str, nn.Parameter]:
 
 
 def asked_teachers(teaching: Distillation) -> list[Model]:
-    """Return the teachers that have to read: all, for hidden rows alone the first, or none."""
+    """Return the teachers that must run: all, for hidden rows alone the first, or none."""
     if teaching.config.weight:
         return teaching.teachers
     return [] if teaching.head is None else teaching.teachers[:1]
@@ -110,13 +111,13 @@ def asked_teachers(teaching: Distillation) -> list[Model]:
 def teacher_forward(
     teaching: Distillation | None, ids: Tensor, sums: Tensor
 ) -> DistillationTerm | None:
-    """Let the teachers read ids [B, T]; return what their rows add to the loss, if anything.
+    """Run the teachers on ids [B, T]; return the distillation term of the loss, if any.
 
     Args:
-        teaching: None for no lesson.
+        teaching: None for no distillation.
         ids: what the student reads.
-        sums: for each of LESSONS its sum without weight and of how many it is, float64 [2, 2];
-            is added to.
+        sums: for each of DISTILL_LOSSES its unweighted sum and its count, float64 [2, 2]; is
+            added to.
     """
     if teaching is None or not asked_teachers(teaching):
         return None

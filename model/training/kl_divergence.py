@@ -1,6 +1,6 @@
 """KL divergence of a student's next-token probabilities from its teachers'.
 
-Hinton et al. 2015 (arXiv:1503.02531): both are softened by a temperature. All is reckoned with
+Hinton et al. 2015 (arXiv:1503.02531): both are softened by a temperature. All is computed with
 logarithms in float32 or better, so no probability is ever zero.
 """
 
@@ -18,13 +18,13 @@ def divergence(
 
     Σ p (log p - log q), where p is the mean of the teachers' probabilities and q the student's.
     With `top_k` the ids that are not among the k likeliest of p are lumped together as one; that
-    is never more than the divergence over all ids (data processing), and 0 only where the
-    student gives the k ids what the teachers give them.
+    is never more than the divergence over all ids (data processing), and 0 only where student and
+    teachers agree on the k ids.
 
     Args:
         student: logits [N, V], which get the gradient.
         teachers: logits [N, V] of each.
-        temperature: what logits are divided by.
+        temperature: divisor of the logits.
         top_k: 0 for all ids.
     """
     taught = [_log_probabilities(logits, temperature).detach() for logits in teachers]

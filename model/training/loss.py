@@ -2,7 +2,7 @@
 
 A batch of 8 × 512 positions over 16,512 ids would need 270 MB for the logits and twice that for
 their gradients. Here a slice of positions goes through the output layer, the loss and back before
-the next one does; the result is the same and, memory being slow, comes sooner.
+the next one does; the result is the same and, memory being slow, faster.
 """
 
 import torch
@@ -31,9 +31,9 @@ def backward_cross_entropy(
         model: its output layer is used.
         normed: [B, T, D], from `model.backbone`; its graph is consumed.
         targets: ids [B, T], int64.
-        count: what to divide by: the targets of the whole step, those outside the mask left out.
+        count: the divisor: the targets of the whole step, those outside the mask left out.
         mask: bool [B, T], the targets that count; None: all.
-        ahead: heads that predict what comes after the targets.
+        ahead: heads that predict the tokens after the targets.
         ahead_weight: weight of the mean of these heads' losses, which the gradient has too.
         lesson: adds its sum to the gradient, too.
 

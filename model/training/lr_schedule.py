@@ -1,27 +1,27 @@
 """Learning-rate schedule: warmup, stable, decay.
 
-The stable phase needs no end in sight, so that a run can be lengthened and only the fall repeated
-(MiniCPM, Hu et al. 2024, arXiv:2404.06395). A run is as long as its steps or as its seconds; a
-fall given in steps is then as long as so many steps took on average so far.
+The stable phase needs no planned end, so that a run can be lengthened and only the decay repeated
+(MiniCPM, Hu et al. 2024, arXiv:2404.06395). Steps or seconds measure a run; with seconds, a decay
+given in steps lasts that many times the mean step time so far.
 """
 
 import math
 
 from ..config.schema import ScheduleConfig
 
-# Share of the fall in which adaptive-cosine raises the rates.
+# Share of the decay in which adaptive-cosine raises the rates.
 ADAPTIVE_RISE = 0.3
 
 
 def lr_multiplier(step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0) -> float:
     """Return the share of the full learning rate for `step`, of 1 … `steps`.
 
-    Rises in a straight line from nearly zero, stays at 1, and falls, in a straight line or as
-    cosine, so that `final_ratio` would be reached one step after the last. `adaptive-cosine` falls
-    to zero, and is above 1 on its way where its peak is.
+    It rises linearly from nearly zero, stays at 1, and decays, linearly or as cosine, so that
+    `final_ratio` would be reached one step after the last. `adaptive-cosine` decays to zero, and
+    is above 1 around its peak.
 
     Args:
-        step: the one to come, from 1.
+        step: the next one, from 1.
         steps: of the whole run.
         schedule: where it has seconds, these and not the steps measure the run.
         seconds: of training so far.
@@ -39,7 +39,7 @@ def lr_multiplier(step: int, steps: int, schedule: ScheduleConfig, seconds: floa
 
 
 def _shaped(rising: float, remaining: float, schedule: ScheduleConfig) -> float:
-    """Return the factor where `remaining`, at least 1 before the fall, goes to 0 in it."""
+    """Return the factor where `remaining`, at least 1 before the decay, goes to 0 in it."""
     if schedule.decay_shape == "linear":
         return min(rising, schedule.final_ratio + (1.0 - schedule.final_ratio) * remaining)
     fallen = 1.0 - min(1.0, max(0.0, remaining))
@@ -51,5 +51,5 @@ def _shaped(rising: float, remaining: float, schedule: ScheduleConfig) -> float:
 
 
 def share_done(step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0) -> float:
-    """Return the share of the run that lies before `step`, of 1 … `steps`."""
+    """Return the share of the run before `step`, of 1 … `steps`."""
     return seconds / schedule.seconds if schedule.seconds else (step - 1) / steps

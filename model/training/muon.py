@@ -19,9 +19,9 @@ EPS = 1e-7
 def newton_schulz(
     matrices: Tensor, *, ns_steps: int = 5, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Bring the singular values of matrices [N, rows, columns] to between about 0.7 and 1.2.
+    """Map the singular values of matrices [N, rows, columns] to between about 0.7 and 1.2.
 
-    The quintic's slope at zero is as steep as can be, for few steps; it does not converge to 1.
+    The quintic has the steepest slope at zero, for few steps; it does not converge to 1.
     Returns the shape given, in `dtype`.
     """
     a, b, c = NS_COEFFICIENTS
@@ -53,22 +53,22 @@ class Muon(torch.optim.Optimizer):
         ns_steps: int = 5,
         ns_dtype: torch.dtype | None = None,
     ) -> None:
-        """Take matrices only; `ns_dtype` None is bfloat16 on CUDA devices and else float32."""
+        """Initialise for matrices only; `ns_dtype` None: bfloat16 on CUDA devices, else float32."""
         defaults = {
             "lr": lr,
             "weight_decay": weight_decay,
             "momentum": momentum,
             "ns_steps": ns_steps,
             "ns_dtype": ns_dtype,
-            # What to multiply the buffer, a weighted mean, by before a step whose momentum is
-            # another: (1 - m) / (1 - m before) keeps it in step with the sum it stands for.
+            # Factor of the buffer, a weighted mean, before a step with another momentum:
+            # (1 - m) / (1 - m before) keeps it proportional to the sum that it represents.
             "rescale": 1.0,
         }
         super().__init__(params, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move every matrix that has a gradient. A closure is not supported."""
+        """Update every matrix that has a gradient. A closure is not supported."""
         if closure is not None:
             raise TypeError("Muon takes no closure")
         for group in self.param_groups:
@@ -80,7 +80,7 @@ class Muon(torch.optim.Optimizer):
                 self._move(matrices, group)
 
     def _move(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
-        """Move matrices of one shape."""
+        """Update matrices of one shape."""
         momentum, lr = group["momentum"], group["lr"]
         ahead = []
         for matrix in matrices:

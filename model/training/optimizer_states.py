@@ -15,7 +15,7 @@ from .muon import Muon
 
 RANDOM = "random"
 CPU, CUDA = f"{RANDOM}/cpu", f"{RANDOM}/cuda"
-# What each optimizer keeps of a parameter once it has moved it; `step` is one number.
+# State that each optimizer keeps of an updated parameter; `step` is one number.
 SLOTS: dict[type[torch.optim.Optimizer], frozenset[str]] = {
     torch.optim.AdamW: frozenset(("step", "exp_avg", "exp_avg_sq")),
     Muon: frozenset(("momentum_buffer",)),
@@ -31,7 +31,7 @@ def generators() -> Tensors:
 
 
 def put_generators(path: Path, saved: Mapping[str, Tensor]) -> None:
-    """Put back states of generators; those of devices that are not here are left out.
+    """Restore states of generators; those of absent devices are skipped.
 
     Raises:
         SpikeError: one is no state of such a generator; `path` is its file.
@@ -54,7 +54,7 @@ def put_generators(path: Path, saved: Mapping[str, Tensor]) -> None:
 def optimizer_memory(
     optimizers: Sequence[torch.optim.Optimizer], parameters: Mapping[str, nn.Parameter]
 ) -> Tensors:
-    """Return what optimizers keep of each parameter, as `parameter/slot`."""
+    """Return the optimizers' state of each parameter, as `parameter/slot`."""
     return {
         f"{name}/{slot}": tensor
         for name, parameter in parameters.items()
@@ -69,7 +69,7 @@ def put_memory(
     optimizers: Sequence[torch.optim.Optimizer],
     parameters: Mapping[str, nn.Parameter],
 ) -> None:
-    """Put back what `optimizer_memory` returned: of each parameter all slots or none.
+    """Restore the result of `optimizer_memory`: of each parameter all slots or none.
 
     Raises:
         SpikeError: a tensor belongs to no parameter that trains, a slot is missing or unknown, or

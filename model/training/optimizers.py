@@ -1,7 +1,7 @@
 """Optimizers: the optimiser of each tensor, its learning rate and its momentum.
 
 Matrices inside the blocks go to Muon; the tables, whose rows are used one at a time, and the
-vectors go to AdamW. Weight decay leaves memory tokens alone and, unless it is asked for, vectors.
+vectors go to AdamW. Weight decay skips memory tokens and, unless configured, vectors.
 """
 
 from collections import defaultdict
@@ -54,7 +54,7 @@ def build_optimizers(
 
 
 def scale_learning_rates(optimizers: Sequence[torch.optim.Optimizer], factor: float) -> None:
-    """Set every learning rate to `factor` times the one that its group was made with."""
+    """Set every learning rate to `factor` times the initial one of its group."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
@@ -63,7 +63,7 @@ def scale_learning_rates(optimizers: Sequence[torch.optim.Optimizer], factor: fl
 def set_muon_momentum(
     optimizers: Sequence[torch.optim.Optimizer], step: int, config: OptimizerConfig
 ) -> None:
-    """Give Muon the momentum of `step`, from 1, on its straight way up."""
+    """Set Muon's momentum for `step`, from 1, with linear warmup."""
     for optimizer in optimizers:
         if isinstance(optimizer, Muon) and config.muon_momentum_warmup:
             now, before = (_momentum(s, config) for s in (step, step - 1))

@@ -1,6 +1,6 @@
 """Quantization-aware training (QAT): weights rounded to few bits from some step on.
 
-The gradients of a step are taken at the rounded weights and move the weights themselves, which is
+The gradients of a step are taken at the rounded weights and update the weights themselves, which is
 the straight-through estimator (Bengio et al. 2013, arXiv:1308.3432). A penalty in proportion to the
 weights' noise from rounding, CROWN-Q of openai/parameter-golf, can be added to them.
 """
@@ -22,13 +22,13 @@ from .state import RunState
 
 @contextmanager
 def fake_quantized(run: RunState, factor: float) -> Iterator[None]:
-    """Round the model's matrices inside the block, if it is time; afterwards add the penalty.
+    """Round the model's matrices inside the block, if QAT has begun; afterwards add the penalty.
 
-    Which time it is depends on the coming step alone, and on seconds where these measure the run.
+    The beginning depends on the next step alone, and on seconds where these measure the run.
 
     Args:
-        run: the gradients of its model are to be taken inside.
-        factor: share of the full learning rates at the coming step.
+        run: the gradients of its model must be taken inside.
+        factor: share of the full learning rates at the next step.
     """
     compress = run.config.compress
     if compress is None or not has_begun(run, compress, factor):
@@ -45,7 +45,7 @@ def fake_quantized(run: RunState, factor: float) -> Iterator[None]:
 
 
 def has_begun(run: RunState, compress: CompressConfig, factor: float) -> bool:
-    """Tell whether the coming step, with `factor` of the full rates, is one at rounded weights."""
+    """Return whether the next step, with `factor` of the full rates, is at rounded weights."""
     start, schedule = parse_qat(compress.qat), run.config.schedule
     if start is None:
         return False

@@ -35,7 +35,7 @@ from .weight_averaging import Averages, averages_from_tensors, averages_to_tenso
 
 @dataclass(slots=True, kw_only=True)
 class RunState:
-    """A run at some step."""
+    """Training state of a run at some step."""
 
     config: Config
     folder: Path
@@ -49,18 +49,18 @@ class RunState:
     seconds: float | None
     """Seconds of training, where these measure the run and not the steps alone."""
     teaching: Distillation | None = None
-    """Who else there is to learn from."""
+    """Distillation from teachers, if any."""
     trained_ids: TrainedIds = None
     """Which ids were targets so far, here or in the run whose weights this one began with."""
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
-        """All that a step moves: the model's, and those of what only the training needs."""
+        """All parameters that a step updates: the model's and trained-only ones."""
         return [*self.model.parameters(), *head_parameters(self.teaching).values()]
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether no step is left."""
         out_of_time = (self.seconds or 0.0) >= (self.config.schedule.seconds or math.inf)
         return out_of_time or self.step >= self.config.train.steps
 
@@ -90,10 +90,10 @@ def start_run(
     """Return the run at its newest checkpoint, or at step 0 where there is none.
 
     Sets the number of threads and the random seed of torch for this process. `weights` replace
-    the initial ones of their names; `trained_ids` are those of the run that they are from.
+    the initial ones of their names; `trained_ids` are those of the run that they come from.
 
     Raises:
-        SpikeError: there is a run and `resume` is false, or it was made from something else.
+        SpikeError: there is a run and `resume` is false, or its fingerprints differ.
     """
     wanted = config.model.vocab_size
     if wanted not in (0, vocab_size):

@@ -40,10 +40,10 @@ def train_step(
     backbone: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
 ) -> tuple[float, float, int, Metrics]:
-    """Move the run on by one step.
+    """Train the run by one step.
 
     Args:
-        run: is changed.
+        run: is updated.
         batch: ids [batch, context + 1], and which of them are trained on.
         factor: share of the full learning rates.
         backbone: the model's `backbone`, perhaps compiled.
@@ -51,9 +51,9 @@ def train_step(
 
     Returns:
         The loss in nats per target before the update, the norm of the gradient before clipping,
-        the number of targets, those outside the mask left out, and the means of what else the
-        model practised, by name. Without any target the loss is NaN and only momentum and weight
-        decay move the weights.
+        the number of targets, those outside the mask left out, and the means of the auxiliary
+        losses, by name. Without any target the loss is NaN and only momentum and weight decay
+        update the weights.
 
     Raises:
         SpikeError: the batch does not fit, or loss or gradient is not finite; no weight has moved.
@@ -90,13 +90,13 @@ def compute_gradients(
     backbone: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
 ) -> tuple[Tensor, int]:
-    """Give every parameter its gradient over the whole batch; arguments are as for `train_step`.
+    """Set every parameter's gradient over the whole batch; arguments are as for `train_step`.
 
-    What the weights are while this runs is what the gradients are of.
+    The gradients are of the weights during this call.
 
     Returns:
-        For each of PARTS and LESSONS its sum and of how many it is, float64 [7, 2], where the sum
-        of NEXT is that of the targets' cross-entropies in nats; and the number of targets.
+        For each of PARTS and DISTILL_LOSSES its sum and count, float64 [7, 2], where the sum of
+        NEXT is that of the targets' cross-entropies in nats; and the number of targets.
     """
     size = run.config.train.micro_batch
     ids, mask = checked_batch(run, batch)
@@ -142,7 +142,7 @@ def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:
 
 
 def scored_targets(model: Model, ids: Tensor, mask: Tensor | None) -> Tensor | None:
-    """Return the mask [batch, context + 1] without what memory tokens take the place of."""
+    """Return the mask [batch, context + 1] without the positions of memory tokens."""
     memory = model.golf.memory_tokens if isinstance(model, GolfTransformer) else 0
     if not memory:
         return mask
@@ -158,14 +158,14 @@ def note_targets(run: RunState, batch: Batch) -> None:
 
 
 def target_ids(model: Model, batch: Batch) -> NDArray[np.integer]:
-    """Return the ids that a batch's loss is of, in a row; as `scored_targets` chooses them."""
+    """Return the target ids of a batch's loss, in a row; `scored_targets` selects them."""
     ids, mask = batch
     begin = 1 + (model.golf.memory_tokens if isinstance(model, GolfTransformer) else 0)
     return ids[:, begin:].ravel() if mask is None else ids[:, begin:][mask[:, begin:]]
 
 
 def _prepare_golf(run: RunState, factor: float) -> tuple[MTPHeads | None, float]:
-    """Let layers loop when it is time; return the heads that look ahead and their weight."""
+    """Switch layer loops on when due; return the MTP heads and their weight."""
     model, config = run.model, run.config
     if not isinstance(model, GolfTransformer):
         return None, 0.0

@@ -33,7 +33,7 @@ from .weight_averaging import averaged_weights
 
 
 class Sample(NamedTuple):
-    """Text that a model wrote during training."""
+    """Text sampled during training."""
 
     prompt: str
     text: str
@@ -41,7 +41,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What is reported after each step."""
+    """Progress report after each step."""
 
     step: int
     steps: int
@@ -50,19 +50,19 @@ class Progress:
     metrics: Metrics
     """The numbers of the step, as in `metrics.jsonl`."""
     logged: bool
-    """Whether they were added there."""
+    """Whether they were logged there."""
     sample: Sample | None
     """Where one was due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
-    """How a run ended."""
+    """Result of a training call."""
 
     step: int
     """Steps done; less than the configured ones where the run was stopped or ran out of time."""
     finished: bool
-    """Whether nothing is left to do."""
+    """Whether no step is left."""
     metrics: Metrics
     """The last line that this call logged; empty if no step was left to do."""
 
@@ -88,31 +88,29 @@ def train(
 ) -> TrainResult:
     """Train to the configured step, with a checkpoint at the end.
 
-    Where this process is one of several (`distributed.py`), all make the same call with the same
-    batches and each computes its parts of them; the first one writes, validates, samples and
-    reports.
+    With several ranks (`distributed.py`), all make the same call with the same batches and each
+    computes its parts of them; the first one writes, validates, samples and reports.
 
     Args:
-        config: what to train; `data` and the prompt of `sample` are for the caller to act on.
+        config: of the run; the caller handles `data` and the prompt of `sample`.
         run_folder: exists; `metrics.jsonl` and `checkpoints/` are written here.
         open_batches: given the samples consumed, yields batches from there on: ids
             [batch, context + 1] and a mask of the same shape, or None where every target counts.
         validation: windows of ids [n, context + 1] and their mask, or None.
-        byte_lengths: bytes that each id stands for, [vocab_size].
-        score_name: what their score is called in the metrics, behind `validation_`.
+        byte_lengths: bytes of each id, [vocab_size].
+        score_name: name of the score in the metrics, after `validation_`.
         vocab_size: number of ids.
-        separator: the id that stands between documents.
-        lineage: fingerprints of what the run is made from; a checkpoint made with others is
-            refused.
+        separator: the id between documents.
+        lineage: fingerprints of the run's sources; a checkpoint with others raises.
         teachers: those that `distill.teachers` names, in evaluation mode, on the run's device.
-        weights: those that the run takes over from another one. A checkpoint of step 0 holds
-            them, so that resuming needs the other run no more.
+        weights: initial weights from another run. A checkpoint of step 0 holds them, so that
+            resuming does not need the other run.
         trained_ids: the ids that were targets in that run; None where that is unknown.
-        resume: go on from the newest checkpoint, or from the start where there is none.
+        resume: continue from the newest checkpoint, or from the start where there is none.
         report: called after each step, by the first rank.
-        should_stop: asked before each step; if true on any rank, a checkpoint is made and the
+        should_stop: called before each step; if true on any rank, a checkpoint is saved and the
             call returns.
-        sample: given the model and the ids that were targets so far, returns what it writes.
+        sample: returns sampled text, given the model and the ids that were targets so far.
 
     Raises:
         SpikeError: the folder holds a run and `resume` is false; its checkpoint is of another
@@ -163,7 +161,7 @@ def train(
 
 
 def _make_ready(run: RunState, begun: bool) -> None:
-    """Let the first rank forget what was logged after the step, and save weights taken over."""
+    """Cut back the metrics after the step and save initial weights, on the first rank."""
     if rank():
         return
     cut_back_metrics(run.folder / METRICS, run.step)
@@ -181,7 +179,7 @@ def _next_batch(batches: Iterator[Batch], run: RunState) -> Batch:
 
 
 def _due(every: int, run: RunState) -> bool:
-    """Tell whether something done every so many steps, and after the last one, is due."""
+    """Return whether a task of every `every` steps, and of the last one, is due."""
     return run.finished or (every > 0 and run.step % every == 0)
 
 
@@ -205,9 +203,9 @@ def _losses(
     byte_lengths: NDArray[np.int64],
     score_name: str,
 ) -> Metrics:
-    """Return the losses of a step; with a mask all names say that they are of replies alone.
+    """Return the losses of a step; with a mask all names mark them as of replies alone.
 
-    Bits per byte are those of the loss: all nats of the targets over the bytes they stand for.
+    Bits per byte are those of the loss: all nats of the targets over their bytes.
     """
     size = int(byte_lengths[target_ids(run.model, batch)].sum())
     rate = loss * count / (math.log(2) * size) if size else math.nan
@@ -248,7 +246,7 @@ def _validated(
 
 
 def with_sample(metrics: Metrics, sample: Sample | None) -> Mapping[str, int | float | str]:
-    """Return a line of metrics, with what the model wrote if it did."""
+    """Return a line of metrics, with the sampled text if there is one."""
     if sample is None:
         return metrics
     return {**metrics, "sample_prompt": sample.prompt, "sample": sample.text}
@@ -260,7 +258,7 @@ def _written(run: RunState, sample: Callable[[Model, TrainedIds], Sample] | None
 
 
 def _make_safe(run: RunState) -> None:
-    """Let the first rank bring the metrics and then a checkpoint to the device."""
+    """Sync the metrics and then a checkpoint to disk, on the first rank."""
     if rank():
         return
     sync_metrics(run.folder / METRICS)

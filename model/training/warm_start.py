@@ -13,28 +13,28 @@ from ..runs.stored_weights import check_weights, described
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartingWeights:
-    """What a run begins with instead of freshly drawn numbers."""
+    """Initial weights of a run that come from another one."""
 
     weights: dict[str, Tensor]
-    """By name, parameters and what a model keeps beside them."""
+    """Parameters and buffers, by name."""
     fresh: tuple[str, ...]
-    """Weights that only training needs and the other run lacks; they are drawn."""
+    """Trained-only weights that the other run lacks; they are initialised at random."""
     unused: tuple[str, ...]
-    """Weights of the other run that only training needed and this one lacks."""
+    """Trained-only weights of the other run that this one lacks."""
 
 
 def choose_starting_weights(
     config: Config, vocab_size: int, given: Mapping[str, Tensor], place: str
 ) -> StartingWeights:
-    """Check that weights fit the model of a configuration, before anything is made.
+    """Return the initial weights of a run, checked against its configuration before it begins.
 
-    Heads that only training needs may be absent from either side.
+    Trained-only heads may be absent from either side.
 
     Args:
-        config: of the run that is to begin; keys that say nothing of shapes may be any.
+        config: of the new run; keys that do not affect shapes may have any value.
         vocab_size: number of ids.
         given: the other model's weights by name.
-        place: where they are from, for messages.
+        place: their source, for messages.
 
     Raises:
         SpikeError: a weight is missing, unknown or of another shape or dtype.

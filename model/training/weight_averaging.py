@@ -19,7 +19,7 @@ from ..runs.checkpoint import KINDS, SNAPSHOTS
 
 @dataclass(slots=True, kw_only=True)
 class Averages:
-    """Means by kind and name of the parameter, and how many snapshots the plain one is of."""
+    """Means by kind and name of the parameter, and the number of snapshots in the plain one."""
 
     config: AveragingConfig
     ema: dict[str, Tensor] = field(default_factory=dict)
@@ -38,7 +38,7 @@ def init_averages(model: nn.Module, config: AveragingConfig | None) -> Averages:
 
 @torch.no_grad()
 def update_averages(averages: Averages, model: nn.Module, step: int, factor: float) -> None:
-    """Take in the weights after `step`, made with `factor` of the full learning rates."""
+    """Update the means with the weights after `step`, at `factor` of the full learning rates."""
     config = averages.config
     if averages.ema and step % config.ema_every == 0:
         for name, parameter in model.named_parameters():
@@ -52,9 +52,9 @@ def update_averages(averages: Averages, model: nn.Module, step: int, factor: flo
 
 @contextmanager
 def averaged_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
-    """Give the model, inside the block, the weights that are to be exported.
+    """Set the model's weights to those for export inside the block.
 
-    Until there is a first snapshot, these are its own.
+    Before the first snapshot, these are its own.
     """
     exported = averages.config.exported
     means = getattr(averages, exported) if exported in KINDS else {}
@@ -63,7 +63,7 @@ def averaged_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
 
 
 def averages_to_tensors(averages: Averages) -> dict[str, Tensor]:
-    """Return all that a later `averages_from_tensors` needs, as `kind/parameter`."""
+    """Return the state for `averages_from_tensors`, as `kind/parameter`."""
     tensors = {f"{k}/{name}": m for k in KINDS for name, m in getattr(averages, k).items()}
     if averages.snapshots:
         tensors[SNAPSHOTS] = torch.tensor(averages.snapshots)
@@ -71,7 +71,7 @@ def averages_to_tensors(averages: Averages) -> dict[str, Tensor]:
 
 
 def averages_from_tensors(averages: Averages, tensors: Mapping[str, Tensor], device: str) -> None:
-    """Put back what `averages_to_tensors` gave."""
+    """Restore the result of `averages_to_tensors`."""
     for key, tensor in tensors.items():
         kind, _, name = key.partition("/")
         if kind == SNAPSHOTS:
