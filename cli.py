@@ -31,7 +31,7 @@ COMMANDS = {
     "unpack": ("pack.pack", "unpack", "Make a run folder of a packed model."),
 }
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-# What each command can do with less memory; where it says nothing, its inputs are the measure.
+# Advice for each command that runs out of memory; empty where its inputs set the need.
 MEMORY_CURES = {
     "tokenizer train": "pass a smaller --memory, or a smaller --max-record with --errors skip",
     "shard": "pass --workers 1, or a smaller --max-record with --errors skip",
@@ -127,7 +127,7 @@ def run(arguments: Sequence[str]) -> int:
     roles: Mapping[str, str] = {}
     written: Collection[str] = ()
     try:
-        # Not spike.main, which would print a line of its own when interrupted.
+        # Not spike.main, which prints its own line when interrupted.
         with spike.make_context("spike", meant(arguments)) as context:
             roles = context.meta.setdefault(ROLES, {})
             written = context.meta.setdefault(WRITTEN, set())
@@ -146,7 +146,7 @@ def run(arguments: Sequence[str]) -> int:
         complain("spike: interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Who reads our output has read enough; what is made is made before anything is printed.
+        # The reader of stdout has left; all files are complete before anything is printed.
         discard(sys.stdout)
         return 0
     except Exception as error:
@@ -172,7 +172,7 @@ def explain(
 ) -> str:
     """Return one line on what went wrong: the message alone when it was written for the user.
 
-    `roles` says which argument or option each path was given as; `written` are those to write;
+    `roles` maps each path to its argument or option; `written` are those to write;
     `cure` helps where memory is not enough.
     """
     from spiketok.errors import PLACE_FAULTS, WRITE_FIXES, SpikeError
@@ -208,7 +208,7 @@ def complain(message: str) -> None:
 
 def main() -> None:
     """Entry point of the `spike` command."""
-    # Arrow's other allocators keep memory that was given back: up to 180 MiB for a row of 200.
+    # Arrow's other allocators keep freed memory: up to 180 MiB for a row of 200.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     sys.exit(run(sys.argv[1:]))
 

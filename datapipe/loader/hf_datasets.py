@@ -22,8 +22,8 @@ def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
     """Open a split as a `datasets.Dataset` over the memory-mapped shards, without a copy.
 
     Raises:
-        SpikeError: there is no such split, the folder is unfinished, or a shard is not what its
-            manifest says.
+        SpikeError: there is no such split, the folder is unfinished, or a shard does not
+            match its manifest.
     """
     import datasets
 

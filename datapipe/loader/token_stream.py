@@ -25,7 +25,7 @@ from ..shards.schema import Tokens
 Array = np.ndarray[Any, np.dtype[Any]]
 # Files that a process holds open beside shards: libraries, logs, pipes.
 OTHER_FILES = 512
-# How often the files' times of modification are looked at.
+# How often the files' modification times are checked.
 LOOK_SECONDS = 1.0
 # The lines of the table that `read_rows` takes.
 FIRST, DESCRIPTOR, RANGE, TOKENS_AT, MASK_AT = range(LINES := 5)
@@ -34,8 +34,8 @@ FIRST, DESCRIPTOR, RANGE, TOKENS_AT, MASK_AT = range(LINES := 5)
 class TokenStream:
     """Tokens of shards as one sequence, without the borders of record batches and files.
 
-    A shard is opened when its first token is read. Every range of a shard is compared with its sum
-    when it is first read in an epoch; `start_epoch` begins the next one. Shards that another
+    A shard is opened when its first token is read. Every range of a shard is compared with its
+    checksum when it is first read in an epoch; `start_epoch` begins the next one. Shards that another
     program has written to are compared again within a second.
 
     Attributes:
@@ -54,7 +54,7 @@ class TokenStream:
         sizes = [max(range_count(shard.size), 1) for shard in self._shards]
         self._first_ranges = list(accumulate(sizes, initial=0))
         self._unchecked = np.ones(self._first_ranges[-1], dtype=np.uint8)
-        # As `read_rows` wants it: a column for each shard that is not open yet, for each run of
+        # The table for `read_rows`: a column for each shard that is not open yet, for each run of
         # the others, and for the end.
         self._runs = np.full((LINES, len(self._shards) + 1), -1, dtype=np.int64)
         self._runs[FIRST] = np.cumsum([0] + [shard.tokens for shard in self._shards])

@@ -58,8 +58,8 @@ def batches(
 ) -> Iterator[Batch]:
     """Return shuffled batches without end: [batch_size, length + 1] uint16 or uint32, and masks.
 
-    Epoch e has the windows from e · count to (e + 1) · count, each once, in an order of its own: it
-    goes on in the stream where the epoch before ended. Sample n is at position n mod count of epoch
+    Epoch e has the windows from e · count to (e + 1) · count, each once, in its own order: it
+    continues in the stream after the epoch before. Sample n is at position n mod count of epoch
     n div count. A run that has used n samples resumes with `start_sample` n.
 
     Raises:

@@ -37,7 +37,7 @@ from .verify import verify_folder
 from .worker import Work, process_unit
 from .writer import Target
 
-# Fewer bytes a token than any corpus reaches in the mean: a run is refused only in a hopeless case.
+# Fewer bytes a token than any corpus has on average: only hopeless runs raise an error.
 BYTES_PER_TOKEN = 8
 
 
@@ -60,19 +60,19 @@ def write_shards(
         sources: the input files.
         tokenizer_path: the tokenizer; a copy goes into the folder.
         out: the folder, made if it is missing. A line about the run goes to `out` + `.log`.
-        settings: what the shards should be like.
+        settings: of the shards.
         validation: the files of the validation split, instead of a fraction of the documents.
         workers: units of work done at a time; 0: one per core that is allowed. The result is
             the same.
-        overwrite: replace a folder of another plan instead of refusing.
-        report: hears the bytes of the input files done so far.
-        remark: hears what is worth knowing and no failure.
+        overwrite: replace a folder of another plan instead of raising.
+        report: called with the bytes of the input files done so far.
+        remark: called with messages that are no failures.
         disk: the file operations.
 
     Raises:
         SpikeError: an input is broken, the tokenizer lacks what conversations need, the disk is
-            full, there is no document, or `out` is something else. Finished shards are kept,
-            and the same call goes on from there; where there are none, nothing is left.
+            full, there is no document, or `out` is something else. Finished shards stay,
+            and the same call resumes there; where there are none, nothing is left.
     """
     started = time.time()
     if fault := remote_fault(str(out)):
@@ -84,7 +84,7 @@ def write_shards(
     tokenizer = Tokenizer.load(tokenizer_path)
     if settings.chat:
         marker_ids(tokenizer.special_ids)
-    # Read before anything is removed: the file may lie in the folder that is to be overwritten.
+    # Read before anything is removed: the file may be in the folder that is overwritten.
     tokenizer_file = read_tokenizer_file(tokenizer_path)
     plan = make_plan(sources, tokenizer.fingerprint, settings, validation)
     held_out = held_out_by(plan, every)
@@ -140,8 +140,8 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
     """Make a folder ready for a plan; return False if it is complete and whole already.
 
     Raises:
-        SpikeError: the folder holds other things, or shards that are of another plan or damaged
-            and not to be overwritten, or links.
+        SpikeError: the folder holds other things, or links, or shards of another plan or damaged
+            ones without `overwrite`.
     """
     path = out / PLAN
     present = read_regular(path, MOST_LISTING) if os.path.lexists(path) else None
@@ -252,7 +252,7 @@ class Progress:
         """Report more bytes done.
 
         Raises:
-            StoppedError: the run is to end.
+            StoppedError: the run must end.
         """
         if self.stop:
             raise StoppedError

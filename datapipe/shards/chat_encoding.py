@@ -23,7 +23,7 @@ def encode_conversations(
 ) -> Documents:
     """Encode conversations as `read_conversations` yields them; the separators are not trained on.
 
-    The pieces of text lie one after the other in the column `text` and are encoded where they are.
+    The pieces of text are concatenated in the column `text` and encoded without a copy.
     """
     texts, pieces = batch.column("text"), batch.column("pieces")
     sizes, codes, trained = (column.to_numpy() for column in pieces.flatten().flatten())
@@ -71,5 +71,5 @@ def encoded_conversations(
                 if one.loss_mask is not None:
                     yield one.tokens[:-1], one.loss_mask[:-1] != 0
     except RecordRejectedError as error:
-        # No way around it is offered: a score is of all that the file holds.
+        # No record may be skipped: a score is of the whole file.
         raise SpikeError(f"{error.what}; correct it") from None

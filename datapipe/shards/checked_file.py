@@ -1,7 +1,7 @@
 """Positioned reads of a file, each 64 KiB range compared with its xxh3-64 before its first use.
 
-No memory map: where a file was cut off or its disk fails, a map ends the process with SIGBUS and
-without a word, but a read returns too few bytes or an error.
+No memory map: where a file was cut off or its disk fails, a map ends the process with SIGBUS
+and without a message, but a read returns too few bytes or an error.
 """
 
 import os
@@ -30,7 +30,7 @@ def range_count(size: int) -> int:
 class SummedFile:
     """File that must not change while it is read.
 
-    A range is compared with its sum before it is first read, and again after `start_epoch` and
+    A range is compared with its checksum before it is first read, and again after `start_epoch` and
     after `look_again` where the file was written to meanwhile.
 
     Attributes:
@@ -48,8 +48,8 @@ class SummedFile:
             path: of the file.
             size: bytes it must have.
             sums: hex digest of each range, as `RangeSums.digests` returns them.
-            unchecked: [range_count(size)], set to 1 for each range that is to be compared when it
-                is next read, and to 0 once it was.
+            unchecked: [range_count(size)], set to 1 for each range to compare at its next read,
+                and to 0 after that.
 
         Raises:
             SpikeError: it cannot be opened or has another size.

@@ -1,7 +1,7 @@
 """Checked shard reader: the positions of the tokens, or document after document.
 
 Arrow gets no map of the file, which would end the process where the file was cut off. It reads a
-copy of the metadata, made after the comparison with the sums.
+copy of the metadata, made after the comparison with the checksums.
 """
 
 import mmap
@@ -51,7 +51,7 @@ class BatchMetadata:
         start: byte of the file where its message begins.
         stop: byte after its message.
         batch: lengths, types and buffers.
-        base: the address in memory that stands for byte 0 of the file.
+        base: the memory address of byte 0 of the file.
     """
 
     path: Path
@@ -132,7 +132,7 @@ def open_runs(shard: ShardFile, unchecked: NDArray[np.uint8]) -> tuple[SummedFil
     """Open a shard and return its token runs; `unchecked` as in `SummedFile`.
 
     Raises:
-        SpikeError: it is damaged, or not as the manifest says.
+        SpikeError: it is damaged, or contradicts the manifest.
     """
     file = SummedFile(shard.path, shard.size, shard.sums, unchecked)
     runs = []
@@ -156,7 +156,7 @@ def shard_documents(shard: ShardFile) -> Iterator[Documents]:
     """Yield the documents of a shard, a record batch at a time, all bytes compared and checked.
 
     Raises:
-        SpikeError: it is damaged, or not as the manifest says.
+        SpikeError: it is damaged, or contradicts the manifest.
     """
     file = open_summed(shard)
     for number, found in enumerate(batch_metadata(file, shard.made_by)):
@@ -182,7 +182,7 @@ def ids_and_sizes(shard: ShardFile) -> Iterator[tuple[NDArray[np.uint8], NDArray
     """Yield the ids [n, 16] and the bytes [n] of the documents of each record batch.
 
     Raises:
-        SpikeError: what is read of the shard is damaged, or not as the manifest says.
+        SpikeError: the bytes read are damaged, or contradict the manifest.
     """
     file = open_summed(shard)
     for found in batch_metadata(file, shard.made_by):
@@ -206,7 +206,7 @@ def read_documents(
     """Read the documents of a record batch, every byte compared and checked.
 
     Raises:
-        SpikeError: the batch, which has this number, is damaged or not as the manifest says.
+        SpikeError: the batch of this number is damaged or contradicts the manifest.
     """
     check_mask(found.batch, shard)
     place, data = f"{shard.path}: batch {number}", bytearray(found.stop - found.start)

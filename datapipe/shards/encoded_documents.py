@@ -24,9 +24,9 @@ class Documents:
     """Encoded documents, n of them.
 
     Attributes:
-        tokens: uint16 or uint32 [tokens], one document after the other, separators included.
+        tokens: uint16 or uint32 [tokens], documents concatenated, separators included.
         ends: int64 [n], where in `tokens` each document ends.
-        n_bytes: int64 [n], bytes handed to the encoder.
+        n_bytes: int64 [n], bytes of text encoded.
         ids: uint8 [n, 16], the names of the documents.
         source: int32 [n], index into the plan's sources.
         row: int64 [n], where each begins in its source.
@@ -83,9 +83,9 @@ def cut_by_tokens(documents: Documents, room: int, size: int) -> Iterator[tuple[
     """Split documents after each one that brings the token count to a border.
 
     Args:
-        documents: what to cut.
+        documents: the documents to split.
         room: tokens left until the first border.
-        size: tokens from each border to the next, counted anew after it.
+        size: tokens from each border to the next, counted again after it.
 
     Yields:
         Parts, and whether the part reaches its border; only the last may not.

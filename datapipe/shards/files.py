@@ -24,7 +24,7 @@ class ShardFile:
     Attributes:
         path: of the file.
         size: its bytes.
-        sums: hex digests of its ranges.
+        sums: hex digests of its byte ranges.
         documents: how many it holds.
         tokens: how many they have.
         masked: whether it has a loss mask.

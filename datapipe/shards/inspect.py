@@ -37,7 +37,7 @@ def describe(folder: Path) -> dict[str, Any]:
         "documents": documents,
         "tokens": tokens,
         "text_bytes": text_bytes,
-        # Without the separators, which stand for no bytes.
+        # Without the separators, which have no bytes.
         "bytes_per_token": text_bytes / (tokens - documents) if tokens > documents else None,
         **count_copies(folder, manifest).as_members(),
         "shards": sum(len(split.shards) for split in splits),

@@ -20,7 +20,7 @@ def parse(data: bytes, kind: type[Content], name: str) -> Content:
     """Read a JSON file of a given kind (a dataclass), checking every type; unknown names pass.
 
     Raises:
-        SpikeError: the content is not of that kind; `name` says which file.
+        SpikeError: the content is not of that kind; `name` is that of the file.
     """
     with parse_failures(name, FIX):
         return msgspec.json.decode(data, type=kind)

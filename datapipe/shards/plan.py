@@ -24,7 +24,7 @@ from .splits import document_names
 
 UNIT_BYTES = 32 << 20
 MOST_UNITS = 4096
-# A guess that only balances the units: how much text a byte of a compressed file stands for.
+# A guess that only balances the units: bytes of text per byte of a compressed file.
 EXPANSION = 3
 SAMPLE_BYTES = 64 << 10
 
@@ -87,7 +87,7 @@ def make_plan(
         sources: the inputs; read until both splits have a document.
         tokenizer: the fingerprint.
         settings: what the shards should be like.
-        validation: the files of the validation split; `settings.validation` then has no say.
+        validation: the files of the validation split, instead of `settings.validation`.
 
     Raises:
         SpikeError: a setting is out of range, or a parquet file cannot be read.

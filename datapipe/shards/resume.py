@@ -33,8 +33,8 @@ def unknown_files(folder: Path, whole: bool) -> list[str]:
     """Return the names in a folder that no run of spike wrote.
 
     Args:
-        folder: what is to become a shard folder.
-        whole: without a plan nothing is ours, whatever its name, but a plan's unfinished write.
+        folder: the future shard folder.
+        whole: without a plan nothing is ours, whatever its name, except a plan's unfinished write.
     """
     if whole:
         plan = partial_path(folder / PLAN).name
@@ -80,7 +80,7 @@ def resumable(folder: Path, made: bool) -> Iterator[None]:
         made: the folder is new: without any finished shard it is removed too.
 
     Raises:
-        SpikeError: what made the work fail, and that there are finished shards.
+        SpikeError: the failure of the work, and that there are finished shards.
     """
     try:
         yield

@@ -1,7 +1,7 @@
 """Shard schema: Arrow columns, documents as record batches, and opening a shard.
 
-Nothing of a file is believed before it is checked: Arrow opens a file with wrong offsets without a
-word, and reading it then leaves the memory of the process.
+Nothing of a file is used before it is checked: Arrow opens a file with wrong offsets without an
+error, and reading it then goes out of bounds.
 """
 
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ class ChatSettings:
 
     Attributes:
         parse_markers: find markers of reasoning and calls in the plain text of assistants.
-        ignored_keys: keys of records that are passed over, sorted; not mentioned where none are.
+        ignored_keys: ignored keys of records, sorted; not mentioned where there are none.
     """
 
     parse_markers: bool = False
@@ -29,13 +29,13 @@ class ShardSettings:
 
     Attributes:
         text_field: the member or column that holds the text.
-        errors: what becomes of broken records: `strict`, `replace` or `skip`.
+        errors: policy for broken records: `strict`, `replace` or `skip`.
         validation: fraction of documents, chosen by content, kept from the training split.
         shard_tokens: a shard ends with the document that brings it to this many tokens.
         split_text: how plain text files become documents, see `text_pieces`; UNSET: `auto`. A plan
             without such files does not mention it.
         max_record: bytes of the largest record, see `Faults`; UNSET: 1 GiB.
-        chat: set where the records are conversations; `text_field` means nothing then.
+        chat: set where the records are conversations; `text_field` is ignored then.
     """
 
     text_field: str = "text"

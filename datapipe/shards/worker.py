@@ -34,12 +34,12 @@ class Work:
     """State that all units of a run share.
 
     Attributes:
-        plan: what is to be done.
-        sources: where the plan's sources are.
+        plan: the units to process.
+        sources: the paths of the plan's sources.
         held_out: the documents that are not for training.
         tokenizer: the encoder.
         threads: for the encoder, in each unit.
-        progress: hears how many bytes of the input files are newly done, from any thread; it may
+        progress: called with the number of newly read bytes of input, from any thread; it may
             raise to stop the work.
     """
 
@@ -57,7 +57,7 @@ def process_unit(work: Work, target: Target, committed: Committed) -> None:
     Args:
         work: what all units share.
         target: where this unit's shards go.
-        committed: what an earlier run has finished. Its documents are read again, for the rest
+        committed: the shards of an earlier run. Their documents are read again, for the rest
             depends on them, but not encoded.
     """
     dropped = Dropped()

@@ -16,7 +16,7 @@ from .jsonl import Records
 from .parquet import BATCH_BYTES, RESTORE, check_column, decoded, open_parquet, usable_texts
 
 FILE_MAGIC = b"ARROW1"
-# Rows made objects at a time: conversations of some 10 kB each are a few MB.
+# Rows converted to objects at a time: conversations of some 10 kB each are a few MB.
 ROWS = 256
 
 
@@ -25,7 +25,7 @@ def read_arrow(
 ) -> Iterator[Records]:
     """Yield the documents of an Arrow file, batch by batch, and the row of each.
 
-    `progress` hears how many bytes of the file are newly done.
+    `progress` is called with the number of newly read bytes of the file.
     """
     row = 0
     with open_arrow(source) as (schema, batches):
@@ -51,8 +51,8 @@ def table_records(
         source: a file of kind `parquet` or `arrow`.
         start: first row group of a parquet file; otherwise 0.
         stop: end of the range, -1 for the end of the file.
-        faults: hears of rows of more than `max_record` bytes.
-        progress: hears how many bytes of the file are newly done.
+        faults: counts rows of more than `max_record` bytes.
+        progress: called with the number of newly read bytes of the file.
     """
     if source.kind == "arrow":
         row = 0

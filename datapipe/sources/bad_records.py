@@ -30,7 +30,7 @@ BINARY = "no text but binary content"
 NO_REPLY = "conversation without an assistant"
 NOT_FOR_TRAINING = "marked as not for training"
 
-# Reason → what helps, where it is not only to leave the record out.
+# Reason → advice, where there is more than to leave the record out.
 HELP = {
     BINARY: "leave it out",
     TOO_LARGE: "pass a larger --max-record, or --errors skip",
@@ -104,9 +104,9 @@ class Faults:
         path: the file, for messages.
         errors: `strict` raises at the first broken record; `replace` puts U+FFFD where text is
             broken and drops what has no text; `skip` drops every broken record.
-        dropped: what was left out, added to.
+        dropped: counts of dropped records, added to.
         max_record: bytes of the largest record: a record in JSON, or the text of another file.
-        name: what people call the file.
+        name: of the file in messages.
     """
 
     path: Path

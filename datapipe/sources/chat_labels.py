@@ -1,7 +1,7 @@
 """Labels, weights and scores in chat records that exclude a reply from training.
 
 Preference data (TRL, LLaMA-Factory) holds bad replies on purpose. A record that is marked bad is
-left out; a mark that may mean it, or may not, is refused by name.
+left out; an ambiguous mark raises an error that names it.
 """
 
 from math import inf
@@ -20,7 +20,7 @@ VERDICTS = {
     "is_correct": True,
     "rejected": False,
 }
-# Those of them that hold nothing but a verdict: 0 and "false" may be one.
+# Those keys that hold only labels: 0 and "false" may be one.
 FLAGS = ("kto_tag", "accepted", "correct", "is_correct")
 # Words that may call a reply bad, or name a class of something else.
 BAD_WORDS = ("bad", "rejected", "undesirable", "incorrect", "negative", "false")

@@ -48,7 +48,7 @@ SCHEMA = pa.schema(
 
 
 TABLES = ("parquet", "arrow")
-# Makes messages of a decoded record, as `read_conversation`; hears how many bytes are newly done.
+# Converts a decoded record to messages, as `read_conversation`; gets the newly read bytes.
 Reader: TypeAlias = Callable[..., tuple[Message, ...]]
 Progress: TypeAlias = Callable[[int], None]
 
@@ -80,9 +80,9 @@ def read_conversations(
         start: as for `read_range`.
         stop: as for `read_range`.
         parse_markers: find markers in the plain text of assistants.
-        ignored_keys: keys of records that are passed over.
+        ignored_keys: ignored keys of records.
         errors: as for `read_range`.
-        dropped: as for `read_range`; what is marked as not for training is always left out.
+        dropped: as for `read_range`; records marked as not for training are always left out.
         progress: as for `read_range`.
         max_record: as for `read_range`, of records in JSON and rows of tables.
 

@@ -1,8 +1,8 @@
 """Chat records: the common shapes of chat data sets, read strictly as one list of messages.
 
-A record says by its keys which shape it is of. A key that holds conversation is read or refused by
-name, and so is a mark of bad replies; what else a record has is about it and passes. docs/chat.md
-lists the shapes.
+The keys of a record determine its shape. A key that holds conversation, or a mark of bad replies,
+is read or raises an error that names it; other keys are metadata and ignored. docs/chat.md lists
+the shapes.
 """
 
 import json
@@ -52,8 +52,8 @@ def read_conversation(
     Args:
         record: the record; a key that is null, at any depth of objects, is as if it were absent.
         parse_markers: that of `read_messages`.
-        ignored_keys: keys of the record that are passed over.
-        nulls: whether there may be a null at all; what is known to have none is read faster.
+        ignored_keys: ignored keys of the record.
+        nulls: whether there may be a null at all; a record without any is read faster.
 
     Raises:
         NotForTrainingError: the record is marked as a bad reply.
@@ -141,7 +141,7 @@ def one_side(
         turns, place = [{"role": role, "content": checked(value, str, key)}], key
     messages = []
     for number, turn in enumerate(turns):
-        # Places are worded where they are needed: as strings made ahead they would cost much.
+        # Places are formatted only for errors: strings made in advance would cost much.
         try:
             messages.append(one_turn(turn, open_calls, parse_markers))
         except SpikeError as error:

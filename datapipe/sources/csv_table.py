@@ -56,7 +56,7 @@ def read_csv(
 
     number = reached = 0
     ended = False
-    held: pa.Array | None = None  # the last texts: what ends them is known after the next ones
+    held: pa.Array | None = None  # the last texts: their end is known after the next ones
     with pa.OSFile(str(source.path)) as file:
         try:
             for batch in open_table(source, file, text_field, last_row, set_aside):
@@ -88,7 +88,7 @@ def read_csv(
 class EndedContent(io.RawIOBase):
     """Stream with a row of too many columns after its end, unless it is empty.
 
-    Arrow closes a quote at the end of a file in silence. Such a quote takes the row that is added;
+    Arrow silently closes a quote at the end of a file. Such a quote contains the added row;
     in any other file it is found, as a broken row.
     """
 
@@ -135,7 +135,7 @@ def open_table(
     on_broken: Callable[[csv.InvalidRow], str],
 ) -> Iterator[pa.RecordBatch]:
     """Yield the text column of an open file as `large_binary`, a batch for each block."""
-    # Arrow cannot hand over a row of other columns that is no UTF-8: its bytes are read as latin-1
+    # Arrow cannot return a row of other columns that is no UTF-8: its bytes are read as latin-1
     # then, which fits all of them, and the column is turned back.
     encoding, mark = encoding_of(source)
     reading = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, encoding=encoding)

@@ -11,7 +11,7 @@ from spiketok.remote_paths import remote_fault
 
 from .standard_input import CODECS, STANDARD_INPUT, is_stream, no_input, spooled
 
-# Kinds that are read from folders without being asked for, by the end of a name.
+# Kinds that are read from folders by default, by the end of a name.
 KINDS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -27,7 +27,7 @@ KINDS = {
     ".txt.gz": "txt.gz",
     ".txt.zst": "txt.zst",
 }
-# Not named in messages: other endings of kinds that are.
+# Not named in messages: further endings of the kinds named.
 OTHER_ENDINGS = (".ndjson", ".ndjson.gz", ".ndjson.zst", ".arrows", ".feather")
 # Kinds of records that are read where they are named, and left out of folders.
 NAMED_ALONE = {".csv": "csv", ".tsv": "csv", ".json": "json"}
@@ -56,7 +56,7 @@ class Source:
         kind: `txt`, `txt.gz`, `txt.zst`, `jsonl`, `jsonl.gz`, `jsonl.zst`, `parquet`, `arrow`; of
             a file that was named also `csv` or `json`.
         bytes: size of the file as it is on disk.
-        given: what was named instead of the path, of standard input or a pipe.
+        given: the name on the command line of standard input or a pipe, instead of the path.
     """
 
     name: str
@@ -198,7 +198,7 @@ def _files_below(folder: Path, skipped: Skipped) -> Iterator[Path]:
         links: list[Path] = []
         for start in folders:
             real = start.resolve()
-            # A folder that contains the one that was named would lead in a circle.
+            # A link to a folder that contains the one that was named would be a cycle.
             if real in seen or (start != folder and real in top.parents):
                 skipped.setdefault(LINK_AGAIN, []).append(str(start))
             else:
@@ -241,7 +241,7 @@ def _matches(pattern: Path) -> list[tuple[Path, str]]:
     whole = next((at for at, part in enumerate(parts) if _SIGNS & set(part)), None)
     if whole is None:
         return []
-    # Folders before the pattern may have its signs in their names.
+    # Folders before the pattern may have its characters in their names.
     while whole + 1 < len(parts) and Path(*parts[: whole + 1]).is_dir():
         whole += 1
     root = Path(*parts[:whole])

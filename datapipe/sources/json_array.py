@@ -14,7 +14,7 @@ from .lines import BLOCK_BYTES, PIECE_BYTES, Readable, taken
 
 # A whole string; a quote whose string goes on after the piece; or a bracket.
 TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
-# The inside of a string, without a last backslash, which belongs to what follows.
+# The inside of a string, without a last backslash, which escapes the next character.
 INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 BLANKS = b" \t\r\n"
 OPENING, CLOSING = (b"[", b"{"), (b"]", b"}")
@@ -79,9 +79,9 @@ def array_elements(stream: Readable, faults: Faults) -> Iterator[tuple[int, int,
     Elements are cut at their brackets and not parsed, so a broken one spoils no other.
 
     Args:
-        stream: gives the file from its first byte; the array begins at its first bracket.
-        faults: hears of other bytes between the elements than a comma, of elements with more than
-            `max_record` bytes, and of an early end.
+        stream: the file from its first byte; the array begins at its first bracket.
+        faults: counts other bytes between the elements than a comma, elements with more than
+            `max_record` bytes, and an early end.
     """
     cuts = _Cuts(faults)
     rest, base = b"", 0

@@ -1,8 +1,8 @@
 """JSON Lines reader: the documents of a file or of a range of its bytes.
 
 A block of lines goes to Arrow's parser, which runs beside other threads. What Arrow rejects, or
-would cut otherwise than at line ends, goes to `parse_line`, the definition: wherever the quick way
-gives an answer, the definition gives the same. A line that is a block by itself goes to
+would cut otherwise than at line ends, goes to `parse_line`, the definition: wherever the fast path
+has a result, the definition has the same. A line that is a block by itself goes to
 `large_text`, for Arrow holds it three times. Blank lines are no records.
 """
 
@@ -38,7 +38,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 WHITESPACE = b" \t\r"
 # Texts (large_binary) and the offset at which the line of each begins.
 Records: TypeAlias = tuple[pa.LargeBinaryArray, npt.NDArray[np.int64]]
-# Words the number of a line in its block and the byte of the block at which it begins.
+# Formats the number of a line in its block and the byte of the block at which it begins.
 Place: TypeAlias = Callable[[int, int], str]
 Parsed = TypeVar("Parsed")
 
@@ -53,7 +53,7 @@ def read_jsonl(
 ) -> Iterator[Records]:
     """Yield the documents whose lines begin in `[start, stop)` of a source, block by block.
 
-    `progress` hears, block by block, how many bytes of the file on disk are newly done.
+    `progress` is called after each block with the number of newly read bytes of the file on disk.
     """
 
     def parse(block: bytes, place: Place) -> Records:
@@ -77,7 +77,7 @@ def parsed_blocks(
 ) -> Iterator[tuple[int, Parsed]]:
     """Yield the parsed records of each block of lines, after the block's offset.
 
-    `parse` gets the block and a function that words the place of a line. `progress` is that of
+    `parse` gets the block and a function that formats the place of a line. `progress` is that of
     `read_jsonl`.
     """
 
@@ -91,7 +91,7 @@ def parsed_blocks(
         reached = position()
         for offset, block in line_blocks(stream, begin, faults.max_record, faults.drop_rest, large):
             parsed = parse(block, partial(place, offset))
-            del block  # it may be very large, and nobody needs it while `parsed` is worked on
+            del block  # it may be very large, and is not needed while `parsed` is
             progress(position() - reached)
             reached = position()
             yield offset, parsed
@@ -111,7 +111,7 @@ def count_lines(source: Source, stop: int) -> int:
 def parse_block(block: bytes, text_field: str, max_record: int = MAX_RECORD) -> Records | None:
     """Parse clean lines at once, or return None where `parse_line` has to decide.
 
-    Arrow reads values one after the other and takes line ends for blanks. When each line begins
+    Arrow reads values one after the other and treats line ends as blanks. When each line begins
     with `{` and ends with `}`, no value can span lines: `}` and `{` never meet inside one. As many
     values as lines then means one a line.
     """
@@ -239,7 +239,7 @@ def parse_any(line: bytes, text_field: str, faults: Faults) -> bytes:
     try:
         record: Any = DECODER.decode(faults.decode(line))
     except (ValueError, RecursionError) as error:
-        # Arrow also takes deep nesting and `-NaN`; what it takes in a block it must take here.
+        # Arrow also accepts deep nesting and `-NaN`, in a block and so here too.
         quick = parse_block(line, text_field)
         if quick is None:
             raise BadRecordError(BROKEN_JSON, parse_fault(error)) from None

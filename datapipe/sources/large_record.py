@@ -26,7 +26,7 @@ def large_text(line: bytes, text_field: str) -> bytearray | None:
     """Return the text of a record that is UTF-8, or None where `jsonl.parse_line` has to decide.
 
     `json.loads` and Arrow's parser hold the text two to five times. msgspec checks the values that
-    nobody asks for without making anything of them.
+    are not needed, without building objects.
 
     Raises:
         BadRecordError: it is JSON and has no text.
@@ -40,7 +40,7 @@ def large_text(line: bytes, text_field: str) -> bytearray | None:
         if first == b'"':
             return unescaped(found[1:-1])
     except (ValueError, RecursionError):
-        return None  # `parse_line` also takes NaN, lone surrogates and deeper nesting
+        return None  # `parse_line` also accepts NaN, lone surrogates and deeper nesting
     if not found:
         raise BadRecordError(NO_TEXT, f"no {text_field!r}")
     if first == b"n":

@@ -1,6 +1,6 @@
 r"""Line blocks: cut streams of bytes into blocks of whole lines, from any range of a file.
 
-A line ends with `\n` and belongs to the range in which it begins, so ranges that touch share out
+A line ends with `\n` and belongs to the range in which it begins, so adjacent ranges divide
 the lines of a file without loss or repetition.
 """
 
@@ -87,7 +87,7 @@ def open_lines(
 
     Yields:
         The stream, the offset of its first line in the decompressed content, and a function that
-        tells the position in the file as it lies on disk.
+        returns the position in the file on disk.
     """
     if source.kind in COMPRESSIONS:
         with open_decompressed(
@@ -124,11 +124,11 @@ def line_blocks(
     Args:
         stream: the lines.
         begin: offset of the first.
-        max_record: a line with more bytes is passed over, unless its end was read with the bytes
+        max_record: a line with more bytes is skipped, unless its end was read with the bytes
             that made it too large.
-        on_damage: hears of a compressed stream that is damaged, after its last whole line, and how
-            many bytes of the next line there are.
-        on_large: hears the offset of a line that is passed over.
+        on_damage: called for a damaged compressed stream, after its last whole line, with the
+            number of bytes of the next line.
+        on_large: called with the offset of a skipped line.
     """
     offset, pending = begin, bytearray()
     whole = 0  # bytes of whole lines in `pending`

@@ -49,7 +49,7 @@ def read_parquet(
 ) -> Iterator[Records]:
     """Yield the documents of row groups `[start, stop)` of a source and the row of each.
 
-    `progress` hears how many bytes of the file are newly done, as if all rows were of one size.
+    `progress` is called with the newly read bytes of the file, as if all rows were of one size.
     """
     with open_parquet(source) as file:
         check_column(source, file.schema_arrow, text_field)
@@ -115,7 +115,7 @@ def joined(columns: Iterator[pa.Array]) -> Iterator[pa.Array]:
 def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
     """Open a parquet file; raise any damage of its bytes as one SpikeError."""
     try:
-        # Without a buffer, or with `pre_buffer`, which is usual and makes the buffer mean nothing,
+        # Without a buffer, or with `pre_buffer`, the default, which disables the buffer,
         # Arrow reads the whole column of a row group before its first row. Checksums of pages,
         # where a writer gave them, are usually not compared.
         reading = {"buffer_size": STREAM_BYTES, "pre_buffer": False}
@@ -171,8 +171,8 @@ def rows_a_call(source: Source, file: pq.ParquetFile, group: int, text_field: st
     """Return the number of rows to decode at a time, so that memory stays bounded.
 
     Text that is stored as it is takes no more than the row group's bytes, and in large row groups
-    `CALL_BYTES` a call in the mean. A dictionary's texts may each occur in any number of rows, so
-    its longest counts for every row. Prefix encoding (DELTA_BYTE_ARRAY) says nothing of sizes:
+    `CALL_BYTES` a call on average. A dictionary's texts may each occur in any number of rows, so
+    its longest counts for every row. Prefix encoding (DELTA_BYTE_ARRAY) has no sizes:
     one row. A column whose Arrow type is a dictionary costs a copy of the dictionary a call.
     """
     metadata = file.metadata.row_group(group)

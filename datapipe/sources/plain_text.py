@@ -25,8 +25,8 @@ def read_text(
     Args:
         source: a file of the kind `txt`, `txt.gz` or `txt.zst`.
         split: how it is split, see `text_pieces`.
-        faults: what becomes of a piece that is not UTF-8, and of a file that is damaged.
-        progress: hears how many bytes of the file on disk are newly done.
+        faults: the policy for a piece that is not UTF-8, and for a file that is damaged.
+        progress: called with the number of newly read bytes of the file on disk.
     """
     with open_lines(source, 0, -1) as (stream, _, position):
         buffer = Buffer(lambda size: read_sound(stream, size, buffer, faults))

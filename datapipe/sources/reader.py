@@ -51,7 +51,7 @@ def read_range(
         text_field: the member or column that holds the text.
         errors: `strict`, `replace` or `skip`, see `Faults`.
         dropped: reason → number of documents left out, added to; empty ones are always left out.
-        progress: hears how many bytes of the file on disk are newly done.
+        progress: called with the number of newly read bytes of the file on disk.
         split_text: how plain text files become documents, see `text_pieces`; `none`: each is one.
         max_record: bytes of the largest record, see `Faults`; larger ones are broken.
 
@@ -74,8 +74,8 @@ def read_range(
                 faults.drop_empty(int(np.count_nonzero(sizes == 0)))
                 batch = batch.filter(pa.array(sizes > 0))
             yield batch
-            # A text may be very large: whoever passes texts on lets go of them before the next ones
-            # are read, or there would be one more in memory.
+            # A text may be very large: release it before the next one is read, or there would be
+            # one more in memory.
             del texts, batch
     except RecordRejectedError as error:
         raise damage_of(source, faults) or error from None

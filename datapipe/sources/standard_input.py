@@ -41,8 +41,8 @@ def no_input(path: Path) -> str:
 def spooled(path: Path, whole: bool = False) -> tuple[Path, str]:
     """Write standard input or a pipe to a temporary file without a name.
 
-    The file is gone with the process, however that ends. Of binary content without a known
-    beginning, which readers refuse by its first bytes, only the first block is written: it may
+    The file disappears with the process, however that ends. Of binary content without a known
+    beginning, which readers reject by its first bytes, only the first block is written: it may
     have no end.
 
     Args:

@@ -1,7 +1,7 @@
 r"""Text splitting: cut a stream of plain text into documents.
 
-Where a text is cut depends on its bytes alone, and what is in memory is a piece and a look ahead.
-Except around a marker nothing is lost: joined, the pieces are the text.
+The cuts depend on the bytes of a text alone; memory holds a piece and a lookahead. Except around a
+marker nothing is lost: joined, the pieces are the text.
 """
 
 import re

@@ -23,10 +23,10 @@ def refuse_unread(
     Args:
         record: a decoded record, without nulls and ignored keys.
         read: the keys that its messages were made of.
-        messages: what was read.
+        messages: the messages read from it.
 
     Raises:
-        SpikeError: the key, what it holds, and the way out.
+        SpikeError: the key, its content, and the fix.
     """
     for key, value in record.items():
         if key in read or value in ("", [], {}):

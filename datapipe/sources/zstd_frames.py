@@ -66,7 +66,7 @@ def check_frames(file: IO[bytes], name: str, only_first: bool = False) -> int | 
         damaged as far as headers show it.
 
     Raises:
-        SpikeError: a frame needs what cannot be had.
+        SpikeError: a frame needs a larger window or a dictionary.
     """
     file.seek(0)
     while True:
