@@ -30,9 +30,9 @@ class Report(Protocol):
         """Show it."""
 
 
-# Where it is kept which argument or option each path was given as.
+# Key of the context for the argument or option of each path.
 ROLES = "spike_commands.console.roles"
-# Where the paths are kept that the command writes.
+# Key of the context for the paths that the command writes.
 WRITTEN = "spike_commands.console.written"
 
 
@@ -216,9 +216,8 @@ def use_passive_omp_wait() -> None:
 def tune_malloc() -> None:
     """Make malloc keep freed memory for the next allocation, up to 256 MiB.
 
-    By default glibc gives the top of its heap back to the system, which clears each page before it
-    gives it out again: a tenth of the time of a small model's pass. Other libraries stay as they
-    are.
+    By default glibc returns the top of its heap to the system, which clears each page before its
+    next use: a tenth of the time of a small model's pass. Other C libraries are not changed.
     """
     import ctypes
 
@@ -239,7 +238,7 @@ def remark(message: str, quiet: bool) -> None:
     """Print a remark on stderr that is not part of the result."""
     if not quiet:
         try:
-            # Not click.echo, which would write past a progress bar instead of above it.
+            # Not click.echo, which would write over a progress bar instead of above it.
             shown = safe_for_terminals(message) if sys.stderr.isatty() else message
             sys.stderr.write(f"{shown}\n")
         except BrokenPipeError:  # nobody reads the log; the work goes on

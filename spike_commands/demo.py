@@ -15,7 +15,7 @@ from .results import LEFT_TO_CALLER
 
 VOCABULARY = 4096
 HELD_OUT = 0.03
-# Larger, because what is held out altogether would also be the first to be validated on.
+# Larger, because the held-out text would also be the first for validation.
 VALIDATION = 0.05
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"}
 

@@ -13,7 +13,7 @@ WINDOW = 256
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 # The estimate of a split's tokens from its bytes should exceed a window by this factor.
 MARGIN = 1.25
-# Below this size a text is too small to be of use in two parts, unless it has lines.
+# Below this size a text is too small for two parts, unless it has lines.
 LITTLE_BYTES = 2048
 
 
@@ -59,7 +59,7 @@ def short_split(folder: Path, found: Mapping[str, Any], by_fraction: bool) -> st
 
     Args:
         folder: a finished shard folder.
-        found: its sums, as `describe` returns them.
+        found: its totals, as `describe` returns them.
         by_fraction: whether a fraction of the documents is held out, not files that were named.
 
     Returns:
@@ -83,7 +83,7 @@ def short_split(folder: Path, found: Mapping[str, Any], by_fraction: bool) -> st
 def sufficient_fraction(folder: Path, found: Mapping[str, Any]) -> float | None:
     """Return the first of `FRACTIONS` with a window in either split; None if there is none.
 
-    A larger fraction only adds documents, so the bytes it holds out are known from their names.
+    A larger fraction only adds documents, so names determine the bytes that it holds out.
     """
     import numpy as np
 

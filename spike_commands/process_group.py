@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def process_group() -> Iterator[int]:
     """Yield the rank of this process; the process group exists inside the block.
 
-    By gloo for what is on CPUs, by NCCL for what is on CUDA devices, of which each takes its own.
+    Backend gloo for tensors on CPUs, NCCL for those on CUDA devices, one device a process.
     """
     import torch
     from torch import distributed

@@ -17,7 +17,7 @@ from .visible import json_text, print_text
 Command = TypeVar("Command", bound=Callable[..., Any])
 # A result's rows, by name. A phrase of several lines is printed below its name.
 Rows = Mapping[str, str]
-# Where `--verbose` is kept, so that no command has to pass it on.
+# Key of the context for `--verbose`, so that no command has to pass it on.
 VERBOSE = "spike_commands.results.verbose"
 # Set where a command runs inside another one, which itself prints the next command.
 LEFT_TO_CALLER = "spike_commands.results.left_to_caller"
@@ -58,7 +58,7 @@ def print_result(
     Args:
         result: all of it: what --json and --verbose print.
         as_json: print JSON and nothing else.
-        rows: what to print for people; None prints all of the result.
+        rows: the rows to print for people; None prints all of the result.
         following: the words of the next command; left out with --quiet.
     """
     print_lines([json_text(result, indent=2)] if as_json else lines_for_people(result, rows))

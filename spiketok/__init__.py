@@ -40,8 +40,8 @@ __all__ = [
     "Healer",
 ]
 
-# Loaded when asked for (PEP 562): who only encodes by longest match
-# waits for no trainer, no conversation and no BESE.
+# Imported lazily (PEP 562): encoding by longest match needs no
+# trainer, no conversation and no BESE.
 LATER = {
     "Message": "chat.chatml",
     "Part": "chat.chatml",

@@ -177,7 +177,7 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     import shutil  # slow to load, and of use here alone
 
     if path.is_symlink() and path.is_dir():
-        path = path.resolve()  # a name for a folder elsewhere, which the result may fill
+        path = path.resolve()  # a link to a folder elsewhere, which the result may fill
     # A folder without entries is no loss: rename replaces it.
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise FileExistsError(f"{path} exists already")
@@ -203,7 +203,7 @@ def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
 
 def sync_files(folder: Path, disk: Disk) -> None:
     """Sync all files of a folder to the device, with mode 0666 less the umask."""
-    # Libraries that write through `tempfile` leave files that only their owner can read.
+    # Libraries that write with `tempfile` leave files that only their owner can read.
     mode = folder.stat().st_mode & 0o666
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
@@ -231,7 +231,7 @@ def locked(folder: Path, remark: Callable[[str], None] = lambda _: None) -> Iter
 
     Args:
         folder: the folder, which must exist.
-        remark: hears that the file system has no locks; the block runs all the same.
+        remark: called if the file system has no locks; the block runs all the same.
 
     Raises:
         SpikeError: another process holds the lock.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 64 << 10
 HELD_OUT_BYTES = 4 << 20
-# Another seed than the documents' names have: chunks must not be chosen by what held them out.
+# Another seed than that of documents' names: the holdout must not affect the choice of chunks.
 CHUNK_SEED = 1
 CHUNK_CODES = 1 << 64
 CORPUS_MODULUS = 1 << 128
@@ -26,8 +26,8 @@ class ChunkSample:
     """Sample of chunks: the different ones with the smallest hashes, up to the budget.
 
     A chunk that would exceed the budget lowers the threshold to the largest hash present, for good.
-    So what is kept at the end are exactly the chunks below one threshold, in whatever order they
-    came. A chunk that occurs more than once counts once.
+    So the chunks kept at the end are exactly those below one threshold, in any order of
+    arrival. A chunk that occurs more than once counts once.
     """
 
     def __init__(self, budget: int) -> None:
@@ -106,7 +106,7 @@ def stream_chunks(
     """Yield a fraction of a corpus's training chunks, in blocks of about `block_bytes`.
 
     Whether a chunk is among them depends on its bytes alone; one that occurs more than once counts
-    as often. A smaller share is a part of a larger one, and so is what `draw_sample` keeps.
+    as often. A smaller share is a part of a larger one, and so is the sample of `draw_sample`.
     """
     block: list[bytes] = []
     size = 0

@@ -36,7 +36,7 @@ FIXES = {
 }
 
 
-# Failures to write which have their reason in the place.
+# Write errors that are due to the place.
 PLACE_FAULTS = {EACCES, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS}
 
 
@@ -83,7 +83,7 @@ def write_fix(error: OSError, go_on: str = "") -> str:
 
     Args:
         error: the failure.
-        go_on: what to do then, where running again would not do.
+        go_on: the next step, where running again is not enough.
 
     >>> write_fix(PermissionError(13, "Permission denied")), write_fix(OSError(28, "No space left"))
     ('choose another output', 'make room and run again')
@@ -127,5 +127,5 @@ def parse_fault(error: Exception) -> str:
     """
     if isinstance(error, RecursionError):
         return "nested too deeply"
-    # Of Python itself, with advice to its programmers.
+    # Message of Python itself, with advice to programmers.
     return "a number has too many digits" if "integer string conv" in str(error) else str(error)

@@ -2,7 +2,7 @@
 
 A document's fate depends on its own bytes and, where a corpus is so small that one side would be
 empty, on the smallest or largest name in the corpus. So the tokenizer trainer and the shard writer,
-who never talk to each other, leave out the same documents, copies included.
+which share no state, leave out the same documents, copies included.
 """
 
 from collections.abc import Iterable
@@ -59,7 +59,7 @@ def held_out_of(identifiers: Iterable[bytes], fraction: float) -> HeldOut:
     is the only one; where it holds out all, the one with the largest is not.
 
     Args:
-        identifiers: the names of the corpus's documents, copies included. They are asked for until
+        identifiers: the names of the corpus's documents, copies included. They are read until
             there is one on either side: about 1 / `fraction` of them.
         fraction: of the documents, at least 0 and below 1; 0: none is held out.
 

@@ -32,7 +32,7 @@ def kind_name(value: object) -> str:
 def check_structure(data: bytes, most_values: int) -> None:
     """Check, before decoding, that JSON cannot take far more memory than its text.
 
-    A list of empty lists takes 20 times its text; nesting takes the stack of whatever walks it.
+    A list of empty lists takes 20 times its text; nesting takes stack of the code that walks it.
 
     Args:
         data: the text; what is no JSON passes, for the parser to report.
@@ -51,7 +51,7 @@ def check_structure(data: bytes, most_values: int) -> None:
     if sum(map(without_texts.count, (b",", b"[", b"{"))) > most_values:
         raise ValueError(f"more than {most_values:,} values")
     brackets = without_texts.translate(None, NO_BRACKETS)
-    for _ in range(MOST_DEPTH):  # each round takes the innermost ones away
+    for _ in range(MOST_DEPTH):  # each round removes the innermost ones
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     if b"[]" in brackets or b"{}" in brackets:
         raise ValueError("nested too deeply")

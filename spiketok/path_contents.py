@@ -75,7 +75,7 @@ def json_contents(data: bytes) -> str:
     """
     import msgspec  # of use here alone
 
-    # Typed, for what is not asked for then takes no memory.
+    # Typed: other members then take no memory.
     shapes: list[tuple[str, str, Any]] = [
         (HUGGING_FACE, "model", dict[str, msgspec.Raw]),
         ("is a tokenizer of spike", "algorithm", str),

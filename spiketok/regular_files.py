@@ -80,7 +80,7 @@ def read_regular(path: Path, most: int = MOST_RECORD) -> bytes:
     with open_regular(path) as file:
         data = b""
         if os.fstat(file.fileno()).st_size <= most:
-            data = file.read() or b""  # files of the kernel may have nothing to give yet
+            data = file.read() or b""  # files of the kernel may have no bytes yet
             if len(data) <= most:
                 return data
     raise SpikeError(f"{path}: larger than {most:,} bytes; restore it from a copy")

@@ -2,7 +2,7 @@
 
 Longest match takes the longest entry that fits. At a prompt's end it takes a shorter one than it
 would if the text went on: "hel" + "lo" are not the ids of "hello". The cut is certain up to the
-first border at which some entry begins with all of the rest of the prompt and goes on beyond it.
+first border at which some entry begins with all of the rest of the prompt and is longer.
 The tokens before that border begin the encoding of every longer text; the rest is sampled again.
 """
 
@@ -62,7 +62,7 @@ class Healer:
     def choices(self, rest: bytes, banned_ids: Container[int]) -> list[int]:
         """Return the ids of `fitting` from which ids that are not banned can spell all of `rest`.
 
-        None are left where the text cannot begin with `rest` but by banned ids.
+        Empty where the text can begin with `rest` only by banned ids.
         """
         found = [token for token in self.fitting(rest) if token not in banned_ids]
         left = {token: rest[len(self._by_id[token]) :] for token in found}

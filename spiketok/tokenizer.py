@@ -33,9 +33,9 @@ class Tokenizer:
     """Tokenizer of a vocabulary; it never changes, and threads may share it.
 
     Attributes:
-        vocabulary: what it does and where it comes from.
+        vocabulary: its entries and their origin.
         vocab_size: number of ids.
-        algorithm: name of the way text is cut.
+        algorithm: name of the encoding algorithm.
         lossless: whether every text decodes to itself.
         score_name: what a score of nats over bytes is called: `"bits_per_byte"` if lossless, else
             `"pseudo_bits_per_byte"`, since other texts share the ids.
@@ -66,7 +66,7 @@ class Tokenizer:
 
         Args:
             path: the file.
-            data: its content, where it is at hand; `path` is then its name in messages.
+            data: its content, if already read; `path` is then its name in messages.
             most_ids: a larger vocabulary raises SpikeError before it takes memory.
         """
         path = Path(path)
@@ -132,7 +132,7 @@ class Tokenizer:
             threads: how many to use, by default one per core; the result does not depend on it.
 
         Returns:
-            The ids of all texts, one after the other, and int64 offsets [texts + 1].
+            The ids of all texts, concatenated, and int64 offsets [texts + 1].
         """
         wide = self.dtype == np.uint32
         results = [
@@ -150,7 +150,7 @@ class Tokenizer:
     ) -> Iterator[NDArray[Any]]:
         """Yield the ids of one text part by part; joined, they are those of `encode`.
 
-        So a long text needs little memory beside its ids. BESE gives all of them at once.
+        So a long text needs little memory beside its ids. BESE yields all of them at once.
         """
         if isinstance(self._coder, LongestMatch):
             wide = self.dtype == np.uint32

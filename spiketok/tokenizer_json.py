@@ -66,9 +66,9 @@ def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MOST_IDS) -
     """Read a file's content as one JSON object without doubled keys, for one of the algorithms.
 
     Args:
-        path: what messages call the file.
+        path: the file's name in messages.
         data: its content.
-        algorithms: names of those that will do.
+        algorithms: names of those accepted.
         most_ids: the largest vocabulary; how many values are decoded follows from its size.
 
     Raises:

@@ -35,12 +35,12 @@ class Vocabulary:
         separator: the id that ends a document.
         entries: for each id its bytes: a special token's name, nothing for a reserved id.
         kinds: for each id `PIECE`, `SPECIAL` or `RESERVED`.
-        algorithm: how text is cut: `"length-max"`.
+        algorithm: of the encoder: `"length-max"`.
         layout: `"chatml"` or `"minimal"`.
         max_token_bytes: longest piece the trainer allowed.
-        settings: what the trainer was asked for.
-        training: what the trainer saw and reached.
-        inputs: the files and folders it was trained on.
+        settings: of the trainer.
+        training: the trainer's input and result.
+        inputs: the files and folders of the training.
         frequencies: uses by id in the text trained on; empty where unknown.
     """
 

@@ -35,8 +35,8 @@ class TokenStream:
     """Tokens of shards as one sequence, without the borders of record batches and files.
 
     A shard is opened when its first token is read. Every range of a shard is compared with its
-    checksum when it is first read in an epoch; `start_epoch` begins the next one. Shards that another
-    program has written to are compared again within a second.
+    checksum when it is first read in an epoch; `start_epoch` begins the next one. Shards that
+    another program has written to are compared again within a second.
 
     Attributes:
         tokens: number of tokens.

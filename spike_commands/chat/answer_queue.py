@@ -53,9 +53,9 @@ class AnswerQueue:
         """Wait until the request is the first one; return False if it gave up before that.
 
         Args:
-            name: as it was joined.
-            give_up: asked several times a second.
-            show_ahead: hears how many are ahead whenever that has changed.
+            name: that of `joined`.
+            give_up: called several times a second.
+            show_ahead: called with the number of requests ahead whenever it has changed.
         """
         shown = 0
         while ahead := self.ahead(name):

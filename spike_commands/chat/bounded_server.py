@@ -68,8 +68,8 @@ class BoundedServer(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         """Send the end of a connection, and close it a second later.
 
-        Closing with a request half read would reset the connection, and the client would lose what
-        was answered.
+        Closing with a request half read would reset the connection, and the client would lose
+        the answer.
         """
         with suppress(OSError):
             request.shutdown(socket.SHUT_WR)
@@ -90,7 +90,7 @@ class BoundedServer(ThreadingHTTPServer):
     def server_close(self) -> None:
         """Stop listening, and end all connections and their threads.
 
-        A thread that is left at the interpreter's end holds objects, which native modules remark.
+        A thread left at the interpreter's end holds objects, of which native modules warn.
         """
         super().server_close()
         for connection in list(self.served):

@@ -75,7 +75,7 @@ def chat(
     def begin(prompt: str) -> Conversation:
         return begin_conversation(loaded.model, loaded.tokenizer, prompt, trained)
 
-    begun = begin(system)  # the same refusals for all ways to ask, before any of them starts
+    begun = begin(system)  # the same errors for all front ends, before any of them starts
     if web:
         from .server import ADDRESS, Served, open_server, serve
 

@@ -12,7 +12,7 @@ def chat_page(data: dict[str, Any]) -> tuple[bytes, str]:
         data: `name` of the model, `page`, the id of the conversation, and `system`, its prompt.
     """
     style, script, layout = map(read_part, ("chat.css", "chat.js", "chat.html"))
-    # The data comes last: what looks like a mark in it is no mark.
+    # The data comes last: text in it that looks like a placeholder is none.
     for mark, content in (("STYLE", style), ("SCRIPT", script), ("DATA", in_script(data))):
         layout = layout.replace(f"{{{{{mark}}}}}", content, 1)
     policy = (

@@ -1,7 +1,7 @@
 """HTTP server of `spike chat --web`, for browsers of this machine alone.
 
 Three things keep others out: the address 127.0.0.1, a secret in the path, and the checks of `Host`
-and `Origin`, without which a page from elsewhere could ask in a browser's name.
+and `Origin`, without which a page from elsewhere could send requests through a browser.
 
 The server keeps no conversations: a page sends its own, as ids, with each question.
 """
@@ -72,7 +72,7 @@ def open_server(served: Served, port: int) -> BoundedServer:
     """Return a server that listens; port 0 takes a free one.
 
     Raises:
-        SpikeError: the port is taken or not ours to take.
+        SpikeError: the port is taken or not permitted.
     """
     from spiketok.errors import SpikeError
 
@@ -121,7 +121,7 @@ class ChatHandler(BoundedHandler):
         """Check the host of a request: a foreign name may point at this machine."""
         port = self.connection.getsockname()[1]
         hosts = [f"{ADDRESS}:{port}", f"localhost:{port}"]
-        # Of the port that http has anyway browsers do not speak.
+        # Browsers leave out the default port of http.
         hosts += [ADDRESS, "localhost"] if port == HTTP_PORT else []
         if self.headers.get("Host") not in hosts:
             raise RefusedError(403, "not the address that spike has printed")

@@ -143,7 +143,7 @@ def answer_lines(
     conversation goes on.
 
     Raises:
-        SpikeError: in the end, if there were such lines.
+        SpikeError: at the end, if there were such lines.
     """
     from spiketok.errors import SpikeError
 

@@ -1,9 +1,9 @@
 """The inputs that a tokenizer file names, which `spike shard` reads where none are given.
 
-The file may come from anyone and name any path of this machine. What lies in its own folder is
-read; files elsewhere are read where they are the text that the tokenizer was trained on: whoever
-knows the checksum of a text has read it. What a file names may be large, the whole machine: names
-elsewhere are listed up to a limit, and text is read up to the size that the file says it had.
+The file may come from anyone and name any path of this machine. Files in its own folder are read;
+files elsewhere only where they are the text that the tokenizer was trained on: whoever wrote its
+checksum has read that text. The paths may cover the whole machine: names elsewhere are listed up to
+a limit, and text is read up to the size in the tokenizer file.
 """
 
 import os
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datapipe import Source
 
 SHOWN = 3
-# Files and folders outside of a tokenizer's own folder that are listed.
+# Limit of files and folders listed outside a tokenizer's own folder.
 MOST_ENTRIES = 200_000
 
 
@@ -133,7 +133,7 @@ def check_trained_on(
         quiet: show no progress.
 
     Raises:
-        SpikeError: the answer is no, or nobody can be asked.
+        SpikeError: the answer is no, or there is no terminal to ask.
     """
     from spiketok.errors import SpikeError
 
@@ -167,7 +167,7 @@ def is_corpus(
 ) -> bool:
     """Return whether a text has the checksum that the tokenizer's trainer recorded, `corpus`.
 
-    It is read no further than the text that was trained on is long.
+    It is read up to the length of the training text.
     """
     from msgspec import UNSET
 

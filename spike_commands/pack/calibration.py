@@ -28,10 +28,10 @@ def run_hessians(
     """Return the Hessians of a run's matrices, as `gather_hessians` does.
 
     Args:
-        run: what `load_run` gave.
+        run: from `load_run`.
         names: of the matrices.
         data_folder: shards; None: those that the run was trained on.
-        own: read text that the model writes, and no shards.
+        own: read text that the model generates, and no shards.
         sequences: how many, each as long as the context; None: as many as hold 32,768 tokens.
         quiet: no progress.
 

@@ -27,7 +27,7 @@ def counts_table(run: "Run", folder: Path | None, most: int, quiet: bool) -> dic
 def counts_that_fit(counts: "NgramModel", most: int) -> tuple[bytes, int]:
     """Return the table that takes `most` bytes in an artifact, or a little less, and its threshold.
 
-    Strings are kept that count some number or more; the smallest number whose table fits.
+    It keeps the n-grams with at least a threshold of counts: the smallest whose table fits.
 
     Raises:
         SpikeError: not even a table of next to nothing fits.
@@ -41,7 +41,7 @@ def counts_that_fit(counts: "NgramModel", most: int) -> tuple[bytes, int]:
 
     def size(fewest: int) -> int:
         made = table(fewest)
-        # xz takes minutes for what is far too large; a string never took less than a byte.
+        # xz takes minutes for a table far too large; an n-gram never took less than a byte.
         return len(made) // 16 if len(made) > 64 * most else len(to_xz(made))
 
     fits = 2

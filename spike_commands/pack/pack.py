@@ -138,7 +138,7 @@ def pack(
     write_durably(out, result.data)
     scored = scores(loaded, out, text, quiet) if text else {}
     found = {"file": str(out), **scored, **table, "code_bytes": code_bytes(), "budget": budget}
-    # The data of the run, if it still is where it was, are at hand where no text is named.
+    # Without a named text the data of the run is used, if it still is where it was.
     data = shown_path(Path(loaded.config.data.path))
     scored_on = ("--text", *(texts or ("FILE",)))
     if not texts and (data / "manifest.json").is_file():

@@ -185,6 +185,6 @@ def open_model(path: Path, out: Path) -> "Run":
     from spike_lm.model.artifact.open import open_run
 
     check_new(out, "--out")
-    # Sums are cut among threads, so their number is part of the result.
+    # Sums are split among threads, so their number affects the result.
     torch.set_num_threads(1)
     return open_run(path)

@@ -22,7 +22,7 @@ def text_score(
 ) -> dict[str, Any]:
     """Score documents in windows, by the arguments of `score_documents`.
 
-    With what teaches the model it learns from them meanwhile.
+    With test-time training the model learns from them while it scores.
     """
     from spike_lm.model.scoring.bits_per_byte import score_documents
     from spike_lm.model.scoring.predictor_spec import PredictorSpec

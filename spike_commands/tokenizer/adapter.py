@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..visible import one_character_a_byte
 
-# Stands where a tokenizer left bytes of the text out.
+# Marks bytes of the text that a tokenizer left out.
 NO_TOKEN = -1
 
 
@@ -22,7 +22,7 @@ class Peer:
         kind: `spike`, `hugging face`, `sentencepiece` or `tiktoken`.
         entries: by id its bytes, as far as known; nothing for ids that no text gets.
         encode: texts → ids of all texts, and int64 offsets [texts + 1].
-        decode: ids of one text → its bytes, as the tokenizer's own library gives them back.
+        decode: ids of one text → its bytes, as the tokenizer's own library returns them.
         spans: text → for each token the characters [start, stop) it was made of, int64 [tokens, 2];
             None where the entries always make up the text.
         ends: ids of one text → the byte at which each ends, int64 [tokens]; None where the entries
@@ -62,7 +62,7 @@ def cut(peer: Peer, text: bytes) -> Cut:
     """Tokenize a text; every byte of it is in exactly one part.
 
     Where the entries of the ids make up the text they give the cuts, so that a token may end
-    inside a character; else the library's own account is taken.
+    inside a character; else the library's own offsets are used.
     """
     ids = peer.encode([text])[0].astype(np.int64)
     if peer.ends is not None:
@@ -83,8 +83,8 @@ def places_in(starts: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[n
     """Map each byte, and the end, of one spelling of some characters to a byte of another one.
 
     Args:
-        starts: where the characters begin in the spelling that is mapped to, and its end.
-        others: the same of the spelling that is mapped from.
+        starts: the offsets of the characters in the target spelling, and its end.
+        others: the same of the source spelling.
 
     >>> places_in(np.array([0, 1, 3]), np.array([0, 3, 5])).tolist()
     [0, 0, 0, 1, 2, 3]

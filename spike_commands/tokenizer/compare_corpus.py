@@ -95,7 +95,7 @@ def in_pieces(text: bytes) -> list[bytes]:
         limit = start + PIECE_BYTES
         stop = text.rfind(b"\n", start, limit) + 1
         if stop == 0:
-            # A character has at most three bytes that go on with it.
+            # A character has at most three continuation bytes.
             begins = (at for at in range(limit, limit - 4, -1) if text[at] & 0xC0 != 0x80)
             stop = next(begins, limit)
         pieces.append(text[start:stop])

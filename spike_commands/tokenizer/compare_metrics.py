@@ -22,7 +22,7 @@ def measure(
         pieces: the text.
         passes: how many passes are timed, after one that is not.
         longest: how many of the longest tokens to return.
-        advance: hears how many passes are done.
+        advance: called with the number of passes done.
 
     Returns:
         The object that docs/formats.md §4 describes for `spike tokenizer compare`.

@@ -25,15 +25,15 @@ class Corpus:
     """Corpus: the files of a training and how they are read.
 
     Attributes:
-        sources: the files, those that are only measured on last.
-        measured: those.
+        sources: the files, held-out ones last.
+        measured: the held-out files.
         held_out_files: the words that named them.
         text_field: the column with the text.
-        errors: what becomes of broken records.
+        errors: policy for broken records.
         split_text: how plain text files become documents.
         max_record: bytes of the largest record.
         endings: endings of names that are plain text.
-        states: those of the files before they are read.
+        states: of the files before they are read.
     """
 
     sources: list[Source]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-# Options that algorithm length-max alone knows, and calls the same.
+# Options of algorithm length-max alone; its settings have the same names.
 LENGTH_MAX_ALONE = (
     *("effort", "objective", "boundary", "pattern", "two_stage", "digits", "min_frequency"),
     "max_token_bytes",

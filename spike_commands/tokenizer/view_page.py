@@ -19,8 +19,8 @@ def page(name: str, text: bytes, size: int, peers: Sequence[Peer], cuts: Sequenc
     """Return a self-contained HTML page.
 
     Args:
-        name: what the text is called.
-        text: the text that is shown.
+        name: of the text.
+        text: the text to show.
         size: bytes of the whole text, of which `text` may be the beginning.
         peers: one tokenizer or two.
         cuts: how each of them cuts the text.
@@ -34,7 +34,7 @@ def page(name: str, text: bytes, size: int, peers: Sequence[Peer], cuts: Sequenc
         "tokenizers": [about(*found) for found in zip(peers, cuts, strict=True)],
     }
     layout = read_part("page.html")
-    # The data comes last: what looks like a mark in it is no mark.
+    # The data comes last: text in it that looks like a placeholder is none.
     for mark, content in (
         ("STYLE_HASH", fingerprint(style)),
         ("SCRIPT_HASH", fingerprint(script)),

@@ -109,7 +109,7 @@ def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: 
     """Return the configuration of a resumed run; options may only name other folders.
 
     Raises:
-        SpikeError: the run's files cannot be read, or it has no data to go on with.
+        SpikeError: the run's files cannot be read, or it has no data to resume with.
     """
     from msgspec.structs import replace
 
@@ -142,7 +142,7 @@ def data_of(config: "Config", given: Path | None, resume: Path | None) -> Path:
     """Return the shard folder to train on.
 
     Raises:
-        SpikeError: a run goes on, and its data is neither where it was nor where it was
+        SpikeError: the data of a resumed run is neither where it was nor where it was
             relative to the run.
     """
     from spiketok.errors import SpikeError

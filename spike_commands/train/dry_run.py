@@ -72,8 +72,8 @@ def passes_over_data(
 def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
     """Count the costs of a student's teachers; their weights are not read.
 
-    A teacher that is asked runs forward alone, a third of what training it takes; its softmax is
-    not counted. The head that predicts hidden rows is trained.
+    A teacher runs the forward pass alone, a third of its training costs; its softmax is
+    not counted. The head that predicts hidden states is trained.
     """
     from spike_lm.model.families.build import build_model, training_flops
     from spike_lm.model.families.qwen3.model import count_parameters

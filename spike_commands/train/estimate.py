@@ -30,7 +30,7 @@ def estimated(
     Args:
         config: of the run.
         model: on the device `meta`.
-        flops_per_token: of training, teachers included.
+        flops_per_token: those of training, teachers included.
         validation_windows: how many each validation scores.
     """
     from spike_lm.model.device import choose_device
@@ -72,7 +72,7 @@ def model_ids(model: "Model") -> int:
 def measured_step(config: "Config", vocab_size: int, device: str, parts: int) -> tuple[float, int]:
     """Return the seconds of a step, or of one of its equal parts, and the memory it takes.
 
-    On CPUs the memory is all that this process has taken, libraries included.
+    On CPUs the memory is that of the whole process, libraries included.
     """
     import resource
 

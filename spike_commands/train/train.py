@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from spike_lm.model.training.step import Batch
     from spike_lm.model.training.trainer import TrainResult
 
-# A shell adds this to the number of the signal that ended a process.
+# Added by a shell to the number of the signal that ended a process.
 EXIT_SIGNAL = 128
 
 
@@ -119,7 +119,7 @@ def run_training(
 ) -> dict[str, Any]:
     """Open the data, train, and return the run's result.
 
-    The configuration's `source` is named once a new run begins; it is empty for one that goes on.
+    The configuration's `source` is named once a new run begins; it is empty for a resumed one.
     """
     from datapipe import Windows, batches, open_stream
     from spike_lm.model.distributed import rank

@@ -22,7 +22,7 @@ def starting_weights(
 ) -> tuple[dict[str, "Tensor"], dict[str, str], "TrainedIds"]:
     """Return a run's exported weights, their fingerprint under its name, and its trained ids.
 
-    Without a run to start from, nothing three times.
+    All three are empty without a run to start from.
 
     Raises:
         SpikeError: the run has another tokenizer than the data, or weights of other shapes.

@@ -23,8 +23,8 @@ class BaseText(NamedTuple):
     """Rows of base ids.
 
     Attributes:
-        ids: uint8, all rows one after the other; no row is empty.
-        offsets: int64 [rows + 1], where each begins.
+        ids: uint8, all rows concatenated; no row is empty.
+        offsets: int64 [rows + 1], the start of each.
         counts: int64 [rows], how often each occurs.
         is_whole: whether the corpus has nothing else.
     """
@@ -61,8 +61,8 @@ class Gatherer(Protocol):
 class SegmentGatherer:
     """Gatherer of the different segments of the lossless alphabet.
 
-    Where they exceed the room, those with the larger half of the hashes go, as often as needed:
-    what is left is a half, a quarter, … of the segments, the same for any order of documents.
+    Where they exceed the room, those with the larger half of the hashes are dropped, repeatedly:
+    the rest is a half, a quarter, … of the segments, the same for any order of documents.
     """
 
     def __init__(self, room: int) -> None:
@@ -119,7 +119,7 @@ def gather(
 
     Args:
         batches: record batches whose column `text` is binary or string.
-        held_out: the documents that are only measured on.
+        held_out: the documents for measurement only.
         gatherer: takes the others.
         measured: takes those.
     """

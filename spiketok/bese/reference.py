@@ -27,7 +27,7 @@ GROUPED: dict[tuple[int, ...], int] = {
     for group, letters in enumerate(GROUPS)
     for place, letter in enumerate(letters)
 }
-# Behind an escape: signs; and with one more id all that has no other code.
+# After an escape: signs; and with one more id all that has no other code.
 SHORT: dict[tuple[int, ...], int] = {
     (ESCAPE, base): byte for base, byte in zip(DIRECT, ESCAPED.encode(), strict=True)
 }

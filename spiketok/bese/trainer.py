@@ -21,7 +21,7 @@ from .vocabulary import ALPHABETS, BASE_IDS, MOST_BASE_IDS, MOST_IDS, BeseMerger
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# The trainer's memory at its peak is below so many times the base ids that it keeps; the published
+# The trainer's peak memory is below this multiple of the base ids that it keeps; the published
 # alphabet has the places of all pairs noted.
 MEMORY_PER_ID = {"bese": 6, "bese-published": 16}
 MERGES_PER_REPORT = 16
@@ -34,7 +34,7 @@ class BeseSettings:
     Attributes:
         vocab_size: number of ids, at least 40.
         alphabet: `"bese"`, or `"bese-published"` for comparison, which is not lossless.
-        held_out: fraction of documents, chosen by content, that is only measured on.
+        held_out: fraction of documents, chosen by content, for measurement only.
         memory: bytes that the trainer may take, at least 1 MiB.
     """
 
@@ -68,12 +68,12 @@ def train_bese(
 ) -> BeseVocabulary:
     """Merge the most frequent pair until there are enough ids; any `threads` give the same.
 
-    In the lossless alphabet ties go to the smallest ids, and the order of documents means nothing.
+    In the lossless alphabet ties go to the smallest ids, and the order of documents has no effect.
     In the published one ties go to the pair that comes first.
 
     Args:
         read: returns the corpus: record batches whose column `text` is binary or string.
-        settings: what to train.
+        settings: of the training.
         held_out: the documents for measurement only; None: those of `settings.held_out`.
         threads: how many to use; 0: one per core that is allowed.
         inputs: where the corpus came from, to be kept with the vocabulary.

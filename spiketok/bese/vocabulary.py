@@ -24,8 +24,8 @@ MOST_IDS = 1 << 20
 SEPARATOR = "<doc>"
 # Alphabet → whether it is lossless.
 ALPHABETS = {"bese": True, "bese-published": False}
-# Base ids that stand for a byte each: letters; places in groups and all behind them. Those of
-# groups, between, stand for none.
+# Base ids of a byte each: letters; places in groups and all after them. Those of groups,
+# between, have no byte.
 LETTER, GROUP, PLACE = 4, 15, 19
 
 
@@ -38,9 +38,9 @@ class BeseVocabulary:
         alphabet: `"bese"`, or `"bese-published"`, in which many texts are one.
         merges: the ids that become id 40, 41, … as (left, right).
         vocab_size: number of ids; those beyond the merges are reserved.
-        settings: what the trainer was asked for.
-        training: what the trainer saw and reached.
-        inputs: the files and folders it was trained on.
+        settings: of the trainer.
+        training: the trainer's input and result.
+        inputs: the files and folders of the training.
     """
 
     algorithm: ClassVar[str] = BESE

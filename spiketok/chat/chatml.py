@@ -1,9 +1,9 @@
 r"""ChatML: conversations as pieces of text and markers, each trained on or not.
 
-A message is `<|im_start|>ROLE\n`, its parts, `<|im_end|>\n`. A part that is not plain text stands
+A message is `<|im_start|>ROLE\n`, its parts, `<|im_end|>\n`. A part that is not plain text is
 between two markers. Every marker and every stretch of text between markers is a piece, and so is
 `ROLE\n`; each piece of text is encoded by itself, so the text of one piece never changes the ids of
-another, and the ids of a conversation are those of its messages, one after the other. Text is never
+another, and the ids of a conversation are those of its messages, concatenated. Text is never
 searched for markers: structure comes from the parts alone. See docs/chat.md.
 """
 
@@ -45,7 +45,7 @@ class Message(NamedTuple):
     Attributes:
         role: a key of `KINDS_OF_ROLE`.
         parts: the content, in order.
-        trained: whether an assistant's message is trained on; means nothing for other roles.
+        trained: whether an assistant's message is trained on; ignored for other roles.
     """
 
     role: str

@@ -57,7 +57,7 @@ def encode_pieces(
         threads: as for `Tokenizer.encode_batch`.
 
     Returns:
-        The ids of all pieces, one after the other, and how many each has: int64 [pieces].
+        The ids of all pieces, concatenated, and the number of each: int64 [pieces].
     """
     names = marker_ids(tokenizer.special_ids)
     table = np.array([0, *(names[name] for name in CODES)], tokenizer.dtype)

@@ -1,7 +1,7 @@
 """Chat messages: read lists of JSON objects strictly.
 
-What is not understood is refused with its place: a key that were passed over silently could be what
-the conversation is about.
+Unknown keys raise an error with their place: a key silently ignored could hold the subject of the
+conversation.
 """
 
 import re
@@ -50,7 +50,7 @@ def read_messages(value: Any, parse_markers: bool = False) -> tuple[Message, ...
     open_calls: list[str | None] = []
     messages = []
     for number, item in enumerate(checked(value, list, "messages")):
-        # Places are worded where they are needed: as strings made ahead they would cost much.
+        # Places are formatted only for errors: strings made in advance would cost much.
         try:
             messages.append(read_message(item, open_calls, parse_markers))
         except SpikeError as error:

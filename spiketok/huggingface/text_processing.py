@@ -35,7 +35,7 @@ class Encoder:
     """Encoder of texts, each by itself, by the native core of spike where that is installed.
 
     Attributes:
-        native: whether it is.
+        native: whether the native core is used.
     """
 
     def __init__(self, entries: Sequence[bytes], kinds: bytes) -> None:
@@ -123,7 +123,7 @@ def name_pattern(names: tuple[tuple[str, bool, bool, bool], ...]) -> re.Pattern[
         before = r"\s*" if lstrip else "(?<![^ ])" if single_word else ""
         behind = r"\s*" if rstrip else "(?![^ ])" if single_word else ""
         name = re.escape(text)
-        # Without groups `re` looks for what all names begin with, many times as fast.
+        # Without groups `re` searches for the names' common prefix, many times as fast.
         patterns.append(f"{before}({name}){behind}" if before or behind else name)
     return re.compile("|".join(patterns))
 

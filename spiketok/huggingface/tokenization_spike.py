@@ -31,7 +31,7 @@ ROW_OPTIONS = (
     *("return_overflowing_tokens", "return_special_tokens_mask", "return_length"),
 )
 BATCH_OPTIONS = ("max_length", "pad_to_multiple_of", "padding_side", "return_attention_mask")
-# Result with a value for each id → that of ids which fill a row.
+# Result with a value for each id → that of padding ids.
 NO_NOTE: dict[str, Any] = {"offset_mapping": (0, 0), "assistant_masks": 0}
 
 
@@ -40,7 +40,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
 
     As is usual in `transformers`, names of special tokens in a text become those tokens;
     `split_special_tokens=True` reads them as text. `apply_chat_template` never looks for names in
-    messages. After `<|im_start|>` the first line, which names the role, is encoded for itself, so
+    messages. After `<|im_start|>` the first line, which names the role, is encoded by itself, so
     that a rendered conversation has the ids that its messages have.
     """
 
@@ -163,7 +163,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
             pairs: for each row its ids and, if it is a pair of texts, those of the second.
             batched: whether the result is a batch even of one row.
             notes: results that have a value for each id, from a row's first to its last.
-            options: as the base class hands them on.
+            options: as the base class passes them.
         """
         row_options = {name: options[name] for name in ROW_OPTIONS if name in options}
         batch_options = {name: options[name] for name in BATCH_OPTIONS if name in options}
@@ -207,7 +207,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         With `tokenize=False`, or another template, the base class renders text, and encodes that.
 
         Raises:
-            SpikeError: a message is malformed, or the chat format has no place for what is asked.
+            SpikeError: a message is malformed, or the chat format lacks what an option needs.
         """
         asked = {
             "tools": tools,

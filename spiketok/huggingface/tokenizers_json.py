@@ -2,8 +2,8 @@
 
 The library has no model that finds longest matches over bytes at a useful speed, but its
 pre-tokeniser cuts text with a regular expression. One that follows the trie of all entries, and at
-each letter tries to go on before it stops, finds the longest entry; the plainest of the models then
-looks up what was cut. docs/huggingface.md lists what this export loses.
+each letter tries to continue before it stops, finds the longest entry; the simplest model then
+looks up the piece. docs/huggingface.md lists what this export loses.
 """
 
 import re
@@ -14,8 +14,8 @@ from ..chat.chatml import KINDS_OF_ROLE, START
 from ..id_layout import FIRST_NAMES, PIECE, reserved_name
 from ..vocabulary import Vocabulary
 
-# Byte → the letter by which the library's byte level writes it: printable ones stand for
-# themselves, the others are counted from U+0100 on.
+# Byte → its letter in the library's `ByteLevel`: printable ones are themselves, the others are
+# counted from U+0100 on.
 PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 OTHERS = tuple(byte for byte in range(0x100) if byte not in PRINTABLE)
 LETTERS = {byte: chr(byte) for byte in PRINTABLE} | {

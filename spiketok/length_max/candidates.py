@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Pairs: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
-# A candidate is passed over when better ones have taken more than this share of its tokens' uses.
+# A candidate is skipped when better ones have used more than this fraction of its tokens' uses.
 TAKEN_SHARE = 0.05
 
 
@@ -42,7 +42,7 @@ def beginnings(
 
     Args:
         entries: bytes by id.
-        pairs: what to shorten, the best first; nothing among them is returned again.
+        pairs: the pairs to shorten, the best first; none of them is returned again.
         allowed: whether a byte string may be an entry.
     """
     present = set(entries)

@@ -16,9 +16,9 @@ from .settings import LengthMaxSettings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Text of the corpus that is in memory at a time, beside the sample.
+# Bytes of the corpus in memory at a time, beside the sample.
 BLOCK_BYTES = 8 << 20
-# Text that is kept on disk, which may be a part of memory, instead of being read again.
+# Bytes of text kept on disk, which may be a part of memory, instead of being read again.
 MOST_KEPT = 64 << 20
 
 

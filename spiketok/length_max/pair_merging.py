@@ -29,7 +29,7 @@ def merge_entries(
     A pair whose bytes are no allowed entry, or are one already, is never merged.
 
     Args:
-        settings: what to train; `objective` is `"frequency"` or `"freq-length"`.
+        settings: of the training; `objective` is `"frequency"` or `"freq-length"`.
         texts: the sample, as bytes and offsets.
         threads: how many to use; 0: one per core.
         report: called now and then.

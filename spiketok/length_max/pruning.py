@@ -13,7 +13,7 @@ def drop_cheapest(
 ) -> list[bytes]:
     """Return `target` entries, sorted by bytes; single bytes are never dropped.
 
-    What is dropped hands its uses on to the pieces that it falls into, so their costs rise while
+    A dropped entry passes its uses on to the pieces that replace it, so their costs rise while
     the vocabulary shrinks, in proportion to their uses.
 
     Args:

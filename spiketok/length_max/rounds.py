@@ -26,7 +26,7 @@ SCOUTS_WANT = 4
 # Fraction of the vocabulary that a refining round tests.
 EXCHANGED = 0.1
 SMALLEST_GAIN = 1e-4
-# Candidates looked at for each one wanted: many are too long, too alike or not allowed.
+# Candidates examined for each one wanted: many are too long, too alike or not allowed.
 CANDIDATES_PER_ENTRY = 16
 LEAST_CANDIDATES = 1 << 14
 
@@ -77,7 +77,7 @@ class Rounds:
     def words_first(self) -> bool:
         """Return which start is better, by training a small vocabulary.
 
-        Where one round saves more, so do the next; what it leaves alone would mislead.
+        Where one round saves more, so do the next; the tokens left alone would mislead.
         """
         if self.settings.boundary == "word":  # both are the same
             return False
@@ -230,8 +230,8 @@ class Rounds:
 def discounted(changes: Changes) -> list[float]:
     """Return the expected changes in tokens elsewhere: less by one use of each entry.
 
-    Its use was seen once because it was chosen for that; what is used a few times only and saves
-    much each time is often a peculiarity of the text looked at.
+    One use was seen because the entry was chosen for it; an entry of few uses that each save
+    much is often a peculiarity of the text measured.
 
     >>> discounted(Changes([0, 1, 4], [0, 9, 8], 100, 300))
     [0.0, 0.0, 6.0]

@@ -8,7 +8,7 @@ from ..vocabulary import room_for_pieces
 from .constraints import BOUNDARIES, DIGITS, Allowed
 
 MIB = 1 << 20
-# The trainer's memory at its peak is below this many times the text that it looks at.
+# The trainer's peak memory is below this multiple of the text that it reads.
 MEMORY_PER_BYTE = 8
 LEAST_MEMORY = MIB
 OBJECTIVES = ("tokens", "freq-length", "frequency")
@@ -20,10 +20,10 @@ class Effort:
 
     Attributes:
         surplus: grow to this multiple of the wanted number, so that there is something to drop.
-        growing_text: looked at in growing rounds, for each entry: pairs of a small vocabulary are
+        growing_text: read in growing rounds, for each entry: pairs of a small vocabulary are
             frequent, and a part of the sample shows them as well.
-        dropping_text: looked at while the surplus is dropped.
-        refining_text: looked at in refining rounds; where the sample has less, the corpus is read
+        dropping_text: read while the surplus is dropped.
+        refining_text: read in refining rounds; where the sample has less, the corpus is read
             again.
         refinements: refining rounds at most.
     """
@@ -78,9 +78,9 @@ class LengthMaxSettings:
         boundary: `"none"`: entries may span words; `"word"`: each is a part of a GPT-4-like word
             that begins where the word does, or of what `pattern` matches; `"line"`: none goes on
             after a line end.
-        pattern: what boundary `"word"` takes for a word, as a `regex` pattern.
-        two_stage: this share of the entries keeps to words and is chosen first; the others are
-            free. 0: one stage.
+        pattern: a word of boundary `"word"`, as a `regex` pattern.
+        two_stage: this fraction of the entries stays inside words and is chosen first; the others
+            are free. 0: one stage.
         digits: `"free"`; `"split"`: no entry joins a digit to anything; `"group3"`: entries with a
             digit are up to three digits and nothing else.
         objective: `"tokens"`: fewest under the real encoder; for comparison, merges one at a time:
@@ -89,7 +89,7 @@ class LengthMaxSettings:
         effort: `"fast"`, `"default"` or `"max"`: fewer tokens for more time; for objective tokens.
         max_token_bytes: longest entry, 2 to 255.
         min_frequency: leave out entries that the sample uses less often.
-        held_out: fraction of documents, chosen by content, that is only measured on.
+        held_out: fraction of documents, chosen by content, for measurement only.
         memory: bytes that the trainer may take; bounds the sample, at least 1 MiB.
     """
 

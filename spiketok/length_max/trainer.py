@@ -39,8 +39,8 @@ def train_length_max(
 
     Args:
         read: returns the corpus: record batches whose column `text` is binary or string. Called
-            again for rounds that look at more than the sample.
-        settings: what to train.
+            again for rounds that read more than the sample.
+        settings: of the training.
         held_out: the documents for measurement only; None: those of `settings.held_out`.
         threads: how many to use; 0: one per core that is allowed.
         inputs: where the corpus came from, to be kept with the vocabulary.
@@ -102,8 +102,8 @@ def without_rare(
 def measure(entries: list[bytes], texts: Buffer, threads: int) -> dict[str, float | None]:
     """Return the bytes per token of held-out text, and of its best cut; None where there is none.
 
-    The best cut with the same entries, the fewest tokens possible, is the trainer's compass: it
-    shows what greedy matching gives away.
+    The best cut with the same entries, the fewest tokens possible, is a reference: it
+    shows the cost of greedy matching.
     """
     size, tokens, fewest = len(texts[0]), None, None
     if size:
