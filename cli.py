@@ -1,4 +1,4 @@
-"""The `spike` command: from raw text to a trained and honestly measured language model."""
+"""The `spike` command: raw text to a trained and honestly measured language model."""
 
 import os
 import sys
@@ -46,7 +46,7 @@ WORDS = {"version": ["--version"], "presets": ["train", "--list"]}
 
 
 class LazyGroup(click.Group):
-    """Group of `COMMANDS`, each imported when it is first asked for."""
+    """Group of `COMMANDS`, each imported at its first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names of the commands, sorted."""

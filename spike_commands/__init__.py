@@ -1,4 +1,4 @@
-"""The commands of `spike`: each parses its arguments, calls the stages and prints.
+"""Commands of `spike`: each parses its arguments, calls the stages and prints.
 
 These modules import click alone; the stages are imported inside the functions, so that
 `spike --help` stays fast.

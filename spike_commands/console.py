@@ -124,7 +124,7 @@ device_option = click.option(
 
 
 def common_options(command: Command) -> Command:
-    """Add `--quiet` and `--debug`, which every command understands."""
+    """Add `--quiet` and `--debug`, which every command has."""
     quiet = click.option("--quiet", "-q", is_flag=True, help="No progress and no remarks.")
     debug = click.option(
         "--debug", is_flag=True, expose_value=False, help="Show the traceback of a failure."

@@ -70,7 +70,7 @@ def lock(handle: int, path: Path) -> OSError | None:
 
     Args:
         handle: its descriptor.
-        path: what is being written, for the error.
+        path: the output, for the error.
 
     Raises:
         SpikeError: another process holds the lock.
@@ -218,7 +218,7 @@ def sync_files(folder: Path, disk: Disk) -> None:
 
 
 def make_folder(path: Path, disk: Disk = DISK) -> None:
-    """Make a folder and those above it, each name on the device before the next."""
+    """Make a folder and its parents, each name on the device before the next."""
     if not path.is_dir():
         make_folder(path.absolute().parent, disk)
         path.mkdir(exist_ok=True)

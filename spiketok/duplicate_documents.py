@@ -31,7 +31,7 @@ class CopyCounter:
         """Count a document of `size` bytes by its name."""
         self.documents += 1
         self.bytes += size
-        # Not the beginning, which decides what is held out.
+        # Not the beginning, which decides the holdout.
         self._count(int.from_bytes(identifier[8:], "big"), 1, size)
 
     def add_all(self, identifiers: NDArray[np.uint8], sizes: NDArray[np.int64]) -> None:

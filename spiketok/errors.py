@@ -53,7 +53,7 @@ class SettingError(SpikeError):
 
     Attributes:
         setting: its name.
-        fault: what is wrong with it, and the fix.
+        fault: the fault and the fix.
     """
 
     def __init__(self, setting: str, fault: str) -> None:

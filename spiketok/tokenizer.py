@@ -37,7 +37,7 @@ class Tokenizer:
         vocab_size: number of ids.
         algorithm: name of the encoding algorithm.
         lossless: whether every text decodes to itself.
-        score_name: what a score of nats over bytes is called: `"bits_per_byte"` if lossless, else
+        score_name: the name of a score of nats over bytes: `"bits_per_byte"` if lossless, else
             `"pseudo_bits_per_byte"`, since other texts share the ids.
         separator: id that ends a document.
         special_ids: name → id of the special tokens.
@@ -96,7 +96,7 @@ class Tokenizer:
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 of all that encoding and decoding depend on."""
+        """sha256 of all that encoding and decoding depend on."""
         return self.vocabulary.fingerprint()
 
     def encode(self, text: str | bytes, allow_special: bool = False) -> NDArray[Any]:
@@ -192,7 +192,7 @@ class Tokenizer:
     def byte_offsets(self, ids: ArrayLike) -> NDArray[np.int64]:
         """Return where the bytes of each of the ids [tokens] begin and the last ones end.
 
-        Special tokens are no text: they add nothing, as in `byte_lengths`. So these are places in
+        Special tokens are no text: they add nothing, as in `byte_lengths`. So these are offsets in
         the document that was encoded; in `decode_bytes` names of special tokens come on top.
 
         Returns:

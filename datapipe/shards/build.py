@@ -137,7 +137,7 @@ def check_not_empty(manifest: Manifest, sources: Sequence[Source], settings: Sha
 
 
 def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
-    """Make a folder ready for a plan; return False if it is complete and whole already.
+    """Prepare a folder for a plan; return False if it is complete and whole already.
 
     Raises:
         SpikeError: the folder holds other things, or links, or shards of another plan or damaged
@@ -284,7 +284,7 @@ def raise_first_failure(futures: Sequence[Future[None]]) -> None:
 
 
 def write_log(out: Path, manifest: Manifest, workers: int, seconds: float) -> None:
-    """Append a line about a run to the log beside its folder: what the folder must not hold."""
+    """Append a line about a run to the log beside its folder, which must not contain it."""
     line = {
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds": round(seconds, 3),

@@ -1,6 +1,6 @@
 """Positioned reads of a file, each 64 KiB range compared with its xxh3-64 before its first use.
 
-No memory map: where a file was cut off or its disk fails, a map ends the process with SIGBUS
+No memory map: where a file was truncated or its disk fails, a map ends the process with SIGBUS
 and without a message, but a read returns too few bytes or an error.
 """
 
@@ -98,7 +98,7 @@ class SummedFile:
         self._fill(position, target)
 
     def compare(self, number: int) -> None:
-        """Read a range and compare it with its sum.
+        """Read a range and compare it with its checksum.
 
         Raises:
             SpikeError: it is damaged, or the file has become shorter.

@@ -1,6 +1,6 @@
 """Checked shard reader: the positions of the tokens, or document after document.
 
-Arrow gets no map of the file, which would end the process where the file was cut off. It reads a
+Arrow gets no map of the file, which would end the process where the file was truncated. It reads a
 copy of the metadata, made after the comparison with the checksums.
 """
 

@@ -29,7 +29,7 @@ class RangeSums:
     open_range: Any = field(default_factory=xxhash.xxh3_64)
 
     def update(self, data: "bytes | memoryview") -> None:
-        """Take the next bytes of the file."""
+        """Add the next bytes of the file."""
         view = memoryview(data).cast("B")
         while view:
             room = RANGE_BYTES - self.size % RANGE_BYTES
@@ -78,7 +78,7 @@ class ContentSum:
     parts: list[Any] = field(default_factory=list)
 
     def update(self, documents: Documents) -> None:
-        """Take the next documents."""
+        """Add the next documents."""
         lengths = np.diff(documents.ends, prepend=0)
         arrays = [lengths, documents.tokens, documents.n_bytes, documents.ids]
         if documents.loss_mask is not None:

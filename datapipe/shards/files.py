@@ -64,7 +64,7 @@ def vouched_record(folder: Path, manifest: Manifest, shard: ShardEntry) -> Block
 
 
 def shard_file(folder: Path, shard: ShardEntry, manifest: Manifest) -> ShardFile:
-    """Return a shard with the sums of its record.
+    """Return a shard with the checksums of its record.
 
     Raises:
         SpikeError: its record is missing, malformed or contradicts the manifest.

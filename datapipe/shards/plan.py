@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def held_out(self) -> HeldOut:
-        """The documents of the sources that go to validation by their content."""
+        """Documents of the sources that go to validation by their content."""
         if self.held_out_below is UNSET:
             return HeldOut(ceil(self.settings.validation * NAMES))
         return HeldOut(int(self.held_out_below, 16))
@@ -71,7 +71,7 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 of `plan.json`."""
+        """sha256 of `plan.json`."""
         return hashlib.sha256(self.to_json()).hexdigest()
 
 

@@ -34,7 +34,7 @@ def unknown_files(folder: Path, whole: bool) -> list[str]:
 
     Args:
         folder: the future shard folder.
-        whole: without a plan nothing is ours, whatever its name, except a plan's unfinished write.
+        whole: without a plan no file is ours, whatever its name, except a plan's unfinished write.
     """
     if whole:
         plan = partial_path(folder / PLAN).name
@@ -63,7 +63,7 @@ def is_shard_file(path: Path, folder: Path) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Remove all that is ours: first what says that it is complete, last what says whose it is."""
+    """Remove all files of spike: first the manifest and the records, last the plan."""
     (folder / MANIFEST).unlink(missing_ok=True)
     for path in contents(folder):
         if path.name not in (RECORDS, PLAN) and is_shard_file(path, folder):

@@ -34,7 +34,7 @@ class Tokens:
 
     @property
     def dtype(self) -> "np.dtype[np.uint16 | np.uint32]":
-        """The type that holds every id: uint16 up to 65,536 ids, else uint32."""
+        """Type of the ids: uint16 up to 65,536 ids, else uint32."""
         small = self.vocab_size <= LARGEST_UINT16_VOCABULARY
         return np.dtype(np.uint16 if small else np.uint32)
 

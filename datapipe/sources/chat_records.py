@@ -30,7 +30,7 @@ SPEAKERS = {
     "function_response": "tool",
 }
 CALL_SPEAKER = "function_call"
-# Keys that a turn with `from` and `value` may have beside them.
+# Further keys that a turn with `from` and `value` may have.
 BESIDE = {"name", "reasoning", "reasoning_content", "thinking", "tool_calls", *TRAINED}
 TURNS = ("messages", "conversations", "conversation")
 QUESTIONS = ("prompt", "instruction", "question", "query")
@@ -57,7 +57,7 @@ def read_conversation(
 
     Raises:
         NotForTrainingError: the record is marked as a bad reply.
-        SpikeError: the record is of no shape, or of several, or malformed; the place in it.
+        SpikeError: the record is of no shape, or of several, or malformed; it names the place.
 
     >>> [said.role for said in read_conversation({"prompt": "1+1?", "response": "2"})]
     ['user', 'assistant']

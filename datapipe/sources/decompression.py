@@ -87,7 +87,7 @@ def open_decompressed(path: Path, codec: Codec, name: str = "") -> Iterator[Deco
 
 
 class GzipStream:
-    """The members of a gzip file (RFC 1952), one after the other."""
+    """Gzip stream: the members of a file (RFC 1952), one after the other."""
 
     def __init__(self, file: IO[bytes], file_bytes: int) -> None:
         self._file, self._file_bytes = file, file_bytes
@@ -160,7 +160,7 @@ def before_damage(decoder: Any, data: bytes) -> tuple[bytes, int]:
 
 
 class ZstdStream:
-    """The frames of a zstd file (RFC 8878), one after the other, by Arrow's decoder.
+    """Zstd stream: the frames of a file (RFC 8878), one after the other, by Arrow's decoder.
 
     Arrow drops the output of a call that fails. So after a failure the content is decompressed
     again up to where it was, and then in steps of one byte.
@@ -219,7 +219,7 @@ class ZstdStream:
                 found += byte
                 self._productive = steps.tell()
         except OSError as error:
-            # Arrow's stream gives wrong bytes when it is read after a failure.
+            # Arrow's stream returns wrong bytes when it is read after a failure.
             self._failed = True
             self._damage = self._damage_of(steps.tell(), str(error))
         if self._damage and not found:

@@ -99,7 +99,7 @@ def parsed_blocks(
 
 
 def count_lines(source: Source, stop: int) -> int:
-    """Count the lines that end before byte `stop` of a source's content; only errors ask."""
+    """Count the lines that end before byte `stop` of a source's content, for errors."""
     lines = 0
     with open_lines(source, 0, -1) as (stream, _, _):
         while stop > 0 and (piece := stream.read(min(stop, PIECE_BYTES))):

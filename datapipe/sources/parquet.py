@@ -27,7 +27,7 @@ MOST_ROWS, MOST_SMALL_ROWS = 64, 1 << 16
 DICTIONARY_ENCODINGS = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 STREAM_BYTES = 1 << 20
 RESTORE = "take it from its source again or leave it out"
-# A null column holds no text at all; writers give empty parts of a data set that type.
+# A null column holds no text at all; it is the type of empty parts of a data set.
 TEXT_TYPES = (
     pa.null(),
     pa.string(),

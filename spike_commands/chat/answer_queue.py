@@ -31,7 +31,7 @@ class AnswerQueue:
         """Wait in the queue for as long as the block runs; yield the event that ends the answer.
 
         Raises:
-            QueueFullError: there is no place.
+            QueueFullError: the queue is full or closing.
             AlreadyQueuedError: a request of this name is waiting.
         """
         with self._changed:

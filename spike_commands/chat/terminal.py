@@ -33,7 +33,7 @@ NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
 
 
 def chat_in_terminal(begin: Begin, system: str, drawing: "SamplingParams", max_tokens: int) -> None:
-    """Ask for questions and show the answers as they are written, until the user leaves."""
+    """Read questions and print the answers as they are generated, until the user leaves."""
     from spike_lm.model.inference.chat import ask
     from spiketok.errors import SpikeError
 

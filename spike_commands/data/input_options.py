@@ -43,7 +43,7 @@ max_record_option = click.option(
 
 
 def record_limit(mib: int) -> Any:
-    """Return the limit of records in bytes, as shards are asked for it: UNSET for the usual one."""
+    """Return the limit of records in bytes for `ShardSettings`: UNSET for the default."""
     from msgspec import UNSET
 
     from datapipe.sources.bad_records import MAX_RECORD

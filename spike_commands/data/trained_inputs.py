@@ -1,4 +1,4 @@
-"""The inputs that a tokenizer file names, which `spike shard` reads where none are given.
+"""Inputs named in a tokenizer file, which `spike shard` reads by default.
 
 The file may come from anyone and name any path of this machine. Files in its own folder are read;
 files elsewhere only where they are the text that the tokenizer was trained on: whoever wrote its
@@ -122,7 +122,7 @@ def check_trained_on(
     how: Mapping[str, Any],
     quiet: bool,
 ) -> None:
-    """Ask before files are read that a tokenizer names, that are not in its folder and not its own.
+    """Ask before reading files that a tokenizer names, outside its folder and not its own text.
 
     Args:
         tokenizer_path: the file.

@@ -37,7 +37,7 @@ def run_hessians(
 
     Raises:
         SpikeError: there are no shards, they are of another tokenizer, or others than the run's
-            and nobody named them.
+            and no option names them.
     """
     from spike_lm.model.quantization.hessian import gather_hessians
 

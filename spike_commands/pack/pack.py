@@ -208,7 +208,7 @@ def scores(run: "Run", file: Path, text: ScoredText, quiet: bool) -> dict[str, A
     windows = {"context": context, "stride": max(1, context // 2)}
     name = run.tokenizer.score_name
     after = text_score(open_run(file), text, windows, quiet)
-    # The yardstick of the same text is known by now.
+    # The xz baseline of the same text is known by now.
     before = text_score(run, text, windows, quiet=True)
     beside = {key: after[key] for key in ("xz_bits_per_byte",) if key in after}
     return {name: after[name], f"float_{name}": before[name], **beside}

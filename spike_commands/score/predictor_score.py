@@ -26,7 +26,7 @@ def predictor_score(
 ) -> dict[str, Any]:
     """Score documents with all parts of a predictor.
 
-    Where the network learns, they are read twice: first with the network as it is.
+    With test-time training they are read twice: first without it.
     """
     name = loaded.tokenizer.score_name
     score = scored(loaded, text, windows, quiet, replace(start, ttt=None))

@@ -61,7 +61,7 @@ class Cut:
 def cut(peer: Peer, text: bytes) -> Cut:
     """Tokenize a text; every byte of it is in exactly one part.
 
-    Where the entries of the ids make up the text they give the cuts, so that a token may end
+    Where the entries of the ids make up the text, they determine the cuts, so that a token may end
     inside a character; else the library's own offsets are used.
     """
     ids = peer.encode([text])[0].astype(np.int64)

@@ -47,7 +47,7 @@ class Corpus:
     states: Sequence[tuple[int, int] | None]
 
     def read(self, dropped: Dropped, report: Callable[[int], None]) -> "Iterator[pa.RecordBatch]":
-        """Yield all documents and count again what is left out.
+        """Yield all documents and recount the dropped ones.
 
         Raises:
             SpikeError: there is no document, or as `read_texts`.

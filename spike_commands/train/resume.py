@@ -1,4 +1,4 @@
-"""Resume checks: fingerprints of a run beside those of the data and teachers it goes on with."""
+"""Resume checks: fingerprints of a run compared with those of its data and teachers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -97,7 +97,7 @@ def resumed_lineage(folder: Path, fingerprints: Mapping[str, str], quiet: bool) 
 
 @contextmanager
 def advise_resuming(folder: Path) -> Iterator[None]:
-    """Add how to resume to write errors, once the run has begun and cannot start again.
+    """Append the advice to resume to write errors, once the run has begun and cannot start again.
 
     Raises:
         SpikeError: instead of an OSError.

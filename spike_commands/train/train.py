@@ -201,7 +201,7 @@ def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) 
 
 
 def with_absolute_paths(config: "Config", data_folder: Path) -> "Config":
-    """Return the configuration with absolute places, so that resuming finds all from anywhere."""
+    """Return the configuration with absolute paths, so that a run resumes from any folder."""
     from msgspec.structs import replace
 
     placed = replace(config, data=replace(config.data, path=str(data_folder)))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # The trainer's peak memory is below this multiple of the base ids that it keeps; the published
-# alphabet has the places of all pairs noted.
+# alphabet also stores the positions of all pairs.
 MEMORY_PER_ID = {"bese": 6, "bese-published": 16}
 MERGES_PER_REPORT = 16
 

@@ -68,7 +68,7 @@ class BeseVocabulary:
 
     @property
     def reserved_ids(self) -> list[int]:
-        """The ids that text never becomes, rising."""
+        """Reserved ids, which text never becomes, rising."""
         unused = [] if self.lossless else [1, 2, 3]
         return [*unused, *range(BASE_IDS + len(self.merges), self.vocab_size)]
 

@@ -77,7 +77,7 @@ def message(role: str, text: str) -> Message:
     return Message(role, (Part("tool_response" if role == "tool" else TEXT, text),))
 
 
-# Role → what its messages begin with; and what they end with, in training or not.
+# Role → the beginning of its messages; and, trained on or not → their end.
 HEADERS = {
     role: (Piece(START, True, False), Piece(f"{role}\n", False, False)) for role in KINDS_OF_ROLE
 }
@@ -91,7 +91,7 @@ def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> list
 
     Args:
         messages: the conversation.
-        generation_prompt: end with the beginning of an assistant's message, for a model to go on.
+        generation_prompt: end with the start of an assistant's message, for a model to continue.
 
     Raises:
         SpikeError: a role is unknown, or a part is of a kind that its role cannot have.

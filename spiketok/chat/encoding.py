@@ -25,7 +25,7 @@ def encode_chat(
     Args:
         tokenizer: one that has the markers of ChatML as special tokens.
         messages: the conversation.
-        generation_prompt: end with the beginning of an assistant's message, for a model to go on.
+        generation_prompt: end with the start of an assistant's message, for a model to continue.
 
     Returns:
         Ids of the tokenizer's `dtype`, without separator, and uint8: 1 for an assistant's text,

@@ -45,7 +45,7 @@ def read_messages(value: Any, parse_markers: bool = False) -> tuple[Message, ...
         parse_markers: also find parts by their markers in the plain text of assistants.
 
     Raises:
-        SpikeError: the place and what is wrong there.
+        SpikeError: the place and its fault.
     """
     open_calls: list[str | None] = []
     messages = []

@@ -40,7 +40,7 @@ class ReplyStream:
             yield Part(self._kind, name)
 
     def finish(self) -> Iterator[Part]:
-        """Yield what is left of a reply that was broken off."""
+        """Yield the rest of a reply that was broken off."""
         if tail := self._decoder.finish():
             yield Part(self._kind, tail)
 

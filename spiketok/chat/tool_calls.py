@@ -47,7 +47,7 @@ def call_arguments(arguments: Any, place: str) -> str:
     try:
         if isinstance(arguments, dict):
             return ENCODER.encode(arguments)
-        # Not by a decoder made once: it could not be pickled with what is exported.
+        # Not by a shared decoder: it could not be pickled with the exported class.
         if isinstance(arguments, str) and isinstance(
             json.loads(arguments, parse_constant=refuse_constant), dict
         ):

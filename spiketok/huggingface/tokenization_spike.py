@@ -157,7 +157,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         notes: Mapping[str, Sequence[Sequence[Any]]],
         options: Mapping[str, Any],
     ) -> BatchEncoding:
-        """Truncate, join and pad rows of ids as the options ask.
+        """Truncate, join and pad rows of ids by the options.
 
         Args:
             pairs: for each row its ids and, if it is a pair of texts, those of the second.
@@ -252,7 +252,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         tokenizer_kwargs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Any:
-        """Encode the segments of conversations, and finish them as the options ask."""
+        """Encode the segments of conversations, and finish them by the options."""
         strategies = self._get_padding_truncation_strategies(padding, truncation, max_length)
         names = ("padding_strategy", "truncation_strategy", "max_length")
         options |= {**(tokenizer_kwargs or {}), **dict(zip(names, strategies, strict=False))}
