@@ -1,8 +1,8 @@
 """Atomic file writes: after a crash at any moment, an output is whole or absent.
 
 The order is always: write under a temporary name, fsync, rename, fsync the folder. Renaming before
-the fsync may leave an empty file under the final name after a power cut; without the last fsync
-the new name itself may be lost.
+the fsync may leave an empty file under the final name after a power cut. Without the last fsync the
+new name itself may be lost.
 """
 
 import fcntl

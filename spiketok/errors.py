@@ -100,9 +100,9 @@ def write_fix(error: OSError, go_on: str = "") -> str:
 def parse_failures(place: Path | str, fix: str) -> Iterator[None]:
     """Convert parser exceptions to a one-line SpikeError that names the file.
 
-    Parsers of JSON, TOML and UTF-8 raise a ValueError (msgspec's errors are of that class too) for
-    content that is damaged, of another type or has a number that is too long, and a RecursionError
-    where it is nested too deeply.
+    Parsers of JSON, TOML and UTF-8 raise a ValueError (a base of msgspec's errors) for content that
+    is damaged, of another type or has a number that is too long. Where it is nested too deeply,
+    they raise a RecursionError.
 
     Args:
         place: the file, and the place in it.

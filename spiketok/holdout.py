@@ -1,8 +1,8 @@
 """Holdout: documents named by their content and kept out of all training stages.
 
-A document's fate depends on its own bytes and, where a corpus is so small that one side would be
-empty, on the smallest or largest name in the corpus. So the tokenizer trainer and the shard writer,
-which share no state, leave out the same documents, copies included.
+A document's side depends on its own bytes. Where a corpus is so small that one side would be empty,
+it also depends on the smallest or largest name in the corpus. So the tokenizer trainer and the
+shard writer, which share no state, leave out the same documents, copies included.
 """
 
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ def held_out_of(identifiers: Iterable[bytes], fraction: float) -> HeldOut:
     """Return the documents that a fraction holds out of a corpus: never all, and not none.
 
     Where the fraction holds out no document, the one with the smallest name is held out, unless it
-    is the only one; where it holds out all, the one with the largest is not.
+    is the only one. Where it holds out all, the one with the largest is not.
 
     Args:
         identifiers: the names of the corpus's documents, copies included. They are read until

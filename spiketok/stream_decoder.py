@@ -8,8 +8,8 @@ from .tokenizer import Tokenizer
 class StreamDecoder:
     """Streaming decoder: yields text as soon as it is certain; joined, it is that of `decode`.
 
-    A character may begin in one token and end in another: its bytes wait until it is complete, or
-    until what follows shows that it never will be, which gives U+FFFD.
+    A character may begin in one token and end in another. Its bytes wait until it is complete, or
+    until the next bytes show that it never will be: then it is U+FFFD.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:

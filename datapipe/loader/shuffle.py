@@ -1,8 +1,8 @@
 """Shuffle: a permutation of 0 … n − 1, a pure function of position and seed, without a table.
 
-A balanced Feistel network permutes the smallest range of 4^k numbers that holds n; a position that
-leaves the range of n follows its cycle until it is back (Black and Rogaway, "Ciphers with
-arbitrary finite domains", 2002). The range is less than four times n, so walks are short.
+A balanced Feistel network permutes the smallest range of 4^k numbers that holds n. A position that
+leaves the range of n follows its cycle until it is back (Black and Rogaway, "Ciphers with arbitrary
+finite domains", 2002). The range is less than four times n, so walks are short.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Training windows: fixed-length examples of a token stream, in a shuffled order.
 
-The order is a pure function of seed and sample number, so resuming takes one integer, and neither
-the batch size nor the number of readers changes which sample comes n-th.
+The order is a pure function of seed and sample number, so resuming takes one integer. Neither the
+batch size nor the number of readers changes the n-th sample.
 """
 
 from collections.abc import Iterator
@@ -26,11 +26,11 @@ Batch: TypeAlias = tuple[np.ndarray[Any, np.dtype[Any]], npt.NDArray[np.bool_] |
 class Windows:
     """Training windows of a stream that is repeated without end.
 
-    Window i has the tokens from i · length − 1 to (i + 1) · length − 1, the last one included: its
+    Window i has the tokens from i · length − 1 to (i + 1) · length − 1, the last one included. Its
     first token is the last of the window before. All but the first are targets, so that each token
     of the repeated stream is a target exactly once. The first token of window 0 is the last of the
-    stream, the separator that ends its last document: it precedes the first document, as it does
-    wherever the stream begins again, so that models learn how texts begin from one text too.
+    stream, the separator that ends its last document. So it precedes the first document, as
+    wherever the stream begins again: models learn how texts begin from one text too.
     """
 
     stream: TokenStream
@@ -58,9 +58,9 @@ def batches(
 ) -> Iterator[Batch]:
     """Return shuffled batches without end: [batch_size, length + 1] uint16 or uint32, and masks.
 
-    Epoch e has the windows from e · count to (e + 1) · count, each once, in its own order: it
-    continues in the stream after the epoch before. Sample n is at position n mod count of epoch
-    n div count. A run that has used n samples resumes with `start_sample` n.
+    Epoch e has the windows from e · count to (e + 1) · count, each once, in its own order. It
+    continues in the stream after the epoch before. Sample n is at position n mod count of epoch n
+    div count. A run that has used n samples resumes with `start_sample` n.
 
     Raises:
         SpikeError: the stream is shorter than one window.

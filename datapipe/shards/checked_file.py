@@ -1,7 +1,7 @@
 """Positioned reads of a file, each 64 KiB range compared with its xxh3-64 before its first use.
 
-No memory map: where a file was truncated or its disk fails, a map ends the process with SIGBUS
-and without a message, but a read returns too few bytes or an error.
+No memory map: where a file was truncated or its disk fails, a map ends the process with SIGBUS,
+without a message. A read returns too few bytes or an error.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Shard schema: Arrow columns, documents as record batches, and opening a shard.
 
-Nothing of a file is used before it is checked: Arrow opens a file with wrong offsets without an
+Nothing of a file is used before it is checked. Arrow opens a file with wrong offsets without an
 error, and reading it then goes out of bounds.
 """
 

@@ -24,7 +24,7 @@ def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) 
     """Return a message for each damage in a shard folder; none means that it is whole.
 
     Shards are checked by the checksums of their ranges and by the digest of their content, the
-    other files by theirs, the manifest by its own; missing and unexpected files are damages too.
+    other files by theirs, the manifest by its own. Missing and unexpected files are damages too.
     `report` is called after each shard with the bytes of shards checked so far.
     """
     try:

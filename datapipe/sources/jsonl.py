@@ -1,9 +1,9 @@
 """JSON Lines reader: the documents of a file or of a range of its bytes.
 
 A block of lines goes to Arrow's parser, which runs beside other threads. What Arrow rejects, or
-would cut otherwise than at line ends, goes to `parse_line`, the definition: wherever the fast path
-has a result, the definition has the same. A line that is a block by itself goes to
-`large_text`, for Arrow holds it three times. Blank lines are no records.
+would cut otherwise than at line ends, goes to `parse_line`, the definition. Wherever the fast path
+has a result, the definition has the same. A line that is a block by itself goes to `large_text`,
+for Arrow holds it three times. Blank lines are no records.
 """
 
 import json

@@ -101,8 +101,8 @@ def text_pieces(buffer: Buffer, split: str) -> Iterator[tuple[int, bytes | bytea
 def even_pieces(buffer: Buffer, size: int) -> Iterator[tuple[int, bytes]]:
     """Yield pieces of about `size` bytes, at most twice as many.
 
-    There is one cut in each block of `size` bytes but the first: after the first blank lines that
-    end in the block, else after the first line end, else at the border between two code points
+    There is one cut in each block of `size` bytes but the first. It comes after the first blank
+    lines that end in the block, else after the first line end. Else it is the code point border
     where the block begins. A last block of less than half the size has none.
     """
     for block in range(size, 1 << 63, size):

@@ -1,7 +1,7 @@
 """HTTP server of `spike chat --web`, for browsers of this machine alone.
 
 Three things keep others out: the address 127.0.0.1, a secret in the path, and the checks of `Host`
-and `Origin`, without which a page from elsewhere could send requests through a browser.
+and `Origin`. Without these a page from elsewhere could send requests through a browser.
 
 The server keeps no conversations: a page sends its own, as ids, with each question.
 """

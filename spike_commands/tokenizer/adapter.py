@@ -62,7 +62,7 @@ def cut(peer: Peer, text: bytes) -> Cut:
     """Tokenize a text; every byte of it is in exactly one part.
 
     Where the entries of the ids make up the text, they determine the cuts, so that a token may end
-    inside a character; else the library's own offsets are used.
+    inside a character. Else the library's own offsets are used.
     """
     ids = peer.encode([text])[0].astype(np.int64)
     if peer.ends is not None:

@@ -26,9 +26,9 @@ def training_sampler(
 ) -> "Callable[[Model, TrainedIds], Sample] | None":
     """Return the function that samples from the model during a run; None where none is wanted.
 
-    Where the data has a loss mask, the sample replies to the prompt of the first conversation of
-    the validation split that fits in half the context (of the training split where nothing is held
-    out), or to the configured prompt as a user's message. Otherwise it continues the configured
+    With a loss mask, the sample replies to the configured prompt as a user's message. If there is
+    none, it replies to the first prompt of the validation split that fits in half the context (of
+    the training split where nothing is held out). Without a loss mask it continues the configured
     prompt.
     """
     if not config.sample.every:

@@ -61,8 +61,8 @@ class Gatherer(Protocol):
 class SegmentGatherer:
     """Gatherer of the different segments of the lossless alphabet.
 
-    Where they exceed the room, those with the larger half of the hashes are dropped, repeatedly:
-    the rest is a half, a quarter, … of the segments, the same for any order of documents.
+    Where they exceed the room, those with the larger half of the hashes are dropped, repeatedly.
+    The rest is a half, a quarter, … of the segments, the same for any order of documents.
     """
 
     def __init__(self, room: int) -> None:

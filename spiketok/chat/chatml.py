@@ -2,9 +2,9 @@ r"""ChatML: conversations as pieces of text and markers, each trained on or not.
 
 A message is `<|im_start|>ROLE\n`, its parts, `<|im_end|>\n`. A part that is not plain text is
 between two markers. Every marker and every stretch of text between markers is a piece, and so is
-`ROLE\n`; each piece of text is encoded by itself, so the text of one piece never changes the ids of
-another, and the ids of a conversation are those of its messages, concatenated. Text is never
-searched for markers: structure comes from the parts alone. See docs/chat.md.
+`ROLE\n`. Each piece of text is encoded by itself, so its text never changes the ids of another. The
+ids of a conversation are those of its messages, concatenated. Text is never searched for markers:
+structure comes from the parts alone. See docs/chat.md.
 """
 
 from collections.abc import Iterable, Mapping

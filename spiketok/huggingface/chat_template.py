@@ -1,8 +1,8 @@
 """Jinja chat template, for engines that render text and encode it whole.
 
 Engines disagree about `tojson`: minijinja writes `< > & '` as escapes, transformers as themselves,
-as training does. The macro undoes the escapes; two backslashes, which are one of the text, are set
-aside as a newline meanwhile, which JSON in one line never has.
+as training does. The macro undoes the escapes. Meanwhile two backslashes, which are one of the
+text, are a newline, which JSON in one line never has.
 """
 
 CHAT_TEMPLATE = r"""

@@ -2,7 +2,7 @@
 
 The library has no model that finds longest matches over bytes at a useful speed, but its
 pre-tokeniser cuts text with a regular expression. One that follows the trie of all entries, and at
-each letter tries to continue before it stops, finds the longest entry; the simplest model then
+each letter tries to continue before it stops, finds the longest entry. The simplest model then
 looks up the piece. docs/huggingface.md lists what this export loses.
 """
 

@@ -230,8 +230,8 @@ class Rounds:
 def discounted(changes: Changes) -> list[float]:
     """Return the expected changes in tokens elsewhere: less by one use of each entry.
 
-    One use was seen because the entry was chosen for it; an entry of few uses that each save
-    much is often a peculiarity of the text measured.
+    One use was seen because the entry was chosen for it. An entry of few uses that each save much
+    is often a peculiarity of the text measured.
 
     >>> discounted(Changes([0, 1, 4], [0, 9, 8], 100, 300))
     [0.0, 0.0, 6.0]
