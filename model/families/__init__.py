@@ -1,1 +1,1 @@
-"""Model families: Qwen3-shaped, golf and SpikeWhale, and what builds them."""
+"""Model families: Qwen3-shaped, golf and SpikeWhale, and their construction."""

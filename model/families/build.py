@@ -24,12 +24,12 @@ def build_model(
     """Return a freshly initialised model in float32 and evaluation mode; seeds decide its bytes.
 
     Args:
-        config: its section `golf` or `spikewhale`, if there is one, chooses the family.
+        config: its section `golf` or `spikewhale`, if there is one, sets the family.
         vocab_size: number of ids.
         separator: the id between documents, over which embeddings do not look back.
         seed: of the initial weights.
         device: on `meta` the model has shapes and no numbers.
-        drawn: whether weights are; without, all are to be replaced.
+        drawn: whether weights are initialised; if not, all must be replaced.
     """
     drawn = drawn and device != "meta"
     golf, whale = config.golf, config.spikewhale
@@ -37,7 +37,7 @@ def build_model(
         return build_transformer(
             config.model, vocab_size, seed=seed, device=device, drawn=drawn
         ).eval()
-    # The constructors of torch draw numbers that are thrown away; nobody else may notice.
+    # The constructors of torch use random numbers; the global generator must not change.
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         model: Model
         if golf is not None:

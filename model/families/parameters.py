@@ -13,10 +13,10 @@ from .qwen3.model import count_parameters
 
 @contextmanager
 def swapped_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Give the parameters of these names other values inside the block; then they have their own.
+    """Replace the values of the parameters of these names inside the block; then restore them.
 
-    Gradients taken inside are of the values lent: with rounded weights, what a straight-through
-    estimator gives.
+    Gradients taken inside are of the replaced values: with rounded weights, those of a
+    straight-through estimator.
     """
     own = {name: p.detach().clone() for name, p in model.named_parameters() if name in weights}
     load_weights_(model, weights)
@@ -34,17 +34,17 @@ def load_weights_(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
             parameter.copy_(weights[name])
 
 
-# Parts that only training needs, heads that look ahead; a model may lack them.
+# Trained-only parts, such as MTP heads; a model may lack them.
 AUXILIARY_MODULES = ("ahead", "latent")
 
 
 def training_only_modules(model: nn.Module) -> list[str]:
-    """Return the names of the parts that only training needs: heads that look ahead."""
+    """Return the names of the trained-only parts, such as MTP heads."""
     return [name for name in AUXILIARY_MODULES if getattr(model, name, None) is not None]
 
 
 def exported_parameters(model: nn.Module) -> int:
-    """Return the number of weights without those that only training needs."""
+    """Return the number of weights without trained-only ones."""
     practising = [model.get_submodule(name) for name in training_only_modules(model)]
     return count_parameters(model) - sum(map(count_parameters, practising))
 
@@ -53,7 +53,7 @@ Role: TypeAlias = Literal["matrix", "table", "vector", "memory", "ahead"]
 
 
 def role_of(name: str, parameter: torch.Tensor) -> Role:
-    """Return what a parameter is to the optimisers, by its name in the model."""
+    """Return a parameter's role in the optimisers, by its name in the model."""
     owner = name.rpartition(".")[0]
     if name.startswith("blocks.") and parameter.ndim == 2:
         return "matrix"
@@ -77,9 +77,9 @@ def quantizable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def quantization_group(name: str) -> Part:
-    """Return which part of a model the matrix of this name is.
+    """Return the part of a model that the matrix of this name belongs to.
 
-    Tables and output layers are `embed`. `other` is what stands between them and the layers, and
+    Tables and output layers are `embed`. `other` are matrices between them and the layers, and
     routers, which choose among experts.
 
     >>> owners = ("blocks.0.feed_forward.up", "bigram.table")

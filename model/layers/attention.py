@@ -13,7 +13,7 @@ from .rope import rotate
 
 
 class Attention(nn.Module):
-    """Four projections without biases around the attention kernel of torch."""
+    """Attention: four projections without biases around the attention kernel of torch."""
 
     def __init__(
         self, *, width: int, heads: int, kv_heads: int, head_width: int, norm_eps: float
@@ -35,14 +35,14 @@ class Attention(nn.Module):
         update_kv: UpdateKV | None = None,
         last: int | None = None,
     ) -> Tensor:
-        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
+        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on the cache.
 
         Args:
-            stream: what the layer reads, normed.
+            stream: normed input of the layer.
             rope: cosines and sines, [T, K] or [B, 1, T, K].
             attn_mask: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
-            update_kv: takes in keys and values and gives those before them, too.
-            last: how many rows are wanted, the last ones; None: all.
+            update_kv: appends keys and values to the cache and returns all of them.
+            last: number of last rows to return; None: all.
         """
         asking, attn_mask = last_rows(stream, last), mask_of_last(attn_mask, stream, last)
         heads = (-1, self.head_width)

@@ -16,8 +16,8 @@ def bigram_rows(
 ) -> Tensor:
     """Return the table's row for each of ids [B, T]: a hash of the id and of the one before it.
 
-    The last row is for what has nothing before it: the first id, what follows padding (not bool
-    `attention_mask`), and every separator, so that no document is told how the one before it ended.
+    The last row is for ids without predecessor: the first id, ids after padding (not bool
+    `attention_mask`), and every separator, so that no document depends on the one before it.
     """
     paired = (FACTOR * ids[:, 1:]) ^ (FACTOR_BEFORE * ids[:, :-1])
     hashed = torch.nn.functional.pad(paired % (rows - 1), (1, 0), value=rows - 1)
@@ -27,7 +27,7 @@ def bigram_rows(
 
 
 class BigramEmbedding(nn.Module):
-    """A table [rows, table width], a projection to the model's width, a learned size."""
+    """Bigram embedding: table [rows, table width], projection to model width, learned scale."""
 
     def __init__(self, *, rows: int, table_width: int, width: int, separator: int) -> None:
         super().__init__()

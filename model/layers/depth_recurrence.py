@@ -1,6 +1,6 @@
 """Depth recurrence: the order of layers, of which some run several times.
 
-Depth recurrence: the layers of a loop are used again with the same weights, which adds depth and
+The layers of a loop are used again with the same weights, which adds depth and
 no parameters (Universal Transformers, Dehghani et al. 2018, arXiv:1807.03819). PR #1666 of
 openai/parameter-golf runs layers 3–5 three times.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def layer_order(layers: int, loop: Sequence[int], passes: int) -> list[tuple[int, bool]]:
-    """Return layers in the order they run, each with whether it is its first time.
+    """Return layers in the order they run, each with whether it runs for the first time.
 
     The layers of `loop` follow one another and run `passes` times as a group.
 

@@ -1,7 +1,7 @@
 """Dynamic erf (Derf): a learned gate by the error function.
 
-Derf: x ↦ γ (erf(α x + β) + 1) / 2, all three learned. After "dynamic erf" as a stand-in for
-normalisation (Chen et al. 2025, arXiv:2512.10938), here in the form that SpikeWhale gives it.
+x ↦ γ (erf(α x + β) + 1) / 2, all three learned. After "dynamic erf" as a replacement of
+normalisation (Chen et al. 2025, arXiv:2512.10938), here in SpikeWhale's form.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """Derf attention: the error function of the scores instead of softmax.
 
-An alternative that SpikeWhale's releases carry and leave off. Each head has a slope, a shift and a
+SpikeWhale's releases have this alternative and leave it off. Each head has a slope, a shift and a
 height of its own (`derf.py`); a row's weights are divided by their sum.
 """
 
@@ -13,7 +13,7 @@ EPS = 1e-8
 
 
 class DerfAttention(nn.Module):
-    """Three numbers per query head: slope 1, shift 0 and height 1 at the start."""
+    """Derf attention: slope, shift and height per query head, initially 1, 0 and 1."""
 
     def __init__(self, *, heads: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class DerfAttention(nn.Module):
     ) -> Tensor:
         """Gather values [B, G, N, K] by queries [B, H, T, K] and keys [B, G, N, K].
 
-        Where bool `attn_mask` [B, 1, T, N] is false nothing is seen; None: nothing later is, T = N.
+        Bool `attn_mask` [B, 1, T, N] is false for masked pairs; None: causal, and T = N.
         """
         group = query.shape[1] // key.shape[1]
         key, value = (x.repeat_interleave(group, dim=1) for x in (key, value))

@@ -1,8 +1,8 @@
 """Document masks: no token attends to another document.
 
-A separator begins a document and padding is a document of its own: what a token may see is then
-one rule, the same document and not later. That is causal for any padding, and leaves no row of
-attention empty, which softmax would answer with NaN.
+A separator begins a document and padding is a document of its own. So one rule gives the mask: the
+same document and not later. That is causal for any padding, and leaves no row of attention empty,
+for which softmax would return NaN.
 """
 
 import torch
@@ -33,7 +33,7 @@ def document_starts(documents: Tensor) -> Tensor:
 
 
 def document_mask(documents: Tensor, queries: int) -> Tensor:
-    """Return bool [B, 1, queries, N]: which of N tokens each of the last `queries` may see."""
+    """Return bool [B, 1, queries, N]: the N tokens that each of the last `queries` attends to."""
     time = torch.arange(documents.shape[1], device=documents.device)
     earlier = time <= time[-queries:, None]
     same = documents[:, None, :] == documents[:, -queries:, None]

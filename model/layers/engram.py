@@ -3,7 +3,7 @@
 The engram memory of SpikeWhale, after DeepSeek's Engram (arXiv:2601.07372). Every token has a code
 of a few numbers, of frozen random columns; for each run of 1, 2, … tokens fixed random projections
 of its codes add up to one number per head, whose size, modulo the rows, is the row of that
-head's table. The mean of the rows found passes a gate that sees it and the token.
+head's table. The mean of these rows passes a gate that reads it and the token.
 
 A code is made of the bits of the token's id. All frozen numbers are whole, so that sums are exact
 in any order, type and device, and their rows are those of a universal hash: two runs share a row
@@ -24,7 +24,7 @@ LARGEST = 255
 
 
 class Engram(nn.Module):
-    """A frozen compressor, fixed projections, one table for all heads, and a gate."""
+    """Engram: a frozen compressor, fixed projections, one table for all heads, and a gate."""
 
     projections: Tensor
 
@@ -44,12 +44,12 @@ class Engram(nn.Module):
         self.height = nn.Parameter(torch.ones(width))
 
     def forward(self, codes: Tensor, stream: Tensor, begins: Tensor) -> Tensor:
-        """Return what is added to the stream [B, T, D].
+        """Return the addition to the stream [B, T, D].
 
         Args:
             codes: of `id_codes` or `embedding_codes`, [B, T, code width].
             stream: the tokens' embeddings, [B, T, D].
-            begins: bool [B, T], where a document begins; no run goes on over such a place.
+            begins: bool [B, T], where a document begins; no run crosses such a place.
         """
         rows, fits = self.lookup(codes, begins)
         weights = fits.repeat_interleave(self.heads, dim=-1).to(self.table.weight.dtype)
@@ -64,7 +64,7 @@ class Engram(nn.Module):
         return derf(opened, self.slope, self.shift, self.height) * found
 
     def lookup(self, codes: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
-        """Return rows [B, T, orders, heads] and bool [B, T, orders]: which runs there are."""
+        """Return rows [B, T, orders, heads] and bool [B, T, orders]: which runs exist."""
         shares = functional.linear(codes, self.projections.flatten(0, 1).to(codes.dtype))
         shares = shares.view(*begins.shape, -1, self.heads)  # [B, T, runs, heads]
         there = torch.ones_like(begins)
@@ -91,6 +91,6 @@ class Engram(nn.Module):
 
 
 def _later(rows: Tensor, places: int, value: float = 0.0) -> Tensor:
-    """Move [B, T, …] on by some places in time; `value` comes in from the left."""
+    """Shift [B, T, …] by some places in time, padded with `value` from the left."""
     padding = (0, 0) * (rows.ndim - 2) + (places, 0)
     return functional.pad(rows, padding, value=value)[:, : rows.shape[1]]

@@ -5,7 +5,7 @@ from torch.nn import functional
 
 
 class FeedForward(nn.Module):
-    """Two projections up, of which one gates the other, and one down; no biases."""
+    """SwiGLU: two projections up, of which one gates the other, and one down; no biases."""
 
     def __init__(self, *, width: int, mlp_width: int) -> None:
         super().__init__()
@@ -14,6 +14,6 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(mlp_width, width, bias=False)
 
     def forward(self, stream: Tensor) -> Tensor:
-        """Map [B, T, D] to [B, T, D], each token for itself."""
+        """Map [B, T, D] to [B, T, D], each token independently."""
         output: Tensor = self.down(functional.silu(self.gate(stream)) * self.up(stream))
         return output

@@ -1,8 +1,8 @@
 """HRM refinement: further passes over the last hidden states before the output layer.
 
-The HRM refinement of SpikeWhale: a gated step that sees the row as it is and as it was, repeated
-with the same weights. Of the hierarchical reasoning model (Wang et al. 2025, arXiv:2506.21734),
-with its slow and fast recurrent modules, it keeps the name and the wish.
+From SpikeWhale: a gated step that reads the current and the initial row, repeated with the same
+weights. It shares only the name and the aim with the hierarchical reasoning model (Wang et al.
+2025, arXiv:2506.21734), which has slow and fast recurrent modules.
 """
 
 import torch
@@ -13,7 +13,7 @@ NORM_EPS = 1e-6
 
 
 class HRMRefine(nn.Module):
-    """A norm, a projection down and one up, and a gate per step; closed at the start."""
+    """HRM refinement: a norm, projections down and up, and a gate per step, initially closed."""
 
     def __init__(self, *, width: int, hidden_width: int, steps: int) -> None:
         super().__init__()

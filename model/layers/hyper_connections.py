@@ -1,8 +1,8 @@
 """Hyper-connections: several residual streams; each branch learns where it reads.
 
-Hyper-connections (Zhu et al. 2024, arXiv:2409.19606), in the static form: a branch reads a mean of
-the streams, writes to all of them, and the streams are mixed by a matrix whose rows and columns
-add up to 1, by Sinkhorn's rounds, so that no depth makes them grow (mHC, arXiv:2512.24880).
+Zhu et al. 2024 (arXiv:2409.19606), in the static form: a branch reads a mean of the streams and
+writes to all of them. A matrix whose rows and columns add up to 1, by Sinkhorn's rounds, mixes the
+streams, so that no depth makes them grow (mHC, arXiv:2512.24880).
 
 All streams start as the embedding. Branch s reads mostly stream s mod N, or they would stay equal
 for ever; writing equally at first, the whole starts as a plain residual network.
@@ -21,7 +21,7 @@ READ_START, MIX_START = 2.0, 4.0  # logits: a share of 0.88 of two streams, and 
 
 
 class Route(NamedTuple):
-    """How one branch reads, writes and mixes N streams."""
+    """Weights by which one branch reads, writes and mixes N streams."""
 
     read: Tensor
     """[N], adds up to 1."""
@@ -32,7 +32,7 @@ class Route(NamedTuple):
 
 
 class HyperConnections(nn.Module):
-    """The logits of all branches, and of the mean that ends the streams."""
+    """Hyper-connections: logits of all branches, and of the mean that merges the streams."""
 
     def __init__(self, *, branches: int, streams: int, rounds: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class HyperConnections(nn.Module):
         self.end = nn.Parameter(torch.zeros(streams))
 
     def routes(self) -> list[Route]:
-        """Return each branch's route; all are worked out at once, being the same for all tokens."""
+        """Return each branch's route; all are computed at once, being the same for all tokens."""
         ways = (
             self.read.softmax(dim=-1),
             2 * torch.sigmoid(self.write),
@@ -75,8 +75,8 @@ def branch(
 ) -> Tensor:
     """Return the streams [N, B, T, D] after a branch that maps [B, T, D] to [B, T, D].
 
-    Without a route there is one stream, [B, T, D], to which the branch's work is added. If only
-    the last rows are wanted the branch gives these alone.
+    Without a route there is one stream, [B, T, D], to which the branch's output is added. With
+    `last` the branch returns only the last rows.
     """
     if route is None:
         return last_rows(streams, last) + work(streams)
@@ -88,7 +88,7 @@ def branch(
 def _combined(weights: Tensor, streams: Tensor) -> Tensor:
     """Return weights […, N] times streams [N, B, T, D] as […, B, T, D].
 
-    Autocast would keep what the streams carry in bfloat16.
+    Autocast would keep the streams in bfloat16.
     """
     with torch.autocast(streams.device.type, enabled=False):
         return (weights @ streams.flatten(1)).view(*weights.shape[:-1], *streams.shape[1:])

@@ -1,8 +1,8 @@
 """JEPA auxiliary objective: the model predicts its own later hidden states.
 
-The JEPA objective of SpikeWhale: joint-embedding prediction (LeCun 2022; for language models Huang
-et al. 2025, arXiv:2509.14252) of the row some tokens on, which gets no gradient. The loss is
-1 − cosine. Next-token prediction keeps the rows from all becoming equal.
+From SpikeWhale: joint-embedding prediction (LeCun 2022; for language models Huang et al. 2025,
+arXiv:2509.14252) of the row some tokens later, which gets no gradient. The loss is 1 − cosine.
+Next-token prediction keeps the rows from collapsing.
 """
 
 import torch
@@ -13,7 +13,7 @@ NORM_EPS = 1e-6
 
 
 class JEPAPredictor(nn.Module):
-    """A norm, a projection down and one up, and a gate per distance; closed at the start."""
+    """JEPA predictor: norm, projections down and up, and a gate per distance, initially closed."""
 
     def __init__(self, *, width: int, hidden_width: int, horizon: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class JEPAPredictor(nn.Module):
         self.gates = nn.Parameter(torch.zeros(horizon))
 
     def forward(self, rows: Tensor, distance: int) -> Tensor:
-        """Map [..., D] to the rows expected `distance` (from 1) tokens later."""
+        """Map [..., D] to the predicted rows `distance` (from 1) tokens later."""
         inner = self.up(functional.silu(self.down(self.norm(rows))))
         return torch.addcmul(rows, torch.tanh(self.gates[distance - 1]), inner)
 

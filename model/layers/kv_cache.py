@@ -9,18 +9,18 @@ from torch.nn import functional
 
 @dataclass(slots=True, kw_only=True)
 class KVCache:
-    """Keys, values and ids of the tokens read so far; room for the rest of the context."""
+    """KV cache: keys, values and ids of the tokens read so far, allocated for the whole context."""
 
     keys: Tensor
-    """[layers run, B, G, memory + context, K], normed and turned."""
+    """[layers run, B, G, memory + context, K], normed and rotated."""
     values: Tensor
     """[layers run, B, G, memory + context, K]."""
     ids: Tensor
-    """[B, look back + context]; what embeddings look back on, and where documents end."""
+    """[B, look back + context]; for the look-back of embeddings, and for the ends of documents."""
     attention_mask: Tensor
     """Bool, of the shape of `ids`; false for padding."""
     memory: int = 0
-    """Rows of the model's own that stand before the text."""
+    """Number of memory tokens before the text."""
     before: int = 0
     """Ids before the first token, on which embeddings look back and attention does not."""
     length: int = 0
@@ -29,7 +29,7 @@ class KVCache:
     def append(
         self, ids: Tensor, attention_mask: Tensor | None = None, before: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Take in ids [B, T], and in front of the first ones those `before` the text.
+        """Append ids [B, T], and in front of the first ones those `before` the text.
 
         Returns:
             All ids so far and which of them are real, [B, before + length].
@@ -46,9 +46,9 @@ class KVCache:
         return self.ids[:, :end], self.attention_mask[:, :end]
 
     def extend(self, run: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Take in keys and values [B, G, T, K] of the ids last appended; return all.
+        """Append keys and values [B, G, T, K] of the ids last appended; return all.
 
-        `run` counts the layers in the order they run; a layer that runs twice has two places.
+        `run` counts the layers in the order they run; a layer that runs twice has two entries.
         """
         end = self.memory + self.length
         new = slice(end - key.shape[2], end)
@@ -86,9 +86,9 @@ def extend_ids(
 
     Args:
         ids: the new ones, [B, T].
-        before: ids before the first one that was ever read, [B, look back].
-        attention_mask: 0/1 or bool [B, T]; None: all of them are.
-        cache: takes the new ones in, if there is one.
+        before: ids before the first one of the text, [B, look back].
+        attention_mask: 0/1 or bool [B, T]; None: all are real.
+        cache: is extended by the new ids, if there is one.
     """
     attention_mask = None if attention_mask is None else attention_mask.bool()
     if cache is not None:
@@ -101,7 +101,7 @@ def extend_ids(
 
 
 def context_window_start(length: int, context: int) -> int:
-    """Return with which of `length` tokens the window begins that predicts the next.
+    """Return the first of `length` tokens in the window that predicts the next one.
 
     Once the context is full, the window moves on by half of it, whenever it is full again.
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 class LeakyReLUSquaredMLP(nn.Module):
-    """One projection up, the square of leaky ReLU, one projection down; no biases."""
+    """LeakyReLU²: one projection up, the square of leaky ReLU, one projection down; no biases."""
 
     def __init__(self, *, width: int, mlp_width: int, slope: float) -> None:
         super().__init__()
@@ -18,6 +18,6 @@ class LeakyReLUSquaredMLP(nn.Module):
         self.down = nn.Linear(mlp_width, width, bias=False)
 
     def forward(self, stream: Tensor) -> Tensor:
-        """Map [B, T, D] to [B, T, D], each token for itself."""
+        """Map [B, T, D] to [B, T, D], each token independently."""
         output: Tensor = self.down(functional.leaky_relu(self.up(stream), self.slope).square())
         return output

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from .document_masks import document_mask
 
-# Takes in new keys and values [B, G, T, K], gives back all there are, [B, G, N, K].
+# Appends new keys and values [B, G, T, K] and returns all of them, [B, G, N, K].
 UpdateKV: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def attention_inputs(
     rope: tuple[Tensor, Tensor], documents: Tensor, attention_mask: Tensor, queries: int
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Return what attention needs for the last `queries` of N tokens.
+    """Return the inputs of attention for the last `queries` of N tokens.
 
     Padding has no position, so that texts padded to one length keep their own.
 
@@ -23,10 +23,10 @@ def attention_inputs(
         rope: cosines and sines [positions, R].
         documents: [B, N], the number of each token's document, PADDING for padding.
         attention_mask: bool [B, N], false for padding.
-        queries: how many tokens are new.
+        queries: number of new tokens.
 
     Returns:
-        Their cosines and sines, [B, 1, queries, R], and bool [B, 1, queries, N], what each sees.
+        Their cosines and sines, [B, 1, queries, R], and their mask, bool [B, 1, queries, N].
     """
     places = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)[:, -queries:]
     cosines, sines = (table[places].unsqueeze(1) for table in rope)
@@ -39,12 +39,12 @@ def last_rows(rows: Tensor, last: int | None) -> Tensor:
 
 
 def mask_of_last(attn_mask: Tensor | None, like: Tensor, last: int | None) -> Tensor | None:
-    """Return what the last of T tokens see, bool [B or 1, 1, last, N].
+    """Return the mask of the last of T tokens, bool [B or 1, 1, last, N].
 
     Args:
-        attn_mask: bool [B, 1, T, N]; None: each sees all before it.
+        attn_mask: bool [B, 1, T, N]; None: causal.
         like: [..., T, X], of the device.
-        last: how many; None, or all, gives `attn_mask` itself.
+        last: number of tokens; None, or all, returns `attn_mask` itself.
     """
     time = like.shape[-2]
     if last is None or last == time:

@@ -2,7 +2,7 @@
 
 PR #352 of openai/parameter-golf; after memory transformers (Burtsev et al. 2020,
 arXiv:2006.11527). In training they take the place of a sequence's first tokens, so that its length
-stays; their targets are not scored. In evaluation they stand before the tokens, which keep all
+stays; their targets are not scored. In evaluation they precede the tokens, which keep all
 their context, and every target is scored. Positions agree: text begins after the memory.
 """
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class MemoryTokens(nn.Module):
-    """Rows [M, D], drawn with a deviation of 0.02."""
+    """Memory tokens: rows [M, D], initialised with a deviation of 0.02."""
 
     def __init__(self, *, count: int, width: int) -> None:
         super().__init__()

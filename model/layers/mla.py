@@ -2,7 +2,7 @@
 
 After multi-head latent attention (DeepSeek-V2, arXiv:2405.04434), which narrows keys and values;
 in SpikeWhale these have one head for all queries instead, which keeps the cache as small. Queries
-and keys are normed before the last numbers of each head turn with the position.
+and keys are normed before the last numbers of each head are rotated by position.
 """
 
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from .xsa import remove_self_value
 
 
 class LatentAttention(nn.Module):
-    """Six projections without biases, of which two pairs meet at a rank."""
+    """Latent attention: six projections without biases, of which two pairs are low-rank."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class LatentAttention(nn.Module):
         update_kv: UpdateKV | None = None,
         last: int | None = None,
     ) -> Tensor:
-        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
+        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on the cache.
 
         Args:
-            normed: what the layer reads.
+            normed: input of the layer.
             rope: cosines and sines, [T, R] or [B, 1, T, R].
             attn_mask: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
-            update_kv: takes in keys and values and gives those before them, too.
-            last: how many rows are wanted, the last ones; None: all.
+            update_kv: appends keys and values to the cache and returns all of them.
+            last: number of last rows to return; None: all.
         """
         asking, attn_mask = last_rows(normed, last), mask_of_last(attn_mask, normed, last)
         heads = (-1, self.head_width)
@@ -83,7 +83,7 @@ class LatentAttention(nn.Module):
         if self.derf is not None:
             gathered: Tensor = self.derf(query, key, value, attn_mask)
             return gathered
-        # Shared heads are laid out by hand: enable_gqa takes twice as long back on CPUs.
+        # Shared heads are expanded here: enable_gqa's backward pass takes twice as long on CPUs.
         key, value = (_for_each_query_head(x, query.shape[1]) for x in (key, value))
         return functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attn_mask, is_causal=attn_mask is None

@@ -1,9 +1,9 @@
 """Mixture of experts (MoE): top-k or hash routing, with shared experts.
 
-Mixture of experts (Shazeer et al. 2017, arXiv:1701.06538) with experts that all tokens share
+Shazeer et al. 2017 (arXiv:1701.06538) with experts that all tokens share
 (DeepSeekMoE, arXiv:2401.06066), scores √softplus, and a loss that keeps the load even (Switch
 Transformers, arXiv:2101.03961). Hashed layers choose by the token's id and learn no router (Hash
-Layers, arXiv:2106.04426); the published code hashes positions, which say nothing of a token.
+Layers, arXiv:2106.04426); the published code hashes positions, which do not depend on a token.
 """
 
 import torch
@@ -16,7 +16,7 @@ EPS = 1e-8
 
 
 class Experts(nn.Module):
-    """Some experts, of which each token is given to `chosen`, and `shared` more for all."""
+    """Mixture of experts: each token goes to `chosen` of `experts`, and to all `shared` ones."""
 
     balance: Tensor | None = None
     """Experts · Σ (share of tokens · mean probability) of the last pass; None if hashed."""
@@ -41,7 +41,7 @@ class Experts(nn.Module):
         self.shared = FeedForward(width=width, mlp_width=mlp_width * shared) if shared else None
 
     def forward(self, stream: Tensor, ids: Tensor) -> Tensor:
-        """Map [B, T, D] to [B, T, D], each token, with its id of ids [B, T], for itself."""
+        """Map [B, T, D] to [B, T, D], each token, with its id of ids [B, T], independently."""
         rows = stream.flatten(0, 1)
         if self.router is None:
             taken, weights = self._hashed(ids.flatten())
@@ -65,7 +65,7 @@ class Experts(nn.Module):
         return taken, self.scale * scores / (scores.sum(dim=-1, keepdim=True) + EPS)
 
     def _hashed(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the experts (id + 0, 1, …) mod their number, all of one weight."""
+        """Return the experts (id + 0, 1, …) mod their number, all of equal weight."""
         steps = torch.arange(self.chosen, device=ids.device)
         taken = (ids[:, None] + steps) % len(self.experts)
         return taken, torch.full(taken.shape, self.scale / self.chosen, device=ids.device)

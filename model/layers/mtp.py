@@ -1,6 +1,6 @@
 """Multi-token prediction (MTP) heads: used in training, not exported.
 
-Multi-token prediction with independent linear heads, Gloeckle et al. 2024 (arXiv:2404.19737).
+Independent linear heads, Gloeckle et al. 2024 (arXiv:2404.19737).
 """
 
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ IGNORE_INDEX = -100
 
 
 class MTPHeads(nn.Module):
-    """Head k (from 0) maps the last hidden rows to logits of the token k + 2 further on."""
+    """MTP heads: head k (from 0) maps the last hidden rows to logits of the token k + 2 later."""
 
     def __init__(self, *, heads: int, width: int, vocab_size: int) -> None:
         super().__init__()
@@ -22,11 +22,11 @@ class MTPHeads(nn.Module):
 
 
 def mtp_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> list[Tensor]:
-    """Return what each head should predict where `targets` [B, T] are the next ids.
+    """Return the targets of each head where `targets` [B, T] are the next ids.
 
     Args:
         targets: ids [B, T].
-        heads: how many.
+        heads: number of heads.
         mask: bool [B, T], the targets that count; None: all.
 
     Returns:

@@ -1,15 +1,15 @@
 """Multi-token prediction (MTP) through the model's own output layer.
 
-SpikeWhale's multi-token prediction: a head turns the last hidden row into the one that it expects
-further on. It is the cheapest of its kind; DeepSeek-V3 (arXiv:2412.19437) gives each head a layer
-and the tokens between.
+From SpikeWhale: a head maps the last hidden row to the predicted row some tokens later. It is the
+cheapest of its kind; in DeepSeek-V3 (arXiv:2412.19437) each head has a layer and reads the tokens
+between.
 """
 
 from torch import Tensor, nn
 
 
 class MTPStates(nn.Module):
-    """Head k (from 0) maps hidden rows h to h + W h, which predict the token k + 2 further on."""
+    """MTP states: head k (from 0) maps hidden rows h to h + W h, for the token k + 2 later."""
 
     def __init__(self, *, heads: int, width: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """Partial rotary position embedding: some numbers of a head are not rotated.
 
 Partial RoPE as in GPT-NeoX-20B (Black et al. 2022, arXiv:2204.06745); the record models of
-openai/parameter-golf turn 16 of 64 numbers. Where contexts are longer than the length that a base
-was chosen for, the base grows so that the slowest pair still turns as far as before ("NTK-aware").
+openai/parameter-golf rotate 16 of 64 numbers. Where contexts are longer than the length that a base
+was chosen for, the base grows so that the slowest pair rotates as far as before ("NTK-aware").
 """
 
 import torch
@@ -12,7 +12,7 @@ from .rope import rotate
 
 
 def ntk_scaled_base(base: float, *, length: int, base_length: int, rotary_width: int) -> float:
-    """Return base · (length / base_length)^(R / (R − 2)) for R turned numbers, or base if shorter.
+    """Return base · (length / base_length)^(R / (R − 2)) for R rotated numbers, or base if shorter.
 
     `base_length` 0 keeps the base, and so does a single pair, which has no slower one.
 
@@ -25,13 +25,13 @@ def ntk_scaled_base(base: float, *, length: int, base_length: int, rotary_width:
 
 
 def apply_rope_first(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Turn the first R numbers of heads [..., T, K] by tables [T, R]; the others pass unchanged."""
+    """Rotate the first R numbers of heads [..., T, K] by tables [T, R]; the others stay."""
     width = cosines.shape[-1]
     turned, free = heads[..., :width], heads[..., width:]
     return torch.cat([rotate(turned, cosines, sines), free], dim=-1)
 
 
 def apply_rope_last(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Turn the last R numbers of heads [..., T, K]; the others pass unchanged."""
+    """Rotate the last R numbers of heads [..., T, K]; the others stay."""
     free = heads.shape[-1] - cosines.shape[-1]
     return torch.cat([heads[..., :free], rotate(heads[..., free:], cosines, sines)], dim=-1)

@@ -1,7 +1,7 @@
 """QK-norm with a learned gain per query head.
 
-Without a bound their products grow until the softmax saturates (Henry et al. 2020,
-arXiv:2010.04245). Here both have size √K, and a learned number per query head stretches the
+Without a bound the products of queries and keys grow until the softmax saturates (Henry et al.
+2020, arXiv:2010.04245). Here both have norm √K, and a learned gain per query head scales the
 products: openai/parameter-golf starts it at 1.5, PR #1666 at 5.
 """
 

@@ -1,7 +1,7 @@
 """Residual branches: attention and feed-forward network in sequence or in parallel.
 
-Side by side both read the same normed input, as in GPT-J (Wang and Komatsuzaki 2021,
-https://github.com/kingoflolz/mesh-transformer-jax). Each branch has a learned vector of sizes.
+In parallel both read the same normed input, as in GPT-J (Wang and Komatsuzaki 2021,
+https://github.com/kingoflolz/mesh-transformer-jax). Each branch has a learned vector of scales.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from .rms_norm import scaled_norm
 
 
 class ResidualBranches(nn.Module):
-    """Two vectors over the width, all ones at the start."""
+    """Residual branches: two scale vectors over the width, all ones at the start."""
 
     def __init__(self, *, width: int, parallel: bool, scale: float) -> None:
         super().__init__()
@@ -29,9 +29,9 @@ class ResidualBranches(nn.Module):
         feed: Callable[[Tensor], Tensor],
         last: int | None = None,
     ) -> Tensor:
-        """Map the stream [B, T, D] to the next, or to its last rows if no others are wanted.
+        """Map the stream [B, T, D] to the next, or to its `last` rows.
 
-        `attend` maps [B, T, D] to as many rows as are wanted, `feed` maps rows to rows.
+        `attend` maps [B, T, D] to [B, T or last, D], `feed` maps rows to rows.
         """
         normed = scaled_norm(stream, self.scale)
         gathered = torch.addcmul(last_rows(stream, last), self.attention, attend(normed))

@@ -1,6 +1,6 @@
 """LN scale: the norms' output shrinks with depth.
 
-LN scale, Sun et al. 2025 (arXiv:2502.05795, "The Curse of Depth").
+Sun et al. 2025 (arXiv:2502.05795, "The Curse of Depth").
 """
 
 from torch import Tensor

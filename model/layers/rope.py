@@ -1,6 +1,6 @@
 """Rotary position embedding (RoPE) of queries and keys.
 
-Rotary position embedding, Su et al. 2021 (arXiv:2104.09864). Number i of a head is paired with
+Su et al. 2021 (arXiv:2104.09864). Number i of a head is paired with
 number i + K/2, the layout of Llama and Qwen checkpoints.
 """
 
@@ -20,7 +20,7 @@ def rope_cos_sin(*, positions: int, head_width: int, base: float) -> tuple[Tenso
 
 
 def rotate(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Turn heads [..., T, K] by tables [T, K], in the type of `heads`."""
+    """Rotate heads [..., T, K] by tables [T, K], in the type of `heads`."""
     first, second = heads.chunk(2, dim=-1)
     turned = torch.cat([-second, first], dim=-1)
     return heads * cosines.to(heads.dtype) + turned * sines.to(heads.dtype)

@@ -1,7 +1,7 @@
 """U-Net skip connections from early to late layers.
 
 The first half of the layers push their outputs; the second half pop them, the last pushed first,
-each times a learned vector, and add them to what they read. From U-Net (Ronneberger et al. 2015,
+each times a learned vector, and add them to their inputs. From U-Net (Ronneberger et al. 2015,
 arXiv:1505.04597) by way of modded-nanogpt; used by all records of openai/parameter-golf.
 """
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class UNetSkips(nn.Module):
-    """One vector per skip, over the width; all ones at the start."""
+    """U-Net skips: one vector per skip, over the width; all ones at the start."""
 
     def __init__(self, *, layers: int, width: int) -> None:
         super().__init__()
@@ -18,13 +18,13 @@ class UNetSkips(nn.Module):
         self.weights = nn.Parameter(torch.ones(self.pushing, width))
 
     def add(self, stream: Tensor, layer: int, pushed: list[Tensor]) -> Tensor:
-        """Return what `layer` reads, [B, T, D]; takes the newest of `pushed` where one is due."""
+        """Return the input of `layer`, [B, T, D]; pops the newest of `pushed` where one is due."""
         if not self.pushing <= layer < 2 * self.pushing:
             return stream
         weight = self.weights[layer - self.pushing]
         return stream + weight.to(stream.dtype) * pushed.pop()
 
     def push(self, stream: Tensor, layer: int, pushed: list[Tensor]) -> None:
-        """Keep what `layer` has written, where a later layer wants it."""
+        """Push the output of `layer`, where a later layer needs it."""
         if layer < self.pushing:
             pushed.append(stream)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class ValueEmbedding(nn.Module):
-    """A table [V, table width], a projection to the width of all value heads, and sizes."""
+    """Value embedding: table [V, table width], projection to all value heads, learned scales."""
 
     def __init__(self, *, vocab_size: int, table_width: int, kv_width: int, layers: int) -> None:
         super().__init__()
@@ -20,6 +20,6 @@ class ValueEmbedding(nn.Module):
         self.layer_sizes = nn.Parameter(torch.ones(layers))
 
     def forward(self, ids: Tensor) -> list[Tensor]:
-        """Map ids [B, T] to what each layer adds to its values, [B, T, G · K] each."""
+        """Map ids [B, T] to the addition to each layer's values, [B, T, G · K] each."""
         widened: Tensor = self.projection(self.table(ids)) * self.size
         return [widened * size for size in self.layer_sizes.unbind()]

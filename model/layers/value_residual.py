@@ -1,8 +1,7 @@
 """Value residual: mixes the first layer's values into those of a layer.
 
-Value residual learning (ResFormer), Zhou et al. 2024 (arXiv:2410.17897): what the first layer knew
-of a token stays at hand, however deep. The BESE record names it but had it switched off; what it
-ran is in `value_embedding.py`.
+ResFormer, Zhou et al. 2024 (arXiv:2410.17897): the first layer's values of a token reach all
+layers. The BESE record names it but had it switched off; it ran `value_embedding.py`.
 """
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ValueResidual(nn.Module):
-    """Two numbers, a half each at the start."""
+    """Value residual: two weights, a half each at the start."""
 
     def __init__(self) -> None:
         super().__init__()

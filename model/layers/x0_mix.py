@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ResidualMix(nn.Module):
-    """Two vectors over the width."""
+    """x0 mix: two vectors over the width."""
 
     def __init__(self, *, width: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Exclusive self-attention (XSA): removes a token's own value from the output.
 
-Exclusive self-attention (XSA): the residual stream carries a token's own value anyway, so
-attention may spend itself on the others. No parameters. openai/parameter-golf, used in the last 4
+The residual stream carries a token's own value anyway, so attention can serve the others. No
+parameters. openai/parameter-golf, used in the last 4
 layers by PR #1666 and in all 11 by PR #851.
 """
 

@@ -17,7 +17,7 @@ from ...layers.xsa import remove_self_value
 
 
 class GolfAttention(nn.Module):
-    """Grouped-query attention with partial rotary positions, and what is done to values."""
+    """Grouped-query attention with partial rotary positions, and the changes of values."""
 
     def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
         super().__init__()
@@ -41,16 +41,16 @@ class GolfAttention(nn.Module):
         first_value: list[Tensor],
         last: int | None = None,
     ) -> Tensor:
-        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on what was kept.
+        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on the cache.
 
         Args:
-            normed: what the layer reads.
+            normed: input of the layer.
             rope: cosines and sines, [T, R] or [B, 1, T, R].
             attn_mask: bool [B, 1, T, N], what each row may see; None: all before it, and N = T.
-            update_kv: takes in keys and values and gives those before them, too.
-            added: what the value embedding adds to the values, [B, T, G · K], if anything.
-            first_value: the first layer's values, [B, G, T, K]; the first layer puts them there.
-            last: how many rows are wanted, the last ones; None: all.
+            update_kv: appends keys and values to the cache and returns all of them.
+            added: value embedding to add to the values, [B, T, G · K]; None: none.
+            first_value: the first layer's values, [B, G, T, K]; the first layer appends them.
+            last: number of last rows to return; None: all.
         """
         asking, attn_mask = last_rows(normed, last), mask_of_last(attn_mask, normed, last)
         heads = (-1, self.head_width)
@@ -77,7 +77,7 @@ class GolfAttention(nn.Module):
 
 
 class GolfBlock(nn.Module):
-    """One layer: the first embedding mixed in, then attention and feed-forward network."""
+    """Decoder block: the first embedding mixed in, then attention and feed-forward network."""
 
     def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
         super().__init__()

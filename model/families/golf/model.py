@@ -1,12 +1,12 @@
 """Golf transformer: the three parameter-golf records as presets of one model.
 
 The models of three records of openai/parameter-golf (PRs #1666, #851 and #352) are presets of this
-one assembly. Norms have no gain and nothing has biases; matrices of one shape move together in
-`training/muon.py`, which is what the records call parameter banks.
+one model. Norms have no gain and no layer has biases. `training/muon.py` updates matrices of one
+shape together, which the records call parameter banks.
 
-A model is in training mode only while a step is taken; otherwise memory tokens stand before the
-text and layers loop. Embeddings look back over up to two tokens. In evaluation the tokens before
-a window are given along with it, so that windows embed as one long pass.
+A model is in training mode only during a step; otherwise memory tokens precede the text and layers
+loop. Embeddings look back over up to two tokens. In evaluation the caller passes the tokens before
+a window, so that the embeddings of windows equal those of one long pass.
 """
 
 from functools import partial
@@ -35,7 +35,7 @@ from .block import GolfBlock
 
 
 class GolfTransformer(nn.Module):
-    """Token ids in, logits of the next token out."""
+    """Golf transformer: token ids in, logits of the next token out."""
 
     cosines: Tensor
     sines: Tensor
@@ -103,7 +103,7 @@ class GolfTransformer(nn.Module):
     def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.
 
-        Where `attention_mask` [B, T], bool or 0/1, is false stands padding, on any side.
+        `attention_mask` [B, T], bool or 0/1, is false for padding, on any side.
         """
         return self.logits(self.backbone(ids, attention_mask=attention_mask))
 
@@ -121,11 +121,10 @@ class GolfTransformer(nn.Module):
         Args:
             ids: in training mode the first M rows, those of the memory, predict nothing of use.
             before: the `lookback` ids before them [B, lookback], or as many as there are; None
-                for none. Separators may stand for those that a text does not have.
+                for none. Separators may pad ids that a text does not have.
             attention_mask: [B, T], 1 or true for tokens, 0 or false for padding; None: all tokens.
-            cache: what was read before, and what stood before that; takes in what is read now.
-                For evaluation mode.
-            last: how many rows are wanted, the last ones; None: all of the ids'.
+            cache: of the ids read before; is extended by `before` and `ids`. For evaluation mode.
+            last: number of last rows to return; None: all of the ids'.
         """
         seen, seen_attention_mask = extend_ids(ids, before, attention_mask, cache)
         time = ids.shape[1]
@@ -155,7 +154,7 @@ class GolfTransformer(nn.Module):
         return scaled_norm(stream[:, -(last or time) :], 1.0)
 
     def embed(self, seen: Tensor, attention_mask: Tensor | None, time: int) -> Tensor:
-        """Map the last `time` of ids [B, N] to [B, time, D], with what they look back on.
+        """Map the last `time` of ids [B, N] to [B, time, D]; the earlier ids are for the look-back.
 
         Memory tokens are not among them; `attention_mask` is false for padding, None: nowhere.
         """
@@ -177,7 +176,7 @@ class GolfTransformer(nn.Module):
     def _attention_inputs(
         self, attention_mask: Tensor, rows: int
     ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        """Return tables of the last `rows` rows and what they see; the memory's are first."""
+        """Return rotary tables and mask of the last `rows` rows; the memory's are first."""
         memory = self.golf.memory_tokens
         attention_mask = functional.pad(
             attention_mask[:, memory if self.training else 0 :], (memory, 0), value=True
@@ -186,7 +185,7 @@ class GolfTransformer(nn.Module):
         return attention_inputs((self.cosines, self.sines), documents, attention_mask, rows)
 
     def _value_additions(self, ids: Tensor, rows: int) -> dict[int, Tensor]:
-        """Return what is added to the values of each layer; nothing where the memory stands."""
+        """Return the value embedding of each layer, with zeros for memory tokens."""
         if self.value_embedding is None:
             return {}
         shown = ids[:, self.golf.memory_tokens :] if self.training else ids
@@ -198,7 +197,7 @@ class GolfTransformer(nn.Module):
         }
 
     def new_kv_cache(self, batch: int) -> KVCache:
-        """Return a cache for `backbone` that has read nothing yet."""
+        """Return an empty cache for `backbone`."""
         return new_kv_cache(
             layers=len(self.orders[1]),
             batch=batch,
@@ -218,11 +217,11 @@ class GolfTransformer(nn.Module):
 
 @torch.no_grad()
 def init_golf_weights(model: GolfTransformer, seed: int) -> None:
-    """Draw the weights as the records did; vectors start as their blocks made them.
+    """Initialise the weights as the records did; vectors start as their blocks made them.
 
-    Matrices are orthogonal, but what ends a residual branch and the heads that look ahead are zero.
-    The embedding is drawn with a deviation of 0.005, the value embedding's table 0.01, memory 0.02;
-    the table of pairs is zero. Each draws from its own name.
+    Matrices are orthogonal, but last projections of residual branches and MTP heads are zero. The
+    embedding has a deviation of 0.005, the value embedding's table 0.01, memory 0.02; the bigram
+    table is zero. Each parameter has its own random generator.
     """
     deviations = {"embedding": 0.005, "value_embedding.table": 0.01, "memory": 0.02}
     for name, parameter in model.named_parameters():
@@ -242,7 +241,7 @@ def golf_flops_per_token(model: GolfTransformer) -> int:
     """Return the floating-point operations to train on one token once layers loop.
 
     6 × every weight that multiplies, as often as it does, and 12 × layers run × H × K × T; tables
-    that are looked up do not count, but the embedding once, as the output layer.
+    that are looked up do not count, except the embedding once, as the output layer.
     """
     config, order = model.config, model.orders[1]
     multiplying = [model.blocks[layer] for layer, _ in order]

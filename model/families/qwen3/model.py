@@ -22,7 +22,7 @@ NORM_EPS = 1e-6
 
 
 class Block(nn.Module):
-    """One layer: attention, then the feed-forward network, each added to the residual stream."""
+    """Decoder block: attention, then feed-forward network, each added to the residual stream."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Token ids in, logits of the next token out."""
+    """Dense transformer: token ids in, logits of the next token out."""
 
     cosines: Tensor
     sines: Tensor
@@ -81,7 +81,7 @@ class Transformer(nn.Module):
     def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.
 
-        Where `attention_mask` [B, T], bool or 0/1, is false stands padding, on any side.
+        `attention_mask` [B, T], bool or 0/1, is false for padding, on any side.
         """
         return self.logits(self.backbone(ids, attention_mask=attention_mask))
 
@@ -98,10 +98,10 @@ class Transformer(nn.Module):
 
         Args:
             ids: the new ones.
-            before: no concern of this family, which looks back by attention alone.
+            before: ignored; this family looks back by attention alone.
             attention_mask: [B, T], 1 or true for tokens, 0 or false for padding; None: all tokens.
-            cache: what was read before; takes in what is read now.
-            last: how many rows are wanted, the last ones; None: all.
+            cache: of the ids read before; is extended by the new ones.
+            last: number of last rows to return; None: all.
         """
         time = ids.shape[1]
         rope, attn_mask = (self.cosines[:time], self.sines[:time]), None
@@ -126,7 +126,7 @@ class Transformer(nn.Module):
         return softcap(logits, self.config.logit_softcap)
 
     def new_kv_cache(self, batch: int) -> KVCache:
-        """Return a cache for `backbone` that has read nothing yet."""
+        """Return an empty cache for `backbone`."""
         return new_kv_cache(
             layers=self.config.layers,
             batch=batch,
@@ -147,10 +147,10 @@ def build_transformer(
 ) -> Transformer:
     """Return a freshly initialised model in float32; equal seeds give equal bytes anywhere.
 
-    On the device `meta` the model has shapes and no numbers; unless `drawn` its weights are to be
+    On the device `meta` the model has shapes and no numbers; unless `drawn` its weights must be
     replaced.
     """
-    # The constructors of torch draw numbers that are thrown away; nobody else may notice.
+    # The constructors of torch use random numbers; the global generator must not change.
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         model = Transformer(config, vocab_size)
     if drawn and device != "meta":
@@ -160,10 +160,10 @@ def build_transformer(
 
 @torch.no_grad()
 def init_weights(model: Transformer, seed: int) -> None:
-    """Draw the weights: what ends a residual branch is zero, so each block starts as identity.
+    """Initialise the weights; residual branches end in zeros, so each block starts as identity.
 
-    Tables are drawn with a deviation of 0.02, other matrices with 0.5 / √columns, which keeps the
-    size of their input about; norms start at one.
+    Tables have a deviation of 0.02, other matrices 0.5 / √columns, which about keeps the size of
+    their input; norms start at one.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():

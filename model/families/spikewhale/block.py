@@ -16,7 +16,7 @@ NORM_EPS = 1e-6
 
 
 class WhaleBlock(nn.Module):
-    """One layer."""
+    """Decoder block."""
 
     def __init__(self, config: ModelConfig, whale: SpikeWhaleConfig, layer: int) -> None:
         super().__init__()
@@ -61,8 +61,8 @@ class WhaleBlock(nn.Module):
     ) -> Tensor:
         """Map the streams [N, B, T, D], or the one stream [B, T, D], to the next.
 
-        `tokens` are the ids' embeddings, for layers that read them again; tables, visible, keep and
-        last are as in attention.
+        `tokens` are the ids' embeddings, for layers that read them again; `rope`, `attn_mask`,
+        `update_kv` and `last` are as in attention.
         """
 
         def attend(stream: Tensor) -> Tensor:

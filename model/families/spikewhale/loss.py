@@ -13,8 +13,8 @@ from ...layers.jepa import cosine_distance
 from ...layers.mtp import IGNORE_INDEX, mtp_targets
 from .model import SpikeWhale
 
-# What is reported apart: nats of the next token and of tokens further ahead (MTP), 1 − cosine of
-# later hidden rows (JEPA), the square of the logits' log-sum-exp, unevenness of experts.
+# Reported apart: nats of the next token and of tokens further ahead (MTP), 1 − cosine of later
+# hidden rows (JEPA), the square of the logits' log-sum-exp, unevenness of experts.
 PARTS = ("loss", "mtp_loss", "jepa_loss", "z_loss", "aux_loss")
 NEXT, MTP, JEPA, Z, AUX = range(len(PARTS))
 
@@ -34,13 +34,13 @@ def backward_spikewhale_loss(
         model: has just mapped the ids before the targets to `normed`.
         normed: [B, T, D]; its graph is consumed.
         targets: ids [B, T], int64.
-        count: what to divide by: the targets of the whole step, those outside the mask left out.
+        count: the divisor: the targets of the whole step, those outside the mask left out.
         mask: bool [B, T], the targets that count, for all parts; None: all.
-        share: of the step's sequences that are these.
+        share: of these sequences in the step's.
         lesson: adds its sum to the gradient, too.
 
     Returns:
-        For each of PARTS its sum without weight and of how many it is, float64 [5, 2].
+        For each of PARTS its unweighted sum and its count, float64 [5, 2].
     """
     whale, device = model.whale, normed.device
     further = further_targets(model, targets, mask)
@@ -69,7 +69,7 @@ def backward_spikewhale_loss(
                 loss = loss + whale.ahead_weight / whale.ahead_heads * add(MTP, nats)
         if model.latent is not None:
             for distance in range(1, whale.jepa_horizon + 1):
-                # The row of the token `distance` on; its own target does not matter.
+                # The row of the token `distance` later; its own target does not matter.
                 there = (ids[:, distance - 1] != IGNORE_INDEX) & (
                     places % targets.shape[1] + distance < targets.shape[1]
                 )
@@ -93,10 +93,10 @@ def backward_spikewhale_loss(
 
 
 def further_targets(model: SpikeWhale, targets: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the ids 1, 2, … tokens on, [B, T, at least 1], IGNORED where they do not count.
+    """Return the ids 1, 2, … tokens later, [B, T, at least 1], IGNORED where they do not count.
 
-    Those outside the mask do not, and but for the first none behind a separator: where documents
-    are told apart, nothing is to be foreseen of the next one.
+    Ids outside the mask do not count, nor, except the first, those after a separator: with document
+    masks the next document cannot be predicted.
     """
     whale = model.whale
     most = max(whale.ahead_heads, whale.jepa_horizon - 1)

@@ -1,9 +1,9 @@
 """SpikeWhaleLM, the model of Escarda-86M and Byrne-86M.
 
-Embedding and engram, then layers of narrow-ranked attention and SwiGLU between residual streams,
-then a refinement, the last norm and the embedding table once more. Two heads that only training
-needs predict further tokens and further hidden rows. What differs from the releases, and why, is
-in docs/seeds.md; their names for the weights are in `state_dict_adapter.py`.
+Embedding and engram, then layers of low-rank attention and SwiGLU between residual streams, then a
+refinement, the last norm and the embedding table as output layer. Two trained-only heads predict
+further tokens and further hidden rows. docs/seeds.md lists the differences from the releases and
+their reasons; the releases' names for the weights are in `state_dict_adapter.py`.
 """
 
 from functools import partial
@@ -30,7 +30,7 @@ from .block import NORM_EPS, WhaleBlock
 
 
 class SpikeWhale(nn.Module):
-    """Token ids in, logits of the next token out."""
+    """SpikeWhaleLM: token ids in, logits of the next token out."""
 
     cosines: Tensor
     sines: Tensor
@@ -40,7 +40,7 @@ class SpikeWhale(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.whale = config, whale
-        # As published, documents are not told apart.
+        # As published, there are no document masks.
         self.separator = separator if whale.layout == "repaired" else None
         self.lookback = whale.engram_orders - 1 if whale.engram_rows else 0
         width, layers = config.width, config.layers
@@ -92,7 +92,7 @@ class SpikeWhale(nn.Module):
     def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Map ids [B, T] (int64, T ≤ context) to logits [B, T, V]; row t predicts id t + 1.
 
-        Where `attention_mask` [B, T], bool or 0/1, is false stands padding, on any side.
+        `attention_mask` [B, T], bool or 0/1, is false for padding, on any side.
         """
         return self.logits(self.backbone(ids, attention_mask=attention_mask))
 
@@ -110,10 +110,10 @@ class SpikeWhale(nn.Module):
         Args:
             ids: the new ones.
             before: up to `lookback` ids before them, on which embeddings look back and attention
-                does not; None for none. Separators may stand for those that a text does not have.
+                does not; None for none. Separators may pad ids that a text does not have.
             attention_mask: [B, T], 1 or true for tokens, 0 or false for padding; None: all tokens.
-            cache: what was read before, and what stood before that; takes in what is read now.
-            last: how many rows are wanted, the last ones; None: all.
+            cache: of the ids read before; is extended by `before` and `ids`.
+            last: number of last rows to return; None: all.
         """
         seen, attention_mask_seen = extend_ids(ids, before, attention_mask, cache)
         documents = document_numbers(seen, self.separator, attention_mask_seen)
@@ -140,7 +140,7 @@ class SpikeWhale(nn.Module):
         return normed
 
     def embed(self, seen: Tensor, documents: Tensor, time: int) -> Tensor:
-        """Map the last `time` of ids [B, N], of such documents, to [B, time, D]."""
+        """Map the last `time` of ids [B, N], with their document numbers, to [B, time, D]."""
         window = slice(-(time + self.lookback), None)
         seen, documents = seen[:, window], documents[:, window]
         stream: Tensor = self.embedding(seen)
@@ -155,14 +155,14 @@ class SpikeWhale(nn.Module):
     def _attention_inputs(
         self, documents: Tensor, attention_mask: Tensor | None, time: int
     ) -> tuple[tuple[Tensor, Tensor], Tensor | None]:
-        """Return the rotary tables of the last `time` tokens, and what these may see.
+        """Return the rotary tables of the last `time` tokens, and their mask.
 
         Padding has no position, so that texts padded to one length keep their own.
         """
         apart = self.separator is not None and self.whale.documents_apart
         if attention_mask is None:
             rope = (self.cosines[:time], self.sines[:time])
-            # A mask doubles the cost of attention; a compiled model cannot look whether it must.
+            # A mask doubles the cost of attention; a compiled model cannot check the need for it.
             if apart and (torch.compiler.is_compiling() or _several(documents)):
                 return rope, document_mask(documents, time)
             return rope, None
@@ -176,7 +176,7 @@ class SpikeWhale(nn.Module):
         return softcap(logits, self.config.logit_softcap)
 
     def new_kv_cache(self, batch: int) -> KVCache:
-        """Return a cache for `backbone` that has read nothing yet."""
+        """Return an empty cache for `backbone`."""
         return new_kv_cache(
             layers=self.config.layers,
             batch=batch,
@@ -188,22 +188,21 @@ class SpikeWhale(nn.Module):
         )
 
     def experts(self) -> list[Experts]:
-        """Return the layers' experts, where layers have some."""
+        """Return the experts of all layers that have some."""
         return [b.feed_forward for b in self.blocks if isinstance(b.feed_forward, Experts)]
 
 
 def _several(documents: Tensor) -> bool:
-    """Tell whether any row has more than one document."""
+    """Return whether any row has more than one document."""
     return bool((documents[:, 0] != documents[:, -1]).any())
 
 
 @torch.no_grad()
 def init_spikewhale_weights(model: SpikeWhale, seed: int) -> None:
-    """Draw the weights; vectors, gates and routes start as their blocks made them.
+    """Initialise the weights; vectors, gates and routes start as their blocks made them.
 
-    Matrices and tables are drawn with a deviation of 0.02, as published, each from its own name;
-    the heads that look ahead start as identity. The engram's frozen numbers are whole, or as
-    published small.
+    Matrices and tables have a deviation of 0.02, as published, each with its own random generator;
+    MTP heads start as identity. The engram's frozen numbers are whole, or as published small.
     """
     for name, parameter in model.named_parameters():
         owner = name.rpartition(".")[0]
@@ -227,7 +226,7 @@ def spikewhale_flops_per_token(model: SpikeWhale) -> int:
     """Return the floating-point operations to train on one token.
 
     6 × every weight that multiplies, the embedding once for each set of logits, of experts those
-    that see a token, and 12 × L × H × K × T; what is looked up or frozen does not count.
+    that read a token, and 12 × L × H × K × T; looked-up and frozen weights do not count.
     """
     config, whale = model.config, model.whale
     looked_up = ("embedding", "engram.table", "connections")

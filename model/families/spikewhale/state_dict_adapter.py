@@ -1,7 +1,7 @@
 """State dict adapter: the released names and shapes of SpikeWhaleLM's weights.
 
 The output layer is written as a second copy of the embedding, each layer has rotary tables of its
-own, and the tables of the engram and of the hyper-connections are cut up.
+own, and the tables of the engram and of the hyper-connections are split.
 """
 
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ def to_published(
     """Return the published tensors for the state dict of a model of that configuration.
 
     Raises:
-        SpikeError: the model has a part that the releases switch off, and so have no names for.
+        SpikeError: the model has a part that the releases switch off and do not name.
     """
     pieces = _pieces(config, whale)
     published: Tensors = {}
@@ -78,7 +78,7 @@ def to_published(
 def from_published(
     published: Mapping[str, Tensor], config: ModelConfig, whale: SpikeWhaleConfig
 ) -> Tensors:
-    """Return the state dict for published tensors; rotary tables are made anew.
+    """Return the state dict for published tensors; rotary tables are computed again.
 
     Raises:
         SpikeError: a tensor is missing or unknown, or the output layer is not the embedding.
@@ -96,7 +96,7 @@ def from_published(
 
 
 def _pieces(config: ModelConfig, whale: SpikeWhaleConfig) -> dict[str, list[str]]:
-    """Return, for each of our tensors, the published ones that it is cut into."""
+    """Return, for each tensor of spike, the published ones that it is split into."""
     parts = {
         "engram": bool(whale.engram_rows),
         "connections": whale.streams > 1,
