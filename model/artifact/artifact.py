@@ -50,7 +50,7 @@ class Artifact:
     tables: Mapping[str, bytes] = field(default_factory=dict)
     """Tables that evaluators need besides, by the name of their section."""
     trained_ids: TrainedIds = None
-    """Which ids were targets in training, bool [V]; None where that is unknown."""
+    """Ids that were targets in training, bool [V]; None where that is unknown."""
 
 
 class _Lineage(msgspec.Struct, frozen=True, kw_only=True):

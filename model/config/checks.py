@@ -11,7 +11,7 @@ from .quantization import compress_problems, parse_qat
 from .schema import Config, GolfConfig, choices_of
 from .spikewhale import SpikeWhaleConfig
 
-# Place → what is wrong there; false where nothing is.
+# Place → its problem; false where there is none.
 Problems = dict[str, str | bool | int]
 # Bits of an id's code; layers/engram.py, which needs torch, has the same number.
 ID_BITS = 24
@@ -51,7 +51,7 @@ def problems_between_keys(config: Config) -> Problems:
 
 
 def type_problem(message: str, sections: Mapping[str, Any]) -> str:
-    """Return a type error of msgspec in plain words: the place, what it must be and what it is.
+    """Return a type error of msgspec in plain words: the place, the required and the actual value.
 
     >>> type_problem("Expected `int` >= 1 - at `$.train.steps`", {"train": {"steps": 0}})
     'train.steps must be a whole number >= 1, not 0'
@@ -74,7 +74,7 @@ def type_problem(message: str, sections: Mapping[str, Any]) -> str:
 
 
 def _missing_mean(config: Config) -> str | bool:
-    """Say that the mean to be exported is not kept."""
+    """Return the problem that the mean for export is not kept; false if it is."""
     kept = config.averaging
     if kept is None:
         return False
@@ -84,7 +84,7 @@ def _missing_mean(config: Config) -> str | bool:
 
 
 def _unreached_rate(config: Config) -> dict[str, str]:
-    """Say that the learning rates never fall to where rounding is to begin."""
+    """Return the problem that the learning rates never fall to the start of QAT, by place."""
     start = parse_qat(config.compress.qat) if config.compress else None
     schedule = config.schedule
     lowest = 0.0 if schedule.decay_shape == "adaptive-cosine" else schedule.final_ratio
@@ -96,7 +96,7 @@ def _unreached_rate(config: Config) -> dict[str, str]:
 
 
 def _golf_problems(config: Config, golf: GolfConfig) -> Problems:
-    """Return what is wrong between the keys of a golf model, per place."""
+    """Return the problems between the keys of a golf model, by place."""
     model, loop = config.model, golf.loop_layers
     problems: Problems = {
         "model.tied_embeddings": not model.tied_embeddings and "the golf family ties its tables",
@@ -118,7 +118,7 @@ def _golf_problems(config: Config, golf: GolfConfig) -> Problems:
 
 
 def _spikewhale_problems(config: Config, whale: SpikeWhaleConfig) -> Problems:
-    """Return what is wrong between the keys of a SpikeWhaleLM, per place."""
+    """Return the problems between the keys of a SpikeWhaleLM, by place."""
     model, expert_layers = config.model, whale.expert_layers
     return {
         "spikewhale": config.golf is not None and "a model is of one family; remove [golf]",

@@ -10,15 +10,15 @@ Weight = Annotated[float, Meta(ge=0, le=1000)]
 
 
 class DistillConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Who teaches, and how much it weighs beside the next token, whose weight is 1."""
+    """Teachers and loss weights of distillation; the next token has weight 1."""
 
     teachers: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     """Run folders, at least one; the student follows the mean of their probabilities."""
     weight: Annotated[Weight, "per nat"] = 1.0
     """Weight of the divergence from the teachers' probabilities; 0 for none."""
     temperature: Annotated[float, Meta(ge=0.01, le=1000)] = 1.0
-    """What logits are divided by on both sides; the loss is multiplied by its square."""
+    """Divisor of the logits of students and teachers; the loss is multiplied by its square."""
     top_k: Annotated[CountOrZero, "ids"] = 0
-    """Likeliest ids that are told apart, all others being one; 0 for all ids."""
+    """Likeliest ids compared one by one, all others as one; 0 for all ids."""
     hidden_weight: Weight = 0.0
     """Weight of predicting the first teacher's last hidden rows, by 1 - cosine; 0 for none."""

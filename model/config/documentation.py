@@ -84,7 +84,7 @@ def attribute_docs(struct: type[Struct]) -> dict[str, str]:
 
 
 def metadata_of(hint: Any) -> tuple[Any, ...]:
-    """Return what is annotated beside a type."""
+    """Return the metadata of an annotated type."""
     return getattr(hint, "__metadata__", ())
 
 
@@ -110,7 +110,7 @@ def kind_of(hint: Any) -> str:
 
 
 def shown(limit: float) -> str:
-    """Return a limit; large numbers that are no whole ones by powers of ten.
+    """Return a limit as text; large floats in powers of ten.
 
     >>> shown(65536), shown(2**63 - 1), shown(1e12), shown(0.5)
     ('65,536', '2⁶³ - 1', '1e+12', '0.5')

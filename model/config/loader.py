@@ -53,11 +53,11 @@ def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
 
 
 def config_of_sections(changes: Mapping[str, Any], origin: str) -> Config:
-    """Return the preset `base` with these sections and keys laid over it.
+    """Return the preset `base`, updated with these sections and keys.
 
     Args:
         changes: section → key → value.
-        origin: where they are from, for messages.
+        origin: their source, for messages.
 
     Raises:
         SpikeError: a key or value is not legal.
@@ -71,7 +71,7 @@ def config_of_sections(changes: Mapping[str, Any], origin: str) -> Config:
 
 
 def parse_config(origin: str, text: str) -> Config:
-    """Read the text of a configuration; `origin` is what messages call it.
+    """Read the text of a configuration; `origin` names it in messages.
 
     Raises:
         SpikeError: as `load_config`.
@@ -91,9 +91,9 @@ def dump_config(config: Config) -> str:
 
 
 def _written(struct: msgspec.Struct) -> Sections:
-    """Return a struct's keys and values without those to be left out.
+    """Return a struct's keys and values without omitted defaults.
 
-    The option `omit_defaults` of msgspec knows defaults by identity; a number equal to one is one.
+    The option `omit_defaults` of msgspec compares by identity; here equal numbers are defaults.
     """
     written = {}
     for field in msgspec.structs.fields(struct):
@@ -106,7 +106,7 @@ def _written(struct: msgspec.Struct) -> Sections:
 
 
 def config_fingerprint(config: Config) -> str:
-    """Return the sha256 of the configuration's TOML; where data and teachers lie is left out.
+    """Return the sha256 of the configuration's TOML without the paths of data and teachers.
 
     >>> config_fingerprint(load_config("base")) == config_fingerprint(
     ...     load_config("base", ["data.path=elsewhere"])
@@ -131,11 +131,11 @@ def preset_names() -> list[str]:
 def _extended(
     path_or_preset: str, folder: Path | None, seen: tuple[str, ...]
 ) -> tuple[str, Sections]:
-    """Return the name of a source for messages, and its sections laid over those it extends.
+    """Return the name of a source for messages, and its sections merged into those it extends.
 
     Args:
         path_or_preset: as in `load_config`.
-        folder: relative paths are in it; the working folder where it is None.
+        folder: base of relative paths; None: the working folder.
         seen: the sources that extend this one.
     """
     origin, text = _read(path_or_preset, folder, seen[-1] if seen else "")
@@ -156,7 +156,7 @@ def _extended(
 
 
 def config_source(path_or_preset: str) -> str:
-    """Return which of a file and a preset a name means, in words.
+    """Return, in words, whether a name means a file or a preset.
 
     >>> config_source("base"), config_source("nowhere/base.toml")
     ('preset base', 'preset nowhere/base')
@@ -166,7 +166,7 @@ def config_source(path_or_preset: str) -> str:
 
 
 def _read(path_or_preset: str, folder: Path | None, child: str) -> tuple[str, str]:
-    """Return what to call the source in messages, and its text.
+    """Return the name of the source for messages, and its text.
 
     Args:
         path_or_preset: as in `load_config`.
@@ -213,9 +213,9 @@ def _parse(origin: str, text: str) -> Sections:
 
 
 def _loads(text: str) -> dict[str, Any]:
-    """Parse TOML of a bounded size; ValueError says what is wrong.
+    """Parse TOML of a bounded size; ValueError names the problem.
 
-    `tomllib` takes the square of the parts of a dotted key in time.
+    The time of `tomllib` is quadratic in the parts of a dotted key.
     """
     if len(text) > MOST_TOML:
         raise ValueError(f"more than {MOST_TOML:,} characters")
@@ -225,7 +225,7 @@ def _loads(text: str) -> dict[str, Any]:
 
 
 def _override(sections: Sections, override: str) -> None:
-    """Lay one `section.key=value` over `sections`."""
+    """Set one `section.key=value` in `sections`."""
     origin = f"--set {override}"
     try:
         _merge(sections, _parse_override(override), origin)
@@ -244,14 +244,14 @@ def _parse_override(override: str) -> Sections:
         raise SpikeError(f"--set {override}: expected section.key=value{mend}")
     try:
         parsed = _loads(f"value = {text}")
-    except (ValueError, RecursionError):  # a bare string, or what its type's check refuses
+    except (ValueError, RecursionError):  # a bare string, or a value that the type check rejects
         parsed = {}
     value = parsed["value"] if list(parsed) == ["value"] else text.strip()
     return {section: {key: value}}
 
 
 def _merge(sections: Sections, changes: Mapping[str, Any], origin: str) -> None:
-    """Lay `changes` over `sections`, refusing sections and keys that do not exist."""
+    """Merge `changes` into `sections`; raise for sections and keys that do not exist."""
     for section, keys in changes.items():
         _check_known(section, Config.__struct_fields__, origin, section)
         if not isinstance(keys, dict):
@@ -273,7 +273,7 @@ def _check_known(name: str, known: Iterable[str], origin: str, place: str) -> No
 
 
 def _check_utf8(value: Any, place: str) -> None:
-    """Refuse texts that a file could not hold, of arguments and paths that are no UTF-8."""
+    """Raise for texts that a file cannot hold: arguments and paths that are not UTF-8."""
     for text in value if isinstance(value, list) else [value]:
         if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
             raise SpikeError(f"{place}: not UTF-8; write or rename it in UTF-8")

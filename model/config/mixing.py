@@ -5,20 +5,20 @@ from collections.abc import Iterable
 import msgspec
 
 PARTS = ("temperature", "calibration", "ngram", "match", "mixture")
-"""In the order in which they stand on one another."""
+"""In the order in which they build on one another."""
 OF_THE_NETWORK = PARTS[:2]
 
 
 class PredictorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A predictor; with the counts it begins with they say all that its predictions depend on."""
+    """Predictor settings; with the initial counts they determine its predictions."""
 
     network: bool = True
     """Whether a network takes part."""
     parts: tuple[str, ...] = ()
     """Some of `PARTS`, in their order."""
     lengths: tuple[int, ...] = (0, 1, 2, 8)
-    """Mixed are counts of contexts up to each of these lengths: 0 unigrams, 1 bigrams …; the last
-    one, the longest, is what `ngram` alone takes."""
+    """Counts of contexts up to each of these lengths are mixed: 0 unigrams, 1 bigrams …; `ngram`
+    alone uses the last one, the longest."""
     repeats: tuple[int, ...] = (16, 20, 24, 32, 48)
     """Lengths of contexts whose last occurrence gives a hint."""
     tilt: float = 2.0
@@ -26,10 +26,10 @@ class PredictorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     slowest: float = 0.01
     """The least rate at which the mixture's weights learn."""
     share: float = 1e-5
-    """The part of all weights that goes back to the first ones with each token."""
+    """Share of the initial weights mixed into all weights with each token."""
 
     def __post_init__(self) -> None:
-        """Refuse, with a ValueError, what makes no predictor."""
+        """Raise ValueError for settings without a valid predictor."""
         if list(self.parts) != [part for part in PARTS if part in self.parts]:
             raise ValueError(f"parts are some of {', '.join(PARTS)}, in this order")
         if not self.network and set(self.parts) & set(OF_THE_NETWORK):
@@ -44,17 +44,17 @@ class PredictorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             raise ValueError("tilt, slowest or share is out of range")
 
     def has(self, part: str) -> bool:
-        """Tell whether a part is on."""
+        """Return whether a part is on."""
         return part in self.parts
 
     @property
     def rungs(self) -> tuple[str, ...]:
-        """Names of the predictions that stand on one another, from the first to the whole."""
+        """Names of the predictions that build on one another, from the first to the whole."""
         return (*(["network"] if self.network else []), *self.parts)
 
 
 def settings_of(parts: Iterable[str], *, network: bool = True) -> PredictorSettings:
-    """Return the settings with these parts, given in any order; `all` means all that can be.
+    """Return the settings with these parts, in any order; `all` means all possible ones.
 
     Raises:
         ValueError: a part is not known, or does not go without a network.

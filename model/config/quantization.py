@@ -14,13 +14,13 @@ from .ranges import BelowOne
 
 Part: TypeAlias = Literal["mlp", "attn", "embed", "other"]
 PARTS: tuple[Part, ...] = get_args(Part)
-# What a number of bits is called; from 16 on they are floating-point numbers.
+# Names of bit widths; from 16 on they are floating-point numbers.
 BITS = {f"int{bits}": bits for bits in range(2, 9)} | {"fp16": 16, "fp32": 32}
 UNNAMED = BITS["fp16"]
 
 
 class CompressConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """How many bits weights have, what training knows of it, and how they are found."""
+    """Bits of the weights, their use in training, and the method of quantization."""
 
     quantize: str
     """Bits of the matrices of each part, as in "mlp=int5,attn=int6,embed=fp16"; others fp16."""
@@ -31,7 +31,7 @@ class CompressConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     crown_q: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     """Weight λ of CROWN-Q's penalty, from that moment on: λ/12 · mean of w²δ², per matrix."""
     method: Literal["gptq", "rtn"] = "gptq"
-    """How codes are chosen: so that errors make up for one another, or each the nearest."""
+    """Choice of codes: `gptq` compensates errors, `rtn` rounds each to the nearest."""
     prune: Annotated[BelowOne, "share of the weights"] = 0.0
     """Share of the weights of each matrix, the smallest, that become zero."""
     correction_rank: Annotated[int, Meta(ge=0, le=64)] = 0
@@ -40,16 +40,16 @@ class CompressConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """How the largest number of a row's grid follows from the row."""
+    """Clip: how the largest number of a row's grid follows from the row."""
 
     kind: Literal["max", "percentile", "std", "size"]
-    """Its largest size, this percentile of its sizes, so many deviations, or this size itself."""
+    """Its largest size, a percentile of its sizes, a multiple of its deviation, or the size."""
     value: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class QatStart:
-    """When training at rounded weights begins."""
+    """Start of quantization-aware training."""
 
     kind: Literal["progress", "rate"]
     """From this share of the training on, or once the learning rates fall below this share."""
@@ -80,10 +80,10 @@ def parse_quantize(text: str) -> dict[Part, int]:
 
 
 def parse_clip(text: str) -> Clip | None:
-    """Return the clip; None: to be searched for.
+    """Return the clip; None: search for it.
 
     Raises:
-        SpikeError: the text is not one of a clip.
+        SpikeError: the text is no clip.
 
     >>> parse_clip("percentile=99.95")
     Clip(kind='percentile', value=99.95)
@@ -104,7 +104,7 @@ def parse_qat(text: str) -> QatStart | None:
     """Return when rounding begins; None: never.
 
     Raises:
-        SpikeError: the text does not say it.
+        SpikeError: the text is no start.
 
     >>> parse_qat("rate=0.15")
     QatStart(kind='rate', value=0.15)
@@ -130,7 +130,7 @@ def _word_and_number(text: str) -> tuple[str, float | None]:
 
 
 def compress_problems(compress: CompressConfig) -> dict[str, str]:
-    """Return what is wrong with the section, per place."""
+    """Return the problems of the section, by place."""
     problems = {}
     for key, parse in (("quantize", parse_quantize), ("clip", parse_clip), ("qat", parse_qat)):
         try:

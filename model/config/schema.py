@@ -5,7 +5,7 @@ and `[averaging]`, which not every configuration has, are explained by `bese-gol
 `[spikewhale]` by `escarda-86m-base.toml`, `[distill]` at the end of `base.toml` and `[compress]` in
 docs/formats.md. Loading and the checks that need more than one key are in `loader.py`.
 
-A key that has a default here came later than the others. Its default is how things were before, and
+A key that has a default here came later than the others. Its default is the behaviour before, and
 it is written only where it differs, so that fingerprints of older configurations stay.
 """
 
@@ -20,7 +20,7 @@ from .spikewhale import SpikeWhaleConfig
 
 
 class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The shape of the transformer."""
+    """Shape of the transformer."""
 
     layers: Annotated[int, Meta(ge=1, le=1024), "blocks"]
     """Number of blocks."""
@@ -47,7 +47,7 @@ class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
 
 
 class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """What the golf family adds to the shape of the transformer; every default is off."""
+    """Additions of the golf family to the shape of the transformer; every default is off."""
 
     query_gain: Annotated[float, Meta(gt=0, le=1000)] = 1.0
     """Factor of the queries at the start, which each head then learns."""
@@ -70,7 +70,7 @@ class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     loop_layers: tuple[CountOrZero, ...] = ()
     """Layers, one after the other, that run several times; counted from 0."""
     loops: Annotated[int, Meta(ge=1, le=100)] = 1
-    """How many times they run."""
+    """Number of times they run."""
     loop_from: Annotated[Fraction, "share of the run"] = 0.0
     """Share of the training after which they do; before it they run once."""
     bigram_rows: Annotated[int, Meta(ge=0, le=1_000_000_000), "rows"] = 0
@@ -92,11 +92,11 @@ class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     ahead_weight: Annotated[float, Meta(ge=0, le=100)] = 0.2
     """Weight of their mean loss; it falls with the learning rates."""
     projection_gain: Annotated[float, Meta(gt=0, le=100)] = 1.0
-    """Size at the start of the projections behind the narrow tables."""
+    """Initial scale of the projections after the narrow tables."""
 
 
 class DataConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """What to train on."""
+    """Training data."""
 
     path: str
     """Shard folder."""
@@ -107,7 +107,7 @@ class DataConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 class TrainConfig(
     Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
 ):
-    """How long, how much at once, and on what."""
+    """Length of the run, batch sizes, device and precision."""
 
     steps: Annotated[int, Meta(ge=1, le=99_999_999), "steps"]
     """Optimiser steps."""
@@ -136,7 +136,7 @@ class TrainConfig(
 class OptimizerConfig(
     Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
 ):
-    """Which update rule moves which tensors, and how far."""
+    """Update rules of the tensors, and their learning rates."""
 
     muon: bool
     """Whether the matrices of the blocks are trained by Muon; AdamW trains the rest."""
@@ -167,41 +167,41 @@ class OptimizerConfig(
 class ScheduleConfig(
     Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
 ):
-    """How the learning rates rise, stay and fall."""
+    """Warmup, plateau and decay of the learning rates."""
 
     warmup_fraction: Annotated[Fraction, "share of the run"]
     """Share of the training in which the rates rise from zero."""
     decay_fraction: Annotated[Fraction, "share of the run"]
     """Share of the training, its end, in which the rates fall."""
     final_ratio: Annotated[Fraction, "share of the rate"]
-    """What the rates fall to, as a share of their full height."""
+    """Final rates, as a share of the full ones."""
     seconds: Annotated[float, Meta(ge=0, le=1e9), "seconds"] = 0.0
     """Seconds of training, validation apart, after which it ends; 0 to count steps alone."""
     decay_steps: Annotated[CountOrZero, "steps"] = 0
-    """Length of the fall in steps, or in mean step times; 0 to go by `decay_fraction`."""
+    """Length of the decay in steps, or in mean step times; 0 to use `decay_fraction`."""
     decay_shape: Literal["linear", "cosine", "adaptive-cosine"] = "linear"
-    """How the rates fall; `adaptive-cosine` first lets them rise to `adaptive_peak` times."""
+    """Shape of the decay; `adaptive-cosine` first raises the rates to `adaptive_peak` times."""
     adaptive_peak: Annotated[float, Meta(ge=1, le=100), "× rate"] = 3.0
-    """What `adaptive-cosine` multiplies the rates by after 0.3 of the fall."""
+    """Factor of the rates in `adaptive-cosine` after 0.3 of the decay."""
 
 
 class AveragingConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Which means of the weights over the steps are kept, and which weights are used."""
+    """Means of the weights over the steps, and the weights for export."""
 
     ema_decay: Annotated[BelowOne, "share per update"] = 0.0
-    """Share of the old mean kept by the exponential mean at each turn; 0 for none."""
+    """Share of the old mean kept by the exponential mean at each update; 0 for none."""
     ema_every: Annotated[Count, "steps"] = 1
-    """Steps from one turn to the next."""
+    """Steps from one update to the next."""
     swa_every: Annotated[CountOrZero, "steps"] = 0
     """Steps between the snapshots of the plain mean; 0 for none."""
     swa_below: Annotated[Fraction, "share of the rate"] = 1.0
     """Share of the full learning rates at which snapshots begin; 1 for all (Polyak's mean)."""
     exported: Literal["weights", "ema", "swa"] = "weights"
-    """What is validated, sampled, scored and exported."""
+    """Weights that are validated, sampled, scored and exported."""
 
 
 class ValidationConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """How often held-out text is scored."""
+    """Scoring of held-out text."""
 
     every: Annotated[CountOrZero, "steps"]
     """Steps between validations; 0 for the last step only."""
@@ -210,18 +210,18 @@ class ValidationConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
 
 
 class SampleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """How often the model writes something."""
+    """Sampling of text during training."""
 
     every: Annotated[CountOrZero, "steps"]
     """Steps between samples; 0 for none."""
     prompt: str
     """Text to continue; with a loss mask a question, else one of the validation split."""
     tokens: Annotated[Count, "tokens"]
-    """Tokens to write."""
+    """Tokens to sample."""
 
 
 class CheckpointConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """How often the run is made safe. The last step always is."""
+    """Checkpoints of the run; the last step always has one."""
 
     every: Annotated[Count, "steps"]
     """Steps between checkpoints."""
@@ -262,7 +262,7 @@ def keys_of(section: str) -> tuple[str, ...]:
 
 
 def choices_of(section: str, key: str) -> tuple[str, ...]:
-    """Return the words that a key takes; none where it takes other values.
+    """Return the words that a key accepts; none where it accepts other values.
 
     >>> choices_of("train", "device")
     ('auto', 'cpu', 'cuda')

@@ -65,10 +65,10 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     experts: Annotated[int, Meta(ge=1, le=1024), "experts"] = 6
     """Experts of such a layer, each as wide as `model.mlp_width`."""
     experts_chosen: Annotated[int, Meta(ge=1, le=1024), "experts"] = 2
-    """How many of them see a token."""
+    """Number of experts that read a token."""
     experts_shared: Annotated[int, Meta(ge=0, le=64), "experts"] = 1
-    """Further experts that see every token."""
+    """Further experts that read every token."""
     expert_scale: Annotated[float, Meta(gt=0, le=100)] = 1.0
-    """What the chosen experts' weights add up to."""
+    """Sum of the chosen experts' weights."""
     balance_weight: Weight = 0.01
     """Weight of the loss that keeps the experts evenly busy."""

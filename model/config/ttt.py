@@ -15,18 +15,18 @@ PEAK, RISE = 3.0, 0.3
 
 
 class TTTConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Score-first test-time training; what is not said is as in openai/parameter-golf #851."""
+    """Score-first test-time training; all else is as in openai/parameter-golf #851."""
 
     chunk: Count = 131_072
     """Targets, of all documents in a row, after which the model learns from them."""
     epochs: Annotated[int, Meta(ge=0, le=1000)] = 4
-    """How often it goes through a chunk; 0: it learns nothing."""
+    """Passes over a chunk; 0: it learns nothing."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     """AdamW without decay, or SGD with a momentum of 0.9; either keeps its state over chunks."""
     rate: Rate = 1e-4
     """Full learning rate."""
     decay: Literal["adaptive-cosine", "none"] = "adaptive-cosine"
-    """How the rate changes from chunk to chunk. All but `none` must know how many there are."""
+    """Change of the rate from chunk to chunk. All but `none` need the number of chunks."""
     blocks: CountOrZero = 2
     """Blocks whose matrices learn, the last ones."""
     vectors: bool = True
@@ -68,10 +68,10 @@ def parse_ttt(text: str) -> TTTConfig:
 
 
 def chunk_rate(settings: TTTConfig, chunk: int, chunks: int) -> float:
-    """Return the learning rate for a chunk, counted from 0, of so many.
+    """Return the learning rate of `chunk`, counted from 0, of `chunks`.
 
-    Of adaptive-cosine a cosine from 1 to 0, which the last chunk would have, times what rises from
-    1 to PEAK in the first chunks.
+    For adaptive-cosine it is a cosine from 1 to 0, which the last chunk would have, times a factor
+    that rises from 1 to PEAK in the first chunks.
     """
     if settings.decay == "none":
         return settings.rate

@@ -23,7 +23,7 @@ from .quantizer import quantize_codes, row_scales
 
 # Steps in standard deviations.
 STEPS = tuple(2.0 ** (quarter / 4) for quarter in range(-20, 7))
-# A grid that ends before so many deviations is not tried.
+# Smallest extent, in deviations, of a grid that is tried.
 NARROWEST = 1.5
 SAMPLE = 1 << 16
 SCALE_BYTES = 2

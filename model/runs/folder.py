@@ -69,9 +69,9 @@ class Run:
     digest: str
     """Of the checkpoint: the sha256 of its `state.json`, which names those of its other files."""
     tables: Mapping[str, bytes] = field(default_factory=dict)
-    """What an artifact holds for evaluators besides; of a run folder nothing."""
+    """Tables of an artifact for evaluators; empty for a run folder."""
     trained_ids: TrainedIds = None
-    """Which ids were targets in training, bool [V]; None where that is unknown."""
+    """Ids that were targets in training, bool [V]; None where that is unknown."""
 
 
 def create_run(

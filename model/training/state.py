@@ -51,7 +51,7 @@ class RunState:
     teaching: Distillation | None = None
     """Distillation from teachers, if any."""
     trained_ids: TrainedIds = None
-    """Which ids were targets so far, here or in the run whose weights this one began with."""
+    """Ids that were targets so far, here or in the run of the initial weights."""
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
