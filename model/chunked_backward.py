@@ -39,7 +39,7 @@ def chunked_backward(
     rows = ROWS_ON_CUDA if normed.is_cuda else ROWS_ON_CPU
     hidden, *others = (tensor.flatten(0, 1) for tensor in (normed, *beside))
     if mask is not None:
-        # The output layer, the larger part of a small model, sees only what counts.
+        # The output layer, the larger part of a small model, reads only the rows that count.
         chosen = mask.flatten()
         hidden, *others = (tensor[chosen] for tensor in (hidden, *others))
     slices = [piece.requires_grad_() for piece in torch.split(hidden.detach(), rows)]

@@ -1,9 +1,9 @@
 """Schema of the configuration: sections and keys, their units and legal ranges.
 
-The presets' `base.toml` holds the value of every key and the reason for it; the sections `[golf]`
-and `[averaging]`, which not every configuration has, are explained by `bese-golf.toml`,
-`[spikewhale]` by `escarda-86m-base.toml`, `[distill]` at the end of `base.toml` and `[compress]` in
-docs/formats.md. Loading and the checks that need more than one key are in `loader.py`.
+The preset `base.toml` gives the value of every key and the reason for it. Not every configuration
+has all sections: `bese-golf.toml` explains `[golf]` and `[averaging]`, `escarda-86m-base.toml`
+`[spikewhale]`, the end of `base.toml` `[distill]`, and docs/formats.md `[compress]`. Loading and
+the checks that need more than one key are in `loader.py`.
 
 A key that has a default here came later than the others. Its default is the behaviour before, and
 it is written only where it differs, so that fingerprints of older configurations stay.
@@ -76,7 +76,7 @@ class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     bigram_rows: Annotated[int, Meta(ge=0, le=1_000_000_000), "rows"] = 0
     """Rows of the table of hashed pairs of tokens; 0 for none, else at least 2."""
     bigram_width: Annotated[Count, "numbers"] = 128
-    """Numbers in such a row."""
+    """Numbers in a row of that table."""
     smear: bool = False
     """Whether embeddings are blended with the one before."""
     value_layers: Annotated[CountOrZero, "blocks"] = 0

@@ -45,7 +45,7 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     hrm_steps: Annotated[int, Meta(ge=0, le=100), "steps"] = 0
     """Steps of refinement before the output layer; 0 for none."""
     hrm_width: Annotated[Count, "numbers"] = 128
-    """Numbers inside such a step."""
+    """Numbers inside a refinement step."""
     ahead_heads: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
     """Heads that predict tokens further ahead (MTP), for training only."""
     ahead_weight: Weight = 0.3
@@ -63,7 +63,7 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     hashed_layers: Annotated[CountOrZero, "blocks"] = 0
     """Of these, layers below this number choose experts by the token's id."""
     experts: Annotated[int, Meta(ge=1, le=1024), "experts"] = 6
-    """Experts of such a layer, each as wide as `model.mlp_width`."""
+    """Experts of a layer with experts, each as wide as `model.mlp_width`."""
     experts_chosen: Annotated[int, Meta(ge=1, le=1024), "experts"] = 2
     """Number of experts that read a token."""
     experts_shared: Annotated[int, Meta(ge=0, le=64), "experts"] = 1

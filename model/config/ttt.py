@@ -70,8 +70,8 @@ def parse_ttt(text: str) -> TTTConfig:
 def chunk_rate(settings: TTTConfig, chunk: int, chunks: int) -> float:
     """Return the learning rate of `chunk`, counted from 0, of `chunks`.
 
-    For adaptive-cosine it is a cosine from 1 to 0, which the last chunk would have, times a factor
-    that rises from 1 to PEAK in the first chunks.
+    For adaptive-cosine it is a cosine from 1 to 0 at the last chunk, times a factor that rises
+    from 1 to PEAK in the first chunks.
     """
     if settings.decay == "none":
         return settings.rate

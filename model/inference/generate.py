@@ -34,7 +34,7 @@ def generate(
     """Return an iterator over up to `max_tokens` tokens that continue the prompt.
 
     Args:
-        model: sees at least the last half of its context at each step.
+        model: reads at least the last half of its context at each step.
         prompt_ids: at least one id; the separator begins a text.
         drawing: sampling settings; None: the model's probabilities, with seed 0.
         max_tokens: the most tokens to sample.

@@ -1,9 +1,9 @@
 """Engram: hashed n-gram memory, added to the embeddings.
 
 The engram memory of SpikeWhale, after DeepSeek's Engram (arXiv:2601.07372). Every token has a code
-of a few numbers, of frozen random columns; for each run of 1, 2, … tokens fixed random projections
-of its codes add up to one number per head, whose size, modulo the rows, is the row of that
-head's table. The mean of these rows passes a gate that reads it and the token.
+of a few numbers, of frozen random columns. For each run of 1, 2, … tokens fixed random projections
+of its codes add up to one number per head. Its size, modulo the rows, is the row of that head's
+table. The mean of these rows passes a gate that reads it and the token.
 
 A code is made of the bits of the token's id. All frozen numbers are whole, so that sums are exact
 in any order, type and device, and their rows are those of a universal hash: two runs share a row

@@ -1,8 +1,8 @@
 """Partial rotary position embedding: some numbers of a head are not rotated.
 
 Partial RoPE as in GPT-NeoX-20B (Black et al. 2022, arXiv:2204.06745); the record models of
-openai/parameter-golf rotate 16 of 64 numbers. Where contexts are longer than the length that a base
-was chosen for, the base grows so that the slowest pair rotates as far as before ("NTK-aware").
+openai/parameter-golf rotate 16 of 64 numbers. For contexts longer than the length of a base, the
+base grows so that the slowest pair rotates as far as before ("NTK-aware").
 """
 
 import torch

@@ -1,8 +1,9 @@
 """Value embedding: adds a token's vector to the values of some layers.
 
-One table of narrow vectors for all these layers, widened by one projection and added to the
-values, times a learned number for all and one per layer. openai/parameter-golf calls it VE128;
-value embeddings come from modded-nanogpt, after Zhou et al. 2024 (arXiv:2410.17897).
+All these layers share one table of narrow vectors and one projection that widens them. The result
+is added to the values, times a learned number for all and one per layer.
+openai/parameter-golf calls it VE128; value embeddings come from modded-nanogpt, after Zhou et al.
+2024 (arXiv:2410.17897).
 """
 
 import torch

@@ -4,7 +4,7 @@ Of every matrix some steps are tried on some of its rows: what rounding to the n
 the entropy of the codes. Then one price of a byte for all matrices decides (Lagrange; Shoham and
 Gersho 1988): each takes the step with the smallest error + price · bytes, and the price is
 searched for that makes the sum fit. At equal steps entropy coding loses nothing to rows of unequal
-size, so a step for a whole matrix is tried beside one in proportion to each row's deviation.
+size. So a step for a whole matrix is tried beside one in proportion to each row's deviation.
 """
 
 from collections.abc import Mapping, Sequence

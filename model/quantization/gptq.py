@@ -1,8 +1,8 @@
 """GPTQ: rounds a matrix by columns; later columns compensate the errors of earlier ones.
 
-Frantar et al. 2022 (arXiv:2210.17323): with the inverse Hessian's upper Cholesky factor U,
-H⁻¹ = UᵀU, the error of column j over U_jj, times row j of U, is taken from the columns not yet
-rounded. Columns with the largest inputs come first, when most others are left to compensate.
+Frantar et al. 2022 (arXiv:2210.17323). U is the inverse Hessian's upper Cholesky factor,
+H⁻¹ = UᵀU. The error of column j over U_jj, times row j of U, is subtracted from the columns not
+yet rounded. Columns with the largest inputs come first, when most others are left to compensate.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Columns:
 def prepare_hessian(hessian: Tensor) -> Columns | None:
     """Return order and factor for a Hessian [columns, columns].
 
-    A hundredth of its mean diagonal is added to the diagonal, and ten times as much again until it
+    A hundredth of its mean diagonal is added to the diagonal, then ten times as much until the sum
     can be inverted, in the type of `hessian` or else in float64. None: the Hessian is zero or not
     finite.
     """

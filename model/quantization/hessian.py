@@ -8,9 +8,9 @@ watched, not the modules. Only the output layer is not called: its inputs are at
 A tied table is multiplied and looked up. An error in a row of the output layer matters as often as
 its id is likely; in the same row as an embedding, as often as the id occurs. Both are in about one
 proportion for all rows. So the table's H is that of the output layer plus a multiple of the
-identity for the look-ups, whose later use does not weigh single columns. With a tenth of the mean
-diagonal four bits lost least (docs/lab-notes.md). A table that is only looked up has no H: its rows
-are rounded each for itself, whatever their frequency.
+identity for the look-ups, which do not weigh single columns. With a tenth of the mean diagonal four
+bits lost least (docs/lab-notes.md). A table that is only looked up has no H: its rows are rounded
+each for itself, whatever their frequency.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping

@@ -1,7 +1,7 @@
 """Low-rank correction of rounding: a product of two thin matrices of four bits.
 
-Of all products of a rank the singular value decomposition gives the one that leaves least, here of
-the error times a root of the Hessian (CALDERA, Saha et al. 2024, arXiv:2405.18886).
+The singular value decomposition gives the best product of a rank, here for the error times a root
+of the Hessian (CALDERA, Saha et al. 2024, arXiv:2405.18886).
 """
 
 import torch
@@ -20,7 +20,7 @@ def low_rank_correction(missing: Tensor, rank: int, columns: Columns | None = No
     Rounding to four bits may make it worse than none; the caller checks that.
 
     Args:
-        missing: what is to be added, [rows, columns].
+        missing: the error to correct, [rows, columns].
         rank: of the product; at most the smaller side of the matrix is used.
         columns: of the Hessian; None: errors in all columns count the same.
     """

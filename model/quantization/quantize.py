@@ -75,8 +75,8 @@ def quantize_matrix(
 ) -> QuantizedMatrix:
     """Return a matrix [rows, columns], quantized to integers.
 
-    With a Hessian [columns, columns] by GPTQ, but for the rows on which rounding each weight to the
-    nearest number of the same grid leaves a smaller error.
+    GPTQ rounds with a Hessian [columns, columns], except rows for which rounding to the nearest
+    number of the same grid leaves a smaller error.
     """
     bits, clip = precision.bits, precision.clip
     columns = None if hessian is None else prepare_hessian(hessian)

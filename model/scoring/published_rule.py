@@ -6,7 +6,7 @@ very token that is scored picks the other (docs/why-0.2071.md). Nothing here is 
 nothing here may be called bits per byte.
 
 The record read 62,021,632 tokens in chunks of 131,072, with tables of 2²² counters. Chunks, batches
-and tables are scaled to the text at hand, so that counters are as full as they were.
+and tables are scaled to the text, so that counters are as full as they were.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Lossless compression of text with a model's predictions.
 
-The size of a file equals its score, the model's alone or that of a predictor on top of it, so that
-anyone can check a score. docs/formats.md, section 8, is the format.
+The size of a file equals its score, of the model alone or of a predictor on top of it. So anyone
+can check a score. docs/formats.md, section 8, is the format.
 """
 
 import hashlib

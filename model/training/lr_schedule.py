@@ -16,8 +16,8 @@ ADAPTIVE_RISE = 0.3
 def lr_multiplier(step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0) -> float:
     """Return the share of the full learning rate for `step`, of 1 … `steps`.
 
-    It rises linearly from nearly zero, stays at 1, and decays, linearly or as cosine, so that
-    `final_ratio` would be reached one step after the last. `adaptive-cosine` decays to zero, and
+    It rises linearly from nearly zero, stays at 1, and decays linearly or as cosine. It would reach
+    `final_ratio` one step after the last. `adaptive-cosine` decays to zero, and
     is above 1 around its peak.
 
     Args:

@@ -1,6 +1,6 @@
 """SpikeWhaleLM training loss: cross-entropy, MTP, JEPA, z-loss and load balancing.
 
-All weights are per target of the next token: a step's loss is the sum of all parts over its rows,
+All weights are per target of the next token. A step's loss is the sum of all parts over its rows,
 divided by the number of these targets, so that parts of a batch add up.
 """
 

@@ -1,6 +1,6 @@
 """SpikeWhaleLM, the model of Escarda-86M and Byrne-86M.
 
-Embedding and engram, then layers of low-rank attention and SwiGLU between residual streams, then a
+Embedding and engram; layers of low-rank attention and SwiGLU between residual streams; a
 refinement, the last norm and the embedding table as output layer. Two trained-only heads predict
 further tokens and further hidden rows. docs/seeds.md lists the differences from the releases and
 their reasons; the releases' names for the weights are in `state_dict_adapter.py`.

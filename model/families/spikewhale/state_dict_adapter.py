@@ -1,7 +1,7 @@
 """State dict adapter: the released names and shapes of SpikeWhaleLM's weights.
 
-The output layer is written as a second copy of the embedding, each layer has rotary tables of its
-own, and the tables of the engram and of the hyper-connections are split.
+Released files have the output layer as a second copy of the embedding, and rotary tables for each
+layer. They split the tables of the engram and of the hyper-connections.
 """
 
 from collections.abc import Mapping

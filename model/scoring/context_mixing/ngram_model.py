@@ -1,13 +1,13 @@
 """N-gram model: exact counts of the tokens after each context, over a base prediction.
 
-P₀ is the base. For each known context of k tokens, c(w) is how often w followed it, C the sum of
-c(w), and N₁, N₂, N₃ the numbers of w with counts of 1, 2 and more:
+P₀ is the base. For each known context of k tokens, c(w) is how often w followed it and C the sum
+of c(w). N₁, N₂, N₃ are the numbers of w with counts of 1, 2 and more:
 
     Pₖ(w) = (max(c(w) − D(c(w)), 0) + (θ + D₁N₁ + D₂N₂ + D₃N₃) · Pₖ₋₁(w)) / (C + θ)
 
-The numerators of all w add up to C + θ, so each Pₖ is a distribution if P₀ is one, and the Pₖ of
-a w does not depend on the others. θ = 0 with counts of contexts instead of occurrences is modified
-Kneser–Ney smoothing (Chen & Goodman 1998), θ > 0 is hierarchical Pitman–Yor (Teh 2006), D = ½ and
+The numerators of all w add up to C + θ, so each Pₖ is a distribution if P₀ is one. The Pₖ of one w
+does not depend on the others. θ = 0 with counts of contexts instead of occurrences is modified
+Kneser–Ney smoothing (Chen & Goodman 1998); θ > 0 is hierarchical Pitman–Yor (Teh 2006). D = ½ and
 θ = 0 is PPM-D with blending (Howard 1993). Counts come from the tokens before w alone.
 """
 

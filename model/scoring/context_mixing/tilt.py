@@ -32,8 +32,8 @@ def tilted(
 ) -> Numbers:
     """Return p with the hinted token's odds times e^strength: p(w) · e^(strength · [w is it]) / Z.
 
-    Z = 1 + p(hint) · (e^strength − 1) is known from the hinted token's probability alone, which is
-    `p_hints`, 0 where there is no hint.
+    Z = 1 + p(hint) · (e^strength − 1) needs only the hinted token's probability, `p_hints`, 0
+    without a hint.
 
     >>> half = np.array([0.5, 0.5])
     >>> tilted(half, np.arange(2), np.array(1), half[1], np.log(3)).round(9).tolist()
