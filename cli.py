@@ -35,7 +35,7 @@ EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 MEMORY_CURES = {
     "tokenizer train": "pass a smaller --memory, or a smaller --max-record with --errors skip",
     "shard": "pass --workers 1, or a smaller --max-record with --errors skip",
-    "train": "set a smaller train.micro_batch, a shorter model.context or a smaller model",
+    "train": "set a smaller train.micro_batch_size, a shorter model.context or a smaller model",
     "eval": "pass --batch-windows 1 or a smaller --window",
     "compress": "pass a smaller --window",
     "generate": "pass --samples 1 or fewer --tokens",

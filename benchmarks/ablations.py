@@ -49,25 +49,25 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
         "bese",
         {
             "all on": "",
-            "no recurrence": "golf.loop_layers=[]",
-            "no XSA": "golf.exclusive_layers=0",
-            "no BigramHash": "golf.bigram_rows=0",
-            "no parallel residuals": "golf.parallel_layers=0",
+            "no recurrence": "golf.recur_layers=[]",
+            "no XSA": "golf.xsa_last_n=0",
+            "no BigramHash": "golf.bigram_vocab_size=0",
+            "no parallel residuals": "golf.parallel_residual_last_n=0",
             OTHER_TOKENIZER: "",
         },
     ),
     "memory-golf-tiny": ("length-max", {"all on": "", "no memory": "golf.memory_tokens=0"}),
-    "ngram-golf-tiny": ("length-max", {"all on": "", "no XSA": "golf.exclusive_layers=0"}),
+    "ngram-golf-tiny": ("length-max", {"all on": "", "no XSA": "golf.xsa_last_n=0"}),
     "escarda-tiny": (
         "length-max",
         {
             "all on": "",
             PLAIN: "",
             "no XSA": "spikewhale.exclusive=false",
-            "no engram": "spikewhale.engram_rows=0",
+            "no engram": "spikewhale.engram_table_size=0",
             "one stream": "spikewhale.streams=1",
-            "no HRM": "spikewhale.hrm_steps=0",
-            "no MTP": "spikewhale.ahead_heads=0",
+            "no HRM": "spikewhale.hrm_refine_steps=0",
+            "no MTP": "spikewhale.mtp_num_heads=0",
             "no JEPA": "spikewhale.jepa_horizon=0",
         },
     ),
@@ -144,7 +144,7 @@ def plan(options: argparse.Namespace) -> Iterator[Run]:
                 used = tokenizer
                 if variant == OTHER_TOKENIZER:
                     used = "length-max"
-                    settings = (f"model.mlp_width={equal_mlp_width(preset, options.folder)}",)
+                    settings = (f"model.ffn_dim={equal_mlp_width(preset, options.folder)}",)
                 if variant == PLAIN:
                     settings = plain_settings(preset)
                 yield Run(preset, variant, seed, options.steps, used, settings)
@@ -154,9 +154,9 @@ def equal_mlp_width(preset: str, folder: Path) -> int:
     """Return the width at which a model of length-max is as many bytes as the preset of BESE."""
     wanted = artifact_bytes(preset, (), folder, "bese")
     return min(
-        range(64, load_config(preset).model.mlp_width + 1, 4),
+        range(64, load_config(preset).model.ffn_dim + 1, 4),
         key=lambda width: abs(
-            artifact_bytes(preset, (f"model.mlp_width={width}",), folder, "length-max") - wanted
+            artifact_bytes(preset, (f"model.ffn_dim={width}",), folder, "length-max") - wanted
         ),
     )
 
@@ -164,9 +164,9 @@ def equal_mlp_width(preset: str, folder: Path) -> int:
 def plain_settings(preset: str, vocab_size: int = 1024) -> tuple[str, ...]:
     """Return what makes `base` as deep and wide as the preset, and of as many parameters."""
     shape, wanted = load_config(preset).model, built(preset, (), vocab_size)
-    same = ("layers", "width", "heads", "kv_heads", "head_width", "context")
+    same = ("layers", "width", "heads", "kv_heads", "head_dim", "context")
     settings = tuple(f"model.{key}={getattr(shape, key)}" for key in same)
-    widths = [(*settings, f"model.mlp_width={width}") for width in range(64, 1024, 4)]
+    widths = [(*settings, f"model.ffn_dim={width}") for width in range(64, 1024, 4)]
     return min(widths, key=lambda s: abs(built(PLAIN_PRESET, s, vocab_size) - wanted))
 
 
@@ -192,8 +192,8 @@ def measured(run: Run, folder: Path) -> dict[str, Any]:
     settings = [
         *run.settings,
         f"train.steps={run.steps}",
-        "train.batch=4",
-        "train.micro_batch=4",
+        "train.batch_size=4",
+        "train.micro_batch_size=4",
         f"train.seed={run.seed}",
         f"data.shuffle_seed={run.seed}",
         "train.threads=1",

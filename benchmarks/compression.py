@@ -201,8 +201,8 @@ def train_options(training: Training, folder: Path) -> list[str]:
     recipe = RECIPES[training.preset]
     settings = [
         f"train.steps={training.steps}",
-        "train.batch=4",
-        "train.micro_batch=4",
+        "train.batch_size=4",
+        "train.micro_batch_size=4",
         f"train.seed={training.seed}",
         f"data.shuffle_seed={training.seed}",
         "train.threads=1",

@@ -29,15 +29,15 @@ STUDENT = (
     "model.width=64",
     "model.heads=2",
     "model.kv_heads=1",
-    "model.mlp_width=192",
-    "train.batch=4",
-    "train.micro_batch=4",
+    "model.ffn_dim=192",
+    "train.batch_size=4",
+    "train.micro_batch_size=4",
 )
 VARIANTS = {
     ALONE: (),
     "logits": ("distill.weight=1",),
-    "hidden rows": ("distill.weight=0", "distill.hidden_weight=1"),
-    "both": ("distill.weight=1", "distill.hidden_weight=1"),
+    "hidden rows": ("distill.weight=0", "distill.hidden_loss_weight=1"),
+    "both": ("distill.weight=1", "distill.hidden_loss_weight=1"),
     LONGER: (),
 }
 

@@ -32,7 +32,7 @@ from spike_lm.model.scoring.compiled_windows import compile_full_windows
 from spike_lm.model.scoring.sliding_windows import window_borders
 
 VOCAB, SEPARATOR = 4096, 3
-SHAPE = ("layers=6", "width=384", "heads=6", "kv_heads=6", "head_width=64", "mlp_width=1024")
+SHAPE = ("layers=6", "width=384", "heads=6", "kv_heads=6", "head_dim=64", "ffn_dim=1024")
 CASES = ((1024, 64), (2048, 64), (1024, 128), (256, 64))
 SIZES = (512, 1024, 2048)
 
@@ -102,9 +102,9 @@ def model_of(window: int) -> Transformer:
 
 def flops(config: ModelConfig, targets: int, window: int, stride: int) -> int:
     """Return the operations that scoring a stream needs, multiplications and additions."""
-    heads, kv_heads = (n * config.head_width for n in (config.heads, config.kv_heads))
+    heads, kv_heads = (n * config.head_dim for n in (config.heads, config.kv_heads))
     keys = 2 * config.width * 2 * kv_heads
-    others = 2 * config.width * (2 * heads + 3 * config.mlp_width)
+    others = 2 * config.width * (2 * heads + 3 * config.ffn_dim)
     total = 0
     for start, fresh, stop in window_borders(targets, window, stride):
         length, new = stop - start, stop - fresh

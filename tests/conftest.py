@@ -15,9 +15,16 @@ ROOT = Path(__file__).parent.parent
 signal.signal(signal.SIGINT, signal.default_int_handler)
 TINY = [
     *("--set", "model.vocab_size=400", "--set", "model.layers=1", "--set", "model.width=32"),
-    *("--set", "model.heads=2", "--set", "model.kv_heads=1", "--set", "model.head_width=16"),
-    *("--set", "model.mlp_width=64", "--set", "model.context=32", "--set", "train.steps=4"),
-    *("--set", "train.batch=4", "--set", "train.micro_batch=4", "--set", "checkpoint.every=2"),
+    *("--set", "model.heads=2", "--set", "model.kv_heads=1", "--set", "model.head_dim=16"),
+    *("--set", "model.ffn_dim=64", "--set", "model.context=32", "--set", "train.steps=4"),
+    *(
+        "--set",
+        "train.batch_size=4",
+        "--set",
+        "train.micro_batch_size=4",
+        "--set",
+        "checkpoint.every=2",
+    ),
     *("--set", "validation.every=2", "--set", "validation.windows=4", "--set", "sample.every=0"),
     *("--set", "train.threads=1"),
 ]

@@ -308,7 +308,7 @@ def test_toml_files(project, bad):
 
 
 @pytest.mark.parametrize("bad", BAD_TOML)
-@pytest.mark.parametrize("key", ["model.layers", "data.path", "golf.loop_layers", "train.device"])
+@pytest.mark.parametrize("key", ["model.layers", "data.path", "golf.recur_layers", "train.device"])
 def test_set(bad, key):
     value = BAD_TOML[bad].removeprefix("a").removeprefix(" = ")
     line = refusal(load_config, "base", [f"{key}={value}"])

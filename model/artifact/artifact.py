@@ -82,8 +82,8 @@ def exported_config(config: Config) -> Config:
         data=replace(config.data, path=""),
         averaging=None,
         distill=None,
-        golf=golf and replace(golf, ahead_heads=0),
-        spikewhale=whale and replace(whale, ahead_heads=0, jepa_horizon=0),
+        golf=golf and replace(golf, mtp_num_heads=0),
+        spikewhale=whale and replace(whale, mtp_num_heads=0, jepa_horizon=0),
     )
 
 
@@ -184,7 +184,7 @@ def read_artifact(path: Path, contents: Contents | None = None) -> Artifact:
     if TRAINED_IDS in plain:
         with parse_failures(f"{path}: section {TRAINED_IDS}", MEND):
             trained_ids = trained_from_bytes(plain.pop(TRAINED_IDS), tokenizer.vocab_size)
-    positions = 2 * config.model.context * config.model.head_width
+    positions = 2 * config.model.context * config.model.head_dim
     if positions > most_allowed(len(sections[WEIGHTS].stored)):
         refuse(path, f"section {CONFIG}", "asks for more positions than the file can be for")
     return Artifact(

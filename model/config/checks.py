@@ -32,8 +32,9 @@ def problems_between_keys(config: Config) -> Problems:
     problems: Problems = {
         "model.heads": model.heads % model.kv_heads
         and f"{model.heads} is no multiple of model.kv_heads = {model.kv_heads}",
-        "train.batch": train.batch % train.micro_batch
-        and f"{train.batch} is no multiple of train.micro_batch = {train.micro_batch}",
+        "train.batch_size": train.batch_size % train.micro_batch_size
+        and f"{train.batch_size} is no multiple of train.micro_batch_size = "
+        f"{train.micro_batch_size}",
         "schedule.decay_fraction": schedule.warmup_fraction + schedule.decay_fraction > 1
         and "more than 1 together with schedule.warmup_fraction",
         "averaging.exported": _missing_mean(config),
@@ -87,7 +88,7 @@ def _unreached_rate(config: Config) -> dict[str, str]:
     """Return the problem that the learning rates never fall to the start of QAT, by place."""
     start = parse_qat(config.compress.qat) if config.compress else None
     schedule = config.schedule
-    lowest = 0.0 if schedule.decay_shape == "adaptive-cosine" else schedule.final_ratio
+    lowest = 0.0 if schedule.decay_shape == "adaptive-cosine" else schedule.min_lr_ratio
     if not (schedule.decay_fraction or schedule.decay_steps):
         lowest = 1.0
     if start is None or start.kind != "rate" or lowest < start.value:
@@ -97,23 +98,23 @@ def _unreached_rate(config: Config) -> dict[str, str]:
 
 def _golf_problems(config: Config, golf: GolfConfig) -> Problems:
     """Return the problems between the keys of a golf model, by place."""
-    model, loop = config.model, golf.loop_layers
+    model, loop = config.model, golf.recur_layers
     problems: Problems = {
         "model.tied_embeddings": not model.tied_embeddings and "the golf family ties its tables",
-        "golf.rotary_width": golf.rotary_width > model.head_width
-        and f"{golf.rotary_width} is more than model.head_width = {model.head_width}",
-        "golf.loop_layers": any(after != layer + 1 for layer, after in pairwise(loop))
+        "golf.rotary_width": golf.rotary_width > model.head_dim
+        and f"{golf.rotary_width} is more than model.head_dim = {model.head_dim}",
+        "golf.recur_layers": any(after != layer + 1 for layer, after in pairwise(loop))
         and "layers that follow one another are needed",
-        "golf.bigram_rows": golf.bigram_rows == 1 and "0 or at least 2 are needed",
+        "golf.bigram_vocab_size": golf.bigram_vocab_size == 1 and "0 or at least 2 are needed",
         "golf.memory_tokens": golf.memory_tokens >= model.context
         and f"{golf.memory_tokens} leave nothing of model.context = {model.context}",
     }
-    for key in ("exclusive_layers", "parallel_layers", "value_layers"):
+    for key in ("xsa_last_n", "parallel_residual_last_n", "ve_last_n"):
         problems[f"golf.{key}"] = getattr(golf, key) > model.layers and (
             f"more than model.layers = {model.layers}"
         )
     if loop and max(loop) >= model.layers:
-        problems["golf.loop_layers"] = f"{max(loop)} is past the last layer, {model.layers - 1}"
+        problems["golf.recur_layers"] = f"{max(loop)} is past the last layer, {model.layers - 1}"
     return problems
 
 
@@ -123,13 +124,13 @@ def _spikewhale_problems(config: Config, whale: SpikeWhaleConfig) -> Problems:
     return {
         "spikewhale": config.golf is not None and "a model is of one family; remove [golf]",
         "model.tied_embeddings": not model.tied_embeddings and "SpikeWhaleLM ties its tables",
-        "spikewhale.rotary_width": whale.rotary_width > model.head_width
-        and f"{whale.rotary_width} is more than model.head_width = {model.head_width}",
-        "spikewhale.engram_rows": bool(whale.engram_rows)
+        "spikewhale.rotary_width": whale.rotary_width > model.head_dim
+        and f"{whale.rotary_width} is more than model.head_dim = {model.head_dim}",
+        "spikewhale.engram_table_size": bool(whale.engram_table_size)
         and model.width < ID_BITS
         and f"an engram needs model.width ≥ {ID_BITS}",
         "spikewhale.expert_layers": max(expert_layers, default=0) >= model.layers
         and f"{max(expert_layers, default=0)} is past the last layer, {model.layers - 1}",
-        "spikewhale.experts_chosen": whale.experts_chosen > whale.experts
-        and f"{whale.experts_chosen} is more than spikewhale.experts = {whale.experts}",
+        "spikewhale.num_experts_per_tok": whale.num_experts_per_tok > whale.experts
+        and f"{whale.num_experts_per_tok} is more than spikewhale.experts = {whale.experts}",
     }

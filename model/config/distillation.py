@@ -20,5 +20,5 @@ class DistillConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
     """Divisor of the logits of students and teachers; the loss is multiplied by its square."""
     top_k: Annotated[CountOrZero, "ids"] = 0
     """Likeliest ids compared one by one, all others as one; 0 for all ids."""
-    hidden_weight: Weight = 0.0
+    hidden_loss_weight: Weight = 0.0
     """Weight of predicting the first teacher's last hidden rows, by 1 - cosine; 0 for none."""

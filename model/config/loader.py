@@ -19,6 +19,7 @@ from spiketok.errors import SettingError, SpikeError, parse_failures, parse_faul
 from spiketok.regular_files import names_file, read_regular
 
 from .checks import problems_between_keys, type_problem
+from .renamed import RENAMED
 from .schema import Config, keys_of
 
 Sections = dict[str, dict[str, Any]]
@@ -267,6 +268,9 @@ def _check_known(name: str, known: Iterable[str], origin: str, place: str) -> No
     names = list(known)
     if name in names:
         return
+    if RENAMED.get(name) in names:
+        now = f"{place.removesuffix(name)}{RENAMED[name]}"
+        raise SpikeError(f"{origin}: {place} is now {now}; write the new name")
     close = difflib.get_close_matches(name, names, n=1)
     mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(names)}"
     raise SpikeError(f"{origin}: {place}: no such key; {mend}")

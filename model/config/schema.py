@@ -30,9 +30,9 @@ class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     """Query heads; a multiple of `kv_heads`."""
     kv_heads: Annotated[int, Meta(ge=1, le=1024), "heads"]
     """Key and value heads, each shared by `heads` / `kv_heads` query heads."""
-    head_width: Annotated[int, Meta(ge=2, le=1024, multiple_of=2), "numbers"]
+    head_dim: Annotated[int, Meta(ge=2, le=1024, multiple_of=2), "numbers"]
     """Numbers in one head; even, because rotary positions turn pairs."""
-    mlp_width: Annotated[int, Meta(ge=1, le=1_000_000), "numbers"]
+    ffn_dim: Annotated[int, Meta(ge=1, le=1_000_000), "numbers"]
     """Numbers in the hidden layer of the feed-forward network."""
     context: Annotated[int, Meta(ge=1, le=1_000_000), "tokens"]
     """Tokens that one prediction may look back on."""
@@ -49,15 +49,15 @@ class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
 class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Additions of the golf family to the shape of the transformer; every default is off."""
 
-    query_gain: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+    qk_gain_init: Annotated[float, Meta(gt=0, le=1000)] = 1.0
     """Factor of the queries at the start, which each head then learns."""
     rotary_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
     """Numbers of a head that turn with the position; 0 for all."""
-    rope_length: Annotated[CountOrZero, "tokens"] = 0
+    original_context: Annotated[CountOrZero, "tokens"] = 0
     """Tokens that `model.rope_base` is meant for; longer contexts enlarge it. 0 for any."""
-    exclusive_layers: Annotated[CountOrZero, "blocks"] = 0
+    xsa_last_n: Annotated[CountOrZero, "blocks"] = 0
     """Layers, the last ones, whose attention leaves out a token's own value."""
-    mlp_slope: Fraction = 0.0
+    leaky_relu_slope: Fraction = 0.0
     """Slope of the activation below zero, before it is squared."""
     depth_scale: bool = False
     """Whether layer i (from 0) reads its norms times 1 / √(i + 1)."""
@@ -65,31 +65,31 @@ class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Whether each layer mixes the first embedding in."""
     skips: bool = False
     """Whether late layers read the outputs of early ones, in reverse."""
-    parallel_layers: Annotated[CountOrZero, "blocks"] = 0
+    parallel_residual_last_n: Annotated[CountOrZero, "blocks"] = 0
     """Layers, the last ones, with attention and feed-forward network side by side."""
-    loop_layers: tuple[CountOrZero, ...] = ()
+    recur_layers: tuple[CountOrZero, ...] = ()
     """Layers, one after the other, that run several times; counted from 0."""
     loops: Annotated[int, Meta(ge=1, le=100)] = 1
     """Number of times they run."""
-    loop_from: Annotated[Fraction, "share of the run"] = 0.0
+    recur_start: Annotated[Fraction, "share of the run"] = 0.0
     """Share of the training after which they do; before it they run once."""
-    bigram_rows: Annotated[int, Meta(ge=0, le=1_000_000_000), "rows"] = 0
+    bigram_vocab_size: Annotated[int, Meta(ge=0, le=1_000_000_000), "rows"] = 0
     """Rows of the table of hashed pairs of tokens; 0 for none, else at least 2."""
-    bigram_width: Annotated[Count, "numbers"] = 128
+    bigram_dim: Annotated[Count, "numbers"] = 128
     """Numbers in a row of that table."""
     smear: bool = False
     """Whether embeddings are blended with the one before."""
-    value_layers: Annotated[CountOrZero, "blocks"] = 0
+    ve_last_n: Annotated[CountOrZero, "blocks"] = 0
     """Layers, the last ones, whose values get an embedding of the token."""
-    value_width: Annotated[Count, "numbers"] = 128
+    ve_dim: Annotated[Count, "numbers"] = 128
     """Numbers in a row of that embedding's table."""
     value_residual: bool = False
     """Whether the first layer's values are mixed into those of the others."""
     memory_tokens: Annotated[CountOrZero, "tokens"] = 0
     """Learned rows before the text; in training they take the place of as many tokens."""
-    ahead_heads: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
+    mtp_num_heads: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
     """Heads that predict tokens further ahead, for training only."""
-    ahead_weight: Annotated[float, Meta(ge=0, le=100)] = 0.2
+    mtp_loss_weight: Annotated[float, Meta(ge=0, le=100)] = 0.2
     """Weight of their mean loss; it falls with the learning rates."""
     projection_gain: Annotated[float, Meta(gt=0, le=100)] = 1.0
     """Initial scale of the projections after the narrow tables."""
@@ -111,11 +111,11 @@ class TrainConfig(
 
     steps: Annotated[int, Meta(ge=1, le=99_999_999), "steps"]
     """Optimiser steps."""
-    batch: Annotated[Count, "sequences"]
+    batch_size: Annotated[Count, "sequences"]
     """Sequences per step."""
-    micro_batch: Annotated[Count, "sequences"]
-    """Sequences per forward pass; divides `batch`; smaller needs less memory."""
-    clip: Annotated[float, Meta(ge=0, le=1e6), "gradient norm"]
+    micro_batch_size: Annotated[Count, "sequences"]
+    """Sequences per forward pass; divides `batch_size`; smaller needs less memory."""
+    grad_clip: Annotated[float, Meta(ge=0, le=1e6), "gradient norm"]
     """Largest norm of the gradient; 0 for no clipping."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     """Seed of the initial weights."""
@@ -129,7 +129,7 @@ class TrainConfig(
     """Whether torch.compile is used: a slow first step, faster ones after it."""
     log_every: Annotated[Count, "steps"]
     """Steps from one line of metrics to the next."""
-    recompute: bool = False
+    activation_checkpointing: bool = False
     """Whether the backward pass computes blocks again instead of keeping what they made."""
 
 
@@ -160,7 +160,7 @@ class OptimizerConfig(
     """The same as `adamw_learning_rate`, for vectors and small projections; 0 for the same."""
     vector_weight_decay: Annotated[Fraction, "× rate, per step"] = 0.0
     """The same as `adamw_weight_decay`, for vectors and small projections."""
-    ahead_learning_rate: Annotated[float, Meta(ge=0, le=100), "per number and step"] = 0.0
+    mtp_learning_rate: Annotated[float, Meta(ge=0, le=100), "per number and step"] = 0.0
     """The same as `adamw_learning_rate`, for the heads that look ahead; 0 for the same."""
 
 
@@ -173,7 +173,7 @@ class ScheduleConfig(
     """Share of the training in which the rates rise from zero."""
     decay_fraction: Annotated[Fraction, "share of the run"]
     """Share of the training, its end, in which the rates fall."""
-    final_ratio: Annotated[Fraction, "share of the rate"]
+    min_lr_ratio: Annotated[Fraction, "share of the rate"]
     """Final rates, as a share of the full ones."""
     seconds: Annotated[float, Meta(ge=0, le=1e9), "seconds"] = 0.0
     """Seconds of training, validation apart, after which it ends; 0 to count steps alone."""
@@ -194,7 +194,7 @@ class AveragingConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     """Steps from one update to the next."""
     swa_every: Annotated[CountOrZero, "steps"] = 0
     """Steps between the snapshots of the plain mean; 0 for none."""
-    swa_below: Annotated[Fraction, "share of the rate"] = 1.0
+    swa_start_lr_ratio: Annotated[Fraction, "share of the rate"] = 1.0
     """Share of the full learning rates at which snapshots begin; 1 for all (Polyak's mean)."""
     exported: Literal["weights", "ema", "swa"] = "weights"
     """Weights that are validated, sampled, scored and exported."""

@@ -35,9 +35,11 @@ def spike_fields(config: Config, vocab_size: int, separator: int) -> dict[str, A
 def without_practice(config: Config) -> Config:
     """Return the configuration of a model without trained-only heads."""
     golf, whale = config.golf, config.spikewhale
-    if golf and golf.ahead_heads:
-        config = msgspec.structs.replace(config, golf=msgspec.structs.replace(golf, ahead_heads=0))
-    if whale and (whale.ahead_heads or whale.jepa_horizon):
-        bare = msgspec.structs.replace(whale, ahead_heads=0, jepa_horizon=0)
+    if golf and golf.mtp_num_heads:
+        config = msgspec.structs.replace(
+            config, golf=msgspec.structs.replace(golf, mtp_num_heads=0)
+        )
+    if whale and (whale.mtp_num_heads or whale.jepa_horizon):
+        bare = msgspec.structs.replace(whale, mtp_num_heads=0, jepa_horizon=0)
         config = msgspec.structs.replace(config, spikewhale=bare)
     return config

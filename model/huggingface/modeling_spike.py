@@ -64,7 +64,7 @@ class SpikeConfig(PreTrainedConfig):
     @property
     def head_dim(self) -> Any:
         """Numbers in one head."""
-        return self._shape("head_width")
+        return self._shape("head_dim")
 
     @property
     def max_position_embeddings(self) -> Any:

@@ -16,16 +16,16 @@ class Attention(nn.Module):
     """Attention: four projections without biases around the attention kernel of torch."""
 
     def __init__(
-        self, *, width: int, heads: int, kv_heads: int, head_width: int, norm_eps: float
+        self, *, width: int, heads: int, kv_heads: int, head_dim: int, norm_eps: float
     ) -> None:
         super().__init__()
-        self.head_width = head_width
-        self.query = nn.Linear(width, heads * head_width, bias=False)
-        self.key = nn.Linear(width, kv_heads * head_width, bias=False)
-        self.value = nn.Linear(width, kv_heads * head_width, bias=False)
-        self.output = nn.Linear(heads * head_width, width, bias=False)
-        self.query_norm = nn.RMSNorm(head_width, eps=norm_eps)
-        self.key_norm = nn.RMSNorm(head_width, eps=norm_eps)
+        self.head_dim = head_dim
+        self.query = nn.Linear(width, heads * head_dim, bias=False)
+        self.key = nn.Linear(width, kv_heads * head_dim, bias=False)
+        self.value = nn.Linear(width, kv_heads * head_dim, bias=False)
+        self.output = nn.Linear(heads * head_dim, width, bias=False)
+        self.query_norm = nn.RMSNorm(head_dim, eps=norm_eps)
+        self.key_norm = nn.RMSNorm(head_dim, eps=norm_eps)
 
     def forward(
         self,
@@ -45,7 +45,7 @@ class Attention(nn.Module):
             last: number of last rows to return; None: all.
         """
         asking, attn_mask = last_rows(stream, last), mask_of_last(attn_mask, stream, last)
-        heads = (-1, self.head_width)
+        heads = (-1, self.head_dim)
         query = self.query_norm(self.query(asking).unflatten(-1, heads)).transpose(1, 2)
         key = self.key_norm(self.key(stream).unflatten(-1, heads)).transpose(1, 2)  # [B, G, T, K]
         value = self.value(stream).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]

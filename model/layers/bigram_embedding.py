@@ -11,7 +11,7 @@ from torch import Tensor, nn
 FACTOR, FACTOR_BEFORE = 36313, 27191
 
 
-def bigram_rows(
+def hashed_bigrams(
     ids: Tensor, *, rows: int, separator: int, attention_mask: Tensor | None = None
 ) -> Tensor:
     """Return the table's row for each of ids [B, T]: a hash of the id and of the one before it.
@@ -38,7 +38,7 @@ class BigramEmbedding(nn.Module):
 
     def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Map ids [B, T] to [B, T, D]; `attention_mask` is false for padding, None: nowhere."""
-        rows = bigram_rows(
+        rows = hashed_bigrams(
             ids,
             rows=self.table.num_embeddings,
             separator=self.separator,

@@ -62,13 +62,13 @@ def new_kv_cache(
     batch: int,
     kv_heads: int,
     context: int,
-    head_width: int,
+    head_dim: int,
     like: Tensor,
     memory: int = 0,
     lookback: int = 0,
 ) -> KVCache:
     """Return a cache without tokens, on the device and in the type of `like`."""
-    shape = (layers, batch, kv_heads, memory + context, head_width)
+    shape = (layers, batch, kv_heads, memory + context, head_dim)
     tokens = (batch, lookback + context)
     return KVCache(
         keys=like.new_empty(shape),

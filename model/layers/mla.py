@@ -23,24 +23,24 @@ class LatentAttention(nn.Module):
         width: int,
         heads: int,
         kv_heads: int,
-        head_width: int,
-        query_rank: int,
-        output_rank: int,
+        head_dim: int,
+        q_lora_rank: int,
+        o_lora_rank: int,
         exclusive: bool,
         derf: bool,
         norm_eps: float,
     ) -> None:
         super().__init__()
-        self.head_width, self.exclusive = head_width, exclusive
-        self.query_down = nn.Linear(width, query_rank, bias=False)
-        self.query_down_norm = nn.RMSNorm(query_rank, eps=norm_eps)
-        self.query_up = nn.Linear(query_rank, heads * head_width, bias=False)
-        self.key = nn.Linear(width, kv_heads * head_width, bias=False)
-        self.value = nn.Linear(width, kv_heads * head_width, bias=False)
-        self.output_down = nn.Linear(heads * head_width, output_rank, bias=False)
-        self.output_up = nn.Linear(output_rank, width, bias=False)
-        self.query_norm = nn.RMSNorm(head_width, eps=norm_eps)
-        self.key_norm = nn.RMSNorm(head_width, eps=norm_eps)
+        self.head_dim, self.exclusive = head_dim, exclusive
+        self.query_down = nn.Linear(width, q_lora_rank, bias=False)
+        self.query_down_norm = nn.RMSNorm(q_lora_rank, eps=norm_eps)
+        self.query_up = nn.Linear(q_lora_rank, heads * head_dim, bias=False)
+        self.key = nn.Linear(width, kv_heads * head_dim, bias=False)
+        self.value = nn.Linear(width, kv_heads * head_dim, bias=False)
+        self.output_down = nn.Linear(heads * head_dim, o_lora_rank, bias=False)
+        self.output_up = nn.Linear(o_lora_rank, width, bias=False)
+        self.query_norm = nn.RMSNorm(head_dim, eps=norm_eps)
+        self.key_norm = nn.RMSNorm(head_dim, eps=norm_eps)
         self.derf = DerfAttention(heads=heads) if derf else None
 
     def forward(
@@ -61,7 +61,7 @@ class LatentAttention(nn.Module):
             last: number of last rows to return; None: all.
         """
         asking, attn_mask = last_rows(normed, last), mask_of_last(attn_mask, normed, last)
-        heads = (-1, self.head_width)
+        heads = (-1, self.head_dim)
         query = self.query_up(self.query_down_norm(self.query_down(asking))).unflatten(-1, heads)
         query = self.query_norm(query).transpose(1, 2)  # [B, H, T, K]
         query = apply_rope_last(query, *(last_rows(table, last) for table in rope))

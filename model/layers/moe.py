@@ -25,7 +25,7 @@ class Experts(nn.Module):
         self,
         *,
         width: int,
-        mlp_width: int,
+        ffn_dim: int,
         experts: int,
         chosen: int,
         shared: int,
@@ -36,9 +36,9 @@ class Experts(nn.Module):
         self.chosen, self.shared_count, self.scale = chosen, shared, scale
         self.router = None if hashed else nn.Linear(width, experts, bias=False)
         self.experts = nn.ModuleList(
-            FeedForward(width=width, mlp_width=mlp_width) for _ in range(experts)
+            FeedForward(width=width, ffn_dim=ffn_dim) for _ in range(experts)
         )
-        self.shared = FeedForward(width=width, mlp_width=mlp_width * shared) if shared else None
+        self.shared = FeedForward(width=width, ffn_dim=ffn_dim * shared) if shared else None
 
     def forward(self, stream: Tensor, ids: Tensor) -> Tensor:
         """Map [B, T, D] to [B, T, D], each token, with its id of ids [B, T], independently."""

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 
-def rope_cos_sin(*, positions: int, head_width: int, base: float) -> tuple[Tensor, Tensor]:
+def rope_cos_sin(*, positions: int, head_dim: int, base: float) -> tuple[Tensor, Tensor]:
     """Return cosines and sines [positions, K] in float32; row t is for position t.
 
     The angles are taken in float64: in float32 they would be off by 1e-3 at position 10,000.
     """
-    pair = torch.arange(0, head_width, 2, dtype=torch.float64) / head_width
+    pair = torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim
     angle = torch.outer(torch.arange(positions, dtype=torch.float64), base**-pair)
     both_halves = torch.cat([angle, angle], dim=-1)
     return both_halves.cos().float(), both_halves.sin().float()

@@ -16,8 +16,8 @@ def remove_self_value(gathered: Tensor, value: Tensor) -> Tensor:
 
     Values are [B, G, T, K]; each serves a group of H / G query heads.
     """
-    batch, groups, time, head_width = value.shape
-    heads = gathered.reshape(batch, groups, -1, time, head_width)
+    batch, groups, time, head_dim = value.shape
+    heads = gathered.reshape(batch, groups, -1, time, head_dim)
     own = value.unsqueeze(2)
     # Dividing the product by v · v instead of v by |v| touches one number per row, not K.
     size = own.square().sum(dim=-1, keepdim=True).clamp(min=SIZE_EPS)

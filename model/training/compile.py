@@ -27,7 +27,7 @@ def step_trunk(
         return model.backbone
     backbone: Callable[[Tensor], Tensor] = torch.compile(model.backbone)
     # With the strides of inputs that steps cut out of batches: torch.compile guards strides.
-    ids = torch.zeros(config.train.micro_batch, config.model.context + 1, dtype=torch.int64)
+    ids = torch.zeros(config.train.micro_batch_size, config.model.context + 1, dtype=torch.int64)
     inputs = ids.to(run.device)[:, :-1]
     if run.teaching is not None:
         _compile_teachers(run.teaching, inputs, precision)
@@ -56,4 +56,4 @@ def _phases(run: RunState) -> list[bool]:
     """Return whether layers loop, for each remaining part of the run."""
     golf, config = run.config.golf, run.config
     done = share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
-    return [False, True] if golf and done < golf.loop_from else [True]
+    return [False, True] if golf and done < golf.recur_start else [True]

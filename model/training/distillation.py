@@ -57,7 +57,7 @@ def init_distillation(
     for folder, teacher in zip(wanted.teachers, teachers, strict=True):
         check_fit(folder, teacher, config, student.embedding.num_embeddings)
     head = None
-    if wanted.hidden_weight:
+    if wanted.hidden_loss_weight:
         head = init_projection(student, teachers[0], config.train.seed)
     return Distillation(
         config=wanted, teachers=[*teachers], trunks=[t.backbone for t in teachers], head=head
@@ -140,7 +140,7 @@ def teacher_forward(
             loss = loss + config.weight * config.temperature**2 * add(DIVERGENCE, nats)
         if head is not None:
             distances = cosine_distance(head(rows), taught[0])
-            loss = loss + config.hidden_weight * add(HIDDEN, distances)
+            loss = loss + config.hidden_loss_weight * add(HIDDEN, distances)
         return loss
 
     return DistillationTerm(beside=said, loss_of=loss_of)

@@ -22,7 +22,7 @@ def backward_cross_entropy(
     count: int,
     mask: Tensor | None = None,
     ahead: MTPHeads | None = None,
-    ahead_weight: float = 0.0,
+    mtp_loss_weight: float = 0.0,
     lesson: DistillationTerm | None = None,
 ) -> Tensor:
     """Add the gradient of (sum of cross-entropies) / `count` to every parameter's gradient.
@@ -34,7 +34,7 @@ def backward_cross_entropy(
         count: the divisor: the targets of the whole step, those outside the mask left out.
         mask: bool [B, T], the targets that count; None: all.
         ahead: heads that predict the tokens after the targets.
-        ahead_weight: weight of the mean of these heads' losses, which the gradient has too.
+        mtp_loss_weight: weight of the mean of these heads' losses, which the gradient has too.
         lesson: adds its sum to the gradient, too.
 
     Returns:
@@ -55,7 +55,7 @@ def backward_cross_entropy(
                 share = functional.cross_entropy(
                     softcap(foreseen, cap), further, reduction="sum", ignore_index=IGNORE_INDEX
                 )
-                loss = loss + ahead_weight / heads * share
+                loss = loss + mtp_loss_weight / heads * share
         if lesson is not None:
             loss = loss + lesson.loss_of(rows, logits, *known)
         return loss / count

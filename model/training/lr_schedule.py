@@ -17,7 +17,7 @@ def lr_multiplier(step: int, steps: int, schedule: ScheduleConfig, seconds: floa
     """Return the share of the full learning rate for `step`, of 1 … `steps`.
 
     It rises linearly from nearly zero, stays at 1, and decays linearly or as cosine. It would reach
-    `final_ratio` one step after the last. `adaptive-cosine` decays to zero, and
+    `min_lr_ratio` one step after the last. `adaptive-cosine` decays to zero, and
     is above 1 around its peak.
 
     Args:
@@ -41,11 +41,11 @@ def lr_multiplier(step: int, steps: int, schedule: ScheduleConfig, seconds: floa
 def _shaped(rising: float, remaining: float, schedule: ScheduleConfig) -> float:
     """Return the factor where `remaining`, at least 1 before the decay, goes to 0 in it."""
     if schedule.decay_shape == "linear":
-        return min(rising, schedule.final_ratio + (1.0 - schedule.final_ratio) * remaining)
+        return min(rising, schedule.min_lr_ratio + (1.0 - schedule.min_lr_ratio) * remaining)
     fallen = 1.0 - min(1.0, max(0.0, remaining))
     cosine = 0.5 * (1.0 + math.cos(math.pi * fallen))
     if schedule.decay_shape == "cosine":
-        return min(rising, schedule.final_ratio + (1.0 - schedule.final_ratio) * cosine)
+        return min(rising, schedule.min_lr_ratio + (1.0 - schedule.min_lr_ratio) * cosine)
     raised = 1.0 + (schedule.adaptive_peak - 1.0) * min(1.0, fallen / ADAPTIVE_RISE)
     return rising * raised * cosine
 

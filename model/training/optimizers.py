@@ -33,7 +33,7 @@ def build_optimizers(
     settings: dict[Role, tuple[float, float]] = {
         "table": (table_rate, decay),
         "memory": (table_rate, 0.0),
-        "ahead": (config.ahead_learning_rate or table_rate, decay),
+        "ahead": (config.mtp_learning_rate or table_rate, decay),
         "vector": (config.vector_learning_rate or table_rate, config.vector_weight_decay),
     }
     groups = [

@@ -67,7 +67,7 @@ class RunState:
     @property
     def samples(self) -> int:
         """Sequences consumed."""
-        return self.step * self.config.train.batch
+        return self.step * self.config.train.batch_size
 
     @property
     def tokens(self) -> int:
@@ -100,10 +100,10 @@ def start_run(
         raise SpikeError(
             f"model.vocab_size: {wanted}, but the data has {vocab_size} ids; use 0 to follow it"
         )
-    parts, ranks = config.train.batch // config.train.micro_batch, world_size()
+    parts, ranks = config.train.batch_size // config.train.micro_batch_size, world_size()
     if parts % ranks:
         raise SpikeError(
-            f"train.micro_batch: {parts} parts of a batch cannot be shared evenly by {ranks} "
+            f"train.micro_batch_size: {parts} parts of a batch cannot be shared evenly by {ranks} "
             f"ranks; with fewer sequences in a part there are more parts"
         )
     refuse_linked_parts(folder)
@@ -117,7 +117,7 @@ def start_run(
         config, vocab_size, separator=separator, seed=config.train.seed, device=device
     )
     model.load_state_dict(weights or {}, strict=False)
-    if config.train.recompute:
+    if config.train.activation_checkpointing:
         checkpoint_activations(model)
     teaching = init_distillation(config, model, teachers)
     beside = head_parameters(teaching).values()

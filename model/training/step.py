@@ -61,7 +61,7 @@ def train_step(
     step = run.step + 1
     with fake_quantized(run, factor):
         sums, count = compute_gradients(run, batch, factor, backbone=backbone, precision=precision)
-    limit = run.config.train.clip or math.inf
+    limit = run.config.train.grad_clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.parameters, limit).item()
     loss = sums[NEXT, 0].item() / count if count else math.nan
     if not ((math.isfinite(loss) or not count) and math.isfinite(norm)):
@@ -98,11 +98,11 @@ def compute_gradients(
         For each of PARTS and DISTILL_LOSSES its sum and count, float64 [7, 2], where the sum of
         NEXT is that of the targets' cross-entropies in nats; and the number of targets.
     """
-    size = run.config.train.micro_batch
+    size = run.config.train.micro_batch_size
     ids, mask = checked_batch(run, batch)
     mask = scored_targets(run.model, ids, mask)
     run.model.train()
-    ahead, ahead_weight = _prepare_golf(run, factor)
+    ahead, mtp_loss_weight = _prepare_golf(run, factor)
     count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
     sums = torch.zeros(len(PARTS) + len(DISTILL_LOSSES), 2, dtype=torch.float64, device=ids.device)
     own, taught = sums.tensor_split([len(PARTS)])
@@ -117,7 +117,7 @@ def compute_gradients(
                 share = len(part) / len(ids)
                 own += backward_spikewhale_loss(run.model, *of_part, share, lesson)
             else:
-                more = (ahead, ahead_weight, lesson)
+                more = (ahead, mtp_loss_weight, lesson)
                 own[NEXT, 0] += backward_cross_entropy(run.model, *of_part, *more)
     run.model.eval()
     sum_gradients(run.parameters)
@@ -128,7 +128,7 @@ def compute_gradients(
 def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:
     """Return the batch as int64 and bool on the run's device, after checking shapes and ids."""
     ids, mask = batch
-    expected = (run.config.train.batch, run.config.model.context + 1)
+    expected = (run.config.train.batch_size, run.config.model.context + 1)
     vocab_size = run.model.embedding.num_embeddings
     for array in (ids,) if mask is None else (ids, mask):
         if array.shape != expected:
@@ -170,5 +170,5 @@ def _prepare_golf(run: RunState, factor: float) -> tuple[MTPHeads | None, float]
     if not isinstance(model, GolfTransformer):
         return None, 0.0
     done = share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
-    model.looping = done >= model.golf.loop_from
-    return model.ahead, model.golf.ahead_weight * factor
+    model.looping = done >= model.golf.recur_start
+    return model.ahead, model.golf.mtp_loss_weight * factor

@@ -139,7 +139,7 @@ def train(
         seconds += passed
         if run.seconds is not None:
             run.seconds = largest(run.seconds + passed, run.device)
-        timed_tokens += config.train.batch * config.model.context
+        timed_tokens += config.train.batch_size * config.model.context
         validate = validation is not None and _due(config.validation.every, run)
         write = sample is not None and bool(config.sample.every) and _due(config.sample.every, run)
         due = validate or write or run.step == 1 or _due(config.train.log_every, run)

@@ -43,7 +43,7 @@ def update_averages(averages: Averages, model: nn.Module, step: int, factor: flo
     if averages.ema and step % config.ema_every == 0:
         for name, parameter in model.named_parameters():
             averages.ema[name].lerp_(parameter, 1 - config.ema_decay)
-    if config.swa_every and step % config.swa_every == 0 and factor <= config.swa_below:
+    if config.swa_every and step % config.swa_every == 0 and factor <= config.swa_start_lr_ratio:
         averages.snapshots += 1
         for name, parameter in model.named_parameters():
             mean = averages.swa.setdefault(name, torch.zeros_like(parameter))

@@ -36,7 +36,7 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
         "parameters": count_parameters(model),
         "exported_parameters": exported_parameters(model),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "tokens": config.train.steps * config.train.batch * config.model.context,
+        "tokens": config.train.steps * config.train.batch_size * config.model.context,
         "flops_per_token": training_flops(model),
         "vocab_size": vocab_size,
     }
@@ -64,7 +64,7 @@ def passes_over_data(
         Windows(open_stream(data_folder, split), config.model.context)
         for split in ("train", "validation")
     )
-    sequences = config.train.steps * config.train.batch
+    sequences = config.train.steps * config.train.batch_size
     epochs = sequences / train.count if train.count else None
     return epochs, min(config.validation.windows, validation.whole)
 

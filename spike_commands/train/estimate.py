@@ -38,18 +38,18 @@ def estimated(
     device = choose_device(config.train.device)
     per_sequence = flops_per_token * config.model.context
     parts = 1
-    if 2 * config.train.batch * per_sequence > BUDGET[device]:
-        parts = config.train.batch // config.train.micro_batch
-    flops = 2 * config.train.batch * per_sequence / parts
+    if 2 * config.train.batch_size * per_sequence > BUDGET[device]:
+        parts = config.train.batch_size // config.train.micro_batch_size
+    flops = 2 * config.train.batch_size * per_sequence / parts
     if flops > BUDGET[device] or config.train.compile or config.distill:
         speed = product_speed(config, device)
-        step_seconds = config.train.batch * per_sequence / speed
+        step_seconds = config.train.batch_size * per_sequence / speed
         memory, source = counted_memory(config, model), COUNTED
     else:
         part_seconds, memory = measured_step(config, model_ids(model), device, parts)
         step_seconds = part_seconds * parts
         source = "steps on random ids" if parts == 1 else f"1/{parts} of a step on random ids"
-    windows = (validation_windows or 0) / config.train.batch
+    windows = (validation_windows or 0) / config.train.batch_size
     every = config.validation.every or config.train.steps
     validations = -(-config.train.steps // every)
     trained = step_seconds * config.train.steps
@@ -85,8 +85,8 @@ def measured_step(config: "Config", vocab_size: int, device: str, parts: int) ->
     from spike_lm.model.training.state import start_run
     from spike_lm.model.training.step import train_step
 
-    size = config.train.batch // parts
-    config = replace(config, train=replace(config.train, batch=size))
+    size = config.train.batch_size // parts
+    config = replace(config, train=replace(config.train, batch_size=size))
     shape = (size, config.model.context + 1)
     ids = np.random.default_rng(0).integers(0, vocab_size, shape)
     with TemporaryDirectory() as folder:
@@ -112,7 +112,7 @@ def product_speed(config: "Config", device: str) -> float:
     from spiketok.cpu_count import available_cores
 
     torch.set_num_threads(config.train.threads or available_cores())
-    width, hidden = config.model.width, config.model.mlp_width
+    width, hidden = config.model.width, config.model.ffn_dim
     left = torch.ones(ROWS, width, device=device)
     right = torch.ones(width, hidden, device=device)
     with torch.no_grad(), autocast(config.train, device):
@@ -153,7 +153,11 @@ def counted_memory(config: "Config", model: "Model") -> int:
     if averaging:
         kept = bool(averaging.ema_decay) + bool(averaging.swa_every)
         numbers += kept * sum(parameter.numel() for parameter in model.parameters())
-    heads = (shape.heads + 2 * shape.kv_heads) * shape.head_width
-    row = 10 * shape.width + 4 * shape.mlp_width + 3 * heads
-    kept_rows = shape.width * shape.layers + row if config.train.recompute else row * shape.layers
-    return FLOAT * (numbers + config.train.micro_batch * shape.context * kept_rows)
+    heads = (shape.heads + 2 * shape.kv_heads) * shape.head_dim
+    row = 10 * shape.width + 4 * shape.ffn_dim + 3 * heads
+    kept_rows = (
+        shape.width * shape.layers + row
+        if config.train.activation_checkpointing
+        else row * shape.layers
+    )
+    return FLOAT * (numbers + config.train.micro_batch_size * shape.context * kept_rows)

@@ -81,7 +81,7 @@ def train(
       spike train --config base --data chats/ --init runs/base --out runs/chat
       spike train --config base.toml --dry-run --json
       spike train --config base --set 'distill.teachers=["runs/large"]' --out runs/student
-      torchrun --nproc-per-node 2 --no-python spike train --config base --set train.micro_batch=4
+      torchrun --nproc-per-node 2 --no-python spike train --set train.micro_batch_size=4
     """
     from spike_lm.model.config.loader import config_source
     from spiketok.atomic_files import check_writable
@@ -134,7 +134,7 @@ def run_training(
     if not source:
         check_data(folder, data_folder, tokenizer, stream.fingerprint)
     vocab_size = checked_vocabulary(config, data_folder)
-    length, batch = config.model.context, config.train.batch
+    length, batch = config.model.context, config.train.batch_size
     open_batches = partial(batches, stream, length, batch, config.data.shuffle_seed)
     teachers = open_teachers(config, tokenizer)
     check_length(data_folder, Windows(stream, length))  # before the run folder is made

@@ -42,7 +42,7 @@ if "masked" in options:
     settings = {"open_batches": test_trainer.masked_batches(0.3), "validation": None}
 if "taught" in options:
     from tests.model.training import test_distillation
-    config = tiny.tiny_config(test_distillation.ONE, "distill.hidden_weight=0.5")
+    config = tiny.tiny_config(test_distillation.ONE, "distill.hidden_loss_weight=0.5")
     settings |= {"teachers": [test_distillation.teacher()]}
 if "stopped" in options:
     asked = iter(range(100))
@@ -84,7 +84,7 @@ def test_one_process_is_one_rank():
 
 def test_parts_must_be_shared_evenly(tmp_path, monkeypatch):
     monkeypatch.setattr("spike_lm.model.training.state.world_size", lambda: 4)
-    with pytest.raises(SpikeError, match=r"train.micro_batch: 2 parts .* by 4 ranks"):
+    with pytest.raises(SpikeError, match=r"train.micro_batch_size: 2 parts .* by 4 ranks"):
         train_tiny(tmp_path)
 
 
@@ -127,7 +127,7 @@ def test_ranks_agree_when_time_is_over(tmp_path):
 
 @pytest.mark.slow
 def test_torchrun_trains(folder, tiny, tmp_path):
-    common = ["train", "--config", "base.toml", *tiny, "--set", "train.micro_batch=2"]
+    common = ["train", "--config", "base.toml", *tiny, "--set", "train.micro_batch_size=2"]
     (tmp_path / "data").symlink_to(folder / "data")
     cli = str(ROOT / "cli.py")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]

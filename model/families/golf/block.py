@@ -21,14 +21,14 @@ class GolfAttention(nn.Module):
 
     def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
         super().__init__()
-        self.head_width = config.head_width
-        self.exclusive = layer >= config.layers - golf.exclusive_layers
-        query_width, kv_width = (n * config.head_width for n in (config.heads, config.kv_heads))
+        self.head_dim = config.head_dim
+        self.exclusive = layer >= config.layers - golf.xsa_last_n
+        query_width, kv_width = (n * config.head_dim for n in (config.heads, config.kv_heads))
         self.query = nn.Linear(config.width, query_width, bias=False)
         self.key = nn.Linear(config.width, kv_width, bias=False)
         self.value = nn.Linear(config.width, kv_width, bias=False)
         self.output = nn.Linear(query_width, config.width, bias=False)
-        self.gain = nn.Parameter(torch.full((config.heads,), golf.query_gain))
+        self.gain = nn.Parameter(torch.full((config.heads,), golf.qk_gain_init))
         self.value_residual = ValueResidual() if golf.value_residual and layer else None
 
     def forward(
@@ -53,7 +53,7 @@ class GolfAttention(nn.Module):
             last: number of last rows to return; None: all.
         """
         asking, attn_mask = last_rows(normed, last), mask_of_last(attn_mask, normed, last)
-        heads = (-1, self.head_width)
+        heads = (-1, self.head_dim)
         query = self.query(asking).unflatten(-1, heads).transpose(1, 2)  # [B, H, T, K]
         key = self.key(normed).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
         value = self.value(normed) if added is None else self.value(normed) + added
@@ -84,11 +84,11 @@ class GolfBlock(nn.Module):
         self.mix = ResidualMix(width=config.width) if golf.residual_mix else None
         self.attention = GolfAttention(config, golf, layer)
         self.feed_forward = LeakyReLUSquaredMLP(
-            width=config.width, mlp_width=config.mlp_width, slope=golf.mlp_slope
+            width=config.width, ffn_dim=config.ffn_dim, slope=golf.leaky_relu_slope
         )
         self.branches = ResidualBranches(
             width=config.width,
-            parallel=layer >= config.layers - golf.parallel_layers,
+            parallel=layer >= config.layers - golf.parallel_residual_last_n,
             scale=depth_scale(layer) if golf.depth_scale else 1.0,
         )
 

@@ -45,18 +45,18 @@ class GolfTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.golf, self.separator = config, golf, separator
-        self.lookback = int(golf.bigram_rows > 0) + int(golf.smear)
+        self.lookback = int(golf.bigram_vocab_size > 0) + int(golf.smear)
         self.looping = False  # whether layers loop in training, too
         width, layers = config.width, config.layers
         self.embedding = nn.Embedding(vocab_size, width)
         self.bigram = (
             BigramEmbedding(
-                rows=golf.bigram_rows,
-                table_width=golf.bigram_width,
+                rows=golf.bigram_vocab_size,
+                table_width=golf.bigram_dim,
                 width=width,
                 separator=separator,
             )
-            if golf.bigram_rows
+            if golf.bigram_vocab_size
             else None
         )
         self.smear = SmearGate(width=width) if golf.smear else None
@@ -66,35 +66,35 @@ class GolfTransformer(nn.Module):
         self.value_embedding = (
             ValueEmbedding(
                 vocab_size=vocab_size,
-                table_width=golf.value_width,
-                kv_width=config.kv_heads * config.head_width,
-                layers=golf.value_layers,
+                table_width=golf.ve_dim,
+                kv_width=config.kv_heads * config.head_dim,
+                layers=golf.ve_last_n,
             )
-            if golf.value_layers
+            if golf.ve_last_n
             else None
         )
         self.blocks = nn.ModuleList(GolfBlock(config, golf, layer) for layer in range(layers))
         self.skips = UNetSkips(layers=layers, width=width) if golf.skips else None
         self.ahead = (
-            MTPHeads(heads=golf.ahead_heads, width=width, vocab_size=vocab_size)
-            if golf.ahead_heads
+            MTPHeads(heads=golf.mtp_num_heads, width=width, vocab_size=vocab_size)
+            if golf.mtp_num_heads
             else None
         )
-        self.orders = [layer_order(layers, golf.loop_layers, n) for n in (1, golf.loops)]
+        self.orders = [layer_order(layers, golf.recur_layers, n) for n in (1, golf.loops)]
         for name, table in self.rotary().items():
             self.register_buffer(name, table, persistent=False)
 
     def rotary(self) -> dict[str, Tensor]:
         """Return the tables of all positions, by the names of the buffers that hold them."""
         config, golf = self.config, self.golf
-        rotary_width = golf.rotary_width or config.head_width
+        rotary_width = golf.rotary_width or config.head_dim
         cosines, sines = rope_cos_sin(
             positions=golf.memory_tokens + config.context,
-            head_width=rotary_width,
+            head_dim=rotary_width,
             base=ntk_scaled_base(
                 config.rope_base,
                 length=config.context,
-                base_length=golf.rope_length,
+                base_length=golf.original_context,
                 rotary_width=rotary_width,
             ),
         )
@@ -189,7 +189,7 @@ class GolfTransformer(nn.Module):
         if self.value_embedding is None:
             return {}
         shown = ids[:, self.golf.memory_tokens :] if self.training else ids
-        first = self.config.layers - self.golf.value_layers
+        first = self.config.layers - self.golf.ve_last_n
         additions: list[Tensor] = self.value_embedding(shown)
         return {
             layer: functional.pad(added, (0, 0, rows - shown.shape[1], 0))
@@ -203,7 +203,7 @@ class GolfTransformer(nn.Module):
             batch=batch,
             kv_heads=self.config.kv_heads,
             context=self.config.context,
-            head_width=self.config.head_width,
+            head_dim=self.config.head_dim,
             like=self.embedding.weight,
             memory=self.golf.memory_tokens,
             lookback=self.lookback,
@@ -253,5 +253,5 @@ def golf_flops_per_token(model: GolfTransformer) -> int:
         weights += model.value_embedding.projection.weight.numel()
     if model.ahead is not None:
         weights += sum(p.numel() for p in model.ahead.parameters())
-    attention = len(order) * config.heads * config.head_width * config.context
+    attention = len(order) * config.heads * config.head_dim * config.context
     return 6 * weights + 12 * attention

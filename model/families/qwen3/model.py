@@ -31,11 +31,11 @@ class Block(nn.Module):
             width=config.width,
             heads=config.heads,
             kv_heads=config.kv_heads,
-            head_width=config.head_width,
+            head_dim=config.head_dim,
             norm_eps=NORM_EPS,
         )
         self.feed_forward_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
-        self.feed_forward = FeedForward(width=config.width, mlp_width=config.mlp_width)
+        self.feed_forward = FeedForward(width=config.width, ffn_dim=config.ffn_dim)
 
     def forward(
         self,
@@ -74,7 +74,7 @@ class Transformer(nn.Module):
         """Return the tables of all positions, by the names of the buffers that hold them."""
         config = self.config
         cosines, sines = rope_cos_sin(
-            positions=config.context, head_width=config.head_width, base=config.rope_base
+            positions=config.context, head_dim=config.head_dim, base=config.rope_base
         )
         return {"cosines": cosines, "sines": sines}
 
@@ -132,7 +132,7 @@ class Transformer(nn.Module):
             batch=batch,
             kv_heads=self.config.kv_heads,
             context=self.config.context,
-            head_width=self.config.head_width,
+            head_dim=self.config.head_dim,
             like=self.embedding.weight,
         )
 
@@ -193,5 +193,5 @@ def flops_per_token(model: Transformer) -> int:
     multiplied = count_parameters(model)
     if model.head is not None:
         multiplied -= model.embedding.weight.numel()
-    attention = config.layers * config.heads * config.head_width * config.context
+    attention = config.layers * config.heads * config.head_dim * config.context
     return 6 * multiplied + 12 * attention

@@ -25,9 +25,9 @@ class WhaleBlock(nn.Module):
             width=config.width,
             heads=config.heads,
             kv_heads=config.kv_heads,
-            head_width=config.head_width,
-            query_rank=whale.query_rank,
-            output_rank=whale.output_rank,
+            head_dim=config.head_dim,
+            q_lora_rank=whale.q_lora_rank,
+            o_lora_rank=whale.o_lora_rank,
             exclusive=whale.exclusive,
             derf=whale.derf,
             norm_eps=NORM_EPS,
@@ -37,15 +37,15 @@ class WhaleBlock(nn.Module):
         if layer in whale.expert_layers:
             self.feed_forward = Experts(
                 width=config.width,
-                mlp_width=config.mlp_width,
+                ffn_dim=config.ffn_dim,
                 experts=whale.experts,
-                chosen=whale.experts_chosen,
-                shared=whale.experts_shared,
-                scale=whale.expert_scale,
+                chosen=whale.num_experts_per_tok,
+                shared=whale.n_shared_experts,
+                scale=whale.routed_scaling_factor,
                 hashed=layer < whale.hashed_layers,
             )
         else:
-            self.feed_forward = FeedForward(width=config.width, mlp_width=config.mlp_width)
+            self.feed_forward = FeedForward(width=config.width, ffn_dim=config.ffn_dim)
         self.again = nn.Parameter(torch.zeros(())) if whale.embedding_again else None
 
     def forward(

@@ -58,15 +58,15 @@ def backward_spikewhale_loss(
         logits = _precise(model.logits(rows))
         size = logits.logsumexp(dim=-1)
         loss = add(NEXT, size - logits.gather(1, ids[:, :1]).squeeze(1))
-        if whale.z_weight:
-            loss = loss + whale.z_weight * add(Z, size.square())
+        if whale.zloss_coef:
+            loss = loss + whale.zloss_coef * add(Z, size.square())
         if model.ahead is not None:
             for state, wanted in zip(model.ahead(rows), ids.T[1:], strict=False):
                 counted = wanted != IGNORE_INDEX
                 nats = functional.cross_entropy(
                     _precise(model.logits(state[counted])), wanted[counted], reduction="none"
                 )
-                loss = loss + whale.ahead_weight / whale.ahead_heads * add(MTP, nats)
+                loss = loss + whale.mtp_loss_weight / whale.mtp_num_heads * add(MTP, nats)
         if model.latent is not None:
             for distance in range(1, whale.jepa_horizon + 1):
                 # The row of the token `distance` later; its own target does not matter.
@@ -75,7 +75,7 @@ def backward_spikewhale_loss(
                 )
                 expected = model.latent(rows[there], distance)
                 distances = cosine_distance(expected, later[places[there] + distance])
-                loss = loss + whale.jepa_weight / whale.jepa_horizon * add(JEPA, distances)
+                loss = loss + whale.jepa_loss_weight / whale.jepa_horizon * add(JEPA, distances)
         if lesson is not None:
             loss = loss + lesson.loss_of(rows, logits, *known)
         return loss / count
@@ -84,7 +84,7 @@ def backward_spikewhale_loss(
     more = None
     if uneven:
         balance = torch.stack(uneven).sum()
-        more = share * whale.balance_weight * balance
+        more = share * whale.moe_aux_loss_coef * balance
         sums[AUX, 0] += balance.detach() * len(later)
         sums[AUX, 1] += len(later)
     beside = [further, places, *(lesson.beside if lesson else [])]
@@ -99,7 +99,7 @@ def further_targets(model: SpikeWhale, targets: Tensor, mask: Tensor | None) -> 
     masks the next document cannot be predicted.
     """
     whale = model.whale
-    most = max(whale.ahead_heads, whale.jepa_horizon - 1)
+    most = max(whale.mtp_num_heads, whale.jepa_horizon - 1)
     further = mtp_targets(targets, most, mask)
     if model.separator is not None:
         behind = torch.zeros_like(targets, dtype=torch.bool)

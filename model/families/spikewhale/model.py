@@ -42,38 +42,40 @@ class SpikeWhale(nn.Module):
         self.config, self.whale = config, whale
         # As published, there are no document masks.
         self.separator = separator if whale.layout == "repaired" else None
-        self.lookback = whale.engram_orders - 1 if whale.engram_rows else 0
+        self.lookback = whale.engram_max_ngram - 1 if whale.engram_table_size else 0
         width, layers = config.width, config.layers
         self.embedding = nn.Embedding(vocab_size, width)
         self.engram = (
             Engram(
-                rows=whale.engram_rows,
-                heads=whale.engram_heads,
-                orders=whale.engram_orders,
-                code_width=whale.engram_code_width,
+                rows=whale.engram_table_size,
+                heads=whale.engram_num_heads,
+                orders=whale.engram_max_ngram,
+                code_width=whale.engram_compress_dim,
                 width=width,
-                gate_bias=whale.engram_gate_bias,
+                gate_bias=whale.engram_gate_init_bias,
             )
-            if whale.engram_rows
+            if whale.engram_table_size
             else None
         )
         self.blocks = nn.ModuleList(WhaleBlock(config, whale, layer) for layer in range(layers))
         self.connections = (
             HyperConnections(
-                branches=2 * layers, streams=whale.streams, rounds=whale.sinkhorn_rounds
+                branches=2 * layers, streams=whale.streams, rounds=whale.hc_sinkhorn_iters
             )
             if whale.streams > 1
             else None
         )
         self.refinement = (
-            HRMRefine(width=width, hidden_width=whale.hrm_width, steps=whale.hrm_steps)
-            if whale.hrm_steps
+            HRMRefine(width=width, hidden_width=whale.hrm_refine_dim, steps=whale.hrm_refine_steps)
+            if whale.hrm_refine_steps
             else None
         )
         self.norm = nn.RMSNorm(width, eps=NORM_EPS)
-        self.ahead = MTPStates(heads=whale.ahead_heads, width=width) if whale.ahead_heads else None
+        self.ahead = (
+            MTPStates(heads=whale.mtp_num_heads, width=width) if whale.mtp_num_heads else None
+        )
         self.latent = (
-            JEPAPredictor(width=width, hidden_width=whale.jepa_width, horizon=whale.jepa_horizon)
+            JEPAPredictor(width=width, hidden_width=whale.jepa_pred_dim, horizon=whale.jepa_horizon)
             if whale.jepa_horizon
             else None
         )
@@ -84,7 +86,7 @@ class SpikeWhale(nn.Module):
         """Return the tables of all positions, by the names of the buffers that hold them."""
         cosines, sines = rope_cos_sin(
             positions=self.config.context,
-            head_width=self.whale.rotary_width or self.config.head_width,
+            head_dim=self.whale.rotary_width or self.config.head_dim,
             base=self.config.rope_base,
         )
         return {"cosines": cosines, "sines": sines}
@@ -182,7 +184,7 @@ class SpikeWhale(nn.Module):
             batch=batch,
             kv_heads=self.config.kv_heads,
             context=self.config.context,
-            head_width=self.config.head_width,
+            head_dim=self.config.head_dim,
             like=self.embedding.weight,
             lookback=self.lookback,
         )
@@ -235,9 +237,9 @@ def spikewhale_flops_per_token(model: SpikeWhale) -> int:
         for name, p in model.named_parameters()
         if p.ndim == 2 and p.requires_grad and not name.startswith(looked_up)
     )
-    weights += (1 + whale.ahead_heads) * model.embedding.weight.numel()
+    weights += (1 + whale.mtp_num_heads) * model.embedding.weight.numel()
     for experts in model.experts():
-        idle = whale.experts - whale.experts_chosen
+        idle = whale.experts - whale.num_experts_per_tok
         weights -= idle * sum(p.numel() for p in experts.experts[0].parameters())
-    attention = config.layers * config.heads * config.head_width * config.context
+    attention = config.layers * config.heads * config.head_dim * config.context
     return 6 * weights + 12 * attention

@@ -98,9 +98,9 @@ def from_published(
 def _pieces(config: ModelConfig, whale: SpikeWhaleConfig) -> dict[str, list[str]]:
     """Return, for each tensor of spike, the published ones that it is split into."""
     parts = {
-        "engram": bool(whale.engram_rows),
+        "engram": bool(whale.engram_table_size),
         "connections": whale.streams > 1,
-        "refinement": bool(whale.hrm_steps),
+        "refinement": bool(whale.hrm_refine_steps),
         "latent": bool(whale.jepa_horizon),
     }
     pieces = {ours: [name] for ours, name in ONCE.items() if parts.get(ours.split(".")[0], True)}
@@ -108,7 +108,7 @@ def _pieces(config: ModelConfig, whale: SpikeWhaleConfig) -> dict[str, list[str]
     for layer in layers:
         for ours, name in PER_LAYER.items():
             pieces[f"blocks.{layer}.{ours}.weight"] = [f"model.layers.{layer}.{name}.weight"]
-    for head in range(whale.ahead_heads):
+    for head in range(whale.mtp_num_heads):
         pieces[f"ahead.heads.{head}.weight"] = [f"mtp_heads.{head}.proj.weight"]
     if parts["connections"]:
         for ours, name in BRANCH_LOGITS.items():
@@ -119,10 +119,10 @@ def _pieces(config: ModelConfig, whale: SpikeWhaleConfig) -> dict[str, list[str]
             ]
     if parts["engram"]:
         lookup = "model.engram.lookup"
-        pieces[TABLE] = [f"{lookup}.tables.{head}.weight" for head in range(whale.engram_heads)]
+        pieces[TABLE] = [f"{lookup}.tables.{head}.weight" for head in range(whale.engram_num_heads)]
         pieces["engram.projections"] = [
             f"{lookup}.hash_proj_n{order}_p{place}"
-            for order in range(1, whale.engram_orders + 1)
+            for order in range(1, whale.engram_max_ngram + 1)
             for place in range(order)
         ]
     return pieces
@@ -148,7 +148,7 @@ def _rotary_pairs(config: ModelConfig, whale: SpikeWhaleConfig) -> Tensor:
     """Return cosine and sine of each position and pair, [context, R / 2, 2]."""
     tables = rope_cos_sin(
         positions=config.context,
-        head_width=whale.rotary_width or config.head_width,
+        head_dim=whale.rotary_width or config.head_dim,
         base=config.rope_base,
     )
     return torch.stack([table.chunk(2, dim=-1)[0] for table in tables], dim=-1)

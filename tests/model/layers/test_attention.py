@@ -13,7 +13,7 @@ from spike_lm.model.layers.rope import rope_cos_sin, rotate
 @settings(deadline=None, max_examples=30)
 @given(shift=st.integers(0, 40), seed=st.integers(0, 1000))
 def test_rotary_products_know_only_the_distance(shift, seed):
-    cosines, sines = rope_cos_sin(positions=64, head_width=8, base=100.0)
+    cosines, sines = rope_cos_sin(positions=64, head_dim=8, base=100.0)
     cosines, sines = cosines.double(), sines.double()
     query, key = torch.randn(2, 20, 8, dtype=torch.float64, generator=_generator(seed))
 
@@ -26,7 +26,7 @@ def test_rotary_products_know_only_the_distance(shift, seed):
 
 
 def test_rotary_turns_pairs_by_position_times_frequency():
-    cosines, sines = rope_cos_sin(positions=3, head_width=4, base=16.0)
+    cosines, sines = rope_cos_sin(positions=3, head_dim=4, base=16.0)
     turned = rotate(torch.tensor([1.0, 0.0, 0.0, 1.0]).expand(3, 4), cosines, sines)
     for t in range(3):
         # Pair 0 is numbers 0 and 2, at angle t; pair 1 is numbers 1 and 3, at angle t / 4.
@@ -37,11 +37,11 @@ def test_rotary_turns_pairs_by_position_times_frequency():
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
 def test_attention_equals_its_definition(kv_heads):
     generator = _generator(0)
-    attention = Attention(width=12, heads=4, kv_heads=kv_heads, head_width=6, norm_eps=1e-6)
+    attention = Attention(width=12, heads=4, kv_heads=kv_heads, head_dim=6, norm_eps=1e-6)
     for parameter in attention.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator)
     stream = torch.randn(2, 5, 12, generator=generator)
-    rope = rope_cos_sin(positions=5, head_width=6, base=10.0)
+    rope = rope_cos_sin(positions=5, head_dim=6, base=10.0)
     torch.testing.assert_close(
         attention(stream, rope), _attention(attention, stream, rope, 4 // kv_heads)
     )
@@ -78,7 +78,7 @@ def _attention(attention, stream, rope, group):
 
 
 def test_feed_forward_equals_its_definition():
-    block = FeedForward(width=3, mlp_width=5)
+    block = FeedForward(width=3, ffn_dim=5)
     x = torch.randn(7, 3, generator=_generator(1))
     gate, up = x @ block.gate.weight.T, x @ block.up.weight.T
     expected = (gate / (1 + torch.exp(-gate)) * up) @ block.down.weight.T

@@ -1,6 +1,6 @@
 import torch
 
-from spike_lm.model.layers.bigram_embedding import BigramEmbedding, bigram_rows
+from spike_lm.model.layers.bigram_embedding import BigramEmbedding, hashed_bigrams
 from tests.model.layers.causality import assert_causal, noise
 
 SEPARATOR = 3
@@ -8,7 +8,7 @@ SEPARATOR = 3
 
 def test_rows_equal_their_definition():
     ids = torch.tensor([[5, 9, 3, 7, 3, 3, 2], [1023, 1023, 0, 4, 1, 2, 9]])
-    rows = bigram_rows(ids, rows=2048, separator=SEPARATOR)
+    rows = hashed_bigrams(ids, rows=2048, separator=SEPARATOR)
     for b, sequence in enumerate(ids.tolist()):
         for t, token in enumerate(sequence):
             alone = t == 0 or token == SEPARATOR
@@ -19,7 +19,7 @@ def test_rows_equal_their_definition():
 def test_block_equals_its_definition():
     block = BigramEmbedding(rows=16, table_width=3, width=5, separator=SEPARATOR)
     ids = torch.randint(0, 9, (2, 7), generator=torch.Generator().manual_seed(0))
-    rows = bigram_rows(ids, rows=16, separator=SEPARATOR)
+    rows = hashed_bigrams(ids, rows=16, separator=SEPARATOR)
     expected = block.table.weight[rows] @ block.projection.weight.T * 0.05
     torch.testing.assert_close(block(ids), expected)
 

@@ -6,7 +6,7 @@ from spike_lm.model.layers.partial_rope import apply_rope_last
 from spike_lm.model.layers.rope import rope_cos_sin
 from tests.model.layers.causality import assert_causal, noise
 
-TABLES = rope_cos_sin(positions=5, head_width=4, base=10.0)
+TABLES = rope_cos_sin(positions=5, head_dim=4, base=10.0)
 STREAM = noise(2, 5, 12)
 
 
@@ -15,9 +15,9 @@ def attention(exclusive=False, derf=False, kv_heads=2):
         width=12,
         heads=4,
         kv_heads=kv_heads,
-        head_width=6,
-        query_rank=5,
-        output_rank=7,
+        head_dim=6,
+        q_lora_rank=5,
+        o_lora_rank=7,
         exclusive=exclusive,
         derf=derf,
         norm_eps=1e-6,

@@ -9,7 +9,7 @@ from spike_lm.model.layers.partial_rope import apply_rope_first, apply_rope_last
 from spike_lm.model.layers.rope import rope_cos_sin
 from tests.model.layers.causality import assert_causal, noise
 
-TABLES = rope_cos_sin(positions=5, head_width=4, base=9.0)
+TABLES = rope_cos_sin(positions=5, head_dim=4, base=9.0)
 
 
 def test_equals_its_definition():

@@ -70,7 +70,7 @@ def test_a_changed_state_is_noticed(key, value, message, checkpoint):
 
 
 def test_weights_of_another_shape_are_refused(saved):
-    model = build_transformer(tiny_config("model.mlp_width=25").model, VOCAB)
+    model = build_transformer(tiny_config("model.ffn_dim=25").model, VOCAB)
     with pytest.raises(SpikeError, match=r"blocks\.0\.feed_forward\.down\.weight': torch.float32"):
         load_weights(saved, model)
 

@@ -193,7 +193,7 @@ def test_a_damaged_fingerprint_names_both_files_and_shows_the_difference(run, pl
             "model.width=4096",
             r"\[16, 16\], but the configuration needs torch\.float32 \[16, 4096\]",
         ),
-        ("model.mlp_width=999999", "feed_forward"),
+        ("model.ffn_dim=999999", "feed_forward"),
         ("model.layers=1024", "fewer weights than its configuration has layers"),
     ],
 )

@@ -213,9 +213,9 @@ def family(*overrides):
 
 FAMILIES = {
     "golf": family(*GOLF),
-    "BigramHash": family("golf.bigram_rows=64"),
+    "BigramHash": family("golf.bigram_vocab_size=64"),
     "SmearGate": family("golf.smear=true"),
-    "engram": family(*WHALE, "spikewhale.engram_orders=3"),
+    "engram": family(*WHALE, "spikewhale.engram_max_ngram=3"),
     "engram, documents apart": family(*WHALE, "spikewhale.documents_apart=true"),
 }
 

@@ -45,7 +45,7 @@ def before_steps(counter, monkeypatch):
     [
         (tiny_config(COMPILED), 1),
         (golf_config(COMPILED), 2),
-        pytest.param(golf_config(COMPILED, "golf.loop_from=0"), 1, marks=pytest.mark.slow),
+        pytest.param(golf_config(COMPILED, "golf.recur_start=0"), 1, marks=pytest.mark.slow),
     ],
     ids=["plain", "looping later", "looping at once"],
 )
@@ -88,20 +88,20 @@ def test_warming_up_changes_nothing(counter, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["bese-golf-tiny", "ngram-golf-tiny", "memory-golf-tiny"])
 def test_a_preset_is_one_graph_without_a_break(preset, counter):
-    config = load_config(preset, ["model.width=16", "model.mlp_width=16", "model.context=16"])
+    config = load_config(preset, ["model.width=16", "model.ffn_dim=16", "model.context=16"])
     model = build_model(config, VOCAB, separator=3).train()
     torch.compile(model.backbone)(torch.zeros(1, 16, dtype=torch.int64))
     assert counter.frame_count == 1
 
 
 OFF = [
-    "golf.exclusive_layers=0",
+    "golf.xsa_last_n=0",
     "golf.residual_mix=false",
     "golf.skips=false",
-    "golf.loop_layers=[]",
-    "golf.bigram_rows=0",
+    "golf.recur_layers=[]",
+    "golf.bigram_vocab_size=0",
     "golf.smear=false",
-    "golf.value_layers=0",
+    "golf.ve_last_n=0",
     "golf.value_residual=false",
     "golf.memory_tokens=0",
     "model.logit_softcap=0",

@@ -80,7 +80,7 @@ def test_equals_its_definition(family, their_family, masked, monkeypatch):
     inputs, targets = ids[:, :-1], ids[:, 1:]
     mask = torch.rand((3, 8), generator=generator) < 0.6 if masked else None
     chosen = torch.ones(3, 8, dtype=torch.bool) if mask is None else mask
-    overrides = ["distill.weight=0.7", "distill.temperature=2", "distill.hidden_weight=0.3"]
+    overrides = ["distill.weight=0.7", "distill.temperature=2", "distill.hidden_loss_weight=0.3"]
     teachers = [teacher(their_family), teacher("plain", seed=6)]
     student, teaching, lesson, sums = student_and_lesson(family, overrides, teachers, inputs)
     backward = backward_spikewhale_loss if family == "whale" else backward_cross_entropy
@@ -132,12 +132,12 @@ def test_weight_zero_is_as_without_a_teacher(family, tmp_path):
 def both(tmp_path_factory):
     """Return the folder of an uninterrupted run with both lessons."""
     folder = tmp_path_factory.mktemp("taught") / "run"
-    taught(folder, "distill.hidden_weight=0.5")
+    taught(folder, "distill.hidden_loss_weight=0.5")
     return folder
 
 
 def test_lessons_are_reported_apart(both, tmp_path):
-    taught(tmp_path / "double", "distill.hidden_weight=0.5", "distill.weight=2")
+    taught(tmp_path / "double", "distill.hidden_loss_weight=0.5", "distill.weight=2")
     first, other = (metrics_of(folder)[0] for folder in (both, tmp_path / "double"))
     for name in ("loss", *DISTILL_LOSSES):
         assert first[name] == other[name] > 0
@@ -154,7 +154,7 @@ def test_under_a_loss_mask_they_are_named_so(tmp_path):
 @pytest.mark.parametrize("stop_at", [1, 4, 7])
 def test_stopped_and_resumed_equals_uninterrupted(stop_at, both, tmp_path):
     asked = iter(range(100))
-    settings = ("distill.hidden_weight=0.5",)
+    settings = ("distill.hidden_loss_weight=0.5",)
     taught(tmp_path, *settings, should_stop=lambda: next(asked) == stop_at)
     torch.rand(3)
     taught(tmp_path, *settings, resume=True)
@@ -175,12 +175,12 @@ def test_killed_and_resumed_equals_uninterrupted(both, tmp_path):
     code = (
         "import sys; from pathlib import Path; "
         "from tests.model.training import test_distillation as t; "
-        "t.taught(Path(sys.argv[1]), 'distill.hidden_weight=0.5', report=t.die_after_logging)"
+        "t.taught(Path(sys.argv[1]), 'distill.hidden_loss_weight=0.5', report=t.die_after_logging)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(run)], cwd=ROOT)
     assert done.returncode == -signal.SIGKILL
     assert newest_checkpoint(run).name == "step-00000004"
-    taught(run, "distill.hidden_weight=0.5", resume=True)
+    taught(run, "distill.hidden_loss_weight=0.5", resume=True)
     assert bytes_of_run(run) == bytes_of_run(both)
 
 
@@ -196,12 +196,15 @@ def test_the_head_is_kept_for_training_alone(both):
 def test_another_teacher_is_refused(both):
     with pytest.raises(SpikeError, match="its teacher-1 has another fingerprint"):
         taught(
-            both, "distill.hidden_weight=0.5", resume=True, lineage=LINEAGE | {"teacher-1": "other"}
+            both,
+            "distill.hidden_loss_weight=0.5",
+            resume=True,
+            lineage=LINEAGE | {"teacher-1": "other"},
         )
 
 
 def test_parts_of_a_batch_add_up(both, tmp_path):
-    taught(tmp_path, "distill.hidden_weight=0.5", "train.micro_batch=4")
+    taught(tmp_path, "distill.hidden_loss_weight=0.5", "train.micro_batch_size=4")
     for a, b in zip(metrics_of(both), metrics_of(tmp_path), strict=True):
         for name in ("loss", *DISTILL_LOSSES):
             assert a[name] == pytest.approx(b[name], rel=1e-4)
@@ -209,7 +212,7 @@ def test_parts_of_a_batch_add_up(both, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [["distill.weight=20"], ["distill.weight=0", "distill.hidden_weight=1"]]
+    "settings", [["distill.weight=20"], ["distill.weight=0", "distill.hidden_loss_weight=1"]]
 )
 def test_a_student_comes_closer_to_its_teacher(settings, tmp_path):
     batch = next(open_batches(0))
@@ -230,7 +233,7 @@ def test_a_student_comes_closer_to_its_teacher(settings, tmp_path):
 def test_the_head_alone_learns(tmp_path):
     """Freeze the student: what remains of the distance is the head's own doing."""
     run = start_run(
-        tiny_config(ONE, "distill.weight=0", "distill.hidden_weight=1"),
+        tiny_config(ONE, "distill.weight=0", "distill.hidden_loss_weight=1"),
         tmp_path,
         VOCAB,
         3,

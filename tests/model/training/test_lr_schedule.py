@@ -10,12 +10,12 @@ from spike_lm.model.training.lr_schedule import lr_multiplier, share_done
 
 
 def falling(**changes):
-    keys = {"warmup_fraction": 0.0, "decay_fraction": 1.0, "final_ratio": 0.0}
+    keys = {"warmup_fraction": 0.0, "decay_fraction": 1.0, "min_lr_ratio": 0.0}
     return ScheduleConfig(**(keys | changes))
 
 
 def test_rise_stay_fall():
-    schedule = ScheduleConfig(warmup_fraction=0.2, decay_fraction=0.5, final_ratio=0.0)
+    schedule = ScheduleConfig(warmup_fraction=0.2, decay_fraction=0.5, min_lr_ratio=0.0)
     factors = [lr_multiplier(step, 10, schedule) for step in range(1, 11)]
     assert factors == [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.6, 0.4, 0.2]
 
@@ -27,7 +27,7 @@ def test_rise_stay_fall():
     final=st.floats(0, 1),
 )
 def test_never_still_never_too_high_one_peak(steps, warmup, decay, final):
-    schedule = ScheduleConfig(warmup_fraction=warmup, decay_fraction=decay, final_ratio=final)
+    schedule = ScheduleConfig(warmup_fraction=warmup, decay_fraction=decay, min_lr_ratio=final)
     factors = [lr_multiplier(step, steps, schedule) for step in range(1, steps + 1)]
     assert all(0 < factor <= 1 for factor in factors)
     directions = [b > a for a, b in pairwise(factors) if a != b]
@@ -40,7 +40,7 @@ def test_the_fall_may_be_given_in_steps():
 
 
 def test_cosine_falls_to_the_final_ratio():
-    schedule = falling(decay_shape="cosine", final_ratio=0.2)
+    schedule = falling(decay_shape="cosine", min_lr_ratio=0.2)
     for step in range(1, 101):
         expected = 0.2 + 0.8 * 0.5 * (1 + math.cos(math.pi * (step - 1) / 100))
         assert lr_multiplier(step, 100, schedule) == pytest.approx(expected)

@@ -48,7 +48,7 @@ def test_roles_in_a_golf_model():
     config = golf_config(
         "optimizer.adamw_weight_decay=0.25",
         "optimizer.vector_learning_rate=0.5",
-        "optimizer.ahead_learning_rate=0.75",
+        "optimizer.mtp_learning_rate=0.75",
         "optimizer.adamw_learning_rate=1.5",
     )
     model = build_model(config, VOCAB, separator=3)

@@ -213,7 +213,7 @@ def test_the_penalty_has_the_gradient_of_its_formula(tmp_path):
     ],
 )
 def test_begins_when_it_is_to(keys, expected, tmp_path):
-    schedule = ["warmup_fraction=0.25", "decay_fraction=0.625", "final_ratio=0.0"]
+    schedule = ["warmup_fraction=0.25", "decay_fraction=0.625", "min_lr_ratio=0.0"]
     config = tiny_config(*SOME[:2], *keys, *(f"schedule.{key}" for key in schedule))
     run = start_run(config, tmp_path, VOCAB, 3, {}, resume=False)
     begun = []
@@ -238,7 +238,7 @@ def test_rounding_that_begins_late_makes_no_graph(tmp_path, monkeypatch):
     counter = CompileCounter()
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=counter))
     _dynamo.reset()
-    config = golf_config(*LATE, "train.compile=true", "golf.loop_from=0.25")
+    config = golf_config(*LATE, "train.compile=true", "golf.recur_start=0.25")
     assert train_tiny(tmp_path, config).finished
     assert counter.frame_count == 2
 

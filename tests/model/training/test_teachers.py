@@ -66,13 +66,13 @@ def test_a_teacher_that_went_on_learning_is_another_one(tmp_path):
 
 
 def test_a_student_opens_without_its_teacher_and_may_teach(runs, tmp_path):
-    config = student_of(runs[0], more=["distill.hidden_weight=1"])
+    config = student_of(runs[0], more=["distill.hidden_loss_weight=1"])
     teachers = open_teachers(config, OURS)
     lineage = teacher_fingerprints(teachers)
     student = trained(
         tmp_path / "student", config, teachers=[t.model for t in teachers], more_lineage=lineage
     )
-    away = tiny_config('distill.teachers=["/nowhere"]', "distill.hidden_weight=1")
+    away = tiny_config('distill.teachers=["/nowhere"]', "distill.hidden_loss_weight=1")
     assert config_fingerprint(away) == config_fingerprint(config)
     opened = load_run(student)
     assert opened.fingerprints["teacher-1"] == lineage["teacher-1"]
@@ -90,7 +90,7 @@ def test_settings_of_a_lesson_are_in_the_fingerprint():
             ['distill.teachers=["a"]', "distill.weight=2"],
             ['distill.teachers=["a"]', "distill.temperature=2"],
             ['distill.teachers=["a"]', "distill.top_k=2"],
-            ['distill.teachers=["a"]', "distill.hidden_weight=2"],
+            ['distill.teachers=["a"]', "distill.hidden_loss_weight=2"],
         )
     }
     assert len(found) == 7

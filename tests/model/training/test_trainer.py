@@ -119,7 +119,7 @@ def test_killed_and_resumed_equals_uninterrupted(death, whole_run, tmp_path):
 
 
 def test_parts_of_a_batch_add_up(whole_run, tmp_path):
-    train_tiny(tmp_path, tiny_config("train.micro_batch=4"))
+    train_tiny(tmp_path, tiny_config("train.micro_batch_size=4"))
     parts, at_once = (
         [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         for folder in (whole_run, tmp_path)
@@ -305,7 +305,7 @@ def test_a_golf_run_keeps_its_means(whole_golf_run):
     )
     assert ema.keys() == weights.keys()
     assert not torch.equal(ema["embedding.weight"], weights["embedding.weight"])
-    other = build_model(golf_config("golf.bigram_rows=65"), VOCAB, separator=3, device="meta")
+    other = build_model(golf_config("golf.bigram_vocab_size=65"), VOCAB, separator=3, device="meta")
     with pytest.raises(SpikeError, match=r"average/ema/bigram.table.weight: fits no parameter"):
         load_averages(checkpoint, other)
 
@@ -320,7 +320,7 @@ def test_layers_loop_from_their_share_on(tmp_path, monkeypatch):
         return done
 
     monkeypatch.setattr("spike_lm.model.training.trainer.train_step", watched)
-    train_tiny(tmp_path, golf_config("golf.loop_from=0.35"))
+    train_tiny(tmp_path, golf_config("golf.recur_start=0.35"))
     assert seen == [False, False, False, True, True, True, True, True]
 
 

@@ -25,7 +25,7 @@ def chosen(config, given):
 @FAMILIES
 def test_a_run_begins_with_the_weights_given(config_of, tmp_path):
     config, given = config_of(), weights_of(config_of())
-    start = chosen(config_of("train.clip=2", "model.rope_base=500", "train.seed=9"), given)
+    start = chosen(config_of("train.grad_clip=2", "model.rope_base=500", "train.seed=9"), given)
     assert start.fresh == start.unused == ()
     train_tiny(tmp_path, config, weights=start.weights, should_stop=lambda: True)
     model = build_model(config, VOCAB, separator=3)
@@ -71,8 +71,8 @@ def test_a_weight_that_does_not_fit_is_named(config_of):
 @pytest.mark.parametrize(
     ("with_heads", "without"),
     [
-        (golf_config(), golf_config("golf.ahead_heads=0")),
-        (whale_config(), whale_config("spikewhale.ahead_heads=0", "spikewhale.jepa_horizon=0")),
+        (golf_config(), golf_config("golf.mtp_num_heads=0")),
+        (whale_config(), whale_config("spikewhale.mtp_num_heads=0", "spikewhale.jepa_horizon=0")),
     ],
     ids=["golf", "whale"],
 )

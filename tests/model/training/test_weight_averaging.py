@@ -37,7 +37,7 @@ def test_the_exponential_mean_equals_its_definition(every):
 @pytest.mark.parametrize("every", [1, 2, 3])
 @pytest.mark.parametrize("below", [0.5, 1.0])
 def test_the_plain_mean_is_of_its_snapshots(every, below):
-    averages, _ = averaged(swa_every=every, swa_below=below)
+    averages, _ = averaged(swa_every=every, swa_start_lr_ratio=below)
     taken = [s for s, f in enumerate(STEPS, 1) if s % every == 0 and f <= below]
     assert averages.snapshots == len(taken)
     assert averages.swa["weight"].item() == pytest.approx(sum(taken) / len(taken))
@@ -53,7 +53,7 @@ def test_exported_weights_are_there_inside_the_block_alone(kind):
 
 
 def test_without_a_snapshot_the_weights_are_exported():
-    averages, model = averaged(swa_every=1, swa_below=0.01, exported="swa")
+    averages, model = averaged(swa_every=1, swa_start_lr_ratio=0.01, exported="swa")
     with averaged_weights(averages, model):
         assert model.weight.item() == 9.0
 

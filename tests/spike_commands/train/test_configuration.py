@@ -33,12 +33,12 @@ def test_a_printed_configuration_has_its_overrides_and_comments(line):
 def test_the_third_line_works_beside_a_file_of_that_name_and_without(own, line, tiny, tmp_path):
     name = str(tmp_path / "base.toml") if own else "base.toml"
     if own:
-        (tmp_path / "base.toml").write_text("[train]\nclip = 0.5\n")
+        (tmp_path / "base.toml").write_text("[train]\ngrad_clip = 0.5\n")
     out = tmp_path / "run"
     status, _, errors = line("train", "--config", name, *tiny, "--out", str(out))
     assert status == 0
     assert f"configuration: {'file ' + name if own else 'preset base'}\n" in errors
-    assert load_config(str(out / "config.toml")).train.clip == (0.5 if own else 1.0)
+    assert load_config(str(out / "config.toml")).train.grad_clip == (0.5 if own else 1.0)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_third_line_works_beside_a_file_of_that_name_and_without(own, line, 
         (["--lr", "1e-3"], "--set optimizer.muon_learning_rate=VALUE and --set optimizer.adamw"),
         (["--learning-rate=1"], "--set optimizer.muon_learning_rate=VALUE"),
         (["--steps", "5"], "--set train.steps=VALUE"),
-        (["--batch-size", "5"], "--set train.batch=VALUE"),
+        (["--batch-size", "5"], "--set train.batch_size=VALUE"),
         (["--checkpoint-every", "5"], "--set checkpoint.every=VALUE"),
         (["--widht", "5"], "--set model.width=VALUE"),
         (["--xyzzy"], "No such option"),
@@ -191,8 +191,8 @@ def test_training_without_validation_says_why(texts, words, line, folder, tiny, 
     shards = ["--out", str(tmp_path / "data"), "--split-text", "none", "--validation", "0", "-q"]
     assert line("shard", str(tmp_path), *shards)[0] == 0
     out = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
-    long = ["--set", "model.context=512", "--set", "train.steps=1", "--set", "train.batch=1"]
-    single = ["--set", "train.micro_batch=1", "--set", "validation.windows=1"]
+    long = ["--set", "model.context=512", "--set", "train.steps=1", "--set", "train.batch_size=1"]
+    single = ["--set", "train.micro_batch_size=1", "--set", "validation.windows=1"]
     status, _, errors = line("train", "--config", "base", *tiny, *long, *single, *out)
     assert status == 0, errors
     assert words in errors

@@ -73,7 +73,7 @@ def test_resume_accepts_the_same_configuration_only(line, unbroken):
     assert errors == ""
     again = line("train", "--resume", "runs/unbroken")
     assert "finished already" in again[2]
-    for extra in (["--set", "train.clip=2"], ["--out", "runs/other"]):
+    for extra in (["--set", "train.grad_clip=2"], ["--out", "runs/other"]):
         status, _, errors = line("train", *options, *extra, "--resume", "runs/unbroken")
         assert (status, errors.count("\n")) == (2, 1)
 

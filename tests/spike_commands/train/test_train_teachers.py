@@ -5,7 +5,7 @@ import shutil
 import tomllib
 
 TEACHER = ("--set", 'distill.teachers=["runs/base"]')
-HIDDEN = ("--set", "distill.hidden_weight=0.5")
+HIDDEN = ("--set", "distill.hidden_loss_weight=0.5")
 
 
 def student(line, tiny, out, *options):

@@ -45,7 +45,7 @@ def test_a_run_killed_before_its_first_checkpoint_is_to_be_started_again(begun, 
 
 
 def test_what_does_not_fit_is_told_before_the_folder_is_made(begun, line, folder):
-    wrong = ["--set", "model.mlp_width=48", "--out", "runs/never"]
+    wrong = ["--set", "model.ffn_dim=48", "--out", "runs/never"]
     status, errors = begun(*wrong)
     assert (status, errors.count("\n")) == (1, 1)
     assert "runs/base: 'blocks.0." in errors
@@ -67,9 +67,9 @@ def test_another_tokenizer_is_refused(begun, line, folder):
 
 
 def test_heads_that_come_from_nowhere_are_told(line, tiny):
-    whale = ["--config", "base", *tiny, "--set", "spikewhale.query_rank=8"]
+    whale = ["--config", "base", *tiny, "--set", "spikewhale.q_lora_rank=8"]
     assert line("train", *whale, "--out", "runs/bare", "-q")[0] == 0
-    more = ["--set", "spikewhale.ahead_heads=1", "--init", "runs/bare", "--out", "runs/ahead"]
+    more = ["--set", "spikewhale.mtp_num_heads=1", "--init", "runs/bare", "--out", "runs/ahead"]
     status, _, errors = line("train", *whale, *more)
     assert status == 0
     assert "runs/bare has no weights for ahead." in errors

@@ -69,7 +69,7 @@ def _trunk(golf, ids, training, loops):
 def _attention(attention, normed, value, exclusive):
     length = normed.shape[1]
     base = 10000 * (12 / 6) ** 2  # 4 numbers turn: the exponent is 4 / (4 − 2)
-    tables = rope_cos_sin(positions=length, head_width=4, base=base)
+    tables = rope_cos_sin(positions=length, head_dim=4, base=base)
     query = _norm((normed @ attention.query.weight.T).unflatten(-1, (4, 8)))
     query = query * attention.gain[:, None]
     key = _norm((normed @ attention.key.weight.T).unflatten(-1, (2, 8)))
@@ -91,21 +91,21 @@ def _norm(x):
 
 
 FEATURES = [
-    ["golf.query_gain=2"],
-    ["golf.rotary_width=4", "golf.rope_length=6"],
-    ["golf.exclusive_layers=2"],
-    ["golf.mlp_slope=0.5"],
+    ["golf.qk_gain_init=2"],
+    ["golf.rotary_width=4", "golf.original_context=6"],
+    ["golf.xsa_last_n=2"],
+    ["golf.leaky_relu_slope=0.5"],
     ["golf.depth_scale=true"],
     ["golf.residual_mix=true"],
     ["golf.skips=true"],
-    ["golf.parallel_layers=1"],
-    ["golf.loop_layers=[0, 1]", "golf.loops=2"],
-    ["golf.bigram_rows=64"],
+    ["golf.parallel_residual_last_n=1"],
+    ["golf.recur_layers=[0, 1]", "golf.loops=2"],
+    ["golf.bigram_vocab_size=64"],
     ["golf.smear=true"],
-    ["golf.value_layers=1"],
+    ["golf.ve_last_n=1"],
     ["golf.value_residual=true"],
     ["golf.memory_tokens=3"],
-    ["golf.ahead_heads=2"],
+    ["golf.mtp_num_heads=2"],
     ["model.logit_softcap=5"],
 ]
 
@@ -204,18 +204,18 @@ def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():
 
 
 OFF = {
-    "golf.exclusive_layers=0",
+    "golf.xsa_last_n=0",
     "golf.depth_scale=false",
     "golf.residual_mix=false",
     "golf.skips=false",
-    "golf.parallel_layers=0",
-    "golf.loop_layers=[]",
-    "golf.bigram_rows=0",
+    "golf.parallel_residual_last_n=0",
+    "golf.recur_layers=[]",
+    "golf.bigram_vocab_size=0",
     "golf.smear=false",
-    "golf.value_layers=0",
+    "golf.ve_last_n=0",
     "golf.value_residual=false",
     "golf.memory_tokens=0",
-    "golf.ahead_heads=0",
+    "golf.mtp_num_heads=0",
 }
 
 

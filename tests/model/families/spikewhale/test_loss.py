@@ -96,6 +96,8 @@ def test_nothing_is_foreseen_beyond_the_end_of_a_document():
 
 
 def test_parts_that_are_off_are_not_counted():
-    model = whale("spikewhale.ahead_heads=0", "spikewhale.jepa_horizon=0", "spikewhale.z_weight=0")
+    model = whale(
+        "spikewhale.mtp_num_heads=0", "spikewhale.jepa_horizon=0", "spikewhale.zloss_coef=0"
+    )
     sums = backward_spikewhale_loss(model, model.backbone(IDS[:, :-1]), IDS[:, 1:], 24)
     assert sums[:, 1].tolist() == [24, 0, 0, 0, 0]

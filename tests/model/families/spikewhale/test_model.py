@@ -90,7 +90,7 @@ def _attention(block, stream, documents):
     x, part = _norm(stream, block.attention_norm), block.attention
     narrow = _norm(x @ part.query_down.weight.T, part.query_down_norm)
     queries = (narrow @ part.query_up.weight.T).unflatten(-1, (4, 8))
-    tables = rope_cos_sin(positions=x.shape[1], head_width=4, base=10000.0)
+    tables = rope_cos_sin(positions=x.shape[1], head_dim=4, base=10000.0)
     key = apply_rope_last(_norm(x @ part.key.weight.T, part.key_norm), *tables)
     value, heads = x @ part.value.weight.T, []
     apart = documents[:, :, None] != documents[:, None, :]
@@ -186,7 +186,7 @@ def test_the_seed_alone_decides_the_weights_and_the_random_state_is_left_alone()
 
 
 def test_everything_off_is_a_small_model():
-    model = build_model(tiny_config("spikewhale.query_rank=8"), VOCAB, separator=SEPARATOR)
+    model = build_model(tiny_config("spikewhale.q_lora_rank=8"), VOCAB, separator=SEPARATOR)
     assert model.lookback == 0
     names = {name.split(".")[0] for name, _ in model.named_parameters()}
     assert names == {"embedding", "blocks", "norm"}
@@ -223,7 +223,7 @@ def fresh(*overrides):
 
 def test_features_leave_the_first_numbers_of_other_weights_alone():
     whole = dict(fresh().named_parameters())
-    for setting in ("engram_rows=0", "streams=1", "ahead_heads=0", "hrm_steps=0"):
+    for setting in ("engram_table_size=0", "streams=1", "mtp_num_heads=0", "hrm_refine_steps=0"):
         less = dict(fresh(f"spikewhale.{setting}").named_parameters())
         assert less.keys() < whole.keys()
         assert all(torch.equal(weight, whole[name]) for name, weight in less.items())

@@ -54,7 +54,9 @@ def test_losses_are_reported_apart(whole_run):
 
 def test_parts_of_a_batch_add_up(tmp_path):
     for parts in (2, 4):
-        train_tiny(tmp_path / str(parts), whale_config(*WHALE_RARE, f"train.micro_batch={parts}"))
+        train_tiny(
+            tmp_path / str(parts), whale_config(*WHALE_RARE, f"train.micro_batch_size={parts}")
+        )
     for a, b in zip(*(metrics_of(tmp_path / parts) for parts in "24"), strict=True):
         assert {"loss", "mtp_loss", "jepa_loss", "z_loss", "aux_loss"} < a.keys()
         assert a["aux_loss"] == pytest.approx(2, abs=0.1)
@@ -101,7 +103,7 @@ def rare_config(*overrides):
 @pytest.mark.parametrize("make", [tiny_config, golf_config, whale_config, rare_config])
 def test_recomputed_blocks_train_to_the_same_weights(make, tmp_path):
     for value in ("false", "true"):
-        train_tiny(tmp_path / value, make(f"train.recompute={value}"))
+        train_tiny(tmp_path / value, make(f"train.activation_checkpointing={value}"))
     kept, again = (
         (newest_checkpoint(tmp_path / value) / "model.safetensors").read_bytes()
         for value in ("false", "true")
@@ -119,7 +121,7 @@ def test_recomputed_blocks_do_run_again():
 
 
 def test_roles_of_parameters():
-    config = whale_config(*WHALE_RARE, "optimizer.ahead_learning_rate=0.75")
+    config = whale_config(*WHALE_RARE, "optimizer.mtp_learning_rate=0.75")
     model = build_model(config, VOCAB, separator=3)
     adamw, muon = build_optimizers(model, config.optimizer)
     names = {id(parameter): name for name, parameter in model.named_parameters()}

@@ -38,7 +38,7 @@ def test_names_and_shapes_are_the_published_ones(name, tensors, elements, kind):
 
 
 def test_there_and_back():
-    config = whale_config("spikewhale.jepa_horizon=1", "spikewhale.ahead_heads=1")
+    config = whale_config("spikewhale.jepa_horizon=1", "spikewhale.mtp_num_heads=1")
     model = shaken(build_model(config, VOCAB, separator=3, seed=1))
     weights = model.state_dict()
     published = to_published(weights, config.model, config.spikewhale)
