@@ -36,12 +36,24 @@ MEMORY_CURES = {
     "tokenizer train": "pass a smaller --memory, or a smaller --max-record with --errors skip",
     "shard": "pass --workers 1, or a smaller --max-record with --errors skip",
     "train": "set a smaller train.micro_batch_size, a shorter model.context or a smaller model",
-    "eval": "pass --batch-windows 1 or a smaller --window",
-    "compress": "pass a smaller --window",
-    "generate": "pass --samples 1 or fewer --tokens",
-    "pack": "pass fewer --sequences, or --method rtn",
+    "eval": "pass --batch-size 1 or a smaller --context",
+    "compress": "pass a smaller --context",
+    "generate": "pass --samples 1 or fewer --max-tokens",
+    "pack": "pass fewer --calibration-sequences, or --method rtn",
 }
 MORE_MEMORY = "end other programs or raise the limit (ulimit -v)"
+# Options that had another name, for the error that refuses the old one.
+RENAMED_OPTIONS = {
+    "--tokens": "--max-tokens",
+    "--window": "--context",
+    "--batch-windows": "--batch-size",
+    "--prove": "--verify",
+    "--reset": "--per-file",
+    "--stream": "--across-files",
+    "--specials": "--special-tokens",
+    "--own-text": "--calibrate-on-samples",
+    "--sequences": "--calibration-sequences",
+}
 WORDS = {"version": ["--version"], "presets": ["train", "--list"]}
 
 
@@ -140,7 +152,7 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_USAGE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "spike"
-        complain(f"{where}: {error.format_message()} (see {where} --help)")
+        complain(f"{where}: {renamed(error) or error.format_message()} (see {where} --help)")
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
         complain("spike: interrupted")
@@ -155,6 +167,16 @@ def run(arguments: Sequence[str]) -> int:
         cure = MEMORY_CURES.get(command_name(arguments), MORE_MEMORY)
         complain(f"spike: {explain(error, roles, written, cure)}")
         return EXIT_USAGE if is_usage(error) else EXIT_FAILURE
+
+
+def renamed(error: click.UsageError) -> str:
+    """Return the new name of an option that the command had under another one; else nothing."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return ""
+    now = RENAMED_OPTIONS.get(error.option_name, "")
+    known = {name for option in error.ctx.command.params for name in option.opts}
+    known |= {name for option in error.ctx.command.params for name in option.secondary_opts}
+    return f"{error.option_name} is now {now}" if now in known else ""
 
 
 def is_usage(error: Exception) -> bool:

@@ -39,7 +39,7 @@ STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365
 SPIKE = [sys.executable, str(Path(__file__).parents[1] / "cli.py")]
 TOKENIZERS = {
     "bese": ["--algorithm", "bese", "--vocab", "288"],
-    "length-max": ["--vocab", "1024", "--specials", "minimal"],
+    "length-max": ["--vocab", "1024", "--special-tokens", "minimal"],
 }
 OTHER_TOKENIZER = "length-max, equal bytes"
 PLAIN, PLAIN_PRESET = "plain, equal parameters", "base"

@@ -1,6 +1,6 @@
 """Counts and mixtures without a network on held-out books: bits per byte, time, memory.
 
-    spike tokenizer train TRAINING_TEXT --vocab 2048 --specials minimal --held-out 0 --out T.json
+    spike tokenizer train TEXT --vocab 2048 --special-tokens minimal --held-out 0 --out T.json
     python benchmarks/context_counts.py T.json [--write-training FOLDER]
 
 Text is that of the project's quality baseline: 40,000,000 bytes of 91 books to learn from, and

@@ -1,6 +1,6 @@
 """What each part on a network is worth, on three texts, each proved by coding, beside compressors.
 
-    spike tokenizer train TRAINING --vocab 4096 --specials minimal --held-out 0 --out T.json
+    spike tokenizer train TRAINING --vocab 4096 --special-tokens minimal --held-out 0 --out T.json
     spike shard TRAINING --tokenizer T.json --validation 0 --out SHARDS
     spike train --config base --set data.path=SHARDS --set schedule.seconds=600 … --out RUN
     python benchmarks/scoring.py RUN SHARDS TRAINING [--ttt chunk=8192,epochs=1] [--texts books]

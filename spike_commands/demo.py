@@ -77,7 +77,7 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
         )
         show(shard, "--tokenizer", tokenizer_file, "--validation", fraction, "--out", data)
         show(train, "--config", "demo", "--data", data, "--out", run, *sets)
-        show(generate, run, "def read_lines(path):", "--tokens", "120")
+        show(generate, run, "def read_lines(path):", "--max-tokens", "120")
         show(evaluate, run, "--text", held_out, "--stride", "64")
     if not quiet:
         click.secho("\nNext", bold=True)

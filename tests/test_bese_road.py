@@ -48,7 +48,7 @@ def test_what_bese_cannot_do_is_one_clear_line(line, road, tmp_path):
         (["export", "tokenizer", tokenizer, "--to", out], "only length-max ones can be exported"),
         (
             ["shard", "--format", "chat", str(chat), "--tokenizer", tokenizer, "--out", out],
-            "train a length-max one with --specials chatml (BESE has no chat markers)",
+            "train a length-max one with --special-tokens chatml (BESE has no chat markers)",
         ),
     ):
         status, output, errors = line(*arguments)
@@ -73,7 +73,7 @@ def test_the_road(road, folder, alphabet):
     metrics = (folder / run / "metrics.jsonl").read_text()
     assert f'"validation_{name}"' in metrics
     assert f'"validation_{other}"' not in metrics
-    generate = ["generate", run, "the", "--tokens", "20", "--seed"]
+    generate = ["generate", run, "the", "--max-tokens", "20", "--seed"]
     assert any(result("generate", *generate, seed)["text"] for seed in "01234")
     assert result("data-document", "data", "inspect", data, "--document", "3")["text"]
     (folder / "capitals.txt").write_text(text.title())
@@ -100,7 +100,7 @@ def test_parts_are_shown_where_ids_end(line, tmp_path):
 def test_options_of_the_other_algorithm_are_refused(line):
     for options in (
         ["--algorithm", "bese", "--effort", "max"],
-        ["--algorithm", "bese", "--specials", "minimal"],
+        ["--algorithm", "bese", "--special-tokens", "minimal"],
         ["--alphabet", "bese"],
     ):
         status, _, errors = line("tokenizer", "train", "corpus/", *options)

@@ -36,6 +36,24 @@ def commands(group=spike, path=()):
             yield (*path, name), command
 
 
+@pytest.mark.parametrize(
+    ("command", "old", "new"),
+    [
+        ("generate", "--tokens", "--max-tokens"),
+        ("eval", "--window", "--context"),
+        ("eval", "--stream", "--across-files"),
+        ("compress", "--window", "--context"),
+        ("pack", "--own-text", "--calibrate-on-samples"),
+    ],
+)
+def test_renamed_options_are_refused_with_their_new_name(line, command, old, new):
+    status, _, errors = line(command, "x", old, "3")
+    assert (status, errors) == (
+        2,
+        f"spike {command}: {old} is now {new} (see spike {command} --help)\n",
+    )
+
+
 @pytest.mark.parametrize("group", [(), ("tokenizer",), ("data",), ("export",)], ids=" ".join)
 def test_summaries_are_whole_at_80_columns(group, line, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
@@ -108,16 +126,16 @@ def test_cures_name_options_and_settings_that_there_are():
                 "held.txt",
                 "--stride",
                 "8",
-                "--window",
+                "--context",
                 "9",
-                "--batch-windows",
+                "--batch-size",
                 "256",
             ],
         ),
-        ("eval", ["eval", "runs/base", "--stream", "--text", "held.txt", "held.txt"]),
-        ("eval", ["eval", "runs/base", "--text", "held.txt", "held.txt", "--prove"]),
+        ("eval", ["eval", "runs/base", "--across-files", "--text", "held.txt", "held.txt"]),
+        ("eval", ["eval", "runs/base", "--text", "held.txt", "held.txt", "--verify"]),
         ("eval", ["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=50,blocks=1,rank=2"]),
-        ("generate", ["generate", "runs/base", "the", "--tokens", "5", "--seed", "3"]),
+        ("generate", ["generate", "runs/base", "the", "--max-tokens", "5", "--seed", "3"]),
         ("compress", ["compress", "held.txt", "-m", "runs/base", "-o", "held.spikez"]),
         ("decompress", ["decompress", "held.spikez", "-m", "runs/base", "-o", "again.txt"]),
     ],
@@ -214,7 +232,7 @@ def test_other_families_train_score_and_write(preset, line, tiny, tmp_path):
     assert [score["context"] for score in scores] == [16, 32]
     assert scores[0]["tokens"] == scores[1]["tokens"] > 32
     assert scores[0]["nats"] != scores[1]["nats"]
-    status, output, _ = line("generate", run_folder, "the", "--tokens", "40", "--json")
+    status, output, _ = line("generate", run_folder, "the", "--max-tokens", "40", "--json")
     assert len(json.loads(output)["ids"]) > 0
 
 
@@ -237,7 +255,7 @@ def test_a_model_goes_out_and_comes_back_the_same(line):
 
 def test_generate_depends_on_the_seed_alone(line):
     outputs = [
-        line("generate", "runs/base", "the", "--tokens", "30", "--seed", seed)[1]
+        line("generate", "runs/base", "the", "--max-tokens", "30", "--seed", seed)[1]
         for seed in ("1", "1", "2")
     ]
     assert outputs[0] == outputs[1] != outputs[2]
@@ -246,7 +264,7 @@ def test_generate_depends_on_the_seed_alone(line):
 
 def test_samples_of_equal_prompts_have_seeds_of_their_own(line, folder):
     (folder / "twice.txt").write_text("the\nthe\n")
-    options = ["--tokens", "20", "--json", "--seed", "5"]
+    options = ["--max-tokens", "20", "--json", "--seed", "5"]
     found = [
         json.loads(text)
         for more in (["--prompts", "twice.txt", "--samples", "2"], ["the", "--samples", "4"])
@@ -257,9 +275,11 @@ def test_samples_of_equal_prompts_have_seeds_of_their_own(line, folder):
     assert [result["seed"] for result in found] == [5, 6, 7, 8] * 2
     assert found[:4] == found[4:]
     assert len({result["text"] for result in found}) == 4
-    alone = line("generate", "runs/base", "the", "--tokens", "20", "--seed", "7", "--json")[1]
+    alone = line("generate", "runs/base", "the", "--max-tokens", "20", "--seed", "7", "--json")[1]
     assert json.loads(alone) == found[2]
-    plain = line("generate", "runs/base", "the", "--samples", "2", "--seed", "5", "--tokens", "20")
+    plain = line(
+        "generate", "runs/base", "the", "--samples", "2", "--seed", "5", "--max-tokens", "20"
+    )
     assert plain[1] == f"the{found[0]['text']}\n\nthe{found[1]['text']}\n"
 
 
@@ -267,7 +287,17 @@ def test_ids_that_training_never_saw_are_not_sampled(line, folder):
     weights = folder / "runs/base/checkpoints/step-00000004/training.safetensors"
     trained = set(load_file(weights)["targets/trained"].nonzero().flatten().tolist())
     assert 10 < len(trained) < 200
-    options = ["--samples", "12", "--tokens", "20", "--json", "--temperature", "9", "--top-p", "1"]
+    options = [
+        "--samples",
+        "12",
+        "--max-tokens",
+        "20",
+        "--json",
+        "--temperature",
+        "9",
+        "--top-p",
+        "1",
+    ]
 
     alphabet = set((folder / "corpus/words.jsonl").read_bytes())
 
@@ -367,11 +397,15 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["compress", "held.txt", "-m", "runs/base", "-o", "held.txt"], 1, "there already"),
         (["compress", "none.txt", "-m", "runs/base", "-o", "x"], 1, "none.txt"),
         (["decompress", "held.txt", "-m", "runs/base", "-o", "x"], 1, "held.txt: not a file that"),
-        (["eval", "runs/base", "--chat", "held.txt", "--prove"], 2, "--prove"),
+        (["eval", "runs/base", "--chat", "held.txt", "--verify"], 2, "--verify"),
         (["eval", "runs/base", "--chat", "held.txt", "--ttt", "default"], 2, "--ttt"),
         (["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=0"], 2, "chunk=0: Expected"),
         (["eval", "runs/base", "--text", "held.txt", "--ttt", "blocks=9"], 1, "the model has 1"),
-        (["eval", "runs/base", "--text", "held.txt", "--stream", "--prove"], 2, "--stream"),
+        (
+            ["eval", "runs/base", "--text", "held.txt", "--across-files", "--verify"],
+            2,
+            "--across-files",
+        ),
         (["eval", "runs/none", "--text", "held.txt"], 1, "runs/none"),
         (
             ["export", "model", "held.txt", "--to", "x"],

@@ -48,7 +48,7 @@ COMMANDS = [
     ["data", "verify", "data"],
     ["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=50,blocks=1"],
     ["eval", "runs/base", "--text", "held.txt", "--with", "ngram,mixture"],
-    ["generate", "runs/base", "the", "--tokens", "3", "--seed", "3"],
+    ["generate", "runs/base", "the", "--max-tokens", "3", "--seed", "3"],
     ["pack", "runs/base", "--method", "rtn", "--out", "packed.spike"],
     ["inspect", "packed.spike"],
     ["unpack", "packed.spike", "--to", "runs/unpacked"],

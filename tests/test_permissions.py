@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_read_is_not_called_damaged(name, number, line, mo
         return opened(path, *arguments, **options)
 
     monkeypatch.setattr(os, "open", open_or_refuse)
-    status, _, errors = line("generate", "runs/base", "the", "--tokens", "3")
+    status, _, errors = line("generate", "runs/base", "the", "--max-tokens", "3")
     assert (status, errors.count("\n")) == (1, 1)
     assert name in errors
     if number != errno.ENOENT:

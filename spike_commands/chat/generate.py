@@ -94,7 +94,14 @@ def drawing_options(command: Any) -> Any:
     type=PATH,
     help='Go on from each line of a file instead; of *.jsonl, from "prompt".',
 )
-@click.option("--tokens", type=click.IntRange(1), default=200, show_default=True, help="At most.")
+@click.option(
+    "--max-tokens",
+    "tokens",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="At most.",
+)
 @click.option(
     "--samples",
     type=click.IntRange(1),
@@ -126,8 +133,8 @@ def generate(
 
     Longest match cuts a prompt's end as if the text ended there. Tokens that would be others if
     it went on are sampled again, such that they spell the prompt (token healing), and count among
-    --tokens; of BESE none are. Tokens that were never targets in training are not sampled: their
-    probabilities are noise. The first text has the seed --seed, each further one the next.
+    --max-tokens; of BESE none are. Tokens that were never targets in training are not sampled:
+    their probabilities are noise. The first text has the seed --seed, each further one the next.
 
     \b
     Examples:

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     default="text",
     show_default=True,
     help="chat: each record of INPUTS is a conversation (JSON Lines, JSON arrays, parquet, Arrow); "
-    "see docs/chat.md. The tokenizer must be a length-max one with --specials chatml.",
+    "see docs/chat.md. The tokenizer must be a length-max one with --special-tokens chatml.",
 )
 @click.option(
     "--parse-markers",

@@ -74,7 +74,7 @@ def _windows(
     if not (folder / "manifest.json").exists():
         raise SpikeError(
             f"{folder}: {path_contents(folder)}; gptq reads shards: name them by --data, or take "
-            "--own-text or --method rtn"
+            "--calibrate-on-samples or --method rtn"
         )
     stream = open_stream(folder, "train")
     if stream.fingerprint != run.fingerprints.get("data") and data_folder is None:

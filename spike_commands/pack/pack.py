@@ -57,9 +57,15 @@ COUNTS_BYTES = 1_000_000
     help="Correct each matrix by a product of this rank, of four bits.",
 )
 @click.option("--data", "data_folder", type=PATH, help="gptq: shards; else the run's.")
-@click.option("--own-text", is_flag=True, help="gptq: read what the model writes, no shards.")
 @click.option(
-    "--sequences",
+    "--calibrate-on-samples",
+    "own_text",
+    is_flag=True,
+    help="gptq: read what the model writes, no shards.",
+)
+@click.option(
+    "--calibration-sequences",
+    "sequences",
     type=click.IntRange(1),
     help="gptq: how many to read, each a context long; else as many as hold 32,768 tokens.",
 )
@@ -165,9 +171,11 @@ def check_reading(
 ) -> None:
     """Check that options of the text for gptq fit the method and each other."""
     if own_text and data_folder is not None:
-        raise click.UsageError("--own-text reads no shards; leave --data out")
+        raise click.UsageError("--calibrate-on-samples reads no shards; leave --data out")
     if method == "rtn" and (own_text or sequences or data_folder):
-        raise click.UsageError("--own-text, --sequences and --data go with --method gptq")
+        raise click.UsageError(
+            "--calibrate-on-samples, --calibration-sequences and --data go with --method gptq"
+        )
 
 
 def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoReturn:

@@ -79,7 +79,10 @@ USUAL = {"text_field": "text", "errors": "strict", "extensions": (), "read_as": 
 @reset_option
 @compile_option
 @click.option(
-    "--prove", is_flag=True, help="--text: also compress each file to that score, and back."
+    "--verify",
+    "prove",
+    is_flag=True,
+    help="--text: also compress each file to that score, and back.",
 )
 @predictor_options
 @click.option(
@@ -121,12 +124,13 @@ def evaluate(
     shards. A file that begins as another format than its name says is refused; with --as bytes each
     file is one document of its bytes. Each token of a document and the separator at its end are
     predicted once, from what stands before them in a window; bits per byte = nats / (ln 2 · bytes),
-    over the bytes of the original text. With --stream windows run over the borders of documents. Of
-    conversations only what assistants say is scored, and its numbers have names of their own. Under
-    torchrun the processes share the work.
+    over the bytes of the original text. With --across-files windows run over the borders of
+    documents. Of conversations only what assistants say is scored, and its numbers have names of
+    their own. Under torchrun the processes share the work.
 
     spike train validates on windows of its context, one after the other: spike eval RUN --data DATA
-    --stream --stride CONTEXT is that number over all windows and the rest behind the last one.
+    --across-files --stride CONTEXT is that number over all windows and the rest after the last
+    one.
 
     With --ttt the model learns from the files while it scores them (docs/scoring.md); the run stays
     as it is. Settings, each NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors,
@@ -142,10 +146,10 @@ def evaluate(
       spike eval runs/base --text one.txt two.txt --stride 64 --json
       spike eval runs/base --text held.jsonl corpus/ --by file
       spike eval runs/base --data data/ --split validation
-      spike eval runs/memory-golf --text book.txt --window 1024 --stride 128 --batch-windows 256
-      spike eval runs/base --stream --text part1.txt part2.txt
+      spike eval runs/memory-golf --text book.txt --context 1024 --stride 128 --batch-size 256
+      spike eval runs/base --across-files --text part1.txt part2.txt
       spike eval base.spike --text book.txt
-      spike eval runs/base --text page.txt --prove
+      spike eval runs/base --text page.txt --verify
       spike eval runs/base --text book.txt --with all --counts data/
       spike eval base.spike --text book.txt --without-network
       spike eval runs/base --text book.txt --method published-0.2071
@@ -211,7 +215,7 @@ def check_inputs(
         raise click.UsageError(f"--data names one folder; {more[0]} is one too many")
     if chats and of_texts:
         raise click.UsageError(
-            "--prove, --with, --without-network, --method, --stream and --ttt go with --text"
+            "--verify, --with, --without-network, --method, --across-files and --ttt go with --text"
         )
     if not chats and (reads["parse_markers"] or reads["ignored_keys"]):
         raise click.UsageError("--parse-markers and --ignore-key go with --chat")
@@ -224,9 +228,9 @@ def check_scoring(
 ) -> None:
     """Check that the ways to score go together."""
     if prove and not reset:
-        raise click.UsageError("--prove reads each document for itself; leave out --stream")
+        raise click.UsageError("--verify reads each document alone; leave out --across-files")
     if method and (predicts or prove or learns):
-        raise click.UsageError("--method stands alone, without parts, --prove and --ttt")
+        raise click.UsageError("--method stands alone, without parts, --verify and --ttt")
     if by and (predicts or method):
         raise click.UsageError("--by goes without --with, --without-network and --method")
 
@@ -257,6 +261,6 @@ def refuse_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> None:
         from spiketok.errors import SpikeError
 
         raise SpikeError(
-            f"{data_folder}: shards of conversations, whose replies are scored; leave out --prove, "
-            "--with, --without-network, --method, --stream and --ttt"
+            f"{data_folder}: shards of conversations, whose replies are scored; leave out "
+            "--verify, --with, --without-network, --method, --across-files and --ttt"
         )

@@ -3,7 +3,6 @@
 import click
 
 window_option = click.option(
-    "--window",
     "--context",
     "context",
     type=click.IntRange(0),
@@ -19,14 +18,16 @@ stride_option = click.option(
     help="Tokens between two windows; smaller gives each token more context. 0: half a window.",
 )
 batch_option = click.option(
-    "--batch-windows",
+    "--batch-size",
+    "batch_windows",
     type=click.IntRange(1),
     default=32,
     show_default=True,
     help="Most windows in a pass; on CPUs 2,048 tokens are the most.",
 )
 reset_option = click.option(
-    "--reset/--stream",
+    "--per-file/--across-files",
+    "reset",
     default=True,
     show_default=True,
     help="--text: each file is read for itself, or behind those before it.",

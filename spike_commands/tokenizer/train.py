@@ -70,7 +70,8 @@ if TYPE_CHECKING:
     help="Of algorithm bese; the published one maps many texts to the same ids.",
 )
 @click.option(
-    "--specials",
+    "--special-tokens",
+    "specials",
     type=click.Choice(["chatml", "minimal"]),
     default="chatml",
     show_default=True,
@@ -177,7 +178,7 @@ def train(
     Examples:
       spike tokenizer train corpus/ --vocab 16512
       spike tokenizer train docs/ 'src/**/*.py' --ext md,rst
-      spike tokenizer train books.jsonl.zst --vocab 4096 --specials minimal --out small.json
+      spike tokenizer train books.jsonl.zst --vocab 4096 --special-tokens minimal --out small.json
       spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
     from datapipe import Dropped

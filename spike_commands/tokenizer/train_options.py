@@ -49,6 +49,6 @@ def option_of(setting: str) -> str:
     >>> option_of("vocab_size"), option_of("two_stage")
     ('--vocab', '--two-stage')
     """
-    return {"vocab_size": "--vocab", "layout": "--specials"}.get(setting) or (
+    return {"vocab_size": "--vocab", "layout": "--special-tokens"}.get(setting) or (
         "--" + setting.replace("_", "-")
     )

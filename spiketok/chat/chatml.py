@@ -145,6 +145,6 @@ def marker_ids(special_ids: Mapping[str, int]) -> dict[str, int]:
     if missing := [name for name in MARKERS if name not in special_ids]:
         raise SpikeError(
             f"the tokenizer lacks the chat markers {', '.join(missing)}; train a length-max one "
-            "with --specials chatml (BESE has no chat markers)"
+            "with --special-tokens chatml (BESE has no chat markers)"
         )
     return {name: special_ids[name] for name in MARKERS}

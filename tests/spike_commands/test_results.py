@@ -87,7 +87,11 @@ def test_each_step_names_the_next_which_works_as_it_stands(line, folder, tmp_pat
         assert "next:" not in output
         (found,) = [text for text in errors.splitlines() if text.startswith("next: ")]
         named_next[command] = shlex.split(found.removeprefix("next: "))
-    shorter = {"shard": ["--dry-run"], "unpack": ["--tokens", "3"], "import": ["--tokens", "3"]}
+    shorter = {
+        "shard": ["--dry-run"],
+        "unpack": ["--max-tokens", "3"],
+        "import": ["--max-tokens", "3"],
+    }
     for command in ("shard", "unpack", "compress", "import"):
         program, *arguments = named_next[command]
         assert program == "spike"

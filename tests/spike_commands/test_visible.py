@@ -25,10 +25,10 @@ def strictly(folder, *arguments, **options):
 
 @pytest.mark.parametrize("prompt", [b"the \xff\xfe", b"\xff"])
 def test_prompts_that_are_no_utf8_are_repeated_as_they_are(folder, prompt):
-    done = strictly(folder, "generate", "runs/base", prompt, "--tokens", "2", "--samples", "2")
+    done = strictly(folder, "generate", "runs/base", prompt, "--max-tokens", "2", "--samples", "2")
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.count(prompt) == 2
-    done = strictly(folder, "generate", "runs/base", prompt, "--tokens", "2", "--json")
+    done = strictly(folder, "generate", "runs/base", prompt, "--max-tokens", "2", "--json")
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["prompt"] == prompt.decode("utf-8", "surrogateescape")
 
@@ -65,9 +65,9 @@ def test_control_sequences_are_visible_in_a_terminal(line, monkeypatch, terminal
     ids = list(map(str, Tokenizer.load("tokenizer.json").encode(BAD).tolist()))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     assert line("tokenizer", "decode", *ids)[1] == (SHOWN if terminal else BAD)
-    _, output, _ = line("generate", "runs/base", BAD, "--tokens", "2")
+    _, output, _ = line("generate", "runs/base", BAD, "--max-tokens", "2")
     assert output.startswith(SHOWN if terminal else BAD)
-    _, output, _ = line("generate", "runs/base", BAD, "--tokens", "2", "--json")
+    _, output, _ = line("generate", "runs/base", BAD, "--max-tokens", "2", "--json")
     assert ("\x9b" in output) is not terminal
     assert json.loads(output)["prompt"] == BAD
 

@@ -30,7 +30,7 @@ def test_no_byte_outside_the_alphabet_is_sampled(process, tmp_path):
     ):
         done = process(tmp_path, *command, "-q")
         assert done.returncode == 0, done.stderr
-    options = ["--prompts", "prompts.txt", "--samples", "2", "--tokens", "20", "--json"]
+    options = ["--prompts", "prompts.txt", "--samples", "2", "--max-tokens", "20", "--json"]
     done = process(tmp_path, "generate", "run", *options)
     samples = [json.loads(line)["text"] for line in done.stdout.splitlines()]
     assert len(samples) == 100

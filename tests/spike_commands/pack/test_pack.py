@@ -30,7 +30,9 @@ def packed(line, tmp_path):
     return pack
 
 
-@pytest.mark.parametrize("options", [["rtn"], ["gptq", "--sequences", "4"]], ids=lambda o: o[0])
+@pytest.mark.parametrize(
+    "options", [["rtn"], ["gptq", "--calibration-sequences", "4"]], ids=lambda o: o[0]
+)
 def test_a_packed_run_is_scored_by_itself(line, packed, options):
     file, result = packed("--method", *options, "--text", "held.txt")
     jsonschema.validate(result, SCHEMAS["pack"])
@@ -41,7 +43,7 @@ def test_a_packed_run_is_scored_by_itself(line, packed, options):
         for path in (file, "runs/base")
     ]
     assert scores == [result["bits_per_byte"], result["float_bits_per_byte"]]
-    assert line("generate", str(file), "the", "--tokens", "3")[0] == 0
+    assert line("generate", str(file), "the", "--max-tokens", "3")[0] == 0
     whole = file.read_bytes()
     learning = ["--ttt", "chunk=40,blocks=1,rate=0.02,decay=none,polyak=0,batch=1"]
     learned = line("eval", str(file), "--text", "held.txt", *learning, "--json")[1]
@@ -55,7 +57,15 @@ def test_a_packed_run_is_scored_by_itself(line, packed, options):
 
 
 def test_text_of_the_model_s_own_serves_in_place_of_shards(packed):
-    options = ["--method", "gptq", "--own-text", "--sequences", "3", "--correction-rank", "2"]
+    options = [
+        "--method",
+        "gptq",
+        "--calibrate-on-samples",
+        "--calibration-sequences",
+        "3",
+        "--correction-rank",
+        "2",
+    ]
     file, result = packed(*options)
     assert result["compression"]["correction_rank"] == "2"
     assert any(row["name"].endswith("/left") for row in result["arrays"])
@@ -100,10 +110,10 @@ def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):
         (["--quantize", "mlp=int9"], 2, "int9"),
         (["--clip", "wide"], 2, "--clip"),
         (["--data", "nowhere"], 1, "gptq reads shards"),
-        (["--data", "nowhere", "--own-text"], 2, "--data"),
+        (["--data", "nowhere", "--calibrate-on-samples"], 2, "--data"),
         (["--correction-rank", "65"], 2, "--correction-rank"),
         (["--prune", "nan"], 2, "--prune"),
-        (["--method", "rtn", "--own-text"], 2, "go with --method gptq"),
+        (["--method", "rtn", "--calibrate-on-samples"], 2, "go with --method gptq"),
         (["--counts-bytes", "100"], 2, "goes with --counts"),
         (["--method", "rtn", "--text", "nowhere.txt"], 1, "nowhere.txt: no such file"),
     ],

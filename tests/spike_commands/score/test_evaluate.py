@@ -105,7 +105,7 @@ def test_lines_that_are_gzip_data_are_told_as_sharding_tells_it(line, folder, in
 
 def test_a_text_file_is_one_document_and_need_not_be_utf8(score, folder):
     (folder / "latin.txt").write_bytes("Füchse\n\n".encode("latin-1") * 40_000)
-    found = score("--text", "latin.txt", "--window", "32", "--stride", "32")
+    found = score("--text", "latin.txt", "--context", "32", "--stride", "32")
     assert (found["bytes"], found["documents"]) == (320_000, 1)
 
 
@@ -138,7 +138,7 @@ def test_files_are_scored_by_themselves_too(score, line, inputs):
 
 
 def test_documents_in_one_stream_have_their_own_nats(score, inputs):
-    found = score("--text", "inputs/texts", "--by", "file", "--stream", "--stride", "7")
+    found = score("--text", "inputs/texts", "--by", "file", "--across-files", "--stride", "7")
     assert sum(row["nats"] for row in found["by"]["file"]) == pytest.approx(found["nats"])
     assert [row["documents"] for row in found["by"]["file"]] == [1] * 6
 
@@ -153,7 +153,7 @@ def test_a_split_scores_as_its_documents(score, line, folder):
     again = score("--text", *(f"split-{number}.txt" for number in numbers))
     assert {**found, "by": None} == {**again, "by": None}
     assert [row["value"] for row in found["by"]["source"]] == ["corpus/words.jsonl"]
-    train = score("--data", "data", "--split", "train", "--window", "32", "--stride", "32")
+    train = score("--data", "data", "--split", "train", "--context", "32", "--stride", "32")
     assert train["documents"] + found["documents"] == 120
 
 
@@ -174,7 +174,7 @@ def test_a_split_scores_as_the_trainer_validates(score, process, folder, tiny):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     trained = json.loads(done.stdout)["validation_bits_per_byte"]
-    found = score("--data", "even", "--stream", "--stride", str(contexts[0]), run="runs/even")
+    found = score("--data", "even", "--across-files", "--stride", str(contexts[0]), run="runs/even")
     assert found["tokens"] == tokens
     assert found["bits_per_byte"] == pytest.approx(trained, rel=1e-6)
 
@@ -193,7 +193,7 @@ def test_shards_of_conversations_score_as_their_files(score, line, process, fold
     assert row["bytes"] == found["reply_bytes"] == sum(len(chat["response"]) for chat in chats)
     assert row["nats"] == pytest.approx(found["reply_nats"])
     status, _, errors = line(
-        "eval", "runs/base", "--data", "replies", "--split", "train", "--prove"
+        "eval", "runs/base", "--data", "replies", "--split", "train", "--verify"
     )
     assert (status, errors.count("\n")) == (1, 1)
     assert "shards of conversations" in errors

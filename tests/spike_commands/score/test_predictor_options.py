@@ -28,7 +28,7 @@ def scored(line, *options, run="runs/base", schema="eval"):
 
 
 def test_parts_are_scored_and_proved_one_by_one(line):
-    found = scored(line, "--with", "all", "--counts", "data", "--ttt", TTT, "--prove")
+    found = scored(line, "--with", "all", "--counts", "data", "--ttt", TTT, "--verify")
     assert list(found["rungs"]) == ["network", *ALL, "ttt"]
     assert found["proved"] == ", ".join(found["rungs"])
     assert found["counts"].startswith("shards ")
@@ -41,13 +41,13 @@ def test_parts_are_scored_and_proved_one_by_one(line):
     assert found["rungs"]["ngram"]["nats"] < found["rungs"]["network"]["nats"] / 2
     plain = scored(line)
     assert plain["nats"] == pytest.approx(found["rungs"]["network"]["nats"], rel=1e-5)
-    taught = scored(line, "--ttt", TTT, "--prove")
+    taught = scored(line, "--ttt", TTT, "--verify")
     assert taught["proved"] == "ttt"
     assert taught["nats"] != plain["nats"]
 
 
 def test_counts_alone_need_no_network(line):
-    alone = scored(line, "--without-network", "--counts", "data", "--prove")
+    alone = scored(line, "--without-network", "--counts", "data", "--verify")
     assert list(alone["rungs"]) == ["ngram", "match", "mixture"]
     nothing = scored(line, "--without-network", "--with", "ngram")
     assert nothing["counts"] is None
@@ -57,7 +57,7 @@ def test_counts_alone_need_no_network(line):
 def test_several_files_are_read_by_one_predictor(line):
     once = scored(line, "--without-network")
     status, output, _ = line(
-        "eval", "runs/base", "--text", *["held.txt"] * 2, "--without-network", "--prove", "--json"
+        "eval", "runs/base", "--text", *["held.txt"] * 2, "--without-network", "--verify", "--json"
     )
     twice = json.loads(output)
     assert status == 0
@@ -132,7 +132,7 @@ def test_the_published_rule_is_never_a_rate(line):
         (["--counts", "data"], 2, "--counts goes with --with ngram"),
         (["--with", "match", "--counts", "data"], 2, "--counts goes with --with ngram"),
         (["--with", "ngram", "--counts", "nowhere"], 1, "nowhere"),
-        (["--method", "published-0.2071", "--prove"], 2, "stands alone"),
+        (["--method", "published-0.2071", "--verify"], 2, "stands alone"),
         (["--without-network", "--ttt", "default"], 2, "--ttt teaches the network"),
         (["--ttt", "speed=3"], 2, "no `speed`"),
         (["--with", ""], 2, "'' is none of temperature"),
