@@ -19,7 +19,7 @@ from spiketok.errors import SettingError, SpikeError, parse_failures, parse_faul
 from spiketok.regular_files import names_file, read_regular
 
 from .checks import problems_between_keys, type_problem
-from .renamed import RENAMED
+from .renamed import refuse_renamed
 from .schema import Config, keys_of
 
 Sections = dict[str, dict[str, Any]]
@@ -265,12 +265,9 @@ def _merge(sections: Sections, changes: Mapping[str, Any], origin: str) -> None:
 
 
 def _check_known(name: str, known: Iterable[str], origin: str, place: str) -> None:
-    names = list(known)
-    if name in names:
+    if name in (names := list(known)):
         return
-    if RENAMED.get(name) in names:
-        now = f"{place.removesuffix(name)}{RENAMED[name]}"
-        raise SpikeError(f"{origin}: {place} is now {now}; write the new name")
+    refuse_renamed(name, names, origin, place)
     close = difflib.get_close_matches(name, names, n=1)
     mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(names)}"
     raise SpikeError(f"{origin}: {place}: no such key; {mend}")

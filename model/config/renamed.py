@@ -1,5 +1,9 @@
 """Renamed keys of configurations: old name to new, for the error that refuses the old one."""
 
+from collections.abc import Collection
+
+from spiketok.errors import SpikeError
+
 RENAMED = {
     "head_width": "head_dim",
     "mlp_width": "ffn_dim",
@@ -42,3 +46,20 @@ RENAMED = {
     "clip": "grad_clip",
     "recompute": "activation_checkpointing",
 }
+
+
+def refuse_renamed(key: str, known: Collection[str], origin: str, place: str) -> None:
+    """Raise the error that names the new name of a key, where the section has that.
+
+    Args:
+        key: a key that the section does not have.
+        known: the keys of the section.
+        origin: file or option, for the message.
+        place: section and key, for the message.
+
+    Raises:
+        SpikeError: the section has the key under a new name.
+    """
+    if RENAMED.get(key) in known:
+        now = f"{place.removesuffix(key)}{RENAMED[key]}"
+        raise SpikeError(f"{origin}: {place} is now {now}; write the new name")

@@ -45,7 +45,7 @@ def test_the_small_sibling_has_every_feature_on(name):
     off = SpikeWhaleConfig()
     for key in SpikeWhaleConfig.__struct_fields__:
         is_on = [getattr(whale, key) != getattr(off, key) for whale in (large, small)]
-        if not key.endswith(("_width", "_rank", "_layers")):
+        if not key.endswith(("_width", "_dim", "_rank", "_layers")):
             assert is_on[0] == is_on[1], key
     assert small.jepa_horizon == (1 if name == "escarda" else 0)
     assert count_parameters(of(f"{name}-tiny")) < 2_000_000
