@@ -108,7 +108,11 @@ def open_sentencepiece(path: Path) -> Peer:
     """Open a SentencePiece `.model` file."""
     library = optional("sentencepiece", path)
     with refusals("sentencepiece", path):
-        loaded = library.SentencePieceProcessor(model_proto=read_regular(path, MOST_LISTING))
+        content = read_regular(path, MOST_LISTING)
+    if not content:  # the library takes it for no model yet, and logs at the first question
+        raise SpikeError(f"{path}: an empty file is no sentencepiece model; name a .model file")
+    with refusals("sentencepiece", path):
+        loaded = library.SentencePieceProcessor(model_proto=content)
         size = loaded.get_piece_size()
         entries = [spelled_bytes(loaded.id_to_piece(token)) for token in range(size)]
 
