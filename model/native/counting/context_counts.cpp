@@ -20,8 +20,7 @@ std::uint64_t scatter(std::uint32_t parent, std::uint32_t token) {
 std::uint32_t mark_of(std::uint64_t hash) { return static_cast<std::uint32_t>(hash >> 32); }
 
 void check(std::span<const Discount> discounts, unsigned longest) {
-    if (discounts.size() != longest + 1)
-        throw std::invalid_argument("needed is a discount per length");
+    if (discounts.size() != longest + 1) throw std::invalid_argument("one discount per length");
     for (const Discount& d : discounts) {
         const bool fits = d.one >= 0 && d.one <= 1 && d.two >= 0 && d.two <= 2 && d.more >= 0 &&
                           d.more <= 3 && d.weight >= 0 && d.weight <= 1e9;
