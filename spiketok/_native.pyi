@@ -1,4 +1,4 @@
-"""The compiled half of spiketok; arrays are one-dimensional, contiguous and on the CPU.
+"""Native code of spiketok; arrays are one-dimensional, contiguous and on the CPU.
 
 Wrong array types raise TypeError; offsets that do not fit their data, and ids out of range, raise
 ValueError. `threads` 0 means one per core; no result depends on it.
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 class Matcher:
-    """Leftmost-longest matching of the entries, among which is every single byte."""
+    """Longest-match encoder over the entries, among which is every single byte."""
 
     def __init__(
         self, entries: NDArray[np.uint8], offsets: NDArray[np.int64], ids: NDArray[np.uint32]
@@ -27,12 +27,12 @@ class Matcher:
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the ids (uint32 if `wide`, else uint16) and the offsets of each text's ids.
 
-        Longer texts are encoded in slices of at most `slice_bytes`, 0 being a good size; the result
-        does not depend on it.
+        Longer texts are encoded in slices of at most `slice_bytes` (0: a default); the result does
+        not depend on it.
         """
 
 class Decoder:
-    """Concatenation of the entries."""
+    """Decoder: concatenates the entries of ids."""
 
     def __init__(self, entries: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         """Id i decodes to `entries[offsets[i]:offsets[i + 1]]`."""
@@ -41,7 +41,7 @@ class Decoder:
         """Return the bytes of all ids."""
 
 class BeseCoder:
-    """BESE: base ids, and merges of them by rank."""
+    """BESE encoder and decoder: base ids, and merges of them by rank."""
 
     def __init__(
         self,
@@ -64,24 +64,24 @@ class BeseCoder:
     def decode(
         self, ids: NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64], state: int = 0
     ) -> tuple[bytes, int]:
-        """Return the bytes of ids that follow others, and the state behind them.
+        """Return the bytes of ids that follow others, and the state after them.
 
-        `state` is 0 at the beginning of a text, else the state behind the ids before.
+        `state` is 0 at the beginning of a text, else the state after the ids before.
         """
 
-class Segments:
-    """The different segments of texts in BESE's lossless alphabet, counted."""
+class SegmentCounter:
+    """Counts of the distinct segments of texts in BESE's lossless alphabet."""
 
-    def __init__(self, room: int) -> None:
-        """Keep at most `room` base ids, each segment taking 32 more.
+    def __init__(self, capacity: int) -> None:
+        """Keep at most `capacity` base ids, where each segment costs 32 more.
 
-        When there are more, those with the larger half of the hashes are let go, for good. So
-        what is left does not depend on the order of the texts.
+        When there are more, segments with the larger half of the hashes are dropped, and never
+        counted again. So the counts do not depend on the order of the texts.
         """
 
     @property
     def halvings(self) -> int:
-        """How often that had to be."""
+        """How often half of the hashes were dropped."""
 
     def add(self, texts: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         """Count the segments of texts."""
@@ -94,12 +94,12 @@ def count_pairs(
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64]]:
     """Return left ids, right ids and counts of the `limit` most frequent adjacent pairs.
 
-    `ids` is uint16 or uint32; pairs do not cross documents. A pair counts where its occurrences do
-    not overlap, and is left out when it occurs once. Falling count, then rising ids.
+    `ids` is uint16 or uint32; pairs do not cross documents. Occurrences that overlap count once,
+    and pairs that occur once are left out. By falling count, then rising ids.
     """
 
-class MergeLearner:
-    """Learning which pairs of neighbouring ids to join, one after the other and exactly."""
+class PairMerger:
+    """Byte-pair encoding trainer: merges the best pair of adjacent ids, one after the other."""
 
     def __init__(
         self,
@@ -107,22 +107,27 @@ class MergeLearner:
         offsets: NDArray[np.int64],
         weights: NDArray[np.int64],
         lengths: NDArray[np.uint32],
+        *,
         merges: int,
         by_length: bool,
-        most_bytes: int,
+        max_token_bytes: int,
         threads: int,
-        listed: int = 0,
+        max_positions: int = 0,
         first_seen: bool = False,
     ) -> None:
-        """Prepare to learn at most `merges` merges.
+        """Prepare for at most `merges` merges; counts are those of `count_pairs`.
 
-        Document i, `ids[offsets[i]:offsets[i + 1]]`, counts `weights[i]` times, or once if there
-        are no weights; `lengths` has the bytes of each id. A pair's score is its count, or with
-        `by_length` its count × the bytes of both ids; pairs of more than `most_bytes` are left
-        alone, and so are pairs that count less than 2. Counts are those of `count_pairs`. `listed`
-        is how many places are remembered at a time, 0 being a good number; no result depends on it.
-        With `first_seen` ties go to the pair that stands first in the documents, instead of to
-        the smaller ids.
+        Args:
+            ids: of all documents; document i is `ids[offsets[i]:offsets[i + 1]]`.
+            offsets: of the documents in `ids`.
+            weights: how often each document counts; empty: once.
+            lengths: bytes of each id.
+            merges: the most merges.
+            by_length: the score of a pair is its count × the bytes of both ids, else its count.
+            max_token_bytes: pairs of more bytes are not merged, nor pairs that count less than 2.
+            threads: no result depends on it.
+            max_positions: positions held at a time; 0: a default; no result depends on it.
+            first_seen: ties go to the pair that occurs first, else to the smaller ids.
         """
 
     def best(self) -> tuple[int, int, int] | None:
@@ -131,16 +136,16 @@ class MergeLearner:
     def merge(self) -> int:
         """Replace that pair everywhere, from left to right, by a new id, and return the id."""
 
-    def refuse(self) -> None:
-        """Leave that pair alone for good."""
+    def exclude(self) -> None:
+        """Never return that pair again."""
 
-class Trial:
-    """A vocabulary under trial: what would a change of it do to the number of tokens?"""
+class EntryTrie:
+    """Trie of a vocabulary in training: what a change of it does to the number of tokens."""
 
     def __init__(self, entries: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
-        """The entries begin with the 256 single bytes; candidates come behind those in use."""
+        """The entries begin with the 256 single bytes; candidates follow those in use."""
 
-    def try_changes(
+    def marginal_costs(
         self,
         used: int,
         removals: bool,
@@ -148,13 +153,14 @@ class Trial:
         offsets: NDArray[np.int64],
         threads: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-        """Cut with the first `used` entries; return uses and change by entry, and the tokens.
+        """Encode with the first `used` entries; return uses and deltas by entry, and the tokens.
 
-        The change of an entry in use is by how many the tokens grow without it, that of a
-        candidate by how many they grow with it alone (below 0 where it saves some). Both are exact.
+        The delta of an entry in use is by how many the tokens grow without it (0 unless
+        `removals`), that of a candidate by how many they grow with it alone (below 0 where it saves
+        some). Both are exact.
         """
 
     def fewest_tokens(
         self, texts: NDArray[np.uint8], offsets: NDArray[np.int64], threads: int
     ) -> int:
-        """Return the fewest tokens into which the texts can be cut with the entries at all."""
+        """Return the fewest tokens of any segmentation of the texts into the entries."""

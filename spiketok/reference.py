@@ -82,7 +82,7 @@ def learn_merges(
     most_bytes: int,
     allowed: Callable[[int, int], bool],
 ) -> list[tuple[int, int, int]]:
-    """Return the pairs joined, with their counts, in order; see `_native.MergeLearner`."""
+    """Return the pairs joined, with their counts, in order; see `_native.PairMerger`."""
     lengths = list(lengths)
     found: list[tuple[int, int, int]] = []
     while len(found) < merges:
@@ -119,10 +119,10 @@ def join_pair(ids: Sequence[int], left: int, right: int, made: int) -> list[int]
     return joined
 
 
-def try_changes(
+def marginal_costs(
     entries: Sequence[bytes], used: int, documents: Sequence[bytes]
 ) -> tuple[list[int], int]:
-    """Return the change in tokens by entry, and the tokens; see `_native.Trial.try_changes`."""
+    """Return the change in tokens by entry, and the tokens; see `_native.EntryTrie`."""
 
     def tokens(changed: Iterable[bytes]) -> int:
         known = dict.fromkeys(changed, 0)

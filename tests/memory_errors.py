@@ -43,22 +43,23 @@ def bese() -> None:
     coder = _native.BeseCoder(True, *MERGES, b"<doc>", 42)
     ids, _ = coder.encode(*TEXTS, 2, True)
     assert coder.decode(ids)[0] == TEXTS[0].tobytes()
-    counter = _native.Segments(1000)
+    counter = _native.SegmentCounter(1000)
     counter.add(*TEXTS)
     counter.take()
 
 
 def train() -> None:
     _native.count_pairs(ROW, np.array([0, 9, len(ROW)]), 9, 2)
-    trial = _native.Trial(*ENTRIES)
-    trial.try_changes(257, True, *TEXTS, 2)
-    trial.fewest_tokens(*TEXTS, 2)
+    trie = _native.EntryTrie(*ENTRIES)
+    trie.marginal_costs(257, True, *TEXTS, 2)
+    trie.fewest_tokens(*TEXTS, 2)
     lengths, none = np.ones(256, np.uint32), np.zeros(0, np.int64)
-    learner = _native.MergeLearner(*TEXTS, none, lengths, 3, True, 9, 2)
-    while learner.best() is not None:
-        learner.refuse()
-        if learner.best() is not None:
-            learner.merge()
+    options = {"merges": 3, "by_length": True, "max_token_bytes": 9, "threads": 2}
+    merger = _native.PairMerger(*TEXTS, none, lengths, **options)
+    while merger.best() is not None:
+        merger.exclude()
+        if merger.best() is not None:
+            merger.merge()
 
 
 def code() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .._native import Segments
+from .._native import SegmentCounter
 from ..corpus_sample import CORPUS_MODULUS, ChunkSample, cut, documents
 from ..duplicate_documents import CopyCounter
 from ..holdout import HeldOut, document_id
@@ -66,7 +66,7 @@ class SegmentGatherer:
     """
 
     def __init__(self, room: int) -> None:
-        self.segments = Segments(room)
+        self.segments = SegmentCounter(room)
 
     def add(self, texts: Sequence[bytes]) -> None:
         """Count the segments of texts."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._native import MergeLearner
+from .._native import PairMerger
 from ..corpus_sample import HELD_OUT_BYTES, ChunkSample, document_ids
 from ..cpu_count import available_cores
 from ..errors import SettingError, SpikeError
@@ -124,21 +124,21 @@ def learn(
     """Return the merges of a text of `size` bytes, and how many tokens it has with them."""
     tokens = text.tokens()
     wanted = settings.vocab_size - BASE_IDS
-    learner = MergeLearner(
+    merger = PairMerger(
         text.ids,
         text.offsets,
         text.counts,
         np.ones(BASE_IDS, np.uint32),
         merges=wanted,
         by_length=False,
-        most_bytes=MOST_BASE_IDS,
+        max_token_bytes=MOST_BASE_IDS,
         threads=threads,
         first_seen=not ALPHABETS[settings.alphabet],
     )
     merges: list[tuple[int, int]] = []
-    while len(merges) < wanted and (best := learner.best()):
+    while len(merges) < wanted and (best := merger.best()):
         left, right, count = best
-        learner.merge()
+        merger.merge()
         merges.append((left, right))
         tokens -= count
         if len(merges) % MERGES_PER_REPORT == 0:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._native import MergeLearner
+from .._native import PairMerger
 from ..text_buffers import Buffer
 from ..training_progress import TrainingProgress
 from ..vocabulary import room_for_pieces
@@ -38,23 +38,23 @@ def merge_entries(
     allowed = settings.allowed(settings.boundary)
     entries = [bytes([byte]) for byte in range(256)]
     known = set(entries)
-    learner = MergeLearner(
+    merger = PairMerger(
         *texts,
         weights=np.empty(0, np.int64),
         lengths=np.ones(256, np.uint32),
         merges=wanted - 256,
         by_length=settings.objective == "freq-length",
-        most_bytes=settings.max_token_bytes,
+        max_token_bytes=settings.max_token_bytes,
         threads=threads,
     )
     size = tokens = len(texts[0])
-    while len(entries) < wanted and (best := learner.best()):
+    while len(entries) < wanted and (best := merger.best()):
         left, right, count = best
         piece = entries[left] + entries[right]
         if piece in known or not allowed(piece):
-            learner.refuse()
+            merger.exclude()
             continue
-        learner.merge()
+        merger.merge()
         entries.append(piece)
         known.add(piece)
         tokens -= count

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._native import Matcher, Trial, count_pairs
+from .._native import EntryTrie, Matcher, count_pairs
 from ..text_buffers import Buffer, join
 from ..training_progress import TrainingProgress
 from .candidates import Candidate, beginnings, choose, concatenations
@@ -142,7 +142,7 @@ class Rounds:
             excess = len(entries) - target
             if excess <= 0:
                 break
-            found = self.try_changes(entries, len(entries), most_bytes)
+            found = self.marginal_costs(entries, len(entries), most_bytes)
             if steps == DROPS:
                 self.tell(entries, found.bytes, found.tokens)
             left = len(entries) - -(-excess // step)
@@ -180,7 +180,7 @@ class Rounds:
         found = list(self.neighbours(entries, ids, offsets, number, self.allowed))
         found += beginnings(entries, found, self.allowed)
         tried = [*entries, *(one.piece for one in found)]
-        changes = self.try_changes(tried, len(entries), most_bytes)
+        changes = self.marginal_costs(tried, len(entries), most_bytes)
         gains = [-change for change in discounted(changes)[len(entries) :]]
         ranked = sorted(zip(gains, found, strict=True), key=lambda item: (-item[0], item[1].piece))
         return choose((one for gain, one in ranked if gain > 0), occurrences(ids, entries), number)
@@ -198,13 +198,13 @@ class Rounds:
         pairs = count_pairs(ids, offsets, looked_at, self.threads)
         return concatenations(entries, pairs, allowed)
 
-    def try_changes(self, entries: list[bytes], used: int, most_bytes: int) -> Changes:
+    def marginal_costs(self, entries: list[bytes], used: int, most_bytes: int) -> Changes:
         """Measure adding each entry from `used` on; where all are used, removing each."""
-        trial = Trial(*join(entries))
+        trie = EntryTrie(*join(entries))
         uses, more = np.zeros((2, len(entries)), np.int64)
         tokens = text_bytes = 0
         for texts in self.texts.blocks(most_bytes):
-            found = trial.try_changes(used, used == len(entries), *texts, self.threads)
+            found = trie.marginal_costs(used, used == len(entries), *texts, self.threads)
             uses += found[0]
             more += found[1]
             tokens += found[2]

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._native import Trial
+from .._native import EntryTrie
 from ..corpus_sample import CorpusSample, document_ids, draw_sample
 from ..cpu_count import available_cores
 from ..holdout import HeldOut, held_out_of
@@ -108,7 +108,7 @@ def measure(entries: list[bytes], texts: Buffer, threads: int) -> dict[str, floa
     size, tokens, fewest = len(texts[0]), None, None
     if size:
         tokens = size / len(encode(entries, texts, threads)[0])
-        fewest = size / Trial(*join(entries)).fewest_tokens(*texts, threads)
+        fewest = size / EntryTrie(*join(entries)).fewest_tokens(*texts, threads)
     return {
         "held_out_bytes_per_token": tokens and round(tokens, 6),
         "held_out_best_cut": fewest and round(fewest, 6),

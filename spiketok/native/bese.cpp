@@ -8,8 +8,8 @@
 namespace spike {
 namespace {
 
-constexpr std::size_t MOST_EXPANSIONS = std::size_t{1} << 26;
-// Texts are encoded in parts of about so many bytes, which end where segments do in any case.
+constexpr std::size_t MAX_EXPANSION_BYTES = std::size_t{1} << 26;
+// Texts are encoded in parts of about this size, which end where a segment ends in any case.
 constexpr std::size_t PART_BYTES = 1 << 18;
 
 struct Part {
@@ -17,7 +17,7 @@ struct Part {
     std::span<const std::uint8_t> bytes;
 };
 
-// Where a text can be cut from `least` bytes on: behind a run of newlines.
+// The first byte from `least` on where a text can be split: after a run of newlines.
 std::size_t find_cut(std::span<const std::uint8_t> bytes, std::size_t least) {
     for (std::size_t at = least; at < bytes.size(); ++at) {
         if (bytes[at - 1] == '\n' && bytes[at] != '\n') return at;
@@ -39,8 +39,8 @@ std::vector<Part> cut_texts(const Texts& texts, bool cut) {
     return parts;
 }
 
-// The first part of each task, and behind the last one the number of parts.
-std::vector<std::size_t> share(const std::vector<Part>& parts) {
+// The first part of each task, followed by the number of parts.
+std::vector<std::size_t> partition_into_tasks(const std::vector<Part>& parts) {
     std::vector<std::size_t> first{0};
     for (std::size_t i = 0, bytes = 0; i < parts.size(); ++i) {
         if (bytes >= PART_BYTES) {
@@ -69,7 +69,7 @@ Bese::Bese(bool lossless, std::span<const std::uint32_t> left, std::span<const s
             throw std::invalid_argument("merge " + std::to_string(rank) + " joins the separator");
         }
         const std::size_t length = expansion(left[rank]).size() + expansion(right[rank]).size();
-        if (length > MOST_BASE_IDS || begin + length > MOST_EXPANSIONS) {
+        if (length > MAX_BASE_IDS || begin + length > MAX_EXPANSION_BYTES) {
             throw std::invalid_argument("merge " + std::to_string(rank) + " is too long");
         }
         expansions_.resize(begin + length);
@@ -78,7 +78,7 @@ Bese::Bese(bool lossless, std::span<const std::uint32_t> left, std::span<const s
         std::ranges::copy(expansion(right[rank]), middle);
         starts_.push_back(expansions_.size());
     }
-    if (size + 1 < starts_.size() || size > MOST_EXPANSIONS) {
+    if (size + 1 < starts_.size() || size > MAX_EXPANSION_BYTES) {
         throw std::invalid_argument("the number of ids does not fit the merges");
     }
     starts_.resize(size + 1, expansions_.size());
@@ -87,19 +87,20 @@ Bese::Bese(bool lossless, std::span<const std::uint32_t> left, std::span<const s
 template <class Id>
 Encoded<Id> Bese::encode(const Texts& texts, unsigned threads) const {
     const std::vector<Part> parts = cut_texts(texts, alphabet_.lossless());
-    const std::vector<std::size_t> first = share(parts);
+    const std::vector<std::size_t> first = partition_into_tasks(parts);
     const std::size_t tasks = first.size() - 1;
     std::vector<std::vector<Id>> found(tasks);
     std::vector<std::size_t> counts(parts.size());
     for_each_task(tasks, threads, [&](std::size_t task) {
-        MergeRoom room(merges_);
+        MergeWorkspace workspace(merges_);
         std::vector<std::uint8_t> segment;
         std::vector<Id>& ids = found[task];
         for (std::size_t i = first[task]; i < first[task + 1]; ++i) {
             const std::size_t before = ids.size();
             for_each_segment(
                 alphabet_, parts[i].bytes, segment, [&](std::span<const std::uint8_t> row) {
-                    room.merge(row, [&](std::uint32_t id) { ids.push_back(static_cast<Id>(id)); });
+                    workspace.merge(row,
+                                    [&](std::uint32_t id) { ids.push_back(static_cast<Id>(id)); });
                 });
             counts[i] = ids.size() - before;
         }

@@ -1,4 +1,4 @@
-// Texts to BESE ids and back.
+// BESE tokenizer: texts to ids by ranked merges of base ids, and back.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@
 
 namespace spike {
 
-// Calls take(base ids) for each segment of a text. A segment ends behind a run of newlines, or when
-// it has MOST_BASE_IDS; in the published alphabet a text is one segment.
+// Calls take(base ids) for each segment of a text. A segment ends after a run of newlines, or when
+// it has MAX_BASE_IDS; in the published alphabet a text is one segment.
 template <class Take>
 void for_each_segment(const Alphabet& alphabet, std::span<const std::uint8_t> text,
                       std::vector<std::uint8_t>& segment, Take take) {
@@ -27,7 +27,7 @@ void for_each_segment(const Alphabet& alphabet, std::span<const std::uint8_t> te
     };
     const auto put = [&](std::uint8_t base) {
         segment.push_back(base);
-        if (alphabet.lossless() && segment.size() == MOST_BASE_IDS) cut();
+        if (alphabet.lossless() && segment.size() == MAX_BASE_IDS) cut();
     };
     write_base(alphabet, text, put, cut);
     cut();
@@ -36,8 +36,8 @@ void for_each_segment(const Alphabet& alphabet, std::span<const std::uint8_t> te
 class Bese {
   public:
     // Merge r joins left[r] and right[r] to id BASE_IDS + r; `name` is what DOC decodes to; there
-    // are `size` ids, of which the last ones may stand for nothing. Throws std::invalid_argument
-    // where that is impossible.
+    // are `size` ids, of which the last ones may have no bytes. Throws std::invalid_argument where
+    // numbers do not fit each other.
     Bese(bool lossless, std::span<const std::uint32_t> left, std::span<const std::uint32_t> right,
          std::string name, std::size_t size);
 
@@ -47,13 +47,13 @@ class Bese {
     Encoded<Id> encode(const Texts& texts, unsigned threads) const;
 
     // Appends the bytes of ids to `text`, beginning in a state (0: at the beginning of a text), and
-    // returns the state behind them. Throws std::invalid_argument naming the first id out of range.
+    // returns the state after them. Throws std::invalid_argument naming the first id out of range.
     template <class Id>
     std::uint32_t decode(std::span<const Id> ids, std::uint32_t state, std::string& text) const;
 
     std::size_t size() const { return starts_.size() - 1; }
 
-    // The base ids that an id stands for.
+    // The base ids of an id.
     std::span<const std::uint8_t> expansion(std::size_t id) const {
         return std::span(expansions_).subspan(starts_[id], starts_[id + 1] - starts_[id]);
     }

@@ -8,17 +8,17 @@ namespace {
 constexpr std::string_view SINGLE_LETTERS = "etaoinsrhdl", GROUPED = "ufbzcwvjmykxgpq\"",
                            SIGNS = " .,\n?'-";
 constexpr std::string_view ESCAPED = ":;!()/&%$#@*+=[]<>_|~{}\\^`\t\r";
-// What an id is read with, beside a group + 1: an escape; an escape and one more id; an escape and
-// one or two places.
+// Contexts of an id, besides a group + 1: an escape; an escape and one more id; an escape and one
+// or two places.
 constexpr std::uint32_t AFTER_ESCAPE = 5, AFTER_PREFIX = 6, AFTER_PLACE = 12, AFTER_PLACES = 16;
 constexpr std::uint8_t UNKNOWN = '?';
 
-// The direct ids, each a byte by itself: letters, signs, digits.
+// The direct ids, each a byte without any prefix: letters, signs, digits.
 constexpr bool is_direct(std::uint8_t base) {
     return is_byte(base) && (base < PLACE || base >= SPACE);
 }
 
-// The ids that begin the code of a rare byte behind the escape.
+// The ids that begin the code of a rare byte after the escape.
 constexpr std::array<std::uint8_t, 6> PREFIXES{GROUP, GROUP + 1, GROUP + 2, GROUP + 3, SHIFT, CAPS};
 
 }  // namespace
@@ -57,8 +57,8 @@ void Alphabet::write_direct() {
     direct_[SIGN + 1] = UNKNOWN;
 }
 
-// The direct ids behind an escape are frequent signs; behind an escape and a prefix they are the
-// remaining bytes: first those from 0x80 on, then the controls.
+// After an escape the direct ids are frequent signs; after an escape and a prefix they are the
+// remaining bytes: first those from 0x80 on, then the control characters.
 void Alphabet::write_escapes() {
     unsigned sign = 0;
     for (std::uint8_t base = 0; base < BASE_IDS; ++base) {

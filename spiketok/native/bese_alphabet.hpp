@@ -1,4 +1,4 @@
-// The base alphabet of BESE: bytes to base ids and back (docs/bese.md).
+// Base alphabet of BESE: bytes to base ids and back (docs/bese.md).
 #pragma once
 
 #include <array>
@@ -9,13 +9,13 @@
 namespace spike {
 
 constexpr std::size_t BASE_IDS = 40;
-// A segment is cut behind so many base ids; so no merge is longer.
-constexpr std::size_t MOST_BASE_IDS = 4096;
-// A run of letters is taken in pieces of so many.
+// The most base ids of a segment, and so of a merge.
+constexpr std::size_t MAX_BASE_IDS = 4096;
+// Runs of letters are encoded in pieces of at most this many.
 constexpr std::size_t CASE_LETTERS = 64;
 
-// What the base ids are. Those from PLACE on, and the letters, stand for one byte each, together
-// with what comes before them; the others stand for none.
+// Base ids. Those from PLACE on, and the letters, complete one byte each, together with the ids
+// before them; the others are prefixes or marks, without a byte of their own.
 enum Base : std::uint8_t {
     DOC = 0,
     SHIFT = 1,
@@ -34,7 +34,7 @@ constexpr bool is_byte(std::uint8_t base) {
     return base >= PLACE || (base >= LETTER && base < GROUP);
 }
 
-// How single bytes are written, lowercase letters as capitals are; and the other way round.
+// Codes of single bytes, and bytes of codes. Capitals have the codes of lowercase letters.
 class Alphabet {
   public:
     struct Code {
@@ -79,7 +79,7 @@ inline bool is_punctuation(std::span<const std::uint8_t> text, std::size_t at) {
            (text[at + 2] & 0xC0) == 0x80;
 }
 
-// Calls put(base id) for all of a text, and cut() behind each run of newlines (not in the published
+// Calls put(base id) for all of a text, and cut() after each run of newlines (not in the published
 // alphabet, where merges cross them).
 template <class Put, class Cut>
 void write_base(const Alphabet& alphabet, std::span<const std::uint8_t> text, Put put, Cut cut) {
@@ -119,11 +119,11 @@ void write_base(const Alphabet& alphabet, std::span<const std::uint8_t> text, Pu
     }
 }
 
-// Reads base ids one after the other. Each that stands for a byte gives one at once, whatever came
-// before it; '?' where the encoder writes no such sequence.
+// Decodes base ids one after the other. Each id that completes a byte returns one at once; it is
+// '?' where the encoder writes no such sequence.
 class BaseReader {
   public:
-    // `state` is what `state()` returned behind the ids before; 0 at the beginning of a text.
+    // `state` is the result of `state()` after the ids before; 0 at the beginning of a text.
     BaseReader(const Alphabet& alphabet, std::uint32_t state)
         : alphabet_(alphabet),
           shift_(state & 1),
@@ -132,7 +132,7 @@ class BaseReader {
 
     std::uint32_t state() const { return std::uint32_t{shift_} | caps_ << 1 | before_ << 8; }
 
-    // Returns the byte; 0 if the id is none, see `is_byte`.
+    // Returns the byte; 0 if the id completes none, see `is_byte`.
     std::uint8_t read(std::uint8_t base);
 
   private:
@@ -142,7 +142,7 @@ class BaseReader {
     const Alphabet& alphabet_;
     bool shift_;
     std::uint32_t caps_;    // letters that may still be capitals
-    std::uint32_t before_;  // what the next id is read with
+    std::uint32_t before_;  // context of the next id; see AFTER_ESCAPE
 };
 
 }  // namespace spike

@@ -1,4 +1,4 @@
-// What Python sees of encoding and decoding. Inputs are checked here or by what is called.
+// Python bindings (nanobind) of encoding and decoding. Arguments are checked here or by the callee.
 
 #include <cstdint>
 #include <span>
@@ -39,7 +39,7 @@ class Matcher {
             nb::gil_scoped_release free;
             return spike::encode<Id>(match_, texts, threads, slice_bytes);
         }();
-        return give(std::move(encoded));
+        return to_numpy(std::move(encoded));
     }
 
     LongestMatch match_;
@@ -59,7 +59,7 @@ class Decoder {
         }();
         PyObject* const bytes = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
         if (bytes == nullptr) nb::raise_python_error();
-        // Nobody else knows the new object: it may be filled without the lock.
+        // No other thread has a reference to the new object: it may be filled without the lock.
         char* const out = PyBytes_AS_STRING(bytes);
         {
             nb::gil_scoped_release free;
@@ -104,7 +104,7 @@ class BeseCoder {
             nb::gil_scoped_release free;
             return bese_.encode<Id>(texts, threads);
         }();
-        return give(std::move(encoded));
+        return to_numpy(std::move(encoded));
     }
 
     Bese bese_;

@@ -1,4 +1,4 @@
-// The bytes of ids, one after the other.
+// Decoder: concatenates the bytes of token ids.
 #pragma once
 
 #include <cstddef>

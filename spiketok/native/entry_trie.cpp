@@ -7,14 +7,15 @@
 namespace spike {
 namespace {
 
-// Where a search for room has met so many taken cells for each free one, later ones begin behind.
-constexpr std::size_t FULL = 20;
-// The parent of the 256 first cells: no cell, and yet they are taken.
+// Where a search has met this many used cells for each free one, later searches begin after it.
+constexpr std::size_t MAX_FILL_RATIO = 20;
+// The parent of the first 256 cells, which marks them as used.
 constexpr std::uint32_t ROOT = EntryTrie::NONE - 1;
 
 }  // namespace
 
-EntryTrie::EntryTrie(const Texts& entries) : cells_(1024), shorter_(entries.size(), NONE) {
+EntryTrie::EntryTrie(const Texts& entries)
+    : cells_(1024), longest_proper_prefix_(entries.size(), NONE) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
         if (entries[i].empty()) throw std::invalid_argument("an entry is empty");
         lengths_.push_back(static_cast<std::uint32_t>(entries[i].size()));
@@ -52,7 +53,7 @@ EntryTrie::EntryTrie(const Texts& entries) : cells_(1024), shorter_(entries.size
     for (std::size_t i = 0; i < open.size(); ++i) {
         auto [first, last, depth, cell] = open[i];
         if (depth > 1 && entries[order[first]].size() == depth) {
-            shorter_[order[first]] = cells_[cell].longest;
+            longest_proper_prefix_[order[first]] = cells_[cell].longest;
             cells_[cell].longest = order[first++];
         }
         if (first == last) continue;
@@ -62,7 +63,7 @@ EntryTrie::EntryTrie(const Texts& entries) : cells_(1024), shorter_(entries.size
         std::vector<std::uint8_t> labels;
         split(first, last, depth,
               [&](std::uint8_t label, std::size_t, std::size_t) { labels.push_back(label); });
-        const std::uint32_t base = find_room(labels);
+        const std::uint32_t base = find_base(labels);
         cells_[cell].base = base;
         split(first, last, depth, [&](std::uint8_t label, std::size_t from, std::size_t stop) {
             Cell& next = cells_[base + label];
@@ -73,7 +74,7 @@ EntryTrie::EntryTrie(const Texts& entries) : cells_(1024), shorter_(entries.size
     }
 }
 
-std::uint32_t EntryTrie::find_room(std::span<const std::uint8_t> labels) {
+std::uint32_t EntryTrie::find_base(std::span<const std::uint8_t> labels) {
     std::size_t taken = 0;
     for (std::size_t at = first_free_;; ++at) {
         if (at + 512 > cells_.size()) cells_.resize(cells_.size() * 2);
@@ -86,7 +87,8 @@ std::uint32_t EntryTrie::find_room(std::span<const std::uint8_t> labels) {
         if (std::ranges::any_of(labels, [&](auto c) { return cells_[base + c].parent != NONE; })) {
             continue;
         }
-        if (taken * (FULL + 1) >= (at - first_free_ + 1) * FULL) first_free_ = at;
+        if (taken * (MAX_FILL_RATIO + 1) >= (at - first_free_ + 1) * MAX_FILL_RATIO)
+            first_free_ = at;
         return static_cast<std::uint32_t>(base);
     }
 }

@@ -1,4 +1,4 @@
-// The trie of a vocabulary under trial: for each place of a text the chain of entries that match.
+// Double-array trie of a vocabulary in training: all entries that match at a byte, longest first.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,9 @@
 
 namespace spike {
 
-// A double array: byte c leads from a cell to cell base + c, if that cell's parent is the first
-// one. The first byte of an entry leads to the cell of that number.
+// Byte c leads from a cell to cell base + c, if the parent of that cell is the first one. The first
+// byte of an entry leads to the cell of that number. The entries that match at a byte are those of
+// the chain longest, longest_proper_prefix(longest), …: all are prefixes of the text there.
 class EntryTrie {
   public:
     static constexpr std::uint32_t NONE = 0xFFFFFFFF;
@@ -23,10 +24,12 @@ class EntryTrie {
     std::size_t size() const { return lengths_.size(); }
     std::uint32_t length(std::uint32_t entry) const { return lengths_[entry]; }
 
-    // The longest entry that is a proper beginning of this one; NONE for single bytes.
-    std::uint32_t shorter(std::uint32_t entry) const { return shorter_[entry]; }
+    // The longest entry that is a proper prefix of this one; NONE for single bytes.
+    std::uint32_t longest_proper_prefix(std::uint32_t entry) const {
+        return longest_proper_prefix_[entry];
+    }
 
-    // The longest entry with which text[at …] begins.
+    // The longest entry that is a prefix of text[at …].
     std::uint32_t longest(std::span<const std::uint8_t> text, std::size_t at) const {
         std::uint32_t cell = text[at];
         while (++at < text.size()) {
@@ -40,13 +43,13 @@ class EntryTrie {
   private:
     struct Cell {
         std::uint32_t base = 0, parent = NONE;
-        std::uint32_t longest = NONE;  // entry on the way to this cell
+        std::uint32_t longest = NONE;  // entry on the path to this cell
     };
 
-    std::uint32_t find_room(std::span<const std::uint8_t> labels);
+    std::uint32_t find_base(std::span<const std::uint8_t> labels);
 
     std::vector<Cell> cells_;
-    std::vector<std::uint32_t> lengths_, shorter_;
+    std::vector<std::uint32_t> lengths_, longest_proper_prefix_;
     std::size_t first_free_ = 256;
 };
 

@@ -5,20 +5,22 @@
 namespace spike {
 namespace {
 
-using Numbers = std::vector<std::uint32_t>;
+using Cells = std::vector<std::uint32_t>;
 
 // Cells in gaps have the base 0.
 bool is_node(Cell cell) { return base(cell) != 0; }
 
-// The cells that are nodes, those with short paths first.
-Numbers by_depth(const Trie& trie) {
-    const auto depth = [&](Cell cell) { return trie.lengths[token(cell)] + overrun(cell); };
-    std::vector<std::size_t> first(LONGEST_ENTRY + 2);
+// The cells that are nodes, by rising depth.
+Cells by_depth(const Trie& trie) {
+    const auto depth = [&](Cell cell) {
+        return trie.lengths[token(cell)] + bytes_past_match(cell);
+    };
+    std::vector<std::size_t> first(MAX_ENTRY_BYTES + 2);
     for (const Cell cell : trie.cells) {
         if (is_node(cell)) ++first[depth(cell) + 1];
     }
     for (std::size_t i = 1; i < first.size(); ++i) first[i] += first[i - 1];
-    Numbers order(first.back());
+    Cells order(first.back());
     for (std::size_t i = 0; i < trie.cells.size(); ++i) {
         if (is_node(trie.cells[i])) {
             order[first[depth(trie.cells[i])]++] = static_cast<std::uint32_t>(i);
@@ -27,13 +29,13 @@ Numbers by_depth(const Trie& trie) {
     return order;
 }
 
-// For each node but the first 256 the cell of its parent, found by the base that its label betrays.
-Numbers parents_of(const std::vector<Cell>& cells) {
-    Numbers owner(cells.size()), parents(cells.size());
+// The parent of each node but the first 256: the node with the base cell - label.
+Cells parents_of(const std::vector<Cell>& cells) {
+    Cells node_of_base(cells.size()), parents(cells.size());
     for (std::size_t i = 0; i < cells.size(); ++i) {
-        owner[base(cells[i])] = static_cast<std::uint32_t>(i);
+        node_of_base[base(cells[i])] = static_cast<std::uint32_t>(i);
     }
-    for (std::size_t i = 256; i < cells.size(); ++i) parents[i] = owner[i - label(cells[i])];
+    for (std::size_t i = 256; i < cells.size(); ++i) parents[i] = node_of_base[i - label(cells[i])];
     return parents;
 }
 
@@ -44,15 +46,16 @@ FailureLinks::FailureLinks(const Trie& trie) : nodes_(trie.cells.size()) {
         const Cell cell = trie.cells[i];
         nodes_[i] = {static_cast<std::uint32_t>(base(cell)), label(cell), ROOT, 1, 0, 0};
     }
-    const Numbers order = by_depth(trie), parents = parents_of(trie.cells);
+    const Cells order = by_depth(trie), parents = parents_of(trie.cells);
     for (const std::uint32_t cell : order) {
-        if (overrun(trie.cells[cell]) > 0) find_failure(nodes_[cell], nodes_[parents[cell]]);
+        if (bytes_past_match(trie.cells[cell]) > 0)
+            find_failure(nodes_[cell], nodes_[parents[cell]]);
     }
-    share_pops(trie.cells, order, parents);
+    lay_out_pops(trie.cells, order, parents);
 }
 
-// From the parent's path take what has to go before the byte fits. A failure's path is shorter than
-// the node's, so it is known.
+// The second case of the induction in the header. A failure has a shorter path than its node, and
+// nodes come by rising depth, so all that is read here is known.
 void FailureLinks::find_failure(Node& node, const Node& parent) {
     node.count = parent.count;
     std::uint32_t rest = parent.failure, row = parent.failure_base;
@@ -65,20 +68,25 @@ void FailureLinks::find_failure(Node& node, const Node& parent) {
     node.failure_base = nodes_[node.failure].base;
 }
 
-// A node's pops are its parent's and then those of each node that its failure was looked for from.
-// They lie in one place with those of one child, which goes on where its parent's end. Other
-// children that go on need a copy; all copies together hold no more tokens than the entries bytes.
-void FailureLinks::share_pops(const std::vector<Cell>& cells, const Numbers& order,
-                              const Numbers& parents) {
-    // The most pops on a way down from the node, and its child on that way.
-    std::vector<std::uint8_t> most(nodes_.size());
-    Numbers heir(nodes_.size());
+// The pops of a node that is no entry are those of its parent, then those of each node that its
+// failure was searched from. One child that has more pops than its parent shares the parent's part
+// of pops_, which continues after the parent's end: the one with the longest list below it. The
+// others need a copy.
+// Bound: a list begins at an entry, or with a copy of such a beginning. It has at most one token
+// for each byte of the path from the last byte of that entry to its own end. On the path to one
+// leaf two lists cover different bytes, for a list ends where no child has more pops. So pops_
+// holds no more tokens than the entries have bytes.
+void FailureLinks::lay_out_pops(const std::vector<Cell>& cells, const Cells& order,
+                                const Cells& parents) {
+    // The longest list of pops that continues that of a node, and the child that it goes through.
+    std::vector<std::uint8_t> max_pops(nodes_.size());
+    Cells sharing_child(nodes_.size());
     for (auto cell = order.rbegin(); cell != order.rend(); ++cell) {
-        most[*cell] = std::max<std::uint8_t>(most[*cell], nodes_[*cell].count);
+        max_pops[*cell] = std::max<std::uint8_t>(max_pops[*cell], nodes_[*cell].count);
         const std::uint32_t parent = parents[*cell];
-        if (overrun(cells[*cell]) == 0 || most[*cell] <= most[parent]) continue;
-        most[parent] = most[*cell];
-        heir[parent] = *cell;
+        if (bytes_past_match(cells[*cell]) == 0 || max_pops[*cell] <= max_pops[parent]) continue;
+        max_pops[parent] = max_pops[*cell];
+        sharing_child[parent] = *cell;
     }
     const auto copy = [&](const Node& from, std::size_t to) {
         std::copy_n(pops_.begin() + from.pops, from.count, pops_.begin() + to);
@@ -87,17 +95,17 @@ void FailureLinks::share_pops(const std::vector<Cell>& cells, const Numbers& ord
     for (const std::uint32_t cell : order) {
         Node& node = nodes_[cell];
         const auto end = static_cast<std::uint32_t>(pops_.size());
-        if (overrun(cells[cell]) == 0) {
+        if (bytes_past_match(cells[cell]) == 0) {
             node.pops = end;
-            pops_.resize(end + most[cell]);
+            pops_.resize(end + max_pops[cell]);
             pops_[end] = token(cells[cell]);
             continue;
         }
         const Node& parent = nodes_[parents[cell]];
         node.pops = parent.pops;
-        if (heir[parents[cell]] != cell && most[cell] > parent.count) {
+        if (sharing_child[parents[cell]] != cell && max_pops[cell] > parent.count) {
             node.pops = end;
-            pops_.resize(end + most[cell]);
+            pops_.resize(end + max_pops[cell]);
             copy(parent, end);
         }
         std::size_t place = node.pops + parent.count;

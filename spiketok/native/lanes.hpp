@@ -1,4 +1,4 @@
-// Leftmost-longest encoding of several slices of text at a time on one core.
+// Longest-match encoder of several slices of text at a time on one core (lanes).
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace spike {
 
-// How many chains of loads keep a core busy while each of them waits.
+// Each lane is a chain of dependent loads; this many keep a core busy while each of them waits.
 inline constexpr std::size_t LANES = 4;
 
 // A part of a document, and the ids of the tokens that begin in it.
@@ -25,7 +25,7 @@ struct Slice {
     std::size_t bytes() const { return static_cast<std::size_t>(stop - begin); }
 };
 
-// Encodes each slice as if its document began with it: fills in ids, count and end.
+// Encodes each slice as if its document began with it; sets ids, count and end.
 template <class Id>
 void encode_slices(const LongestMatch& match, std::span<Slice<Id>> slices);
 

@@ -9,16 +9,16 @@
 namespace spike {
 namespace {
 
-constexpr std::size_t LEAST_SLICE = 1 << 10, MOST_SLICE = 1 << 14, SLICES_OF_A_TASK = 32;
+constexpr std::size_t MIN_SLICE_BYTES = 1 << 10, MAX_SLICE_BYTES = 1 << 14, SLICES_PER_TASK = 32;
 
-// A text that is alone becomes a slice for each lane.
-std::size_t good_slice(std::size_t total) {
-    return std::clamp(total / LANES + 1, LEAST_SLICE, MOST_SLICE);
+// A single text becomes one slice for each lane.
+std::size_t default_slice_bytes(std::size_t total) {
+    return std::clamp(total / LANES + 1, MIN_SLICE_BYTES, MAX_SLICE_BYTES);
 }
 
-// Cuts texts into slices. Between two slices of a text is an empty one, room for a bridge.
+// Splits texts into slices. Between two slices of a text is an empty one, for a bridge.
 template <class Id>
-std::vector<Slice<Id>> cut(const Texts& texts, std::size_t slice_bytes) {
+std::vector<Slice<Id>> split_into_slices(const Texts& texts, std::size_t slice_bytes) {
     std::vector<Slice<Id>> slices;
     slices.reserve(texts.size());
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -37,32 +37,33 @@ std::vector<Slice<Id>> cut(const Texts& texts, std::size_t slice_bytes) {
     return slices;
 }
 
-// The first slice of each task, and behind the last one the number of slices.
+// The first slice of each task, followed by the number of slices.
 template <class Id>
-std::vector<std::size_t> share(std::span<const Slice<Id>> slices, std::size_t task_bytes) {
+std::vector<std::size_t> partition_into_tasks(std::span<const Slice<Id>> slices,
+                                              std::size_t task_bytes) {
     std::vector<std::size_t> first{0};
     for (std::size_t i = 0, bytes = 0; i < slices.size(); ++i) {
         if (bytes >= task_bytes) {
             first.push_back(i);
             bytes = 0;
         }
-        // Empty texts cost something too.
+        // Empty texts have a cost, too.
         bytes += slices[i].bytes() + 16;
     }
     first.push_back(slices.size());
     return first;
 }
 
-// Encodes the slices and returns the memory that holds their ids.
+// Encodes the slices and returns the memory with their ids.
 template <class Id>
 std::vector<Id> encode_task(const LongestMatch& match, std::span<Slice<Id>> slices) {
     std::size_t bytes = 0, count = 0;
     for (const Slice<Id>& slice : slices) bytes += slice.bytes();
-    const Array<Id> room(bytes);
-    Id* free = room.items.get();
+    const Array<Id> buffer(bytes);
+    Id* next = buffer.items.get();
     for (Slice<Id>& slice : slices) {
-        slice.ids = free;
-        free += slice.bytes();
+        slice.ids = next;
+        next += slice.bytes();
     }
     encode_slices(match, slices);
     for (const Slice<Id>& slice : slices) count += slice.count;
@@ -76,9 +77,11 @@ std::vector<Id> encode_task(const LongestMatch& match, std::span<Slice<Id>> slic
     return ids;
 }
 
-// Makes slice `right`, which was encoded as if its document began there, go on where `left` ended:
-// the bridge takes tokens from there, and right loses its first ones, until both are at the same
-// byte. What follows only depends on that place, so it is the same. Returns the bridge's ids.
+// Joins slice `right`, which was encoded as if its document began there, to the end of the slice
+// before it: the bridge encodes from that end on, and `right` drops tokens, until both are at the
+// same byte. The tokens from there on depend on the following bytes alone, so they are those of the
+// whole text. Where `right` has no boundary in common, the bridge replaces all of it. Returns the
+// bridge's ids.
 template <class Id>
 std::vector<Id> join(const LongestMatch& match, const std::uint8_t* left_end, Slice<Id>& right) {
     std::vector<Id> bridge;
@@ -95,7 +98,7 @@ std::vector<Id> join(const LongestMatch& match, const std::uint8_t* left_end, Sl
         bridge.push_back(static_cast<Id>(id));
         return !is_joined(end);
     };
-    match.cut(left_end, right.limit, FIRST_PATIENCE, take);
+    match.cut(left_end, right.limit, INITIAL_RESCAN_BUDGET, take);
     return bridge;
 }
 
@@ -104,10 +107,10 @@ std::vector<Id> join(const LongestMatch& match, const std::uint8_t* left_end, Sl
 template <class Id>
 Encoded<Id> encode(const LongestMatch& match, const Texts& texts, unsigned threads,
                    std::size_t slice_bytes) {
-    if (slice_bytes == 0) slice_bytes = good_slice(texts.total());
-    std::vector<Slice<Id>> slices = cut<Id>(texts, slice_bytes);
+    if (slice_bytes == 0) slice_bytes = default_slice_bytes(texts.total());
+    std::vector<Slice<Id>> slices = split_into_slices<Id>(texts, slice_bytes);
     const std::vector<std::size_t> first =
-        share(std::span<const Slice<Id>>(slices), slice_bytes * SLICES_OF_A_TASK);
+        partition_into_tasks(std::span<const Slice<Id>>(slices), slice_bytes * SLICES_PER_TASK);
     const std::size_t tasks = first.size() - 1;
     std::vector<std::vector<Id>> memory(tasks);
     const auto slices_of = [&](std::size_t task) {
@@ -123,11 +126,11 @@ Encoded<Id> encode(const LongestMatch& match, const Texts& texts, unsigned threa
         slices[i].count = memory.back().size();
     }
     Array<std::int64_t> offsets(texts.size() + 1);
-    std::vector<std::size_t> places(slices.size());
+    std::vector<std::size_t> starts(slices.size());
     std::size_t count = 0;
     offsets.items[0] = 0;
     for (std::size_t i = 0, text = 0; i < slices.size(); ++i) {
-        places[i] = count;
+        starts[i] = count;
         count += slices[i].count;
         if (slices[i].stop == slices[i].limit) {
             offsets.items[++text] = static_cast<std::int64_t>(count);
@@ -136,7 +139,7 @@ Encoded<Id> encode(const LongestMatch& match, const Texts& texts, unsigned threa
     Array<Id> ids(count);
     for_each_task(tasks, threads, [&](std::size_t task) {
         for (std::size_t i = first[task]; i < first[task + 1]; ++i) {
-            std::copy_n(slices[i].ids, slices[i].count, ids.items.get() + places[i]);
+            std::copy_n(slices[i].ids, slices[i].count, ids.items.get() + starts[i]);
         }
         memory[task] = {};
     });

@@ -1,4 +1,4 @@
-// Leftmost-longest encoding of texts.
+// Longest-match encoder of batches of texts, in parallel.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace spike {
 
-// An array that is not zeroed before it is filled.
+// An array without initialisation.
 template <class Item>
 struct Array {
     explicit Array(std::size_t count)
@@ -25,10 +25,10 @@ struct Encoded {
     Array<std::int64_t> offsets;  // text i has the ids offsets[i] … offsets[i + 1]
 };
 
-// Encodes every text on its own. Long ones are cut into slices of at most `slice_bytes` (0: a good
-// size), which are encoded side by side and joined; neither that nor the number of threads (0: one
-// per core) changes the result. Id is std::uint16_t or std::uint32_t; the caller knows that the ids
-// fit.
+// Encodes each text independently. Long ones are split into slices of at most `slice_bytes` (0: a
+// default), which are encoded side by side and joined; neither that nor the number of threads (0:
+// one per core) changes the result. Id is std::uint16_t or std::uint32_t; the caller ensures that
+// the ids fit.
 template <class Id>
 Encoded<Id> encode(const LongestMatch& match, const Texts& texts, unsigned threads,
                    std::size_t slice_bytes = 0);

@@ -1,4 +1,4 @@
-// Numbers by pair of ids.
+// Hash table of numbers by pair of ids.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +14,15 @@ inline std::uint64_t pair_key(std::uint32_t left, std::uint32_t right) {
 inline std::uint32_t left_of(std::uint64_t key) { return static_cast<std::uint32_t>(key >> 32); }
 inline std::uint32_t right_of(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
 
-inline std::uint64_t scatter_bits(std::uint64_t key) { return key * 0x9E3779B97F4A7C15u; }
+inline std::uint64_t hash_key(std::uint64_t key) { return key * 0x9E3779B97F4A7C15u; }
 
-// Pairs can be dealt out to 2^PART_BITS parts, to be counted one part after the other.
-constexpr unsigned PART_BITS = 8;
-inline std::size_t part_of(std::uint64_t key) { return scatter_bits(key) >> (64 - PART_BITS); }
+// Pairs can be divided into 2^PARTITION_BITS partitions, which are counted one after the other.
+constexpr unsigned PARTITION_BITS = 8;
+inline std::size_t partition_of(std::uint64_t key) {
+    return hash_key(key) >> (64 - PARTITION_BITS);
+}
 
-// Open addressing; a pair that is not there has the number 0.
+// Open addressing with linear probing; the number of a pair that is not in the table is 0.
 class PairTable {
   public:
     PairTable() : slots_(FIRST_SLOTS) {}
@@ -49,8 +51,8 @@ class PairTable {
     static constexpr std::size_t FIRST_SLOTS = 1024;
 
     std::size_t find(std::uint64_t key) const {
-        // The highest bits are equal in a whole part: take those below.
-        std::size_t i = scatter_bits(key) >> (32 - PART_BITS);
+        // The highest bits are equal within a partition: use those below.
+        std::size_t i = hash_key(key) >> (32 - PARTITION_BITS);
         for (;; ++i) {
             const Slot& slot = slots_[i & (slots_.size() - 1)];
             if (slot.number == 0 || slot.key == key) return i & (slots_.size() - 1);

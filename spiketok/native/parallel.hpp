@@ -1,4 +1,4 @@
-// Shares independent tasks among threads.
+// Parallel loop over independent tasks.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace spike {
 
 // Calls work(task) once for every task of 0 … tasks - 1, on at most `threads` threads (0: one per
-// core). The first exception stops the handing out of tasks and is thrown again here.
+// core). After an exception no more tasks are started, and the first one is thrown again here.
 template <class Work>
 void for_each_task(std::size_t tasks, unsigned threads, Work work) {
     std::atomic<std::size_t> next{0};
@@ -36,7 +36,7 @@ void for_each_task(std::size_t tasks, unsigned threads, Work work) {
         try {
             for (std::size_t i = 1; i < wanted; ++i) helpers.emplace_back(take_tasks);
         } catch (const std::system_error&) {
-            // The system gives no more threads: those that run do all the work.
+            // The system has no more threads: those that run do all the work.
         } catch (const std::bad_alloc&) {
             // Nor memory for one.
         }

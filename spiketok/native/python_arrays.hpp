@@ -1,4 +1,4 @@
-// NumPy arrays as the native code takes and gives them.
+// NumPy arrays as arguments and results of the bindings.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -25,9 +25,9 @@ std::span<const Item> view(const Input<Item>& array) {
     return {array.data(), array.size()};
 }
 
-// Hands the memory over to a NumPy array.
+// Moves the memory into a NumPy array.
 template <class Item>
-Output<Item> give(Array<Item> array) {
+Output<Item> to_numpy(Array<Item> array) {
     const std::size_t size = array.size;
     Item* const items = array.items.get();
     nb::capsule owner(items, [](void* p) noexcept { delete[] static_cast<Item*>(p); });
@@ -36,11 +36,11 @@ Output<Item> give(Array<Item> array) {
 }
 
 template <class Id>
-nb::tuple give(Encoded<Id> encoded) {
-    return nb::make_tuple(give(std::move(encoded.ids)), give(std::move(encoded.offsets)));
+nb::tuple to_numpy(Encoded<Id> encoded) {
+    return nb::make_tuple(to_numpy(std::move(encoded.ids)), to_numpy(std::move(encoded.offsets)));
 }
 
-// What only trainers use.
+// Binds the classes and functions for training.
 void bind_training(nb::module_& module);
 
 }  // namespace spike

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t FIRST_SLOTS = 1024;
 
-// FNV-1a, and a finish that spreads it to all bits.
+// FNV-1a, and a finaliser that spreads it to all bits.
 std::uint64_t hash_of(std::span<const std::uint8_t> ids) {
     std::uint64_t hash = 0xCBF29CE484222325u;
     for (const std::uint8_t id : ids) hash = (hash ^ id) * 0x100000001B3u;
@@ -20,7 +20,7 @@ std::uint64_t hash_of(std::span<const std::uint8_t> ids) {
 
 }  // namespace
 
-SegmentCounter::SegmentCounter(std::size_t room) : room_(room), index_(FIRST_SLOTS) {}
+SegmentCounter::SegmentCounter(std::size_t capacity) : capacity_(capacity), index_(FIRST_SLOTS) {}
 
 std::span<const std::uint8_t> SegmentCounter::segment(std::size_t i) const {
     const std::size_t end = i + 1 < segments_.size() ? segments_[i + 1].begin : ids_.size();
@@ -37,8 +37,8 @@ void SegmentCounter::add(const Texts& texts) {
 void SegmentCounter::count_segment(std::span<const std::uint8_t> ids) {
     const std::uint64_t hash = hash_of(ids);
     if (!is_kept(hash)) return;
-    // Memory is taken before anything changes: where there is none, all stays as it was.
-    if ((segments_.size() + 1) * 2 > index_.size()) index_again(index_.size() * 2);
+    // Allocate before anything changes, so that a failure changes nothing.
+    if ((segments_.size() + 1) * 2 > index_.size()) rebuild_index(index_.size() * 2);
     if (segments_.size() == segments_.capacity()) segments_.reserve(2 * segments_.size() + 64);
     std::size_t slot = hash & (index_.size() - 1);
     for (; index_[slot] != 0; slot = (slot + 1) & (index_.size() - 1)) {
@@ -54,7 +54,7 @@ void SegmentCounter::count_segment(std::span<const std::uint8_t> ids) {
     ids_.insert(ids_.end(), ids.begin(), ids.end());
     segments_.push_back({hash, begin, 1});
     index_[slot] = static_cast<std::uint32_t>(segments_.size());
-    while (ids_.size() + segments_.size() * SEGMENT_COST > room_ && halvings_ < 63) halve();
+    while (ids_.size() + segments_.size() * SEGMENT_COST > capacity_ && halvings_ < 63) halve();
 }
 
 void SegmentCounter::halve() {
@@ -69,10 +69,10 @@ void SegmentCounter::halve() {
     }
     segments_.resize(kept);
     ids_.resize(end);
-    index_again(index_.size());
+    rebuild_index(index_.size());
 }
 
-void SegmentCounter::index_again(std::size_t slots) {
+void SegmentCounter::rebuild_index(std::size_t slots) {
     index_.assign(slots, 0);
     for (std::size_t i = 0; i < segments_.size(); ++i) {
         std::size_t slot = segments_[i].hash & (slots - 1);

@@ -1,4 +1,4 @@
-// The different segments of a corpus and how often each occurs, in bounded memory.
+// Counts of the distinct segments of a corpus, in bounded memory.
 #pragma once
 
 #include <cstddef>
@@ -10,19 +10,20 @@
 
 namespace spike {
 
-// When the different segments exceed the room, those with the larger half of the hashes go, for
-// good. So what is kept, and every count, is the same for any order of the texts.
+// When the distinct segments exceed the capacity, those with the larger half of the hashes are
+// dropped, and never counted again. The limit of the hashes only falls, so a segment that is kept
+// in the end was never dropped before: its count is exact, and the same for any order of the texts.
 class SegmentCounter {
   public:
-    // `room`: base ids to keep, each segment taking SEGMENT_COST more.
-    explicit SegmentCounter(std::size_t room);
+    // `capacity`: base ids to keep, where each segment costs SEGMENT_COST more.
+    explicit SegmentCounter(std::size_t capacity);
 
     static constexpr std::size_t SEGMENT_COST = 32;
 
     // Counts the segments of texts in the lossless alphabet.
     void add(const Texts& texts);
 
-    // Of how many halvings what is kept is left.
+    // How often the limit of the hashes was halved.
     unsigned halvings() const { return halvings_; }
 
     std::size_t size() const { return segments_.size(); }
@@ -36,17 +37,17 @@ class SegmentCounter {
 
     void count_segment(std::span<const std::uint8_t> segment);
     void halve();
-    void index_again(std::size_t slots);
+    void rebuild_index(std::size_t slots);
     bool is_kept(std::uint64_t hash) const {
         return halvings_ == 0 || hash >> (64 - halvings_) == 0;
     }
 
     Alphabet alphabet_{true};
-    std::size_t room_;
+    std::size_t capacity_;
     unsigned halvings_ = 0;
     std::vector<std::uint8_t> ids_;
     std::vector<Segment> segments_;
-    std::vector<std::uint32_t> index_;  // open addressing: place in segments_, plus one
+    std::vector<std::uint32_t> index_;  // open addressing: index into segments_, plus one
     std::vector<std::uint8_t> buffer_;
 };
 

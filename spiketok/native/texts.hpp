@@ -1,4 +1,4 @@
-// Byte strings side by side in one buffer, as Arrow and the encoder lay them out.
+// Views of byte strings in one buffer with offsets, the layout of Arrow.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace spike {
 
-// String i is bytes[offsets[i] … offsets[i + 1]); the constructor throws std::invalid_argument
-// unless that lies inside the buffer for every i.
+// Slice i is items[offsets[i] … offsets[i + 1]); the constructor throws std::invalid_argument
+// unless every slice is inside the buffer.
 template <class Item>
 class Slices {
   public:
@@ -21,7 +21,7 @@ class Slices {
             if (offsets[i] < offsets[i - 1]) throw std::invalid_argument("offsets must not fall");
         }
         if (static_cast<std::uint64_t>(offsets.back()) > items.size()) {
-            throw std::invalid_argument("offsets point behind the end of the data");
+            throw std::invalid_argument("offsets point beyond the end of the data");
         }
     }
 

@@ -1,4 +1,4 @@
-// What Python sees of training. Inputs are checked here or by what is called.
+// Python bindings (nanobind) of training. Arguments are checked here or by the callee.
 
 #include <algorithm>
 #include <cstdint>
@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "entry_trie.hpp"
-#include "merges.hpp"
+#include "marginal_costs.hpp"
+#include "pair_merger.hpp"
 #include "pairs.hpp"
 #include "python_arrays.hpp"
 #include "segment_counter.hpp"
 #include "texts.hpp"
-#include "trials.hpp"
 
 namespace {
 
@@ -35,26 +35,28 @@ nb::tuple count_pairs_as(const Input<Id>& ids, const Input<std::int64_t>& offset
         right.items[i] = pairs[i].right;
         counts.items[i] = static_cast<std::int64_t>(pairs[i].count);
     }
-    return nb::make_tuple(give(std::move(left)), give(std::move(right)), give(std::move(counts)));
+    return nb::make_tuple(to_numpy(std::move(left)), to_numpy(std::move(right)),
+                          to_numpy(std::move(counts)));
 }
 
-// A vocabulary under trial, for the trainer.
-class Trial {
+// The trie of a vocabulary in training, with its marginal costs.
+class TrieBinding {
   public:
-    Trial(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets)
+    TrieBinding(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets)
         : trie_(Texts(view(bytes), view(offsets))) {}
 
-    nb::tuple try_changes(std::size_t used, bool removals, const Input<std::uint8_t>& bytes,
-                          const Input<std::int64_t>& offsets, unsigned threads) const {
+    nb::tuple marginal_costs(std::size_t used, bool removals, const Input<std::uint8_t>& bytes,
+                             const Input<std::int64_t>& offsets, unsigned threads) const {
         const Texts texts(view(bytes), view(offsets));
-        const Trials found = [&] {
+        const MarginalCosts found = [&] {
             nb::gil_scoped_release free;
-            return spike::try_changes(trie_, used, removals, texts, threads);
+            return spike::marginal_costs(trie_, used, removals, texts, threads);
         }();
-        Array<std::int64_t> uses(found.uses.size()), change(found.change.size());
+        Array<std::int64_t> uses(found.uses.size()), token_delta(found.token_delta.size());
         std::ranges::copy(found.uses, uses.items.get());
-        std::ranges::copy(found.change, change.items.get());
-        return nb::make_tuple(give(std::move(uses)), give(std::move(change)), found.tokens);
+        std::ranges::copy(found.token_delta, token_delta.items.get());
+        return nb::make_tuple(to_numpy(std::move(uses)), to_numpy(std::move(token_delta)),
+                              found.tokens);
     }
 
     std::int64_t fewest_tokens(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets,
@@ -68,58 +70,57 @@ class Trial {
     EntryTrie trie_;
 };
 
-// Learning of merges, with ids as narrow as their number allows.
-class MergeLearner {
+// Pair merger with ids of 16 or 32 bits, as their number requires.
+class PairMergerBinding {
   public:
-    MergeLearner(const Input<std::uint8_t>& ids, const Input<std::int64_t>& offsets,
-                 const Input<std::int64_t>& weights, const Input<std::uint32_t>& lengths,
-                 std::size_t merges, bool by_length, std::uint64_t most_bytes, unsigned threads,
-                 std::size_t listed, bool first_seen)
-        : learner_(learn(Slices<std::uint8_t>(view(ids), view(offsets)), view(weights),
-                         view(lengths), merges,
-                         {by_length, most_bytes, threads, listed, first_seen})) {}
+    PairMergerBinding(const Input<std::uint8_t>& ids, const Input<std::int64_t>& offsets,
+                      const Input<std::int64_t>& weights, const Input<std::uint32_t>& lengths,
+                      std::size_t merges, bool by_length, std::uint64_t max_token_bytes,
+                      unsigned threads, std::size_t max_positions, bool first_seen)
+        : merger_(make(Slices<std::uint8_t>(view(ids), view(offsets)), view(weights), view(lengths),
+                       merges, {by_length, max_token_bytes, threads, max_positions, first_seen})) {}
 
     nb::object best() {
         const std::optional<Pair> pair = std::visit(
-            [](auto& learner) {
+            [](auto& merger) {
                 nb::gil_scoped_release free;
-                return learner.best();
+                return merger.best();
             },
-            learner_);
+            merger_);
         if (!pair) return nb::none();
         return nb::make_tuple(pair->left, pair->right, pair->count);
     }
 
     std::uint32_t merge() {
         nb::gil_scoped_release free;
-        return std::visit([](auto& learner) { return learner.merge(); }, learner_);
+        return std::visit([](auto& merger) { return merger.merge(); }, merger_);
     }
 
-    void refuse() {
-        std::visit([](auto& learner) { learner.refuse(); }, learner_);
+    void exclude() {
+        std::visit([](auto& merger) { merger.exclude(); }, merger_);
     }
 
   private:
-    using Learner = std::variant<Merges<std::uint16_t>, Merges<std::uint32_t>>;
+    using AnyPairMerger = std::variant<PairMerger<std::uint16_t>, PairMerger<std::uint32_t>>;
 
-    static Learner learn(const Slices<std::uint8_t>& documents,
-                         std::span<const std::int64_t> weights,
-                         std::span<const std::uint32_t> lengths, std::size_t merges,
-                         const MergeRules& rules) {
+    static AnyPairMerger make(const Slices<std::uint8_t>& documents,
+                              std::span<const std::int64_t> weights,
+                              std::span<const std::uint32_t> lengths, std::size_t merges,
+                              const MergeOptions& options) {
         nb::gil_scoped_release free;
         if (merges < 0xFFFF && lengths.size() < 0xFFFF - merges) {
-            return Merges<std::uint16_t>(documents, weights, lengths, rules);
+            return PairMerger<std::uint16_t>(documents, weights, lengths, options);
         }
-        return Merges<std::uint32_t>(documents, weights, lengths, rules);
+        return PairMerger<std::uint32_t>(documents, weights, lengths, options);
     }
 
-    Learner learner_;
+    AnyPairMerger merger_;
 };
 
-// The segments of a corpus, for BESE.
-class Segments {
+// Counts of the segments of a corpus, for BESE.
+class SegmentCounterBinding {
   public:
-    explicit Segments(std::size_t room) : counter_(room) {}
+    explicit SegmentCounterBinding(std::size_t capacity) : counter_(capacity) {}
 
     void add(const Input<std::uint8_t>& bytes, const Input<std::int64_t>& offsets) {
         const Texts texts(view(bytes), view(offsets));
@@ -142,8 +143,8 @@ class Segments {
             counts.items[i] = static_cast<std::int64_t>(counter_.count(i));
         }
         counter_ = SegmentCounter(0);
-        return nb::make_tuple(give(std::move(ids)), give(std::move(offsets)),
-                              give(std::move(counts)));
+        return nb::make_tuple(to_numpy(std::move(ids)), to_numpy(std::move(offsets)),
+                              to_numpy(std::move(counts)));
     }
 
   private:
@@ -158,24 +159,25 @@ void spike::bind_training(nb::module_& module) {
                "threads"_a);
     module.def("count_pairs", &count_pairs_as<std::uint32_t>, "ids"_a, "offsets"_a, "limit"_a,
                "threads"_a);
-    nb::class_<MergeLearner>(module, "MergeLearner")
+    nb::class_<PairMergerBinding>(module, "PairMerger")
         .def(nb::init<const Input<std::uint8_t>&, const Input<std::int64_t>&,
                       const Input<std::int64_t>&, const Input<std::uint32_t>&, std::size_t, bool,
                       std::uint64_t, unsigned, std::size_t, bool>(),
-             "ids"_a, "offsets"_a, "weights"_a, "lengths"_a, "merges"_a, "by_length"_a,
-             "most_bytes"_a, "threads"_a, "listed"_a = 0, "first_seen"_a = false)
-        .def("best", &MergeLearner::best)
-        .def("merge", &MergeLearner::merge)
-        .def("refuse", &MergeLearner::refuse);
-    nb::class_<Trial>(module, "Trial")
+             "ids"_a, "offsets"_a, "weights"_a, "lengths"_a, nb::kw_only(), "merges"_a,
+             "by_length"_a, "max_token_bytes"_a, "threads"_a, "max_positions"_a = 0,
+             "first_seen"_a = false)
+        .def("best", &PairMergerBinding::best)
+        .def("merge", &PairMergerBinding::merge)
+        .def("exclude", &PairMergerBinding::exclude);
+    nb::class_<TrieBinding>(module, "EntryTrie")
         .def(nb::init<const Input<std::uint8_t>&, const Input<std::int64_t>&>(), "entries"_a,
              "offsets"_a)
-        .def("try_changes", &Trial::try_changes, "used"_a, "removals"_a, "texts"_a, "offsets"_a,
-             "threads"_a)
-        .def("fewest_tokens", &Trial::fewest_tokens, "texts"_a, "offsets"_a, "threads"_a);
-    nb::class_<Segments>(module, "Segments")
-        .def(nb::init<std::size_t>(), "room"_a)
-        .def("add", &Segments::add, "texts"_a, "offsets"_a)
-        .def_prop_ro("halvings", &Segments::halvings)
-        .def("take", &Segments::take);
+        .def("marginal_costs", &TrieBinding::marginal_costs, "used"_a, "removals"_a, "texts"_a,
+             "offsets"_a, "threads"_a)
+        .def("fewest_tokens", &TrieBinding::fewest_tokens, "texts"_a, "offsets"_a, "threads"_a);
+    nb::class_<SegmentCounterBinding>(module, "SegmentCounter")
+        .def(nb::init<std::size_t>(), "capacity"_a)
+        .def("add", &SegmentCounterBinding::add, "texts"_a, "offsets"_a)
+        .def_prop_ro("halvings", &SegmentCounterBinding::halvings)
+        .def("take", &SegmentCounterBinding::take);
 }

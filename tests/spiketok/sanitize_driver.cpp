@@ -13,11 +13,11 @@
 
 #include "bese.hpp"
 #include "decoder.hpp"
+#include "marginal_costs.hpp"
 #include "matcher.hpp"
 #include "pairs.hpp"
 #include "segment_counter.hpp"
 #include "training_driver.hpp"
-#include "trials.hpp"
 #include "trie.hpp"
 
 namespace {
@@ -245,7 +245,7 @@ void hostile() {
     entries.add(size && below(3) == 0 ? entries.item(below(given.size()))
                                       : random_bytes(size, 256));
     given = fitting;
-    given.push_back(MOST_ENTRIES - 1);
+    given.push_back(MAX_ENTRIES - 1);
     try {
         match.emplace(build_trie(entries.texts(), given));
         encode<std::uint32_t>(*match, entries.texts(), 2, 1 + below(9));

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spiketok import Tokenizer, build_vocabulary, reference
-from spiketok._native import Decoder, Matcher, Trial, count_pairs
+from spiketok._native import Decoder, EntryTrie, Matcher, count_pairs
 from spiketok.text_buffers import join
 
 SINGLES = [bytes([byte]) for byte in range(256)]
@@ -76,7 +76,7 @@ def test_many_threads_encode_as_one_does():
         ([*SINGLES, b"ab", b"ab"], 258, "same bytes"),
         ([*SINGLES, b""], 257, "empty"),
         ([*SINGLES, b"a" * 256], 257, "longer than 255"),
-        (SINGLES, 255, "as many ids"),
+        (SINGLES, 255, "one id for each"),
         ([], 0, "single byte"),
     ],
 )
@@ -148,23 +148,23 @@ def test_runs_hold_pairs_that_do_not_overlap():
 
 @settings(deadline=None, max_examples=200)
 @given(st.data(), st.integers(1, 3))
-def test_changes_are_tried_as_defined(data, threads):
+def test_marginal_costs_are_as_defined(data, threads):
     some = data.draw(st.lists(st.text("ab", min_size=2, max_size=6), max_size=8, unique=True))
     documents = [text.encode() for text in data.draw(st.lists(st.text("ab", max_size=40)))]
     entries = [*SINGLES, *(text.encode() for text in some)]
     used = data.draw(st.integers(256, len(entries)))
-    trial = Trial(*join(entries))
-    uses, change, tokens = trial.try_changes(used, True, *join(documents), threads)
-    assert (change.tolist(), tokens) == reference.try_changes(entries, used, documents)
+    trie = EntryTrie(*join(entries))
+    uses, change, tokens = trie.marginal_costs(used, True, *join(documents), threads)
+    assert (change.tolist(), tokens) == reference.marginal_costs(entries, used, documents)
     assert uses[:used].sum() == tokens
     for entry, use in zip(entries[used:], uses[used:].tolist(), strict=True):
         known = dict.fromkeys([*entries[:used], entry], 0)
         assert use == sum(reference.cut(text, known).count(entry) for text in documents)
-    without = trial.try_changes(used, False, *join(documents), threads)[1]
+    without = trie.marginal_costs(used, False, *join(documents), threads)[1]
     assert not without[:used].any()
     assert without[used:].tolist() == change[used:].tolist()
     fewest = sum(reference.fewest_tokens(entries, text) for text in documents)
-    assert trial.fewest_tokens(*join(documents), threads) == fewest
+    assert trie.fewest_tokens(*join(documents), threads) == fewest
 
 
 @pytest.mark.parametrize(
@@ -178,19 +178,21 @@ def test_changes_are_tried_as_defined(data, threads):
     ],
     ids=["missing", "order", "empty", "twice", "byte twice"],
 )
-def test_trial_refuses(entries, message):
+def test_entry_trie_refuses(entries, message):
     with pytest.raises(ValueError, match=message):
-        Trial(*join(entries))
+        EntryTrie(*join(entries))
 
 
 @pytest.mark.parametrize("used", [255, 258])
-def test_trial_refuses_to_use_what_it_has_not(used):
+def test_entry_trie_refuses_to_use_entries_that_it_has_not(used):
     with pytest.raises(ValueError, match="range"):
-        Trial(*join([*SINGLES, b"ab"])).try_changes(used, True, *join([b"ab"]), 1)
+        EntryTrie(*join([*SINGLES, b"ab"])).marginal_costs(used, True, *join([b"ab"]), 1)
 
 
-def test_trial_finds_every_entry_of_a_large_vocabulary():
+def test_entry_trie_finds_every_entry_of_a_large_vocabulary():
     numbers = np.random.default_rng(3).integers(0, 256, (30_000, 3), dtype=np.uint8)
     some = sorted({row.tobytes() for row in numbers})
-    uses = Trial(*join([*SINGLES, *some])).try_changes(256 + len(some), False, *join(some), 2)[0]
+    uses = EntryTrie(*join([*SINGLES, *some])).marginal_costs(
+        256 + len(some), False, *join(some), 2
+    )[0]
     assert uses.tolist() == [0] * 256 + [1] * len(some)

@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "entry_trie.hpp"
-#include "merges.hpp"
+#include "marginal_costs.hpp"
+#include "pair_merger.hpp"
 #include "pairs.hpp"
 #include "sanitize_driver.hpp"
-#include "trials.hpp"
 
 namespace {
 
@@ -132,7 +132,7 @@ struct PlainMerges {
     std::vector<Ids> documents;
     std::vector<std::int64_t> weights;
     std::vector<std::uint64_t> lengths;
-    MergeRules rules;
+    MergeOptions options;
     std::vector<Key> refused{};
 
     std::optional<Pair> best() const {
@@ -150,12 +150,12 @@ struct PlainMerges {
         std::size_t first = 0;
         for (const auto& [key, item] : found) {
             const std::uint64_t bytes = lengths[key.first] + lengths[key.second];
-            if (item.first < 2 || bytes > rules.most_bytes ||
+            if (item.first < 2 || bytes > options.max_token_bytes ||
                 std::ranges::find(refused, key) != refused.end())
                 continue;
-            const std::uint64_t now = rules.by_length ? item.first * bytes : item.first;
+            const std::uint64_t now = options.by_length ? item.first * bytes : item.first;
             if (best &&
-                (now < score || (now == score && !(rules.first_seen && item.second < first))))
+                (now < score || (now == score && !(options.first_seen && item.second < first))))
                 continue;
             best = {key.first, key.second, item.first};
             score = now;
@@ -188,13 +188,14 @@ void merges_of(std::size_t letters) {
     if (below(2)) weights.clear();
     std::vector<std::uint32_t> lengths(letters);
     for (auto& length : lengths) length = 1 + static_cast<std::uint32_t>(below(3));
-    const MergeRules rules{below(2) == 0, 1 + below(60), static_cast<unsigned>(below(3)), below(40),
-                           below(2) == 0};
-    plain.rules = rules;
+    const MergeOptions options{below(2) == 0, 1 + below(60), static_cast<unsigned>(below(3)),
+                               below(40), below(2) == 0};
+    plain.options = options;
     plain.weights = weights;
     plain.lengths.assign(lengths.begin(), lengths.end());
-    std::optional<Merges<Id>> learner;
-    attempt([&] { learner.emplace(Slices<std::uint8_t>(ids, offsets), weights, lengths, rules); });
+    std::optional<PairMerger<Id>> learner;
+    attempt(
+        [&] { learner.emplace(Slices<std::uint8_t>(ids, offsets), weights, lengths, options); });
     must_refuse([&] { learner->merge(); }, "a merge that nobody asked for");
     std::size_t rounds = 0;
     for (std::optional<Pair> pair; rounds < at_most(40, 8); ++rounds) {
@@ -204,7 +205,7 @@ void merges_of(std::size_t letters) {
             pair = learner->best();
             if (!pair) return;
             if (refuses) {
-                learner->refuse();
+                learner->exclude();
             } else {
                 made = learner->merge();
             }
@@ -233,35 +234,36 @@ void merges() {
     }
 }
 
-Merges<std::uint32_t> learn_merges(const Bytes& ids, const std::vector<std::int64_t>& offsets,
-                                   const std::vector<std::int64_t>& weights, const Ids& lengths,
-                                   const MergeRules& rules) {
-    Merges<std::uint32_t> learner(Slices<std::uint8_t>(ids, offsets), weights, lengths, rules);
+PairMerger<std::uint32_t> learn_merges(const Bytes& ids, const std::vector<std::int64_t>& offsets,
+                                       const std::vector<std::int64_t>& weights, const Ids& lengths,
+                                       const MergeOptions& options) {
+    PairMerger<std::uint32_t> learner(Slices<std::uint8_t>(ids, offsets), weights, lengths,
+                                      options);
     while (learner.best()) learner.merge();
     return learner;
 }
 
 void hostile_training() {
     const Bytes four{1, 2, 3, 4};
-    MergeRules rules{false, 9, 1, 0, below(2) == 0};
-    must_refuse([&] { learn_merges(four, {0, 4}, {}, {1, 1, 1, 1}, rules); },
+    MergeOptions options{false, 9, 1, 0, below(2) == 0};
+    must_refuse([&] { learn_merges(four, {0, 4}, {}, {1, 1, 1, 1}, options); },
                 "an id without a length was taken");
-    must_refuse([&] { learn_merges(four, {0, 4}, {1, 1}, {1, 1, 1, 1, 1}, rules); },
+    must_refuse([&] { learn_merges(four, {0, 4}, {1, 1}, {1, 1, 1, 1, 1}, options); },
                 "two weights were taken");
-    must_refuse([&] { learn_merges(four, {0, 4}, {0}, {1, 1, 1, 1, 1}, rules); },
+    must_refuse([&] { learn_merges(four, {0, 4}, {0}, {1, 1, 1, 1, 1}, options); },
                 "a weight of 0 was taken");
     const std::int64_t heavy =
         std::numeric_limits<std::int64_t>::max() - static_cast<std::int64_t>(below(9));
     must_refuse(
         [&] {
-            learn_merges({1, 2, 1, 2, 1, 2, 1, 2}, {0, 4, 8}, {heavy, heavy}, {1, 1, 1}, rules);
+            learn_merges({1, 2, 1, 2, 1, 2, 1, 2}, {0, 4, 8}, {heavy, heavy}, {1, 1, 1}, options);
         },
         "weights that overflow were taken");
     // The last id of 16 bits is made, and no other.
     const Ids lengths(65'534, 1);
     const Bytes row{1, 2, 1, 2, 3, 1, 2, 3};
     const std::vector<std::int64_t> all{0, 8};
-    Merges<std::uint16_t> learner(Slices<std::uint8_t>(row, all), {}, lengths, {false, 9});
+    PairMerger<std::uint16_t> learner(Slices<std::uint8_t>(row, all), {}, lengths, {false, 9});
     require(learner.best().has_value() && learner.merge() == 65'534 && learner.best().has_value(),
             "one more id fits");
     must_refuse([&] { learner.merge(); }, "there are more ids than fit");
@@ -279,9 +281,9 @@ void trials() {
     std::optional<EntryTrie> trie;
     attempt([&] { trie.emplace(entries.texts()); });
     const std::size_t used = 256 + below(trie->size() - 255);
-    Trials found;
+    MarginalCosts found;
     attempt(
-        [&] { found = try_changes(*trie, used, true, texts, static_cast<unsigned>(below(4))); });
+        [&] { found = marginal_costs(*trie, used, true, texts, static_cast<unsigned>(below(4))); });
     // How many tokens there are with the first entries, without one of them or with one more.
     const auto plain_count = [&](std::size_t changed) {
         PlainEntries in_use;
@@ -298,15 +300,16 @@ void trials() {
     for (int trial = 0; trial < 4 && trie->size() > 256; ++trial) {
         const std::size_t changed = 256 + below(trie->size() - 256);
         const std::int64_t more = plain_count(changed) - found.tokens;
-        require(found.change[changed] == more, "a change has another effect");
+        require(found.token_delta[changed] == more, "a token_delta has another effect");
     }
-    attempt([&] { found = try_changes(*trie, trie->size(), false, entries.texts(), 3); });
+    attempt([&] { found = marginal_costs(*trie, trie->size(), false, entries.texts(), 3); });
     std::int64_t fewest = 0;
     attempt([&] { fewest = fewest_tokens(*trie, entries.texts(), 3); });
     require(found.tokens >= fewest, "greedy beat the best cut");
     must_refuse(
         [&] {
-            try_changes(*trie, below(2) ? below(256) : trie->size() + 1 + below(9), true, texts, 1);
+            marginal_costs(*trie, below(2) ? below(256) : trie->size() + 1 + below(9), true, texts,
+                           1);
         },
         "a wrong number of entries is in use");
 }

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spiketok import BeseSettings, BeseVocabulary, Tokenizer, reference, train_bese
-from spiketok._native import Segments
+from spiketok._native import SegmentCounter
 from spiketok.bese import reference as bese_reference
 from spiketok.bese.reference import BASE_IDS, MOST_BASE_IDS
 from spiketok.errors import SpikeError
@@ -145,7 +145,7 @@ def test_wrong_settings(wrong):
 @given(st.lists(st.lists(st.sampled_from(PHRASES), max_size=9).map("".join), max_size=6))
 def test_segments_are_counted(parts):
     texts = [text.encode() for text in parts]
-    counted = Segments(1 << 20)
+    counted = SegmentCounter(1 << 20)
     counted.add(*join(texts))
     ids, offsets, counts = (column.tolist() for column in counted.take())
     rows = [tuple(ids[a:b]) for a, b in pairwise(offsets)]
@@ -158,7 +158,7 @@ def test_segments_are_counted(parts):
 
 def test_what_is_left_of_segments_keeps_its_count():
     texts = corpus(3, 300) * 2
-    whole, part = Segments(1 << 30), Segments(2000)
+    whole, part = SegmentCounter(1 << 30), SegmentCounter(2000)
     for counted in (whole, part):
         counted.add(*join(texts))
     assert part.halvings > 0

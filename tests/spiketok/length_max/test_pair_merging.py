@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spiketok import LengthMaxSettings, reference, train_length_max
-from spiketok._native import MergeLearner
+from spiketok._native import PairMerger
 from spiketok.id_layout import PIECE
 from spiketok.length_max.pair_merging import merge_entries
 from spiketok.text_buffers import join
@@ -16,60 +16,61 @@ from spiketok.text_buffers import join
 SHAKESPEARE = Path(__file__).parents[3].parent / "shared/data/tinyshakespeare/input.txt"
 
 
-def learner(documents, lengths, *, weights=(), merges=100, most_bytes=100, **options):
+def merger(documents, lengths, *, weights=(), merges=100, max_token_bytes=100, **options):
     ids = np.array([token for document in documents for token in document], np.uint8)
     offsets = np.array([0, *accumulate(map(len, documents))], np.int64)
     numbers = np.array(weights, np.int64), np.array(lengths, np.uint32)
-    rules = {"by_length": False, "threads": 1} | options
-    return MergeLearner(ids, offsets, *numbers, merges, most_bytes=most_bytes, **rules)
+    sizes = {"merges": merges, "max_token_bytes": max_token_bytes}
+    rules = {"by_length": False, "threads": 1} | sizes | options
+    return PairMerger(ids, offsets, *numbers, **rules)
 
 
-def learned(found, merges, allowed=lambda left, right: True):
+def merged_pairs(found, merges, allowed=lambda left, right: True):
     pairs = []
     while len(pairs) < merges and (best := found.best()):
         if allowed(*best[:2]):
             found.merge()
             pairs.append(best)
         else:
-            found.refuse()
+            found.exclude()
     return pairs
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.data(), st.integers(1, 4), st.booleans(), st.integers(1, 3), st.integers(0, 20))
-def test_merges_are_learned_as_defined(data, letters, by_length, threads, listed):
+def test_merges_are_learned_as_defined(data, letters, by_length, threads, max_positions):
     letter = st.integers(0, letters - 1)
     documents = data.draw(st.lists(st.lists(letter, max_size=40), max_size=5))
     size = len(documents)
     weights = data.draw(st.lists(st.integers(1, 3), min_size=size, max_size=size))
     lengths = data.draw(st.lists(st.integers(0, 2), min_size=letters, max_size=letters))
-    most_bytes = data.draw(st.integers(1, 12))
+    max_token_bytes = data.draw(st.integers(1, 12))
     refused = data.draw(st.integers(0, 3))
 
     def allowed(left, right):
         return refused == 0 or (left * 5 + right) % 4 != refused
 
-    rules = {"by_length": by_length, "most_bytes": most_bytes, "threads": threads}
-    found = learner(documents, lengths, weights=weights, listed=listed, **rules)
-    assert learned(found, 30, allowed) == reference.learn_merges(
-        documents, weights, lengths, 30, by_length, most_bytes, allowed
+    rules = {"by_length": by_length, "max_token_bytes": max_token_bytes, "threads": threads}
+    found = merger(documents, lengths, weights=weights, max_positions=max_positions, **rules)
+    assert merged_pairs(found, 30, allowed) == reference.learn_merges(
+        documents, weights, lengths, 30, by_length, max_token_bytes, allowed
     )
 
 
 def test_more_ids_than_16_bits_hold_change_nothing():
     text = np.random.default_rng(0).integers(0, 9, 5000).tolist()
-    narrow, wide = (learner([text], [1] * 9, merges=merges) for merges in (100, 1 << 16))
-    assert learned(narrow, 100) == learned(wide, 100)
+    narrow, wide = (merger([text], [1] * 9, merges=merges) for merges in (100, 1 << 16))
+    assert merged_pairs(narrow, 100) == merged_pairs(wide, 100)
 
 
 def test_runs_are_joined_from_the_left_and_without_overlap():
-    assert learned(learner([[0] * 7, [0] * 2], [1]), 9) == [(0, 0, 4)]
-    assert learned(learner([[0] * 8], [1]), 9) == [(0, 0, 4), (1, 1, 2)]
+    assert merged_pairs(merger([[0] * 7, [0] * 2], [1]), 9) == [(0, 0, 4)]
+    assert merged_pairs(merger([[0] * 8], [1]), 9) == [(0, 0, 4), (1, 1, 2)]
 
 
 def test_a_large_run_is_as_any_other():
     # 2^20 equal ids halve with each merge.
-    found = learned(learner([[0] * (1 << 20)], [1], most_bytes=1 << 30), 40)
+    found = merged_pairs(merger([[0] * (1 << 20)], [1], max_token_bytes=1 << 30), 40)
     assert [count for _, _, count in found] == [1 << n for n in range(19, 0, -1)]
 
 
@@ -82,27 +83,27 @@ def test_a_large_run_is_as_any_other():
     ],
     ids=str,
 )
-def test_learner_refuses(wrong, message):
+def test_merger_refuses(wrong, message):
     with pytest.raises(ValueError, match=message):
-        learner([[0, 1]], **{"lengths": [1, 1]} | wrong)
+        merger([[0, 1]], **{"lengths": [1, 1]} | wrong)
 
 
 def test_merging_needs_a_best_pair():
-    found = learner([[0, 1, 0, 1]], [1, 1])
+    found = merger([[0, 1, 0, 1]], [1, 1])
     with pytest.raises(ValueError, match="no best pair"):
         found.merge()
     assert found.best() == (0, 1, 2)
     assert found.merge() == 2
     with pytest.raises(ValueError, match="no best pair"):
-        found.refuse()
+        found.exclude()
     assert found.best() is None
 
 
-def test_learner_knows_how_many_merges_were_announced():
-    found = learner([list(range(200)) * 2], [1] * 65_500, merges=5)
-    assert len(learned(found, 5)) == 5
+def test_merger_knows_how_many_merges_were_announced():
+    found = merger([list(range(200)) * 2], [1] * 65_500, merges=5)
+    assert len(merged_pairs(found, 5)) == 5
     with pytest.raises(ValueError, match="announced"):
-        learned(found, 100)
+        merged_pairs(found, 100)
 
 
 TEXTS = [b"the cat and the dog and the cow", "käse größe 12345".encode(), b"aaaaaaaa", b"\xff\xfe"]
