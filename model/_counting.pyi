@@ -1,4 +1,4 @@
-"""The compiled half of mixing; arrays are contiguous and on the CPU.
+"""Native code of context mixing; arrays are contiguous and on the CPU.
 
 Wrong array types raise TypeError; ids out of range, and numbers that do not fit each other, raise
 ValueError. Ids are uint16 or uint32.
@@ -9,33 +9,45 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-def adjust(
+def calibrated_probabilities(
     logits: NDArray[np.float32],
-    asked: NDArray[np.uint32],
-    raises: NDArray[np.float32],
-    heat: bool,
+    target_ids: NDArray[np.uint32],
+    bias_factors: NDArray[np.float32],
+    expected_counts: NDArray[np.float64],
+    *,
+    use_temperature: bool,
     sharpening: float,
-    least: float,
-    most: float,
-    calibrate: bool,
-    expected: NDArray[np.float64],
-    wide: bool = True,
+    min_temperature: float,
+    max_temperature: float,
+    use_bias: bool,
+    use_avx2: bool = True,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the probabilities of ids asked [n, m] by logits [n, V], and entropies [n] in nats.
+    """Return probabilities of the target ids: plain, with temperature, with bias; and entropies.
 
-    Plain; with a temperature 1 − sharpening · (1 − H / ln V), within `least` … `most`; with that
-    and weights times `raises` [V], or none [0]. What is off is [0, m]. The last ones of all ids
-    are added to `expected`, [V] or [0]. `wide`: use AVX2 where there is any; the numbers are the
-    same to the bit.
+    The results are [n, m] each, or [0, m] where not used, and [n] in nats.
+
+    Args:
+        logits: [n, V].
+        target_ids: [n, m].
+        bias_factors: [V], e to the power of each bias; [0] for none.
+        expected_counts: [V], to which the probabilities of all ids with temperature and bias are
+            added; or [0].
+        use_temperature: the temperature is 1 − sharpening · (1 − H / ln V), H being the entropy.
+        sharpening: of a certain prediction.
+        min_temperature: lower limit of the temperature.
+        max_temperature: upper limit of the temperature.
+        use_bias: return the probabilities with temperature and bias.
+        use_avx2: where the processor has it; the results are the same to the bit.
     """
 
-class ContextCounts:
-    """Exact counts of what followed each context of up to `longest` tokens in a growing row."""
+class NgramCounts:
+    """N-gram counts of a growing sequence, for contexts of up to `max_context` tokens."""
 
-    def __init__(self, vocab_size: int, longest: int, continuation: bool) -> None:
-        """With `continuation` strings shorter than the longest count what they stand behind.
+    def __init__(self, vocab_size: int, max_context: int, continuation: bool) -> None:
+        """Initialise without counts.
 
-        Their count is then before how many different tokens they stood, not how often.
+        With `continuation` the count of an n-gram shorter than the longest is the number of
+        distinct tokens before it, not of its occurrences.
         """
 
     def load(
@@ -45,40 +57,41 @@ class ContextCounts:
         counts: NDArray[np.uint32],
         totals: NDArray[np.uint32],
     ) -> None:
-        """Begin with these strings: string i + 1 is string `parents[i]` and `tokens[i]`.
+        """Begin with these n-grams: n-gram i + 1 is n-gram `parents[i]`, then `tokens[i]`.
 
-        String 0 is the empty one. `totals[i]` followed string i, children or not; of strings
-        without children it is forgotten.
+        N-gram 0 is the empty one. `totals[i]` is the count of all tokens that followed n-gram i,
+        also of those that were pruned; it is not used where n-gram i has no children.
         """
 
-    def keep(
-        self, fewest: int, longest: int
+    def pruned(
+        self, min_count: int, max_context: int
     ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
-        """Return parents, tokens, counts and totals of strings, as `load` takes them.
+        """Return parents, tokens, counts and totals of n-grams, as `load` takes them.
 
-        They are those that count `fewest` or more and have at most `longest` + 1 tokens, and
-        those that such strings begin with.
+        They are those of at most `max_context` + 1 tokens with a count of at least `min_count`, and
+        their prefixes.
         """
 
-    def copy(self) -> ContextCounts:
+    def copy(self) -> NgramCounts:
         """Return other counts that are the same so far."""
 
-    def reserve(self, strings: int) -> None:
-        """Make room for so many strings at once."""
+    def reserve(self, ngrams: int) -> None:
+        """Reserve table slots for this many n-grams."""
 
     def restart(self) -> None:
-        """Begin a new row: nothing stands before it."""
+        """Begin a new sequence: the next token has no context."""
 
     def learn(self, ids: NDArray[Any]) -> None:
-        """Count each id behind those before."""
+        """Count each id after those before."""
 
     def score(
         self,
         ids: NDArray[Any],
         base: NDArray[np.float64],
-        other: NDArray[np.float64],
+        other_base: NDArray[np.float64],
         discounts: NDArray[np.float64],
-        shortest: int,
+        *,
+        min_context: int,
         learn: bool,
     ) -> tuple[
         NDArray[np.float64],
@@ -87,71 +100,86 @@ class ContextCounts:
         NDArray[np.uint32],
         NDArray[np.uint32],
     ]:
-        """Return the probabilities [n, longest + 1] of ids [n], and what their contexts are.
+        """Return the probabilities [n, max_context + 1] of ids, and facts of their contexts.
 
-        Column k uses contexts of `shortest` … k tokens; the base [n] is the probability without
-        any. Behind them what contexts of 1 token and more give over another base, `other`, [n] or
-        [0]; and, [n] each: length of the longest known context, how many tokens followed
-        it, and how many different ones. Discounts [longest + 1, 4] are, by length, what is taken
-        of counts 1, 2 and more, and a weight beside. With `learn` each id is counted after it is
-        scored; else what was read is forgotten when learning goes on.
+        Column k uses contexts of `min_context` … k tokens. Then follow the probabilities by
+        contexts of one token and more over `other_base`, [n] or [0]; and, [n] each, of the longest
+        context with followers its length, their total count and how many distinct ones there are.
+
+        Args:
+            ids: [n].
+            base: [n], probabilities without any context.
+            other_base: [n], a second base; or [0].
+            discounts: [max_context + 1, 4], by length: of counts of 1, 2 and more, and the
+                strength.
+            min_context: shorter contexts are not used.
+            learn: count each id after its score; else the ids are discarded when learning goes on.
         """
 
     def distribution(
-        self, base: NDArray[np.float64], discounts: NDArray[np.float64], shortest: int
+        self, base: NDArray[np.float64], discounts: NDArray[np.float64], min_context: int
     ) -> NDArray[np.float64]:
-        """Return [longest + 1, vocab_size]: what `score` would give each id as the next one."""
+        """Return [max_context + 1, vocab_size]: the result of `score` for each id as the next."""
 
-    def describe(self) -> tuple[int, int, int]:
-        """Return length, total and kinds of the longest known context of the next id."""
+    def longest_context(self) -> tuple[int, int, int]:
+        """Return length, total and distinct followers of the next token's longest context."""
 
     def counts_of_counts(self) -> NDArray[np.uint64]:
-        """Return how many strings of k + 1 tokens count 1 … 4, as items 4k … 4k + 3."""
+        """Return how many n-grams of k + 1 tokens count 1 … 4, as items 4k … 4k + 3."""
 
     @property
-    def strings(self) -> int:
-        """How many strings are stored."""
+    def ngrams(self) -> int:
+        """Number of stored n-grams."""
 
     @property
     def bytes(self) -> int:
-        """The memory they take."""
+        """Memory of the counts."""
 
-class Repeats:
-    """Where the last tokens of a row stood before."""
+class MatchModel:
+    """Match model: the token after the last earlier occurrence of a long context."""
 
     def __init__(self, vocab_size: int, lengths: NDArray[np.uint32]) -> None:
-        """Look for contexts of these lengths, which rise."""
+        """Use contexts of these lengths, which rise."""
 
     def restart(self) -> None:
-        """Begin a new row: nothing stands before it."""
+        """Begin a new sequence: the next token has no context."""
 
-    def read(
+    def predict(
         self, ids: NDArray[Any], learn: bool
     ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float64]]:
-        """Return for each id what came after the longest context when it stood there last.
+        """Return for each id the token after the last occurrence of its longest known context.
 
-        Also the number of the context's length, both 2³² − 1 where no context occurred before,
-        and how likely such hints were right so far. With `learn` each id is then added; else what
-        was read is forgotten when learning goes on.
+        Also the index of the context's length, both 2³² − 1 where no context occurred before, and
+        how often matches of that length were correct so far. With `learn` each id is then added;
+        else the ids are discarded when learning goes on.
         """
 
-    def hint(self) -> tuple[int, int, float]:
+    def predict_next(self) -> tuple[int, int, float]:
         """Return the same for the next id."""
 
-class Mixture:
-    """A weighted mean of probabilities, with a row of weights for each set."""
+class Mixer:
+    """Mixer (soft-Bayes): weighted mean of experts' probabilities, with several weight sets."""
 
-    def __init__(self, sets: int, first: NDArray[np.float64], slowest: float, share: float) -> None:
-        """Begin with the weights `first` [experts], which add up to 1.
+    def __init__(
+        self,
+        weight_sets: int,
+        initial_weights: NDArray[np.float64],
+        min_rate: float,
+        fixed_share: float,
+    ) -> None:
+        """Begin with the weights `initial_weights` [experts], which add up to 1.
 
-        `slowest` is the least rate at which weights learn, `share` what part of them goes back to
-        the first ones with each score.
+        Args:
+            weight_sets: their number.
+            initial_weights: [experts], of each set.
+            min_rate: lower limit of the learning rate.
+            fixed_share: part of each weight that returns to the initial one after each score.
         """
 
     def score(
-        self, p: NDArray[np.float64], sets: NDArray[np.uint32], learn: bool
+        self, p: NDArray[np.float64], weight_sets: NDArray[np.uint32], learn: bool
     ) -> NDArray[np.float64]:
-        """Return the means [n] of probabilities [n, experts]; the weights learn behind each."""
+        """Return the means [n] of probabilities [n, experts]; with `learn` update after each."""
 
-    def weights(self, set: int) -> NDArray[np.float64]:
+    def weights(self, weight_set: int) -> NDArray[np.float64]:
         """Return the weights [experts] of a set."""

@@ -71,26 +71,28 @@ def code() -> None:
 
 
 def count() -> None:
-    counts = _counting.ContextCounts(256, 3, True)
+    counts = _counting.NgramCounts(256, 3, True)
     counts.reserve(2000)
     counts.learn(ROW)
     discounts, base = np.full((4, 4), 0.5), np.full(len(ROW), 1 / 256)
-    counts.copy().score(ROW, base, base, discounts, 0, True)
+    counts.copy().score(ROW, base, base, discounts, min_context=0, learn=True)
     counts.distribution(np.full(256, 1 / 256), discounts, 0)
     counts.counts_of_counts()
-    _counting.ContextCounts(256, 3, True).load(*counts.keep(1, 3))
+    _counting.NgramCounts(256, 3, True).load(*counts.pruned(1, 3))
 
 
 def mix() -> None:
-    repeats = _counting.Repeats(256, np.array([2, 5], np.uint32))
-    repeats.read(ROW, True)
-    repeats.hint()
-    mixture = _counting.Mixture(2, np.array([0.5, 0.5]), 0.0, 0.0)
-    mixture.score(np.full((3, 2), 0.5), np.array([0, 1, 1], np.uint32), True)
-    mixture.weights(1)
-    logits, asked = np.ones((2, 40), np.float32), np.ones((2, 3), np.uint32)
-    raises, none = np.ones(40, np.float32), np.zeros(0)
-    _counting.adjust(logits, asked, raises, True, 0.1, 0.9, 1.1, True, none)
+    model = _counting.MatchModel(256, np.array([2, 5], np.uint32))
+    model.predict(ROW, True)
+    model.predict_next()
+    mixer = _counting.Mixer(2, np.array([0.5, 0.5]), 0.0, 0.0)
+    mixer.score(np.full((3, 2), 0.5), np.array([0, 1, 1], np.uint32), True)
+    mixer.weights(1)
+    logits, targets = np.ones((2, 40), np.float32), np.ones((2, 3), np.uint32)
+    factors, none = np.ones(40, np.float32), np.zeros(0)
+    switches = {"use_temperature": True, "use_bias": True}
+    numbers = {"sharpening": 0.1, "min_temperature": 0.9, "max_temperature": 1.1}
+    _counting.calibrated_probabilities(logits, targets, factors, none, **switches, **numbers)
 
 
 def read() -> None:

@@ -1,4 +1,5 @@
-// What Python sees of counting and mixing. Inputs are checked here or by what is called.
+// Python bindings (nanobind) of n-gram counts and context mixing. Arguments are checked here or by
+// the callee.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -12,10 +13,10 @@
 #include <stdexcept>
 #include <vector>
 
-#include "adjusting.hpp"
-#include "context_counts.hpp"
-#include "mixture.hpp"
-#include "repeats.hpp"
+#include "logit_calibration.hpp"
+#include "match_model.hpp"
+#include "mixer.hpp"
+#include "ngram_counts.hpp"
 
 namespace nb = nanobind;
 
@@ -35,18 +36,20 @@ std::span<const Item> view(const Row<Item>& array) {
     return {array.data(), array.size()};
 }
 
-// Memory that a NumPy array takes over.
+// Memory that a NumPy array takes over_other_base.
 template <class Item>
 class Result {
   public:
     explicit Result(std::size_t size) : size_(size), items_(new Item[size]()) {}
     std::span<Item> span() { return {items_.get(), size_}; }
-    auto give() { return give_as<nb::ndim<1>>({size_}); }
-    auto give(std::size_t columns) { return give_as<nb::ndim<2>>({size_ / columns, columns}); }
+    auto to_numpy() { return to_numpy_as<nb::ndim<1>>({size_}); }
+    auto to_numpy(std::size_t columns) {
+        return to_numpy_as<nb::ndim<2>>({size_ / columns, columns});
+    }
 
   private:
     template <class Dimensions>
-    auto give_as(std::initializer_list<std::size_t> shape) {
+    auto to_numpy_as(std::initializer_list<std::size_t> shape) {
         Item* const items = items_.get();
         nb::capsule owner(items, [](void* p) noexcept { delete[] static_cast<Item*>(p); });
         static_cast<void>(items_.release());
@@ -58,10 +61,10 @@ class Result {
 };
 
 template <class Item>
-auto give(std::span<const Item> items) {
+auto to_numpy(std::span<const Item> items) {
     Result<Item> result(items.size());
     std::copy(items.begin(), items.end(), result.span().begin());
-    return result.give();
+    return result.to_numpy();
 }
 
 std::vector<Discount> discounts_of(const Matrix& rows) {
@@ -74,168 +77,175 @@ std::vector<Discount> discounts_of(const Matrix& rows) {
 }
 
 template <class Id>
-nb::tuple score(ContextCounts& counts, const Row<Id>& ids, const Row<double>& base,
-                const Row<double>& other, const Matrix& discounts, unsigned shortest, bool learn) {
-    const std::size_t columns = counts.longest() + 1;
-    const auto given = discounts_of(discounts);
-    Result<double> p(ids.size() * columns), over(other.size());
-    Result<std::uint32_t> lengths(ids.size()), totals(ids.size()), kinds(ids.size());
+nb::tuple score(NgramCounts& counts, const Row<Id>& ids, const Row<double>& base,
+                const Row<double>& other_base, const Matrix& discounts, unsigned min_context,
+                bool learn) {
+    const std::size_t columns = counts.max_context() + 1;
+    const auto by_length = discounts_of(discounts);
+    Result<double> p(ids.size() * columns), over_other_base(other_base.size());
+    Result<std::uint32_t> lengths(ids.size()), totals(ids.size()), distinct(ids.size());
     {
         nb::gil_scoped_release free;
-        counts.score<Id>(view(ids), view(base), view(other), given, shortest, learn,
-                         {p.span(), over.span(), lengths.span(), totals.span(), kinds.span()});
+        counts.score<Id>(
+            view(ids), view(base), view(other_base), by_length, min_context, learn,
+            {p.span(), over_other_base.span(), lengths.span(), totals.span(), distinct.span()});
     }
-    return nb::make_tuple(p.give(columns), over.give(), lengths.give(), totals.give(),
-                          kinds.give());
+    return nb::make_tuple(p.to_numpy(columns), over_other_base.to_numpy(), lengths.to_numpy(),
+                          totals.to_numpy(), distinct.to_numpy());
 }
 
 template <class Id>
-void learn(ContextCounts& counts, const Row<Id>& ids) {
+void learn(NgramCounts& counts, const Row<Id>& ids) {
     nb::gil_scoped_release free;
     counts.learn<Id>(view(ids));
 }
 
-auto distribution(const ContextCounts& counts, const Row<double>& base, const Matrix& discounts,
-                  unsigned shortest) {
+auto distribution(const NgramCounts& counts, const Row<double>& base, const Matrix& discounts,
+                  unsigned min_context) {
     if (base.size() != counts.vocab_size())
-        throw std::invalid_argument("needed is a number for each id");
-    const auto given = discounts_of(discounts);
-    Result<double> p(base.size() * (counts.longest() + 1));
+        throw std::invalid_argument("there must be one number for each id");
+    const auto by_length = discounts_of(discounts);
+    Result<double> p(base.size() * (counts.max_context() + 1));
     {
         nb::gil_scoped_release free;
         std::copy_n(base.data(), base.size(), p.span().begin());
-        counts.distribution(p.span(), given, shortest);
+        counts.distribution(p.span(), by_length, min_context);
     }
-    return p.give(base.size());
+    return p.to_numpy(base.size());
 }
 
-nb::tuple describe(const ContextCounts& counts) {
-    std::uint32_t length, total, kinds;
-    counts.describe(length, total, kinds);
-    return nb::make_tuple(length, total, kinds);
+nb::tuple longest_context(const NgramCounts& counts) {
+    std::uint32_t length, total, distinct;
+    counts.longest_context(length, total, distinct);
+    return nb::make_tuple(length, total, distinct);
 }
 
-void load(ContextCounts& counts, const Row<std::uint32_t>& parents,
-          const Row<std::uint32_t>& tokens, const Row<std::uint32_t>& numbers,
-          const Row<std::uint32_t>& totals) {
+void load(NgramCounts& counts, const Row<std::uint32_t>& parents, const Row<std::uint32_t>& tokens,
+          const Row<std::uint32_t>& numbers, const Row<std::uint32_t>& totals) {
     nb::gil_scoped_release free;
     counts.load({view(parents), view(tokens), view(numbers), view(totals)});
 }
 
-nb::tuple keep(const ContextCounts& counts, std::uint32_t fewest, unsigned longest) {
+nb::tuple pruned(const NgramCounts& counts, std::uint32_t min_count, unsigned max_context) {
     const auto kept = [&] {
         nb::gil_scoped_release free;
-        return counts.keep(fewest, longest);
+        return counts.pruned(min_count, max_context);
     }();
-    const auto give_all = [](const std::vector<std::uint32_t>& items) {
-        return give(std::span<const std::uint32_t>(items));
+    const auto all_to_numpy = [](const std::vector<std::uint32_t>& items) {
+        return to_numpy(std::span<const std::uint32_t>(items));
     };
-    return nb::make_tuple(give_all(kept.parents), give_all(kept.tokens), give_all(kept.counts),
-                          give_all(kept.totals));
+    return nb::make_tuple(all_to_numpy(kept.parents), all_to_numpy(kept.tokens),
+                          all_to_numpy(kept.counts), all_to_numpy(kept.totals));
 }
 
 template <class Id>
-nb::tuple read(Repeats& repeats, const Row<Id>& ids, bool learn) {
-    Result<std::uint32_t> tokens(ids.size()), kinds(ids.size());
-    Result<double> trusts(ids.size());
+nb::tuple predict(MatchModel& model, const Row<Id>& ids, bool learn) {
+    Result<std::uint32_t> tokens(ids.size()), length_indexes(ids.size());
+    Result<double> confidences(ids.size());
     {
         nb::gil_scoped_release free;
-        repeats.read<Id>(view(ids), learn, tokens.span(), kinds.span(), trusts.span());
+        model.predict<Id>(view(ids), learn, tokens.span(), length_indexes.span(),
+                          confidences.span());
     }
-    return nb::make_tuple(tokens.give(), kinds.give(), trusts.give());
+    return nb::make_tuple(tokens.to_numpy(), length_indexes.to_numpy(), confidences.to_numpy());
 }
 
-nb::tuple hint(const Repeats& repeats) {
-    const Repeats::Hint hint = repeats.hint();
-    return nb::make_tuple(hint.token, hint.kind, hint.trust);
+nb::tuple predict_next(const MatchModel& model) {
+    const MatchModel::Match match = model.predict_next();
+    return nb::make_tuple(match.token, match.length_index, match.confidence);
 }
 
-auto mix(Mixture& mixture, const Matrix& p, const Row<std::uint32_t>& sets, bool learn) {
-    if (p.shape(1) != mixture.experts())
-        throw std::invalid_argument("needed is a probability for each expert");
-    Result<double> mixed(sets.size());
+auto mix(Mixer& mixer, const Matrix& p, const Row<std::uint32_t>& weight_sets, bool learn) {
+    if (p.shape(1) != mixer.experts())
+        throw std::invalid_argument("there must be a probability for each expert");
+    Result<double> mixed(weight_sets.size());
     {
         nb::gil_scoped_release free;
-        mixture.score({p.data(), p.size()}, view(sets), learn, mixed.span());
+        mixer.score({p.data(), p.size()}, view(weight_sets), learn, mixed.span());
     }
-    return mixed.give();
+    return mixed.to_numpy();
 }
 
-nb::tuple adjust_logits(const Logits& logits, const Ids& asked, const Row<float>& raises, bool heat,
-                        double sharpening, double least, double most, bool calibrate,
-                        const Expected& expected, bool wide) {
-    const std::size_t rows = logits.shape(0), columns = asked.shape(1);
-    if (asked.shape(0) != rows)
-        throw std::invalid_argument("needed is a row of ids for each row of logits");
+nb::tuple calibrate(const Logits& logits, const Ids& target_ids, const Row<float>& bias_factors,
+                    const Expected& expected_counts, bool use_temperature, double sharpening,
+                    double min_temperature, double max_temperature, bool use_bias, bool use_avx2) {
+    const std::size_t rows = logits.shape(0), columns = target_ids.shape(1);
+    if (target_ids.shape(0) != rows)
+        throw std::invalid_argument("there must be a row of ids for each row of logits");
     const std::size_t size = rows * columns;
-    Result<double> plain(size), heated(heat ? size : 0), raised(calibrate ? size : 0),
-        entropies(rows);
+    Result<double> plain(size), with_temperature(use_temperature ? size : 0),
+        with_bias(use_bias ? size : 0), entropies(rows);
     {
         nb::gil_scoped_release free;
-        adjust({logits.data(), logits.size()}, {asked.data(), size}, rows, view(raises),
-               {heat, sharpening, least, most, wide},
-               {plain.span(),
-                heated.span(),
-                raised.span(),
-                entropies.span(),
-                {expected.data(), expected.size()}});
+        calibrated_probabilities(
+            {logits.data(), logits.size()}, {target_ids.data(), size}, rows, view(bias_factors),
+            {use_temperature, sharpening, min_temperature, max_temperature, use_avx2},
+            {plain.span(),
+             with_temperature.span(),
+             with_bias.span(),
+             entropies.span(),
+             {expected_counts.data(), expected_counts.size()}});
     }
-    return nb::make_tuple(plain.give(columns), heated.give(columns), raised.give(columns),
-                          entropies.give());
+    return nb::make_tuple(plain.to_numpy(columns), with_temperature.to_numpy(columns),
+                          with_bias.to_numpy(columns), entropies.to_numpy());
 }
 
 }  // namespace
 
 NB_MODULE(_counting, module) {
     using namespace nb::literals;
-    module.def("adjust", &adjust_logits, "logits"_a, "asked"_a, "raises"_a, "heat"_a,
-               "sharpening"_a, "least"_a, "most"_a, "calibrate"_a, "expected"_a.noconvert(),
-               "wide"_a = true);
-    nb::class_<ContextCounts>(module, "ContextCounts")
-        .def(nb::init<std::uint32_t, unsigned, bool>(), "vocab_size"_a, "longest"_a,
+    module.def("calibrated_probabilities", &calibrate, "logits"_a, "target_ids"_a, "bias_factors"_a,
+               "expected_counts"_a.noconvert(), nb::kw_only(), "use_temperature"_a, "sharpening"_a,
+               "min_temperature"_a, "max_temperature"_a, "use_bias"_a, "use_avx2"_a = true);
+    nb::class_<NgramCounts>(module, "NgramCounts")
+        .def(nb::init<std::uint32_t, unsigned, bool>(), "vocab_size"_a, "max_context"_a,
              "continuation"_a)
         .def("load", &load, "parents"_a, "tokens"_a, "counts"_a, "totals"_a)
-        .def("keep", &keep, "fewest"_a, "longest"_a)
+        .def("pruned", &pruned, "min_count"_a, "max_context"_a)
         .def("copy",
-             [](const ContextCounts& counts) {
+             [](const NgramCounts& counts) {
                  nb::gil_scoped_release free;
-                 return ContextCounts(counts);
+                 return NgramCounts(counts);
              })
-        .def("reserve", &ContextCounts::reserve, "strings"_a)
-        .def("restart", &ContextCounts::restart)
+        .def("reserve", &NgramCounts::reserve, "ngrams"_a)
+        .def("restart", &NgramCounts::restart)
         .def("learn", &learn<std::uint16_t>, "ids"_a.noconvert())
         .def("learn", &learn<std::uint32_t>, "ids"_a.noconvert())
-        .def("score", &score<std::uint16_t>, "ids"_a.noconvert(), "base"_a, "other"_a,
-             "discounts"_a, "shortest"_a, "learn"_a)
-        .def("score", &score<std::uint32_t>, "ids"_a.noconvert(), "base"_a, "other"_a,
-             "discounts"_a, "shortest"_a, "learn"_a)
-        .def("distribution", &distribution, "base"_a, "discounts"_a, "shortest"_a)
-        .def("describe", &describe)
+        .def("score", &score<std::uint16_t>, "ids"_a.noconvert(), "base"_a, "other_base"_a,
+             "discounts"_a, nb::kw_only(), "min_context"_a, "learn"_a)
+        .def("score", &score<std::uint32_t>, "ids"_a.noconvert(), "base"_a, "other_base"_a,
+             "discounts"_a, nb::kw_only(), "min_context"_a, "learn"_a)
+        .def("distribution", &distribution, "base"_a, "discounts"_a, "min_context"_a)
+        .def("longest_context", &longest_context)
         .def("counts_of_counts",
-             [](const ContextCounts& counts) { return give(counts.counts_of_counts()); })
-        .def_prop_ro("strings", &ContextCounts::strings)
-        .def_prop_ro("bytes", &ContextCounts::bytes);
-    nb::class_<Repeats>(module, "Repeats")
+             [](const NgramCounts& counts) { return to_numpy(counts.counts_of_counts()); })
+        .def_prop_ro("ngrams", &NgramCounts::ngrams)
+        .def_prop_ro("bytes", &NgramCounts::bytes);
+    nb::class_<MatchModel>(module, "MatchModel")
         .def(
             "__init__",
-            [](Repeats* at, std::uint32_t vocab_size, const Row<std::uint32_t>& lengths) {
-                new (at) Repeats(vocab_size, view(lengths));
+            [](MatchModel* at, std::uint32_t vocab_size, const Row<std::uint32_t>& lengths) {
+                new (at) MatchModel(vocab_size, view(lengths));
             },
             "vocab_size"_a, "lengths"_a)
-        .def("restart", &Repeats::restart)
-        .def("read", &read<std::uint16_t>, "ids"_a.noconvert(), "learn"_a)
-        .def("read", &read<std::uint32_t>, "ids"_a.noconvert(), "learn"_a)
-        .def("hint", &hint)
-        .def_prop_ro("bytes", &Repeats::bytes);
-    nb::class_<Mixture>(module, "Mixture")
+        .def("restart", &MatchModel::restart)
+        .def("predict", &predict<std::uint16_t>, "ids"_a.noconvert(), "learn"_a)
+        .def("predict", &predict<std::uint32_t>, "ids"_a.noconvert(), "learn"_a)
+        .def("predict_next", &predict_next)
+        .def_prop_ro("bytes", &MatchModel::bytes);
+    nb::class_<Mixer>(module, "Mixer")
         .def(
             "__init__",
-            [](Mixture* at, std::size_t sets, const Row<double>& first, double slowest,
-               double share) { new (at) Mixture(sets, view(first), slowest, share); },
-            "sets"_a, "first"_a, "slowest"_a, "share"_a)
-        .def("score", &mix, "p"_a, "sets"_a, "learn"_a)
+            [](Mixer* at, std::size_t weight_sets, const Row<double>& initial_weights,
+               double min_rate, double fixed_share) {
+                new (at) Mixer(weight_sets, view(initial_weights), min_rate, fixed_share);
+            },
+            "weight_sets"_a, "initial_weights"_a, "min_rate"_a, "fixed_share"_a)
+        .def("score", &mix, "p"_a, "weight_sets"_a, "learn"_a)
         .def(
             "weights",
-            [](const Mixture& mixture, std::uint32_t set) { return give(mixture.weights(set)); },
-            "set"_a);
+            [](const Mixer& mixer, std::uint32_t weight_set) {
+                return to_numpy(mixer.weights(weight_set));
+            },
+            "weight_set"_a);
 }

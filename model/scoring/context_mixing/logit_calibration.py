@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError
 
-from ..._counting import adjust
+from ..._counting import calibrated_probabilities
 from .tilt import Numbers
 
 COOLEST, HOTTEST = 0.9, 1.05
@@ -61,7 +61,7 @@ class NetworkAdjustment:
     def __init__(self, vocab_size: int, settings: AdjustmentSettings | None = None) -> None:
         """Initialise without a bias."""
         self.settings = settings or AdjustmentSettings()
-        self._raises = np.zeros(0, np.float32)
+        self._bias_factors = np.zeros(0, np.float32)
         self._seen, self._expected = np.zeros(vocab_size), np.zeros(vocab_size)
         self._tokens = 0
 
@@ -103,16 +103,16 @@ class NetworkAdjustment:
         self, logits: Tensor, asked: NDArray[np.integer], expected: Numbers
     ) -> NetworkScores:
         try:
-            plain, heated, raised, entropies = adjust(
+            plain, with_temperature, with_bias, entropies = calibrated_probabilities(
                 logits.float().contiguous().numpy(),
                 np.ascontiguousarray(asked, np.uint32),
-                self._raises,
-                self.settings.heat,
-                self.settings.sharpening,
-                COOLEST,
-                HOTTEST,
-                self.settings.calibrate,
+                self._bias_factors,
                 expected,
+                use_temperature=self.settings.heat,
+                sharpening=self.settings.sharpening,
+                min_temperature=COOLEST,
+                max_temperature=HOTTEST,
+                use_bias=self.settings.calibrate,
             )
         except ValueError:
             if logits.isfinite().all():
@@ -122,9 +122,9 @@ class NetworkAdjustment:
             ) from None
         rungs = {"network": plain}
         if self.settings.heat:
-            rungs["temperature"] = heated
+            rungs["temperature"] = with_temperature
         if self.settings.calibrate:
-            rungs["calibration"] = raised
+            rungs["calibration"] = with_bias
         return NetworkScores(rungs, entropies)
 
     def _learn(self, ids: NDArray[np.integer]) -> None:
@@ -136,6 +136,6 @@ class NetworkAdjustment:
             seen, expected = self._seen / self._seen.sum(), self._expected / self._expected.sum()
             bias = np.log((seen + 1e-8) / (expected + 1e-8))
             most = self.settings.most
-            self._raises = np.exp(bias.clip(-most, most)).astype(np.float32)
+            self._bias_factors = np.exp(bias.clip(-most, most)).astype(np.float32)
         self._seen *= self.settings.decay
         self._expected *= self.settings.decay

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._counting import ContextCounts
+from ..._counting import NgramCounts
 from .kneser_ney import Discounts, estimate_discounts
 from .ngram_counts import PrunedNgramCounts
 
@@ -72,7 +72,7 @@ class NgramModel:
         self.vocab_size = vocab_size
         self.longest = longest
         self.shortest = shortest
-        self._counts = ContextCounts(vocab_size, longest, continuation)
+        self._counts = NgramCounts(vocab_size, longest, continuation)
         if static is not None:
             self._counts.load(*static.strings())
         self._learned = 0
@@ -124,7 +124,12 @@ class NgramModel:
             beside = NO_OTHER if other is None else other[start:end]
             parts.append(
                 self._counts.score(
-                    part, base[start:end], beside, self.discounts, self.shortest, learn
+                    part,
+                    base[start:end],
+                    beside,
+                    self.discounts,
+                    min_context=self.shortest,
+                    learn=learn,
                 )
             )
             if learn:
@@ -146,13 +151,15 @@ class NgramModel:
 
     def describe(self) -> ContextScores:
         """Return the scores of the next token's contexts, without probabilities."""
-        length, total, kinds = (np.array([item], np.uint32) for item in self._counts.describe())
+        length, total, kinds = (
+            np.array([item], np.uint32) for item in self._counts.longest_context()
+        )
         return ContextScores(np.empty((1, 0)), np.empty(0), length, total, kinds)
 
     def keep(self, *, fewest: int = 2, longest: int | None = None) -> PrunedNgramCounts:
         """Return the counts as tables to store: strings counted `fewest` times or more."""
         longest = self.longest if longest is None else longest
-        return PrunedNgramCounts.of_strings(*self._counts.keep(fewest, longest))
+        return PrunedNgramCounts.of_strings(*self._counts.pruned(fewest, longest))
 
     def _note_learned(self, tokens: int, now: bool) -> None:
         before = self._learned // BLOCK

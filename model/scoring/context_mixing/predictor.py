@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..._counting import Mixture, Repeats
+from ..._counting import MatchModel, Mixer
 from ...config.mixing import PredictorSettings
 from .gate import SETS_PER_LENGTH, gate_weight, weight_sets
 from .logit_calibration import AdjustmentSettings, NetworkAdjustment, NetworkScores
@@ -82,7 +82,7 @@ class Predictor:
             if self._counts.longest != longest or self._counts.vocab_size != vocab_size:
                 raise ValueError("the counts are of other contexts or another vocabulary")
         self._cache = NgramModel(vocab_size, longest=5, shortest=1, discounts=CACHE_DISCOUNTS)
-        self._repeats = Repeats(vocab_size, np.array(settings.repeats, np.uint32))
+        self._match_model = MatchModel(vocab_size, np.array(settings.repeats, np.uint32))
         sets = SETS_PER_LENGTH * (longest + 1)
         first = 1 + settings.network * (1 + settings.has("match") + settings.has("ngram"))
         first += (len(settings.lengths) + settings.network) * settings.has("ngram")
@@ -98,7 +98,7 @@ class Predictor:
         for counts in (self._counts, self._cache):
             if counts is not None:
                 counts.learn(ids)
-        self._repeats.read(ids, True)
+        self._match_model.predict(ids, True)
 
     def score(self, ids: NDArray[np.integer], logits: Tensor | None = None) -> dict[str, Numbers]:
         """Return by rung the probabilities [n] of ids [n]; each id is learned after it is scored.
@@ -143,7 +143,7 @@ class Predictor:
         ids = np.arange(self.vocab_size, dtype=np.uint32)
         hint, trust = NO_HINT, 0.0
         if self.settings.has("match"):
-            hint, kind, trust = self._repeats.hint()
+            hint, kind, trust = self._match_model.predict_next()
             trust = 0.0 if kind == NO_HINT else trust
         hints, trusts = np.array([hint], np.uint32), np.array([trust])
         network = p = p_hints = entropies = None
@@ -173,7 +173,7 @@ class Predictor:
     def _hints(self, targets: Ids) -> tuple[NDArray[np.uint32], Numbers]:
         if not self.settings.has("match"):
             return np.full(len(targets), NO_HINT, np.uint32), np.zeros(len(targets))
-        hints, kinds, trusts = self._repeats.read(targets, True)
+        hints, kinds, trusts = self._match_model.predict(targets, True)
         return hints, np.where(kinds == NO_HINT, 0.0, trusts)
 
     def _counted(
@@ -235,9 +235,9 @@ class Predictor:
         experts |= dict(zip(names, given.counts, strict=False))
         return experts | {"floor": floor}
 
-    def _mixture(self, sets: int, experts: int) -> Mixture:
+    def _mixture(self, sets: int, experts: int) -> Mixer:
         first = np.full(experts, 1 / experts)
-        return Mixture(sets, first, self.settings.slowest, self.settings.share)
+        return Mixer(sets, first, self.settings.slowest, self.settings.share)
 
     def _check(self, logits: Tensor | None) -> None:
         if (logits is not None) != self.settings.network:
@@ -267,7 +267,7 @@ def _table(experts: dict[str, Numbers]) -> Numbers:
 
 
 def _mean(weights: Numbers, experts: dict[str, Numbers]) -> Numbers:
-    """Return the weighted mean, added in the order in which `Mixture` adds."""
+    """Return the weighted mean, added in the order in which `Mixer` adds."""
     mean = np.zeros(len(next(iter(experts.values()))))
     for weight, p in zip(weights, experts.values(), strict=True):
         mean += weight * p

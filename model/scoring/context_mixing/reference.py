@@ -62,23 +62,30 @@ class PlainCounts:
         return 0, 0, 0
 
 
-def plain_adjusted(
+def plain_calibrated(
     logits: Sequence[float],
-    raises: Sequence[float],
-    heat: bool,
+    bias_factors: Sequence[float],
+    *,
+    use_temperature: bool,
     sharpening: float,
-    least: float,
-    most: float,
+    min_temperature: float,
+    max_temperature: float,
 ) -> tuple[list[float], list[float], list[float], float]:
-    """Return a network's distribution, with a temperature, with raises too, and its entropy."""
+    """Return a distribution, plain, with temperature, with bias too; and the plain one's entropy.
+
+    See `_counting.calibrated_probabilities`.
+    """
     top = max(logits)
     plain = _shares([math.exp(max(x - top, -72)) for x in logits])
     entropy = -sum(p * math.log(p) for p in plain)
-    certain = 1 - entropy / math.log(max(2, len(logits)))
-    turn = min(most, max(least, 1 - sharpening * certain)) if heat else 1.0
-    heated = _shares([math.exp(max(x - top, -72) / turn) for x in logits])
-    raised = _shares([p * r for p, r in zip(heated, raises or [1.0] * len(heated), strict=True)])
-    return plain, heated, raised, entropy
+    certainty = 1 - entropy / math.log(max(2, len(logits)))
+    temperature = 1.0
+    if use_temperature:
+        temperature = min(max_temperature, max(min_temperature, 1 - sharpening * certainty))
+    heated = _shares([math.exp(max(x - top, -72) / temperature) for x in logits])
+    factors = bias_factors or [1.0] * len(heated)
+    biased = _shares([p * factor for p, factor in zip(heated, factors, strict=True)])
+    return plain, heated, biased, entropy
 
 
 def _shares(weights: Sequence[float]) -> list[float]:
@@ -122,7 +129,7 @@ def plain_mixture(
     slowest: float,
     share: float,
 ) -> list[float]:
-    """Return the mixtures of rows of probabilities; mixture.hpp explains how the weights learn."""
+    """Return the mixtures of rows of probabilities; mixer.hpp explains how the weights learn."""
     weights, uses, mixed = {s: list(first) for s in sets}, dict.fromkeys(sets, 0), []
     for row, chosen in zip(rows, sets, strict=True):
         now = weights[chosen]

@@ -8,15 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_lm.model._counting import adjust
+from spike_lm.model._counting import calibrated_probabilities
 from spike_lm.model.scoring.context_mixing.logit_calibration import (
     AdjustmentSettings,
     NetworkAdjustment,
 )
-from spike_lm.model.scoring.context_mixing.reference import plain_adjusted
+from spike_lm.model.scoring.context_mixing.reference import plain_calibrated
 from spiketok.errors import SpikeError
 
 SETTINGS = AdjustmentSettings(interval=50, first=100)
+NUMBERS = {"sharpening": 0.15, "min_temperature": 0.9, "max_temperature": 1.05}
 EVERY = np.tile(np.arange(20), (400, 1))
 
 
@@ -94,49 +95,52 @@ def test_nothing_is_impossible():
     st.booleans(),
     st.booleans(),
 )
-def test_native_code_does_what_the_definition_says(rows, vocab, scale, seed, heat, raised):
+def test_native_code_equals_the_definition(rows, vocab, scale, seed, use_temperature, biased):
     generator = np.random.default_rng(seed)
     logits = (scale * generator.standard_normal((rows, vocab))).astype(np.float32)
-    raises = generator.uniform(0.2, 5, vocab if raised else 0).astype(np.float32)
-    asked = np.tile(np.arange(vocab, dtype=np.uint32), (rows, 1))
+    factors = generator.uniform(0.2, 5, vocab if biased else 0).astype(np.float32)
+    targets = np.tile(np.arange(vocab, dtype=np.uint32), (rows, 1))
+    options = NUMBERS | {"use_temperature": use_temperature, "use_bias": True}
     found = []
-    for wide in (True, False):
+    for use_avx2 in (True, False):
         expected = np.ones(vocab)
-        args = (logits, asked, raises, heat, 0.15, 0.9, 1.05, True, expected, wide)
-        found.append((*adjust(*args), expected))
+        arrays = (logits, targets, factors, expected)
+        results = calibrated_probabilities(*arrays, **options, use_avx2=use_avx2)
+        found.append((*results, expected))
     for one, other in zip(*found, strict=True):
         assert np.array_equal(one, other)
-    plain, heated, last, entropies, expected = found[0]
+    plain, with_temperature, last, entropies, expected = found[0]
     for row in range(rows):
-        whole = plain_adjusted(logits[row].tolist(), raises.tolist(), heat, 0.15, 0.9, 1.05)
+        lists = logits[row].tolist(), factors.tolist()
+        whole = plain_calibrated(*lists, use_temperature=use_temperature, **NUMBERS)
         assert entropies[row] == pytest.approx(whole[3], rel=1e-5, abs=1e-5)
-        for ours, theirs in zip((plain, heated, last), whole, strict=False):
+        for ours, theirs in zip((plain, with_temperature, last), whole, strict=False):
             if len(ours):
                 assert np.allclose(ours[row], theirs, rtol=1e-4, atol=1e-30)
                 assert abs(ours[row].sum() - 1) < 1e-9
     assert np.allclose(expected, 1 + last.sum(axis=0), rtol=1e-5)
 
 
-def test_what_cannot_be_adjusted_is_refused():
-    logits, asked = np.zeros((2, 20), np.float32), np.zeros((2, 1), np.uint32)
+def test_arguments_that_do_not_fit_are_refused():
+    logits, targets = np.zeros((2, 20), np.float32), np.zeros((2, 1), np.uint32)
     none, nothing = np.zeros(0, np.float32), np.zeros(0)
-    numbers = (0.15, 0.9, 1.05, False)
+    options = NUMBERS | {"use_temperature": True, "use_bias": False}
     for wrong in (np.nan, np.inf, -np.inf):
         for place in (0, 17, 19):
             odd = logits.copy()
             odd[1, place] = wrong
             with pytest.raises(ValueError, match="not finite"):
-                adjust(odd, asked, none, True, *numbers, nothing)
-    for args in (
-        (logits, asked + 20, none, True, *numbers, nothing),
-        (logits, asked[:1], none, True, *numbers, nothing),
-        (logits, asked, none[:0].repeat(0), True, 0.15, 0.1, 1.05, False, nothing),
-        (logits, asked, np.zeros(19, np.float32), True, *numbers, nothing),
-        (logits, asked, none, True, *numbers, np.zeros(19)),
-        (logits[:, :0].copy(), asked, none, True, *numbers, nothing),
+                calibrated_probabilities(odd, targets, none, nothing, **options)
+    for *arrays, lowest in (
+        (logits, targets + 20, none, nothing, 0.9),
+        (logits, targets[:1], none, nothing, 0.9),
+        (logits, targets, none, nothing, 0.1),
+        (logits, targets, np.zeros(19, np.float32), nothing, 0.9),
+        (logits, targets, none, np.zeros(19), 0.9),
+        (logits[:, :0].copy(), targets, none, nothing, 0.9),
     ):
         with pytest.raises(ValueError, match=r"fit|vocabulary|row|range"):
-            adjust(*args)
+            calibrated_probabilities(*arrays, **options | {"min_temperature": lowest})
 
 
 def test_a_model_that_is_broken_is_named():

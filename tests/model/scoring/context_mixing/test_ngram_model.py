@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_lm.model._counting import ContextCounts
+from spike_lm.model._counting import NgramCounts
 from spike_lm.model.scoring.context_mixing.kneser_ney import START
 from spike_lm.model.scoring.context_mixing.ngram_model import BLOCK, NgramModel
 from spike_lm.model.scoring.context_mixing.reference import PlainCounts
@@ -30,16 +30,18 @@ def discounts_of(longest, seed):
 def test_scores_are_those_of_the_definition(row, longest, continuation, seed, shortest):
     discounts = discounts_of(longest, seed)
     ids, base = np.array(row, np.uint16), np.random.default_rng(seed).random(len(row))
-    counts = ContextCounts(VOCAB, longest, continuation)
+    counts = NgramCounts(VOCAB, longest, continuation)
     other = np.random.default_rng(seed + 1).random(len(row))
-    p, over, lengths, totals, kinds = counts.score(ids, base, other, discounts, shortest, True)
+    p, over, lengths, totals, kinds = counts.score(
+        ids, base, other, discounts, min_context=shortest, learn=True
+    )
     plain = PlainCounts(longest, continuation)
     for i, token in enumerate(row):
         assert p[i].tolist() == plain.probabilities(token, base[i], discounts, shortest)
         assert over[i] == plain.probabilities(token, other[i], discounts, 1)[-1]
         assert (lengths[i], totals[i], kinds[i]) == plain.describe()
         plain.learn(token)
-    assert counts.describe() == plain.describe()
+    assert counts.longest_context() == plain.describe()
     every = counts.distribution(np.full(VOCAB, 1 / VOCAB), discounts, shortest)
     for token in range(VOCAB):
         expected = plain.probabilities(token, 1 / VOCAB, discounts, shortest)
@@ -52,10 +54,10 @@ def test_tables_that_grow_change_nothing(continuation):
     row = np.tile(generator.integers(0, 300, 700), 4)
     row = np.where(generator.random(len(row)) < 0.1, generator.integers(0, 300, len(row)), row)
     discounts = discounts_of(6, 5)
-    counts = ContextCounts(300, 6, continuation)
+    counts = NgramCounts(300, 6, continuation)
     base, none = np.full(len(row), 1 / 300), np.zeros(0)
-    p = counts.score(row.astype(np.uint32), base, none, discounts, 0, True)[0]
-    assert counts.strings > 4_000  # the first table has 1,024 places
+    p = counts.score(row.astype(np.uint32), base, none, discounts, min_context=0, learn=True)[0]
+    assert counts.ngrams > 4_000  # the first table has 1,024 places
     plain = PlainCounts(6, continuation)
     for token, scores in zip(row.tolist(), p, strict=True):
         assert scores.tolist() == plain.probabilities(token, 1 / 300, discounts)
@@ -65,7 +67,7 @@ def test_tables_that_grow_change_nothing(continuation):
 @settings(deadline=None)
 @given(ROWS, st.integers(0, 5))
 def test_counts_of_counts_and_continuations_are_true(row, longest):
-    counts = ContextCounts(VOCAB, longest, True)
+    counts = NgramCounts(VOCAB, longest, True)
     counts.learn(np.array(row, np.uint32))
     strings = {
         k: [tuple(row[i : i + k + 1]) for i in range(len(row) - k)] for k in range(longest + 1)

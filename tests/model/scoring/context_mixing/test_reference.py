@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_lm.model._counting import Mixture, Repeats
+from spike_lm.model._counting import MatchModel, Mixer
 from spike_lm.model.scoring.context_mixing.predictor import NO_HINT
 from spike_lm.model.scoring.context_mixing.reference import plain_hints, plain_mixture
 
@@ -18,29 +18,29 @@ ROWS = st.lists(st.integers(0, 2), max_size=60) | st.builds(
 @given(ROWS, st.sets(st.integers(1, 12), min_size=1, max_size=4), st.integers(0, 90))
 def test_hints_are_those_of_the_definition(row, lengths, cut):
     lengths = sorted(lengths)
-    repeats = Repeats(3, np.array(lengths, np.uint32))
+    model = MatchModel(3, np.array(lengths, np.uint32))
     found = []
     for part in (row[:cut], row[cut:]):
-        tokens, kinds, trusts = repeats.read(np.array(part, np.uint16), True)
+        tokens, kinds, trusts = model.predict(np.array(part, np.uint16), True)
         found += zip(tokens.tolist(), kinds.tolist(), trusts.tolist(), strict=True)
     plain = [
         (NO_HINT, NO_HINT, 0.0) if token is None else (token, kind, trust)
         for token, kind, trust in plain_hints([*row, 0], lengths)
     ]
     assert found == plain[:-1]
-    assert repeats.hint() == plain[-1]
+    assert model.predict_next() == plain[-1]
 
 
 def test_reading_without_learning_leaves_no_trace():
     ids = np.random.default_rng(1).integers(0, 2, 400).astype(np.uint32)
-    one, other = (Repeats(2, np.array([3, 8], np.uint32)) for _ in range(2))
-    one.read(ids, True)
-    other.read(ids, True)
-    tokens, kinds, _ = one.read(ids[:50], False)
+    one, other = (MatchModel(2, np.array([3, 8], np.uint32)) for _ in range(2))
+    one.predict(ids, True)
+    other.predict(ids, True)
+    tokens, kinds, _ = one.predict(ids[:50], False)
     assert (kinds != NO_HINT).all()
     assert set(tokens.tolist()) <= {0, 1}
     other.restart()
-    for a, b in zip(one.read(ids, True), other.read(ids, True), strict=True):
+    for a, b in zip(one.predict(ids, True), other.predict(ids, True), strict=True):
         assert np.array_equal(a, b)
 
 
@@ -54,15 +54,15 @@ def test_reading_without_learning_leaves_no_trace():
 def test_mixtures_are_those_of_the_definition(rows, slowest, share, cut):
     sets = [i % 2 for i in range(len(rows))]
     first = [0.5, 0.25, 0.25]
-    mixture = Mixture(2, np.array(first), slowest, share)
+    mixer = Mixer(2, np.array(first), slowest, share)
     found = [
-        mixture.score(
+        mixer.score(
             np.array(rows[a:b]).reshape(-1, 3), np.array(sets[a:b], np.uint32), True
         ).tolist()
         for a, b in ((0, cut), (cut, max(cut, len(rows))))
     ]
     assert found[0] + found[1] == plain_mixture(rows, sets, first, slowest=slowest, share=share)
-    assert mixture.weights(0).sum() == pytest.approx(1)
+    assert mixer.weights(0).sum() == pytest.approx(1)
 
 
 def test_the_rate_of_one_is_bayes_and_slow_ones_find_the_best_mean():
@@ -70,7 +70,7 @@ def test_the_rate_of_one_is_bayes_and_slow_ones_find_the_best_mean():
     right = generator.random(4_000) < 0.7
     p = np.stack([np.where(right, 0.9, 0.1), np.where(right, 0.1, 0.9)], axis=1)
     sets = np.zeros(len(p), np.uint32)
-    bayes, slow = (Mixture(1, np.full(2, 0.5), rate, 0.0) for rate in (1.0, 0.003))
+    bayes, slow = (Mixer(1, np.full(2, 0.5), rate, 0.0) for rate in (1.0, 0.003))
     evidence = np.cumsum(np.log(p), axis=0)
     expected = np.logaddexp(*(evidence[-1] - np.log(2)))
     assert np.log(bayes.score(p, sets, True)).sum() == pytest.approx(expected)
@@ -81,7 +81,7 @@ def test_the_rate_of_one_is_bayes_and_slow_ones_find_the_best_mean():
 
 def test_wrong_input_is_refused():
     good = np.zeros(1, np.uint32)
-    mixture = Mixture(1, np.ones(1), 0.1, 0.0)
+    mixer = Mixer(1, np.ones(1), 0.1, 0.0)
     for p, sets in (
         (np.ones((1, 2)), good),
         (np.ones((2, 1)), good),
@@ -90,10 +90,10 @@ def test_wrong_input_is_refused():
         (np.full((1, 1), -0.1), good),
     ):
         with pytest.raises(ValueError):
-            mixture.score(p, sets, True)
+            mixer.score(p, sets, True)
     with pytest.raises(ValueError):
-        mixture.weights(1)
+        mixer.weights(1)
     with pytest.raises(ValueError):
-        Repeats(3, np.array([4, 4], np.uint32))
+        MatchModel(3, np.array([4, 4], np.uint32))
     with pytest.raises(ValueError):
-        Repeats(3, np.array([4], np.uint32)).read(np.array([3], np.uint16), True)
+        MatchModel(3, np.array([4], np.uint32)).predict(np.array([3], np.uint16), True)
