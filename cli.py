@@ -53,6 +53,10 @@ RENAMED_OPTIONS = {
     "--specials": "--special-tokens",
     "--own-text": "--calibrate-on-samples",
     "--sequences": "--calibration-sequences",
+    "--quantize": "--bits",
+    "--prune": "--sparsity",
+    "--no-heal": "--no-token-healing",
+    "--held-out": "--validation",
 }
 WORDS = {"version": ["--version"], "presets": ["train", "--list"]}
 

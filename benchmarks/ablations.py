@@ -63,9 +63,9 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "all on": "",
             PLAIN: "",
-            "no XSA": "spikewhale.exclusive=false",
+            "no XSA": "spikewhale.use_xsa=false",
             "no engram": "spikewhale.engram_table_size=0",
-            "one stream": "spikewhale.streams=1",
+            "one stream": "spikewhale.hc_mult=1",
             "no HRM": "spikewhale.hrm_refine_steps=0",
             "no MTP": "spikewhale.mtp_num_heads=0",
             "no JEPA": "spikewhale.jepa_horizon=0",
@@ -123,7 +123,7 @@ def prepare(folder: Path, tokenizers: Mapping[str, list[str]] = TOKENIZERS) -> N
         tokenizer, data = folder / f"{name}.json", folder / f"data-{name}"
         share = str(HELD_OUT)
         if not tokenizer.exists():
-            training = [str(BOOKS), "--held-out", share, "--out", str(tokenizer), "--quiet"]
+            training = [str(BOOKS), "--validation", share, "--out", str(tokenizer), "--quiet"]
             spike("tokenizer", "train", *training, *options)
         common = ["--tokenizer", str(tokenizer), "--validation", share, "--out", str(data)]
         spike("shard", str(BOOKS), *common, "--quiet")
@@ -155,8 +155,8 @@ def equal_mlp_width(preset: str, folder: Path) -> int:
     wanted = artifact_bytes(preset, (), folder, "bese")
     return min(
         range(64, load_config(preset).model.ffn_dim + 1, 4),
-        key=lambda width: abs(
-            artifact_bytes(preset, (f"model.ffn_dim={width}",), folder, "length-max") - wanted
+        key=lambda dim: abs(
+            artifact_bytes(preset, (f"model.ffn_dim={dim}",), folder, "length-max") - wanted
         ),
     )
 
@@ -164,15 +164,15 @@ def equal_mlp_width(preset: str, folder: Path) -> int:
 def plain_settings(preset: str, vocab_size: int = 1024) -> tuple[str, ...]:
     """Return what makes `base` as deep and wide as the preset, and of as many parameters."""
     shape, wanted = load_config(preset).model, built(preset, (), vocab_size)
-    same = ("layers", "width", "heads", "kv_heads", "head_dim", "context")
+    same = ("layers", "dim", "heads", "kv_heads", "head_dim", "context")
     settings = tuple(f"model.{key}={getattr(shape, key)}" for key in same)
-    widths = [(*settings, f"model.ffn_dim={width}") for width in range(64, 1024, 4)]
+    widths = [(*settings, f"model.ffn_dim={dim}") for dim in range(64, 1024, 4)]
     return min(widths, key=lambda s: abs(built(PLAIN_PRESET, s, vocab_size) - wanted))
 
 
 def built(preset: str, settings: tuple[str, ...], vocab_size: int) -> int:
     """Return the parameters that are exported."""
-    model = build_model(load_config(preset, settings), vocab_size, separator=0, device="meta")
+    model = build_model(load_config(preset, settings), vocab_size, eos_id=0, device="meta")
     return exported_parameters(model)
 
 

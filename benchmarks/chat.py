@@ -31,7 +31,7 @@ from spiketok import Message
 WITHOUT_ANSWERS = "mt_bench"
 HELD_OUT = 51
 # Shorter books, so that there are many.
-LONGEST_BOOK = 200_000
+MAX_BOOK = 200_000
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def write_data(folder: Path) -> None:
             lines["conversations"].append(line)
             lines["text"].append(json.dumps({"text": spoken(line)}))
     books = pq.read_table(SHARED / "books_en/books-00.parquet", columns=["text"])["text"]
-    short = (text for text in books.to_pylist() if len(text) <= LONGEST_BOOK)
+    short = (text for text in books.to_pylist() if len(text) <= MAX_BOOK)
     lines["books"] = [json.dumps({"text": text}) for text in short]
     for name, found in lines.items():
         (folder / f"{name}.jsonl").write_text("\n".join(found) + "\n")

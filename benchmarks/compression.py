@@ -36,7 +36,7 @@ class Recipe:
     """How the record of a preset rounds its weights, and the tokenizer it is tried with."""
 
     tokenizer: str
-    quantize: str
+    bits: str
     late: str
     """The moment from which it trains at rounded weights."""
     crown_q: float = 0.0
@@ -62,9 +62,9 @@ class Packing:
     """How an artifact is made of a run; without bits it is the run itself."""
 
     label: str
-    quantize: str = ""
+    bits: str = ""
     method: str = "rtn"
-    prune: float = 0.0
+    sparsity: float = 0.0
     clip: str = "search"
     budget: int = 0
 
@@ -131,7 +131,7 @@ def plan(options: argparse.Namespace) -> Iterator[Training]:
 
 def packings(training: Training) -> Iterator[Packing]:
     """Yield what is made of a run; of the first seed also with fewer bits, and within a budget."""
-    bits = RECIPES[training.preset].quantize
+    bits = RECIPES[training.preset].bits
     if training.way != FLOAT:
         yield Packing("QAT", bits, clip=TRAINED_CLIP)
         return
@@ -159,10 +159,10 @@ def measured(training: Training, packing: Packing, folder: Path) -> dict[str, An
     found = json.loads(trained.read_text())
     row = {"tokens": found["tokens"], "seconds": round(found["seconds"], 1)}
     file = run
-    if packing.quantize:
+    if packing.bits:
         file = run / "packed.spike"
         file.unlink(missing_ok=True)
-        given = ("quantize", "method", "prune", "clip")
+        given = ("bits", "method", "sparsity", "clip")
         chosen = [text for key in given for text in (f"--{key}", str(getattr(packing, key)))]
         chosen += ["--budget", str(packing.budget)] if packing.budget else []
         packed = spike("pack", str(run), "--out", str(file), *chosen, "--json", "--quiet")
@@ -171,7 +171,7 @@ def measured(training: Training, packing: Packing, folder: Path) -> dict[str, An
         row["bytes"] = float_bytes(run)
     scored = spike("eval", str(file), "--text", *scored_texts(folder), "--json", "--quiet")
     return row | {
-        "quantize": packing.quantize,
+        "bits": packing.bits,
         "scored_bytes": scored["bytes"],
         "bits_per_byte": scored["bits_per_byte"],
     }
@@ -214,10 +214,10 @@ def train_options(training: Training, folder: Path) -> list[str]:
     if training.way != FLOAT:
         begin = "start" if training.way == START else recipe.late
         settings += [
-            f'compress.quantize="{recipe.quantize}"',
-            f"compress.clip={TRAINED_CLIP}",
-            f"compress.qat={begin}",
-            f"compress.crown_q={recipe.crown_q}",
+            f'quantize.bits="{recipe.bits}"',
+            f"quantize.clip={TRAINED_CLIP}",
+            f"quantize.qat={begin}",
+            f"quantize.crown_q={recipe.crown_q}",
         ]
     chosen = [part for setting in settings for part in ("--set", setting)]
     data = str(folder / f"data-{recipe.tokenizer}")
@@ -229,7 +229,7 @@ def float_bytes(run: Path) -> int:
     whole = ",".join(f"{part}=fp32" for part in ("mlp", "attn", "embed", "other"))
     file = run / "whole.spike"
     file.unlink(missing_ok=True)
-    common = ("--quantize", whole, "--clip", "search", "--method", "rtn", "--json", "--quiet")
+    common = ("--bits", whole, "--clip", "search", "--method", "rtn", "--json", "--quiet")
     return int(spike("pack", str(run), "--out", str(file), *common)["bytes"])
 
 
@@ -237,7 +237,7 @@ def table(rows: list[dict[str, Any]], preset: str) -> Iterator[str]:
     """Yield the lines of a preset's table; what is lost is against the float model of the seed."""
     ours = [row for row in rows if row["preset"] == preset]
     whole = {r["seed"]: r["bits_per_byte"] for r in ours if r["packing"] == "float"}
-    yield f"\n{preset}, `{RECIPES[preset].quantize}`\n"
+    yield f"\n{preset}, `{RECIPES[preset].bits}`\n"
     yield "| trained | packed | bytes | bits per byte, by seed | against float |"
     yield "| --- " * 5 + "|"
     ways = [Training(preset, way, 0, 0) for way in (FLOAT, LATE, START)]

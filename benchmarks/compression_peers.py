@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from spike_commands.pack.calibration import run_hessians
-from spike_lm.model.artifact.encodings import Learned, smallest_bytes
+from spike_lm.model.artifact.encodings import AdaptiveState, smallest_bytes
 from spike_lm.model.families.parameters import quantizable_weights
 from spike_lm.model.quantization.gptq import weighted_errors
 from spike_lm.model.quantization.plan import Precision
@@ -49,7 +49,7 @@ def compare(folder: Path, data: Path) -> Iterator[str]:
     yield "| --- " * 6 + "|"
     for bits in BITS:
         for label, way in ways().items():
-            sums, learned = Sums(), Learned()
+            sums, learned = Sums(), AdaptiveState()
             for name, weight in matrices.items():
                 rounded, kept, packed = way(weight, bits, hessians[name], learned)
                 error = rounded - weight
@@ -61,7 +61,7 @@ def compare(folder: Path, data: Path) -> Iterator[str]:
             yield f"| {label} | {bits} | {share} | {sums.kept:,} | {sums.packed:,} |"
 
 
-Way = Callable[[Tensor, int, Tensor, Learned], tuple[Tensor, int, int]]
+Way = Callable[[Tensor, int, Tensor, AdaptiveState], tuple[Tensor, int, int]]
 
 
 def ways() -> dict[str, Way]:
@@ -77,7 +77,7 @@ def ways() -> dict[str, Way]:
 
 
 def ours(
-    weight: Tensor, bits: int, hessian: Tensor | None, learned: Learned
+    weight: Tensor, bits: int, hessian: Tensor | None, learned: AdaptiveState
 ) -> tuple[Tensor, int, int]:
     """Round by spike; matrices share what the coder of an artifact has learned."""
     made = quantize_matrix(weight, Precision(bits), hessian)

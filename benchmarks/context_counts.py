@@ -1,6 +1,6 @@
 """Counts and mixtures without a network on held-out books: bits per byte, time, memory.
 
-    spike tokenizer train TEXT --vocab 2048 --special-tokens minimal --held-out 0 --out T.json
+    spike tokenizer train TEXT --vocab 2048 --special-tokens minimal --validation 0 --out T.json
     python benchmarks/context_counts.py T.json [--write-training FOLDER]
 
 Text is that of the project's quality baseline: 40,000,000 bytes of 91 books to learn from, and
@@ -112,10 +112,10 @@ def bits(p: NDArray[np.float64]) -> float:
 
 def stream(tokenizer: Tokenizer, books: list[bytes]) -> NDArray[np.uint32]:
     """Return a separator, and each book with one behind it."""
-    separator = np.array([tokenizer.separator], np.uint32)
-    parts = [separator]
+    eos_id = np.array([tokenizer.eos_id], np.uint32)
+    parts = [eos_id]
     for book in books:
-        parts += [tokenizer.encode(book).astype(np.uint32), separator]
+        parts += [tokenizer.encode(book).astype(np.uint32), eos_id]
     return np.concatenate(parts)
 
 

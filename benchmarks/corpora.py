@@ -18,7 +18,7 @@ from spiketok.holdout import document_id, is_held_out
 
 SHARED = Path(__file__).parents[2] / "shared/data"
 HELD_OUT = 0.1
-MOST_BOOK_BYTES = 107_000_000
+MAX_BOOK_BYTES = 107_000_000
 # Of the manuals and sources of a Debian system, so much of each kind.
 SYSTEM_PARTS = {
     "python": (sysconfig.get_path("stdlib"), "*.py", 16_000_000),
@@ -36,7 +36,7 @@ def english_and_code() -> Iterator[tuple[str, bytes]]:
     size = 0
     for text in texts(sorted((SHARED / "books_en").iterdir())):
         size += len(text)
-        if size > MOST_BOOK_BYTES:
+        if size > MAX_BOOK_BYTES:
             break
         yield "books", text
     for text in texts([SHARED / "code/code_sample.jsonl.zst"]):

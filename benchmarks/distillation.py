@@ -26,7 +26,7 @@ TOKENIZER = "length-max"
 TEACHER, ALONE, LONGER = "teacher", "no teacher", "no teacher, equal work"
 STUDENT = (
     "model.layers=2",
-    "model.width=64",
+    "model.dim=64",
     "model.heads=2",
     "model.kv_heads=1",
     "model.ffn_dim=192",
@@ -35,9 +35,9 @@ STUDENT = (
 )
 VARIANTS = {
     ALONE: (),
-    "logits": ("distill.weight=1",),
-    "hidden rows": ("distill.weight=0", "distill.hidden_loss_weight=1"),
-    "both": ("distill.weight=1", "distill.hidden_loss_weight=1"),
+    "logits": ("distill.kl_weight=1",),
+    "hidden rows": ("distill.kl_weight=0", "distill.hidden_loss_weight=1"),
+    "both": ("distill.kl_weight=1", "distill.hidden_loss_weight=1"),
     LONGER: (),
 }
 

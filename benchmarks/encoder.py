@@ -35,7 +35,7 @@ from trainers import BPE, kept_file
 
 from spiketok import Tokenizer
 
-BLOCK_PIECES, MOST_BLOCKS = 512, 12
+BLOCK_PIECES, MAX_BLOCKS = 512, 12
 HOSTILE_BYTES = 4 << 20
 REPEATS = 7
 START = "import time, numpy; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
@@ -55,7 +55,7 @@ def main() -> None:
     options = parser.parse_args()
     bpe, ours = (str(kept_file(options.folder, options.corpus, name)) for name in (BPE, "spike"))
     pieces = in_pieces(split(CORPORA[options.corpus]())[0], 8192)
-    starts = range(0, min(len(pieces), BLOCK_PIECES * MOST_BLOCKS), BLOCK_PIECES)
+    starts = range(0, min(len(pieces), BLOCK_PIECES * MAX_BLOCKS), BLOCK_PIECES)
     blocks = [pieces[start : start + BLOCK_PIECES] for start in starts]
     files = {"tokenizers": bpe, "gigatoken": bpe, "spike": ours}
     report = {

@@ -1,6 +1,6 @@
 """What each part on a network is worth, on three texts, each proved by coding, beside compressors.
 
-    spike tokenizer train TRAINING --vocab 4096 --special-tokens minimal --held-out 0 --out T.json
+    spike tokenizer train TRAINING --vocab 4096 --special-tokens minimal --validation 0 --out T.json
     spike shard TRAINING --tokenizer T.json --validation 0 --out SHARDS
     spike train --config base --set data.path=SHARDS --set schedule.seconds=600 … --out RUN
     python benchmarks/scoring.py RUN SHARDS TRAINING [--ttt chunk=8192,epochs=1] [--texts books]
@@ -165,10 +165,10 @@ def scored(run: Run, start: PredictorSpec, documents: list[bytes]) -> PredictorS
     pairs = [(tokenizer.encode(text), len(text)) for text in documents]
     with start.learning(run, sum(len(ids) + 1 for ids, _ in pairs), context) as learner:
         return score_with(
-            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
             run.model if start.settings.network else None,
             pairs,
-            separator=tokenizer.separator,
+            eos_id=tokenizer.eos_id,
             context=context,
             stride=context // 2,
             learner=learner,

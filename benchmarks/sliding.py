@@ -32,7 +32,7 @@ from spike_lm.model.scoring.compiled_windows import compile_full_windows
 from spike_lm.model.scoring.sliding_windows import window_borders
 
 VOCAB, SEPARATOR = 4096, 3
-SHAPE = ("layers=6", "width=384", "heads=6", "kv_heads=6", "head_dim=64", "ffn_dim=1024")
+SHAPE = ("layers=6", "dim=384", "heads=6", "kv_heads=6", "head_dim=64", "ffn_dim=1024")
 CASES = ((1024, 64), (2048, 64), (1024, 128), (256, 64))
 SIZES = (512, 1024, 2048)
 
@@ -72,7 +72,7 @@ def measured(window: int, stride: int, options: argparse.Namespace) -> str:
 
     def score() -> None:
         score_documents(
-            model, [(ids, 1)], separator=SEPARATOR, context=window, stride=stride, batch_windows=256
+            model, [(ids, 1)], eos_id=SEPARATOR, context=window, stride=stride, batch_windows=256
         )
 
     score()
@@ -103,8 +103,8 @@ def model_of(window: int) -> Transformer:
 def flops(config: ModelConfig, targets: int, window: int, stride: int) -> int:
     """Return the operations that scoring a stream needs, multiplications and additions."""
     heads, kv_heads = (n * config.head_dim for n in (config.heads, config.kv_heads))
-    keys = 2 * config.width * 2 * kv_heads
-    others = 2 * config.width * (2 * heads + 3 * config.ffn_dim)
+    keys = 2 * config.dim * 2 * kv_heads
+    others = 2 * config.dim * (2 * heads + 3 * config.ffn_dim)
     total = 0
     for start, fresh, stop in window_borders(targets, window, stride):
         length, new = stop - start, stop - fresh
@@ -112,7 +112,7 @@ def flops(config: ModelConfig, targets: int, window: int, stride: int) -> int:
         seen_by_old = (length - new) * (length - new + 1) // 2
         total += (config.layers - 1) * ((keys + others) * length + 4 * heads * seen)
         total += keys * length + others * new + 4 * heads * (seen - seen_by_old)
-        total += 2 * config.width * VOCAB * new
+        total += 2 * config.dim * VOCAB * new
     return total
 
 

@@ -24,7 +24,7 @@ import spiketok
 ENTRIES = 16_512
 BATCH_DOCUMENTS = 256
 # More parts than this are shown one a line, for the first and the default tokenizer only.
-MOST_COLUMNS = 8
+MAX_COLUMNS = 8
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def table(report: dict[str, Any]) -> str:
     sizes: dict[str, int] = report["held_out_bytes"]
     rows: list[dict[str, Any]] = report["rows"]
     first = rows[0]["tokens"]
-    parts = list(sizes) if len(sizes) <= MOST_COLUMNS else []
+    parts = list(sizes) if len(sizes) <= MAX_COLUMNS else []
     lines = [
         f"{report['train_bytes'] / 1e6:.1f} MB to train on, {sum(sizes.values()) / 1e6:.2f} MB "
         f"held out, {report['entries']:,} text entries, tokenizers {report['tokenizers']}",

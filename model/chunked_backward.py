@@ -21,7 +21,7 @@ class DistillationTerm:
 
 
 def chunked_backward(
-    normed: Tensor,
+    hidden_states: Tensor,
     beside: Sequence[Tensor],
     mask: Tensor | None,
     loss_of: Callable[..., Tensor],
@@ -30,14 +30,14 @@ def chunked_backward(
     """Add the gradient of a sum over rows to every parameter's gradient, some rows at a time.
 
     Args:
-        normed: [B, T, D]; its graph is consumed.
+        hidden_states: [B, T, D]; its graph is consumed.
         beside: further data of each row, [B, T, …].
         mask: bool [B, T], the rows that count; None: all.
         loss_of: maps rows [N, D] and their data [N, …] to a scalar.
         more: a scalar of the same graph, to be added to the loss.
     """
-    rows = ROWS_ON_CUDA if normed.is_cuda else ROWS_ON_CPU
-    hidden, *others = (tensor.flatten(0, 1) for tensor in (normed, *beside))
+    rows = ROWS_ON_CUDA if hidden_states.is_cuda else ROWS_ON_CPU
+    hidden, *others = (tensor.flatten(0, 1) for tensor in (hidden_states, *beside))
     if mask is not None:
         # The output layer, the larger part of a small model, reads only the rows that count.
         chosen = mask.flatten()

@@ -44,7 +44,7 @@ def sum_gradients(parameters: Sequence[Tensor]) -> None:
     all_reduce_sum(p.grad for p in parameters if p.grad is not None)
 
 
-def gathered(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+def all_gather(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
     """Return the tensors of each rank, in the order of the ranks; all have the same shapes."""
     if world_size() == 1:
         return [[*tensors]]

@@ -73,7 +73,7 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
         show(
             tokenizer,
             *("train", corpus, "--vocab", str(VOCABULARY)),
-            *("--held-out", fraction, "--out", tokenizer_file),
+            *("--validation", fraction, "--out", tokenizer_file),
         )
         show(shard, "--tokenizer", tokenizer_file, "--validation", fraction, "--out", data)
         show(train, "--config", "demo", "--data", data, "--out", run, *sets)

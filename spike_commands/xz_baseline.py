@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from spiketok import Tokenizer
 
 # About five seconds of one core; xz takes 200 MB of memory for it.
-MOST_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
 
 
 def xz_bytes(contents: Sequence[bytes]) -> int | None:
     """Return the bytes that `xz -9` makes of contents joined; None for none and for too many."""
     size = sum(map(len, contents))
-    if not 0 < size <= MOST_BYTES:
+    if not 0 < size <= MAX_BYTES:
         return None
     compressor = lzma.LZMACompressor(preset=9)
     return sum(len(compressor.compress(part)) for part in contents) + len(compressor.flush())
@@ -71,5 +71,5 @@ def beside(bits_per_byte: float | None, size: int) -> str:
     if bits_per_byte is not None:
         return f"{bits_per_byte:.4f} bits per byte"
     return (
-        f"not computed above {MOST_BYTES >> 20} MiB; for it: xz -9 -c FILE | wc -c" if size else "–"
+        f"not computed above {MAX_BYTES >> 20} MiB; for it: xz -9 -c FILE | wc -c" if size else "–"
     )

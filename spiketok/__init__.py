@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .chat.reply_parser import ReplyStream
     from .length_max.settings import LengthMaxSettings
     from .length_max.trainer import train_length_max
-    from .token_healing import Healer
+    from .token_healing import TokenHealer
     from .training_progress import TrainingProgress
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "ReplyStream",
     "BeseSettings",
     "train_bese",
-    "Healer",
+    "TokenHealer",
 ]
 
 # Imported lazily (PEP 562): encoding by longest match needs no
@@ -56,7 +56,7 @@ LATER = {
     "train_length_max": "length_max.trainer",
     "TrainingProgress": "training_progress",
     "LengthMaxSettings": "length_max.settings",
-    "Healer": "token_healing",
+    "TokenHealer": "token_healing",
 }
 
 

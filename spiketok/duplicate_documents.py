@@ -5,13 +5,13 @@ from numpy.typing import NDArray
 
 from .holdout import NAMES
 
-MOST_NAMES = 1 << 15
+MAX_NAMES = 1 << 15
 
 
 class CopyCounter:
     """Counter of exact copies: their number and their bytes.
 
-    Exact for up to `MOST_NAMES` different documents. Of more, those are counted whose names end
+    Exact for up to `MAX_NAMES` different documents. Of more, those are counted whose names end
     below a threshold, which does not depend on the order of documents, and the rest is estimated.
 
     Attributes:
@@ -19,7 +19,7 @@ class CopyCounter:
         bytes: their sizes added up.
     """
 
-    def __init__(self, most: int = MOST_NAMES) -> None:
+    def __init__(self, most: int = MAX_NAMES) -> None:
         self.documents = 0
         self.bytes = 0
         self._most = most

@@ -4,7 +4,7 @@
 PIECE, SPECIAL, RESERVED = range(3)
 
 FIRST_NAMES = ("<pad>", "<unk>", "<bos>", "<eos>")
-SEPARATOR_ID = FIRST_NAMES.index("<eos>")
+EOS_ID = FIRST_NAMES.index("<eos>")
 FIRST_BYTE_ID = len(FIRST_NAMES)
 FIRST_PIECE_ID = FIRST_BYTE_ID + 256
 # First ids of every vocabulary.
@@ -40,8 +40,8 @@ LAYOUTS: dict[str, tuple[tuple[str, ...], int]] = {
 TAKEN_NAMES = {name.encode() for name in (*FIRST_NAMES, *CHATML_NAMES)}
 
 # Largest values of a cell in the native matcher's table.
-MOST_TOKEN_BYTES = 255
-MOST_IDS = (1 << 24) - 1
+MAX_TOKEN_BYTES = 255
+MAX_IDS = (1 << 24) - 1
 
 
 def smallest_vocab_size(layout: str) -> int:

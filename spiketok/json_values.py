@@ -16,7 +16,7 @@ KIND_NAMES: dict[type, str] = {
 }
 
 
-MOST_DEPTH = 64
+MAX_DEPTH = 64
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -39,7 +39,7 @@ def check_structure(data: bytes, most_values: int) -> None:
         most_values: values that are not the first of their list or object, and lists and objects.
 
     Raises:
-        ValueError: it has more values, or is nested more than `MOST_DEPTH` deep.
+        ValueError: it has more values, or is nested more than `MAX_DEPTH` deep.
 
     >>> check_structure(b'{"a": [1, "[,]"]}', 3)
     >>> check_structure(b'{"a": [1, 2, 3, 4]}', 3)
@@ -51,7 +51,7 @@ def check_structure(data: bytes, most_values: int) -> None:
     if sum(map(without_texts.count, (b",", b"[", b"{"))) > most_values:
         raise ValueError(f"more than {most_values:,} values")
     brackets = without_texts.translate(None, NO_BRACKETS)
-    for _ in range(MOST_DEPTH):  # each round removes the innermost ones
+    for _ in range(MAX_DEPTH):  # each round removes the innermost ones
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     if b"[]" in brackets or b"{}" in brackets:
         raise ValueError("nested too deeply")
@@ -86,6 +86,6 @@ def shown(value: object, most: int = 80) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def refuse_constant(name: str) -> NoReturn:
+def raise_no_json(name: str) -> NoReturn:
     """Raise an error for NaN and infinities, which JSON does not have and Python reads."""
     raise ValueError(f"{name} is no JSON")

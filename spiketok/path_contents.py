@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SpikeError
-from .regular_files import MOST_RECORD, open_regular, read_regular
+from .regular_files import MAX_JSON_BYTES, open_regular, read_regular
 
 # Files that make a folder, or beginnings that make a file, the result of a command.
 FOLDERS = {
@@ -62,7 +62,7 @@ def _file_contents(file: Path) -> str:
     for beginning, what in BEGINNINGS.items():
         if start.startswith(beginning):
             return what
-    if start.lstrip().startswith(b"{") and file.stat().st_size <= MOST_RECORD:
+    if start.lstrip().startswith(b"{") and file.stat().st_size <= MAX_JSON_BYTES:
         return json_contents(read_regular(file))
     return "is a file"
 

@@ -16,9 +16,9 @@ from typing import BinaryIO
 from .errors import SpikeError
 
 # Bytes of a JSON file that describes one thing: a run, a checkpoint, a shard, a model.
-MOST_RECORD = 64 << 20
+MAX_JSON_BYTES = 64 << 20
 # Bytes of a JSON file that lists many: the entries of a vocabulary, the files of a corpus.
-MOST_LISTING = 1 << 30
+MAX_LISTING = 1 << 30
 PIECE_BYTES = 1 << 20
 
 
@@ -70,7 +70,7 @@ def regular_name(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{file.fileno()}"
 
 
-def read_regular(path: Path, most: int = MOST_RECORD) -> bytes:
+def read_regular(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
     """Return the bytes of a regular file.
 
     Raises:
@@ -86,7 +86,7 @@ def read_regular(path: Path, most: int = MOST_RECORD) -> bytes:
     raise SpikeError(f"{path}: larger than {most:,} bytes; restore it from a copy")
 
 
-def read_given(path: Path, most: int = MOST_LISTING) -> bytes:
+def read_given(path: Path, most: int = MAX_LISTING) -> bytes:
     """Return the bytes of a file or pipe that the command line names.
 
     Raises:
@@ -94,7 +94,7 @@ def read_given(path: Path, most: int = MOST_LISTING) -> bytes:
         OSError: the system cannot read it.
     """
     with path.open("rb") as stream:
-        refuse_device(path, stream)
+        check_no_device(path, stream)
         size = os.fstat(stream.fileno()).st_size  # of a pipe 0
         data = bytearray(stream.read(size) if size <= most else b"")
         while size <= most and (piece := stream.read(PIECE_BYTES)):
@@ -105,7 +105,7 @@ def read_given(path: Path, most: int = MOST_LISTING) -> bytes:
     return bytes(data)
 
 
-def refuse_device(path: Path, stream: BinaryIO) -> None:
+def check_no_device(path: Path, stream: BinaryIO) -> None:
     """Raise for character devices, such as /dev/zero, except terminals and /dev/null."""
     try:
         handle = stream.fileno()
@@ -128,7 +128,7 @@ def irregular(path: Path) -> SpikeError:
     return SpikeError(f"{path}: is a pipe, a socket or a device; put a regular file in its place")
 
 
-def refuse_links(paths: Iterable[Path]) -> None:
+def check_no_links(paths: Iterable[Path]) -> None:
     """Check that no path to write in a folder is a link, which may lead out of it.
 
     Raises:

@@ -14,7 +14,7 @@ from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary
 
 
-class Healer:
+class TokenHealer:
     """Token healer: a tokenizer's sorted entries, so that those with a prefix are a range."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:

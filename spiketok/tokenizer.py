@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .cpu_count import available_cores
 from .errors import SpikeError
-from .id_layout import MOST_IDS
+from .id_layout import MAX_IDS
 from .longest_match import LongestMatch
 from .path_contents import path_contents
 from .text_buffers import buffers, utf8
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .bese.vocabulary import BeseMerger, BeseVocabulary
 
-MOST_NARROW_IDS = 1 << 16
+MAX_NARROW_IDS = 1 << 16
 AnyVocabulary: TypeAlias = "Vocabulary | BeseVocabulary"
 
 
@@ -39,7 +39,7 @@ class Tokenizer:
         lossless: whether every text decodes to itself.
         score_name: the name of a score of nats over bytes: `"bits_per_byte"` if lossless, else
             `"pseudo_bits_per_byte"`, since other texts share the ids.
-        separator: id that ends a document.
+        eos_id: id that ends a document.
         special_ids: name → id of the special tokens.
         byte_lengths: int64 [vocab_size], bytes each id adds to the text; 0 for special ids.
         dtype: of the ids that `encode` returns: uint16 where `vocab_size` allows it, else uint32.
@@ -51,16 +51,16 @@ class Tokenizer:
         self.algorithm = vocabulary.algorithm
         self.lossless = vocabulary.lossless
         self.score_name = "bits_per_byte" if self.lossless else "pseudo_bits_per_byte"
-        self.separator = vocabulary.separator
+        self.eos_id = vocabulary.eos_id
         self.special_ids: Mapping[str, int] = vocabulary.special_ids
-        self.dtype = np.dtype(np.uint16 if self.vocab_size <= MOST_NARROW_IDS else np.uint32)
+        self.dtype = np.dtype(np.uint16 if self.vocab_size <= MAX_NARROW_IDS else np.uint32)
         self._coder = coder(vocabulary)
         self.byte_lengths = self._coder.byte_lengths
         self.byte_lengths.flags.writeable = False
 
     @classmethod
     def load(
-        cls, path: Path | str, data: bytes | None = None, most_ids: int = MOST_IDS
+        cls, path: Path | str, data: bytes | None = None, most_ids: int = MAX_IDS
     ) -> "Tokenizer":
         """Read a tokenizer file; SpikeError names its fault.
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .errors import SpikeError
-from .regular_files import MOST_LISTING, read_regular
+from .regular_files import MAX_LISTING, read_regular
 
 
 def read_tokenizer_file(path: Path) -> bytes:
@@ -13,7 +13,7 @@ def read_tokenizer_file(path: Path) -> bytes:
         SpikeError: it is missing, cannot be read, is no regular file or larger than 1 GiB.
     """
     try:
-        return read_regular(path, MOST_LISTING)
+        return read_regular(path, MAX_LISTING)
     except OSError as error:
         fix = "name a tokenizer file"
         if isinstance(error, FileNotFoundError):

@@ -14,17 +14,17 @@ from .id_layout import (
     FIRST_NAMES,
     FIRST_PIECE_ID,
     LAYOUTS,
-    MOST_IDS,
-    MOST_TOKEN_BYTES,
+    MAX_IDS,
+    MAX_TOKEN_BYTES,
     PIECE,
     RESERVED,
     SPECIAL,
 )
-from .json_values import check_structure, refuse_constant, shown
+from .json_values import check_structure, raise_no_json, shown
 
 FORMAT = 1
 LENGTH_MAX, BESE = "length-max", "bese"
-MOST_FILE_BYTES = 1 << 30
+MAX_FILE_BYTES = 1 << 30
 VOCAB_SIZE = re.compile(rb'"vocab_size"\s*:\s*(\d{1,18})')
 # An entry and a frequency, or a merge of two ids; settings, names of inputs.
 VALUES_PER_ID, VALUES_BESIDE = 3, 1 << 18
@@ -62,7 +62,7 @@ def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MOST_IDS) -> dict[str, Any]:
+def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MAX_IDS) -> dict[str, Any]:
     """Read a file's content as one JSON object without doubled keys, for one of the algorithms.
 
     Args:
@@ -74,7 +74,7 @@ def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MOST_IDS) -
     Raises:
         SpikeError: it is no such object, or holds more than a vocabulary of its size does.
     """
-    if len(data) > MOST_FILE_BYTES:
+    if len(data) > MAX_FILE_BYTES:
         refuse(path, "the file", "is larger than 1 GiB")
     try:
         size = max(map(int, VOCAB_SIZE.findall(data)), default=0)
@@ -84,20 +84,20 @@ def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MOST_IDS) -
         content = json.loads(
             data.decode(),
             object_pairs_hook=object_without_doubles,
-            parse_constant=refuse_constant,
+            parse_constant=raise_no_json,
         )
     except (ValueError, RecursionError) as error:
         if b'"added_tokens"' in data and "more than" in str(error):  # Hugging Face's, a large one
-            refuse_other_kind(path, {"model": {}}, algorithms)
+            raise_other_kind(path, {"model": {}}, algorithms)
         refuse(path, "the file", f"cannot be read ({parse_fault(error)})")
     if not isinstance(content, dict):
         refuse(path, "the file", "holds no JSON object")
     if content.get("algorithm") not in algorithms:
-        refuse_other_kind(path, content, algorithms)
+        raise_other_kind(path, content, algorithms)
     return content
 
 
-def refuse_other_kind(path: Path, content: dict[str, Any], algorithms: tuple[str, ...]) -> NoReturn:
+def raise_other_kind(path: Path, content: dict[str, Any], algorithms: tuple[str, ...]) -> NoReturn:
     """Raise the error that names the kind of a file that is no tokenizer of spike."""
     wanted = " or ".join(algorithms)
     algorithm = content.get("algorithm")
@@ -143,8 +143,8 @@ def read_entries(path: Path, content: dict[str, Any]) -> list[bytes]:
         refuse(path, "vocab", "is not an object")
     if type(size) is not int or size != len(vocab):
         refuse(path, "vocab_size", f"is {shown(size)}, but vocab has {len(vocab)} entries")
-    if not FIRST_PIECE_ID <= size <= MOST_IDS:
-        refuse(path, "vocab_size", f"is not between {FIRST_PIECE_ID} and {MOST_IDS}")
+    if not FIRST_PIECE_ID <= size <= MAX_IDS:
+        refuse(path, "vocab_size", f"is not between {FIRST_PIECE_ID} and {MAX_IDS}")
     entries: list[bytes | None] = [None] * size
     for key, token in vocab.items():
         if type(token) is not int or not 0 <= token < size:
@@ -209,8 +209,8 @@ def read_longest(
 ) -> int:
     """Return `max_token_len`, checked against the pieces."""
     longest = content.get("max_token_len")
-    if type(longest) is not int or not 1 <= longest <= MOST_TOKEN_BYTES:
-        refuse(path, "max_token_len", f"is not between 1 and {MOST_TOKEN_BYTES}")
+    if type(longest) is not int or not 1 <= longest <= MAX_TOKEN_BYTES:
+        refuse(path, "max_token_len", f"is not between 1 and {MAX_TOKEN_BYTES}")
     for token in [token for token, entry in enumerate(entries) if len(entry) > longest]:
         if kinds[token] == PIECE:
             size = len(entries[token])

@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 from .atomic_files import write_durably
 from .errors import SettingError, SpikeError
 from .id_layout import (
+    EOS_ID,
     FIRST_ENTRIES,
     FIRST_NAMES,
     LAYOUTS,
-    MOST_IDS,
+    MAX_IDS,
     PIECE,
     RESERVED,
-    SEPARATOR_ID,
     SPECIAL,
     reserved_name,
     smallest_vocab_size,
@@ -32,7 +32,7 @@ class Vocabulary:
 
     Attributes:
         lossless: every text decodes to itself.
-        separator: the id that ends a document.
+        eos_id: the id that ends a document.
         entries: for each id its bytes: a special token's name, nothing for a reserved id.
         kinds: for each id `PIECE`, `SPECIAL` or `RESERVED`.
         algorithm: of the encoder: `"length-max"`.
@@ -45,7 +45,7 @@ class Vocabulary:
     """
 
     lossless: ClassVar[bool] = True
-    separator: ClassVar[int] = SEPARATOR_ID
+    eos_id: ClassVar[int] = EOS_ID
 
     entries: tuple[bytes, ...]
     kinds: bytes
@@ -179,11 +179,11 @@ def room_for_pieces(vocab_size: int, layout: str) -> int:
     if layout not in LAYOUTS:
         raise SettingError("layout", f"{layout!r} is unknown; take one of {', '.join(LAYOUTS)}")
     smallest = smallest_vocab_size(layout)
-    if not smallest <= vocab_size <= MOST_IDS:
+    if not smallest <= vocab_size <= MAX_IDS:
         raise SettingError(
             "vocab_size",
             f"{vocab_size:,} ids are not possible; layout {layout} allows {smallest} to "
-            f"{MOST_IDS:,}",
+            f"{MAX_IDS:,}",
         )
     return vocab_size - smallest
 

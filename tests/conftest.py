@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 # Jobs that a shell runs in the background ignore Ctrl-C, and so would what tests start and stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 TINY = [
-    *("--set", "model.vocab_size=400", "--set", "model.layers=1", "--set", "model.width=32"),
+    *("--set", "model.vocab_size=400", "--set", "model.layers=1", "--set", "model.dim=32"),
     *("--set", "model.heads=2", "--set", "model.kv_heads=1", "--set", "model.head_dim=16"),
     *("--set", "model.ffn_dim=64", "--set", "model.context=32", "--set", "train.steps=4"),
     *(
@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
     (folder / "held.txt").write_text(document(1000))
     (folder / "hf.json").write_text('{"model": {"type": "unknown"}}')
     for line in (
-        ["tokenizer", "train", "corpus/", "--vocab", "400", "--held-out", "0.1"],
+        ["tokenizer", "train", "corpus/", "--vocab", "400", "--validation", "0.1"],
         ["shard", "--out", "data/", "--validation", "0.1"],
         ["train", "--config", "base.toml", *TINY],
     ):

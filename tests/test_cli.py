@@ -534,7 +534,7 @@ def test_chat_errors_are_one_line(line, chat_folder, arguments, status, message)
 def test_pieces_join_to_the_text(line, tmp_path, algorithm):
     tokenizer = str(tmp_path / "t.json")
     command = ["tokenizer", "train", "held.txt", "--algorithm", algorithm, "--vocab", "390"]
-    assert line(*command, "--held-out", "0", "--out", tokenizer)[0] == 0
+    assert line(*command, "--validation", "0", "--out", tokenizer)[0] == 0
     text = "The QUICK brown fox É 🦔 日本 \x00"
     encoded = json.loads(line("tokenizer", "encode", text, "--tokenizer", tokenizer, "--json")[1])
     assert len(encoded["pieces"]) == len(encoded["ids"]) == encoded["tokens"]

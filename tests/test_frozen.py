@@ -21,7 +21,7 @@ from cli import run
 from datapipe import batches, open_stream
 from spike_lm.model.artifact.pack import pack_run
 from spike_lm.model.config.loader import load_config
-from spike_lm.model.config.quantization import CompressConfig
+from spike_lm.model.config.quantization import QuantizeConfig
 from spike_lm.model.families.build import build_model
 from spike_lm.model.runs.folder import Run
 from spiketok import Tokenizer
@@ -36,7 +36,7 @@ PRESETS = {
     "escarda-tiny": ["model.context=64"],
     "byrne-tiny": ["model.context=64"],
 }
-COMPRESS = CompressConfig(quantize="mlp=int5,attn=int6,embed=int7", method="rtn")
+QUANTIZE = QuantizeConfig(bits="mlp=int5,attn=int6,embed=int7", method="rtn")
 
 # Commands whose results have the keys recorded; the others are run by `measure` itself.
 COMMANDS = [
@@ -105,7 +105,7 @@ def set_weights(model):
 
 def artifact(preset, tokenizer):
     config = load_config(preset, PRESETS[preset])
-    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, seed=0)
+    model = build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id, seed=0)
     set_weights(model)
     fingerprints = {"tokenizer": tokenizer.fingerprint, "config": "c", "data": "d"}
     lineage = Run(
@@ -116,7 +116,7 @@ def artifact(preset, tokenizer):
         fingerprints=fingerprints,
         digest="",
     )
-    return pack_run(lineage, COMPRESS).data
+    return pack_run(lineage, QUANTIZE).data
 
 
 def windows():
@@ -142,7 +142,7 @@ def measure():
         {},
         {
             "tokenizer train": spike(
-                *("tokenizer", "train", "corpus/", "--vocab", 400, "--held-out", 0.1)
+                *("tokenizer", "train", "corpus/", "--vocab", 400, "--validation", 0.1)
             ),
             "tokenizer train bese": spike(
                 *("tokenizer", "train", "corpus/", "--algorithm", "bese", "--vocab", 60),

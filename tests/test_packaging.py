@@ -52,7 +52,7 @@ def test_wheel_runs_from_an_empty_folder(wheel, tmp_path):
         (work / f"{generic}.py").write_text(f"raise SystemExit('the wrong {generic}')")
     for arguments in (
         ["--version"],
-        ["tokenizer", "train", "corpus/", "--vocab", "400", "--held-out", "0"],
+        ["tokenizer", "train", "corpus/", "--vocab", "400", "--validation", "0"],
         ["export", "tokenizer", "--to", "exported/"],
         ["shard", "--out", "data/"],
         ["train", "--config", "base.toml", "--set", "model.vocab_size=400", "--dry-run"],

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from spiketok.errors import SpikeError
 
 from ..shards.commit_records import check_split
-from ..shards.files import refuse_damaged_files
+from ..shards.files import check_files
 from ..shards.manifest import Manifest, read_manifest
 from ..shards.schema import open_shard
 from ..shards.verify import shard_damages
@@ -29,7 +29,7 @@ def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
 
     check_split(split)
     manifest = read_manifest(folder)
-    refuse_damage(folder, split, manifest)
+    check_shards(folder, split, manifest)
     masked = manifest.splits[split].trained_tokens is not UNSET
     schema = manifest.tokenizer.schema(masked)
     readers = [
@@ -41,9 +41,9 @@ def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
     return datasets.Dataset(table, fingerprint=manifest.fingerprint[:16])
 
 
-def refuse_damage(folder: Path, split: str, manifest: Manifest) -> None:
+def check_shards(folder: Path, split: str, manifest: Manifest) -> None:
     """Read every byte of a split and raise the first damage, if there is one."""
-    refuse_damaged_files(folder, manifest)
+    check_files(folder, manifest)
     for shard in manifest.splits[split].shards:
         for damage in shard_damages(folder, manifest, shard, set(manifest.files)):
             raise SpikeError(f"{damage}; spike shard --overwrite makes it again")

@@ -20,7 +20,7 @@ from ..shards.checksums import RANGE_BYTES
 from ..shards.commit_records import check_split
 from ..shards.files import ShardFile, shard_files
 from ..shards.manifest import read_manifest
-from ..shards.schema import Tokens
+from ..shards.schema import TokenSchema
 
 Array = np.ndarray[Any, np.dtype[Any]]
 # Files that a process holds open beside shards: libraries, logs, pipes.
@@ -46,7 +46,7 @@ class TokenStream:
         masked: whether there is a loss mask.
     """
 
-    def __init__(self, shards: Sequence[ShardFile], made_by: Tokens, fingerprint: str) -> None:
+    def __init__(self, shards: Sequence[ShardFile], made_by: TokenSchema, fingerprint: str) -> None:
         self.made_by, self.fingerprint, self.dtype = made_by, fingerprint, made_by.dtype
         self.masked = any(shard.masked for shard in shards)
         self._shards = [shard for shard in shards if shard.tokens]

@@ -16,12 +16,12 @@ from spiketok.chat.chatml import marker_ids
 from spiketok.cpu_count import available_cores
 from spiketok.errors import SpikeError, write_fix
 from spiketok.holdout import HeldOut
-from spiketok.regular_files import MOST_LISTING, append_regular, read_regular, refuse_links
+from spiketok.regular_files import MAX_LISTING, append_regular, check_no_links, read_regular
 from spiketok.remote_paths import remote_fault
 from spiketok.tokenizer_file import read_tokenizer_file
 
 from ..sources.bad_records import EMPTY
-from ..sources.empty_files import FIX, refuse_empty, without_documents
+from ..sources.empty_files import FIX, check_not_all_empty, without_documents
 from ..sources.files import Source
 from ..sources.reader import ignore
 from .commit_records import MANIFEST, PLAN, RECORDS, TOKENIZER
@@ -34,8 +34,8 @@ from .schema import token_schema_of
 from .settings import ShardSettings
 from .splits import document_names
 from .verify import verify_folder
-from .worker import Work, process_unit
-from .writer import Target
+from .worker import WorkerContext, process_unit
+from .writer import ShardDestination
 
 # Fewer bytes a token than any corpus has on average: only hopeless runs raise an error.
 BYTES_PER_TOKEN = 8
@@ -80,7 +80,7 @@ def write_shards(
     if out.exists() and not out.is_dir():
         raise SpikeError(f"{out}: is not a folder; choose another --out")
     every = [*sources, *validation]
-    refuse_empty(every)
+    check_not_all_empty(every)
     tokenizer = Tokenizer.load(tokenizer_path)
     if settings.chat:
         marker_ids(tokenizer.special_ids)
@@ -144,7 +144,7 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
             ones without `overwrite`.
     """
     path = out / PLAN
-    present = read_regular(path, MOST_LISTING) if os.path.lexists(path) else None
+    present = read_regular(path, MAX_LISTING) if os.path.lexists(path) else None
     if foreign := unknown_files(out, whole=present is None and not overwrite):
         raise SpikeError(f"{out}: not a shard folder, it holds {foreign[0]!r}; choose another")
     unfinished = present == plan.to_json() and not overwrite
@@ -155,7 +155,7 @@ def prepare(out: Path, plan: Plan, overwrite: bool) -> bool:
     if present is not None and not unfinished and not overwrite:
         what = difference(parse(present, Plan, str(path)), plan)
         raise SpikeError(f"{out}: made by another plan: {what}; use --overwrite or another folder")
-    refuse_links(contents(out))
+    check_no_links(contents(out))
     if not unfinished:
         clear(out)
     return True
@@ -188,7 +188,7 @@ def process_units(
     fingerprint = plan.fingerprint
     unfinished = remove_uncommitted(out, fingerprint, len(plan.units))
     progress = Progress(report, finished_bytes(plan, unfinished))
-    work = Work(
+    work = WorkerContext(
         plan=plan,
         sources=sources,
         held_out=held_out,
@@ -200,7 +200,7 @@ def process_units(
 
     def do(unit: int) -> None:
         progress.add(0)
-        target = Target(
+        target = ShardDestination(
             folder=out,
             plan=fingerprint,
             unit=unit,

@@ -35,7 +35,7 @@ def encode_conversations(
     last_pieces = np.cumsum(pieces.value_lengths().to_numpy()) - 1
     ends = np.cumsum(counts)[last_pieces]
     return Documents(
-        tokens=np.insert(tokens, ends, tokenizer.separator),
+        tokens=np.insert(tokens, ends, tokenizer.eos_id),
         ends=ends + np.arange(1, len(batch) + 1),
         n_bytes=np.diff(text_offsets(texts)),
         ids=ids,

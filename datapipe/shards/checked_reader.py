@@ -19,7 +19,7 @@ from spiketok.errors import SpikeError
 from .checked_file import AGAIN, SummedFile, range_count
 from .encoded_documents import ID_BYTES, Documents
 from .files import ShardFile
-from .schema import LOSS_MASK, Tokens, check_schema, check_tokens, documents_of
+from .schema import LOSS_MASK, TokenSchema, check_schema, check_tokens, documents_of
 
 MAGIC_BYTES = 8
 # The continuation marker and the length of the metadata, which begin each message.
@@ -85,7 +85,7 @@ def malformed(path: Path, fault: str) -> SpikeError:
     return SpikeError(f"{path}: {fault}{AGAIN}")
 
 
-def batch_metadata(file: SummedFile, made_by: Tokens) -> Iterator[BatchMetadata]:
+def batch_metadata(file: SummedFile, made_by: TokenSchema) -> Iterator[BatchMetadata]:
     """Yield the record batches of a shard, of which only ranges with metadata are read.
 
     Raises:

@@ -120,7 +120,7 @@ def encode_documents(
         offsets = np.array([0, len(tokens) - 1])
     else:
         ids, offsets = tokenizer.encode_batch(texts, threads=threads)
-        tokens = np.insert(ids, offsets[1:], tokenizer.separator)
+        tokens = np.insert(ids, offsets[1:], tokenizer.eos_id)
     return Documents(
         tokens=tokens,
         ends=offsets[1:] + np.arange(1, count + 1),
@@ -138,7 +138,7 @@ def encode_large(tokenizer: Tokenizer, texts: pa.LargeBinaryArray, threads: int)
     tokens = bytearray()  # which grows in place
     for ids in tokenizer.encode_parts(text, threads):
         tokens += ids.data
-    tokens += np.array([tokenizer.separator], tokenizer.dtype).data
+    tokens += np.array([tokenizer.eos_id], tokenizer.dtype).data
     return np.frombuffer(tokens, tokenizer.dtype)
 
 

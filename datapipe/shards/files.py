@@ -14,7 +14,7 @@ from .checked_file import AGAIN
 from .checksums import size_damage
 from .commit_records import RECORDS, BlockRecord, block_record_path, read_block_record
 from .manifest import FileEntry, Manifest, ShardEntry, entry
-from .schema import Tokens
+from .schema import TokenSchema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class ShardFile:
     documents: int
     tokens: int
     masked: bool
-    made_by: Tokens
+    made_by: TokenSchema
 
 
 def record_name(shard: ShardEntry) -> str:
@@ -72,7 +72,7 @@ def shard_file(folder: Path, shard: ShardEntry, manifest: Manifest) -> ShardFile
     return recorded_shard(folder, vouched_record(folder, manifest, shard), manifest.tokenizer)
 
 
-def recorded_shard(folder: Path, record: BlockRecord, made_by: Tokens) -> ShardFile:
+def recorded_shard(folder: Path, record: BlockRecord, made_by: TokenSchema) -> ShardFile:
     """Return a shard as its record describes it."""
     return ShardFile(
         path=folder / record.file,
@@ -91,7 +91,7 @@ def shard_files(folder: Path, split: str, manifest: Manifest) -> list[ShardFile]
     Raises:
         SpikeError: a file is missing, damaged or of another size.
     """
-    refuse_damaged_files(folder, manifest)
+    check_files(folder, manifest)
     shards = [shard_file(folder, shard, manifest) for shard in manifest.splits[split].shards]
     for shard in shards:
         check_size(shard)
@@ -110,7 +110,7 @@ def check_size(shard: ShardFile) -> None:
         raise SpikeError(f"{damage}{AGAIN}")
 
 
-def refuse_damaged_files(folder: Path, manifest: Manifest) -> None:
+def check_files(folder: Path, manifest: Manifest) -> None:
     """Raise the first damage of the files that are not shards, if there is one."""
     for name, file in manifest.files.items():
         if damaged_file(folder / name, file):

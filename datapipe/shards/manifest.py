@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from spiketok.atomic_files import Disk, write_durably
 from spiketok.errors import SpikeError, parse_failures, unreadable
 from spiketok.path_contents import path_contents
-from spiketok.regular_files import MOST_LISTING, read_regular
+from spiketok.regular_files import MAX_LISTING, read_regular
 
 from .commit_records import (
     MANIFEST,
@@ -33,7 +33,7 @@ from .commit_records import (
 )
 from .json_files import FIX, FORMAT, check_format, parse, to_json
 from .plan import Plan
-from .schema import Tokens
+from .schema import TokenSchema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Manifest:
 
     format: int
     plan: str
-    tokenizer: Tokens
+    tokenizer: TokenSchema
     sources: list[str]
     splits: dict[str, Split]
     documents: int
@@ -88,7 +88,7 @@ class Manifest:
     dropped_inputs: dict[str, int] | UnsetType = UNSET
 
 
-def build_manifest(folder: Path, plan: Plan, tokens: Tokens) -> Manifest:
+def build_manifest(folder: Path, plan: Plan, tokens: TokenSchema) -> Manifest:
     """Collect the records of a folder whose units are all complete.
 
     Raises:
@@ -141,7 +141,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        data = read_regular(path, MOST_LISTING)
+        data = read_regular(path, MAX_LISTING)
     except OSError as error:
         if os.path.lexists(path) or not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise unreadable(path, error) from None
@@ -223,5 +223,5 @@ def other_files(folder: Path) -> list[str]:
 
 def file_entry(path: Path) -> FileEntry:
     """Return the size and digest of a file."""
-    data = read_regular(path, MOST_LISTING)
+    data = read_regular(path, MAX_LISTING)
     return FileEntry(bytes=len(data), xxh3_128=xxhash.xxh3_128_hexdigest(data))

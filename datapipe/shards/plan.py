@@ -13,7 +13,7 @@ from spiketok.holdout import NAMES, HeldOut, held_out_of
 from spiketok.regular_files import open_regular
 
 from ..sources.bad_records import MAX_RECORD
-from ..sources.chat_reader import refuse_other_kinds
+from ..sources.chat_reader import check_kind
 from ..sources.files import Source
 from ..sources.lines import COMPRESSIONS, check_compression
 from ..sources.parquet import check_column, open_parquet
@@ -23,7 +23,7 @@ from .settings import ShardSettings, check_settings, reading
 from .splits import document_names
 
 UNIT_BYTES = 32 << 20
-MOST_UNITS = 4096
+MAX_UNITS = 4096
 # A guess that only balances the units: bytes of text per byte of a compressed file.
 EXPANSION = 3
 SAMPLE_BYTES = 64 << 10
@@ -99,7 +99,7 @@ def make_plan(
     every = [*sources, *validation]
     if settings.chat:
         for source in every:
-            refuse_other_kinds(source)
+            check_kind(source)
     for source in every:
         check_compression(source)
     has_text = any(source.kind.startswith("txt") for source in every)
@@ -108,7 +108,7 @@ def make_plan(
     settings = replace(settings, split_text=split, validation=fraction)
     held_out = held_out_of(document_names(sources, settings), fraction)
     weights = [source.bytes * expansion(source) for source in every]
-    unit_bytes = max(UNIT_BYTES, sum(weights) // MOST_UNITS)
+    unit_bytes = max(UNIT_BYTES, sum(weights) // MAX_UNITS)
     column = None if settings.chat else settings.text_field
     planned = [planned_source(source) for source in every]
     named = [replace(source, split="validation") for source in planned[len(sources) :]]

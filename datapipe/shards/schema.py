@@ -20,12 +20,12 @@ from .encoded_documents import ID_BYTES, Documents
 FORMAT = b"1"
 LOSS_MASK = "loss_mask"
 COLUMNS = ("tokens", "n_bytes", "id", "source", "row", LOSS_MASK)
-LARGEST_UINT16_VOCABULARY = 1 << 16
+MAX_UINT16_VOCABULARY = 1 << 16
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class TokenSchema:
     """Tokenizer metadata of shards."""
 
     fingerprint: str
@@ -35,7 +35,7 @@ class Tokens:
     @property
     def dtype(self) -> "np.dtype[np.uint16 | np.uint32]":
         """Type of the ids: uint16 up to 65,536 ids, else uint32."""
-        small = self.vocab_size <= LARGEST_UINT16_VOCABULARY
+        small = self.vocab_size <= MAX_UINT16_VOCABULARY
         return np.dtype(np.uint16 if small else np.uint32)
 
     def schema(self, masked: bool = False) -> pa.Schema:
@@ -58,12 +58,12 @@ class Tokens:
         return pa.schema([pa.field(name, kind, False) for name, kind in fields], metadata)
 
 
-def token_schema_of(tokenizer: Tokenizer) -> Tokens:
+def token_schema_of(tokenizer: Tokenizer) -> TokenSchema:
     """Return the tokenizer metadata of shards."""
-    return Tokens(
+    return TokenSchema(
         fingerprint=tokenizer.fingerprint,
         vocab_size=tokenizer.vocab_size,
-        separator=tokenizer.separator,
+        separator=tokenizer.eos_id,
     )
 
 
@@ -90,7 +90,7 @@ def record_batch(documents: Documents, schema: pa.Schema) -> pa.RecordBatch:
     )
 
 
-def open_shard(path: Path, tokens: Tokens) -> pa.RecordBatchFileReader:
+def open_shard(path: Path, tokens: TokenSchema) -> pa.RecordBatchFileReader:
     """Open a shard memory-mapped and check its schema.
 
     Raises:
@@ -108,7 +108,7 @@ def open_shard(path: Path, tokens: Tokens) -> pa.RecordBatchFileReader:
     return reader
 
 
-def check_schema(schema: pa.Schema, path: Path, tokens: Tokens) -> None:
+def check_schema(schema: pa.Schema, path: Path, tokens: TokenSchema) -> None:
     """Check that a schema is that of a shard of this tokenizer.
 
     Raises:
@@ -168,7 +168,7 @@ def documents_of(batch: pa.RecordBatch, place: str) -> Documents:
     )
 
 
-def check_tokens(documents: Documents, tokens: Tokens, place: str) -> None:
+def check_tokens(documents: Documents, tokens: TokenSchema, place: str) -> None:
     """Check the ids, the separator at the end of each document, and the loss masks."""
     largest = int(documents.tokens.max(initial=0))
     if largest >= tokens.vocab_size:

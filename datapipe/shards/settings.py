@@ -34,7 +34,7 @@ class ShardSettings:
         shard_tokens: a shard ends with the document that brings it to this many tokens.
         split_text: how plain text files become documents, see `text_pieces`; UNSET: `auto`. A plan
             without such files does not mention it.
-        max_record: bytes of the largest record, see `Faults`; UNSET: 1 GiB.
+        max_record: bytes of the largest record, see `ErrorPolicy`; UNSET: 1 GiB.
         chat: set where the records are conversations; `text_field` is ignored then.
     """
 

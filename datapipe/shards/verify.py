@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from spiketok.errors import SpikeError
-from spiketok.regular_files import MOST_LISTING, read_regular
+from spiketok.regular_files import MAX_LISTING, read_regular
 
 from .checked_file import AGAIN
 from .checked_reader import shard_documents
@@ -58,7 +58,7 @@ def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> 
         yield f"{folder / MANIFEST}: does not list {PLAN}"
     elif (
         PLAN in whole
-        and sha256(read_regular(folder / PLAN, MOST_LISTING)).hexdigest() != manifest.plan
+        and sha256(read_regular(folder / PLAN, MAX_LISTING)).hexdigest() != manifest.plan
     ):
         yield f"{folder / PLAN}: not the plan that the manifest names"
     expected = {MANIFEST, RECORDS, *manifest.files}

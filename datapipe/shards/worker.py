@@ -26,11 +26,11 @@ from .plan import Plan
 from .resume import Committed
 from .schema import token_schema_of
 from .splits import ALSO_IN_VALIDATION, read_documents
-from .writer import ShardWriter, Target
+from .writer import ShardDestination, ShardWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class WorkerContext:
     """State that all units of a run share.
 
     Attributes:
@@ -51,7 +51,7 @@ class Work:
     progress: Callable[[int], None]
 
 
-def process_unit(work: Work, target: Target, committed: Committed) -> None:
+def process_unit(work: WorkerContext, target: ShardDestination, committed: Committed) -> None:
     """Write the shards of a unit that are not committed yet, then the unit's record.
 
     Args:
@@ -76,12 +76,12 @@ def process_unit(work: Work, target: Target, committed: Committed) -> None:
                 found = np.flatnonzero(chosen)
                 skipped = min(len(done[split]), len(found))
                 same = np.array_equal(done[split][:skipped], ids[found[:skipped]])
-                refuse_change(same, work.sources[source])
+                check_unchanged(same, work.sources[source])
                 done[split], part = done[split][skipped:], found[skipped:]
                 if len(part):
                     writers[split].add(encode(work, choose(batch, part), ids[part], source))
             del batch
-        refuse_change(
+        check_unchanged(
             not any(map(len, done.values())), work.sources[work.plan.units[target.unit][-1][0]]
         )
         for writer in writers.values():
@@ -102,7 +102,7 @@ def process_unit(work: Work, target: Target, committed: Committed) -> None:
     write_durably(unit_record_path(target.folder, target.unit), to_json(record), target.disk)
 
 
-def committed_ids(work: Work, folder: Path, records: list[BlockRecord]) -> np.ndarray:
+def committed_ids(work: WorkerContext, folder: Path, records: list[BlockRecord]) -> np.ndarray:
     """Return the names of the documents that are committed, in order: [n, 16] uint8."""
     names = [np.empty((0, ID_BYTES), np.uint8)]
     for record in records:
@@ -111,7 +111,7 @@ def committed_ids(work: Work, folder: Path, records: list[BlockRecord]) -> np.nd
     return np.concatenate(names)
 
 
-def refuse_change(same: bool, source: Source) -> None:
+def check_unchanged(same: bool, source: Source) -> None:
     """Check that the documents are those that were committed."""
     if not same:
         raise SpikeError(
@@ -119,7 +119,9 @@ def refuse_change(same: bool, source: Source) -> None:
         )
 
 
-def read_unit(work: Work, unit: int, dropped: Dropped) -> Iterator[tuple[int, pa.RecordBatch]]:
+def read_unit(
+    work: WorkerContext, unit: int, dropped: Dropped
+) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield the documents of a unit: (index of the source, batch)."""
     for index, start, stop in work.plan.units[unit]:
         source, settings = work.sources[index], work.plan.settings
@@ -128,7 +130,7 @@ def read_unit(work: Work, unit: int, dropped: Dropped) -> Iterator[tuple[int, pa
             del batch
 
 
-def encode(work: Work, batch: pa.RecordBatch, ids: np.ndarray, source: int) -> Documents:
+def encode(work: WorkerContext, batch: pa.RecordBatch, ids: np.ndarray, source: int) -> Documents:
     """Encode the documents of a batch from either of the two readers."""
     if work.plan.settings.chat:
         return encode_conversations(work.tokenizer, batch, ids, source, work.threads)
@@ -143,7 +145,7 @@ def split_masks(ids: np.ndarray, held_out: HeldOut) -> tuple[np.ndarray, np.ndar
 
 
 def masks_of(
-    work: Work, source: int, ids: np.ndarray, dropped: Dropped
+    work: WorkerContext, source: int, ids: np.ndarray, dropped: Dropped
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the masks of a source's training and validation documents.
 

@@ -21,7 +21,7 @@ BATCH_TOKENS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class ShardDestination:
     """Output location of the shards of one unit.
 
     Attributes:
@@ -44,7 +44,7 @@ class Target:
 class OpenShard:
     """Shard being written; `commit` writes its name and its record."""
 
-    def __init__(self, target: Target, name: str) -> None:
+    def __init__(self, target: ShardDestination, name: str) -> None:
         self.target, self.name = target, name
         self.documents, self.tokens, self.text_bytes = 0, 0, 0
         self.trained_tokens: int | UnsetType = UNSET
@@ -107,7 +107,7 @@ class ShardWriter:
     committed shards, those of earlier runs included.
     """
 
-    def __init__(self, target: Target, split: str, blocks: int) -> None:
+    def __init__(self, target: ShardDestination, split: str, blocks: int) -> None:
         self._target, self._split, self.blocks = target, split, blocks
         self._open: OpenShard | None = None
 

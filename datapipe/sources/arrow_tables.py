@@ -10,7 +10,7 @@ import pyarrow as pa
 from spiketok.errors import SpikeError, unreadable
 from spiketok.regular_files import regular_name
 
-from .bad_records import Faults
+from .bad_records import ErrorPolicy
 from .files import Source
 from .jsonl import Records
 from .parquet import BATCH_BYTES, RESTORE, check_column, decoded, open_parquet, usable_texts
@@ -21,7 +21,7 @@ ROWS = 256
 
 
 def read_arrow(
-    source: Source, text_field: str, faults: Faults, progress: Callable[[int], None]
+    source: Source, text_field: str, faults: ErrorPolicy, progress: Callable[[int], None]
 ) -> Iterator[Records]:
     """Yield the documents of an Arrow file, batch by batch, and the row of each.
 
@@ -43,7 +43,7 @@ def read_arrow(
 
 
 def table_records(
-    source: Source, start: int, stop: int, faults: Faults, progress: Callable[[int], None]
+    source: Source, start: int, stop: int, faults: ErrorPolicy, progress: Callable[[int], None]
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Yield rows of a parquet or Arrow file as objects: (number of the first row, rows).
 
@@ -57,7 +57,7 @@ def table_records(
     if source.kind == "arrow":
         row = 0
         with open_arrow(source) as (schema, batches):
-            refuse_repeated_columns(source, schema)
+            check_columns_differ(source, schema)
             for batch, done in batches:
                 for begin in range(0, len(batch), ROWS):
                     yield from objects(batch.slice(begin, ROWS), row + begin, faults)
@@ -65,7 +65,7 @@ def table_records(
                 progress(done)
         return
     with open_parquet(source) as file:
-        refuse_repeated_columns(source, file.schema_arrow)
+        check_columns_differ(source, file.schema_arrow)
         groups = [
             file.metadata.row_group(group)
             for group in range(file.num_row_groups if stop < 0 else stop)
@@ -81,7 +81,7 @@ def table_records(
 
 
 def objects(
-    batch: pa.RecordBatch, first_row: int, faults: Faults
+    batch: pa.RecordBatch, first_row: int, faults: ErrorPolicy
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Yield the rows of a batch as objects, large ones one by one: (number of the first, rows)."""
     if batch.nbytes <= min(BATCH_BYTES, faults.max_record):
@@ -139,7 +139,7 @@ def _stream_batches(
         reached = file.tell()
 
 
-def refuse_repeated_columns(source: Source, schema: pa.Schema) -> None:
+def check_columns_differ(source: Source, schema: pa.Schema) -> None:
     """Check that no two columns have one name: an object can have one of them only."""
     repeated = {name for name in schema.names if schema.names.count(name) > 1}
     if repeated:

@@ -97,7 +97,7 @@ class Dropped(Counter[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class Faults:
+class ErrorPolicy:
     """Policy for broken records of one file, and the counts of its losses.
 
     Attributes:

@@ -27,8 +27,8 @@ from .bad_records import (
     NOT_FOR_TRAINING,
     BadRecordError,
     Dropped,
+    ErrorPolicy,
     Errors,
-    Faults,
 )
 from .chat_labels import NotForTrainingError
 from .chat_records import read_conversation
@@ -94,9 +94,9 @@ def read_conversations(
     Raises:
         SpikeError: a conversation is malformed and the policy is `strict`, or a file is damaged.
     """
-    refuse_other_kinds(source)
+    check_kind(source)
     dropped = Dropped() if dropped is None else dropped
-    faults = Faults(source.shown, errors, dropped, max_record, source.name)
+    faults = ErrorPolicy(source.shown, errors, dropped, max_record, source.name)
     read = partial(read_conversation, parse_markers=parse_markers, ignored_keys=ignored_keys)
     if source.kind in TABLES:
         blocks = from_table(source, start, stop, read, faults, progress)
@@ -110,7 +110,7 @@ def read_conversations(
             yield record_batch(found)
 
 
-def refuse_other_kinds(source: Source) -> None:
+def check_kind(source: Source) -> None:
     """Raise SpikeError for files that hold no records."""
     if source.kind not in (*TABLES, "json", "jsonl", "jsonl.gz", "jsonl.zst"):
         raise SpikeError(
@@ -120,7 +120,7 @@ def refuse_other_kinds(source: Source) -> None:
 
 
 def from_lines(
-    source: Source, start: int, stop: int, read: Reader, faults: Faults, progress: Progress
+    source: Source, start: int, stop: int, read: Reader, faults: ErrorPolicy, progress: Progress
 ) -> Iterator[list[tuple[int, Flat]]]:
     """Yield the conversations of JSON Lines, block by block, each after its offset."""
     parse_record = partial(parse_conversation, read=read, faults=faults)
@@ -133,7 +133,7 @@ def from_lines(
 
 
 def from_table(
-    source: Source, start: int, stop: int, read: Reader, faults: Faults, progress: Progress
+    source: Source, start: int, stop: int, read: Reader, faults: ErrorPolicy, progress: Progress
 ) -> Iterator[list[tuple[int, Flat]]]:
     """Yield the conversations of a parquet or Arrow file, block by block, each after its row."""
     for first, records in table_records(source, start, stop, faults, progress):
@@ -146,7 +146,7 @@ def from_table(
         yield found
 
 
-def parse_conversation(line: bytes, read: Reader, faults: Faults) -> Flat:
+def parse_conversation(line: bytes, read: Reader, faults: ErrorPolicy) -> Flat:
     """Return the conversation of one record in JSON.
 
     Raises:
@@ -159,7 +159,7 @@ def parse_conversation(line: bytes, read: Reader, faults: Faults) -> Flat:
     return flat_record(record, read, faults, nulls=b"null" in line)
 
 
-def flat_record(record: Any, read: Reader, faults: Faults, nulls: bool = True) -> Flat:
+def flat_record(record: Any, read: Reader, faults: ErrorPolicy, nulls: bool = True) -> Flat:
     """Return the conversation of one decoded record.
 
     Raises:
@@ -180,7 +180,7 @@ def flat_record(record: Any, read: Reader, faults: Faults, nulls: bool = True) -
     return found
 
 
-def flatten(messages: Sequence[Message], faults: Faults) -> Flat:
+def flatten(messages: Sequence[Message], faults: ErrorPolicy) -> Flat:
     """Flatten the pieces of a conversation into arrays."""
     row = pieces(messages)
     texts = ["" if marker else text for text, marker, _ in row]

@@ -16,7 +16,7 @@ from spiketok.errors import SpikeError, parse_fault
 from spiketok.json_values import checked, checked_name
 
 from .chat_labels import check_marks
-from .unread_keys import CONTEXTS, refuse_unread
+from .unread_keys import CONTEXTS, check_all_read
 
 SPEAKERS = {
     "system": "system",
@@ -81,7 +81,7 @@ def read_conversation(
     for key in SYSTEMS:
         if record.get(key):
             messages = with_system(messages, checked(record[key], str, key), key)
-    refuse_unread(record, read, messages)
+    check_all_read(record, read, messages)
     return messages
 
 

@@ -9,7 +9,7 @@ from pyarrow import csv
 
 from spiketok.errors import SpikeError
 
-from .bad_records import BROKEN_CSV, BadRecordError, Faults
+from .bad_records import BROKEN_CSV, BadRecordError, ErrorPolicy
 from .files import Source
 from .jsonl import BYTE_ORDER_MARK, Records
 from .parquet import choice, usable_texts
@@ -24,7 +24,7 @@ UNCLOSED = "a quote in it is not closed, and takes the rest of the file"
 
 
 def read_csv(
-    source: Source, text_field: str, faults: Faults, progress: Callable[[int], None]
+    source: Source, text_field: str, faults: ErrorPolicy, progress: Callable[[int], None]
 ) -> Iterator[Records]:
     """Yield the texts of a column and the number of each among the rows that have all columns.
 

@@ -10,7 +10,7 @@ from .files import Source
 FIX = "name files with text"
 
 
-def refuse_empty(sources: Sequence[Source]) -> None:
+def check_not_all_empty(sources: Sequence[Source]) -> None:
     """Raise SpikeError if all files are empty.
 
     Raises:

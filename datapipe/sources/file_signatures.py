@@ -3,7 +3,7 @@
 from spiketok.errors import SpikeError
 
 from .bad_records import BadRecordError
-from .plain_text import refuse_binary
+from .plain_text import check_no_binary
 from .standard_input import BINARY_BYTES, ending
 
 SIGNATURES = {
@@ -57,7 +57,7 @@ def format_of(head: bytes) -> str | None:
     if head[257:262] == b"ustar":
         return "tar"
     try:
-        refuse_binary(bytearray(head))
+        check_no_binary(bytearray(head))
     except BadRecordError as fault:
         return f"binary ({fault.detail})"
     return {".jsonl": "JSON Lines", ".json": "JSON"}.get(ending(head))
@@ -71,7 +71,7 @@ def is_printable(head: bytes) -> bool:
     )
 
 
-def refuse_other_formats(name: str, head: bytes) -> None:
+def check_is_text(name: str, head: bytes) -> None:
     """Raise SpikeError for a file that begins as a format that is not text.
 
     Raises:

@@ -107,7 +107,7 @@ def find_sources(
             sources += [_source(path, name, endings) for path, name in matches]
         else:
             raise SpikeError(f"{given}: {no_input(given)}")
-    _refuse_repeats(sources)
+    _check_no_repeats(sources)
     named = {source.name for source in sources}
     others = [name for name in skipped.pop(OTHER_KIND, ()) if name not in named]
     return sources, skipped | ({OTHER_KIND: others} if others else {})
@@ -289,7 +289,7 @@ def _is_unicode(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _refuse_repeats(sources: Sequence[Source]) -> None:
+def _check_no_repeats(sources: Sequence[Source]) -> None:
     # Two links to one file are read as two copies would be; one name is read once.
     seen: dict[Path, Source] = {}
     for source in sources:

@@ -7,7 +7,7 @@ from functools import partial
 from spiketok.errors import SpikeError
 from spiketok.regular_files import open_regular
 
-from .bad_records import BROKEN_JSON, TRUNCATED, BadRecordError, Faults
+from .bad_records import BROKEN_JSON, TRUNCATED, BadRecordError, ErrorPolicy
 from .files import Source
 from .jsonl import BYTE_ORDER_MARK, WHITESPACE, Parsed, Records, as_records, parse_line
 from .lines import BLOCK_BYTES, PIECE_BYTES, Readable, taken
@@ -23,7 +23,7 @@ IN_ELEMENT = 2
 
 
 def read_array(
-    source: Source, text_field: str, faults: Faults, progress: Callable[[int], None]
+    source: Source, text_field: str, faults: ErrorPolicy, progress: Callable[[int], None]
 ) -> Iterator[Records]:
     """Yield the text of each element of a JSON array, and its offset, block by block."""
     parse = partial(parse_line, text_field=text_field, faults=faults)
@@ -32,7 +32,7 @@ def read_array(
 
 def parsed_elements(
     source: Source,
-    faults: Faults,
+    faults: ErrorPolicy,
     progress: Callable[[int], None],
     parse: Callable[[bytes], Parsed],
 ) -> Iterator[list[tuple[int, Parsed]]]:
@@ -73,7 +73,7 @@ def begins_array(source: Source) -> bool:
     return head.removeprefix(BYTE_ORDER_MARK).lstrip(WHITESPACE + b"\n").startswith(b"[")
 
 
-def array_elements(stream: Readable, faults: Faults) -> Iterator[tuple[int, int, bytes]]:
+def array_elements(stream: Readable, faults: ErrorPolicy) -> Iterator[tuple[int, int, bytes]]:
     """Yield the elements of a JSON array that are objects or arrays: (number, offset, JSON).
 
     Elements are cut at their brackets and not parsed, so a broken one spoils no other.
@@ -126,7 +126,7 @@ def array_elements(stream: Readable, faults: Faults) -> Iterator[tuple[int, int,
 class _Cuts:
     """State of the scan of an array; all positions are offsets in the file."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: ErrorPolicy) -> None:
         self.faults = faults
         self.depth = 0
         self.in_string = False

@@ -27,13 +27,13 @@ from .bad_records import (
     NOT_AN_OBJECT,
     NULL_TEXT,
     BadRecordError,
-    Faults,
+    ErrorPolicy,
 )
 from .files import Source
 from .large_record import LARGE_BYTES, large_text
 from .lines import PIECE_BYTES, line_blocks, open_lines
 
-LARGEST_ARROW_BLOCK = 1 << 30
+MAX_ARROW_BLOCK = 1 << 30
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 WHITESPACE = b" \t\r"
 # Texts (large_binary) and the offset at which the line of each begins.
@@ -48,7 +48,7 @@ def read_jsonl(
     start: int,
     stop: int,
     text_field: str,
-    faults: Faults,
+    faults: ErrorPolicy,
     progress: Callable[[int], None],
 ) -> Iterator[Records]:
     """Yield the documents whose lines begin in `[start, stop)` of a source, block by block.
@@ -71,7 +71,7 @@ def parsed_blocks(
     source: Source,
     start: int,
     stop: int,
-    faults: Faults,
+    faults: ErrorPolicy,
     progress: Callable[[int], None],
     parse: Callable[[bytes, Place], Parsed],
 ) -> Iterator[tuple[int, Parsed]]:
@@ -115,7 +115,7 @@ def parse_block(block: bytes, text_field: str, max_record: int = MAX_RECORD) -> 
     with `{` and ends with `}`, no value can span lines: `}` and `{` never meet inside one. As many
     values as lines then means one a line.
     """
-    if not 0 < len(block) <= LARGEST_ARROW_BLOCK or b"\0" in block or not is_utf8(block):
+    if not 0 < len(block) <= MAX_ARROW_BLOCK or b"\0" in block or not is_utf8(block):
         return None
     octets = np.frombuffer(block, dtype=np.uint8)
     ends = np.flatnonzero(octets == ord("\n"))
@@ -179,7 +179,7 @@ def is_large(block: bytes) -> bool:
     return len(block) > LARGE_BYTES and b"\n" not in block
 
 
-def parse_lines(block: bytes, text_field: str, faults: Faults, place: Place) -> Records:
+def parse_lines(block: bytes, text_field: str, faults: ErrorPolicy, place: Place) -> Records:
     """Parse a block line by line."""
     parse = partial(parse_line, text_field=text_field, faults=faults)
     return as_records(list(each_line(block, parse, faults, place)))
@@ -202,7 +202,7 @@ def as_array(texts: Sequence[bytes | bytearray]) -> pa.LargeBinaryArray:
 def each_line(
     block: bytes,
     parse: Callable[[bytes], Parsed],
-    faults: Faults,
+    faults: ErrorPolicy,
     place: Place,
 ) -> Iterator[tuple[int, Parsed]]:
     """Yield the parsed record of each line that is not blank or broken, after its start."""
@@ -221,7 +221,7 @@ def each_line(
         start += len(line) + 1
 
 
-def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes | bytearray:
+def parse_line(line: bytes, text_field: str, faults: ErrorPolicy) -> bytes | bytearray:
     """Return the text of one line as UTF-8; of a repeated member the last counts.
 
     Raises:
@@ -234,7 +234,7 @@ def parse_line(line: bytes, text_field: str, faults: Faults) -> bytes | bytearra
     return parse_any(line, text_field, faults)
 
 
-def parse_any(line: bytes, text_field: str, faults: Faults) -> bytes:
+def parse_any(line: bytes, text_field: str, faults: ErrorPolicy) -> bytes:
     """Parse as `parse_line` does, in several times the memory of the line."""
     try:
         record: Any = DECODER.decode(faults.decode(line))

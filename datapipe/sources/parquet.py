@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from spiketok.errors import SpikeError, unreadable
 from spiketok.regular_files import regular_name
 
-from .bad_records import NULL_TEXT, BadRecordError, Faults
+from .bad_records import NULL_TEXT, BadRecordError, ErrorPolicy
 from .files import Source
 from .jsonl import Records, all_utf8
 
@@ -23,7 +23,7 @@ BATCH_BYTES = 4 << 20
 # costs 10 µs, as decoding some 8 kB of text does.
 SMALL_GROUP_BYTES = 32 << 20
 CALL_BYTES = 32 << 10
-MOST_ROWS, MOST_SMALL_ROWS = 64, 1 << 16
+MAX_ROWS, MAX_SMALL_ROWS = 64, 1 << 16
 DICTIONARY_ENCODINGS = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 STREAM_BYTES = 1 << 20
 RESTORE = "take it from its source again or leave it out"
@@ -44,7 +44,7 @@ def read_parquet(
     start: int,
     stop: int,
     text_field: str,
-    faults: Faults,
+    faults: ErrorPolicy,
     progress: Callable[[int], None],
 ) -> Iterator[Records]:
     """Yield the documents of row groups `[start, stop)` of a source and the row of each.
@@ -183,11 +183,11 @@ def rows_a_call(source: Source, file: pq.ParquetFile, group: int, text_field: st
     mean = column.total_uncompressed_size / max(metadata.num_rows, 1)
     kind = file.schema_arrow.field(text_field).type
     if pa.types.is_dictionary(kind):
-        return max(1, min(int(BATCH_BYTES / max(mean, 1)), MOST_SMALL_ROWS))
+        return max(1, min(int(BATCH_BYTES / max(mean, 1)), MAX_SMALL_ROWS))
     if kind == pa.null():
-        return MOST_ROWS
+        return MAX_ROWS
     small = column.total_uncompressed_size <= SMALL_GROUP_BYTES
-    most_rows, call_bytes = (MOST_SMALL_ROWS, BATCH_BYTES) if small else (MOST_ROWS, CALL_BYTES)
+    most_rows, call_bytes = (MAX_SMALL_ROWS, BATCH_BYTES) if small else (MAX_ROWS, CALL_BYTES)
     rows = min(most_rows, int(call_bytes / max(mean, 1)))
     if column.has_dictionary_page or DICTIONARY_ENCODINGS & {*column.encodings}:
         rows = min(rows, BATCH_BYTES // longest_of_dictionary(source, group, text_field))
@@ -212,7 +212,7 @@ def text_offsets(texts: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:
     return offsets[texts.offset : texts.offset + len(texts) + 1]
 
 
-def usable_texts(column: pa.Array, first_row: int, faults: Faults) -> Records:
+def usable_texts(column: pa.Array, first_row: int, faults: ErrorPolicy) -> Records:
     """Return the texts of a column, no dictionary, that are there and UTF-8, and their rows."""
     texts = column.cast(pa.large_binary())
     rows = np.arange(first_row, first_row + len(texts), dtype=np.int64)
@@ -223,7 +223,9 @@ def usable_texts(column: pa.Array, first_row: int, faults: Faults) -> Records:
 
 
 def checked_one_by_one(
-    texts: pa.LargeBinaryArray, rows: np.ndarray[tuple[int], np.dtype[np.int64]], faults: Faults
+    texts: pa.LargeBinaryArray,
+    rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+    faults: ErrorPolicy,
 ) -> Records:
     """Return the texts that survive the policy for broken records, and their rows."""
     kept: list[bytes] = []

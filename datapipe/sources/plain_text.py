@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from . import lines
-from .bad_records import BINARY, BadRecordError, Faults
+from .bad_records import BINARY, BadRecordError, ErrorPolicy
 from .decompression import DamagedStreamError
 from .files import Source
 from .jsonl import Records, all_utf8, as_array, is_utf8
@@ -18,7 +18,7 @@ BATCH_BYTES = 4 << 20
 
 
 def read_text(
-    source: Source, split: str, faults: Faults, progress: Callable[[int], None]
+    source: Source, split: str, faults: ErrorPolicy, progress: Callable[[int], None]
 ) -> Iterator[Records]:
     """Yield the pieces of a text, about `BATCH_BYTES` a batch, and the offset of each.
 
@@ -32,7 +32,7 @@ def read_text(
         buffer = Buffer(lambda size: read_sound(stream, size, buffer, faults))
         buffer.fill(BINARY_BYTES)
         try:
-            refuse_binary(buffer.data)
+            check_no_binary(buffer.data)
         except BadRecordError as fault:
             faults.drop(fault, lambda: "the text")
             return
@@ -46,7 +46,7 @@ def read_text(
             del found
 
 
-def read_sound(stream: Readable, size: int, buffer: Buffer, faults: Faults) -> bytes:
+def read_sound(stream: Readable, size: int, buffer: Buffer, faults: ErrorPolicy) -> bytes:
     """Read for a buffer; at damage of the stream the text ends, by the policy of `faults`."""
     try:
         return stream.read(min(size, lines.PIECE_BYTES))
@@ -73,7 +73,7 @@ def remove_part_of_code_point(data: bytearray) -> None:
             return
 
 
-def refuse_binary(head: bytearray) -> None:
+def check_no_binary(head: bytearray) -> None:
     """Raise SpikeError if the first bytes of a file are no text.
 
     Raises:
@@ -103,7 +103,9 @@ def batches(
         yield offsets, found
 
 
-def checked(offsets: Sequence[int], pieces: Sequence[bytes | bytearray], faults: Faults) -> Records:
+def checked(
+    offsets: Sequence[int], pieces: Sequence[bytes | bytearray], faults: ErrorPolicy
+) -> Records:
     """Return the pieces that are UTF-8 or can be repaired, and their offsets."""
     texts = as_array(pieces)
     largest = max(map(len, pieces))

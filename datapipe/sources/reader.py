@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from .arrow_tables import read_arrow
-from .bad_records import MAX_RECORD, Dropped, Errors, Faults, RecordRejectedError, check_errors
+from .bad_records import MAX_RECORD, Dropped, ErrorPolicy, Errors, RecordRejectedError, check_errors
 from .csv_table import read_csv
 from .decompression import DamagedStreamError, open_decompressed
 from .files import Source
@@ -24,7 +24,7 @@ SCHEMA = pa.schema(
     ]
 )
 # Bytes of content that are read for a checksum once there is an error.
-MOST_CHECKED = 1 << 30
+MAX_CHECKED = 1 << 30
 
 
 def ignore(_report: int | str) -> None:
@@ -49,11 +49,11 @@ def read_range(
         start: first byte (jsonl) or row group (parquet) of the range; otherwise 0.
         stop: end of the range, -1 for the end of the file.
         text_field: the member or column that holds the text.
-        errors: `strict`, `replace` or `skip`, see `Faults`.
+        errors: `strict`, `replace` or `skip`, see `ErrorPolicy`.
         dropped: reason → number of documents left out, added to; empty ones are always left out.
         progress: called with the number of newly read bytes of the file on disk.
         split_text: how plain text files become documents, see `text_pieces`; `none`: each is one.
-        max_record: bytes of the largest record, see `Faults`; larger ones are broken.
+        max_record: bytes of the largest record, see `ErrorPolicy`; larger ones are broken.
 
     Yields:
         Batches with the columns `text` (large_binary, valid UTF-8) and `row` (int64: offset of the
@@ -65,7 +65,7 @@ def read_range(
     """
     check_errors(errors)
     dropped = Dropped() if dropped is None else dropped
-    faults = Faults(source.shown, errors, dropped, max_record, source.name)
+    faults = ErrorPolicy(source.shown, errors, dropped, max_record, source.name)
     try:
         for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
             sizes = np.diff(text_offsets(texts))
@@ -81,7 +81,7 @@ def read_range(
         raise damage_of(source, faults) or error from None
 
 
-def damage_of(source: Source, faults: Faults) -> RecordRejectedError | None:
+def damage_of(source: Source, faults: ErrorPolicy) -> RecordRejectedError | None:
     """Return the error of a compressed file's damage, if it has any and the policy is `strict`.
 
     Wrong bytes are often decompressed, to broken records, before the checksum after them shows it.
@@ -91,7 +91,7 @@ def damage_of(source: Source, faults: Faults) -> RecordRejectedError | None:
     try:
         if codec:
             with open_decompressed(source.path, codec, str(source.shown)) as stream:
-                left = MOST_CHECKED
+                left = MAX_CHECKED
                 while left > 0 and (piece := stream.read(PIECE_BYTES)):
                     left -= len(piece)
     except DamagedStreamError as damage:
@@ -145,7 +145,7 @@ def _records(
     stop: int,
     text_field: str,
     split_text: str,
-    faults: Faults,
+    faults: ErrorPolicy,
     progress: Callable[[int], None],
 ) -> Iterator[Records]:
     if source.kind.startswith("txt"):

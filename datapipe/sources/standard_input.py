@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from spiketok.errors import SpikeError, unreadable
-from spiketok.regular_files import refuse_device
+from spiketok.regular_files import check_no_device
 
 STANDARD_INPUT = Path("-")
 HEAD_BYTES = 1 << 16
@@ -63,7 +63,7 @@ def spooled(path: Path, whole: bool = False) -> tuple[Path, str]:
     name = "stdin" if path == STANDARD_INPUT else path.name
     stream = sys.stdin.buffer if path == STANDARD_INPUT else path.open("rb")
     with nullcontext() if path == STANDARD_INPUT else stream:
-        refuse_device(path, stream)
+        check_no_device(path, stream)
         with full_folder(path), tempfile.TemporaryFile(prefix="spike-") as file:
             head = stream.read(HEAD_BYTES)
             file.write(head)

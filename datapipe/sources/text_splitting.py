@@ -13,7 +13,7 @@ AUTO, NONE, LINES, PARAGRAPHS = "auto", "none", "lines", "paragraphs"
 # `auto` cuts texts that have more bytes, into pieces of about `AUTO_BYTES`.
 AUTO_ABOVE = 256 << 10
 AUTO_BYTES = 32 << 10
-LEAST_BYTES = 1024
+MIN_BYTES = 1024
 READ_BYTES = 1 << 20
 # A line end with the blank lines after it: any number of them, at least one.
 LINE_END = re.compile(rb"\n(?:[ \t\r]*\n)*")
@@ -57,15 +57,15 @@ def check_split(split: str) -> None:
     """Check that a way to split is valid.
 
     Raises:
-        SettingError: `split` is empty, a number below `LEAST_BYTES`, or most likely a mistyped word
+        SettingError: `split` is empty, a number below `MIN_BYTES`, or most likely a mistyped word
             or number: a marker must have more than small letters, and not be a number with a unit.
     """
     if split in (AUTO, NONE, LINES, PARAGRAPHS):
         return
     if not split:
         raise SettingError("split_text", "the marker is empty; name one, or none")
-    if split.isdecimal() and int(split) < LEAST_BYTES:
-        raise SettingError("split_text", f"{split} bytes are below {LEAST_BYTES}")
+    if split.isdecimal() and int(split) < MIN_BYTES:
+        raise SettingError("split_text", f"{split} bytes are below {MIN_BYTES}")
     if MISTYPED.fullmatch(split):
         ways = f"{AUTO}, {NONE}, {LINES}, {PARAGRAPHS}, a number of bytes or a marker"
         raise SettingError("split_text", f"{split!r} is no way to split; take {ways}")

@@ -15,7 +15,7 @@ TOOLS = ("tools", "functions")
 MEDIA = ("image", "images", "audio", "audios", "video", "videos")
 
 
-def refuse_unread(
+def check_all_read(
     record: dict[str, Any], read: Collection[str], messages: Sequence[Message]
 ) -> None:
     """Raise an error for a key that holds conversation and is not in the record's messages.

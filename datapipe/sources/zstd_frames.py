@@ -7,8 +7,8 @@ from spiketok.errors import SpikeError
 FRAME_MAGIC = 0xFD2FB528
 SKIPPABLE_MAGIC = 0x184D2A50  # and the fifteen numbers after it
 # Window limit of zstd's library by default; Arrow cannot raise it.
-LARGEST_WINDOW = 1 << 27
-LARGEST_HEADER = 18
+MAX_WINDOW = 1 << 27
+MAX_HEADER = 18
 RAW, RLE, COMPRESSED = 0, 1, 2
 
 
@@ -71,7 +71,7 @@ def check_frames(file: IO[bytes], name: str, only_first: bool = False) -> int | 
     file.seek(0)
     while True:
         start = file.tell()
-        beginning = file.read(LARGEST_HEADER)
+        beginning = file.read(MAX_HEADER)
         if not begins_frame(beginning):
             rest_is_nul = not beginning.strip(b"\0") and only_nul(file)
             return start if rest_is_nul else None
@@ -93,7 +93,7 @@ def check_frames(file: IO[bytes], name: str, only_first: bool = False) -> int | 
 
 def check_header(header: FrameHeader, name: str) -> None:
     """Check that Arrow can decompress a frame."""
-    if header.window > LARGEST_WINDOW:
+    if header.window > MAX_WINDOW:
         power = (header.window - 1).bit_length()
         raise SpikeError(
             f"{name}: its zstd window of {header.window / (1 << 20):,.0f} MiB is above the 128 MiB "

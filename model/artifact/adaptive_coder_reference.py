@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 CLASSES = 64
 FRESH_CELL = 1 << 31
-MOST_SEEN = 255
+MAX_SEEN = 255
 PRIOR = 16
 WHOLE = 0xFFFFFFFF
 
@@ -104,4 +104,4 @@ def learned(cell: int, bit: int) -> int:
     seen, probability = cell & 1023, cell >> 10
     aim = (1 << 22) - 1 if bit else 0
     probability += (aim - probability) * (327_680 // (5 * seen + 8)) >> 16
-    return probability << 10 | min(seen + 1, MOST_SEEN)
+    return probability << 10 | min(seen + 1, MAX_SEEN)

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..quantization.quantized_matrix import FEWEST_BITS, MOST_BITS
+from ..quantization.quantized_matrix import MAX_BITS, MIN_BITS
 from .bit_packing import FLOATS, Arrangement, Array, Bytes
-from .encodings import Coding, Layout, Learned, Order, array_from_bytes, smallest_bytes
+from .encodings import AdaptiveState, Coding, Layout, Order, array_from_bytes, smallest_bytes
 
-MOST_DIMENSIONS = 4
+MAX_DIMENSIONS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def store_arrays(
     Returns:
         The table and the bytes of all arrays.
     """
-    learned, table, stored = Learned(), [], []
+    learned, table, stored = AdaptiveState(), [], []
     for name, bits, array in arrays:
         layout, data = smallest_bytes(array, bits, learned)
         table.append(
@@ -65,7 +65,7 @@ def load_arrays(table: Sequence[StoredArray], stored: Bytes) -> Iterator[tuple[S
     """
     if sum(row.size for row in table) != len(stored):
         raise ValueError("their lengths do not add up to the section's")
-    learned, begin = Learned(), 0
+    learned, begin = AdaptiveState(), 0
     for row in table:
         data = stored[begin : begin + row.size]
         try:
@@ -131,9 +131,9 @@ def _read_row(reader: _Reader) -> StoredArray:
     (length,) = reader.take("<H")
     (name,) = reader.take(f"<{length}s")
     bits, arrangement, order, coding, dimensions = reader.take("<5B")
-    if dimensions > MOST_DIMENSIONS:
+    if dimensions > MAX_DIMENSIONS:
         raise ValueError(f"{dimensions} dimensions")
-    if bits not in FLOATS and not FEWEST_BITS <= bits <= MOST_BITS:
+    if bits not in FLOATS and not MIN_BITS <= bits <= MAX_BITS:
         raise ValueError(f"numbers of {bits} bits")
     if bits not in FLOATS and dimensions != 2:
         raise ValueError(f"codes of {dimensions} dimensions")

@@ -13,7 +13,7 @@ import msgspec
 
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError, parse_failures
-from spiketok.id_layout import MOST_IDS
+from spiketok.id_layout import MAX_IDS
 
 from ..config.loader import dump_config, parse_config
 from ..config.schema import Config
@@ -27,7 +27,7 @@ SCALES, LEFT, RIGHT = "/scales", "/left", "/right"
 CONFIG, TOKENIZER, LINEAGE, ARRAYS, WEIGHTS = "config", "tokenizer", "lineage", "arrays", "weights"
 REQUIRED = (CONFIG, TOKENIZER, LINEAGE, ARRAYS, WEIGHTS)
 TRAINED_IDS = "trained-ids"
-MOST_TEXT = 1 << 20
+MAX_TEXT = 1 << 20
 FEW_IDS = 1 << 16
 OURS = (*REQUIRED, TRAINED_IDS)
 Weight: TypeAlias = QuantizedMatrix | Array
@@ -144,7 +144,7 @@ def read_contents(path: Path) -> Contents:
     if sections[WEIGHTS].coding:
         refuse(path, f"section {WEIGHTS}", "is compressed as a whole")
     for name in (CONFIG, LINEAGE):
-        if sections[name].size > MOST_TEXT:
+        if sections[name].size > MAX_TEXT:
             refuse(path, f"section {name}", f"has {sections[name].size:,} bytes, too many")
     with parse_failures(f"{path}: section {ARRAYS}", MEND):
         table = table_from_bytes(sections[ARRAYS].plain())
@@ -177,7 +177,7 @@ def read_artifact(path: Path, contents: Contents | None = None) -> Artifact:
             raise ValueError(error) from None
     # A row of the embedding takes a byte at least; a small model may have many ids.
     most_ids = FEW_IDS + len(sections[WEIGHTS].stored)
-    tokenizer = Tokenizer.load(path / TOKENIZER, plain.pop(TOKENIZER), min(most_ids, MOST_IDS))
+    tokenizer = Tokenizer.load(path / TOKENIZER, plain.pop(TOKENIZER), min(most_ids, MAX_IDS))
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
         refuse(path, f"section {TOKENIZER}", "is not that of the run")
     trained_ids = None

@@ -26,7 +26,7 @@ FORMAT = 1
 HEADER = struct.Struct("<8sIIQ")
 ROW = struct.Struct("<16sIIQQ")
 DIGEST_BYTES = 32
-MOST_SECTIONS = 64
+MAX_SECTIONS = 64
 PLAIN, XZ = 0, 1
 MEND = "take the file from its source again"
 
@@ -76,7 +76,7 @@ def split_sections(path: Path) -> dict[str, Section]:
     """
     data = mapped(path)
     if data[:8].tobytes() != MAGIC:
-        refuse_contents(path)
+        raise_no_artifact(path)
     if len(data) < HEADER.size + DIGEST_BYTES:
         refuse(path, "the file", "is cut")
     _, version, count, size = HEADER.unpack(data[: HEADER.size].tobytes())
@@ -87,7 +87,7 @@ def split_sections(path: Path) -> dict[str, Section]:
     if hashlib.sha256(data[:-DIGEST_BYTES].data).digest() != data[-DIGEST_BYTES:].tobytes():
         refuse(path, "the file", "is damaged (sha256 differs)")
     begin = HEADER.size + count * ROW.size
-    if count > MOST_SECTIONS or begin > size - DIGEST_BYTES:
+    if count > MAX_SECTIONS or begin > size - DIGEST_BYTES:
         refuse(path, "the header", f"has {count} sections")
     rows = ROW.iter_unpack(data[HEADER.size : begin].tobytes())
     sections: dict[str, Section] = {}
@@ -118,7 +118,7 @@ def mapped(path: Path) -> Bytes:
                 refuse(path, "the file", "is empty", "name a .spike file")
             return np.memmap(file, np.uint8, mode="r")
     except (FileNotFoundError, IsADirectoryError):
-        refuse_contents(path)
+        raise_no_artifact(path)
     except OSError as error:
         raise unreadable(path, error) from None
 
@@ -131,7 +131,7 @@ def section_name(path: Path, padded: bytes) -> str:
     return name.decode()
 
 
-def refuse_contents(path: Path) -> NoReturn:
+def raise_no_artifact(path: Path) -> NoReturn:
     """Raise the error that names the content of a path that is no packed model."""
     raise SpikeError(f"{path}: {path_contents(path)}; name a packed model (spike pack)") from None
 

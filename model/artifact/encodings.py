@@ -61,7 +61,7 @@ class Layout:
         return " ".join(words + ["by columns"] * (self.order == Order.COLUMNS))
 
 
-class Learned:
+class AdaptiveState:
     """State of the adaptive coder for each number of bits and order; empty at first."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ def possible_layouts(bits: int, size: int, shape: tuple[int, ...]) -> Iterator[L
                 yield from (Layout(coding, arrangement, order) for order in orders)
 
 
-def smallest_bytes(array: Array, bits: int, learned: Learned) -> tuple[Layout, bytes]:
+def smallest_bytes(array: Array, bits: int, learned: AdaptiveState) -> tuple[Layout, bytes]:
     """Write an array in every layout and keep the smallest.
 
     Of a large array, evenly spaced rows are written in every layout, and the whole array only in
@@ -124,7 +124,7 @@ def smallest_bytes(array: Array, bits: int, learned: Learned) -> tuple[Layout, b
 
 
 def written(
-    array: Array, bits: int, layout: Layout, learned: Learned
+    array: Array, bits: int, layout: Layout, learned: AdaptiveState
 ) -> tuple[bytes, NDArray[np.uint32] | None]:
     """Return the bytes of an array in one layout, and the adaptive coder's cells after it."""
     matrix = as_matrix(array)
@@ -138,7 +138,7 @@ def written(
 
 
 def array_from_bytes(
-    data: Bytes, bits: int, shape: tuple[int, ...], layout: Layout, learned: Learned
+    data: Bytes, bits: int, shape: tuple[int, ...], layout: Layout, learned: AdaptiveState
 ) -> Array:
     """Read what `smallest_bytes` wrote; the caller has checked that the shape is not too large.
 
@@ -173,7 +173,7 @@ def adaptive_bytes(matrix: Array, bits: int, cells: NDArray[np.uint32]) -> bytes
 
 
 def adaptive_matrix(
-    data: Bytes, bits: int, rows: int, columns: int, order: Order, learned: Learned
+    data: Bytes, bits: int, rows: int, columns: int, order: Order, learned: AdaptiveState
 ) -> Array:
     """Read what `adaptive_bytes` wrote."""
     cells = learned.cells(bits, order)

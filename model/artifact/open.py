@@ -46,7 +46,7 @@ def open_artifact(path: Path, device: str = "cpu") -> Run:
         for tensors in (artifact.weights, needed_tensors(shapes))
     )
     check_weights(found, needed, str(path))
-    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, drawn=False)
+    model = build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id, init_weights=False)
     weights = {
         name: weight if isinstance(weight, QuantizedMatrix) else torch.from_numpy(weight)
         for name, weight in artifact.weights.items()

@@ -10,7 +10,7 @@ from torch import Tensor
 import spiketok
 from spiketok.errors import SpikeError
 
-from ..config.quantization import CompressConfig
+from ..config.quantization import QuantizeConfig
 from ..families.build import Model
 from ..quantization.bit_allocation import allocate_bits, rate_distortion_candidates
 from ..quantization.plan import Precision, quantization_plan
@@ -33,7 +33,7 @@ class Packed:
 
 def pack_run(
     run: Run,
-    compress: CompressConfig,
+    settings: QuantizeConfig,
     hessians: Mapping[str, Tensor] | None = None,
     *,
     budget: int | None = None,
@@ -44,25 +44,25 @@ def pack_run(
 
     Args:
         run: as returned by `load_run`.
-        compress: quantization of its weights; `qat` and `crown_q` are for training alone.
+        settings: quantization of its weights; `qat` and `crown_q` are for training alone.
         hessians: of `gather_hessians`, for GPTQ; None: codes are the nearest ones.
         budget: bytes that the artifact may have; the steps of matrices are then chosen for the
             smallest error that fits. Where nothing does, the smallest artifact that was tried is
-            returned. None: `compress.clip` sets the steps.
+            returned. None: `quantize.clip` sets the steps.
         tables: for evaluators, by name; the budget is theirs, too.
         report: called with the name of each weight that was rounded.
 
     Raises:
         SpikeError: a weight is not finite.
     """
-    refuse_damaged(run.model)
-    plan, tables = quantization_plan(run.model, compress), tables or {}
+    check_finite(run.model)
+    plan, tables = quantization_plan(run.model, settings), tables or {}
     if budget is None:
-        return packed(run, compress, plan, hessians, tables, report)
+        return packed(run, settings, plan, hessians, tables, report)
     trades = rate_distortion_candidates(run.model, plan, hessians)
     aim, best = float(budget), None
     for _ in range(TRIES):
-        found = packed(run, compress, plan | allocate_bits(trades, aim), hessians, tables, report)
+        found = packed(run, settings, plan | allocate_bits(trades, aim), hessians, tables, report)
         size = len(found.data)
         if best is None or better(size, len(best.data), budget):
             best = found
@@ -73,7 +73,7 @@ def pack_run(
     return best
 
 
-def refuse_damaged(model: Model) -> None:
+def check_finite(model: Model) -> None:
     """Raise for non-finite weights, which rounding would turn into plausible numbers."""
     for name, weight in needed_tensors(model).items():
         if not bool(weight.isfinite().all()):
@@ -93,7 +93,7 @@ def better(size: int, other: int, budget: int) -> bool:
 
 def packed(
     run: Run,
-    compress: CompressConfig,
+    settings: QuantizeConfig,
     plan: Mapping[str, Precision],
     hessians: Mapping[str, Tensor] | None,
     tables: Mapping[str, bytes],
@@ -104,8 +104,8 @@ def packed(
         run.model,
         plan,
         hessians,
-        prune=compress.prune,
-        correction_rank=compress.correction_rank,
+        sparsity=settings.sparsity,
+        correction_rank=settings.correction_rank,
         report=report,
     )
     artifact = Artifact(
@@ -113,7 +113,7 @@ def packed(
         tokenizer=run.tokenizer,
         step=run.step,
         fingerprints=run.fingerprints,
-        compression={k: str(v) for k, v in msgspec.structs.asdict(compress).items()},
+        compression={k: str(v) for k, v in msgspec.structs.asdict(settings).items()},
         weights={
             name: weight if isinstance(weight, QuantizedMatrix) else weight.numpy()
             for name, weight in weights.items()

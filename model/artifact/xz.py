@@ -2,12 +2,12 @@
 
 import lzma
 
-LARGEST_DICTIONARY = 1 << 24
+MAX_DICTIONARY = 1 << 24
 
 
 def filters(size: int) -> list[dict[str, int]]:
     """Return the filters for `size` bytes; a larger dictionary than needed is slow to set up."""
-    dictionary = min(max(size, 1 << 12), LARGEST_DICTIONARY)
+    dictionary = min(max(size, 1 << 12), MAX_DICTIONARY)
     preset = 9 | lzma.PRESET_EXTREME
     return [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": dictionary}]
 

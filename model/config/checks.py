@@ -7,7 +7,7 @@ from typing import Any
 
 from spiketok.json_values import shown
 
-from .quantization import compress_problems, parse_qat
+from .quantization import parse_qat, quantize_problems
 from .schema import Config, GolfConfig, choices_of
 from .spikewhale import SpikeWhaleConfig
 
@@ -37,7 +37,7 @@ def problems_between_keys(config: Config) -> Problems:
         f"{train.micro_batch_size}",
         "schedule.decay_fraction": schedule.warmup_fraction + schedule.decay_fraction > 1
         and "more than 1 together with schedule.warmup_fraction",
-        "averaging.exported": _missing_mean(config),
+        "averaging.use": _missing_mean(config),
         "distill.teachers": config.distill is not None
         and not config.distill.teachers
         and 'name at least one run folder, as ["runs/large"]',
@@ -46,8 +46,8 @@ def problems_between_keys(config: Config) -> Problems:
         problems |= _golf_problems(config, config.golf)
     if config.spikewhale:
         problems |= _spikewhale_problems(config, config.spikewhale)
-    if config.compress:
-        problems |= compress_problems(config.compress) or _unreached_rate(config)
+    if config.quantize:
+        problems |= quantize_problems(config.quantize) or _unreached_rate(config)
     return problems
 
 
@@ -80,29 +80,29 @@ def _missing_mean(config: Config) -> str | bool:
     if kept is None:
         return False
     wanted = {"ema": ("ema_decay", kept.ema_decay), "swa": ("swa_every", kept.swa_every)}
-    key, value = wanted.get(kept.exported, ("", 1))
-    return not value and f"{kept.exported}, but averaging.{key} is 0"
+    key, value = wanted.get(kept.use, ("", 1))
+    return not value and f"{kept.use}, but averaging.{key} is 0"
 
 
 def _unreached_rate(config: Config) -> dict[str, str]:
     """Return the problem that the learning rates never fall to the start of QAT, by place."""
-    start = parse_qat(config.compress.qat) if config.compress else None
+    start = parse_qat(config.quantize.qat) if config.quantize else None
     schedule = config.schedule
     lowest = 0.0 if schedule.decay_shape == "adaptive-cosine" else schedule.min_lr_ratio
     if not (schedule.decay_fraction or schedule.decay_steps):
         lowest = 1.0
     if start is None or start.kind != "rate" or lowest < start.value:
         return {}
-    return {"compress.qat": f"the learning rates never fall below {start.value}; see [schedule]"}
+    return {"quantize.qat": f"the learning rates never fall below {start.value}; see [schedule]"}
 
 
 def _golf_problems(config: Config, golf: GolfConfig) -> Problems:
     """Return the problems between the keys of a golf model, by place."""
     model, loop = config.model, golf.recur_layers
     problems: Problems = {
-        "model.tied_embeddings": not model.tied_embeddings and "the golf family ties its tables",
-        "golf.rotary_width": golf.rotary_width > model.head_dim
-        and f"{golf.rotary_width} is more than model.head_dim = {model.head_dim}",
+        "model.tie_embeddings": not model.tie_embeddings and "the golf family ties its tables",
+        "golf.rope_dims": golf.rope_dims > model.head_dim
+        and f"{golf.rope_dims} is more than model.head_dim = {model.head_dim}",
         "golf.recur_layers": any(after != layer + 1 for layer, after in pairwise(loop))
         and "layers that follow one another are needed",
         "golf.bigram_vocab_size": golf.bigram_vocab_size == 1 and "0 or at least 2 are needed",
@@ -123,14 +123,15 @@ def _spikewhale_problems(config: Config, whale: SpikeWhaleConfig) -> Problems:
     model, expert_layers = config.model, whale.expert_layers
     return {
         "spikewhale": config.golf is not None and "a model is of one family; remove [golf]",
-        "model.tied_embeddings": not model.tied_embeddings and "SpikeWhaleLM ties its tables",
-        "spikewhale.rotary_width": whale.rotary_width > model.head_dim
-        and f"{whale.rotary_width} is more than model.head_dim = {model.head_dim}",
+        "model.tie_embeddings": not model.tie_embeddings and "SpikeWhaleLM ties its tables",
+        "spikewhale.qk_rope_head_dim": whale.qk_rope_head_dim > model.head_dim
+        and f"{whale.qk_rope_head_dim} is more than model.head_dim = {model.head_dim}",
         "spikewhale.engram_table_size": bool(whale.engram_table_size)
-        and model.width < ID_BITS
-        and f"an engram needs model.width ≥ {ID_BITS}",
+        and model.dim < ID_BITS
+        and f"an engram needs model.dim ≥ {ID_BITS}",
         "spikewhale.expert_layers": max(expert_layers, default=0) >= model.layers
         and f"{max(expert_layers, default=0)} is past the last layer, {model.layers - 1}",
-        "spikewhale.num_experts_per_tok": whale.num_experts_per_tok > whale.experts
-        and f"{whale.num_experts_per_tok} is more than spikewhale.experts = {whale.experts}",
+        "spikewhale.num_experts_per_tok": whale.num_experts_per_tok > whale.n_routed_experts
+        and f"{whale.num_experts_per_tok} is more than "
+        f"spikewhale.n_routed_experts = {whale.n_routed_experts}",
     }

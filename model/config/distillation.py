@@ -14,7 +14,7 @@ class DistillConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
 
     teachers: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     """Run folders, at least one; the student follows the mean of their probabilities."""
-    weight: Annotated[Weight, "per nat"] = 1.0
+    kl_weight: Annotated[Weight, "per nat"] = 1.0
     """Weight of the divergence from the teachers' probabilities; 0 for none."""
     temperature: Annotated[float, Meta(ge=0.01, le=1000)] = 1.0
     """Divisor of the logits of students and teachers; the loss is multiplied by its square."""

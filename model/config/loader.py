@@ -19,16 +19,16 @@ from spiketok.errors import SettingError, SpikeError, parse_failures, parse_faul
 from spiketok.regular_files import names_file, read_regular
 
 from .checks import problems_between_keys, type_problem
-from .renamed import refuse_renamed
+from .renamed import check_not_renamed
 from .schema import Config, keys_of
 
 Sections = dict[str, dict[str, Any]]
 # Key of a file, before its sections: the preset or file that it changes.
 EXTENDS = "extends"
 # Characters of a file, and dots in one of its lines.
-MOST_TOML, MOST_DOTS = 1 << 18, 200
+MAX_TOML, MAX_DOTS = 1 << 18, 200
 # Characters of an override that a message quotes.
-MOST_SHOWN = 100
+MAX_SHOWN = 100
 
 
 def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
@@ -177,7 +177,7 @@ def _read(path_or_preset: str, folder: Path | None, child: str) -> tuple[str, st
     path = (folder or Path()) / path_or_preset
     if names_file(path):
         with parse_failures(path, "save it as UTF-8 text"):
-            return str(path), read_regular(path, 4 * MOST_TOML).decode("utf-8-sig")
+            return str(path), read_regular(path, 4 * MAX_TOML).decode("utf-8-sig")
     name = path_or_preset.removesuffix(".toml")
     presets = preset_names()
     if name not in presets:
@@ -218,9 +218,9 @@ def _loads(text: str) -> dict[str, Any]:
 
     The time of `tomllib` is quadratic in the parts of a dotted key.
     """
-    if len(text) > MOST_TOML:
-        raise ValueError(f"more than {MOST_TOML:,} characters")
-    if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+    if len(text) > MAX_TOML:
+        raise ValueError(f"more than {MAX_TOML:,} characters")
+    if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
         raise ValueError("nested too deeply")
     return tomllib.loads(text)
 
@@ -232,7 +232,7 @@ def _override(sections: Sections, override: str) -> None:
         _merge(sections, _parse_override(override), origin)
         _check_types(sections, "")
     except SpikeError as error:
-        shown = origin if len(origin) <= MOST_SHOWN else f"{origin[:MOST_SHOWN]}…"
+        shown = origin if len(origin) <= MAX_SHOWN else f"{origin[:MAX_SHOWN]}…"
         raise SettingError(shown, str(error).removeprefix(f"{origin}: ")) from None
 
 
@@ -267,7 +267,7 @@ def _merge(sections: Sections, changes: Mapping[str, Any], origin: str) -> None:
 def _check_known(name: str, known: Iterable[str], origin: str, place: str) -> None:
     if name in (names := list(known)):
         return
-    refuse_renamed(name, names, origin, place)
+    check_not_renamed(name, names, origin, place)
     close = difflib.get_close_matches(name, names, n=1)
     mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(names)}"
     raise SpikeError(f"{origin}: {place}: no such key; {mend}")

@@ -1,4 +1,4 @@
-"""Quantization settings: the section `[compress]`, and how its words are parsed.
+"""Quantization settings: the section `[quantize]`, and how its words are parsed.
 
 No torch here: configurations are read without it.
 """
@@ -19,10 +19,10 @@ BITS = {f"int{bits}": bits for bits in range(2, 9)} | {"fp16": 16, "fp32": 32}
 UNNAMED = BITS["fp16"]
 
 
-class CompressConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class QuantizeConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Bits of the weights, their use in training, and the method of quantization."""
 
-    quantize: str
+    bits: str
     """Bits of the matrices of each part, as in "mlp=int5,attn=int6,embed=fp16"; others fp16."""
     clip: str = "search"
     """Largest number of a row: "max", "percentile=99.95", "std=12.5", or "search" (by GPTQ)."""
@@ -32,7 +32,7 @@ class CompressConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     """Weight λ of CROWN-Q's penalty, from that moment on: λ/12 · mean of w²δ², per matrix."""
     method: Literal["gptq", "rtn"] = "gptq"
     """Choice of codes: `gptq` compensates errors, `rtn` rounds each to the nearest."""
-    prune: Annotated[BelowOne, "share of the weights"] = 0.0
+    sparsity: Annotated[BelowOne, "share of the weights"] = 0.0
     """Share of the weights of each matrix, the smallest, that become zero."""
     correction_rank: Annotated[int, Meta(ge=0, le=64)] = 0
     """Rank of a correction of what rounding changed, of four bits; 0 for none."""
@@ -56,13 +56,13 @@ class QatStart:
     value: float
 
 
-def parse_quantize(text: str) -> dict[Part, int]:
+def parse_bits(text: str) -> dict[Part, int]:
     """Return the bits of each part; 16 and 32 are of floating-point numbers.
 
     Raises:
         SpikeError: a part or precision is unknown or named twice.
 
-    >>> parse_quantize("mlp=int5, embed=fp32")
+    >>> parse_bits("mlp=int5, embed=fp32")
     {'mlp': 5, 'attn': 16, 'embed': 32, 'other': 16}
     """
     bits: dict[Part, int] = {}
@@ -129,17 +129,17 @@ def _word_and_number(text: str) -> tuple[str, float | None]:
         return text, None
 
 
-def compress_problems(compress: CompressConfig) -> dict[str, str]:
+def quantize_problems(settings: QuantizeConfig) -> dict[str, str]:
     """Return the problems of the section, by place."""
     problems = {}
-    for key, parse in (("quantize", parse_quantize), ("clip", parse_clip), ("qat", parse_qat)):
+    for key, parse in (("bits", parse_bits), ("clip", parse_clip), ("qat", parse_qat)):
         try:
-            parse(getattr(compress, key))
+            parse(getattr(settings, key))
         except SpikeError as error:
-            problems[f"compress.{key}"] = str(error)
-    off = compress.qat.strip() == "off"
-    if not off and compress.clip.strip() == "search":
-        problems.setdefault("compress.clip", "training needs one; use max, percentile=… or std=…")
-    if off and compress.crown_q:
-        problems["compress.crown_q"] = "works with compress.qat, which is off"
+            problems[f"quantize.{key}"] = str(error)
+    off = settings.qat.strip() == "off"
+    if not off and settings.clip.strip() == "search":
+        problems.setdefault("quantize.clip", "training needs one; use max, percentile=… or std=…")
+    if off and settings.crown_q:
+        problems["quantize.crown_q"] = "works with quantize.qat, which is off"
     return problems

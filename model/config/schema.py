@@ -2,7 +2,7 @@
 
 The preset `base.toml` gives the value of every key and the reason for it. Not every configuration
 has all sections: `bese-golf.toml` explains `[golf]` and `[averaging]`, `escarda-86m-base.toml`
-`[spikewhale]`, the end of `base.toml` `[distill]`, and docs/formats.md `[compress]`. Loading and
+`[spikewhale]`, the end of `base.toml` `[distill]`, and docs/formats.md `[quantize]`. Loading and
 the checks that need more than one key are in `loader.py`.
 
 A key that has a default here came later than the others. Its default is the behaviour before, and
@@ -14,7 +14,7 @@ from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 from msgspec import Meta, Struct
 
 from .distillation import DistillConfig
-from .quantization import CompressConfig
+from .quantization import QuantizeConfig
 from .ranges import BelowOne, Count, CountOrZero, Fraction, Rate
 from .spikewhale import SpikeWhaleConfig
 
@@ -24,7 +24,7 @@ class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
 
     layers: Annotated[int, Meta(ge=1, le=1024), "blocks"]
     """Number of blocks."""
-    width: Annotated[int, Meta(ge=1, le=65_536), "numbers"]
+    dim: Annotated[int, Meta(ge=1, le=65_536), "numbers"]
     """Numbers in the residual stream, per token."""
     heads: Annotated[int, Meta(ge=1, le=1024), "heads"]
     """Query heads; a multiple of `kv_heads`."""
@@ -38,7 +38,7 @@ class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     """Tokens that one prediction may look back on."""
     rope_base: Annotated[float, Meta(gt=1, le=1e12)]
     """Base of the rotary wavelengths."""
-    tied_embeddings: bool
+    tie_embeddings: bool
     """Whether the output layer is the embedding table."""
     logit_softcap: Annotated[float, Meta(ge=0, le=1e6), "nats"]
     """Bound c of the logits, by c · tanh(logit / c); 0 for none."""
@@ -51,7 +51,7 @@ class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
     qk_gain_init: Annotated[float, Meta(gt=0, le=1000)] = 1.0
     """Factor of the queries at the start, which each head then learns."""
-    rotary_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
+    rope_dims: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
     """Numbers of a head that turn with the position; 0 for all."""
     original_context: Annotated[CountOrZero, "tokens"] = 0
     """Tokens that `model.rope_base` is meant for; longer contexts enlarge it. 0 for any."""
@@ -59,17 +59,17 @@ class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Layers, the last ones, whose attention leaves out a token's own value."""
     leaky_relu_slope: Fraction = 0.0
     """Slope of the activation below zero, before it is squared."""
-    depth_scale: bool = False
+    ln_scale: bool = False
     """Whether layer i (from 0) reads its norms times 1 / √(i + 1)."""
-    residual_mix: bool = False
+    x0_mix: bool = False
     """Whether each layer mixes the first embedding in."""
-    skips: bool = False
+    unet_skips: bool = False
     """Whether late layers read the outputs of early ones, in reverse."""
     parallel_residual_last_n: Annotated[CountOrZero, "blocks"] = 0
     """Layers, the last ones, with attention and feed-forward network side by side."""
     recur_layers: tuple[CountOrZero, ...] = ()
     """Layers, one after the other, that run several times; counted from 0."""
-    loops: Annotated[int, Meta(ge=1, le=100)] = 1
+    num_loops: Annotated[int, Meta(ge=1, le=100)] = 1
     """Number of times they run."""
     recur_start: Annotated[Fraction, "share of the run"] = 0.0
     """Share of the training after which they do; before it they run once."""
@@ -77,7 +77,7 @@ class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Rows of the table of hashed pairs of tokens; 0 for none, else at least 2."""
     bigram_dim: Annotated[Count, "numbers"] = 128
     """Numbers in a row of that table."""
-    smear: bool = False
+    smear_gate: bool = False
     """Whether embeddings are blended with the one before."""
     ve_last_n: Annotated[CountOrZero, "blocks"] = 0
     """Layers, the last ones, whose values get an embedding of the token."""
@@ -196,7 +196,7 @@ class AveragingConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
     """Steps between the snapshots of the plain mean; 0 for none."""
     swa_start_lr_ratio: Annotated[Fraction, "share of the rate"] = 1.0
     """Share of the full learning rates at which snapshots begin; 1 for all (Polyak's mean)."""
-    exported: Literal["weights", "ema", "swa"] = "weights"
+    use: Literal["weights", "ema", "swa"] = "weights"
     """Weights that are validated, sampled, scored and exported."""
 
 
@@ -247,7 +247,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit
     averaging: AveragingConfig | None = None
     golf: GolfConfig | None = None
     spikewhale: SpikeWhaleConfig | None = None
-    compress: CompressConfig | None = None
+    quantize: QuantizeConfig | None = None
     distill: DistillConfig | None = None
 
 

@@ -20,15 +20,15 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Width to which the queries' projection narrows."""
     o_lora_rank: Annotated[Count, "numbers"] = 128
     """Width to which the attention's output projection narrows."""
-    rotary_width: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
+    qk_rope_head_dim: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
     """Numbers of a head, the last ones, that turn with the position; 0 for all."""
-    exclusive: bool = False
+    use_xsa: bool = False
     """Whether attention leaves out a token's own value (XSA)."""
     derf: bool = False
     """Whether attention weighs by the error function instead of softmax."""
     embedding_again: bool = False
     """Whether each layer's attention reads the token's embedding again."""
-    streams: Annotated[int, Meta(ge=1, le=16), "streams"] = 1
+    hc_mult: Annotated[int, Meta(ge=1, le=16), "streams"] = 1
     """Residual streams, joined by hyper-connections; 1 for a plain one."""
     hc_sinkhorn_iters: Annotated[int, Meta(ge=1, le=1000), "rounds"] = 20
     """Rounds of making the matrices that mix the streams doubly stochastic."""
@@ -62,7 +62,7 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Layers with experts for a feed-forward network; counted from 0."""
     hashed_layers: Annotated[CountOrZero, "blocks"] = 0
     """Of these, layers below this number choose experts by the token's id."""
-    experts: Annotated[int, Meta(ge=1, le=1024), "experts"] = 6
+    n_routed_experts: Annotated[int, Meta(ge=1, le=1024), "experts"] = 6
     """Experts of a layer with experts, each as wide as `model.ffn_dim`."""
     num_experts_per_tok: Annotated[int, Meta(ge=1, le=1024), "experts"] = 2
     """Number of experts that read a token."""

@@ -16,37 +16,37 @@ def build_model(
     config: Config,
     vocab_size: int,
     *,
-    separator: int,
+    eos_id: int,
     seed: int = 0,
     device: str = "cpu",
-    drawn: bool = True,
+    init_weights: bool = True,
 ) -> Model:
     """Return a freshly initialised model in float32 and evaluation mode; seeds decide its bytes.
 
     Args:
         config: its section `golf` or `spikewhale`, if there is one, sets the family.
         vocab_size: number of ids.
-        separator: the id between documents, over which embeddings do not look back.
+        eos_id: the id between documents, over which embeddings do not look back.
         seed: of the initial weights.
         device: on `meta` the model has shapes and no numbers.
-        drawn: whether weights are initialised; if not, all must be replaced.
+        init_weights: whether weights are initialised; if not, all must be replaced.
     """
-    drawn = drawn and device != "meta"
+    init_weights = init_weights and device != "meta"
     golf, whale = config.golf, config.spikewhale
     if golf is None and whale is None:
         return build_transformer(
-            config.model, vocab_size, seed=seed, device=device, drawn=drawn
+            config.model, vocab_size, seed=seed, device=device, init_weights=init_weights
         ).eval()
     # The constructors of torch use random numbers; the global generator must not change.
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         model: Model
         if golf is not None:
-            model = GolfTransformer(config.model, golf, vocab_size, separator)
-            if drawn:
+            model = GolfTransformer(config.model, golf, vocab_size, eos_id)
+            if init_weights:
                 init_golf_weights(model, seed)
         elif whale is not None:
-            model = SpikeWhale(config.model, whale, vocab_size, separator)
-            if drawn:
+            model = SpikeWhale(config.model, whale, vocab_size, eos_id)
+            if init_weights:
                 init_spikewhale_weights(model, seed)
     return model.to(device).eval()
 

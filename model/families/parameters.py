@@ -45,8 +45,8 @@ def training_only_modules(model: nn.Module) -> list[str]:
 
 def exported_parameters(model: nn.Module) -> int:
     """Return the number of weights without trained-only ones."""
-    practising = [model.get_submodule(name) for name in training_only_modules(model)]
-    return count_parameters(model) - sum(map(count_parameters, practising))
+    training_only = [model.get_submodule(name) for name in training_only_modules(model)]
+    return count_parameters(model) - sum(map(count_parameters, training_only))
 
 
 Role: TypeAlias = Literal["matrix", "table", "vector", "memory", "ahead"]
@@ -67,11 +67,11 @@ def role_of(name: str, parameter: torch.Tensor) -> Role:
 
 def quantizable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the matrices by the names of their parameters; a shared table has one."""
-    practising = tuple(f"{name}." for name in training_only_modules(model))
+    training_only = tuple(f"{name}." for name in training_only_modules(model))
     found: dict[str, nn.Parameter] = {}
     for owner, module in model.named_modules():
         is_one = isinstance(module, nn.Linear | nn.Embedding)
-        if is_one and not owner.startswith(practising):
+        if is_one and not owner.startswith(training_only):
             found[f"{owner}.weight"] = module.weight
     return found
 

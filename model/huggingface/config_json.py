@@ -12,7 +12,7 @@ FAMILIES = ("golf", "spikewhale")
 PREFIX = "model."
 
 
-def spike_fields(config: Config, vocab_size: int, separator: int) -> dict[str, Any]:
+def spike_fields(config: Config, vocab_size: int, eos_id: int) -> dict[str, Any]:
     """Return the fields of config.json, with every key of the sections, defaults included."""
     shape = msgspec.structs.replace(config.model, vocab_size=vocab_size)
     sections = {"model": shape, **{name: getattr(config, name) for name in FAMILIES}}
@@ -26,9 +26,9 @@ def spike_fields(config: Config, vocab_size: int, separator: int) -> dict[str, A
         "sections": {
             name: msgspec.to_builtins(section) for name, section in sections.items() if section
         },
-        "separator": separator,
+        "separator": eos_id,
         "vocab_size": vocab_size,
-        "tie_word_embeddings": config.model.tied_embeddings,
+        "tie_word_embeddings": config.model.tie_embeddings,
     }
 
 

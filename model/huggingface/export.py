@@ -87,16 +87,16 @@ def write_model(
     stock: bool,
 ) -> None:
     """Write configuration, weights, code and tokenizer into an existing folder."""
-    vocab_size, separator = tokenizer.vocab_size, tokenizer.separator
+    vocab_size, eos_id = tokenizer.vocab_size, tokenizer.eos_id
     if stock:
         fields, names = stock_fields(config.model, vocab_size), stock_names(config.model)
     else:
-        fields = spike_fields(config, vocab_size, separator)
+        fields = spike_fields(config, vocab_size, eos_id)
         names = {name: PREFIX + name for name in weights}
         (folder / f"{MODULE}.py").write_text(generate(), encoding="utf-8")
     roles = {
-        "bos_token_id": separator,
-        "eos_token_id": separator,
+        "bos_token_id": eos_id,
+        "eos_token_id": eos_id,
         "pad_token_id": tokenizer.special_ids.get("<pad>"),
     }
     _write_json(folder / "config.json", {**fields, **roles, "dtype": "float32", "use_cache": True})
@@ -117,12 +117,12 @@ def generation_fields(
     They are the first and last ids and those never sampled. A model trained on replies alone may
     write markers, and ends with a message.
     """
-    special, separator = tokenizer.special_ids, tokenizer.separator
+    special, eos_id = tokenizer.special_ids, tokenizer.eos_id
     markers = {special[name] for name in MARKERS if name in special} if replies else set()
-    unused = {*special.values(), *tokenizer.vocabulary.reserved_ids} - {separator, *markers}
+    unused = {*special.values(), *tokenizer.vocabulary.reserved_ids} - {eos_id, *markers}
     return {
-        "bos_token_id": separator,
-        "eos_token_id": [separator, special[END]] if replies else separator,
+        "bos_token_id": eos_id,
+        "eos_token_id": [eos_id, special[END]] if replies else eos_id,
         "pad_token_id": special.get("<pad>"),
         "suppress_tokens": sorted(unused | unseen_ids(trained_ids)) or None,
         # From all ids: by default `transformers` samples from the 50 likeliest.

@@ -106,7 +106,7 @@ def read_tokenizer(folder: Path, fields: Mapping[str, Any]) -> Tokenizer:
     tokenizer = Tokenizer.load(path)
     wanted = {"vocab_size": tokenizer.vocab_size}
     if fields.get("model_type") == MODEL_TYPE:
-        wanted["separator"] = tokenizer.separator
+        wanted["separator"] = tokenizer.eos_id
     for key, value in wanted.items():
         if fields.get(key) != value:
             raise SpikeError(
@@ -214,9 +214,9 @@ def _save(
     trained_ids: TrainedIds,
 ) -> None:
     """Write the checkpoint; where a mean is exported, the weights are also its values."""
-    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator)
+    model = build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id)
     model.load_state_dict(dict(weights))
-    exported = config.averaging.exported if config.averaging else "weights"
+    exported = config.averaging.use if config.averaging else "weights"
     means: dict[str, Tensor] = {}
     if exported != "weights":
         means = {f"{exported}/{name}": p.detach() for name, p in model.named_parameters()}

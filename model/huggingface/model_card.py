@@ -33,7 +33,7 @@ from transformers import AutoModelForCausalLM{imported}
 model = AutoModelForCausalLM.from_pretrained("{name}"{trust})
 {loading}```
 
-Documents begin behind the separator, id {separator}, and end with it. {tokens}
+Documents begin behind the separator, id {eos_id}, and end with it. {tokens}
 
 ## What the run recorded
 
@@ -68,7 +68,7 @@ def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: 
         stock: whether the folder's class is one of `transformers` itself.
     """
     families = [words for family, words in FAMILIES.items() if getattr(run.config, family)]
-    exported = run.config.averaging.exported if run.config.averaging else "weights"
+    exported = run.config.averaging.use if run.config.averaging else "weights"
     averaged = "" if exported == "weights" else f"; the weights are the mean `{exported}`"
     coded = hasattr(run.tokenizer.vocabulary, "entries")
     trust = ", trust_remote_code=True"
@@ -82,7 +82,7 @@ def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: 
         imported=", AutoTokenizer" if coded else "",
         trust="" if stock else trust,
         loading=f'tokenizer = AutoTokenizer.from_pretrained("{name}"{trust})\n' if coded else "",
-        separator=run.tokenizer.separator,
+        eos_id=run.tokenizer.eos_id,
         tokens="" if coded else "Its BESE tokenizer is for spike alone: no class reads it.",
         rows="\n".join(f"| {what} | {value} |" for what, value in _facts(run, record, metrics)),
         step=f"{record.step:,}",

@@ -14,7 +14,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from ..config.schema import GolfConfig, ModelConfig
 from ..config.spikewhale import SpikeWhaleConfig
 from ..families.golf.model import GolfTransformer, init_golf_weights
-from ..families.qwen3.model import Transformer, init_weights
+from ..families.qwen3.model import Transformer, init_transformer_weights
 from ..families.spikewhale.model import SpikeWhale, init_spikewhale_weights
 from ..layers.kv_cache import context_window_start
 from .cache import CACHE, CACHE_NAMES, UNSUPPORTED, SpikeCache
@@ -44,7 +44,7 @@ class SpikeConfig(PreTrainedConfig):
     @property
     def hidden_size(self) -> Any:
         """Numbers in the residual stream."""
-        return self._shape("width")
+        return self._shape("dim")
 
     @property
     def num_hidden_layers(self) -> Any:
@@ -189,7 +189,7 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         elif isinstance(backbone, SpikeWhale):
             init_spikewhale_weights(backbone, seed)
         else:
-            init_weights(backbone, seed)
+            init_transformer_weights(backbone, seed)
 
     def forward(
         self,

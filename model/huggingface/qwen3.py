@@ -39,13 +39,13 @@ PER_LAYER = {
 # Key of `[model]` → key of config.json.
 KEYS = {
     "layers": "num_hidden_layers",
-    "width": "hidden_size",
+    "dim": "hidden_size",
     "heads": "num_attention_heads",
     "kv_heads": "num_key_value_heads",
     "head_dim": "head_dim",
     "ffn_dim": "intermediate_size",
     "context": "max_position_embeddings",
-    "tied_embeddings": "tie_word_embeddings",
+    "tie_embeddings": "tie_word_embeddings",
     "vocab_size": "vocab_size",
 }
 # Properties of spike's blocks; a config.json with other values is of another function.
@@ -111,7 +111,7 @@ def model_section(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
 def stock_names(model: ModelConfig) -> dict[str, str]:
     """Return spike's name → the stock class's name, of every weight."""
     names = {ours: theirs for ours, theirs in ONCE.items() if ours != "head.weight"}
-    if not model.tied_embeddings:
+    if not model.tie_embeddings:
         names["head.weight"] = ONCE["head.weight"]
     for layer in range(model.layers):
         for ours, theirs in PER_LAYER.items():

@@ -119,7 +119,7 @@ def ask(conversation: Conversation, question: str, max_tokens: int) -> int:
 
 
 def reply(
-    conversation: Conversation, drawing: SamplingParams, max_tokens: int
+    conversation: Conversation, sampling: SamplingParams, max_tokens: int
 ) -> Generator[int, None, None]:
     """Yield the ids of a reply as they are sampled, up to `<|im_end|>`, and keep them.
 
@@ -130,11 +130,11 @@ def reply(
     tokenizer, turn = conversation.tokenizer, conversation.turns[-1]
     end = tokenizer.special_ids[END]
     turn += header(tokenizer)
-    ids = [tokenizer.separator, *conversation.system, *chain(*conversation.turns)]
-    drawn = generate(
+    ids = [tokenizer.eos_id, *conversation.system, *chain(*conversation.turns)]
+    sampled = generate(
         conversation.model,
         ids,
-        replace(drawing, seed=(drawing.seed + conversation.replies) % SEEDS),
+        replace(sampling, seed=(sampling.seed + conversation.replies) % SEEDS),
         max_tokens=min(max_tokens, conversation.model.config.context - len(ids)),
         stop_ids=[end],
         banned_ids=conversation.banned_ids,
@@ -142,7 +142,7 @@ def reply(
     )
     conversation.replies += 1
     try:
-        for token in drawn:
+        for token in sampled:
             turn.append(token.id)
             yield token.id
     finally:

@@ -9,7 +9,7 @@ from spiketok.errors import SpikeError
 
 from ..families.build import Model
 from .incremental import IncrementalDecoder
-from .sampling import SamplingParams, draw, penalised
+from .sampling import SamplingParams, penalize_repetition, sample_token
 
 
 class SampledToken(NamedTuple):
@@ -23,7 +23,7 @@ class SampledToken(NamedTuple):
 def generate(
     model: Model,
     prompt_ids: Sequence[int],
-    drawing: SamplingParams | None = None,
+    sampling: SamplingParams | None = None,
     *,
     max_tokens: int,
     stop_ids: Collection[int] = (),
@@ -36,7 +36,7 @@ def generate(
     Args:
         model: reads at least the last half of its context at each step.
         prompt_ids: at least one id; the separator begins a text.
-        drawing: sampling settings; None: the model's probabilities, with seed 0.
+        sampling: sampling settings; None: the model's probabilities, with seed 0.
         max_tokens: the most tokens to sample.
         stop_ids: ids that end the generation; the id itself is yielded.
         banned_ids: ids never sampled: reserved ones, special ones but the separator, and those that
@@ -49,23 +49,23 @@ def generate(
     """
     if not len(prompt_ids):
         raise SpikeError("the prompt has no tokens; begin with the separator")
-    drawing, reading = drawing or SamplingParams(), reading or IncrementalDecoder(model)
+    sampling, reading = sampling or SamplingParams(), reading or IncrementalDecoder(model)
     check_some_id(model, banned_ids)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
-    generator = torch.Generator().manual_seed(drawing.seed)
+    generator = torch.Generator().manual_seed(sampling.seed)
 
     def tokens() -> Iterator[SampledToken]:
         ids = list(prompt_ids)
         for _ in range(max_tokens):
             logits = reading.next_logits(ids).double().cpu()
-            allowed = penalised(logits, ids, drawing.repetition_penalty)
+            allowed = penalize_repetition(logits, ids, sampling.repetition_penalty)
             allowed = allowed.index_fill(0, banned, -torch.inf)
             only = choices(ids[len(prompt_ids) :])
             if only is not None:
                 kept = torch.full_like(allowed, -torch.inf)
                 kept[list(only)] = allowed[list(only)]
                 allowed = kept
-            chosen = draw(allowed, drawing, generator)
+            chosen = sample_token(allowed, sampling, generator)
             ids.append(chosen)
             yield SampledToken(chosen, float(logits[chosen] - logits.logsumexp(dim=-1)))
             if chosen in stop_ids:

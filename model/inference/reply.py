@@ -20,7 +20,7 @@ REMARKS = {
 
 def stretches(
     conversation: "Conversation",
-    drawing: "SamplingParams",
+    sampling: "SamplingParams",
     max_tokens: int,
     ids: list[int],
     should_stop: Callable[[], bool],
@@ -34,8 +34,8 @@ def stretches(
     from .chat import reply
 
     stream = ReplyStream(conversation.tokenizer)
-    with closing(reply(conversation, drawing, max_tokens)) as drawn:
-        for token in drawn:
+    with closing(reply(conversation, sampling, max_tokens)) as sampled:
+        for token in sampled:
             ids.append(token)
             yield from stream.add(token)
             if should_stop():
@@ -57,7 +57,7 @@ def finish_reason(
 
 
 def answer(
-    conversation: "Conversation", drawing: "SamplingParams", max_tokens: int, question: str
+    conversation: "Conversation", sampling: "SamplingParams", max_tokens: int, question: str
 ) -> dict[str, Any]:
     """Return a whole answer, as `spike chat --json` prints it."""
     from spiketok.chat.reply_parser import joined
@@ -65,7 +65,7 @@ def answer(
     from .chat import ask
 
     dropped, ids = ask(conversation, question, max_tokens), list[int]()
-    parts = joined(stretches(conversation, drawing, max_tokens, ids, lambda: False))
+    parts = joined(stretches(conversation, sampling, max_tokens, ids, lambda: False))
     return {
         "question": question,
         "parts": [{"type": kind, "text": text} for kind, text in parts],

@@ -43,7 +43,7 @@ class SamplingParams:
             )
 
 
-def penalised(logits: Tensor, ids: Sequence[int], penalty: float) -> Tensor:
+def penalize_repetition(logits: Tensor, ids: Sequence[int], penalty: float) -> Tensor:
     """Return logits [V] in which the ids that the text has are less likely."""
     if penalty == 1:
         return logits
@@ -52,7 +52,7 @@ def penalised(logits: Tensor, ids: Sequence[int], penalty: float) -> Tensor:
     return logits.index_put((had,), torch.where(found > 0, found / penalty, found * penalty))
 
 
-def draw(logits: Tensor, drawing: SamplingParams, generator: torch.Generator) -> int:
+def sample_token(logits: Tensor, sampling: SamplingParams, generator: torch.Generator) -> int:
     """Return an id sampled from logits [V], float64 on the CPU; −∞ is never sampled.
 
     Raises:
@@ -60,15 +60,15 @@ def draw(logits: Tensor, drawing: SamplingParams, generator: torch.Generator) ->
     """
     if not bool(logits.max().isfinite()):
         raise SpikeError("the model's logits are not finite; its weights are damaged")
-    if drawing.temperature == 0:
+    if sampling.temperature == 0:
         return int(logits.argmax())
-    likeliest, order = torch.softmax(logits / drawing.temperature, dim=-1).sort(
+    likeliest, order = torch.softmax(logits / sampling.temperature, dim=-1).sort(
         descending=True, stable=True
     )
-    if drawing.top_k:
-        likeliest = likeliest[: drawing.top_k]
+    if sampling.top_k:
+        likeliest = likeliest[: sampling.top_k]
         likeliest = likeliest / likeliest.sum()
     # The id that crosses top_p is kept, so that at least one is.
     before = likeliest.cumsum(dim=-1) - likeliest
-    kept = torch.where(before < drawing.top_p, likeliest, 0.0)
+    kept = torch.where(before < sampling.top_p, likeliest, 0.0)
     return int(order[torch.multinomial(kept, 1, generator=generator)])

@@ -20,7 +20,7 @@ def continue_prompt(
     tokenizer: "Tokenizer",
     prompt: bytes,
     tokens: int,
-    drawing: "SamplingParams",
+    sampling: "SamplingParams",
     heal: bool = True,
     trained_ids: "TrainedIds" = None,
 ) -> tuple[list[int], bytes, Iterator["SampledToken"]]:
@@ -37,24 +37,24 @@ def continue_prompt(
     from ..runs.trained_ids import unseen_ids
     from .generate import generate
 
-    separator = tokenizer.separator
+    eos_id = tokenizer.eos_id
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
-    banned = (unused - {separator}) | unseen_ids(trained_ids)
+    banned = (unused - {eos_id}) | unseen_ids(trained_ids)
     kept, rest, choices = prompt_ids(tokenizer, prompt, heal, banned)
     if not prompt:
         # Shards hold no empty documents, so no text ends where it begins.
-        every = [token for token in range(tokenizer.vocab_size) if token != separator]
+        every = [token for token in range(tokenizer.vocab_size) if token != eos_id]
         choices = partial(first_of, every)
-    drawn = generate(
+    sampled = generate(
         model,
-        [separator, *kept],
-        drawing,
+        [eos_id, *kept],
+        sampling,
         max_tokens=tokens,
-        stop_ids=[separator],
+        stop_ids=[eos_id],
         banned_ids=banned,
         choices=choices,
     )
-    return kept, rest, takewhile(lambda token: token.id != separator, drawn)
+    return kept, rest, takewhile(lambda token: token.id != eos_id, sampled)
 
 
 def first_of(choices: Sequence[int], new: Sequence[int]) -> Sequence[int] | None:
@@ -67,7 +67,7 @@ def reply_to(
     tokenizer: "Tokenizer",
     conversation: Sequence[int],
     tokens: int,
-    drawing: "SamplingParams",
+    sampling: "SamplingParams",
     trained_ids: "TrainedIds" = None,
 ) -> str:
     """Return a reply of at most `tokens` to a conversation's ids, an assistant's header at the end.
@@ -81,15 +81,15 @@ def reply_to(
     from .generate import generate
 
     end = tokenizer.special_ids[END]
-    drawn = generate(
+    sampled = generate(
         model,
-        [tokenizer.separator, *conversation],
-        drawing,
+        [tokenizer.eos_id, *conversation],
+        sampling,
         max_tokens=tokens,
         stop_ids=[end],
         banned_ids=suppressed_ids(tokenizer) | unseen_ids(trained_ids),
     )
-    said = [token.id for token in drawn if token.id != end]
+    said = [token.id for token in sampled if token.id != end]
     return tokenizer.decode_bytes(said).decode("utf-8", "replace")
 
 
@@ -100,11 +100,11 @@ def prompt_ids(
 
     Where only banned ids could spell the other bytes, the prompt's ids stay as they are cut.
     """
-    from spiketok import Healer
+    from spiketok import TokenHealer
 
     if not heal or tokenizer.algorithm != "length-max":
         return tokenizer.encode(prompt).tolist(), b"", lambda _: None
-    healer = Healer(tokenizer)
+    healer = TokenHealer(tokenizer)
     kept, rest = healer.certain(prompt)
     if rest and not healer.choices(rest, banned_ids):
         return tokenizer.encode(prompt).tolist(), b"", lambda _: None
@@ -117,7 +117,7 @@ def prompt_ids(
 
 
 def text_after(
-    tokenizer: "Tokenizer", kept: Sequence[int], rest: bytes, drawn: Iterable["SampledToken"]
+    tokenizer: "Tokenizer", kept: Sequence[int], rest: bytes, sampled: Iterable["SampledToken"]
 ) -> Iterator[str]:
     """Yield the text that is added to a prompt, as soon as it is certain."""
     from spiketok import StreamDecoder
@@ -128,7 +128,7 @@ def text_after(
     known = len(codecs.getincrementaldecoder("utf-8")("replace").decode(prompt))
     for certain in kept:
         known -= len(decoder.add(certain))
-    for token in drawn:
+    for token in sampled:
         text = decoder.add(token.id)
         yield text[max(0, known) :]
         known -= len(text)

@@ -9,21 +9,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .masks import UpdateKV, last_rows, mask_of_last
-from .rope import rotate
+from .rope import apply_rope
 
 
 class Attention(nn.Module):
     """Attention: four projections without biases around the attention kernel of torch."""
 
     def __init__(
-        self, *, width: int, heads: int, kv_heads: int, head_dim: int, norm_eps: float
+        self, *, dim: int, heads: int, kv_heads: int, head_dim: int, norm_eps: float
     ) -> None:
         super().__init__()
         self.head_dim = head_dim
-        self.query = nn.Linear(width, heads * head_dim, bias=False)
-        self.key = nn.Linear(width, kv_heads * head_dim, bias=False)
-        self.value = nn.Linear(width, kv_heads * head_dim, bias=False)
-        self.output = nn.Linear(heads * head_dim, width, bias=False)
+        self.query = nn.Linear(dim, heads * head_dim, bias=False)
+        self.key = nn.Linear(dim, kv_heads * head_dim, bias=False)
+        self.value = nn.Linear(dim, kv_heads * head_dim, bias=False)
+        self.output = nn.Linear(heads * head_dim, dim, bias=False)
         self.query_norm = nn.RMSNorm(head_dim, eps=norm_eps)
         self.key_norm = nn.RMSNorm(head_dim, eps=norm_eps)
 
@@ -49,8 +49,8 @@ class Attention(nn.Module):
         query = self.query_norm(self.query(asking).unflatten(-1, heads)).transpose(1, 2)
         key = self.key_norm(self.key(stream).unflatten(-1, heads)).transpose(1, 2)  # [B, G, T, K]
         value = self.value(stream).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
-        query = rotate(query, *(last_rows(table, last) for table in rope))  # [B, H, T, K]
-        key = rotate(key, *rope)
+        query = apply_rope(query, *(last_rows(table, last) for table in rope))  # [B, H, T, K]
+        key = apply_rope(key, *rope)
         if update_kv is not None:
             key, value = update_kv(key, value)
         gathered = functional.scaled_dot_product_attention(

@@ -12,7 +12,7 @@ FACTOR, FACTOR_BEFORE = 36313, 27191
 
 
 def hashed_bigrams(
-    ids: Tensor, *, rows: int, separator: int, attention_mask: Tensor | None = None
+    ids: Tensor, *, rows: int, eos_id: int, attention_mask: Tensor | None = None
 ) -> Tensor:
     """Return the table's row for each of ids [B, T]: a hash of the id and of the one before it.
 
@@ -23,17 +23,17 @@ def hashed_bigrams(
     hashed = torch.nn.functional.pad(paired % (rows - 1), (1, 0), value=rows - 1)
     if attention_mask is not None:
         hashed[:, 1:].masked_fill_(~attention_mask[:, :-1], rows - 1)
-    return hashed.masked_fill(ids == separator, rows - 1)
+    return hashed.masked_fill(ids == eos_id, rows - 1)
 
 
 class BigramEmbedding(nn.Module):
     """Bigram embedding: table [rows, table width], projection to model width, learned scale."""
 
-    def __init__(self, *, rows: int, table_width: int, width: int, separator: int) -> None:
+    def __init__(self, *, rows: int, table_dim: int, dim: int, eos_id: int) -> None:
         super().__init__()
-        self.separator = separator
-        self.table = nn.Embedding(rows, table_width)
-        self.projection = nn.Linear(table_width, width, bias=False)
+        self.eos_id = eos_id
+        self.table = nn.Embedding(rows, table_dim)
+        self.projection = nn.Linear(table_dim, dim, bias=False)
         self.size = nn.Parameter(torch.tensor([0.05]))
 
     def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
@@ -41,7 +41,7 @@ class BigramEmbedding(nn.Module):
         rows = hashed_bigrams(
             ids,
             rows=self.table.num_embeddings,
-            separator=self.separator,
+            eos_id=self.eos_id,
             attention_mask=attention_mask,
         )
         widened: Tensor = self.projection(self.table(rows))

@@ -12,7 +12,7 @@ PADDING = -1
 
 
 def document_numbers(
-    ids: Tensor, separator: int | None = None, attention_mask: Tensor | None = None
+    ids: Tensor, eos_id: int | None = None, attention_mask: Tensor | None = None
 ) -> Tensor:
     """Return the document number of each of ids [B, T]; PADDING where `attention_mask` is false.
 
@@ -21,7 +21,7 @@ def document_numbers(
     >>> document_numbers(torch.tensor([[7, 8, 3, 9]]), 3).tolist()
     [[0, 0, 1, 1]]
     """
-    is_border = torch.zeros_like(ids) if separator is None else ids == separator
+    is_border = torch.zeros_like(ids) if eos_id is None else ids == eos_id
     numbers = is_border.cumsum(dim=1)
     return numbers if attention_mask is None else numbers.masked_fill(~attention_mask, PADDING)
 

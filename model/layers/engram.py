@@ -29,19 +29,19 @@ class Engram(nn.Module):
     projections: Tensor
 
     def __init__(
-        self, *, rows: int, heads: int, orders: int, code_width: int, width: int, gate_bias: float
+        self, *, rows: int, heads: int, orders: int, code_width: int, dim: int, gate_bias: float
     ) -> None:
         super().__init__()
         self.rows, self.heads, self.orders = rows, heads, orders
-        self.compressor = nn.Parameter(torch.zeros(code_width, width), requires_grad=False)
+        self.compressor = nn.Parameter(torch.zeros(code_width, dim), requires_grad=False)
         runs = orders * (orders + 1) // 2  # one projection per order and place in its run
         self.register_buffer("projections", torch.zeros(runs, heads, code_width))
-        self.table = nn.Embedding(heads * rows, width)
-        self.gate = nn.Linear(2 * width, width)
+        self.table = nn.Embedding(heads * rows, dim)
+        self.gate = nn.Linear(2 * dim, dim)
         nn.init.zeros_(self.gate.bias)
-        self.slope = nn.Parameter(torch.ones(width))
-        self.shift = nn.Parameter(torch.full((width,), gate_bias))
-        self.height = nn.Parameter(torch.ones(width))
+        self.slope = nn.Parameter(torch.ones(dim))
+        self.shift = nn.Parameter(torch.full((dim,), gate_bias))
+        self.height = nn.Parameter(torch.ones(dim))
 
     def forward(self, codes: Tensor, stream: Tensor, begins: Tensor) -> Tensor:
         """Return the addition to the stream [B, T, D].

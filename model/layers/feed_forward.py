@@ -7,11 +7,11 @@ from torch.nn import functional
 class FeedForward(nn.Module):
     """SwiGLU: two projections up, of which one gates the other, and one down; no biases."""
 
-    def __init__(self, *, width: int, ffn_dim: int) -> None:
+    def __init__(self, *, dim: int, ffn_dim: int) -> None:
         super().__init__()
-        self.gate = nn.Linear(width, ffn_dim, bias=False)
-        self.up = nn.Linear(width, ffn_dim, bias=False)
-        self.down = nn.Linear(ffn_dim, width, bias=False)
+        self.gate = nn.Linear(dim, ffn_dim, bias=False)
+        self.up = nn.Linear(dim, ffn_dim, bias=False)
+        self.down = nn.Linear(ffn_dim, dim, bias=False)
 
     def forward(self, stream: Tensor) -> Tensor:
         """Map [B, T, D] to [B, T, D], each token independently."""

@@ -15,11 +15,11 @@ NORM_EPS = 1e-6
 class HRMRefine(nn.Module):
     """HRM refinement: a norm, projections down and up, and a gate per step, initially closed."""
 
-    def __init__(self, *, width: int, hidden_width: int, steps: int) -> None:
+    def __init__(self, *, dim: int, hidden_dim: int, steps: int) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(width, eps=NORM_EPS)
-        self.down = nn.Linear(2 * width, hidden_width, bias=False)
-        self.up = nn.Linear(hidden_width, width, bias=False)
+        self.norm = nn.RMSNorm(dim, eps=NORM_EPS)
+        self.down = nn.Linear(2 * dim, hidden_dim, bias=False)
+        self.up = nn.Linear(hidden_dim, dim, bias=False)
         # Only these are zero: were `up` zero as well, neither would ever have a gradient.
         self.gates = nn.Parameter(torch.zeros(steps))
 

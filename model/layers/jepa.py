@@ -15,11 +15,11 @@ NORM_EPS = 1e-6
 class JEPAPredictor(nn.Module):
     """JEPA predictor: norm, projections down and up, and a gate per distance, initially closed."""
 
-    def __init__(self, *, width: int, hidden_width: int, horizon: int) -> None:
+    def __init__(self, *, dim: int, hidden_dim: int, horizon: int) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(width, eps=NORM_EPS)
-        self.down = nn.Linear(width, hidden_width, bias=False)
-        self.up = nn.Linear(hidden_width, width, bias=False)
+        self.norm = nn.RMSNorm(dim, eps=NORM_EPS)
+        self.down = nn.Linear(dim, hidden_dim, bias=False)
+        self.up = nn.Linear(hidden_dim, dim, bias=False)
         self.gates = nn.Parameter(torch.zeros(horizon))
 
     def forward(self, rows: Tensor, distance: int) -> Tensor:

@@ -11,11 +11,11 @@ from torch.nn import functional
 class LeakyReLUSquaredMLP(nn.Module):
     """LeakyReLU²: one projection up, the square of leaky ReLU, one projection down; no biases."""
 
-    def __init__(self, *, width: int, ffn_dim: int, slope: float) -> None:
+    def __init__(self, *, dim: int, ffn_dim: int, slope: float) -> None:
         super().__init__()
         self.slope = slope
-        self.up = nn.Linear(width, ffn_dim, bias=False)
-        self.down = nn.Linear(ffn_dim, width, bias=False)
+        self.up = nn.Linear(dim, ffn_dim, bias=False)
+        self.down = nn.Linear(ffn_dim, dim, bias=False)
 
     def forward(self, stream: Tensor) -> Tensor:
         """Map [B, T, D] to [B, T, D], each token independently."""

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 class MemoryTokens(nn.Module):
     """Memory tokens: rows [M, D], initialised with a deviation of 0.02."""
 
-    def __init__(self, *, count: int, width: int) -> None:
+    def __init__(self, *, count: int, dim: int) -> None:
         super().__init__()
-        self.rows = nn.Parameter(torch.zeros(count, width))
+        self.rows = nn.Parameter(torch.zeros(count, dim))
 
     def overwrite(self, stream: Tensor) -> Tensor:
         """Return [B, T, D] with the rows in place of the first M, T > M."""

@@ -20,7 +20,7 @@ class LatentAttention(nn.Module):
     def __init__(
         self,
         *,
-        width: int,
+        dim: int,
         heads: int,
         kv_heads: int,
         head_dim: int,
@@ -32,13 +32,13 @@ class LatentAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.head_dim, self.exclusive = head_dim, exclusive
-        self.query_down = nn.Linear(width, q_lora_rank, bias=False)
+        self.query_down = nn.Linear(dim, q_lora_rank, bias=False)
         self.query_down_norm = nn.RMSNorm(q_lora_rank, eps=norm_eps)
         self.query_up = nn.Linear(q_lora_rank, heads * head_dim, bias=False)
-        self.key = nn.Linear(width, kv_heads * head_dim, bias=False)
-        self.value = nn.Linear(width, kv_heads * head_dim, bias=False)
+        self.key = nn.Linear(dim, kv_heads * head_dim, bias=False)
+        self.value = nn.Linear(dim, kv_heads * head_dim, bias=False)
         self.output_down = nn.Linear(heads * head_dim, o_lora_rank, bias=False)
-        self.output_up = nn.Linear(o_lora_rank, width, bias=False)
+        self.output_up = nn.Linear(o_lora_rank, dim, bias=False)
         self.query_norm = nn.RMSNorm(head_dim, eps=norm_eps)
         self.key_norm = nn.RMSNorm(head_dim, eps=norm_eps)
         self.derf = DerfAttention(heads=heads) if derf else None

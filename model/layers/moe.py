@@ -24,7 +24,7 @@ class Experts(nn.Module):
     def __init__(
         self,
         *,
-        width: int,
+        dim: int,
         ffn_dim: int,
         experts: int,
         chosen: int,
@@ -34,11 +34,9 @@ class Experts(nn.Module):
     ) -> None:
         super().__init__()
         self.chosen, self.shared_count, self.scale = chosen, shared, scale
-        self.router = None if hashed else nn.Linear(width, experts, bias=False)
-        self.experts = nn.ModuleList(
-            FeedForward(width=width, ffn_dim=ffn_dim) for _ in range(experts)
-        )
-        self.shared = FeedForward(width=width, ffn_dim=ffn_dim * shared) if shared else None
+        self.router = None if hashed else nn.Linear(dim, experts, bias=False)
+        self.experts = nn.ModuleList(FeedForward(dim=dim, ffn_dim=ffn_dim) for _ in range(experts))
+        self.shared = FeedForward(dim=dim, ffn_dim=ffn_dim * shared) if shared else None
 
     def forward(self, stream: Tensor, ids: Tensor) -> Tensor:
         """Map [B, T, D] to [B, T, D], each token, with its id of ids [B, T], independently."""

@@ -12,13 +12,13 @@ IGNORE_INDEX = -100
 class MTPHeads(nn.Module):
     """MTP heads: head k (from 0) maps the last hidden rows to logits of the token k + 2 later."""
 
-    def __init__(self, *, heads: int, width: int, vocab_size: int) -> None:
+    def __init__(self, *, heads: int, dim: int, vocab_size: int) -> None:
         super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(width, vocab_size, bias=False) for _ in range(heads))
+        self.heads = nn.ModuleList(nn.Linear(dim, vocab_size, bias=False) for _ in range(heads))
 
-    def forward(self, normed: Tensor) -> list[Tensor]:
+    def forward(self, hidden_states: Tensor) -> list[Tensor]:
         """Map [..., D] to logits [..., V] of each head."""
-        return [head(normed) for head in self.heads]
+        return [head(hidden_states) for head in self.heads]
 
 
 def mtp_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> list[Tensor]:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 class MTPStates(nn.Module):
     """MTP states: head k (from 0) maps hidden rows h to h + W h, for the token k + 2 later."""
 
-    def __init__(self, *, heads: int, width: int) -> None:
+    def __init__(self, *, heads: int, dim: int) -> None:
         super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in range(heads))
+        self.heads = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(heads))
 
-    def forward(self, normed: Tensor) -> list[Tensor]:
+    def forward(self, hidden_states: Tensor) -> list[Tensor]:
         """Map [..., D] to [..., D] of each head; with W = 0, as at the start, to itself."""
-        return [normed + head(normed) for head in self.heads]
+        return [hidden_states + head(hidden_states) for head in self.heads]

@@ -16,11 +16,11 @@ from .rms_norm import scaled_norm
 class ResidualBranches(nn.Module):
     """Residual branches: two scale vectors over the width, all ones at the start."""
 
-    def __init__(self, *, width: int, parallel: bool, scale: float) -> None:
+    def __init__(self, *, dim: int, parallel: bool, scale: float) -> None:
         super().__init__()
         self.parallel, self.scale = parallel, scale
-        self.attention = nn.Parameter(torch.ones(width))
-        self.feed_forward = nn.Parameter(torch.ones(width))
+        self.attention = nn.Parameter(torch.ones(dim))
+        self.feed_forward = nn.Parameter(torch.ones(dim))
 
     def forward(
         self,

@@ -19,7 +19,7 @@ def rope_cos_sin(*, positions: int, head_dim: int, base: float) -> tuple[Tensor,
     return both_halves.cos().float(), both_halves.sin().float()
 
 
-def rotate(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+def apply_rope(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Rotate heads [..., T, K] by tables [T, K], in the type of `heads`."""
     first, second = heads.chunk(2, dim=-1)
     turned = torch.cat([-second, first], dim=-1)

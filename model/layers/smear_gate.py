@@ -12,9 +12,9 @@ from torch.nn import functional
 class SmearGate(nn.Module):
     """Smear gate: one vector over the width; shares are its sigmoid, a half at the start."""
 
-    def __init__(self, *, width: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
-        self.gate = nn.Parameter(torch.zeros(width))
+        self.gate = nn.Parameter(torch.zeros(dim))
 
     def forward(self, stream: Tensor, begins: Tensor) -> Tensor:
         """Map [B, T, D] to (1 − g) x_t + g x_(t−1).

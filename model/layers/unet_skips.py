@@ -12,10 +12,10 @@ from torch import Tensor, nn
 class UNetSkips(nn.Module):
     """U-Net skips: one vector per skip, over the width; all ones at the start."""
 
-    def __init__(self, *, layers: int, width: int) -> None:
+    def __init__(self, *, layers: int, dim: int) -> None:
         super().__init__()
         self.pushing = layers // 2
-        self.weights = nn.Parameter(torch.ones(self.pushing, width))
+        self.weights = nn.Parameter(torch.ones(self.pushing, dim))
 
     def add(self, stream: Tensor, layer: int, pushed: list[Tensor]) -> Tensor:
         """Return the input of `layer`, [B, T, D]; pops the newest of `pushed` where one is due."""

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 class ValueEmbedding(nn.Module):
     """Value embedding: table [V, table width], projection to all value heads, learned scales."""
 
-    def __init__(self, *, vocab_size: int, table_width: int, kv_width: int, layers: int) -> None:
+    def __init__(self, *, vocab_size: int, table_dim: int, kv_dim: int, layers: int) -> None:
         super().__init__()
-        self.table = nn.Embedding(vocab_size, table_width)
-        self.projection = nn.Linear(table_width, kv_width, bias=False)
+        self.table = nn.Embedding(vocab_size, table_dim)
+        self.projection = nn.Linear(table_dim, kv_dim, bias=False)
         self.size = nn.Parameter(torch.tensor([0.1]))
         self.layer_sizes = nn.Parameter(torch.ones(layers))
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 class ResidualMix(nn.Module):
     """x0 mix: two vectors over the width."""
 
-    def __init__(self, *, width: int) -> None:
+    def __init__(self, *, dim: int) -> None:
         super().__init__()
-        self.stream = nn.Parameter(torch.ones(width))
-        self.first = nn.Parameter(torch.zeros(width))
+        self.stream = nn.Parameter(torch.ones(dim))
+        self.first = nn.Parameter(torch.zeros(dim))
 
     def forward(self, stream: Tensor, first: Tensor) -> Tensor:
         """Mix the stream [B, T, D] with the first embedding [B, T, D]."""

@@ -30,7 +30,7 @@ SCALE_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
+class RateDistortion:
     """Cost of one quantization step of a matrix."""
 
     precision: Precision
@@ -43,7 +43,7 @@ class Trade:
 @torch.no_grad()
 def rate_distortion_candidates(
     model: Model, plan: Mapping[str, Precision], hessians: Mapping[str, Tensor] | None
-) -> dict[str, list[Trade]]:
+) -> dict[str, list[RateDistortion]]:
     """Return the trades of each matrix that is quantized to integers, by name.
 
     Args:
@@ -65,7 +65,9 @@ def rate_distortion_candidates(
     }
 
 
-def allocate_bits(trades: Mapping[str, Sequence[Trade]], size: float) -> dict[str, Precision]:
+def allocate_bits(
+    trades: Mapping[str, Sequence[RateDistortion]], size: float
+) -> dict[str, Precision]:
     """Return the precision of each matrix, so that their estimated bytes are at most `size`.
 
     Where even the coarsest steps need more, these are returned.
@@ -80,14 +82,18 @@ def allocate_bits(trades: Mapping[str, Sequence[Trade]], size: float) -> dict[st
     return {name: trade.precision for name, trade in _taken(trades, high).items()}
 
 
-def _taken(trades: Mapping[str, Sequence[Trade]], price: float) -> dict[str, Trade]:
+def _taken(
+    trades: Mapping[str, Sequence[RateDistortion]], price: float
+) -> dict[str, RateDistortion]:
     return {
         name: min(of_one, key=lambda trade: trade.error + price * trade.size)
         for name, of_one in trades.items()
     }
 
 
-def _trades(weight: Tensor, bits: int, hessian: Tensor | None, looked_up: bool) -> list[Trade]:
+def _trades(
+    weight: Tensor, bits: int, hessian: Tensor | None, looked_up: bool
+) -> list[RateDistortion]:
     columns = None if hessian is None else prepare_hessian(hessian)
     importance = torch.ones_like(weight[0]) if columns is None else columns.importance()
     if looked_up:
@@ -104,8 +110,8 @@ def _trades(weight: Tensor, bits: int, hessian: Tensor | None, looked_up: bool) 
             errors = (codes * scales.unsqueeze(1) - rows).square() @ importance
             stored_scales = SCALE_BYTES * len(weight) if clip.kind == "std" else 0
             size = whole * _entropy_bytes(codes) + stored_scales
-            found.append(Trade(Precision(bits, clip), size, whole * float(errors.sum())))
-    return found or [Trade(Precision(bits, Clip("max")), 0.0, 0.0)]
+            found.append(RateDistortion(Precision(bits, clip), size, whole * float(errors.sum())))
+    return found or [RateDistortion(Precision(bits, Clip("max")), 0.0, 0.0)]
 
 
 def _entropy_bytes(codes: Tensor) -> float:

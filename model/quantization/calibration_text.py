@@ -15,7 +15,7 @@ def own_text(
     *,
     sequences: int,
     length: int,
-    separator: int,
+    eos_id: int,
     banned_ids: Collection[int] = (),
     seed: int = 0,
 ) -> NDArray[np.int64]:
@@ -25,7 +25,7 @@ def own_text(
         model: in evaluation mode.
         sequences: how many.
         length: of each, separator included; at most the model's context.
-        separator: the id that each begins with.
+        eos_id: the id that each begins with.
         banned_ids: never sampled: reserved ids, and special ones but the separator.
         seed: equal seeds give equal texts on equal machines.
 
@@ -35,12 +35,12 @@ def own_text(
     generator = torch.Generator().manual_seed(seed)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
     device = model.embedding.weight.device
-    ids = torch.full((sequences, 1), separator, device=device)
+    ids = torch.full((sequences, 1), eos_id, device=device)
     cache = model.new_kv_cache(sequences)
     while ids.shape[1] < length:
         rows = model.backbone(ids[:, -1:], cache=cache)
         logits = model.logits(rows[:, -1]).float().cpu().index_fill(1, banned, -torch.inf)
-        drawn = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
-        ids = torch.cat([ids, drawn.to(device)], dim=1)
+        sampled = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
+        ids = torch.cat([ids, sampled.to(device)], dim=1)
     written: NDArray[np.int64] = ids.cpu().numpy()
     return written

@@ -113,10 +113,10 @@ def gather_hessians(
     device = model.embedding.weight.device
     for ids in sequences:
         with watch:
-            normed = model.backbone(torch.from_numpy(ids.astype(np.int64)).to(device))
+            hidden_states = model.backbone(torch.from_numpy(ids.astype(np.int64)).to(device))
         # The output layer reads this; its logits are not needed.
         if names is None or output in names:
-            watch.add(output, normed)
+            watch.add(output, hidden_states)
         watch.newest = None
     hessians = {
         name: (upper.triu() + upper.triu(1).T) / watch.counts[name]

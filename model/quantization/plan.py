@@ -7,7 +7,7 @@ and stays as it is.
 
 from dataclasses import dataclass
 
-from ..config.quantization import Clip, CompressConfig, parse_clip, parse_quantize
+from ..config.quantization import Clip, QuantizeConfig, parse_bits, parse_clip
 from ..families.build import Model
 from ..families.parameters import quantizable_weights, quantization_group
 
@@ -29,9 +29,9 @@ class Precision:
         return self.bits < FLOAT_BITS
 
 
-def quantization_plan(model: Model, compress: CompressConfig) -> dict[str, Precision]:
+def quantization_plan(model: Model, settings: QuantizeConfig) -> dict[str, Precision]:
     """Return the precision of each matrix of the model, by name."""
-    bits, clip = parse_quantize(compress.quantize), parse_clip(compress.clip)
+    bits, clip = parse_bits(settings.bits), parse_clip(settings.clip)
     return {
         name: Precision(bits[quantization_group(name)], clip) for name in quantizable_weights(model)
     }

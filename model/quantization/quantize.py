@@ -15,7 +15,7 @@ from .low_rank import low_rank_correction
 from .plan import FLOAT_BITS, Precision
 from .pruning import smallest_weights
 from .quantized_matrix import LowRank, QuantizedMatrix
-from .quantizer import LARGEST_SCALE, quantize_codes, row_scales, search_scales
+from .quantizer import MAX_SCALE, quantize_codes, row_scales, search_scales
 
 
 @torch.no_grad()
@@ -24,7 +24,7 @@ def quantize_model(
     plan: Mapping[str, Precision],
     hessians: Mapping[str, Tensor] | None = None,
     *,
-    prune: float = 0.0,
+    sparsity: float = 0.0,
     correction_rank: int = 0,
     report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, QuantizedMatrix | Tensor]:
@@ -35,7 +35,7 @@ def quantize_model(
         plan: the precision of each of its matrices.
         hessians: of `gather_hessians`; matrices that have one are rounded by GPTQ, all others to
             the nearest. None: no matrix has one.
-        prune: share of the weights of each integer matrix that become zero.
+        sparsity: share of the weights of each integer matrix that become zero.
         correction_rank: of the correction of each such matrix; 0 for none.
         report: called with each name once it is done.
 
@@ -54,10 +54,10 @@ def quantize_model(
         if precision.whole:
             hessian = (hessians or {}).get(name)
             quantized[name] = quantize_matrix(
-                tensor, precision, hessian, prune=prune, correction_rank=correction_rank
+                tensor, precision, hessian, sparsity=sparsity, correction_rank=correction_rank
             )
         elif precision.bits == FLOAT_BITS:
-            quantized[name] = tensor.clamp(-LARGEST_SCALE, LARGEST_SCALE).half().cpu()
+            quantized[name] = tensor.clamp(-MAX_SCALE, MAX_SCALE).half().cpu()
         else:
             quantized[name] = tensor.detach().clone().cpu()
         report(name)
@@ -70,7 +70,7 @@ def quantize_matrix(
     precision: Precision,
     hessian: Tensor | None = None,
     *,
-    prune: float = 0.0,
+    sparsity: float = 0.0,
     correction_rank: int = 0,
 ) -> QuantizedMatrix:
     """Return a matrix [rows, columns], quantized to integers.
@@ -87,7 +87,7 @@ def quantize_matrix(
     else:
         # Without inputs a search would cut off numbers in the columns that matter most.
         scales = row_scales(weight, bits, clip or Clip("max"))
-    pruned = smallest_weights(weight, prune)
+    pruned = smallest_weights(weight, sparsity)
     codes = quantize_codes(weight, scales, bits)
     if pruned is not None:
         codes.masked_fill_(pruned, 0.0)
@@ -141,6 +141,6 @@ def put_quantized(model: Model, weights: Mapping[str, QuantizedMatrix | Tensor])
 
 def needed_tensors(model: Model) -> dict[str, Tensor]:
     """Return the tensors of the model's `state_dict` that are needed after training."""
-    practising = tuple(f"{name}." for name in training_only_modules(model))
+    training_only = tuple(f"{name}." for name in training_only_modules(model))
     state = model.state_dict()
-    return {name: tensor for name, tensor in state.items() if not name.startswith(practising)}
+    return {name: tensor for name, tensor in state.items() if not name.startswith(training_only)}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
 
-FEWEST_BITS, MOST_BITS = 2, 8
+MIN_BITS, MAX_BITS = 2, 8
 
 
 def largest_code(bits: int) -> int:
@@ -41,8 +41,8 @@ class QuantizedMatrix:
     def __post_init__(self) -> None:
         """Check types, shapes and numbers."""
         codes, scales = self.codes, self.scales
-        if not FEWEST_BITS <= self.bits <= MOST_BITS:
-            raise SpikeError(f"a matrix of {self.bits} bits: {FEWEST_BITS} to {MOST_BITS} exist")
+        if not MIN_BITS <= self.bits <= MAX_BITS:
+            raise SpikeError(f"a matrix of {self.bits} bits: {MIN_BITS} to {MAX_BITS} exist")
         if codes.dtype != np.int8 or codes.ndim != 2:
             raise SpikeError(f"codes are {codes.dtype} {codes.shape}, not int8 [rows, columns]")
         if scales.dtype != np.float16 or scales.shape != codes.shape[:1]:

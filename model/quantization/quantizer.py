@@ -12,7 +12,7 @@ from torch import Tensor
 from ..config.quantization import Clip
 from .quantized_matrix import largest_code
 
-SMALLEST_SCALE, LARGEST_SCALE = 2.0**-24, 65504.0
+SMALLEST_SCALE, MAX_SCALE = 2.0**-24, 65504.0
 # Shares of the largest size of a row that a searched clip tries.
 SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.4)
 
@@ -28,7 +28,7 @@ def row_scales(weight: Tensor, bits: int, clip: Clip) -> Tensor:
 
 def to_fp16_scales(steps: Tensor) -> Tensor:
     """Return steps rounded to float16, at least its smallest number."""
-    return steps.clamp(SMALLEST_SCALE, LARGEST_SCALE).half().to(steps.dtype)
+    return steps.clamp(SMALLEST_SCALE, MAX_SCALE).half().to(steps.dtype)
 
 
 def clip_values(weight: Tensor, clip: Clip) -> Tensor:

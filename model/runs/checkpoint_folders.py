@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from spiketok.errors import unreadable
-from spiketok.regular_files import refuse_links
+from spiketok.regular_files import check_no_links
 
 from .metrics import METRICS
 
@@ -48,11 +48,11 @@ def advice(folder: Path) -> str:
     )
 
 
-def refuse_linked_parts(folder: Path) -> None:
+def check_no_links_inside(folder: Path) -> None:
     """Raise for symbolic links in a run folder where a training writes or removes files.
 
     Raises:
         SpikeError: a link would make it do so elsewhere.
     """
     names = [folder / METRICS, folder / "checkpoints", *all_checkpoints(folder)]
-    refuse_links(names)
+    check_no_links(names)

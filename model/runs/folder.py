@@ -22,7 +22,7 @@ from ..config.schema import Config
 from ..families.build import Model, build_model
 from ..families.parameters import load_weights_
 from .checkpoint import STATE, WEIGHTS, load_averages, load_trained_ids, parse_state, read_state
-from .checkpoint_folders import newest_checkpoint, refuse_linked_parts
+from .checkpoint_folders import check_no_links_inside, newest_checkpoint
 from .metrics import METRICS
 from .stored_weights import check_weights, described, model_of_shapes
 from .tensor_files import file_sha256, load_tensors
@@ -82,7 +82,7 @@ def create_run(
     Raises:
         SpikeError: the folder holds a run that has begun.
     """
-    refuse_linked_parts(folder)
+    check_no_links_inside(folder)
     if has_begun(folder):
         raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
     make_folder(folder)
@@ -215,8 +215,8 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
             f"{folder / TOKENIZER}: not the tokenizer that the run was made with; {FIX}"
         )
     model = _model_with_weights(checkpoint / WEIGHTS, config, tokenizer)
-    if config.averaging and config.averaging.exported != "weights":
-        load_weights_(model, load_averages(checkpoint, model, config.averaging.exported))
+    if config.averaging and config.averaging.use != "weights":
+        load_weights_(model, load_averages(checkpoint, model, config.averaging.use))
     model.to(device).requires_grad_(False)
     return Run(
         config=config,
@@ -234,6 +234,6 @@ def _model_with_weights(path: Path, config: Config, tokenizer: Tokenizer) -> Mod
     weights = load_tensors(path)
     shapes = model_of_shapes(config, tokenizer, len(weights), str(path)).state_dict()
     check_weights(described(weights), described(shapes), str(path))
-    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, drawn=False)
+    model = build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id, init_weights=False)
     model.load_state_dict(weights)
     return model

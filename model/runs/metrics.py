@@ -8,14 +8,14 @@ import msgspec
 
 from spiketok.atomic_files import DISK, durable_file, named_failures
 from spiketok.errors import SpikeError, parse_failures
-from spiketok.regular_files import MOST_RECORD, append_regular, open_regular
+from spiketok.regular_files import MAX_JSON_BYTES, append_regular, open_regular
 
 METRICS = "metrics.jsonl"
 
 Metrics = dict[str, int | float]
 FIX = "remove the line"
 # Bytes of a line, in which samples have their texts.
-MOST_LINE = MOST_RECORD
+MAX_LINE = MAX_JSON_BYTES
 
 
 def append_metrics(path: Path, metrics: Mapping[str, int | float | str]) -> None:
@@ -65,10 +65,10 @@ def _lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of a file that may be large, with their ends."""
     with parse_failures(path, FIX), open_regular(path) as file:
         number = 0
-        while line := file.readline(MOST_LINE + 1):
+        while line := file.readline(MAX_LINE + 1):
             number += 1
-            if len(line) > MOST_LINE:
-                raise SpikeError(f"{path}:{number}: longer than {MOST_LINE:,} bytes; {FIX}")
+            if len(line) > MAX_LINE:
+                raise SpikeError(f"{path}:{number}: longer than {MAX_LINE:,} bytes; {FIX}")
             yield line
 
 

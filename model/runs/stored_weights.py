@@ -23,10 +23,10 @@ def model_of_shapes(config: Config, tokenizer: Tokenizer, stored: int, place: st
         SpikeError: there are fewer tensors than modules that have one each.
     """
     whale = config.spikewhale
-    experts = len(whale.expert_layers) * whale.experts if whale else 0
+    experts = len(whale.expert_layers) * whale.n_routed_experts if whale else 0
     if config.model.layers + experts > stored:
         raise SpikeError(f"{place}: fewer weights than its configuration has layers; {FIX}")
-    return build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, device="meta")
+    return build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id, device="meta")
 
 
 def described(weights: Mapping[str, Tensor]) -> dict[str, str]:

@@ -56,7 +56,7 @@ def score_documents(
     model: Model,
     documents: Iterable[tuple[NDArray[np.integer], int]],
     *,
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     batch_windows: int = 8,
@@ -72,7 +72,7 @@ def score_documents(
     Args:
         model: gives the predictions; runs where its weights are, in their type.
         documents: pairs of ids, without any separator, and the bytes of the original text.
-        separator: the id that ends each document.
+        eos_id: the id that ends each document.
         context: tokens per window, at most the model's.
         stride: tokens by which windows move on, 1 … context. Every token but a document's first
             ones is predicted from at least context − stride + 1 tokens before it.
@@ -88,7 +88,7 @@ def score_documents(
     return _score(
         model,
         ((ids, np.ones(len(ids) + 1, bool), text_bytes) for ids, text_bytes in documents),
-        separator=separator,
+        eos_id=eos_id,
         context=context,
         stride=stride,
         batch_windows=batch_windows,
@@ -102,7 +102,7 @@ def score_replies(
     model: Model,
     conversations: Iterable[tuple[NDArray[np.integer], NDArray[np.bool_], int]],
     *,
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     batch_windows: int = 8,
@@ -119,7 +119,7 @@ def score_replies(
     return _score(
         model,
         ((ids, np.append(mask, False), n_bytes) for ids, mask, n_bytes in conversations),
-        separator=separator,
+        eos_id=eos_id,
         context=context,
         stride=stride,
         batch_windows=batch_windows,
@@ -131,7 +131,7 @@ def _score(
     model: Model,
     documents: Iterable[Document],
     *,
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     batch_windows: int,
@@ -143,7 +143,7 @@ def _score(
     tokens = passed = n_bytes = n_documents = 0
     windows = sliding_windows(
         documents,
-        separator=separator,
+        eos_id=eos_id,
         context=context,
         stride=stride,
         lookback=model.lookback,

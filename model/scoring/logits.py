@@ -21,7 +21,7 @@ Documents = Sequence[tuple[NDArray[np.integer], int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class TokenLogits:
     """Consecutive tokens of the text, and the logits that predict each of them."""
 
     ids: NDArray[np.int64]
@@ -32,24 +32,24 @@ class Rows:
     """[n]: the bytes of the document that ends with the token, NO_END where none does."""
 
 
-def piece_of(rows: Rows, start: int, stop: int) -> Rows:
+def piece_of(rows: TokenLogits, start: int, stop: int) -> TokenLogits:
     """Return the rows `start` … `stop`."""
     part = slice(start, stop)
     logits = None if rows.logits is None else rows.logits[part]
-    return Rows(rows.ids[part], logits, rows.ends[part])
+    return TokenLogits(rows.ids[part], logits, rows.ends[part])
 
 
 def stream_logits(
     model: Model,
     documents: Documents,
     *,
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     batch_windows: int = 8,
     reset: bool = True,
     learner: Learner | None = None,
-) -> Iterator[Rows]:
+) -> Iterator[TokenLogits]:
     """Yield the tokens of documents, each with its separator, and their logits; all in order.
 
     Arguments and errors are those of `score_documents`. A learner gets a pass's tokens once the
@@ -58,7 +58,7 @@ def stream_logits(
     check_windows(model, context, stride)
     windows = sliding_windows(
         ((ids, np.ones(len(ids) + 1, bool), text_bytes) for ids, text_bytes in documents),
-        separator=separator,
+        eos_id=eos_id,
         context=context,
         stride=stride,
         lookback=model.lookback,
@@ -72,7 +72,7 @@ def stream_logits(
             piece = slice(first, first + ROWS)
             with torch.inference_mode():
                 logits = model.logits(part.hidden[piece]).float().cpu()
-            yield Rows(ids[piece], logits, ends[piece])
+            yield TokenLogits(ids[piece], logits, ends[piece])
         if learner:
             learner.read(ids)
 
@@ -80,13 +80,13 @@ def stream_logits(
 def uniform_rows(
     documents: Iterable[tuple[NDArray[np.integer], int]],
     *,
-    separator: int,
+    eos_id: int,
     vocab_size: int,
     size: int,
-) -> Iterator[Rows]:
+) -> Iterator[TokenLogits]:
     """Yield the same without a network, `size` tokens at a time."""
     for text, text_bytes in documents:
-        ids = np.append(text.astype(np.int64), separator)
+        ids = np.append(text.astype(np.int64), eos_id)
         if ids.min() < 0 or ids.max() >= vocab_size:
             raise SpikeError(
                 f"a document has an id outside 0 … {vocab_size - 1}; "
@@ -95,4 +95,4 @@ def uniform_rows(
         ends = np.append(np.full(len(text), NO_END), text_bytes)
         for first in range(0, len(ids), size):
             piece = slice(first, first + size)
-            yield Rows(ids[piece], None, ends[piece])
+            yield TokenLogits(ids[piece], None, ends[piece])

@@ -16,7 +16,7 @@ from spiketok.errors import SpikeError
 
 from ..families.build import Model
 from .context_mixing.predictor import Predictor
-from .logits import Documents, Rows, piece_of, stream_logits, uniform_rows
+from .logits import Documents, TokenLogits, piece_of, stream_logits, uniform_rows
 from .sliding_windows import NO_END
 from .ttt.learner import Learner
 
@@ -76,7 +76,7 @@ def score_with(
     model: Model | None,
     documents: Documents,
     *,
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     batch_windows: int = 8,
@@ -90,7 +90,7 @@ def score_with(
         predictor: in the context of a separator; its state changes.
         model: the network; None where none takes part.
         documents: pairs of ids, without any separator, and the bytes of the original text.
-        separator: the id that ends each document.
+        eos_id: the id that ends each document.
         context: tokens per window of the network; this and what follows is for it alone.
         stride: tokens by which windows move on.
         batch_windows: windows per forward pass.
@@ -103,16 +103,14 @@ def score_with(
     """
     total = sum(len(ids) + 1 for ids, _ in documents)
 
-    def rows_of(texts: Documents, learner: Learner | None = None) -> Iterator[Rows]:
+    def rows_of(texts: Documents, learner: Learner | None = None) -> Iterator[TokenLogits]:
         if model is None:
             size = min(1 << 16, max(256, total // PLACES))
-            return uniform_rows(
-                texts, separator=separator, vocab_size=predictor.vocab_size, size=size
-            )
+            return uniform_rows(texts, eos_id=eos_id, vocab_size=predictor.vocab_size, size=size)
         return stream_logits(
             model,
             texts,
-            separator=separator,
+            eos_id=eos_id,
             context=context,
             stride=stride,
             batch_windows=batch_windows,
@@ -158,7 +156,7 @@ class _Tally:
         self.worst_sum = self.seconds_of_rows = 0.0
         self._predictor, self._between, self._next = predictor, tokens_between, 0
 
-    def add_all(self, rows: Iterator[Rows], report: Callable[[int], None]) -> None:
+    def add_all(self, rows: Iterator[TokenLogits], report: Callable[[int], None]) -> None:
         begun = time.perf_counter()
         for part in rows:
             self.seconds_of_rows += time.perf_counter() - begun
@@ -167,7 +165,7 @@ class _Tally:
             report(self.tokens)
             begun = time.perf_counter()
 
-    def _add(self, rows: Rows) -> None:
+    def _add(self, rows: TokenLogits) -> None:
         every = None
         if self.tokens >= self._next:
             first = None if rows.logits is None else rows.logits[0]
@@ -191,7 +189,7 @@ class _Tally:
 
 
 def _random_bits(
-    predictor: Predictor, rows_of: Callable[[Documents], Iterator[Rows]]
+    predictor: Predictor, rows_of: Callable[[Documents], Iterator[TokenLogits]]
 ) -> dict[str, float]:
     random = np.random.default_rng(0).integers(0, predictor.vocab_size, RANDOM_TOKENS)
     bits = dict.fromkeys(predictor.settings.rungs, 0.0)

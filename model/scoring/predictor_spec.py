@@ -26,11 +26,11 @@ class PredictorSpec:
     ttt: TTTConfig | None = None
     """Settings of training the network on scored text; None: it stays as it is."""
 
-    def predictor(self, vocab_size: int, separator: int) -> Predictor:
+    def predictor(self, vocab_size: int, eos_id: int) -> Predictor:
         """Return a new predictor, in the context of one separator."""
         counts = None if self.counts is None else self.counts.copy()
         predictor = Predictor(vocab_size, self.settings, counts)
-        predictor.begin(separator)
+        predictor.begin(eos_id)
         return predictor
 
     def learning(
@@ -47,6 +47,6 @@ class PredictorSpec:
             self.ttt,
             targets=targets,
             context=context,
-            separator=run.tokenizer.separator,
+            eos_id=run.tokenizer.eos_id,
             byte_lengths=run.tokenizer.byte_lengths,
         )

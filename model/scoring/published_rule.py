@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .context_mixing.logit_calibration import NetworkAdjustment
-from .context_mixing.tilt import Numbers
-from .logits import Rows
+from .context_mixing.tilt import Probabilities
+from .logits import TokenLogits
 from .sliding_windows import NO_END
 
 Ids = NDArray[np.int64]
@@ -35,18 +35,18 @@ class PublishedRule:
 
     ids: Ids
     """[n]."""
-    p: Numbers
+    p: Probabilities
     """[n]: the network's probability of each, with temperature and calibration."""
-    entropies: Numbers
+    entropies: Probabilities
     """[n]: of the network's distributions, in nats."""
     vocab_size: int
 
-    def scores(self) -> Numbers:
+    def scores(self) -> Probabilities:
         """Return the numbers [n] that the rule uses as probabilities."""
         every = np.arange(len(self.ids))
         return self.numbers(every, self.ids, self.p)
 
-    def numbers(self, places: Ids, tokens: Ids, p: Numbers) -> Numbers:
+    def numbers(self, places: Ids, tokens: Ids, p: Probabilities) -> Probabilities:
         """Return the numbers [m] that the rule uses as probabilities of other tokens.
 
         Args:
@@ -89,7 +89,7 @@ class PublishedRule:
             found[back:] ^= self.ids[:-back] * PRIMES[k % len(PRIMES)]
         return found
 
-    def _mixed(self, places: Ids, tokens: Ids, p: Numbers) -> Numbers:
+    def _mixed(self, places: Ids, tokens: Ids, p: Probabilities) -> Probabilities:
         """Return the mixture of five experts, of which the last one is no distribution."""
         every = np.arange(len(self.ids))
         nats = -np.log(np.stack(self._experts(every, self.ids, self.p), axis=1))
@@ -108,13 +108,13 @@ class PublishedRule:
         )
         return np.where(self._chunk_begins(places) >= self._scaled(RECORD_FIRST), mean, p)
 
-    def _experts(self, places: Ids, tokens: Ids, p: Numbers) -> list[Numbers]:
+    def _experts(self, places: Ids, tokens: Ids, p: Probabilities) -> list[Probabilities]:
         size, before = self.vocab_size, self._chunk_begins(places)
         one = np.concatenate([[0], self.ids[:-1]])
         two = np.concatenate([[0], one[:-1]])
         rows = ((36313 * two) ^ (27191 * one)) % ROWS_OF_TRIGRAMS
 
-        def counts(row: Ids, more: float, least: int) -> Numbers:
+        def counts(row: Ids, more: float, least: int) -> Probabilities:
             own = seen(row * size + self.ids, row[places] * size + tokens, before)
             total = np.maximum(seen(row, row[places], before), least)
             return np.asarray((own + more) / (total + more * size))
@@ -135,7 +135,7 @@ class PublishedRule:
         return max(1, round(tokens * len(self.ids) / RECORD_TOKENS))
 
 
-def gate_of(order: int, entropies: Numbers) -> Numbers:
+def gate_of(order: int, entropies: Probabilities) -> Probabilities:
     """Return the weight of the ratio of an order, by the network's entropies [n]."""
     share = (order - 2) / 7
     rising = 0.05 + 0.9 / (1 + np.exp(-2 * (entropies - (5 - 3 * share))))
@@ -179,7 +179,7 @@ def on_random_tokens(tokens: int, vocab_size: int, places: int = 16) -> RandomVe
     )
 
 
-def network_numbers(rows: Iterable[Rows], vocab_size: int) -> tuple[PublishedRule, int]:
+def network_numbers(rows: Iterable[TokenLogits], vocab_size: int) -> tuple[PublishedRule, int]:
     """Return the rule for a text from a network's logits, and the text's bytes."""
     adjustment = NetworkAdjustment(vocab_size)
     ids, p, entropies, n_bytes = [], [], [], 0

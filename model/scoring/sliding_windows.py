@@ -60,7 +60,7 @@ class Window:
 def sliding_windows(
     documents: Iterable[Document],
     *,
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     lookback: int,
@@ -70,16 +70,16 @@ def sliding_windows(
 
     Args:
         documents: read as they are needed, or, unless `reset`, all at once.
-        separator: the id that ends each document.
+        eos_id: the id that ends each document.
         context: inputs per window.
         stride: targets by which windows move on.
         lookback: ids before a window on which embeddings depend.
         reset: whether each document is a stream of its own.
     """
-    streams = (_joined([document], separator) for document in documents)
-    for stream in streams if reset else [_joined(documents, separator)]:
+    streams = (_joined([document], eos_id) for document in documents)
+    for stream in streams if reset else [_joined(documents, eos_id)]:
         # Nothing looks back over a separator, so separators can pad missing ids.
-        padded = np.concatenate([np.full(lookback, separator), stream.ids])
+        padded = np.concatenate([np.full(lookback, eos_id), stream.ids])
         for start, fresh, stop in window_borders(len(stream.counted), context, stride):
             yield Window(
                 ids=stream.ids[start : stop + 1],
@@ -89,10 +89,10 @@ def sliding_windows(
             )
 
 
-def _joined(documents: Iterable[Document], separator: int) -> Stream:
-    ids, counted, ends = [np.array([separator])], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
+def _joined(documents: Iterable[Document], eos_id: int) -> Stream:
+    ids, counted, ends = [np.array([eos_id])], [np.zeros(0, bool)], [np.zeros(0, np.int64)]
     for text, scored, text_bytes in documents:
-        ids += [text.astype(np.int64), np.array([separator])]
+        ids += [text.astype(np.int64), np.array([eos_id])]
         counted.append(scored)
         ends += [np.full(len(text), NO_END), np.array([text_bytes])]
     return Stream(np.concatenate(ids), np.concatenate(counted), np.concatenate(ends))

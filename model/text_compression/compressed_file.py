@@ -25,7 +25,7 @@ from .token_coder import CodeError, decode_tokens, encode_tokens, prediction_che
 
 MAGIC, FORMAT = b"SPKZ", 3
 LENGTH_BYTES, CHECKSUM_BYTES = 4, 16
-LONGEST_HEADER = 1 << 16
+MAX_HEADER = 1 << 16
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -106,11 +106,11 @@ def compress(
     passed, whole = tokenizer.byte_offsets(ids).tolist(), start.settings.rungs[-1]
     with start.learning(run, len(ids) + 1, context) as learner:
         coded = encode_tokens(
-            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
             run.model,
             ids,
             rungs=(whole,),
-            separator=tokenizer.separator,
+            eos_id=tokenizer.eos_id,
             context=context,
             stride=stride,
             learner=learner,
@@ -147,7 +147,7 @@ def decompress(
         ("counts", header.counts, start.counts_from),
         ("test-time training", header.ttt, start.ttt),
     ):
-        refuse_other(what, theirs, here)
+        check_equal(what, theirs, here)
     check_windows(run.model, header.context, header.stride)
     predictions = checksum_here(run, header.predictor, header.context, header.stride)
     if predictions != header.predictions:
@@ -155,11 +155,11 @@ def decompress(
     try:
         with start.learning(run, header.tokens + 1, header.context) as learner:
             ids = decode_tokens(
-                start.predictor(tokenizer.vocab_size, tokenizer.separator),
+                start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
                 run.model,
                 {start.settings.rungs[-1]: coded},
                 header.tokens,
-                separator=tokenizer.separator,
+                eos_id=tokenizer.eos_id,
                 context=header.context,
                 stride=header.stride,
                 learner=learner,
@@ -186,9 +186,9 @@ def checksum_here(run: Run, settings: PredictorSettings, context: int, stride: i
     """Return the checksum of some predictions here; no counts and no learning take part."""
     tokenizer = run.tokenizer
     return prediction_checksum(
-        PredictorSpec(settings=settings).predictor(tokenizer.vocab_size, tokenizer.separator),
+        PredictorSpec(settings=settings).predictor(tokenizer.vocab_size, tokenizer.eos_id),
         run.model,
-        separator=tokenizer.separator,
+        eos_id=tokenizer.eos_id,
         context=context,
         stride=stride,
     )
@@ -210,7 +210,7 @@ def check_header(run: Run, header: Header) -> None:
     }
     theirs = {"model": header.model, "tokenizer": header.tokenizer, **header.machine}
     for what in sorted(ours.keys() | theirs.keys()):
-        refuse_other(what, theirs.get(what), ours.get(what))
+        check_equal(what, theirs.get(what), ours.get(what))
 
 
 def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
@@ -228,7 +228,7 @@ def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
             )
 
 
-def refuse_other(what: str, theirs: object, ours: object) -> None:
+def check_equal(what: str, theirs: object, ours: object) -> None:
     """Raise if a property here differs from that in the file."""
     if theirs != ours:
         raise SpikeError(
@@ -241,7 +241,7 @@ def read_header(data: bytes) -> tuple[Header, bytes]:
     """Return header and coded tokens of a compressed file."""
     begin = len(MAGIC) + LENGTH_BYTES
     length = int.from_bytes(data[len(MAGIC) : begin], "little")
-    if data[: len(MAGIC)] != MAGIC or not 0 < length <= min(LONGEST_HEADER, len(data) - begin):
+    if data[: len(MAGIC)] != MAGIC or not 0 < length <= min(MAX_HEADER, len(data) - begin):
         raise SpikeError("not a file that spike compress made, or cut short")
     described, rest = data[begin : begin + length], data[begin + length :]
     summed, coded = rest[:CHECKSUM_BYTES], rest[CHECKSUM_BYTES:]

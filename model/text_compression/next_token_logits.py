@@ -15,7 +15,7 @@ def predict_tokens(
     model: Model,
     tokens: int,
     *,
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     learner: Learner | None = None,
@@ -27,11 +27,11 @@ def predict_tokens(
     the model on the sent ids where `score_documents` would, with the same resulting weights.
     """
     check_windows(model, context, stride)
-    stream = [separator]
+    stream = [eos_id]
     device = model.embedding.weight.device
     for start, scored, stop in window_borders(tokens, context, stride):
         # Nothing looks back over a separator, so separators can pad missing ids.
-        seen_before = ([separator] * model.lookback + stream[:start])[start:]
+        seen_before = ([eos_id] * model.lookback + stream[:start])[start:]
         before = torch.tensor([seen_before], device=device) if model.lookback else None
         cache = model.new_kv_cache(batch=1)
         unread = stream[start:]

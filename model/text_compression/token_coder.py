@@ -31,7 +31,7 @@ def encode_tokens(
     ids: NDArray[np.integer],
     *,
     rungs: tuple[str, ...],
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     learner: Learner | None = None,
@@ -44,14 +44,14 @@ def encode_tokens(
         model: the network.
         ids: [n], without any separator.
         rungs: names of those that code; the network is evaluated once for all.
-        separator: the id before and after the ids.
+        eos_id: the id before and after the ids.
         context: tokens per window.
         stride: tokens by which windows move on once they are full.
         learner: trains the model on coded text, as on scored text.
         report: called after each token with tokens and the bytes of the last rung so far.
     """
     encoders = {rung: Encoder() for rung in rungs}
-    places = _places(predictor, model, len(ids), separator, context, stride, learner)
+    places = _places(predictor, model, len(ids), eos_id, context, stride, learner)
     every = next(places)
     for done, token in enumerate(ids.tolist(), 1):
         for rung, encoder in encoders.items():
@@ -59,7 +59,7 @@ def encode_tokens(
             encoder.encode(int(shares[token]), int(shares[token + 1]))
         every = places.send(token)
         report(done, encoders[rungs[-1]].size)
-    places.send(separator)
+    places.send(eos_id)
     return {rung: encoder.finish() for rung, encoder in encoders.items()}
 
 
@@ -69,7 +69,7 @@ def decode_tokens(
     coded: dict[str, bytes],
     tokens: int,
     *,
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     learner: Learner | None = None,
@@ -83,7 +83,7 @@ def decode_tokens(
     decoders = {rung: Decoder(data) for rung, data in coded.items()}
     encoders = {rung: Encoder() for rung in coded}
     ids: list[int] = []
-    places = _places(predictor, model, tokens, separator, context, stride, learner)
+    places = _places(predictor, model, tokens, eos_id, context, stride, learner)
     every = next(places)
     for done in range(1, tokens + 1):
         shares = {rung: cumulative_frequencies(every[rung]) for rung in decoders}
@@ -95,7 +95,7 @@ def decode_tokens(
             encoder.encode(int(shares[rung][ids[-1]]), int(shares[rung][ids[-1] + 1]))
         every = places.send(ids[-1])
         report(done)
-    places.send(separator)
+    places.send(eos_id)
     # Bytes appended, or changed where no choice depends on them, are damage, too.
     if any(encoder.finish() != coded[rung] for rung, encoder in encoders.items()):
         raise CodeError("the compressed data is damaged; take it from its source again")
@@ -103,7 +103,7 @@ def decode_tokens(
 
 
 def prediction_checksum(
-    predictor: Predictor, model: Model, *, separator: int, context: int, stride: int
+    predictor: Predictor, model: Model, *, eos_id: int, context: int, stride: int
 ) -> str:
     """Return the xxh3-64 of the distributions of a predictor along fixed ids, in hex.
 
@@ -111,7 +111,7 @@ def prediction_checksum(
     The arguments are those of `encode_tokens`; the predictor has read the ids afterwards.
     """
     digest, last = xxhash.xxh3_64(), predictor.settings.rungs[-1]
-    places = _places(predictor, model, CHECKED_PLACES, separator, context, stride, None)
+    places = _places(predictor, model, CHECKED_PLACES, eos_id, context, stride, None)
     every = next(places)
     for place in range(CHECKED_PLACES):
         digest.update(np.ascontiguousarray(every[last], np.float64).data)
@@ -123,7 +123,7 @@ def _places(
     predictor: Predictor,
     model: Model,
     tokens: int,
-    separator: int,
+    eos_id: int,
     context: int,
     stride: int,
     learner: Learner | None,
@@ -135,7 +135,7 @@ def _places(
     steps = predict_tokens(
         model,
         tokens + 1,
-        separator=separator,
+        eos_id=eos_id,
         context=context,
         stride=stride,
         learner=learner,

@@ -44,10 +44,10 @@ def coded_sizes(
     check_windows(run.model, context, stride)
     tokenizer, start = run.tokenizer, start or PredictorSpec()
     ids = [tokenizer.encode(text) for text in texts]
-    separator = tokenizer.separator
+    eos_id = tokenizer.eos_id
     done, coded = 0, []
     targets = sum(len(row) + 1 for row in ids)
-    predictor = start.predictor(tokenizer.vocab_size, separator)
+    predictor = start.predictor(tokenizer.vocab_size, eos_id)
     with start.learning(run, targets, context) as learner:
         for row in ids:
             found = encode_tokens(
@@ -55,7 +55,7 @@ def coded_sizes(
                 run.model,
                 row,
                 rungs=start.settings.rungs,
-                separator=separator,
+                eos_id=eos_id,
                 context=context,
                 stride=stride,
                 learner=learner,
@@ -63,7 +63,7 @@ def coded_sizes(
             )
             coded.append(found)
             done += len(row)
-    predictor = start.predictor(tokenizer.vocab_size, separator)
+    predictor = start.predictor(tokenizer.vocab_size, eos_id)
     with start.learning(run, targets, context) as learner:
         for text, row, data in zip(texts, ids, coded, strict=True):
             decoded = decode_tokens(
@@ -71,7 +71,7 @@ def coded_sizes(
                 run.model,
                 data,
                 len(row),
-                separator=separator,
+                eos_id=eos_id,
                 context=context,
                 stride=stride,
                 learner=learner,

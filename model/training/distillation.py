@@ -55,7 +55,7 @@ def init_distillation(
     if wanted is None:
         return None
     for folder, teacher in zip(wanted.teachers, teachers, strict=True):
-        check_fit(folder, teacher, config, student.embedding.num_embeddings)
+        check_compatible(folder, teacher, config, student.embedding.num_embeddings)
     head = None
     if wanted.hidden_loss_weight:
         head = init_projection(student, teachers[0], config.train.seed)
@@ -69,16 +69,16 @@ def init_projection(student: Model, teacher: Model, seed: int) -> nn.Linear:
 
     It has its own random generator, so that students with and without it start from equal numbers.
     """
-    width, device = student.config.width, student.embedding.weight.device
+    dim, device = student.config.dim, student.embedding.weight.device
     digest = hashlib.sha256(f"{seed} {HEAD}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7]))
     with torch.random.fork_rng(devices=[]):
-        head = nn.Linear(width, teacher.config.width, bias=False)
-    nn.init.normal_(head.weight, 0.0, width**-0.5, generator=generator)
+        head = nn.Linear(dim, teacher.config.dim, bias=False)
+    nn.init.normal_(head.weight, 0.0, dim**-0.5, generator=generator)
     return head.to(device)
 
 
-def check_fit(folder: str, teacher: Model, config: Config, vocab_size: int) -> None:
+def check_compatible(folder: str, teacher: Model, config: Config, vocab_size: int) -> None:
     """Raise for a teacher that cannot read the student's windows.
 
     Raises:
@@ -101,9 +101,9 @@ def head_parameters(teaching: Distillation | None) -> dict[str, nn.Parameter]:
     return {f"{HEAD}.{name}": p for name, p in teaching.head.named_parameters()}
 
 
-def asked_teachers(teaching: Distillation) -> list[Model]:
+def active_teachers(teaching: Distillation) -> list[Model]:
     """Return the teachers that must run: all, for hidden rows alone the first, or none."""
-    if teaching.config.weight:
+    if teaching.config.kl_weight:
         return teaching.teachers
     return [] if teaching.head is None else teaching.teachers[:1]
 
@@ -119,9 +119,9 @@ def teacher_forward(
         sums: for each of DISTILL_LOSSES its unweighted sum and its count, float64 [2, 2]; is
             added to.
     """
-    if teaching is None or not asked_teachers(teaching):
+    if teaching is None or not active_teachers(teaching):
         return None
-    config, head, asked = teaching.config, teaching.head, asked_teachers(teaching)
+    config, head, asked = teaching.config, teaching.head, active_teachers(teaching)
     with torch.no_grad():
         said = [backbone(ids) for backbone, _ in zip(teaching.trunks, asked, strict=False)]
 
@@ -133,11 +133,11 @@ def teacher_forward(
 
     def loss_of(rows: Tensor, logits: Tensor, *taught: Tensor) -> Tensor:
         loss = torch.zeros((), device=rows.device)
-        if config.weight:
+        if config.kl_weight:
             with torch.no_grad():
                 theirs = [teacher.logits(t) for teacher, t in zip(asked, taught, strict=True)]
             nats = divergence(logits, theirs, temperature=config.temperature, top_k=config.top_k)
-            loss = loss + config.weight * config.temperature**2 * add(DIVERGENCE, nats)
+            loss = loss + config.kl_weight * config.temperature**2 * add(DIVERGENCE, nats)
         if head is not None:
             distances = cosine_distance(head(rows), taught[0])
             loss = loss + config.hidden_loss_weight * add(HIDDEN, distances)

@@ -17,7 +17,7 @@ from ..layers.softcap import softcap
 
 def backward_cross_entropy(
     model: Model,
-    normed: Tensor,
+    hidden_states: Tensor,
     targets: Tensor,
     count: int,
     mask: Tensor | None = None,
@@ -29,7 +29,7 @@ def backward_cross_entropy(
 
     Args:
         model: its output layer is used.
-        normed: [B, T, D], from `model.backbone`; its graph is consumed.
+        hidden_states: [B, T, D], from `model.backbone`; its graph is consumed.
         targets: ids [B, T], int64.
         count: the divisor: the targets of the whole step, those outside the mask left out.
         mask: bool [B, T], the targets that count; None: all.
@@ -39,11 +39,11 @@ def backward_cross_entropy(
 
     Returns:
         The sum of the cross-entropies of the targets, in nats, float64, a scalar on the device of
-        `normed`.
+        `hidden_states`.
     """
     heads = len(ahead.heads) if ahead is not None else 0
     wanted = torch.stack([targets, *mtp_targets(targets, heads, mask)], dim=-1)
-    nats = torch.zeros((), dtype=torch.float64, device=normed.device)
+    nats = torch.zeros((), dtype=torch.float64, device=hidden_states.device)
 
     def loss_of(rows: Tensor, next_ids: Tensor, *known: Tensor) -> Tensor:
         logits = model.logits(rows)
@@ -60,5 +60,5 @@ def backward_cross_entropy(
             loss = loss + lesson.loss_of(rows, logits, *known)
         return loss / count
 
-    chunked_backward(normed, [wanted, *(lesson.beside if lesson else [])], mask, loss_of)
+    chunked_backward(hidden_states, [wanted, *(lesson.beside if lesson else [])], mask, loss_of)
     return nats

@@ -53,11 +53,11 @@ def build_optimizers(
     return [adamw, muon]
 
 
-def scale_learning_rates(optimizers: Sequence[torch.optim.Optimizer], factor: float) -> None:
-    """Set every learning rate to `factor` times the initial one of its group."""
+def scale_learning_rates(optimizers: Sequence[torch.optim.Optimizer], lr_scale: float) -> None:
+    """Set every learning rate to `lr_scale` times the initial one of its group."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
+            group["lr"] = lr_scale * group.setdefault("initial_lr", group["lr"])
 
 
 def set_muon_momentum(

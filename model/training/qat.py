@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from ..config.quantization import CompressConfig, parse_qat
+from ..config.quantization import QuantizeConfig, parse_qat
 from ..families.build import Model
 from ..families.parameters import quantizable_weights, swapped_weights
 from ..quantization.plan import Precision, quantization_plan
@@ -21,38 +21,38 @@ from .state import RunState
 
 
 @contextmanager
-def fake_quantized(run: RunState, factor: float) -> Iterator[None]:
+def fake_quantized(run: RunState, lr_scale: float) -> Iterator[None]:
     """Round the model's matrices inside the block, if QAT has begun; afterwards add the penalty.
 
     The beginning depends on the next step alone, and on seconds where these measure the run.
 
     Args:
         run: the gradients of its model must be taken inside.
-        factor: share of the full learning rates at the next step.
+        lr_scale: share of the full learning rates at the next step.
     """
-    compress = run.config.compress
-    if compress is None or not has_begun(run, compress, factor):
+    settings = run.config.quantize
+    if settings is None or not has_begun(run, settings, lr_scale):
         yield
         return
-    plan = {name: p for name, p in quantization_plan(run.model, compress).items() if p.whole}
+    plan = {name: p for name, p in quantization_plan(run.model, settings).items() if p.whole}
     scales = scales_of(run.model, plan)
     weights = quantizable_weights(run.model)
     lent = {name: rounded(weights[name].detach(), scales[name], plan[name].bits) for name in plan}
     with swapped_weights(run.model, lent):
         yield
-    if compress.crown_q:
-        add_crown_q(run.model, scales, compress.crown_q)
+    if settings.crown_q:
+        add_crown_q(run.model, scales, settings.crown_q)
 
 
-def has_begun(run: RunState, compress: CompressConfig, factor: float) -> bool:
-    """Return whether the next step, with `factor` of the full rates, is at rounded weights."""
-    start, schedule = parse_qat(compress.qat), run.config.schedule
+def has_begun(run: RunState, settings: QuantizeConfig, lr_scale: float) -> bool:
+    """Return whether the next step, with `lr_scale` of the full rates, is at rounded weights."""
+    start, schedule = parse_qat(settings.qat), run.config.schedule
     if start is None:
         return False
     done = share_done(run.step + 1, run.config.train.steps, schedule, run.seconds or 0.0)
     if start.kind == "progress":
         return done >= start.value
-    return factor < start.value and done >= schedule.warmup_fraction
+    return lr_scale < start.value and done >= schedule.warmup_fraction
 
 
 @torch.no_grad()

@@ -21,8 +21,8 @@ from ..families.build import Model, build_model
 from ..runs.checkpoint import load_averages, load_trained_ids, load_weights, read_state
 from ..runs.checkpoint_folders import (
     advice,
+    check_no_links_inside,
     newest_checkpoint,
-    refuse_linked_parts,
 )
 from ..runs.metrics import METRICS
 from ..runs.trained_ids import TrainedIds
@@ -79,7 +79,7 @@ def start_run(
     config: Config,
     folder: Path,
     vocab_size: int,
-    separator: int,
+    eos_id: int,
     lineage: Mapping[str, str],
     teachers: Sequence[Model] = (),
     *,
@@ -106,16 +106,14 @@ def start_run(
             f"train.micro_batch_size: {parts} parts of a batch cannot be shared evenly by {ranks} "
             f"ranks; with fewer sequences in a part there are more parts"
         )
-    refuse_linked_parts(folder)
+    check_no_links_inside(folder)
     newest = newest_checkpoint(folder)
     if not resume and (newest or (folder / METRICS).exists()):
         raise SpikeError(f"{folder}: holds a run already; resume it or name another folder")
     torch.set_num_threads(config.train.threads or max(1, available_cores() // ranks))
     torch.manual_seed(config.train.seed)
     device = choose_device(config.train.device)
-    model = build_model(
-        config, vocab_size, separator=separator, seed=config.train.seed, device=device
-    )
+    model = build_model(config, vocab_size, eos_id=eos_id, seed=config.train.seed, device=device)
     model.load_state_dict(weights or {}, strict=False)
     if config.train.activation_checkpointing:
         checkpoint_activations(model)

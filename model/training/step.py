@@ -35,7 +35,7 @@ Batch: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_] | None]
 def train_step(
     run: RunState,
     batch: Batch,
-    factor: float,
+    lr_scale: float,
     *,
     backbone: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
@@ -45,7 +45,7 @@ def train_step(
     Args:
         run: is updated.
         batch: ids [batch, context + 1], and which of them are trained on.
-        factor: share of the full learning rates.
+        lr_scale: share of the full learning rates.
         backbone: the model's `backbone`, perhaps compiled.
         precision: the context of the forward passes.
 
@@ -59,8 +59,10 @@ def train_step(
         SpikeError: the batch does not fit, or loss or gradient is not finite; no weight has moved.
     """
     step = run.step + 1
-    with fake_quantized(run, factor):
-        sums, count = compute_gradients(run, batch, factor, backbone=backbone, precision=precision)
+    with fake_quantized(run, lr_scale):
+        sums, count = compute_gradients(
+            run, batch, lr_scale, backbone=backbone, precision=precision
+        )
     limit = run.config.train.grad_clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.parameters, limit).item()
     loss = sums[NEXT, 0].item() / count if count else math.nan
@@ -69,13 +71,13 @@ def train_step(
             f"{run.folder}: step {step}: loss {loss}, gradient norm {norm}; start a new "
             "run with lower learning rates, the last checkpoint stays as it is"
         )
-    scale_learning_rates(run.optimizers, factor)
+    scale_learning_rates(run.optimizers, lr_scale)
     set_muon_momentum(run.optimizers, step, run.config.optimizer)
     for optimizer in run.optimizers:
         optimizer.step()
     for parameter in run.parameters:
         parameter.grad = None
-    update_averages(run.averages, run.model, step, factor)
+    update_averages(run.averages, run.model, step, lr_scale)
     note_targets(run, batch)
     run.step = step
     means = zip((*PARTS, *DISTILL_LOSSES)[MTP:], sums[MTP:].tolist(), strict=True)
@@ -85,7 +87,7 @@ def train_step(
 def compute_gradients(
     run: RunState,
     batch: Batch,
-    factor: float,
+    lr_scale: float,
     *,
     backbone: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
@@ -102,7 +104,7 @@ def compute_gradients(
     ids, mask = checked_batch(run, batch)
     mask = scored_targets(run.model, ids, mask)
     run.model.train()
-    ahead, mtp_loss_weight = _prepare_golf(run, factor)
+    ahead, mtp_loss_weight = _prepare_golf(run, lr_scale)
     count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
     sums = torch.zeros(len(PARTS) + len(DISTILL_LOSSES), 2, dtype=torch.float64, device=ids.device)
     own, taught = sums.tensor_split([len(PARTS)])
@@ -111,8 +113,8 @@ def compute_gradients(
     for part, chosen in islice(parts, rank(), None, world_size()):
         with precision:
             lesson = teacher_forward(run.teaching, part[:, :-1], taught)
-            normed = backbone(part[:, :-1])
-            of_part = (normed, part[:, 1:], max(count, 1), chosen)
+            hidden_states = backbone(part[:, :-1])
+            of_part = (hidden_states, part[:, 1:], max(count, 1), chosen)
             if isinstance(run.model, SpikeWhale):
                 share = len(part) / len(ids)
                 own += backward_spikewhale_loss(run.model, *of_part, share, lesson)
@@ -164,11 +166,11 @@ def target_ids(model: Model, batch: Batch) -> NDArray[np.integer]:
     return ids[:, begin:].ravel() if mask is None else ids[:, begin:][mask[:, begin:]]
 
 
-def _prepare_golf(run: RunState, factor: float) -> tuple[MTPHeads | None, float]:
+def _prepare_golf(run: RunState, lr_scale: float) -> tuple[MTPHeads | None, float]:
     """Switch layer loops on when due; return the MTP heads and their weight."""
     model, config = run.model, run.config
     if not isinstance(model, GolfTransformer):
         return None, 0.0
     done = share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
     model.looping = done >= model.golf.recur_start
-    return model.ahead, model.golf.mtp_loss_weight * factor
+    return model.ahead, model.golf.mtp_loss_weight * lr_scale

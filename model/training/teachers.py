@@ -10,7 +10,7 @@ from spiketok.fingerprints import told_apart
 from ..config.schema import Config
 from ..device import choose_device
 from ..runs.folder import Run, load_run
-from .distillation import check_fit
+from .distillation import check_compatible
 
 
 def open_teachers(config: Config, tokenizer: Tokenizer) -> list[Run]:
@@ -32,7 +32,7 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[Run]:
                 f"{folder}: this teacher's tokenizer is {theirs}, the data's {ours}; "
                 "both must be one, so shard the text with the teacher's tokenizer.json"
             )
-        check_fit(folder, teacher.model, config, tokenizer.vocab_size)
+        check_compatible(folder, teacher.model, config, tokenizer.vocab_size)
         teachers.append(teacher)
     return teachers
 

@@ -76,7 +76,7 @@ def train(
     byte_lengths: NDArray[np.int64],
     score_name: str = "bits_per_byte",
     vocab_size: int,
-    separator: int,
+    eos_id: int,
     lineage: Mapping[str, str],
     teachers: Sequence[Model] = (),
     weights: Mapping[str, Tensor] | None = None,
@@ -100,7 +100,7 @@ def train(
         byte_lengths: bytes of each id, [vocab_size].
         score_name: name of the score in the metrics, after `validation_`.
         vocab_size: number of ids.
-        separator: the id between documents.
+        eos_id: the id between documents.
         lineage: fingerprints of the run's sources; a checkpoint with others raises.
         teachers: those that `distill.teachers` names, in evaluation mode, on the run's device.
         weights: initial weights from another run. A checkpoint of step 0 holds them, so that
@@ -117,23 +117,23 @@ def train(
             configuration, tokenizer, data or teachers; the batches end or do not fit; loss or
             gradient is not finite (the last checkpoint stays the newest).
     """
-    wanted = (config, run_folder, vocab_size, separator, lineage, teachers)
+    wanted = (config, run_folder, vocab_size, eos_id, lineage, teachers)
     run = start_run(*wanted, resume=resume, weights=weights, trained_ids=trained_ids)
     precision = autocast(config.train, run.device)
     largest(run.step, run.device)  # all ranks have read the folder before one writes to it
     first = rank() == 0
     backbone = step_trunk(run, precision)
     metrics_file = run_folder / METRICS
-    _make_ready(run, begun=bool(weights))
+    _prepare(run, begun=bool(weights))
     batches, steps = open_batches(run.samples), config.train.steps
     metrics: Metrics = {}
     seconds, timed_tokens = 0.0, 0
     while not run.finished and not largest(should_stop(), run.device):
         batch = _next_batch(batches, run)
-        factor = lr_multiplier(run.step + 1, steps, config.schedule, run.seconds or 0.0)
+        lr_scale = lr_multiplier(run.step + 1, steps, config.schedule, run.seconds or 0.0)
         started = time.perf_counter()
         loss, norm, count, beside = train_step(
-            run, batch, factor, backbone=backbone, precision=precision
+            run, batch, lr_scale, backbone=backbone, precision=precision
         )
         passed = time.perf_counter() - started
         seconds += passed
@@ -145,7 +145,7 @@ def train(
         due = validate or write or run.step == 1 or _due(config.train.log_every, run)
         if first:
             losses = _losses(run, batch, loss, count, beside, byte_lengths, score_name)
-            measured = _measured(run, losses, norm, factor, timed_tokens / seconds)
+            measured = _step_metrics(run, losses, norm, lr_scale, timed_tokens / seconds)
             written = None
             if due:
                 seconds, timed_tokens, metrics = 0.0, 0, measured
@@ -155,18 +155,18 @@ def train(
                 append_metrics(metrics_file, with_sample(measured, written))
             report(_progress(run, measured, due, written))
         if run.step % config.checkpoint.every == 0:
-            _make_safe(run)
-    _make_safe(run)
+            _checkpoint(run)
+    _checkpoint(run)
     return TrainResult(step=run.step, finished=run.finished, metrics=metrics)
 
 
-def _make_ready(run: RunState, begun: bool) -> None:
+def _prepare(run: RunState, begun: bool) -> None:
     """Cut back the metrics after the step and save initial weights, on the first rank."""
     if rank():
         return
     cut_back_metrics(run.folder / METRICS, run.step)
     if begun:
-        _make_safe(run)
+        _checkpoint(run)
 
 
 def _next_batch(batches: Iterator[Batch], run: RunState) -> Batch:
@@ -215,8 +215,8 @@ def _losses(
     return {**replies, "reply_tokens": count, f"train_reply_{score_name}": rate}
 
 
-def _measured(
-    run: RunState, loss: Metrics, norm: float, factor: float, tokens_per_second: float
+def _step_metrics(
+    run: RunState, loss: Metrics, norm: float, lr_scale: float, tokens_per_second: float
 ) -> Metrics:
     """Return a line of metrics; its learning rate is that of the blocks' matrices."""
     optimizer = run.config.optimizer
@@ -226,7 +226,7 @@ def _measured(
         "time": time.time(),
         "tokens": run.tokens,
         **loss,
-        "learning_rate": factor * full,
+        "learning_rate": lr_scale * full,
         "gradient_norm": norm,
         "tokens_per_second": tokens_per_second,
     }
@@ -257,7 +257,7 @@ def _written(run: RunState, sample: Callable[[Model, TrainedIds], Sample] | None
         return sample(run.model, run.trained_ids) if sample is not None else None
 
 
-def _make_safe(run: RunState) -> None:
+def _checkpoint(run: RunState) -> None:
     """Sync the metrics and then a checkpoint to disk, on the first rank."""
     if rank():
         return

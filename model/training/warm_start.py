@@ -39,7 +39,7 @@ def choose_starting_weights(
     Raises:
         SpikeError: a weight is missing, unknown or of another shape or dtype.
     """
-    model = build_model(config, vocab_size, separator=0, device="meta")
+    model = build_model(config, vocab_size, eos_id=0, device="meta")
     needed, found = described(model.state_dict()), described(given)
     fresh = [name for name in sorted(needed.keys() - found.keys()) if _practised(name)]
     unused = [name for name in sorted(found.keys() - needed.keys()) if _practised(name)]

@@ -37,13 +37,13 @@ def init_averages(model: nn.Module, config: AveragingConfig | None) -> Averages:
 
 
 @torch.no_grad()
-def update_averages(averages: Averages, model: nn.Module, step: int, factor: float) -> None:
-    """Update the means with the weights after `step`, at `factor` of the full learning rates."""
+def update_averages(averages: Averages, model: nn.Module, step: int, lr_scale: float) -> None:
+    """Update the means with the weights after `step`, at `lr_scale` of the full learning rates."""
     config = averages.config
     if averages.ema and step % config.ema_every == 0:
         for name, parameter in model.named_parameters():
             averages.ema[name].lerp_(parameter, 1 - config.ema_decay)
-    if config.swa_every and step % config.swa_every == 0 and factor <= config.swa_start_lr_ratio:
+    if config.swa_every and step % config.swa_every == 0 and lr_scale <= config.swa_start_lr_ratio:
         averages.snapshots += 1
         for name, parameter in model.named_parameters():
             mean = averages.swa.setdefault(name, torch.zeros_like(parameter))
@@ -56,8 +56,8 @@ def averaged_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
 
     Before the first snapshot, these are its own.
     """
-    exported = averages.config.exported
-    means = getattr(averages, exported) if exported in KINDS else {}
+    use = averages.config.use
+    means = getattr(averages, use) if use in KINDS else {}
     with swapped_weights(model, means):
         yield
 

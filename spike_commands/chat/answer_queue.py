@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition, Event
 
-MOST_QUEUED = 16
+MAX_QUEUED = 16
 SECONDS_BETWEEN_LOOKS = 0.25
 
 
@@ -37,7 +37,7 @@ class AnswerQueue:
         with self._changed:
             if name in self._stops:
                 raise AlreadyQueuedError
-            if self._closed or len(self._stops) >= MOST_QUEUED:
+            if self._closed or len(self._stops) >= MAX_QUEUED:
                 raise QueueFullError
             stop = self._stops[name] = Event()
         try:

@@ -17,9 +17,9 @@ from typing import Any
 
 from ..console import remark
 
-MOST_CONNECTIONS = 32
-MOST_LINGERING = 128
-LARGEST_HEAD = 1 << 15
+MAX_CONNECTIONS = 32
+MAX_LINGERING = 128
+MAX_HEAD = 1 << 15
 # Of a whole request, however slowly it arrives; and of each piece that is sent.
 SECONDS_TO_READ = 10.0
 SECONDS_TO_SEND = 10.0
@@ -36,7 +36,7 @@ class BoundedServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        self.places = BoundedSemaphore(MOST_CONNECTIONS)
+        self.places = BoundedSemaphore(MAX_CONNECTIONS)
         self.served: set[socket.socket] = set()
         self.lingering: deque[tuple[float, socket.socket]] = deque()
         self.lingering_lock = Lock()
@@ -79,7 +79,7 @@ class BoundedServer(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Close connections that have ended; `serve_forever` calls it twice a second."""
-        self.close_ended(MOST_LINGERING, time.monotonic())
+        self.close_ended(MAX_LINGERING, time.monotonic())
 
     def close_ended(self, most: int, now: float) -> None:
         """Close ended connections whose second is over, and the oldest beyond `most`."""
@@ -97,7 +97,7 @@ class BoundedServer(ThreadingHTTPServer):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         end = time.monotonic() + SECONDS_TO_END
-        for _ in range(MOST_CONNECTIONS):
+        for _ in range(MAX_CONNECTIONS):
             self.places.acquire(timeout=max(0.0, end - time.monotonic()))
         self.close_ended(0, time.monotonic())
 
@@ -124,7 +124,7 @@ class LimitedReader(io.RawIOBase):
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.left = LARGEST_HEAD
+        self.left = MAX_HEAD
         self.end = time.monotonic() + SECONDS_TO_READ
 
     def readable(self) -> bool:

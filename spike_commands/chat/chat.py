@@ -38,7 +38,7 @@ def chat(
     device: str,
     as_json: bool,
     quiet: bool,
-    **drawn: Any,
+    **sampled: Any,
 ) -> None:
     """Talk with the model of RUN, a run folder or artifact trained on conversations.
 
@@ -65,7 +65,7 @@ def chat(
 
     from .terminal import answer_lines, chat_in_terminal
 
-    drawing = SamplingParams(**drawn)
+    sampling = SamplingParams(**sampled)
     system = system.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     loaded = open_run(run, choose_device(device))
     trained = None if allow_unseen else loaded.trained_ids
@@ -81,7 +81,7 @@ def chat(
 
         served = Served(
             begin=begin,
-            drawing=drawing,
+            sampling=sampling,
             max_tokens=max_tokens,
             context=begun.model.config.context,
             name=run.name,
@@ -92,9 +92,9 @@ def chat(
         remark("the page answers this machine alone; Ctrl-C ends it", quiet)
         serve(served, server)
     elif sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
-        chat_in_terminal(begin, system, drawing, max_tokens)
+        chat_in_terminal(begin, system, sampling, max_tokens)
     else:
-        answer_lines(begin, system, drawing, max_tokens, as_json)
+        answer_lines(begin, system, sampling, max_tokens, as_json)
 
 
 def read_no_conversations(run: Path, step: int) -> bool:

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 SEEDS = 2**63
 
 
-def refuse_nan(_: click.Context, __: click.Parameter, number: float) -> float:
+def check_not_nan(_: click.Context, __: click.Parameter, number: float) -> float:
     """Check for nan, which every range accepts."""
     if number != number:
         raise click.BadParameter("is not a number")
     return number
 
 
-def refuse_cold(context: click.Context, parameter: click.Parameter, number: float) -> float:
+def check_temperature(context: click.Context, parameter: click.Parameter, number: float) -> float:
     """Check for temperatures at which logits overflow."""
     if 0 < number < 0.001:
         raise click.BadParameter(f"{number} is too cold; 0, or 0.001 to 1000")
-    return refuse_nan(context, parameter, number)
+    return check_not_nan(context, parameter, number)
 
 
 def drawing_options(command: Any) -> Any:
@@ -55,7 +55,7 @@ def drawing_options(command: Any) -> Any:
             type=click.FloatRange(0.01, 100),
             default=1.0,
             show_default=True,
-            callback=refuse_nan,
+            callback=check_not_nan,
             help="Above 1: tokens that the text has are less likely.",
         ),
         click.option(
@@ -70,7 +70,7 @@ def drawing_options(command: Any) -> Any:
             type=click.FloatRange(0, 1, min_open=True),
             default=0.95,
             show_default=True,
-            callback=refuse_nan,
+            callback=check_not_nan,
             help="Draw from the likeliest tokens that hold this much probability.",
         ),
         click.option(
@@ -78,7 +78,7 @@ def drawing_options(command: Any) -> Any:
             type=click.FloatRange(0, 1000),
             default=0.8,
             show_default=True,
-            callback=refuse_cold,
+            callback=check_temperature,
             help="0: always the likeliest token.",
         ),
     ):
@@ -110,7 +110,12 @@ def drawing_options(command: Any) -> Any:
     help="Texts for each prompt; each further one has the next seed.",
 )
 @click.option("--stop", "stops", multiple=True, help="Text to end before; may be given again.")
-@click.option("--no-heal", is_flag=True, help="Keep the border that the prompt's end draws.")
+@click.option(
+    "--no-token-healing",
+    "no_heal",
+    is_flag=True,
+    help="Keep the last tokens of the prompt as they are.",
+)
 @drawing_options
 @device_option
 @json_option
@@ -127,7 +132,7 @@ def generate(
     device: str,
     as_json: bool,
     quiet: bool,  # noqa: ARG001
-    **drawing: Any,
+    **sampling: Any,
 ) -> None:
     """Continue PROMPT with the model of RUN, printing as it writes.
 
@@ -152,7 +157,7 @@ def generate(
     from spike_lm.model.device import choose_device
     from spike_lm.model.inference.sampling import SamplingParams
 
-    chosen = SamplingParams(**drawing)
+    chosen = SamplingParams(**sampling)
     given = [prompt] if prompts is None else list(read_prompts(prompts))
     loaded = open_run(run, choose_device(device))
     if allow_unseen:
@@ -160,9 +165,9 @@ def generate(
     for number, text in enumerate(text for text in given for _ in range(samples)):
         if not as_json:
             print_text(("\n" if number else "") + text, end="")
-        drawn: list[SampledToken] = []
+        sampled: list[SampledToken] = []
         seeded = replace(chosen, seed=(chosen.seed + number) % SEEDS)
-        pieces, ids = written(loaded, text, tokens, stops, not no_heal, seeded, drawn)
+        pieces, ids = written(loaded, text, tokens, stops, not no_heal, seeded, sampled)
         whole = ""
         for piece in pieces:
             whole += piece
@@ -171,7 +176,7 @@ def generate(
         if as_json:
             # One line each where there may be several.
             indent = None if prompts or samples > 1 else 2
-            result = {**result_of(text, whole, ids, drawn), "seed": seeded.seed}
+            result = {**result_of(text, whole, ids, sampled), "seed": seeded.seed}
             click.echo(json_text(result, indent))
         else:
             click.echo()
@@ -183,17 +188,17 @@ def written(
     tokens: int,
     stops: tuple[str, ...],
     heal: bool,
-    drawing: "SamplingParams",
-    drawn: list["SampledToken"],
+    sampling: "SamplingParams",
+    sampled: list["SampledToken"],
 ) -> tuple[Iterator[str], list[int]]:
-    """Return the continuation, adding its tokens to `drawn`, and the prompt's own ids."""
+    """Return the continuation, adding its tokens to `sampled`, and the prompt's own ids."""
     from spike_lm.model.inference.text import continue_prompt, text_after, up_to_any
 
     text = prompt.encode("utf-8", "surrogateescape")
     ids, rest, following = continue_prompt(
-        *(loaded.model, loaded.tokenizer, text, tokens, drawing, heal), loaded.trained_ids
+        *(loaded.model, loaded.tokenizer, text, tokens, sampling, heal), loaded.trained_ids
     )
-    kept = noted(following, drawn)
+    kept = noted(following, sampled)
     return up_to_any(text_after(loaded.tokenizer, ids, rest, kept), stops), ids
 
 
@@ -206,23 +211,23 @@ def noted(
         yield token
 
 
-def result_of(prompt: str, text: str, prompt_ids: list[int], drawn: list["SampledToken"]) -> Any:
+def result_of(prompt: str, text: str, prompt_ids: list[int], sampled: list["SampledToken"]) -> Any:
     """Return the `--json` result of one prompt."""
     return {
         "prompt": prompt,
         "text": text,
         "prompt_ids": prompt_ids,
-        "ids": [token.id for token in drawn],
-        "log_probabilities": [token.log_probability for token in drawn],
+        "ids": [token.id for token in sampled],
+        "log_probabilities": [token.log_probability for token in sampled],
     }
 
 
 def read_prompts(path: Path) -> Iterator[str]:
     """Yield the prompts of a file, one a line."""
     from spiketok.errors import SpikeError, parse_failures
-    from spiketok.regular_files import MOST_RECORD, read_given
+    from spiketok.regular_files import MAX_JSON_BYTES, read_given
 
-    lines = read_given(path, MOST_RECORD).split(b"\n")
+    lines = read_given(path, MAX_JSON_BYTES).split(b"\n")
     for number, line in enumerate(lines[: len(lines) - (not lines[-1])], 1):
         if path.suffix != ".jsonl":
             yield line.removesuffix(b"\r").decode("utf-8", "surrogateescape")

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 ADDRESS = "127.0.0.1"
 HTTP_PORT = 80
-LARGEST_TEXT = 1 << 18
+MAX_TEXT = 1 << 18
 # Bytes of an id in JSON, with a comma and its part of the brackets.
 BYTES_OF_ID = 12
-MOST_REPLIES = 1 << 31
+MAX_REPLIES = 1 << 31
 SECONDS_TO_STOP = 10
 
 
@@ -39,7 +39,7 @@ class Served:
     """State that all requests share."""
 
     begin: "Callable[[str], Conversation]"
-    drawing: "SamplingParams"
+    sampling: "SamplingParams"
     max_tokens: int
     context: int
     name: str
@@ -53,7 +53,7 @@ class Served:
     @property
     def largest_request(self) -> int:
         """Bytes that the texts and ids of a request may have."""
-        return LARGEST_TEXT + BYTES_OF_ID * self.context
+        return MAX_TEXT + BYTES_OF_ID * self.context
 
 
 class RefusedError(Exception):
@@ -190,7 +190,7 @@ class ChatHandler(BoundedHandler):
             shared.read = None
             if dropped:
                 self.tell({"remark": f"the context is full: the oldest {dropped} are forgotten"})
-            for kind, text in stretches(conversation, shared.drawing, limit, ids, should_stop):
+            for kind, text in stretches(conversation, shared.sampling, limit, ids, should_stop):
                 self.tell({"kind": kind, "text": text})
             shared.read = (conversation.system, conversation.turns, conversation.reading)
             ended = finish_reason(conversation, limit, ids, stopped=stop.is_set())
@@ -249,7 +249,7 @@ def begun(shared: Served, wanted: dict[str, Any]) -> "Conversation":
     except SpikeError as error:
         raise RefusedError(400, str(error)) from None
     turns, replies = wanted.get("turns", []), wanted.get("replies", 0)
-    if type(replies) is not int or not 0 <= replies < MOST_REPLIES:
+    if type(replies) is not int or not 0 <= replies < MAX_REPLIES:
         raise RefusedError(400, "replies: not a count")
     if not (isinstance(turns, list) and all(isinstance(turn, list) for turn in turns)):
         raise RefusedError(400, "turns: not lists of ids")

@@ -32,7 +32,9 @@ STYLES: dict[str, dict[str, Any]] = {
 NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
 
 
-def chat_in_terminal(begin: Begin, system: str, drawing: "SamplingParams", max_tokens: int) -> None:
+def chat_in_terminal(
+    begin: Begin, system: str, sampling: "SamplingParams", max_tokens: int
+) -> None:
     """Read questions and print the answers as they are generated, until the user leaves."""
     from spike_lm.model.inference.chat import ask
     from spiketok.errors import SpikeError
@@ -53,7 +55,7 @@ def chat_in_terminal(begin: Begin, system: str, drawing: "SamplingParams", max_t
             else:
                 if dropped := ask(conversation, line, max_tokens):
                     tell(f"the context is full: forgot the oldest {dropped} of your questions")
-                show_reply(conversation, drawing, max_tokens)
+                show_reply(conversation, sampling, max_tokens)
         except SpikeError as error:
             tell(str(error))
 
@@ -95,13 +97,13 @@ def typed_lines() -> Iterator[str]:
             yield line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def show_reply(conversation: "Conversation", drawing: "SamplingParams", max_tokens: int) -> None:
+def show_reply(conversation: "Conversation", sampling: "SamplingParams", max_tokens: int) -> None:
     """Print the reply to the last question while it is written; Ctrl-C stops it."""
     import signal
 
     ids: list[int] = []
     with stop_on_signals() as signals:
-        show(stretches(conversation, drawing, max_tokens, ids, lambda: signals.received > 0))
+        show(stretches(conversation, sampling, max_tokens, ids, lambda: signals.received > 0))
     ended = finish_reason(conversation, max_tokens, ids, stopped=signals.received > 0)
     if ended in REMARKS:
         tell(REMARKS[ended])
@@ -135,7 +137,7 @@ def write(text: str, style: dict[str, Any]) -> None:
 
 
 def answer_lines(
-    begin: Begin, system: str, drawing: "SamplingParams", max_tokens: int, as_json: bool
+    begin: Begin, system: str, sampling: "SamplingParams", max_tokens: int, as_json: bool
 ) -> None:
     """Answer each line of standard input in one conversation; commands work as in a terminal.
 
@@ -160,7 +162,7 @@ def answer_lines(
                 wanted = rest if command == "/system" else system
                 conversation, system = begin(wanted), wanted
             elif question.strip():
-                found = answer(conversation, drawing, max_tokens, question)
+                found = answer(conversation, sampling, max_tokens, question)
                 shown = json_text(found) if as_json else plain(found["parts"])
                 click.echo(shown)
         except SpikeError as error:

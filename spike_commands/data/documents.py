@@ -112,21 +112,21 @@ def documents_of(
         SpikeError: a plain text begins as another format.
     """
     from datapipe import read_range
-    from datapipe.sources.file_signatures import refuse_other_formats
+    from datapipe.sources.file_signatures import check_is_text
 
     by_path = source.given or source.path.name == source.name
     name = str(source.shown) if by_path else source.name
     if read_as == "bytes" or source.kind == "txt":
         content = source.path.read_bytes()
         if read_as != "bytes":
-            refuse_other_formats(name, content)
+            check_is_text(name, content)
         yield [content], [0]
         return
     begins_file = source.kind.startswith("txt")
     for batch in read_range(source, 0, -1, text_field, errors, dropped):
         texts = batch.column("text").to_pylist()
         if begins_file and texts:
-            refuse_other_formats(name, texts[0])
+            check_is_text(name, texts[0])
         begins_file = False
         yield texts, batch.column("row").to_pylist()
 

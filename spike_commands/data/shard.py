@@ -134,7 +134,7 @@ def shard(
     vocabulary = Tokenizer.load(tokenizer_path).vocabulary
     if record_format == "chat":
         options["chat"] = chat_settings(parse_markers, ignored_keys)
-        refuse_misfits(inputs, options)
+        check_chat_options(inputs, options)
     elif parse_markers or ignored_keys:
         raise click.UsageError("--parse-markers and --ignore-key go with --format chat")
     given, inputs = inputs, inputs or trained_inputs(tokenizer_path, vocabulary, out)
@@ -187,7 +187,7 @@ def remark_what_was_seen(
     for file in files:
         above = {file.resolve(), *file.resolve().parents}
         if above & set(trained) and not above & set(kept):
-            how = f"spike tokenizer train --held-out {file} keeps it from that"
+            how = f"spike tokenizer train --validation {file} keeps it from that"
             remark(f"the tokenizer was trained on {file}; {how}", quiet)
     seen_from = settings.get("held_out")
     if files or inputs != vocabulary.inputs or not isinstance(seen_from, int | float):
@@ -240,7 +240,7 @@ def chat_settings(parse_markers: bool, ignored_keys: tuple[str, ...]) -> "ChatSe
     return ChatSettings(parse_markers=parse_markers, ignored_keys=ignored or UNSET)
 
 
-def refuse_misfits(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:
+def check_chat_options(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:
     """Check for options that make no sense for conversations."""
     if options["text_field"] or options["split_text"]:
         raise click.UsageError("--text-field and --split-text go with --format text")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 # Limit of files and folders listed outside a tokenizer's own folder.
-MOST_ENTRIES = 200_000
+MAX_ENTRIES = 200_000
 
 
 class OtherTextError(Exception):
@@ -71,10 +71,10 @@ def checked_names(tokenizer_path: Path, named: tuple[Path, ...]) -> tuple[Path, 
             )
     folder = tokenizer_path.absolute().parent.resolve()
     for number, _ in enumerate(entries_elsewhere(named, folder)):
-        if number >= MOST_ENTRIES:
+        if number >= MAX_ENTRIES:
             raise SpikeError(
                 f"{tokenizer_path}: names inputs outside of its folder that hold more than "
-                f"{MOST_ENTRIES:,} files; name what to shard: spike shard INPUT…"
+                f"{MAX_ENTRIES:,} files; name what to shard: spike shard INPUT…"
             )
     return named
 

@@ -93,14 +93,14 @@ def _own_texts(run: "Run", wanted: int, batch: int) -> Iterator[Any]:
     from spike_lm.model.runs.trained_ids import unseen_ids
 
     tokenizer = run.tokenizer
-    separator = tokenizer.separator
+    eos_id = tokenizer.eos_id
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
     for first in range(0, wanted, batch):
         yield own_text(
             run.model,
             sequences=min(batch, wanted - first),
             length=run.config.model.context,
-            separator=separator,
-            banned_ids=(unused - {separator}) | unseen_ids(run.trained_ids),
+            eos_id=eos_id,
+            banned_ids=(unused - {eos_id}) | unseen_ids(run.trained_ids),
             seed=first,
         )

@@ -27,7 +27,7 @@ from .inspect import artifact_table
 from .ngram_table import counts_table
 
 if TYPE_CHECKING:
-    from spike_lm.model.config.quantization import CompressConfig
+    from spike_lm.model.config.quantization import QuantizeConfig
     from spike_lm.model.runs.folder import Run
 
 QUANTIZE = "mlp=int5,attn=int6,embed=int8"
@@ -39,7 +39,7 @@ COUNTS_BYTES = 1_000_000
 @click.option("--out", type=OUTPUT, help="The file to write; else the run's name and .spike.")
 @click.option("--budget", type=click.IntRange(1), help="Bytes that the file may have.")
 @click.option(
-    "--quantize",
+    "--bits",
     metavar="PART=BITS,…",
     help="Bits of the parts mlp, attn, embed, other; float16 is what is not named. Without the "
     f"option the run's, else {QUANTIZE}.",
@@ -50,7 +50,7 @@ COUNTS_BYTES = 1_000_000
     type=click.Choice(["gptq", "rtn"]),
     help="gptq: errors make up for one another, by training text; rtn: round each weight.",
 )
-@click.option("--prune", type=Fraction(0, 1, max_open=True), help="Share made zero.")
+@click.option("--sparsity", type=Fraction(0, 1, max_open=True), help="Share made zero.")
 @click.option(
     "--correction-rank",
     type=click.IntRange(0, 64),
@@ -100,14 +100,14 @@ def pack(
 ) -> None:
     """Write RUN as one file that has all it needs: weights, tokenizer, configuration.
 
-    What is not said here is taken from the run's section [compress]. With a budget the step of
+    What is not said here is taken from the run's section [quantize]. With a budget the step of
     each matrix is chosen so that the file fits and the error is least; a file that does not fit is
-    not written. docs/compression.md tells more.
+    not written. docs/quantization.md tells more.
 
     \b
     Examples:
       spike pack runs/base
-      spike pack runs/bese-golf --budget 16000000 --quantize "mlp=int5,attn=int6,embed=fp16"
+      spike pack runs/bese-golf --budget 16000000 --bits "mlp=int5,attn=int6,embed=fp16"
       spike pack runs/base --method rtn --text book.txt --json
       spike pack runs/base --budget 4000000 --counts data/ --counts-bytes 2000000
     """
@@ -119,17 +119,17 @@ def pack(
     if counts_bytes and counts_folder is None:
         raise click.UsageError("--counts-bytes goes with --counts")
     loaded = load_run(run)
-    compress = chosen_compression(loaded, changes)
-    check_reading(compress.method, own_text, sequences, data_folder)
+    settings = chosen_compression(loaded, changes)
+    check_reading(settings.method, own_text, sequences, data_folder)
     out = out or Path(f"{run.resolve().name}.spike")
     check_writable(out)
     check_new(out, "--out")
     text = text_of_files(loaded, texts, quiet) if texts else None
     hessians = None
-    if compress.method == "gptq":
+    if settings.method == "gptq":
         hessians = run_hessians(
             loaded,
-            rounded_matrices(loaded, compress),
+            rounded_matrices(loaded, settings),
             data_folder=data_folder,
             own=own_text,
             sequences=sequences,
@@ -137,10 +137,10 @@ def pack(
         )
     tables = counts_table(loaded, counts_folder, counts_bytes or COUNTS_BYTES, quiet)
     with rounding_progress(loaded, quiet) as report:
-        result = pack_run(loaded, compress, hessians, budget=budget, tables=tables, report=report)
+        result = pack_run(loaded, settings, hessians, budget=budget, tables=tables, report=report)
     table = artifact_table(result.data)
     if budget is not None and len(result.data) > budget:
-        refuse_size(run, len(result.data), budget, table)
+        raise_too_large(run, len(result.data), budget, table)
     write_durably(out, result.data)
     scored = scores(loaded, out, text, quiet) if text else {}
     found = {"file": str(out), **scored, **table, "code_bytes": code_bytes(), "budget": budget}
@@ -153,17 +153,17 @@ def pack(
     print_result(found, as_json, artifact_rows(found), following)
 
 
-def chosen_compression(run: "Run", changes: dict[str, Any]) -> "CompressConfig":
+def chosen_compression(run: "Run", changes: dict[str, Any]) -> "QuantizeConfig":
     """Return the compression settings from the run's section and the options."""
     from msgspec.structs import replace
 
-    from spike_lm.model.config.quantization import CompressConfig, compress_problems
+    from spike_lm.model.config.quantization import QuantizeConfig, quantize_problems
 
     said = {key: value for key, value in changes.items() if value is not None}
-    compress = replace(run.config.compress or CompressConfig(quantize=QUANTIZE), **said)
-    for place, problem in compress_problems(compress).items():
-        raise click.UsageError(f"--{place.removeprefix('compress.')}: {problem}")
-    return compress
+    settings = replace(run.config.quantize or QuantizeConfig(bits=QUANTIZE), **said)
+    for place, problem in quantize_problems(settings).items():
+        raise click.UsageError(f"--{place.removeprefix('quantize.').replace('_', '-')}: {problem}")
+    return settings
 
 
 def check_reading(
@@ -178,22 +178,22 @@ def check_reading(
         )
 
 
-def refuse_size(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoReturn:
+def raise_too_large(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoReturn:
     """Raise an error with the sizes of the parts of a file that does not fit."""
     from spiketok.errors import SpikeError
 
     remark(artifact_parts(table), quiet=False)
     raise SpikeError(
         f"{run}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "
-        "--quantize or a smaller model make it fit"
+        "--bits or a smaller model make it fit"
     )
 
 
-def rounded_matrices(run: "Run", compress: "CompressConfig") -> list[str]:
+def rounded_matrices(run: "Run", settings: "QuantizeConfig") -> list[str]:
     """Return the names of the matrices that are quantized to integers."""
     from spike_lm.model.quantization.plan import quantization_plan
 
-    return [name for name, to in quantization_plan(run.model, compress).items() if to.whole]
+    return [name for name, to in quantization_plan(run.model, settings).items() if to.whole]
 
 
 @contextmanager

@@ -247,7 +247,7 @@ def scored_text(
     """Read and encode the text to score; shards of replies fail with options of texts."""
     if data_folder:
         text = text_of_shards(loaded, data_folder, reads["split"])
-        refuse_replies(text, of_texts, data_folder)
+        check_no_replies(text, of_texts, data_folder)
         return text
     if of_chats:
         options = {name: reads[name] for name in ("parse_markers", "ignored_keys")}
@@ -255,7 +255,7 @@ def scored_text(
     return text_of_files(loaded, files, quiet, **{name: reads[name] for name in USUAL})
 
 
-def refuse_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> None:
+def check_no_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> None:
     """Check that options for text do not come with shards of conversations."""
     if text.masks is not None and of_texts:
         from spiketok.errors import SpikeError

@@ -34,7 +34,7 @@ def text_score(
         score = score_documents(
             loaded.model,
             text.documents,
-            separator=loaded.tokenizer.separator,
+            eos_id=loaded.tokenizer.eos_id,
             **windows,
             learner=learner,
             report=lambda scored: report(scored, ""),
@@ -68,7 +68,7 @@ def reply_score(
         score = score_replies(
             loaded.model,
             chats,
-            separator=tokenizer.separator,
+            eos_id=tokenizer.eos_id,
             **windows,
             report=lambda passed: report(passed, ""),
         )

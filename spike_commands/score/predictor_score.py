@@ -68,10 +68,10 @@ def scored(
     taught = start.learning(loaded, total, windows["context"])
     with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
         return score_with(
-            start.predictor(tokenizer.vocab_size, tokenizer.separator),
+            start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
             loaded.model if start.settings.network else None,
             text.documents,
-            separator=tokenizer.separator,
+            eos_id=tokenizer.eos_id,
             **windows,
             learner=learner,
             report=lambda done: report(done, ""),
@@ -149,7 +149,7 @@ def published_score(
 
     tokenizer, documents = loaded.tokenizer, text.documents
     total, done = sum(len(ids) + 1 for ids, _ in documents), 0
-    rows = stream_logits(loaded.model, documents, separator=tokenizer.separator, **windows)
+    rows = stream_logits(loaded.model, documents, eos_id=tokenizer.eos_id, **windows)
     with progress_bar("eval", total, "tokens", quiet) as report:
 
         def shown() -> Any:

@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
-from spiketok.regular_files import MOST_LISTING, read_regular
+from spiketok.regular_files import MAX_LISTING, read_regular
 
 from ..visible import one_character_a_byte
-from .adapter import Peer, flat
+from .adapter import TokenizerAdapter, flat
 
-MOST_IDS = 1 << 24
+MAX_IDS = 1 << 24
 
 
-def open_hugging_face(path: Path) -> Peer:
+def open_hugging_face(path: Path) -> TokenizerAdapter:
     """Open a `tokenizer.json` of Hugging Face; names of special tokens in texts are plain text."""
     library = optional("tokenizers", path)
     with silenced_panics(), refusals("tokenizers", path):
-        loaded = library.Tokenizer.from_buffer(read_regular(path, MOST_LISTING))
+        loaded = library.Tokenizer.from_buffer(read_regular(path, MAX_LISTING))
         # Tokens that a model needs in its input are no part of the text's tokens.
         loaded.no_truncation()
         loaded.no_padding()
@@ -49,7 +49,7 @@ def open_hugging_face(path: Path) -> Peer:
             found = loaded.encode(one_character_a_byte(text), add_special_tokens=False)
             return np.array(found.offsets, np.int64).reshape(-1, 2)
 
-    return Peer(
+    return TokenizerAdapter(
         name=str(path),
         kind="hugging face",
         entries=hugging_face_entries(path, loaded),
@@ -104,11 +104,11 @@ def spelled_bytes(piece: str) -> bytes:
     return piece.replace("▁", " ").encode()
 
 
-def open_sentencepiece(path: Path) -> Peer:
+def open_sentencepiece(path: Path) -> TokenizerAdapter:
     """Open a SentencePiece `.model` file."""
     library = optional("sentencepiece", path)
     with refusals("sentencepiece", path):
-        content = read_regular(path, MOST_LISTING)
+        content = read_regular(path, MAX_LISTING)
     if not content:  # the library takes it for no model yet, and logs at the first question
         raise SpikeError(f"{path}: an empty file is no sentencepiece model; name a .model file")
     with refusals("sentencepiece", path):
@@ -131,7 +131,7 @@ def open_sentencepiece(path: Path) -> Peer:
             found = loaded.encode(one_character_a_byte(text), out_type="offset_mapping")
             return np.array(found["offsets"], np.int64).reshape(-1, 2)
 
-    return Peer(
+    return TokenizerAdapter(
         name=str(path),
         kind="sentencepiece",
         entries=entries,
@@ -141,7 +141,7 @@ def open_sentencepiece(path: Path) -> Peer:
     )
 
 
-def open_tiktoken(name: str) -> Peer:
+def open_tiktoken(name: str) -> TokenizerAdapter:
     """Open an encoding of tiktoken whose ranks are on this machine, without network access."""
     place = f"tiktoken:{name}"
     library = optional("tiktoken", place)
@@ -178,16 +178,16 @@ def open_tiktoken(name: str) -> Peer:
     def decode(ids: NDArray[Any]) -> bytes:
         return bytes(loaded.decode_bytes(ids.tolist()))
 
-    return Peer(name=place, kind="tiktoken", entries=entries, encode=encode, decode=decode)
+    return TokenizerAdapter(
+        name=place, kind="tiktoken", entries=entries, encode=encode, decode=decode
+    )
 
 
 def blank_entries(place: Path | str, ids: Any) -> list[bytes]:
     """Return an empty entry for each id up to the largest; SpikeError where that is absurd."""
     largest = max(ids, default=-1)
-    if largest >= MOST_IDS:
-        raise SpikeError(
-            f"{place}: has an id of {largest:,}; at most {MOST_IDS - 1:,} is supported"
-        )
+    if largest >= MAX_IDS:
+        raise SpikeError(f"{place}: has an id of {largest:,}; at most {MAX_IDS - 1:,} is supported")
     return [b""] * (largest + 1)
 
 

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .adapter import Peer
+from .adapter import TokenizerAdapter
 from .compare_corpus import Pieces
 
 
 def measure(
-    peer: Peer, pieces: Pieces, passes: int, longest: int, advance: Callable[[int], None]
+    peer: TokenizerAdapter,
+    pieces: Pieces,
+    passes: int,
+    longest: int,
+    advance: Callable[[int], None],
 ) -> dict[str, Any]:
     """Encode the pieces with one tokenizer and return its metrics.
 
@@ -63,7 +67,7 @@ def per_token(size: int, tokens: int) -> float | None:
 
 
 def is_lossless(
-    peer: Peer, texts: Sequence[bytes], ids: NDArray[Any], offsets: NDArray[np.int64]
+    peer: TokenizerAdapter, texts: Sequence[bytes], ids: NDArray[Any], offsets: NDArray[np.int64]
 ) -> bool:
     """Return whether each text decodes to itself."""
     bounds = offsets.tolist()
@@ -73,7 +77,9 @@ def is_lossless(
     )
 
 
-def longest_tokens(peer: Peer, uses: NDArray[np.int64], number: int) -> list[dict[str, Any]]:
+def longest_tokens(
+    peer: TokenizerAdapter, uses: NDArray[np.int64], number: int
+) -> list[dict[str, Any]]:
     """Return the longest tokens that occur, of equal ones the most used first."""
     used = np.flatnonzero(uses).tolist()
     used.sort(key=lambda token: (-len(peer.entries[token]), -int(uses[token]), token))

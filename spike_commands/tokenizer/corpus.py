@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from datapipe import Dropped, Source, find_sources, first_fault, read_texts, text_endings
 from datapipe.shards.input_changes import changed_since, file_states
 from datapipe.sources.bad_records import MAX_RECORD
-from datapipe.sources.empty_files import FIX, refuse_empty, without_documents
+from datapipe.sources.empty_files import FIX, check_not_all_empty, without_documents
 from datapipe.sources.files import Skipped, without
 from datapipe.sources.reader import ignore
 from spiketok.corpus_sample import document_ids
@@ -116,7 +116,7 @@ def open_corpus(
     endings = text_endings(options["extensions"])
     sources, skipped = find_sources(inputs, endings)
     measured = find_sources(held_out_files, endings)[0] if held_out_files else []
-    refuse_empty(sources)
+    check_not_all_empty(sources)
     every = [*without(sources, measured), *measured]
     corpus = Corpus(
         sources=every,

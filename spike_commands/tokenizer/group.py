@@ -19,7 +19,7 @@ from .train import summary, train
 from .view import view
 
 # Python cannot read a number of very many.
-MOST_DIGITS = 40
+MAX_DIGITS = 40
 
 
 @click.group()
@@ -144,6 +144,6 @@ def ids_from(text: str) -> Sequence[int]:
         raise click.UsageError("standard input: a JSON object without a list 'ids' of token ids")
     words = text.split()
     for word in words:
-        if not (word.isascii() and word.isdecimal() and len(word) < MOST_DIGITS):
+        if not (word.isascii() and word.isdecimal() and len(word) < MAX_DIGITS):
             raise click.UsageError(f"standard input: {word[:40]!r} is not a token id")
     return list(map(int, words))

@@ -6,13 +6,13 @@ from pathlib import Path
 from spiketok import Tokenizer, Vocabulary
 from spiketok.path_contents import is_hugging_face
 
-from .adapter import Peer
+from .adapter import TokenizerAdapter
 from .adapters import open_hugging_face, open_sentencepiece, open_tiktoken
 
 TIKTOKEN = "tiktoken:"
 
 
-def open_any(name: Path) -> Peer:
+def open_any(name: Path) -> TokenizerAdapter:
     """Open a tokenizer file of spike, Hugging Face or SentencePiece, or `tiktoken:NAME`.
 
     Raises:
@@ -27,7 +27,7 @@ def open_any(name: Path) -> Peer:
     return open_ours(name)
 
 
-def open_ours(path: Path) -> Peer:
+def open_ours(path: Path) -> TokenizerAdapter:
     """Open a tokenizer file of spike."""
     loaded = Tokenizer.load(path)
     if isinstance(loaded.vocabulary, Vocabulary):
@@ -36,7 +36,7 @@ def open_ours(path: Path) -> Peer:
     else:  # the bytes of an id at the beginning of a text
         entries = [loaded.decode_bytes([token]) for token in range(loaded.vocab_size)]
         frequencies = ()
-    return Peer(
+    return TokenizerAdapter(
         name=str(path),
         kind="spike",
         entries=entries,

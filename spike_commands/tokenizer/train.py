@@ -128,13 +128,14 @@ if TYPE_CHECKING:
     help="Longest entry.",
 )
 @click.option(
-    "--held-out",
+    "--validation",
+    "held_out",
     type=ShareOrFile(0, 0.5),
     multiple=True,
     callback=share_or_files,
     metavar="FRACTION|FILE",
-    help="What is only measured on: a fraction of documents, chosen by content, or a file, folder "
-    "or pattern, which may be repeated.  [default: 0.01]",
+    help="Held-out text, measured and not learned from: a fraction of documents, chosen by "
+    "content, or a file, folder or pattern, which may be repeated.  [default: 0.01]",
 )
 @click.option(
     "--memory",

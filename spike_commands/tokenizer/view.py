@@ -10,11 +10,11 @@ from ..console import OUTPUT, PATH, check_new, check_out, common_options, remark
 from ..data.documents import read_documents, reading_options
 
 if TYPE_CHECKING:
-    from .adapter import Cut, Peer
+    from .adapter import Cut, TokenizerAdapter
 
-MOST_PAGE_BYTES = 16 << 20
+MAX_PAGE_BYTES = 16 << 20
 # Of each tokenizer; one is about eleven bytes of the page.
-MOST_PAGE_TOKENS = 2 << 20
+MAX_PAGE_TOKENS = 2 << 20
 
 
 @click.command(short_help="Show where a text is cut into tokens.")
@@ -97,12 +97,14 @@ def write_html(
         remark(f"{path}: {counts(len(shown), found.tokens)}", quiet)
 
 
-def beginning(texts: Sequence[bytes], peers: "Sequence[Peer]") -> "tuple[bytes, list[Cut]]":
+def beginning(
+    texts: Sequence[bytes], peers: "Sequence[TokenizerAdapter]"
+) -> "tuple[bytes, list[Cut]]":
     """Return the part of the joined texts that fits a page, and how each tokenizer cuts that."""
-    texts = first_bytes(texts, MOST_PAGE_BYTES)
+    texts = first_bytes(texts, MAX_PAGE_BYTES)
     cuts = [cut_each(peer, texts) for peer in peers]
-    if max(len(found.ends) for found in cuts) > MOST_PAGE_TOKENS:
-        size = min(int(found.ends[:MOST_PAGE_TOKENS][-1]) for found in cuts)
+    if max(len(found.ends) for found in cuts) > MAX_PAGE_TOKENS:
+        size = min(int(found.ends[:MAX_PAGE_TOKENS][-1]) for found in cuts)
         texts = first_bytes(texts, size)
         cuts = [cut_each(peer, texts) for peer in peers]
     return b"".join(texts), cuts
@@ -123,7 +125,7 @@ def first_bytes(texts: Sequence[bytes], size: int) -> list[bytes]:
     return found
 
 
-def cut_each(peer: "Peer", texts: Sequence[bytes]) -> "Cut":
+def cut_each(peer: "TokenizerAdapter", texts: Sequence[bytes]) -> "Cut":
     """Tokenize each of several texts by itself, and return this as a cut of the texts joined."""
     import numpy as np
 

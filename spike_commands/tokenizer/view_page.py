@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..web.page_parts import fingerprint, in_script, read_part
-from .adapter import Cut, Peer
+from .adapter import Cut, TokenizerAdapter
 
 
-def page(name: str, text: bytes, size: int, peers: Sequence[Peer], cuts: Sequence[Cut]) -> bytes:
+def page(
+    name: str, text: bytes, size: int, peers: Sequence[TokenizerAdapter], cuts: Sequence[Cut]
+) -> bytes:
     """Return a self-contained HTML page.
 
     Args:
@@ -25,8 +27,8 @@ def page(name: str, text: bytes, size: int, peers: Sequence[Peer], cuts: Sequenc
         peers: one tokenizer or two.
         cuts: how each of them cuts the text.
     """
-    style, tokens, drawing = map(read_part, ("page.css", "tokens.js", "page.js"))
-    script = tokens + drawing
+    style, tokens, sampling = map(read_part, ("page.css", "tokens.js", "page.js"))
+    script = tokens + sampling
     data = {
         "name": name,
         "size": size,
@@ -46,7 +48,7 @@ def page(name: str, text: bytes, size: int, peers: Sequence[Peer], cuts: Sequenc
     return layout.encode()
 
 
-def about(peer: Peer, cut: Cut) -> dict[str, Any]:
+def about(peer: TokenizerAdapter, cut: Cut) -> dict[str, Any]:
     """Return the data of a tokenizer and its cut text for the script."""
     return {
         "name": peer.name,

@@ -31,7 +31,7 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
             )
         data_folder = data_folder or configured
         vocab_size = checked_vocabulary(config, data_folder)
-    model = build_model(config, vocab_size, separator=0, device="meta")
+    model = build_model(config, vocab_size, eos_id=0, device="meta")
     sizes: dict[str, Any] = {
         "parameters": count_parameters(model),
         "exported_parameters": exported_parameters(model),
@@ -78,17 +78,17 @@ def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
     from spike_lm.model.families.build import build_model, training_flops
     from spike_lm.model.families.qwen3.model import count_parameters
     from spike_lm.model.runs.folder import TOKENIZER, read_config
-    from spike_lm.model.training.distillation import asked_teachers, init_distillation
+    from spike_lm.model.training.distillation import active_teachers, init_distillation
     from spiketok import Tokenizer
 
     models = []
     for folder in map(Path, config.distill.teachers if config.distill else ()):
         theirs, known = read_config(folder), Tokenizer.load(folder / TOKENIZER)
-        models.append(build_model(theirs, known.vocab_size, separator=0, device="meta"))
-    student = build_model(config, vocab_size, separator=0, device="meta")
+        models.append(build_model(theirs, known.vocab_size, eos_id=0, device="meta"))
+    student = build_model(config, vocab_size, eos_id=0, device="meta")
     teaching = init_distillation(config, student, models)
     head = count_parameters(teaching.head) if teaching and teaching.head else 0
-    asked = asked_teachers(teaching) if teaching else []
+    asked = active_teachers(teaching) if teaching else []
     return {
         "teacher_parameters": sum(count_parameters(model) for model in models),
         "teacher_head_parameters": head,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # Floating-point operations that may be spent on measured steps.
 BUDGET = {"cpu": 2e11, "cuda": 2e13}
 # Steps after a first one, which makes the optimisers' state; or as many as fit into a second.
-MOST_STEPS = 3
+MAX_STEPS = 3
 FLOAT = 4
 # Rows of the product whose speed is used for the model's where no step is measured.
 ROWS = 2048
@@ -95,7 +95,7 @@ def measured_step(config: "Config", vocab_size: int, device: str, parts: int) ->
     backbone = step_trunk(run, precision)
     train_step(run, (ids, None), 0.0, backbone=backbone, precision=precision)
     begun, steps, seconds = time.perf_counter(), 0, 0.0
-    while not steps or (steps < MOST_STEPS and seconds < 1):
+    while not steps or (steps < MAX_STEPS and seconds < 1):
         train_step(run, (ids, None), 0.0, backbone=backbone, precision=precision)
         steps, seconds = steps + 1, time.perf_counter() - begun
     seconds /= steps
@@ -112,7 +112,7 @@ def product_speed(config: "Config", device: str) -> float:
     from spiketok.cpu_count import available_cores
 
     torch.set_num_threads(config.train.threads or available_cores())
-    width, hidden = config.model.width, config.model.ffn_dim
+    width, hidden = config.model.dim, config.model.ffn_dim
     left = torch.ones(ROWS, width, device=device)
     right = torch.ones(width, hidden, device=device)
     with torch.no_grad(), autocast(config.train, device):
@@ -154,9 +154,9 @@ def counted_memory(config: "Config", model: "Model") -> int:
         kept = bool(averaging.ema_decay) + bool(averaging.swa_every)
         numbers += kept * sum(parameter.numel() for parameter in model.parameters())
     heads = (shape.heads + 2 * shape.kv_heads) * shape.head_dim
-    row = 10 * shape.width + 4 * shape.ffn_dim + 3 * heads
+    row = 10 * shape.dim + 4 * shape.ffn_dim + 3 * heads
     kept_rows = (
-        shape.width * shape.layers + row
+        shape.dim * shape.layers + row
         if config.train.activation_checkpointing
         else row * shape.layers
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Tokens of a split that are searched for a prompt.
 SEARCHED = 1 << 16
 # Lines of a prompt, and of a sample, that the log shows; `metrics.jsonl` has all of them.
-MOST_LINES = 20
+MAX_LINES = 20
 
 
 def training_sampler(
@@ -37,18 +37,18 @@ def training_sampler(
     from spike_lm.model.inference.text import continue_prompt, reply_to, text_after
     from spike_lm.model.training.trainer import Sample
 
-    drawing, tokens = SamplingParams(temperature=0.8, top_p=0.95), config.sample.tokens
+    sampling, tokens = SamplingParams(temperature=0.8, top_p=0.95), config.sample.tokens
     ids = chat_prompt(config, data_folder, tokenizer)
 
     def sample(model: "Model", trained: "TrainedIds") -> Sample:
         if trained is not None and not trained.any():
             trained = None
         if ids:
-            text = reply_to(model, tokenizer, ids, tokens, drawing, trained)
+            text = reply_to(model, tokenizer, ids, tokens, sampling, trained)
             return Sample(conversation_text(tokenizer, ids), text)
         prompt = config.sample.prompt
         begun = continue_prompt(
-            model, tokenizer, prompt.encode(), tokens, drawing, trained_ids=trained
+            model, tokenizer, prompt.encode(), tokens, sampling, trained_ids=trained
         )
         return Sample(prompt, "".join(text_after(tokenizer, *begun)))
 
@@ -143,6 +143,6 @@ def shortened(lines: Sequence[str]) -> Iterator[str]:
         for number, line in enumerate(lines)
         if not (blank[number] and number and blank[number - 1])
     ]
-    yield from kept[:MOST_LINES]
-    if len(kept) > MOST_LINES:
-        yield f"… ({some(len(kept) - MOST_LINES, 'more line')})"
+    yield from kept[:MAX_LINES]
+    if len(kept) > MAX_LINES:
+        yield f"… ({some(len(kept) - MAX_LINES, 'more line')})"

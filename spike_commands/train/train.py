@@ -163,7 +163,7 @@ def run_training(
             byte_lengths=tokenizer.byte_lengths,
             score_name=tokenizer.score_name,
             vocab_size=vocab_size,
-            separator=tokenizer.separator,
+            eos_id=tokenizer.eos_id,
             lineage=fingerprints,
             teachers=[teacher.model for teacher in teachers],
             weights=weights,

@@ -10,7 +10,7 @@ from ..reference import join_pair, pairs_of
 
 DOC, SHIFT, CAPS, ESCAPE = range(4)
 BASE_IDS = 40
-MOST_BASE_IDS = 4096
+MAX_BASE_IDS = 4096
 CASE_LETTERS = 64
 SINGLE_LETTERS = "etaoinsrhdl"
 GROUPS = ("ufbz", "cwvj", "mykx", 'gpq"')
@@ -109,7 +109,7 @@ def segments(text: bytes) -> Iterator[list[int]]:
         if at == len(text) or (text[at - 1 : at] == b"\n" and text[at] != ord("\n")):
             row = list(base_ids(text[start:at]))
             yield from (
-                row[first : first + MOST_BASE_IDS] for first in range(0, len(row), MOST_BASE_IDS)
+                row[first : first + MAX_BASE_IDS] for first in range(0, len(row), MAX_BASE_IDS)
             )
             start = at
 

@@ -12,11 +12,11 @@ from ..corpus_sample import HELD_OUT_BYTES, ChunkSample, document_ids
 from ..cpu_count import available_cores
 from ..errors import SettingError, SpikeError
 from ..holdout import HeldOut, held_out_of
-from ..length_max.settings import LEAST_MEMORY
+from ..length_max.settings import MIN_MEMORY
 from ..text_buffers import join
 from ..training_progress import TrainingProgress
 from .corpus import BaseText, DocumentGatherer, SegmentGatherer, gather
-from .vocabulary import ALPHABETS, BASE_IDS, MOST_BASE_IDS, MOST_IDS, BeseMerger, BeseVocabulary
+from .vocabulary import ALPHABETS, BASE_IDS, MAX_BASE_IDS, MAX_IDS, BeseMerger, BeseVocabulary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,14 +47,14 @@ class BeseSettings:
         if self.alphabet not in ALPHABETS:
             known = ", ".join(ALPHABETS)
             raise SettingError("alphabet", f"{self.alphabet!r} is unknown; take one of {known}")
-        if not BASE_IDS <= self.vocab_size <= MOST_IDS:
-            fault = f"{self.vocab_size:,} ids are not possible, {BASE_IDS} to {MOST_IDS:,} are"
+        if not BASE_IDS <= self.vocab_size <= MAX_IDS:
+            fault = f"{self.vocab_size:,} ids are not possible, {BASE_IDS} to {MAX_IDS:,} are"
             raise SettingError("vocab_size", fault)
         if not 0 <= self.held_out < 1:
             fault = f"{self.held_out} is no fraction of at least 0, below 1"
             raise SettingError("held_out", fault)
-        if self.memory < LEAST_MEMORY:
-            raise SettingError("memory", f"{self.memory} is below {LEAST_MEMORY} bytes")
+        if self.memory < MIN_MEMORY:
+            raise SettingError("memory", f"{self.memory} is below {MIN_MEMORY} bytes")
 
 
 def train_bese(
@@ -131,7 +131,7 @@ def learn(
         np.ones(BASE_IDS, np.uint32),
         merges=wanted,
         by_length=False,
-        max_token_bytes=MOST_BASE_IDS,
+        max_token_bytes=MAX_BASE_IDS,
         threads=threads,
         first_seen=not ALPHABETS[settings.alphabet],
     )

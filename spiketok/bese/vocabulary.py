@@ -19,8 +19,8 @@ from ..tokenizer_json import BESE, FORMAT, parse, read_origin, read_spike, refus
 
 BASE_IDS = 40
 # A segment is cut after this number of base ids, so no merge joins more.
-MOST_BASE_IDS = 4096
-MOST_IDS = 1 << 20
+MAX_BASE_IDS = 4096
+MAX_IDS = 1 << 20
 SEPARATOR = "<doc>"
 # Alphabet → whether it is lossless.
 ALPHABETS = {"bese": True, "bese-published": False}
@@ -34,7 +34,7 @@ class BeseVocabulary:
     """BESE vocabulary: merges of base ids, and their origin.
 
     Attributes:
-        separator: the id that ends a document.
+        eos_id: the id that ends a document.
         alphabet: `"bese"`, or `"bese-published"`, in which many texts are one.
         merges: the ids that become id 40, 41, … as (left, right).
         vocab_size: number of ids; those beyond the merges are reserved.
@@ -44,7 +44,7 @@ class BeseVocabulary:
     """
 
     algorithm: ClassVar[str] = BESE
-    separator: ClassVar[int] = 0
+    eos_id: ClassVar[int] = 0
 
     alphabet: str = "bese"
     merges: tuple[tuple[int, int], ...]
@@ -64,7 +64,7 @@ class BeseVocabulary:
     @property
     def special_ids(self) -> dict[str, int]:
         """Name → id: the separator is the only special token."""
-        return {SEPARATOR: self.separator}
+        return {SEPARATOR: self.eos_id}
 
     @property
     def reserved_ids(self) -> list[int]:
@@ -131,8 +131,8 @@ def read_bese(path: Path, content: dict[str, Any]) -> dict[str, Any]:
         refuse(path, "lossless", f"is not {json.dumps(ALPHABETS[alphabet])}, as the alphabet is")
     if not isinstance(merges, list):
         refuse(path, "merges", "is not a list of pairs")
-    if type(size) is not int or not BASE_IDS + len(merges) <= size <= MOST_IDS:
-        refuse(path, "vocab_size", f"is no number from {BASE_IDS} + merges to {MOST_IDS}")
+    if type(size) is not int or not BASE_IDS + len(merges) <= size <= MAX_IDS:
+        refuse(path, "vocab_size", f"is no number from {BASE_IDS} + merges to {MAX_IDS}")
     for rank, pair in enumerate(merges):
         if not (
             isinstance(pair, list)

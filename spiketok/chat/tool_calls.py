@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from ..errors import SpikeError, parse_fault
-from ..json_values import checked, refuse_constant, shown
+from ..json_values import checked, raise_no_json, shown
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 KEYS_AROUND_FUNCTION = {"id", "type", "function"}
@@ -49,7 +49,7 @@ def call_arguments(arguments: Any, place: str) -> str:
             return ENCODER.encode(arguments)
         # Not by a shared decoder: it could not be pickled with the exported class.
         if isinstance(arguments, str) and isinstance(
-            json.loads(arguments, parse_constant=refuse_constant), dict
+            json.loads(arguments, parse_constant=raise_no_json), dict
         ):
             return arguments
     except (ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ from transformers import AddedToken, BatchEncoding, PreTrainedTokenizer
 from ..chat.messages import read_messages
 from ..errors import SpikeError
 from ..id_layout import FIRST_NAMES, RESERVED, SPECIAL, reserved_name
-from ..tokenizer_json import LENGTH_MAX, MOST_FILE_BYTES, parse, read_fields
+from ..tokenizer_json import LENGTH_MAX, MAX_FILE_BYTES, parse, read_fields
 from .chat_template import CHAT_TEMPLATE
 from .names import ROLES, VOCABULARY_FILE, names_without_role
 from .text_processing import (
@@ -277,7 +277,7 @@ def vocabulary_bytes(path: Path) -> bytes:
     """
     if not path.is_file():
         raise SpikeError(f"{path}: is missing or no regular file; export the tokenizer again")
-    if path.stat().st_size > MOST_FILE_BYTES:
+    if path.stat().st_size > MAX_FILE_BYTES:
         raise SpikeError(f"{path}: is larger than 1 GiB; export the tokenizer again")
     return path.read_bytes()
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Bytes of the corpus in memory at a time, beside the sample.
 BLOCK_BYTES = 8 << 20
 # Bytes of text kept on disk, which may be a part of memory, instead of being read again.
-MOST_KEPT = 64 << 20
+MAX_KEPT = 64 << 20
 
 
 class TrainingText:
@@ -31,21 +31,25 @@ class TrainingText:
 
     def __init__(
         self,
-        drawn: CorpusSample,
+        sampled: CorpusSample,
         read: Callable[[], Iterable["pa.RecordBatch"]],
         settings: LengthMaxSettings,
         held_out: HeldOut,
     ) -> None:
-        chunks = drawn.training.chunks()
+        chunks = sampled.training.chunks()
         if not chunks:
             where = (
-                f"all {drawn.documents:,} documents are held out" if drawn.bytes else "it is empty"
+                f"all {sampled.documents:,} documents are held out"
+                if sampled.bytes
+                else "it is empty"
             )
-            more = "; add documents, or hold out other files (--held-out)"
+            more = "; add documents, or hold out other files (--validation)"
             raise SpikeError(f"the corpus has no text to train on: {where}{more}")
         self.sample: Buffer = join(chunks)
-        drawn.training.heap.clear()  # the same bytes again
-        self.corpus_bytes = drawn.bytes if drawn.training.has_dropped else drawn.training.bytes
+        sampled.training.heap.clear()  # the same bytes again
+        self.corpus_bytes = (
+            sampled.bytes if sampled.training.has_dropped else sampled.training.bytes
+        )
         self.read = read
         self.held_out = held_out
         self.block_bytes = min(BLOCK_BYTES, settings.sample_bytes)
@@ -71,7 +75,7 @@ class TrainingText:
             yield from kept.blocks()
             return
         share = most_bytes / self.corpus_bytes
-        writing = KeptBlocks() if most_bytes <= MOST_KEPT else None
+        writing = KeptBlocks() if most_bytes <= MAX_KEPT else None
         for chunks in stream_chunks(self.read(), self.held_out, share, self.block_bytes):
             block = join(chunks)
             if writing and not writing.add(block):

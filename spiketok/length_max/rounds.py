@@ -28,7 +28,7 @@ EXCHANGED = 0.1
 SMALLEST_GAIN = 1e-4
 # Candidates examined for each one wanted: many are too long, too alike or not allowed.
 CANDIDATES_PER_ENTRY = 16
-LEAST_CANDIDATES = 1 << 14
+MIN_CANDIDATES = 1 << 14
 
 
 class Changes(NamedTuple):
@@ -194,7 +194,7 @@ class Rounds:
         allowed: Callable[[bytes], bool],
     ) -> Iterable[Candidate]:
         """Return the concatenations of frequent pairs, several for each of `number` wanted."""
-        looked_at = max(LEAST_CANDIDATES, CANDIDATES_PER_ENTRY * number)
+        looked_at = max(MIN_CANDIDATES, CANDIDATES_PER_ENTRY * number)
         pairs = count_pairs(ids, offsets, looked_at, self.threads)
         return concatenations(entries, pairs, allowed)
 

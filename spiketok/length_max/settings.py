@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from ..errors import SettingError
-from ..id_layout import MOST_TOKEN_BYTES
+from ..id_layout import MAX_TOKEN_BYTES
 from ..vocabulary import room_for_pieces
 from .constraints import BOUNDARIES, DIGITS, Allowed
 
 MIB = 1 << 20
 # The trainer's peak memory is below this multiple of the text that it reads.
 MEMORY_PER_BYTE = 8
-LEAST_MEMORY = MIB
+MIN_MEMORY = MIB
 OBJECTIVES = ("tokens", "freq-length", "frequency")
 
 
@@ -116,16 +116,16 @@ class LengthMaxSettings:
         ):
             if (wrong := getattr(self, name)) not in choices:
                 raise SettingError(name, f"{wrong!r} is unknown; take one of {', '.join(choices)}")
-        if not 2 <= self.max_token_bytes <= MOST_TOKEN_BYTES:
+        if not 2 <= self.max_token_bytes <= MAX_TOKEN_BYTES:
             wrong = self.max_token_bytes
-            raise SettingError("max_token_bytes", f"{wrong} is not in 2 to {MOST_TOKEN_BYTES}")
+            raise SettingError("max_token_bytes", f"{wrong} is not in 2 to {MAX_TOKEN_BYTES}")
         for name in ("held_out", "two_stage"):
             if not 0 <= (wrong := getattr(self, name)) < 1:
                 raise SettingError(name, f"{wrong} is no fraction of at least 0, below 1")
         if self.min_frequency < 0:
             raise SettingError("min_frequency", f"{self.min_frequency} is below 0")
-        if self.memory < LEAST_MEMORY:
-            raise SettingError("memory", f"{self.memory} is below {LEAST_MEMORY} bytes")
+        if self.memory < MIN_MEMORY:
+            raise SettingError("memory", f"{self.memory} is below {MIN_MEMORY} bytes")
         if self.two_stage and self.boundary != "none":
             raise SettingError("two_stage", "its second stage is free; leave boundary at none")
         if self.two_stage and self.objective != "tokens":

@@ -55,8 +55,8 @@ def train_length_max(
     """
     threads = threads or available_cores()
     held_out = held_out or held_out_of(document_ids(read()), settings.held_out)
-    drawn = draw_sample(read(), settings.sample_bytes, held_out)
-    text = TrainingText(drawn, read, settings, held_out)
+    sampled = draw_sample(read(), settings.sample_bytes, held_out)
+    text = TrainingText(sampled, read, settings, held_out)
     report = report or (lambda _: None)
     if settings.objective == "tokens":
         wanted = 256 + room_for_pieces(settings.vocab_size, settings.layout)
@@ -74,10 +74,10 @@ def train_length_max(
         uses=dict(zip(entries, uses, strict=True)),
         settings=asdict(settings),
         training={
-            **describe(drawn),
+            **describe(sampled),
             **held_out.record(settings.held_out),
             "bytes_per_token": round(len(text.sample[0]) / sum(uses), 6),
-            **measure(entries, join(drawn.held_out.chunks()), threads),
+            **measure(entries, join(sampled.held_out.chunks()), threads),
         },
         inputs=tuple(Path(file).absolute() for file in inputs),
     )

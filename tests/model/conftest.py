@@ -23,4 +23,4 @@ def model(config: Config) -> Transformer:
 @pytest.fixture
 def golf() -> GolfTransformer:
     """Return a tiny golf model with everything on, in double precision; nothing in it is zero."""
-    return shaken(build_model(golf_config(), VOCAB, separator=3, seed=1)).double()
+    return shaken(build_model(golf_config(), VOCAB, eos_id=3, seed=1)).double()

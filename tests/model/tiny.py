@@ -16,7 +16,7 @@ VOCAB = 32
 
 TINY = [
     "model.layers=2",
-    "model.width=16",
+    "model.dim=16",
     "model.heads=4",
     "model.kv_heads=2",
     "model.head_dim=8",
@@ -38,20 +38,20 @@ GOLF = [
     "model.layers=6",
     "model.logit_softcap=5",
     "golf.qk_gain_init=1.5",
-    "golf.rotary_width=4",
+    "golf.rope_dims=4",
     "golf.original_context=6",
     "golf.xsa_last_n=3",
     "golf.leaky_relu_slope=0.5",
-    "golf.depth_scale=true",
-    "golf.residual_mix=true",
-    "golf.skips=true",
+    "golf.ln_scale=true",
+    "golf.x0_mix=true",
+    "golf.unet_skips=true",
     "golf.parallel_residual_last_n=2",
     "golf.recur_layers=[2, 3]",
-    "golf.loops=3",
+    "golf.num_loops=3",
     "golf.recur_start=0.5",
     "golf.bigram_vocab_size=64",
     "golf.bigram_dim=4",
-    "golf.smear=true",
+    "golf.smear_gate=true",
     "golf.ve_last_n=2",
     "golf.ve_dim=4",
     "golf.value_residual=true",
@@ -63,18 +63,18 @@ GOLF = [
     "averaging.ema_every=2",
     "averaging.swa_every=2",
     "averaging.swa_start_lr_ratio=0.8",
-    "averaging.exported=ema",
+    "averaging.use=ema",
 ]
 
 # What the SpikeWhale presets have on, with two heads that look ahead.
 WHALE = [
-    "model.width=24",
+    "model.dim=24",
     "model.kv_heads=1",
     "spikewhale.q_lora_rank=8",
     "spikewhale.o_lora_rank=8",
-    "spikewhale.rotary_width=4",
-    "spikewhale.exclusive=true",
-    "spikewhale.streams=2",
+    "spikewhale.qk_rope_head_dim=4",
+    "spikewhale.use_xsa=true",
+    "spikewhale.hc_mult=2",
     "spikewhale.engram_table_size=16",
     "spikewhale.engram_compress_dim=8",
     "spikewhale.hrm_refine_steps=1",
@@ -90,7 +90,7 @@ WHALE_RARE = [
     "spikewhale.embedding_again=true",
     "spikewhale.expert_layers=[0, 1]",
     "spikewhale.hashed_layers=1",
-    "spikewhale.experts=3",
+    "spikewhale.n_routed_experts=3",
 ]
 
 
@@ -132,7 +132,7 @@ def train_tiny(folder: Path, config: Config | None = None, **changes: Any) -> Tr
         "validation": next(open_batches(10_000)),
         "byte_lengths": np.arange(VOCAB),
         "vocab_size": VOCAB,
-        "separator": 3,
+        "eos_id": 3,
         "lineage": {"tokenizer": "t", "data": "d"},
     }
     return train(config or tiny_config(), folder, **(settings | changes))

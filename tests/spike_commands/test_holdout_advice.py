@@ -78,7 +78,7 @@ def test_a_short_validation_split_is_told_with_a_fraction_that_suffices(run, tmp
     ]
     lines = "".join(json.dumps({"text": text[:length]}) + "\n" for text in texts)
     (tmp_path / "a.jsonl").write_text(lines)
-    run("tokenizer", "train", "a.jsonl", "--vocab", "400", "--held-out", "0.001")
+    run("tokenizer", "train", "a.jsonl", "--vocab", "400", "--validation", "0.001")
     shards, errors = run("shard", "--validation", "0.0001")
     told = f"the validation split has {shards['validation_tokens']} tokens, fewer than a window"
     assert told in errors

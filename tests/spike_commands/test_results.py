@@ -10,10 +10,10 @@ import click
 import pytest
 
 from spike_commands.results import row_lines, table_lines
-from spike_commands.xz_baseline import MOST_BYTES, target_contents, xz_bytes
+from spike_commands.xz_baseline import MAX_BYTES, target_contents, xz_bytes
 from tests.test_cli import commands
 
-MOST_ROWS = 7  # six, and one more where records were left out or coding was proved
+MAX_ROWS = 7  # six, and one more where records were left out or coding was proved
 
 
 def named(lines):
@@ -61,7 +61,7 @@ def test_every_result_can_be_had_whole():
 def test_results_are_few_rows_and_more_on_request(line, arguments, words):
     status, few, errors = line(*arguments)
     assert (status, "next:" in errors) == (0, False)
-    assert 1 <= len(named(few.splitlines())) <= MOST_ROWS
+    assert 1 <= len(named(few.splitlines())) <= MAX_ROWS
     assert all(word in few for word in words)
     status, more, _ = line(*arguments, "--verbose")
     assert status == 0
@@ -118,7 +118,7 @@ def test_the_yardstick_is_what_xz_makes_of_the_same_bytes(line, folder):
     whole = b"".join(contents)
     score = json.loads(line("eval", "runs/base", "--text", "held.txt", "--json")[1])
     assert score["xz_bits_per_byte"] == 8 * xz_bytes(contents[:1]) / len(contents[0])
-    assert xz_bytes([]) is xz_bytes([b""]) is xz_bytes([b"a" * MOST_BYTES, b"a"]) is None
+    assert xz_bytes([]) is xz_bytes([b""]) is xz_bytes([b"a" * MAX_BYTES, b"a"]) is None
     if shutil.which("xz") is None:
         pytest.skip("there is no xz")
     packed = subprocess.run(["xz", "-9", "-c"], input=whole, capture_output=True, check=True)

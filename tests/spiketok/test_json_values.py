@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiketok.json_values import MOST_DEPTH, check_structure, shown
+from spiketok.json_values import MAX_DEPTH, check_structure, shown
 
 TEXTS = st.text(st.sampled_from('[]{},:"\\ a\n'), max_size=8)
 VALUES = st.recursive(
@@ -34,10 +34,10 @@ def test_values_are_counted_as_a_parser_does(value, indent, ascii_alone):
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_depth_has_a_limit(opening):
     closing = {"[": "]"}.get(opening, "}")
-    for depth in (MOST_DEPTH, MOST_DEPTH + 1):
+    for depth in (MAX_DEPTH, MAX_DEPTH + 1):
         data = (opening * depth + '"]}"' + closing * depth).encode()
         json.loads(data)
-        if depth == MOST_DEPTH:
+        if depth == MAX_DEPTH:
             check_structure(data, 1000)
         else:
             with pytest.raises(ValueError, match="nested too deeply"):

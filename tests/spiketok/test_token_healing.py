@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spiketok import BeseVocabulary, Healer, Tokenizer, build_vocabulary
+from spiketok import BeseVocabulary, TokenHealer, Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
 
 PIECES = [b"ab", b"abc", b"abcde", b"bcdb", b"ca", b"cab", b"\xc3\xa4", b"aa", b"aaaa", b"dbdb"]
 TOKENIZER = Tokenizer(build_vocabulary(PIECES, 400, "chatml"))
-HEALER = Healer(TOKENIZER)
+HEALER = TokenHealer(TOKENIZER)
 texts = st.text("abcde\u00e4", max_size=12).map(str.encode)
 
 
@@ -84,4 +84,4 @@ def test_an_example():
 
 def test_bese_is_not_healed():
     with pytest.raises(SpikeError, match="longest match"):
-        Healer(Tokenizer(BeseVocabulary(merges=(), vocab_size=40)))
+        TokenHealer(Tokenizer(BeseVocabulary(merges=(), vocab_size=40)))

@@ -18,7 +18,7 @@ def test_attributes(tokenizer, vocabulary):
     assert tokenizer.vocab_size == len(vocabulary) == 400
     assert tokenizer.fingerprint == vocabulary.fingerprint()
     assert tokenizer.lossless
-    assert tokenizer.separator == tokenizer.special_ids["<eos>"] == 3
+    assert tokenizer.eos_id == tokenizer.special_ids["<eos>"] == 3
     assert tokenizer.special_ids["<|im_start|>"] == 400 - 128
     assert len(tokenizer.special_ids) == 4 + 17
     lengths = tokenizer.byte_lengths

@@ -23,11 +23,11 @@ class GolfAttention(nn.Module):
         super().__init__()
         self.head_dim = config.head_dim
         self.exclusive = layer >= config.layers - golf.xsa_last_n
-        query_width, kv_width = (n * config.head_dim for n in (config.heads, config.kv_heads))
-        self.query = nn.Linear(config.width, query_width, bias=False)
-        self.key = nn.Linear(config.width, kv_width, bias=False)
-        self.value = nn.Linear(config.width, kv_width, bias=False)
-        self.output = nn.Linear(query_width, config.width, bias=False)
+        q_dim, kv_dim = (n * config.head_dim for n in (config.heads, config.kv_heads))
+        self.query = nn.Linear(config.dim, q_dim, bias=False)
+        self.key = nn.Linear(config.dim, kv_dim, bias=False)
+        self.value = nn.Linear(config.dim, kv_dim, bias=False)
+        self.output = nn.Linear(q_dim, config.dim, bias=False)
         self.gain = nn.Parameter(torch.full((config.heads,), golf.qk_gain_init))
         self.value_residual = ValueResidual() if golf.value_residual and layer else None
 
@@ -81,15 +81,15 @@ class GolfBlock(nn.Module):
 
     def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
         super().__init__()
-        self.mix = ResidualMix(width=config.width) if golf.residual_mix else None
+        self.mix = ResidualMix(dim=config.dim) if golf.x0_mix else None
         self.attention = GolfAttention(config, golf, layer)
         self.feed_forward = LeakyReLUSquaredMLP(
-            width=config.width, ffn_dim=config.ffn_dim, slope=golf.leaky_relu_slope
+            dim=config.dim, ffn_dim=config.ffn_dim, slope=golf.leaky_relu_slope
         )
         self.branches = ResidualBranches(
-            width=config.width,
+            dim=config.dim,
             parallel=layer >= config.layers - golf.parallel_residual_last_n,
-            scale=depth_scale(layer) if golf.depth_scale else 1.0,
+            scale=depth_scale(layer) if golf.ln_scale else 1.0,
         )
 
     def forward(

@@ -40,62 +40,60 @@ class GolfTransformer(nn.Module):
     cosines: Tensor
     sines: Tensor
 
-    def __init__(
-        self, config: ModelConfig, golf: GolfConfig, vocab_size: int, separator: int
-    ) -> None:
+    def __init__(self, config: ModelConfig, golf: GolfConfig, vocab_size: int, eos_id: int) -> None:
         super().__init__()
-        self.config, self.golf, self.separator = config, golf, separator
-        self.lookback = int(golf.bigram_vocab_size > 0) + int(golf.smear)
+        self.config, self.golf, self.eos_id = config, golf, eos_id
+        self.lookback = int(golf.bigram_vocab_size > 0) + int(golf.smear_gate)
         self.looping = False  # whether layers loop in training, too
-        width, layers = config.width, config.layers
-        self.embedding = nn.Embedding(vocab_size, width)
+        dim, layers = config.dim, config.layers
+        self.embedding = nn.Embedding(vocab_size, dim)
         self.bigram = (
             BigramEmbedding(
                 rows=golf.bigram_vocab_size,
-                table_width=golf.bigram_dim,
-                width=width,
-                separator=separator,
+                table_dim=golf.bigram_dim,
+                dim=dim,
+                eos_id=eos_id,
             )
             if golf.bigram_vocab_size
             else None
         )
-        self.smear = SmearGate(width=width) if golf.smear else None
+        self.smear = SmearGate(dim=dim) if golf.smear_gate else None
         self.memory = (
-            MemoryTokens(count=golf.memory_tokens, width=width) if golf.memory_tokens else None
+            MemoryTokens(count=golf.memory_tokens, dim=dim) if golf.memory_tokens else None
         )
         self.value_embedding = (
             ValueEmbedding(
                 vocab_size=vocab_size,
-                table_width=golf.ve_dim,
-                kv_width=config.kv_heads * config.head_dim,
+                table_dim=golf.ve_dim,
+                kv_dim=config.kv_heads * config.head_dim,
                 layers=golf.ve_last_n,
             )
             if golf.ve_last_n
             else None
         )
         self.blocks = nn.ModuleList(GolfBlock(config, golf, layer) for layer in range(layers))
-        self.skips = UNetSkips(layers=layers, width=width) if golf.skips else None
+        self.skips = UNetSkips(layers=layers, dim=dim) if golf.unet_skips else None
         self.ahead = (
-            MTPHeads(heads=golf.mtp_num_heads, width=width, vocab_size=vocab_size)
+            MTPHeads(heads=golf.mtp_num_heads, dim=dim, vocab_size=vocab_size)
             if golf.mtp_num_heads
             else None
         )
-        self.orders = [layer_order(layers, golf.recur_layers, n) for n in (1, golf.loops)]
+        self.orders = [layer_order(layers, golf.recur_layers, n) for n in (1, golf.num_loops)]
         for name, table in self.rotary().items():
             self.register_buffer(name, table, persistent=False)
 
     def rotary(self) -> dict[str, Tensor]:
         """Return the tables of all positions, by the names of the buffers that hold them."""
         config, golf = self.config, self.golf
-        rotary_width = golf.rotary_width or config.head_dim
+        rope_dims = golf.rope_dims or config.head_dim
         cosines, sines = rope_cos_sin(
             positions=golf.memory_tokens + config.context,
-            head_dim=rotary_width,
+            head_dim=rope_dims,
             base=ntk_scaled_base(
                 config.rope_base,
                 length=config.context,
                 base_length=golf.original_context,
-                rotary_width=rotary_width,
+                rope_dims=rope_dims,
             ),
         )
         return {"cosines": cosines, "sines": sines}
@@ -170,7 +168,7 @@ class GolfTransformer(nn.Module):
         if attention_mask is not None:
             stream = stream * attention_mask.unsqueeze(-1)
         if self.smear is not None:
-            stream = self.smear(stream, seen == self.separator)
+            stream = self.smear(stream, seen == self.eos_id)
         return stream[:, -time:]
 
     def _attention_inputs(
@@ -209,9 +207,9 @@ class GolfTransformer(nn.Module):
             lookback=self.lookback,
         )
 
-    def logits(self, normed: Tensor) -> Tensor:
+    def logits(self, hidden_states: Tensor) -> Tensor:
         """Map [..., D] to logits [..., V]."""
-        logits: Tensor = functional.linear(normed, self.embedding.weight)
+        logits: Tensor = functional.linear(hidden_states, self.embedding.weight)
         return softcap(logits, self.config.logit_softcap)
 
 

@@ -1,7 +1,7 @@
 """Qwen3-shaped dense causal language model (arXiv:2505.09388).
 
 Pre-norm with RMSNorm (arXiv:1910.07467), rotary positions, grouped-query attention with normed
-queries and keys, SwiGLU, no biases, and one table for input and output where `tied_embeddings`.
+queries and keys, SwiGLU, no biases, and one table for input and output where `tie_embeddings`.
 """
 
 from functools import partial
@@ -26,16 +26,16 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.attention_norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
         self.attention = Attention(
-            width=config.width,
+            dim=config.dim,
             heads=config.heads,
             kv_heads=config.kv_heads,
             head_dim=config.head_dim,
             norm_eps=NORM_EPS,
         )
-        self.feed_forward_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
-        self.feed_forward = FeedForward(width=config.width, ffn_dim=config.ffn_dim)
+        self.feed_forward_norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
+        self.feed_forward = FeedForward(dim=config.dim, ffn_dim=config.ffn_dim)
 
     def forward(
         self,
@@ -62,11 +62,11 @@ class Transformer(nn.Module):
     def __init__(self, config: ModelConfig, vocab_size: int) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(vocab_size, config.width)
+        self.embedding = nn.Embedding(vocab_size, config.dim)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(config.width, eps=NORM_EPS)
-        tied = config.tied_embeddings
-        self.head = None if tied else nn.Linear(config.width, vocab_size, bias=False)
+        self.norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
+        tied = config.tie_embeddings
+        self.head = None if tied else nn.Linear(config.dim, vocab_size, bias=False)
         for name, table in self.rotary().items():
             self.register_buffer(name, table, persistent=False)
 
@@ -116,13 +116,13 @@ class Transformer(nn.Module):
             update_kv = None if cache is None else partial(cache.extend, layer)
             wanted = last if layer == len(self.blocks) - 1 else None
             stream = block(stream, rope, attn_mask, update_kv, wanted)
-        normed: Tensor = self.norm(stream)
-        return normed
+        hidden_states: Tensor = self.norm(stream)
+        return hidden_states
 
-    def logits(self, normed: Tensor) -> Tensor:
+    def logits(self, hidden_states: Tensor) -> Tensor:
         """Map [..., D] to logits [..., V]."""
         weight = self.embedding.weight if self.head is None else self.head.weight
-        logits = nn.functional.linear(normed, weight)
+        logits = nn.functional.linear(hidden_states, weight)
         return softcap(logits, self.config.logit_softcap)
 
     def new_kv_cache(self, batch: int) -> KVCache:
@@ -143,23 +143,23 @@ def build_transformer(
     *,
     seed: int = 0,
     device: str = "cpu",
-    drawn: bool = True,
+    init_weights: bool = True,
 ) -> Transformer:
     """Return a freshly initialised model in float32; equal seeds give equal bytes anywhere.
 
-    On the device `meta` the model has shapes and no numbers; unless `drawn` its weights must be
-    replaced.
+    On the device `meta` the model has shapes and no numbers. Without `init_weights` its weights
+    must be replaced.
     """
     # The constructors of torch use random numbers; the global generator must not change.
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
         model = Transformer(config, vocab_size)
-    if drawn and device != "meta":
-        init_weights(model, seed)
+    if init_weights and device != "meta":
+        init_transformer_weights(model, seed)
     return model.to(device)
 
 
 @torch.no_grad()
-def init_weights(model: Transformer, seed: int) -> None:
+def init_transformer_weights(model: Transformer, seed: int) -> None:
     """Initialise the weights; residual branches end in zeros, so each block starts as identity.
 
     Tables have a deviation of 0.02, other matrices 0.5 / √columns, which about keeps the size of

@@ -20,32 +20,32 @@ class WhaleBlock(nn.Module):
 
     def __init__(self, config: ModelConfig, whale: SpikeWhaleConfig, layer: int) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.attention_norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
         self.attention = LatentAttention(
-            width=config.width,
+            dim=config.dim,
             heads=config.heads,
             kv_heads=config.kv_heads,
             head_dim=config.head_dim,
             q_lora_rank=whale.q_lora_rank,
             o_lora_rank=whale.o_lora_rank,
-            exclusive=whale.exclusive,
+            exclusive=whale.use_xsa,
             derf=whale.derf,
             norm_eps=NORM_EPS,
         )
-        self.feed_forward_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.feed_forward_norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
         self.feed_forward: FeedForward | Experts
         if layer in whale.expert_layers:
             self.feed_forward = Experts(
-                width=config.width,
+                dim=config.dim,
                 ffn_dim=config.ffn_dim,
-                experts=whale.experts,
+                experts=whale.n_routed_experts,
                 chosen=whale.num_experts_per_tok,
                 shared=whale.n_shared_experts,
                 scale=whale.routed_scaling_factor,
                 hashed=layer < whale.hashed_layers,
             )
         else:
-            self.feed_forward = FeedForward(width=config.width, ffn_dim=config.ffn_dim)
+            self.feed_forward = FeedForward(dim=config.dim, ffn_dim=config.ffn_dim)
         self.again = nn.Parameter(torch.zeros(())) if whale.embedding_again else None
 
     def forward(

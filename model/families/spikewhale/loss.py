@@ -21,7 +21,7 @@ NEXT, MTP, JEPA, Z, AUX = range(len(PARTS))
 
 def backward_spikewhale_loss(
     model: SpikeWhale,
-    normed: Tensor,
+    hidden_states: Tensor,
     targets: Tensor,
     count: int,
     mask: Tensor | None = None,
@@ -31,8 +31,8 @@ def backward_spikewhale_loss(
     """Add the gradient of the weighted parts, each a sum / `count`, to every parameter's gradient.
 
     Args:
-        model: has just mapped the ids before the targets to `normed`.
-        normed: [B, T, D]; its graph is consumed.
+        model: has just mapped the ids before the targets to `hidden_states`.
+        hidden_states: [B, T, D]; its graph is consumed.
         targets: ids [B, T], int64.
         count: the divisor: the targets of the whole step, those outside the mask left out.
         mask: bool [B, T], the targets that count, for all parts; None: all.
@@ -42,9 +42,9 @@ def backward_spikewhale_loss(
     Returns:
         For each of PARTS its unweighted sum and its count, float64 [5, 2].
     """
-    whale, device = model.whale, normed.device
+    whale, device = model.whale, hidden_states.device
     further = further_targets(model, targets, mask)
-    later = normed.detach().flatten(0, 1)
+    later = hidden_states.detach().flatten(0, 1)
     places = torch.arange(len(later), device=device).view(targets.shape)
     sums = torch.zeros(len(PARTS), 2, dtype=torch.float64, device=device)
 
@@ -88,7 +88,7 @@ def backward_spikewhale_loss(
         sums[AUX, 0] += balance.detach() * len(later)
         sums[AUX, 1] += len(later)
     beside = [further, places, *(lesson.beside if lesson else [])]
-    chunked_backward(normed, beside, mask, loss_of, more)
+    chunked_backward(hidden_states, beside, mask, loss_of, more)
     return sums
 
 
@@ -101,9 +101,9 @@ def further_targets(model: SpikeWhale, targets: Tensor, mask: Tensor | None) -> 
     whale = model.whale
     most = max(whale.mtp_num_heads, whale.jepa_horizon - 1)
     further = mtp_targets(targets, most, mask)
-    if model.separator is not None:
+    if model.eos_id is not None:
         behind = torch.zeros_like(targets, dtype=torch.bool)
-        ended = targets == model.separator
+        ended = targets == model.eos_id
         for ahead, ids in enumerate(further):
             behind = behind | functional.pad(ended[:, ahead:], (0, min(ahead, ended.shape[1])))
             ids.masked_fill_(behind, IGNORE_INDEX)

@@ -36,22 +36,22 @@ class SpikeWhale(nn.Module):
     sines: Tensor
 
     def __init__(
-        self, config: ModelConfig, whale: SpikeWhaleConfig, vocab_size: int, separator: int
+        self, config: ModelConfig, whale: SpikeWhaleConfig, vocab_size: int, eos_id: int
     ) -> None:
         super().__init__()
         self.config, self.whale = config, whale
         # As published, there are no document masks.
-        self.separator = separator if whale.layout == "repaired" else None
+        self.eos_id = eos_id if whale.layout == "repaired" else None
         self.lookback = whale.engram_max_ngram - 1 if whale.engram_table_size else 0
-        width, layers = config.width, config.layers
-        self.embedding = nn.Embedding(vocab_size, width)
+        dim, layers = config.dim, config.layers
+        self.embedding = nn.Embedding(vocab_size, dim)
         self.engram = (
             Engram(
                 rows=whale.engram_table_size,
                 heads=whale.engram_num_heads,
                 orders=whale.engram_max_ngram,
                 code_width=whale.engram_compress_dim,
-                width=width,
+                dim=dim,
                 gate_bias=whale.engram_gate_init_bias,
             )
             if whale.engram_table_size
@@ -60,22 +60,20 @@ class SpikeWhale(nn.Module):
         self.blocks = nn.ModuleList(WhaleBlock(config, whale, layer) for layer in range(layers))
         self.connections = (
             HyperConnections(
-                branches=2 * layers, streams=whale.streams, rounds=whale.hc_sinkhorn_iters
+                branches=2 * layers, streams=whale.hc_mult, rounds=whale.hc_sinkhorn_iters
             )
-            if whale.streams > 1
+            if whale.hc_mult > 1
             else None
         )
         self.refinement = (
-            HRMRefine(width=width, hidden_width=whale.hrm_refine_dim, steps=whale.hrm_refine_steps)
+            HRMRefine(dim=dim, hidden_dim=whale.hrm_refine_dim, steps=whale.hrm_refine_steps)
             if whale.hrm_refine_steps
             else None
         )
-        self.norm = nn.RMSNorm(width, eps=NORM_EPS)
-        self.ahead = (
-            MTPStates(heads=whale.mtp_num_heads, width=width) if whale.mtp_num_heads else None
-        )
+        self.norm = nn.RMSNorm(dim, eps=NORM_EPS)
+        self.ahead = MTPStates(heads=whale.mtp_num_heads, dim=dim) if whale.mtp_num_heads else None
         self.latent = (
-            JEPAPredictor(width=width, hidden_width=whale.jepa_pred_dim, horizon=whale.jepa_horizon)
+            JEPAPredictor(dim=dim, hidden_dim=whale.jepa_pred_dim, horizon=whale.jepa_horizon)
             if whale.jepa_horizon
             else None
         )
@@ -86,7 +84,7 @@ class SpikeWhale(nn.Module):
         """Return the tables of all positions, by the names of the buffers that hold them."""
         cosines, sines = rope_cos_sin(
             positions=self.config.context,
-            head_dim=self.whale.rotary_width or self.config.head_dim,
+            head_dim=self.whale.qk_rope_head_dim or self.config.head_dim,
             base=self.config.rope_base,
         )
         return {"cosines": cosines, "sines": sines}
@@ -118,7 +116,7 @@ class SpikeWhale(nn.Module):
             last: number of last rows to return; None: all.
         """
         seen, attention_mask_seen = extend_ids(ids, before, attention_mask, cache)
-        documents = document_numbers(seen, self.separator, attention_mask_seen)
+        documents = document_numbers(seen, self.eos_id, attention_mask_seen)
         time = ids.shape[1]
         embedded = self.embed(seen, documents, time)
         within = time if cache is None else cache.length
@@ -128,7 +126,7 @@ class SpikeWhale(nn.Module):
         routes: list[Route | None] = [None] * (2 * len(self.blocks))
         if self.connections is not None:
             routes = [*self.connections.routes()]
-            stream = embedded.expand(self.whale.streams, -1, -1, -1)
+            stream = embedded.expand(self.whale.hc_mult, -1, -1, -1)
         for layer, block in enumerate(self.blocks):
             update_kv = None if cache is None else partial(cache.extend, layer)
             pair = (routes[2 * layer], routes[2 * layer + 1])
@@ -138,8 +136,8 @@ class SpikeWhale(nn.Module):
             stream = self.connections.merge(stream)
         if self.refinement is not None:
             stream = self.refinement(stream)
-        normed: Tensor = self.norm(stream)
-        return normed
+        hidden_states: Tensor = self.norm(stream)
+        return hidden_states
 
     def embed(self, seen: Tensor, documents: Tensor, time: int) -> Tensor:
         """Map the last `time` of ids [B, N], with their document numbers, to [B, time, D]."""
@@ -147,7 +145,7 @@ class SpikeWhale(nn.Module):
         seen, documents = seen[:, window], documents[:, window]
         stream: Tensor = self.embedding(seen)
         if self.engram is not None:
-            as_published = self.separator is None
+            as_published = self.eos_id is None
             codes = (
                 self.engram.embedding_codes(stream) if as_published else self.engram.id_codes(seen)
             )
@@ -161,7 +159,7 @@ class SpikeWhale(nn.Module):
 
         Padding has no position, so that texts padded to one length keep their own.
         """
-        apart = self.separator is not None and self.whale.documents_apart
+        apart = self.eos_id is not None and self.whale.documents_apart
         if attention_mask is None:
             rope = (self.cosines[:time], self.sines[:time])
             # A mask doubles the cost of attention; a compiled model cannot check the need for it.
@@ -172,9 +170,9 @@ class SpikeWhale(nn.Module):
         walls = documents if apart else document_numbers(documents, attention_mask=attention_mask)
         return attention_inputs((self.cosines, self.sines), walls, attention_mask, time)
 
-    def logits(self, normed: Tensor) -> Tensor:
+    def logits(self, hidden_states: Tensor) -> Tensor:
         """Map [..., D] to logits [..., V]."""
-        logits: Tensor = functional.linear(normed, self.embedding.weight)
+        logits: Tensor = functional.linear(hidden_states, self.embedding.weight)
         return softcap(logits, self.config.logit_softcap)
 
     def new_kv_cache(self, batch: int) -> KVCache:
@@ -239,7 +237,7 @@ def spikewhale_flops_per_token(model: SpikeWhale) -> int:
     )
     weights += (1 + whale.mtp_num_heads) * model.embedding.weight.numel()
     for experts in model.experts():
-        idle = whale.experts - whale.num_experts_per_tok
+        idle = whale.n_routed_experts - whale.num_experts_per_tok
         weights -= idle * sum(p.numel() for p in experts.experts[0].parameters())
     attention = config.layers * config.heads * config.head_dim * config.context
     return 6 * weights + 12 * attention

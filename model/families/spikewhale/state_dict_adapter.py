@@ -99,7 +99,7 @@ def _pieces(config: ModelConfig, whale: SpikeWhaleConfig) -> dict[str, list[str]
     """Return, for each tensor of spike, the published ones that it is split into."""
     parts = {
         "engram": bool(whale.engram_table_size),
-        "connections": whale.streams > 1,
+        "connections": whale.hc_mult > 1,
         "refinement": bool(whale.hrm_refine_steps),
         "latent": bool(whale.jepa_horizon),
     }
@@ -148,7 +148,7 @@ def _rotary_pairs(config: ModelConfig, whale: SpikeWhaleConfig) -> Tensor:
     """Return cosine and sine of each position and pair, [context, R / 2, 2]."""
     tables = rope_cos_sin(
         positions=config.context,
-        head_dim=whale.rotary_width or config.head_dim,
+        head_dim=whale.qk_rope_head_dim or config.head_dim,
         base=config.rope_base,
     )
     return torch.stack([table.chunk(2, dim=-1)[0] for table in tables], dim=-1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from spiketok.errors import SpikeError
 
 from ..._counting import calibrated_probabilities
-from .tilt import Numbers
+from .tilt import Probabilities
 
 COOLEST, HOTTEST = 0.9, 1.05
 NONE = np.zeros(0)
@@ -44,13 +44,13 @@ class AdjustmentSettings:
 class NetworkScores:
     """Probabilities of the requested ids by a network."""
 
-    rungs: dict[str, Numbers]
+    rungs: dict[str, Probabilities]
     """[n, m] each: `network`, then `temperature` and `calibration` where they are on."""
-    entropies: Numbers
+    entropies: Probabilities
     """[n]: of the distributions before any adjustment, in nats."""
 
     @property
-    def last(self) -> Numbers:
+    def last(self) -> Probabilities:
         """Probabilities with all adjustments."""
         return list(self.rungs.values())[-1]
 
@@ -100,7 +100,7 @@ class NetworkAdjustment:
         )
 
     def _scores(
-        self, logits: Tensor, asked: NDArray[np.integer], expected: Numbers
+        self, logits: Tensor, asked: NDArray[np.integer], expected: Probabilities
     ) -> NetworkScores:
         try:
             plain, with_temperature, with_bias, entropies = calibrated_probabilities(

@@ -5,25 +5,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.uint32]
+Probabilities = NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
 class PrunedNgramCounts:
     """Trie of strings, level by level, siblings by rising token; string 0 is the empty one."""
 
-    children: Numbers
+    children: Probabilities
     """[n + 1]: number of children of each, strings that are one token longer."""
-    tokens: Numbers
+    tokens: Probabilities
     """[n]: the last token of each but the empty one."""
-    counts: Numbers
+    counts: Probabilities
     """[n]: their counts."""
-    pruned: Numbers
+    pruned: Probabilities
     """[n + 1]: total count after each that is in none of its children."""
 
     @classmethod
     def of_strings(
-        cls, parents: Numbers, tokens: Numbers, counts: Numbers, totals: Numbers
+        cls,
+        parents: Probabilities,
+        tokens: Probabilities,
+        counts: Probabilities,
+        totals: Probabilities,
     ) -> "PrunedNgramCounts":
         """Sort strings, parents before children, into their storage order."""
         order, places = _by_level(parents, tokens)
@@ -38,7 +42,7 @@ class PrunedNgramCounts:
             pruned,
         )
 
-    def strings(self) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    def strings(self) -> tuple[Probabilities, Probabilities, Probabilities, Probabilities]:
         """Return parents, tokens, counts and totals, parents first.
 
         Raises:
@@ -56,7 +60,9 @@ class PrunedNgramCounts:
         return parents, self.tokens, self.counts, sums.astype(np.uint32)
 
 
-def _by_level(parents: Numbers, tokens: Numbers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _by_level(
+    parents: Probabilities, tokens: Probabilities
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the strings in order, and the place of each string, the empty one being 0."""
     depths = np.zeros(len(parents) + 1, np.int64)
     level, members = 0, np.arange(len(parents))

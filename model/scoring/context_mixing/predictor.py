@@ -25,7 +25,7 @@ from ...config.mixing import PredictorSettings
 from .gate import SETS_PER_LENGTH, gate_weight, weight_sets
 from .logit_calibration import AdjustmentSettings, NetworkAdjustment, NetworkScores
 from .ngram_model import NgramModel, plain_ids
-from .tilt import Numbers, lifted, tilted
+from .tilt import Probabilities, mix_point_mass, tilt
 
 NO_HINT = (1 << 32) - 1
 Ids = NDArray[np.unsignedinteger]
@@ -39,7 +39,7 @@ class _Place:
 
     lengths: NDArray[np.uint32]
     hints: NDArray[np.uint32]
-    trusts: Numbers
+    trusts: Probabilities
     sets: NDArray[np.uint32]
 
 
@@ -51,11 +51,11 @@ class _Given:
     place: _Place
     network: NetworkScores | None
     """[n, 2]: of the ids and of the hints; [1, V] of all ids."""
-    p: Numbers | None
+    p: Probabilities | None
     """[n]: of the network with all adjustments."""
-    p_hints: Numbers | None
+    p_hints: Probabilities | None
     """[n] or [1]: the same of the hints, 0 where there is none."""
-    counts: list[Numbers]
+    counts: list[Probabilities]
     """[n] each: by the lengths of the settings; with a network, also the longest ones over it."""
 
 
@@ -90,17 +90,19 @@ class Predictor:
         second = 1 + settings.has("ngram") + settings.has("match")
         self._second = self._mixture(sets, second)
 
-    def begin(self, separator: int) -> None:
+    def begin(self, eos_id: int) -> None:
         """Read a separator as the context of the next token; it is learned, not scored."""
         if self._counts is not None:
             self._counts.restart()
-        ids = np.array([separator], np.uint32)
+        ids = np.array([eos_id], np.uint32)
         for counts in (self._counts, self._cache):
             if counts is not None:
                 counts.learn(ids)
         self._match_model.predict(ids, True)
 
-    def score(self, ids: NDArray[np.integer], logits: Tensor | None = None) -> dict[str, Numbers]:
+    def score(
+        self, ids: NDArray[np.integer], logits: Tensor | None = None
+    ) -> dict[str, Probabilities]:
         """Return by rung the probabilities [n] of ids [n]; each id is learned after it is scored.
 
         Args:
@@ -134,7 +136,7 @@ class Predictor:
         )
         return {name: found[name] for name in settings.rungs}
 
-    def distributions(self, logits: Tensor | None = None) -> dict[str, Numbers]:
+    def distributions(self, logits: Tensor | None = None) -> dict[str, Probabilities]:
         """Return by rung [V]: the probability of each id as the next token.
 
         `logits` [V] are those that `score` takes for this place.
@@ -147,7 +149,7 @@ class Predictor:
             trust = 0.0 if kind == NO_HINT else trust
         hints, trusts = np.array([hint], np.uint32), np.array([trust])
         network = p = p_hints = entropies = None
-        found: dict[str, Numbers] = {}
+        found: dict[str, Probabilities] = {}
         if logits is not None:
             network = self._network.peek(logits[None], ids[None])
             p, entropies = network.last[0], network.entropies
@@ -170,15 +172,15 @@ class Predictor:
         )
         return {name: found[name] for name in self.settings.rungs}
 
-    def _hints(self, targets: Ids) -> tuple[NDArray[np.uint32], Numbers]:
+    def _hints(self, targets: Ids) -> tuple[NDArray[np.uint32], Probabilities]:
         if not self.settings.has("match"):
             return np.full(len(targets), NO_HINT, np.uint32), np.zeros(len(targets))
         hints, kinds, trusts = self._match_model.predict(targets, True)
         return hints, np.where(kinds == NO_HINT, 0.0, trusts)
 
     def _counted(
-        self, targets: Ids, network: Numbers | None
-    ) -> tuple[NDArray[np.uint32], list[Numbers]]:
+        self, targets: Ids, network: Probabilities | None
+    ) -> tuple[NDArray[np.uint32], list[Probabilities]]:
         if self._counts is None:
             return np.zeros(len(targets), np.uint32), []
         counts = self._counts.score(targets, np.full(len(targets), 1 / self.vocab_size), network)
@@ -188,11 +190,11 @@ class Predictor:
     def _rungs(
         self,
         given: _Given,
-        mix_first: Callable[[dict[str, Numbers]], Numbers],
-        lay_cache: Callable[[Numbers], Numbers],
-        mix_second: Callable[[dict[str, Numbers]], Numbers],
+        mix_first: Callable[[dict[str, Probabilities]], Probabilities],
+        lay_cache: Callable[[Probabilities], Probabilities],
+        mix_second: Callable[[dict[str, Probabilities]], Probabilities],
         clock: "_Clock",
-    ) -> dict[str, Numbers]:
+    ) -> dict[str, Probabilities]:
         """Return the rungs above the network's; the same operations for both entry points."""
         settings, place, found = self.settings, given.place, {}
         floor = np.full(len(given.ids), 1 / self.vocab_size)
@@ -220,13 +222,15 @@ class Predictor:
             clock.stop("mixture")
         return found
 
-    def _experts(self, given: _Given, gated: Numbers | None, floor: Numbers) -> dict[str, Numbers]:
-        experts: dict[str, Numbers] = {}
+    def _experts(
+        self, given: _Given, gated: Probabilities | None, floor: Probabilities
+    ) -> dict[str, Probabilities]:
+        experts: dict[str, Probabilities] = {}
         if given.p is not None and given.p_hints is not None:
             experts["network"] = given.p
             if self.settings.has("match"):
                 strengths = self.settings.tilt * given.place.trusts
-                experts["tilted"] = tilted(
+                experts["tilted"] = tilt(
                     given.p, given.ids, given.place.hints, given.p_hints, strengths
                 )
             if gated is not None:
@@ -258,15 +262,15 @@ class _Clock:
         self._last = now
 
 
-def _lift(p: Numbers, ids: Ids, place: _Place) -> Numbers:
-    return lifted(p, ids, place.hints, place.trusts)
+def _lift(p: Probabilities, ids: Ids, place: _Place) -> Probabilities:
+    return mix_point_mass(p, ids, place.hints, place.trusts)
 
 
-def _table(experts: dict[str, Numbers]) -> Numbers:
+def _table(experts: dict[str, Probabilities]) -> Probabilities:
     return np.ascontiguousarray(np.stack(list(experts.values()), axis=1))
 
 
-def _mean(weights: Numbers, experts: dict[str, Numbers]) -> Numbers:
+def _mean(weights: Probabilities, experts: dict[str, Probabilities]) -> Probabilities:
     """Return the weighted mean, added in the order in which `Mixer` adds."""
     mean = np.zeros(len(next(iter(experts.values()))))
     for weight, p in zip(weights, experts.values(), strict=True):

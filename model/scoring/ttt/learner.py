@@ -24,7 +24,7 @@ from spiketok.errors import SpikeError
 
 from ...chunked_backward import chunked_backward
 from ...config.ttt import TTTConfig, chunk_rate
-from ...distributed import gathered, rank, world_size
+from ...distributed import all_gather, rank, world_size
 from ...families.build import Model
 from ...families.parameters import swapped_weights
 from .trainable_weights import (
@@ -56,7 +56,7 @@ class Learner:
         *,
         targets: int,
         context: int,
-        separator: int,
+        eos_id: int,
         byte_lengths: NDArray[np.int64],
     ) -> None:
         """Initialise; `learning` documents the arguments, and restores the weights."""
@@ -74,7 +74,7 @@ class Learner:
         else:
             self._optimizer = torch.optim.SGD(self._leaves, momentum=MOMENTUM)
         # Nothing looks back over a separator, so separators can pad missing ids.
-        self._before = np.full(model.lookback + 1, separator, np.int64)
+        self._before = np.full(model.lookback + 1, eos_id, np.int64)
         self._unlearned: list[NDArray[np.int64]] = []
         self._passed = 0
 
@@ -117,7 +117,7 @@ class Learner:
             turn = first + rank()
             own = self._gradients(passes[turn] if turn < len(passes) else [], count)
             # Added in the order of the passes, so that the sum equals that of one rank to the bit.
-            for gradients in gathered(own)[: len(passes) - first]:
+            for gradients in all_gather(own)[: len(passes) - first]:
                 for total, gradient in zip(totals, gradients, strict=True):
                     total.add_(gradient)
         assign_gradients(self._learned, totals)
@@ -165,7 +165,7 @@ def learning(
     *,
     targets: int,
     context: int,
-    separator: int,
+    eos_id: int,
     byte_lengths: NDArray[np.int64],
 ) -> Iterator[Learner]:
     """Yield the learner of the model; after the block its weights are as before.
@@ -175,7 +175,7 @@ def learning(
         settings: of the learning.
         targets: total number that the learner will read.
         context: tokens per sequence to learn from, at most the model's.
-        separator: the id before the first target.
+        eos_id: the id before the first target.
         byte_lengths: bytes of each id, [vocab_size].
 
     Raises:
@@ -187,7 +187,7 @@ def learning(
             settings,
             targets=targets,
             context=context,
-            separator=separator,
+            eos_id=eos_id,
             byte_lengths=byte_lengths,
         )
 

@@ -16,7 +16,7 @@ from .lora import factor_gradients, start_factors, with_factors
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class TrainedParameter:
     """Trained parameter, with its own values or two low-rank factors as leaves."""
 
     parameter: nn.Parameter
@@ -44,18 +44,18 @@ def chosen_parameters(model: Model, settings: TTTConfig) -> Iterator[tuple[str, 
         )
     if not (settings.blocks or settings.vectors):
         raise SpikeError("test-time training: with blocks=0 and vectors=false nothing would learn")
-    practising = tuple(f"{name}." for name in training_only_modules(model))
+    training_only = tuple(f"{name}." for name in training_only_modules(model))
     last = tuple(f"blocks.{layer}." for layer in range(layers - settings.blocks, layers))
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1:
             chosen = name.startswith(last)
         else:
-            chosen = settings.vectors and not name.startswith(practising)
+            chosen = settings.vectors and not name.startswith(training_only)
         if chosen:
             yield name, parameter
 
 
-def start_learned(model: Model, settings: TTTConfig) -> list[Learned]:
+def start_learned(model: Model, settings: TTTConfig) -> list[TrainedParameter]:
     """Return the chosen parameters with their leaves; nothing has changed yet.
 
     With a rank, linear layers learn through factors and all else by its own values.
@@ -66,12 +66,14 @@ def start_learned(model: Model, settings: TTTConfig) -> list[Learned]:
         start = parameter.detach().clone()
         narrow = settings.rank and name in linear
         leaves = start_factors(name, start, settings.rank) if narrow else (start.clone(),)
-        found.append(Learned(parameter, start, leaves, tuple(leaf.clone() for leaf in leaves)))
+        found.append(
+            TrainedParameter(parameter, start, leaves, tuple(leaf.clone() for leaf in leaves))
+        )
     return found
 
 
 @torch.no_grad()
-def write_weights(everything: Sequence[Learned], *, means: bool = False) -> None:
+def write_weights(everything: Sequence[TrainedParameter], *, means: bool = False) -> None:
     """Set the parameters to the last learned values, or to the means."""
     for learned in everything:
         values = learned.means if means else learned.leaves
@@ -80,14 +82,14 @@ def write_weights(everything: Sequence[Learned], *, means: bool = False) -> None
 
 
 @torch.no_grad()
-def update_means(everything: Sequence[Learned], decay: float) -> None:
+def update_means(everything: Sequence[TrainedParameter], decay: float) -> None:
     """Update the means of the leaves, which keep a share of `decay`."""
     for learned in everything:
         for mean, leaf in zip(learned.means, learned.leaves, strict=True):
             mean.lerp_(leaf, 1 - decay)
 
 
-def assign_gradients(everything: Sequence[Learned], gradients: Sequence[Tensor]) -> None:
+def assign_gradients(everything: Sequence[TrainedParameter], gradients: Sequence[Tensor]) -> None:
     """Set the gradients of all leaves, given those of the parameters."""
     for learned, gradient in zip(everything, gradients, strict=True):
         leaves = learned.leaves

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datapipe import Windows, batches, open_stream, permute
-from datapipe.shards.schema import Tokens
+from datapipe.shards.schema import TokenSchema
 from spiketok.errors import SpikeError
 from tests.datapipe.sources.written_streams import stream_over
 
-SMALL = Tokens(fingerprint="", vocab_size=60_000, separator=3)
+SMALL = TokenSchema(fingerprint="", vocab_size=60_000, separator=3)
 
 
 def stream_of(sizes, made_by=SMALL):
@@ -130,7 +130,7 @@ def test_stream_refuses_what_is_not_there(shard, tmp_path):
 
 
 def test_ids_outside_the_vocabulary_never_leave_the_stream():
-    stream = stream_of([100], Tokens(fingerprint="", vocab_size=50, separator=3))
+    stream = stream_of([100], TokenSchema(fingerprint="", vocab_size=50, separator=3))
     assert stream.read(np.array([0]), 50).max() == 49
     with pytest.raises(SpikeError, match="outside its vocabulary"):
         stream.read(np.array([10]), 50)

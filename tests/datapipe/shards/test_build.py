@@ -41,7 +41,7 @@ def test_every_document_arrives_once_and_in_order(shard, corpus, tokenizer_path,
     for split, texts in expected.items():
         stream = open_stream(tmp_path / "data", split)
         tokens = stream.read(np.array([0]), stream.tokens)[0]
-        found = np.split(tokens, np.flatnonzero(tokens == tokenizer.separator) + 1)[:-1]
+        found = np.split(tokens, np.flatnonzero(tokens == tokenizer.eos_id) + 1)[:-1]
         assert [tokenizer.decode_bytes(document[:-1]) for document in found] == texts
         assert manifest.splits[split].documents == len(texts)
         assert manifest.splits[split].text_bytes == sum(map(len, texts))

@@ -25,7 +25,7 @@ from datapipe import (
 from datapipe.shards.checksums import RangeSums
 from datapipe.shards.json_files import to_json
 from datapipe.shards.manifest import file_entry, signature
-from datapipe.shards.schema import Tokens
+from datapipe.shards.schema import TokenSchema
 from spiketok import encode_chat, read_messages
 from spiketok.atomic_files import Disk
 from spiketok.errors import SpikeError
@@ -73,11 +73,11 @@ def test_every_conversation_arrives_with_its_mask(chats):
     expected = []
     for number in range(COUNT):
         ids, mask = encode_chat(TOKENIZER, read_messages(conversation(number)))
-        expected.append((*ids.tolist(), TOKENIZER.separator, *mask.tolist(), 0))
+        expected.append((*ids.tolist(), TOKENIZER.eos_id, *mask.tolist(), 0))
     found = []
     for split in ("train", "validation"):
         tokens, mask = whole(open_stream(folder, split))
-        ends = np.flatnonzero(tokens == TOKENIZER.separator) + 1
+        ends = np.flatnonzero(tokens == TOKENIZER.eos_id) + 1
         for ids, part in zip(np.split(tokens, ends)[:-1], np.split(mask, ends)[:-1], strict=True):
             found.append((*ids.tolist(), *part.tolist()))
         told = describe(folder)
@@ -146,7 +146,7 @@ def test_windows_deliver_the_mask_beside_the_tokens(chats):
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=20), st.integers(1, 12))
 def test_masks_are_cut_as_tokens_are(sizes, length):
     numbers = np.split(np.arange(sum(sizes), dtype=np.uint16), np.cumsum(sizes)[:-1])
-    made_by = Tokens(fingerprint="", vocab_size=1000, separator=3)
+    made_by = TokenSchema(fingerprint="", vocab_size=1000, separator=3)
     stream = stream_over(numbers, made_by, [(part % 3 == 0).astype(np.uint8) for part in numbers])
     windows = Windows(stream, length)
     if windows.count:

@@ -22,12 +22,12 @@ from datapipe._reading import read_rows
 from datapipe.loader import token_stream as stream_module
 from datapipe.shards.checked_reader import shard_documents
 from datapipe.shards.checksums import RANGE_BYTES
-from datapipe.shards.schema import Tokens
+from datapipe.shards.schema import TokenSchema
 from spiketok.errors import SpikeError
 from tests.conftest import ROOT
 from tests.datapipe.sources.written_streams import described, write_shard
 
-MADE_BY = Tokens(fingerprint="", vocab_size=60_000, separator=3)
+MADE_BY = TokenSchema(fingerprint="", vocab_size=60_000, separator=3)
 LENGTH, BATCH = 500, 4
 FIRST = np.array([0])
 
@@ -224,7 +224,10 @@ def test_a_shard_with_right_sums_and_false_claims_is_refused(copies, tmp_path):
         ({"tokens": copies[0].tokens + 1}, "does not hold"),
         ({"masked": False}, "has a loss mask or has none"),
         ({"sums": copies[0].sums[:-1]}, "damaged in range"),
-        ({"made_by": Tokens(fingerprint="x", vocab_size=60_000, separator=3)}, "is  instead of x"),
+        (
+            {"made_by": TokenSchema(fingerprint="x", vocab_size=60_000, separator=3)},
+            "is  instead of x",
+        ),
     ):
         with pytest.raises(SpikeError, match=words):
             stream = stream_of([replace(copies[0], **change)])

@@ -5,11 +5,11 @@ import xxhash
 
 from datapipe import describe, open_as_dataset, read_manifest
 from datapipe.shards.checked_reader import shard_documents
-from datapipe.shards.schema import Tokens, open_shard
+from datapipe.shards.schema import TokenSchema, open_shard
 from spiketok.errors import SpikeError
 from tests.datapipe.sources.written_streams import described
 
-MADE_BY = Tokens(fingerprint="f" * 64, vocab_size=300, separator=3)
+MADE_BY = TokenSchema(fingerprint="f" * 64, vocab_size=300, separator=3)
 
 
 def shard_file(path, schema=None, offsets=(0, 2, 5), tokens=(9, 3, 8, 7, 3), **columns):

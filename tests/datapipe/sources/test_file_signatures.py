@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datapipe.sources.file_signatures import format_of, refuse_other_formats
+from datapipe.sources.file_signatures import check_is_text, format_of
 from spiketok.errors import SpikeError
 
 TABLE = pa.table({"text": ["a"]})
@@ -71,7 +71,7 @@ FORMATS = {
 def test_files_of_other_formats_are_named(name, content):
     assert format_of(content).startswith(name)
     with pytest.raises(SpikeError, match=r"a\.txt: begins like .*, not like text; .*--as bytes"):
-        refuse_other_formats("a.txt", content)
+        check_is_text("a.txt", content)
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))

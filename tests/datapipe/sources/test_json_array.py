@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datapipe.sources import json_array
-from datapipe.sources.bad_records import Dropped, Faults, RecordRejectedError
+from datapipe.sources.bad_records import Dropped, ErrorPolicy, RecordRejectedError
 from datapipe.sources.json_array import array_elements
 
 VALUES = st.recursive(
@@ -20,7 +20,7 @@ VALUES = st.recursive(
 
 def elements(content, size, max_record=1 << 20):
     dropped = Dropped()
-    faults = Faults(Path("x"), "skip", dropped, max_record)
+    faults = ErrorPolicy(Path("x"), "skip", dropped, max_record)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_array, "PIECE_BYTES", size)
         return list(array_elements(BytesIO(content), faults)), dropped
@@ -62,13 +62,13 @@ ENDLESS = [
 @pytest.mark.parametrize(("beginning", "part"), ENDLESS)
 def test_endless_arrays_take_little_memory(beginning, part):
     tracemalloc.start()
-    faults = Faults(Path("x"), "skip", max_record=1 << 20)
+    faults = ErrorPolicy(Path("x"), "skip", max_record=1 << 20)
     found = [element for *_, element in array_elements(Endless(beginning, part, 300), faults)]
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found == [b'{"a": 1}']
     assert most < 4 << 20
     if beginning.count(b"{") == 2:
-        faults = Faults(Path("x"), "strict", max_record=1 << 20)
+        faults = ErrorPolicy(Path("x"), "strict", max_record=1 << 20)
         with pytest.raises(RecordRejectedError, match=r"record 2 \(byte 11\): larger than"):
             list(array_elements(Endless(beginning, part, 10**9), faults))

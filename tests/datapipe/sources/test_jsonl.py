@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from datapipe import read_range
 from datapipe.sources import jsonl, lines
-from datapipe.sources.bad_records import BadRecordError, Dropped, Faults
+from datapipe.sources.bad_records import BadRecordError, Dropped, ErrorPolicy
 from datapipe.sources.files import Source
 from datapipe.sources.jsonl import parse_block, parse_line
 from spiketok.errors import SpikeError
@@ -82,7 +82,7 @@ def documents(source, start=0, stop=-1, errors="strict", dropped=None):
 def by_definition(block, errors):
     """Parse line by line with the definition alone."""
     found, dropped, start = [], Dropped(), 0
-    faults = Faults(Path("x"), errors)
+    faults = ErrorPolicy(Path("x"), errors)
     for line in block.split(b"\n"):
         record = line.removeprefix(b"\xef\xbb\xbf")
         if record.strip(b" \t\r"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from datapipe import find_sources, read_texts
 from datapipe.shards import encoded_documents as documents
 from datapipe.sources import large_record
-from datapipe.sources.bad_records import BadRecordError, Faults
+from datapipe.sources.bad_records import BadRecordError, ErrorPolicy
 from datapipe.sources.jsonl import is_utf8, parse_any
 from datapipe.sources.large_record import large_text
 from spiketok import Tokenizer, build_vocabulary
@@ -50,7 +50,9 @@ def test_text_of_a_large_record_is_that_of_the_definition(record, piece_bytes):
             patch.setattr(large_record, "PIECE_BYTES", piece_bytes + 11)
             found = verdict(lambda line: large_text(line, "text"), record)
         if found is not None:
-            assert found == verdict(lambda line: parse_any(line, "text", Faults(Path("x"))), record)
+            assert found == verdict(
+                lambda line: parse_any(line, "text", ErrorPolicy(Path("x"))), record
+            )
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.booleans(), st.integers(12, 40))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from datapipe import Dropped, find_sources, read_range, read_texts
 from datapipe.sources import csv_table, json_array, parquet
 from datapipe.sources.arrow_tables import table_records
-from datapipe.sources.bad_records import Faults
+from datapipe.sources.bad_records import ErrorPolicy
 from spiketok.errors import SpikeError
 
 
@@ -107,7 +107,7 @@ def test_checksums_of_parquet_pages_are_compared(tmp_path, compression):
 
 def conversations(source):
     """Return the rows of a table as objects."""
-    return list(table_records(source, 0, -1, Faults(source.shown, "strict"), lambda _: None))
+    return list(table_records(source, 0, -1, ErrorPolicy(source.shown, "strict"), lambda _: None))
 
 
 def test_txt_is_one_document(tmp_path):

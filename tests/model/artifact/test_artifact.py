@@ -13,7 +13,7 @@ import torch
 from spike_lm.model.artifact.artifact import Artifact, artifact_to_bytes, read_artifact
 from spike_lm.model.artifact.open import open_artifact, open_run, unpack_artifact
 from spike_lm.model.artifact.pack import pack_run
-from spike_lm.model.config.quantization import CompressConfig
+from spike_lm.model.config.quantization import QuantizeConfig
 from spike_lm.model.families.build import build_model
 from spike_lm.model.quantization.quantize import needed_tensors
 from spike_lm.model.quantization.quantized_matrix import QuantizedMatrix
@@ -32,7 +32,7 @@ def tokenizer():
 
 def run_of(config, seed=1):
     letters = tokenizer()
-    model = build_model(config, letters.vocab_size, separator=letters.separator, seed=seed)
+    model = build_model(config, letters.vocab_size, eos_id=letters.eos_id, seed=seed)
     fingerprints = {"tokenizer": letters.fingerprint, "config": "c", "data": "d"}
     return Run(
         config=config,
@@ -44,12 +44,12 @@ def run_of(config, seed=1):
     )
 
 
-COMPRESS = CompressConfig(quantize="mlp=int4,attn=int5,embed=fp16", method="rtn", correction_rank=1)
+QUANTIZE = QuantizeConfig(bits="mlp=int4,attn=int5,embed=fp16", method="rtn", correction_rank=1)
 
 
 @pytest.fixture(scope="module")
 def data():
-    return pack_run(run_of(golf_config()), COMPRESS).data
+    return pack_run(run_of(golf_config()), QUANTIZE).data
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def file(tmp_path, data):
 @pytest.mark.parametrize("make", [tiny_config, golf_config, whale_config])
 def test_every_family_is_read_back_as_it_was_rounded(make, tmp_path):
     run = run_of(make())
-    result = pack_run(run, COMPRESS)
-    assert pack_run(run, COMPRESS).data == result.data
+    result = pack_run(run, QUANTIZE)
+    assert pack_run(run, QUANTIZE).data == result.data
     path = tmp_path / "x.spike"
     path.write_bytes(result.data)
     opened = open_run(path)
@@ -112,12 +112,12 @@ def test_tables_are_kept_and_have_names_of_their_own(tmp_path, file):
 
 
 def test_a_budget_is_met_with_the_steps_that_it_needs():
-    run = run_of(golf_config("model.width=64", "model.ffn_dim=256"))
-    compress = CompressConfig(quantize="mlp=int8,attn=int8,embed=int8,other=int8", method="rtn")
-    free = len(pack_run(run, compress).data)
+    run = run_of(golf_config("model.dim=64", "model.ffn_dim=256"))
+    settings = QuantizeConfig(bits="mlp=int8,attn=int8,embed=int8,other=int8", method="rtn")
+    free = len(pack_run(run, settings).data)
     sizes = {}
     for budget in (free * 3 // 4, free // 2):
-        result = pack_run(run, compress, budget=budget)
+        result = pack_run(run, settings, budget=budget)
         assert 0.97 * budget < len(result.data) <= budget
         errors = [
             np.square(weight.dequantize() - run.model.state_dict()[name].numpy()).sum()
@@ -126,17 +126,17 @@ def test_a_budget_is_met_with_the_steps_that_it_needs():
         ]
         sizes[budget] = sum(errors)
     assert sizes[free * 3 // 4] < sizes[free // 2]
-    assert len(pack_run(run, compress, budget=100).data) > 100
+    assert len(pack_run(run, settings, budget=100).data) > 100
 
 
 @pytest.mark.parametrize("method", ["rtn", "gptq"])
 def test_a_damaged_run_is_not_packed(method):
     run = run_of(golf_config())
     run.model.embedding.weight[2, 1] = torch.nan
-    compress = CompressConfig(quantize="mlp=int4,attn=int5,embed=int8", method=method)
+    settings = QuantizeConfig(bits="mlp=int4,attn=int5,embed=int8", method=method)
     for budget in (None, 5000):
         with pytest.raises(SpikeError, match=r"embedding\.weight: .* not finite"):
-            pack_run(run, compress, budget=budget)
+            pack_run(run, settings, budget=budget)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path, file):
@@ -223,7 +223,7 @@ def test_flips_and_huge_lengths_are_told_without_memory_or_time(tmp_path, file):
 def test_an_artifact_names_what_it_is_made_of(file):
     artifact = read_artifact(file)
     assert isinstance(artifact, Artifact)
-    assert artifact.compression["quantize"] == COMPRESS.quantize
+    assert artifact.compression["bits"] == QUANTIZE.bits
     assert artifact.config.data.path == ""
     assert artifact.config.golf.mtp_num_heads == 0
     assert artifact.config.averaging is None
@@ -232,8 +232,8 @@ def test_an_artifact_names_what_it_is_made_of(file):
 def test_trained_ids_come_back_and_an_artifact_without_them_has_none(tmp_path):
     run = run_of(tiny_config())
     trained = np.arange(48) % 3 == 0
-    result = pack_run(replace(run, trained_ids=trained), COMPRESS)
-    plain = pack_run(run, COMPRESS)
+    result = pack_run(replace(run, trained_ids=trained), QUANTIZE)
+    plain = pack_run(run, QUANTIZE)
     assert 0 < len(result.data) - len(plain.data) < 60
     path = tmp_path / "x.spike"
     path.write_bytes(result.data)

@@ -15,7 +15,7 @@ from spiketok.errors import SpikeError
 CONFIG = b"""
 [model]
 layers = 2
-width = 16
+dim = 16
 heads = 4
 kv_heads = 2
 head_dim = 8

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from spike_lm.model.artifact.encodings import (
+    AdaptiveState,
     Coding,
-    Learned,
     array_from_bytes,
     possible_layouts,
     smallest_bytes,
@@ -34,8 +34,10 @@ def numbers(draw):
 def test_every_layout_gives_back_the_array(drawn):
     bits, array = drawn
     for layout in possible_layouts(bits, array.size, array.shape):
-        data, _ = written(array, bits, layout, Learned())
-        back = array_from_bytes(np.frombuffer(data, np.uint8), bits, array.shape, layout, Learned())
+        data, _ = written(array, bits, layout, AdaptiveState())
+        back = array_from_bytes(
+            np.frombuffer(data, np.uint8), bits, array.shape, layout, AdaptiveState()
+        )
         assert back.dtype == array.dtype, layout
         assert back.shape == array.shape
         assert back.tobytes() == array.tobytes()
@@ -43,7 +45,7 @@ def test_every_layout_gives_back_the_array(drawn):
 
 @given(st.lists(numbers(), max_size=4))
 def test_several_arrays_are_read_in_the_order_they_were_written(several):
-    learning, learned = Learned(), Learned()
+    learning, learned = AdaptiveState(), AdaptiveState()
     for bits, array in several:
         layout, data = smallest_bytes(array, bits, learning)
         assert len(data) <= array.nbytes
@@ -55,10 +57,10 @@ def test_several_arrays_are_read_in_the_order_they_were_written(several):
 
 def test_a_large_array_is_searched_by_a_sample_and_still_read_back():
     codes = np.random.default_rng(0).normal(0, 4, (700, 300)).round().clip(-15, 15).astype(np.int8)
-    layout, data = smallest_bytes(codes, 5, Learned())
+    layout, data = smallest_bytes(codes, 5, AdaptiveState())
     assert layout.coding == Coding.ADAPTIVE
     data = np.frombuffer(data, np.uint8)
-    assert np.array_equal(array_from_bytes(data, 5, codes.shape, layout, Learned()), codes)
+    assert np.array_equal(array_from_bytes(data, 5, codes.shape, layout, AdaptiveState()), codes)
 
 
 @given(numbers(), st.binary(max_size=200))
@@ -67,7 +69,7 @@ def test_hostile_bytes_are_refused_or_read_as_numbers(drawn, data):
     for layout in possible_layouts(bits, array.size, array.shape):
         try:
             back = array_from_bytes(
-                np.frombuffer(data, np.uint8), bits, array.shape, layout, Learned()
+                np.frombuffer(data, np.uint8), bits, array.shape, layout, AdaptiveState()
             )
         except ValueError:
             continue
@@ -79,6 +81,6 @@ def test_xz_longer_than_it_says_is_refused():
     layout = next(
         found for found in possible_layouts(4, 64 * 64, (64, 64)) if found.coding == Coding.XZ
     )
-    data = np.frombuffer(written(codes, 4, layout, Learned())[0], np.uint8)
+    data = np.frombuffer(written(codes, 4, layout, AdaptiveState())[0], np.uint8)
     with pytest.raises(ValueError, match="damaged"):
-        array_from_bytes(data, 4, (64, 63), layout, Learned())
+        array_from_bytes(data, 4, (64, 63), layout, AdaptiveState())

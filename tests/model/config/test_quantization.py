@@ -6,16 +6,16 @@ from spiketok.errors import SpikeError
 
 
 def load(*keys):
-    return load_config("base", ['compress.quantize="mlp=int5"', *keys])
+    return load_config("base", ['quantize.bits="mlp=int5"', *keys])
 
 
 def test_without_the_section_nothing_is_written():
-    assert load_config("base").compress is None
-    assert "compress" not in dump_config(load_config("base"))
+    assert load_config("base").quantize is None
+    assert "quantize" not in dump_config(load_config("base"))
 
 
 def test_is_written_and_read_again(tmp_path):
-    config = load("compress.clip=max", "compress.qat=rate=0.15", "compress.crown_q=0.01")
+    config = load("quantize.clip=max", "quantize.qat=rate=0.15", "quantize.crown_q=0.01")
     file = tmp_path / "config.toml"
     file.write_text(dump_config(config))
     assert load_config(str(file)) == config
@@ -24,11 +24,11 @@ def test_is_written_and_read_again(tmp_path):
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("quantize=mpl=int5", f"`mpl` is no part of a model; known: {', '.join(PARTS)}"),
-        ("quantize=mlp=int9", "mlp: `int9` is no precision; known: int2, int3"),
-        ("quantize=mlp", "mlp: `` is no precision"),
-        ("quantize=", "`` is no part"),
-        ("quantize=mlp=int5,mlp=int6", "mlp is named twice"),
+        ("bits=mpl=int5", f"`mpl` is no part of a model; known: {', '.join(PARTS)}"),
+        ("bits=mlp=int9", "mlp: `int9` is no precision; known: int2, int3"),
+        ("bits=mlp", "mlp: `` is no precision"),
+        ("bits=", "`` is no part"),
+        ("bits=mlp=int5,mlp=int6", "mlp is named twice"),
         ("clip=median", "`median` is none of search, max"),
         ("clip=percentile=101", "none of search"),
         ("clip=percentile=nan", "none of search"),
@@ -38,15 +38,15 @@ def test_is_written_and_read_again(tmp_path):
         ("qat=rate=0", "none of off"),
         ("qat=progress=x", "none of off"),
         ("qat=progress=1", "none of off"),
-        ("qat=start", "compress.clip: training needs one"),
-        ("crown_q=0.1", "compress.crown_q: works with compress.qat"),
-        ("bits=5", "compress.bits: no such key"),
+        ("qat=start", "quantize.clip: training needs one"),
+        ("crown_q=0.1", "quantize.crown_q: works with quantize.qat"),
+        ("width=5", "quantize.width: no such key"),
     ],
 )
 def test_refuses_what_cannot_be(key, message):
     with pytest.raises(SpikeError, match=message) as refused:
-        load(f"compress.{key}")
-    assert "compress." in str(refused.value)
+        load(f"quantize.{key}")
+    assert "quantize." in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_refuses_what_cannot_be(key, message):
     ],
 )
 def test_rates_must_fall_to_where_rounding_begins(schedule, reached):
-    keys = ["compress.clip=max", "compress.qat=rate=0.15", *(f"schedule.{k}" for k in schedule)]
+    keys = ["quantize.clip=max", "quantize.qat=rate=0.15", *(f"schedule.{k}" for k in schedule)]
     if reached:
-        assert load(*keys).compress.qat == "rate=0.15"
+        assert load(*keys).quantize.qat == "rate=0.15"
         return
-    with pytest.raises(SpikeError, match=r"compress.qat: the learning rates never fall below 0.15"):
+    with pytest.raises(SpikeError, match=r"quantize.qat: the learning rates never fall below 0.15"):
         load(*keys)
 
 
 def test_the_matrices_must_be_named():
     with pytest.raises(SpikeError, match="quantize"):
-        load_config("base", ["compress.prune=0.05"])
+        load_config("base", ["quantize.sparsity=0.05"])

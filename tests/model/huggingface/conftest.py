@@ -16,11 +16,11 @@ PIECES = [b"th", b"the", b"the ", b" a", b"an", b"and ", b"user", "ä".encode()]
 CONTEXT = "model.context=24"
 KINDS = {
     "plain": [CONTEXT],
-    "untied": [CONTEXT, "model.tied_embeddings=false"],
-    "capped": [CONTEXT, "model.logit_softcap=5", "model.tied_embeddings=false"],
+    "untied": [CONTEXT, "model.tie_embeddings=false"],
+    "capped": [CONTEXT, "model.logit_softcap=5", "model.tie_embeddings=false"],
     "whale": [CONTEXT, *WHALE],
     "rare": [CONTEXT, *WHALE, *WHALE_RARE],
-    "golf": [*GOLF, CONTEXT, "averaging.exported=weights"],
+    "golf": [*GOLF, CONTEXT, "averaging.use=weights"],
 }
 
 
@@ -30,7 +30,7 @@ def make_run(folder: Path, overrides: list[str], averages=None, trained_ids=None
     tokenizer = Tokenizer(build_vocabulary(PIECES, 400, "chatml"))
     lineage = {"tokenizer": tokenizer.fingerprint, "data": "d" * 64}
     create_run(folder, config, tokenizer, lineage)
-    model = build_model(config, tokenizer.vocab_size, separator=tokenizer.separator, seed=1)
+    model = build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id, seed=1)
     shaken(model)
     counts = {"step": 8, "samples": 32, "tokens": 768, "seconds": None, "keep": 1}
     counts["trained_ids"] = trained_ids

@@ -93,17 +93,17 @@ def test_generate_is_told_what_spike_generate_does(runs, tmp_path):
     run, folder = runs("plain")
     tokenizer = load_run(run).tokenizer
     fields = read(folder, "generation_config.json")
-    assert fields["bos_token_id"] == fields["eos_token_id"] == tokenizer.separator
-    assert read(folder, "config.json")["bos_token_id"] == tokenizer.separator
+    assert fields["bos_token_id"] == fields["eos_token_id"] == tokenizer.eos_id
+    assert read(folder, "config.json")["bos_token_id"] == tokenizer.eos_id
     assert (fields["do_sample"], fields["top_k"]) == (True, 0)
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
-    assert fields["suppress_tokens"] == sorted(unused - {tokenizer.separator})
+    assert fields["suppress_tokens"] == sorted(unused - {tokenizer.eos_id})
     chat = make_run(tmp_path / "chat", KINDS["plain"])
     (chat / "metrics.jsonl").write_text('{"step":8,"reply_loss":4.5}\n')
     export_model(chat, tmp_path / "exported")
     fields = read(tmp_path / "exported", "generation_config.json")
     end = tokenizer.special_ids["<|im_end|>"]
-    assert fields["eos_token_id"] == [tokenizer.separator, end]
+    assert fields["eos_token_id"] == [tokenizer.eos_id, end]
     assert end not in fields["suppress_tokens"]
     assert tokenizer.special_ids["<bos>"] in fields["suppress_tokens"]
 
@@ -130,7 +130,7 @@ def test_models_with_a_bese_tokenizer_go_out_without_its_class(tmp_path):
     tokenizer = Tokenizer(BeseVocabulary(merges=((20, 21),), vocab_size=41))
     lineage = {"tokenizer": tokenizer.fingerprint, "data": "d" * 64}
     create_run(tmp_path / "run", config, tokenizer, lineage)
-    model = build_model(config, 41, separator=tokenizer.separator)
+    model = build_model(config, 41, eos_id=tokenizer.eos_id)
     prints = {"config": config_fingerprint(config), **lineage}
     counts = {"step": 8, "samples": 32, "tokens": 768, "seconds": None, "keep": 1}
     save_checkpoint(tmp_path / "run", model, [], {}, {}, fingerprints=prints, **counts)

@@ -153,7 +153,7 @@ metric_list:
 
     def likelihood(text, end):
         # Without a question the answer follows the separator, where texts begin.
-        before = [] if text else [run.tokenizer.separator]
+        before = [] if text else [run.tokenizer.eos_id]
         ids = torch.tensor([[*before, *run.tokenizer.encode(text + end).tolist()]])
         start = len(before) + len(run.tokenizer.encode(text))
         with torch.no_grad():

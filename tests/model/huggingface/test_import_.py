@@ -26,14 +26,14 @@ def test_it_comes_back_to_the_bit(runs, tmp_path, kind):
     run, folder = runs(kind)
     import_model(folder, tmp_path / "back")
     before, after = load_run(run), load_run(tmp_path / "back")
-    practising = AUXILIARY_MODULES.get(kind, ())
-    kept = {k: w for k, w in before.model.state_dict().items() if not k.startswith(practising)}
+    training_only = AUXILIARY_MODULES.get(kind, ())
+    kept = {k: w for k, w in before.model.state_dict().items() if not k.startswith(training_only)}
     found = after.model.state_dict()
     assert found.keys() == kept.keys()
     assert all(torch.equal(found[name], weight) for name, weight in kept.items())
     assert after.tokenizer.fingerprint == before.tokenizer.fingerprint
     assert (after.step, after.fingerprints["data"]) == (before.step, before.fingerprints["data"])
-    if not practising:
+    if not training_only:
         assert after.fingerprints == before.fingerprints
     assert after.config.train == before.config.train
     export_model(tmp_path / "back", tmp_path / kind)
@@ -45,7 +45,7 @@ def test_it_comes_back_to_the_bit(runs, tmp_path, kind):
 def test_the_mean_that_counts_is_what_is_exported_and_comes_back(tmp_path):
     first = make_run(tmp_path / "first", KINDS["plain"])
     means = {name: w + 1 for name, w in load_run(first).model.state_dict().items()}
-    averaging = ["averaging.swa_every=1", "averaging.exported=swa"]
+    averaging = ["averaging.swa_every=1", "averaging.use=swa"]
     averages = {f"swa/{name}": w for name, w in means.items()}
     run = make_run(tmp_path / "run", [*KINDS["plain"], *averaging], averages)
     export_model(run, tmp_path / "exported")
@@ -108,12 +108,12 @@ HOSTILE = {
         "model.layers",
     ),
     "larger": (
-        lambda f: changed(f / "config.json", sections=sections(f, width=65_536)),
+        lambda f: changed(f / "config.json", sections=sections(f, dim=65_536)),
         "spike_config.toml: not of the model",
     ),
     "no number": (
-        lambda f: changed(f / "config.json", sections=sections(f, width="__import__('os')")),
-        "model.width",
+        lambda f: changed(f / "config.json", sections=sections(f, dim="__import__('os')")),
+        "model.dim",
     ),
     "separator": (lambda f: changed(f / "config.json", separator=4), "separator: 4"),
     "vocabulary": (lambda f: changed(f / "config.json", vocab_size=10**12), "vocab_size"),
@@ -220,7 +220,7 @@ def test_trained_ids_go_out_as_suppressed_ones_and_come_back(tmp_path):
     suppressed = json.loads(generation.read_text())["suppress_tokens"]
     tokenizer = load_run(run).tokenizer
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
-    assert suppressed == sorted({*range(0, 400, 5)} | unused - {tokenizer.separator})
+    assert suppressed == sorted({*range(0, 400, 5)} | unused - {tokenizer.eos_id})
     import_model(tmp_path / "exported", tmp_path / "back")
     assert np.flatnonzero(~load_run(tmp_path / "back").trained_ids).tolist() == suppressed
     for number, wrong in enumerate(('{"suppress_tokens": [400]}', "[]", '{"suppress_tokens": 3}')):

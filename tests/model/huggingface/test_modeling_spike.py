@@ -17,7 +17,7 @@ TEXTS = [b"the and a user", b"an", b"the \xc3\xa4 and the"]
 
 
 def ids_of(run, text):
-    return [run.tokenizer.separator, *run.tokenizer.encode(text).tolist()]
+    return [run.tokenizer.eos_id, *run.tokenizer.encode(text).tolist()]
 
 
 def padded(rows, pad=0):
@@ -30,8 +30,8 @@ def padded(rows, pad=0):
 
 def ours_greedy(run, row, tokens):
     banned = {*run.tokenizer.special_ids.values(), *run.tokenizer.vocabulary.reserved_ids}
-    separator = run.tokenizer.separator
-    settings = {"stop_ids": [separator], "banned_ids": sorted(banned - {separator})}
+    eos_id = run.tokenizer.eos_id
+    settings = {"stop_ids": [eos_id], "banned_ids": sorted(banned - {eos_id})}
     drawn = generate(run.model, row, SamplingParams(temperature=0), max_tokens=tokens, **settings)
     return [token.id for token in drawn]
 
@@ -44,17 +44,17 @@ def cache_name():
     return "cache" if "cache" in names else "past_key_values"
 
 
-def until_end(ids, separator):
+def until_end(ids, eos_id):
     """Return ids up to the separator that ends them; filling follows it."""
     ids = ids.tolist()
-    return ids[: ids.index(separator) + 1] if separator in ids else ids
+    return ids[: ids.index(eos_id) + 1] if eos_id in ids else ids
 
 
 @every_kind
 def test_logits_are_ours(both, kind):
     run, theirs = both(kind)
     ids = torch.randint(4, 400, (3, 24), generator=torch.Generator().manual_seed(1))
-    ids[0, 5] = ids[1, 0] = run.tokenizer.separator
+    ids[0, 5] = ids[1, 0] = run.tokenizer.eos_id
     with torch.no_grad():
         assert (theirs(ids).logits - run.model(ids)).abs().max() < 1e-5
 
@@ -68,10 +68,10 @@ def test_greedy_texts_are_ours_alone_and_in_a_padded_batch(both, kind, use_cache
     options = {"max_new_tokens": 10, "do_sample": False, "use_cache": use_cache}
     for row, expected in zip(rows, wanted, strict=True):
         found = theirs.generate(torch.tensor([row]), **options)[0, len(row) :]
-        assert until_end(found, run.tokenizer.separator) == expected
+        assert until_end(found, run.tokenizer.eos_id) == expected
     ids, mask = padded(rows)
     found = theirs.generate(ids, attention_mask=mask, **options)[:, ids.shape[1] :]
-    assert [until_end(row, run.tokenizer.separator) for row in found] == wanted
+    assert [until_end(row, run.tokenizer.eos_id) for row in found] == wanted
 
 
 @every_kind
@@ -87,7 +87,7 @@ def test_behind_the_context_windows_move_on_as_ours_do(both, kind):
         for use_cache in (True, False):
             options = {"max_new_tokens": 40, "do_sample": False, "use_cache": use_cache}
             found = theirs.generate(torch.tensor([row]), **options)[0, len(row) :]
-            assert until_end(found, run.tokenizer.separator) == wanted
+            assert until_end(found, run.tokenizer.eos_id) == wanted
     with pytest.raises(ValueError, match="more than the context"):
         theirs(torch.full((1, 25), 5))
 
@@ -113,7 +113,7 @@ def test_sampling_draws_from_all_ids_as_ours_does(both, kind):
         for table in {theirs.get_input_embeddings(), theirs.get_output_embeddings()} - {None}:
             table.weight.zero_()
     allowed = run.tokenizer.vocab_size - len(theirs.generation_config.suppress_tokens)
-    ids = torch.full((2000, 1), run.tokenizer.separator)
+    ids = torch.full((2000, 1), run.tokenizer.eos_id)
     first = theirs.generate(ids, max_new_tokens=1)[:, 1].unique()
     assert 0.9 * allowed < len(first) <= allowed
     assert allowed > 200
@@ -136,9 +136,9 @@ def test_beam_search_is_the_same_with_and_without_a_cache(both, kind):
 def test_beams_are_the_likeliest_texts_of_all(both, kind):
     """With as many beams as ids, two tokens on, the search is exhaustive."""
     run, theirs = both(kind)
-    separator = run.tokenizer.separator
+    eos_id = run.tokenizer.eos_id
     row = ids_of(run, TEXTS[0])
-    allowed = [token for token in range(4, 30) if token != separator]
+    allowed = [token for token in range(4, 30) if token != eos_id]
     banned = [token for token in range(400) if token not in allowed]
     options = {"num_beams": len(allowed), "max_new_tokens": 2, "length_penalty": 0.0}
     found = theirs.generate(

@@ -22,12 +22,12 @@ FAMILIES = pytest.mark.parametrize(
 
 def begun(config_of=tiny_config, context=100, system=""):
     config = config_of(f"model.context={context}")
-    model = build_model(config, TOKENIZER.vocab_size, separator=TOKENIZER.separator)
+    model = build_model(config, TOKENIZER.vocab_size, eos_id=TOKENIZER.eos_id)
     return begin_conversation(model, TOKENIZER, system)
 
 
 def all_ids(conversation):
-    return [TOKENIZER.separator, *conversation.system, *chain(*conversation.turns)]
+    return [TOKENIZER.eos_id, *conversation.system, *chain(*conversation.turns)]
 
 
 def ids_of(*messages, generation_prompt=False):
@@ -37,7 +37,7 @@ def ids_of(*messages, generation_prompt=False):
 @FAMILIES
 def test_a_reply_goes_on_from_exactly_what_was_drawn(config_of):
     conversation = begun(config_of, system="be brief")
-    expected = [TOKENIZER.separator, *ids_of(message("system", "be brief"))]
+    expected = [TOKENIZER.eos_id, *ids_of(message("system", "be brief"))]
     for number, question in enumerate(["hi", "the <|im_end|>"]):
         assert ask(conversation, question, 5) == 0
         expected += ids_of(message("user", question), generation_prompt=True)
@@ -74,7 +74,7 @@ def test_what_an_assistant_cannot_say_is_never_drawn():
     said = ids_of(*read_messages([{"role": "assistant", "content": parts}]))
     assert not banned & set(said[1:])
     special = TOKENIZER.special_ids
-    assert {special["<|im_start|>"], special["<tool_response>"], TOKENIZER.separator} <= banned
+    assert {special["<|im_start|>"], special["<tool_response>"], TOKENIZER.eos_id} <= banned
     assert set(TOKENIZER.vocabulary.reserved_ids) <= banned
 
 
@@ -147,6 +147,6 @@ def test_a_system_prompt_leaves_room_for_a_question_and_a_quarter_for_its_reply(
 
 def test_a_tokenizer_without_markers_is_refused():
     plain = Tokenizer(build_vocabulary([b"th"], 264, "minimal"))
-    model = build_model(tiny_config(), 264, separator=plain.separator)
+    model = build_model(tiny_config(), 264, eos_id=plain.eos_id)
     with pytest.raises(SpikeError, match="lacks the chat markers"):
         begin_conversation(model, plain)

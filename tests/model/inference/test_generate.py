@@ -20,7 +20,7 @@ CONFIGS = {
 
 @pytest.fixture(scope="module", params=CONFIGS)
 def any_model(request):
-    return shaken(build_model(CONFIGS[request.param], VOCAB, separator=3, seed=1).double())
+    return shaken(build_model(CONFIGS[request.param], VOCAB, eos_id=3, seed=1).double())
 
 
 def ids_of(*arguments, **options):

@@ -3,20 +3,20 @@ from collections import Counter
 import pytest
 import torch
 
-from spike_lm.model.inference.sampling import SamplingParams, draw, penalised
+from spike_lm.model.inference.sampling import SamplingParams, penalize_repetition, sample_token
 from spiketok.errors import SpikeError
 
 LOGITS = torch.tensor([0.3, 2.0, -1.0, 1.5, 0.0, -torch.inf], dtype=torch.float64)
 
 
-def shares(drawing, times=4000):
-    generator = torch.Generator().manual_seed(drawing.seed)
-    counts = Counter(draw(LOGITS, drawing, generator) for _ in range(times))
+def shares(sampling, times=4000):
+    generator = torch.Generator().manual_seed(sampling.seed)
+    counts = Counter(sample_token(LOGITS, sampling, generator) for _ in range(times))
     return torch.tensor([counts[i] / times for i in range(6)], dtype=torch.float64)
 
 
 @pytest.mark.parametrize(
-    ("drawing", "kept"),
+    ("sampling", "kept"),
     [
         (SamplingParams(temperature=0.7), range(5)),
         (SamplingParams(temperature=2.0, top_k=2), [1, 3]),
@@ -28,10 +28,10 @@ def shares(drawing, times=4000):
     ],
     ids=str,
 )
-def test_draws_by_the_probabilities_of_what_is_kept(drawing, kept):
+def test_draws_by_the_probabilities_of_what_is_kept(sampling, kept):
     expected = torch.zeros(6, dtype=torch.float64)
-    expected[list(kept)] = torch.exp(LOGITS[list(kept)] / drawing.temperature)
-    torch.testing.assert_close(shares(drawing), expected / expected.sum(), rtol=0, atol=0.03)
+    expected[list(kept)] = torch.exp(LOGITS[list(kept)] / sampling.temperature)
+    torch.testing.assert_close(shares(sampling), expected / expected.sum(), rtol=0, atol=0.03)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -39,13 +39,13 @@ def test_draws_by_the_probabilities_of_what_is_kept(drawing, kept):
 def test_logits_of_damaged_weights_are_refused(number, temperature):
     logits = torch.tensor([0.0, number], dtype=torch.float64)
     with pytest.raises(SpikeError, match="damaged"):
-        draw(logits, SamplingParams(temperature=temperature), torch.Generator())
+        sample_token(logits, SamplingParams(temperature=temperature), torch.Generator())
 
 
 def test_a_penalty_divides_what_is_above_zero_and_multiplies_what_is_below():
-    found = penalised(LOGITS, [1, 2, 2, 5], 2.0)
+    found = penalize_repetition(LOGITS, [1, 2, 2, 5], 2.0)
     assert found.tolist() == [0.3, 1.0, -2.0, 1.5, 0.0, -torch.inf]
-    assert penalised(LOGITS, [1], 1.0) is LOGITS
+    assert penalize_repetition(LOGITS, [1], 1.0) is LOGITS
 
 
 @pytest.mark.parametrize(

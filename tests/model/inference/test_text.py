@@ -76,9 +76,9 @@ def test_no_prompt_is_a_prompt(heal):
 def test_a_text_without_a_prompt_is_not_empty(monkeypatch):
     """Also where nothing is likelier after a separator than a separator."""
     for tokenizer in (TOKENIZER, BESE):
-        size, separator = tokenizer.vocab_size, tokenizer.separator
-        model = build_model(tiny_config(), size, separator=separator, seed=1)
-        towards = model.embedding.weight[separator].detach() * 1e4
+        size, eos_id = tokenizer.vocab_size, tokenizer.eos_id
+        model = build_model(tiny_config(), size, eos_id=eos_id, seed=1)
+        towards = model.embedding.weight[eos_id].detach() * 1e4
         monkeypatch.setattr(
             model, "backbone", lambda *_, towards=towards, **__: towards[None, None]
         )

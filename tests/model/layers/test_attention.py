@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spike_lm.model.layers.attention import Attention
 from spike_lm.model.layers.feed_forward import FeedForward
-from spike_lm.model.layers.rope import rope_cos_sin, rotate
+from spike_lm.model.layers.rope import apply_rope, rope_cos_sin
 
 
 @settings(deadline=None, max_examples=30)
@@ -19,7 +19,7 @@ def test_rotary_products_know_only_the_distance(shift, seed):
 
     def products(start):
         rows = slice(start, start + 20)
-        turned = (rotate(x, cosines[rows], sines[rows]) for x in (query, key))
+        turned = (apply_rope(x, cosines[rows], sines[rows]) for x in (query, key))
         return next(turned) @ next(turned).T
 
     torch.testing.assert_close(products(shift), products(0), rtol=0, atol=1e-5)
@@ -27,7 +27,7 @@ def test_rotary_products_know_only_the_distance(shift, seed):
 
 def test_rotary_turns_pairs_by_position_times_frequency():
     cosines, sines = rope_cos_sin(positions=3, head_dim=4, base=16.0)
-    turned = rotate(torch.tensor([1.0, 0.0, 0.0, 1.0]).expand(3, 4), cosines, sines)
+    turned = apply_rope(torch.tensor([1.0, 0.0, 0.0, 1.0]).expand(3, 4), cosines, sines)
     for t in range(3):
         # Pair 0 is numbers 0 and 2, at angle t; pair 1 is numbers 1 and 3, at angle t / 4.
         expected = [math.cos(t), -math.sin(t / 4), math.sin(t), math.cos(t / 4)]
@@ -37,7 +37,7 @@ def test_rotary_turns_pairs_by_position_times_frequency():
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
 def test_attention_equals_its_definition(kv_heads):
     generator = _generator(0)
-    attention = Attention(width=12, heads=4, kv_heads=kv_heads, head_dim=6, norm_eps=1e-6)
+    attention = Attention(dim=12, heads=4, kv_heads=kv_heads, head_dim=6, norm_eps=1e-6)
     for parameter in attention.parameters():
         parameter.data = torch.randn(parameter.shape, generator=generator)
     stream = torch.randn(2, 5, 12, generator=generator)
@@ -50,11 +50,11 @@ def test_attention_equals_its_definition(kv_heads):
 def _attention(attention, stream, rope, group):
     """Attention, one token and head at a time."""
 
-    def normed(head, weight):
+    def hidden_states(head, weight):
         return head / (head.square().mean() + 1e-6).sqrt() * weight
 
     def turned(head, t):
-        return rotate(head[None], rope[0][t : t + 1], rope[1][t : t + 1])[0]
+        return apply_rope(head[None], rope[0][t : t + 1], rope[1][t : t + 1])[0]
 
     out = torch.zeros(stream.shape[0], stream.shape[1], 24)
     for b, rows in enumerate(stream):
@@ -64,11 +64,11 @@ def _attention(attention, stream, rope, group):
         )
         for t in range(len(rows)):
             for h in range(4):
-                query = turned(normed(queries[t, h], attention.query_norm.weight), t)
+                query = turned(hidden_states(queries[t, h], attention.query_norm.weight), t)
                 g = h // group
                 scores = torch.stack(
                     [
-                        query @ turned(normed(keys[s, g], attention.key_norm.weight), s)
+                        query @ turned(hidden_states(keys[s, g], attention.key_norm.weight), s)
                         for s in range(t + 1)
                     ]
                 )
@@ -78,7 +78,7 @@ def _attention(attention, stream, rope, group):
 
 
 def test_feed_forward_equals_its_definition():
-    block = FeedForward(width=3, ffn_dim=5)
+    block = FeedForward(dim=3, ffn_dim=5)
     x = torch.randn(7, 3, generator=_generator(1))
     gate, up = x @ block.gate.weight.T, x @ block.up.weight.T
     expected = (gate / (1 + torch.exp(-gate)) * up) @ block.down.weight.T

@@ -16,8 +16,8 @@ Rows = st.lists(st.tuples(st.integers(2, 5), st.booleans()), min_size=1, max_siz
 def test_a_token_sees_its_document_and_nothing_later(row, queries, apart, padded):
     ids = torch.tensor([[number for number, _ in row]])
     attention_mask = torch.tensor([[is_real for _, is_real in row]])
-    separator = SEPARATOR if apart else None
-    numbers = document_numbers(ids, separator, attention_mask if padded else None)
+    eos_id = SEPARATOR if apart else None
+    numbers = document_numbers(ids, eos_id, attention_mask if padded else None)
     queries = min(queries, len(row))
     attn_mask = document_mask(numbers, queries)
     assert attn_mask.shape == (1, 1, queries, len(row))

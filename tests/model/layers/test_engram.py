@@ -15,7 +15,7 @@ IDS[0, 4] = SEPARATOR
 
 
 def engram(rows=ROWS):
-    block = Engram(rows=rows, heads=2, orders=3, code_width=8, width=WIDTH, gate_bias=-1.0)
+    block = Engram(rows=rows, heads=2, orders=3, code_width=8, dim=WIDTH, gate_bias=-1.0)
     block = block.double().requires_grad_(False)
     generator = torch.Generator().manual_seed(1)
     for frozen in (block.compressor, block.projections):
@@ -73,7 +73,7 @@ def test_a_document_does_not_see_the_one_before():
 
 
 def test_the_gate_starts_open_by_a_thirteenth():
-    block = Engram(rows=ROWS, heads=2, orders=3, code_width=8, width=WIDTH, gate_bias=-1.0)
+    block = Engram(rows=ROWS, heads=2, orders=3, code_width=8, dim=WIDTH, gate_bias=-1.0)
     torch.nn.init.ones_(block.table.weight)
     torch.nn.init.zeros_(block.gate.weight)
     torch.nn.init.zeros_(block.gate.bias)

@@ -6,7 +6,7 @@ from tests.model.layers.causality import assert_causal, noise
 
 
 def refinement():
-    return HRMRefine(width=4, hidden_width=3, steps=2).double()
+    return HRMRefine(dim=4, hidden_dim=3, steps=2).double()
 
 
 def test_equals_its_definition():
@@ -15,8 +15,8 @@ def test_equals_its_definition():
     block.norm.weight.data = noise(4, seed=2)
     h = x
     for gate in block.gates:
-        normed = h / (h.square().mean(-1, True) + 1e-6).sqrt() * block.norm.weight
-        inner = torch.cat([normed, x], -1) @ block.down.weight.T
+        hidden_states = h / (h.square().mean(-1, True) + 1e-6).sqrt() * block.norm.weight
+        inner = torch.cat([hidden_states, x], -1) @ block.down.weight.T
         h = h + torch.tanh(gate) * (functional.silu(inner) @ block.up.weight.T)
     torch.testing.assert_close(block(x), h)
     assert_causal(block, x)

@@ -6,7 +6,7 @@ from tests.model.layers.causality import assert_causal, noise
 
 
 def predictor():
-    return JEPAPredictor(width=4, hidden_width=3, horizon=2).double()
+    return JEPAPredictor(dim=4, hidden_dim=3, horizon=2).double()
 
 
 def test_equals_its_definition():
@@ -15,8 +15,8 @@ def test_equals_its_definition():
     block.gates.data = noise(2, seed=1)
     block.norm.weight.data = noise(4, seed=2)
     for distance in (1, 2):
-        normed = h / (h.square().mean(-1, True) + 1e-6).sqrt() * block.norm.weight
-        inner = functional.silu(normed @ block.down.weight.T) @ block.up.weight.T
+        hidden_states = h / (h.square().mean(-1, True) + 1e-6).sqrt() * block.norm.weight
+        inner = functional.silu(hidden_states @ block.down.weight.T) @ block.up.weight.T
         expected = h + torch.tanh(block.gates[distance - 1]) * inner
         torch.testing.assert_close(block(h, distance), expected)
     assert_causal(lambda x: block(x, 2), h)

@@ -16,7 +16,7 @@ drawn = settings(deadline=None, max_examples=20, suppress_health_check=list(Heal
 CONFIGS = {
     "plain": tiny_config(),
     "golf": golf_config(),
-    "golf without memory": golf_config("golf.memory_tokens=0", "golf.smear=false"),
+    "golf without memory": golf_config("golf.memory_tokens=0", "golf.smear_gate=false"),
     "spikewhale": whale_config(),
     **{f"spikewhale {rare}": whale_config(rare) for rare in WHALE_RARE[:2]},
     "spikewhale with experts": whale_config(*WHALE_RARE[2:]),
@@ -26,7 +26,7 @@ CONFIGS = {
 @pytest.fixture(scope="module", params=CONFIGS)
 def model(request):
     """Return a tiny model in double precision in which nothing is zero."""
-    model = build_model(CONFIGS[request.param], VOCAB, separator=SEPARATOR, seed=1).double()
+    model = build_model(CONFIGS[request.param], VOCAB, eos_id=SEPARATOR, seed=1).double()
     frozen = {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
     shaken(model)
     model.load_state_dict(frozen, strict=False)

@@ -5,7 +5,7 @@ from tests.model.layers.causality import assert_causal, noise
 
 
 def block():
-    memory = MemoryTokens(count=2, width=3).double()
+    memory = MemoryTokens(count=2, dim=3).double()
     memory.rows.data = noise(2, 3, seed=1)
     return memory
 

@@ -12,7 +12,7 @@ STREAM = noise(2, 5, 12)
 
 def attention(exclusive=False, derf=False, kv_heads=2):
     block = LatentAttention(
-        width=12,
+        dim=12,
         heads=4,
         kv_heads=kv_heads,
         head_dim=6,

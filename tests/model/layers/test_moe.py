@@ -11,7 +11,7 @@ STREAM = noise(2, 5, 4)
 
 def experts(hashed, shared=2):
     return Experts(
-        width=4, ffn_dim=3, experts=5, chosen=2, shared=shared, scale=1.5, hashed=hashed
+        dim=4, ffn_dim=3, experts=5, chosen=2, shared=shared, scale=1.5, hashed=hashed
     ).double()
 
 

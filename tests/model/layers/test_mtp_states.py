@@ -5,13 +5,13 @@ from tests.model.layers.causality import assert_causal, noise
 
 
 def test_equals_its_definition():
-    block, normed = MTPStates(heads=2, width=4).double(), noise(2, 5, 4)
-    for head, state in zip(block.heads, block(normed), strict=True):
-        torch.testing.assert_close(state, normed + normed @ head.weight.T)
-    assert_causal(lambda x: block(x)[1], normed)
+    block, hidden_states = MTPStates(heads=2, dim=4).double(), noise(2, 5, 4)
+    for head, state in zip(block.heads, block(hidden_states), strict=True):
+        torch.testing.assert_close(state, hidden_states + hidden_states @ head.weight.T)
+    assert_causal(lambda x: block(x)[1], hidden_states)
 
 
 def test_zero_is_identity():
-    block, normed = MTPStates(heads=1, width=4).double(), noise(2, 5, 4)
+    block, hidden_states = MTPStates(heads=1, dim=4).double(), noise(2, 5, 4)
     block.heads[0].weight.data.zero_()
-    assert torch.equal(block(normed)[0], normed)
+    assert torch.equal(block(hidden_states)[0], hidden_states)

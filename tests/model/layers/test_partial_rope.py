@@ -42,11 +42,11 @@ def test_what_comes_later_changes_nothing():
 @given(
     base=st.floats(2, 1e6),
     length=st.integers(1, 10**6),
-    width=st.integers(2, 64).map(lambda n: 2 * n),
+    dim=st.integers(2, 64).map(lambda n: 2 * n),
 )
-def test_the_slowest_pair_turns_as_far_as_at_the_base_length(base, length, width):
-    stretched = ntk_scaled_base(base, length=length, base_length=1024, rotary_width=width)
-    slowest = (width - 2) / width
+def test_the_slowest_pair_turns_as_far_as_at_the_base_length(base, length, dim):
+    stretched = ntk_scaled_base(base, length=length, base_length=1024, rope_dims=dim)
+    slowest = (dim - 2) / dim
     if length <= 1024:
         assert stretched == base
     else:
@@ -54,5 +54,5 @@ def test_the_slowest_pair_turns_as_far_as_at_the_base_length(base, length, width
 
 
 def test_no_base_length_and_a_single_pair_keep_the_base():
-    assert ntk_scaled_base(50.0, length=9999, base_length=0, rotary_width=16) == 50.0
-    assert ntk_scaled_base(50.0, length=9999, base_length=1, rotary_width=2) == 50.0
+    assert ntk_scaled_base(50.0, length=9999, base_length=0, rope_dims=16) == 50.0
+    assert ntk_scaled_base(50.0, length=9999, base_length=1, rope_dims=2) == 50.0

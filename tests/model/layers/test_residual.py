@@ -7,18 +7,18 @@ from tests.model.layers.causality import assert_causal, noise
 
 @pytest.mark.parametrize("parallel", [False, True])
 def test_equals_its_definition(parallel):
-    block = ResidualBranches(width=4, parallel=parallel, scale=0.5).double()
+    block = ResidualBranches(dim=4, parallel=parallel, scale=0.5).double()
     block.attention.data, block.feed_forward.data = noise(4, seed=1), noise(4, seed=2)
     stream = noise(2, 5, 4)
 
     def attend(x):
         return x.cumsum(dim=1)
 
-    def normed(x):
+    def hidden_states(x):
         return 0.5 * x / x.square().mean(-1, True).sqrt()
 
-    after = stream + block.attention * attend(normed(stream))
+    after = stream + block.attention * attend(hidden_states(stream))
     read = stream if parallel else after
-    expected = after + block.feed_forward * torch.sin(normed(read))
+    expected = after + block.feed_forward * torch.sin(hidden_states(read))
     torch.testing.assert_close(block(stream, attend, torch.sin), expected)
     assert_causal(lambda x: block(x, attend, torch.sin), stream)

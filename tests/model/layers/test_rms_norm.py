@@ -13,6 +13,6 @@ def test_rows_have_the_size_of_their_depth():
 
 def test_only_the_size_changes():
     stream = noise(2, 5, 8)
-    normed = scaled_norm(stream, 0.25)
-    torch.testing.assert_close(normed, stream / stream.square().mean(-1, True).sqrt() / 4)
+    hidden_states = scaled_norm(stream, 0.25)
+    torch.testing.assert_close(hidden_states, stream / stream.square().mean(-1, True).sqrt() / 4)
     assert_causal(lambda x: scaled_norm(x, 0.25), stream)

@@ -7,7 +7,7 @@ BEGINS = torch.tensor([[False, False, True, False, False], [True, False, False, 
 
 
 def test_equals_its_definition():
-    block, stream = SmearGate(width=4).double(), noise(2, 5, 4)
+    block, stream = SmearGate(dim=4).double(), noise(2, 5, 4)
     assert torch.equal(block(stream, BEGINS)[0, 1], (stream[0, 1] + stream[0, 0]) / 2)
     block.gate.data = noise(4, seed=1)
     smeared, share = block(stream, BEGINS), 1 / (1 + torch.exp(-block.gate))
@@ -19,11 +19,11 @@ def test_equals_its_definition():
 
 
 def test_what_comes_later_changes_nothing():
-    block = SmearGate(width=4).double()
+    block = SmearGate(dim=4).double()
     assert_causal(lambda x: block(x, BEGINS), noise(2, 5, 4))
 
 
 def test_a_document_does_not_see_the_one_before():
-    block, stream = SmearGate(width=4).double(), noise(1, 5, 4)
+    block, stream = SmearGate(dim=4).double(), noise(1, 5, 4)
     changed = torch.cat([stream[:, :2] + 1, stream[:, 2:]], dim=1)
     assert torch.equal(block(stream, BEGINS[:1])[:, 2:], block(changed, BEGINS[:1])[:, 2:])

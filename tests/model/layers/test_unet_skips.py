@@ -16,7 +16,7 @@ from tests.model.layers.causality import assert_causal, noise
     ],
 )
 def test_late_layers_read_early_ones_in_reverse(layers, partners):
-    skips, pushed = UNetSkips(layers=layers, width=3).double(), []
+    skips, pushed = UNetSkips(layers=layers, dim=3).double(), []
     skips.weights.data = noise(layers // 2, 3)
     for layer in range(layers):
         read = skips.add(torch.zeros(1, 1, 3, dtype=torch.float64), layer, pushed)
@@ -29,5 +29,5 @@ def test_late_layers_read_early_ones_in_reverse(layers, partners):
 
 
 def test_what_comes_later_changes_nothing():
-    skips = UNetSkips(layers=2, width=3).double()
+    skips = UNetSkips(layers=2, dim=3).double()
     assert_causal(lambda x: skips.add(x, 1, [x * 2]), noise(2, 5, 3))

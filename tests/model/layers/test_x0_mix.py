@@ -5,7 +5,7 @@ from tests.model.layers.causality import assert_causal, noise
 
 
 def test_equals_its_definition():
-    block, stream, first = ResidualMix(width=4).double(), noise(2, 5, 4), noise(2, 5, 4, seed=1)
+    block, stream, first = ResidualMix(dim=4).double(), noise(2, 5, 4), noise(2, 5, 4, seed=1)
     assert torch.equal(block(stream, first), stream)
     block.stream.data, block.first.data = noise(4, seed=2), noise(4, seed=3)
     for d in range(4):

@@ -91,7 +91,7 @@ def test_single_precision_is_enough():
 def test_no_row_is_worse_than_rounded_on_its_grid(size, seed, bits, share, inputs, scale):
     weight, hessian = problem(*size, seed, inputs)
     weight, hessian = weight.float(), (scale * hessian).float()
-    matrix = quantize_matrix(weight, Precision(bits), hessian, prune=share)
+    matrix = quantize_matrix(weight, Precision(bits), hessian, sparsity=share)
     scales = torch.from_numpy(matrix.scales).float()
     nearest = quantize_codes(weight, scales, bits)
     pruned = smallest_weights(weight, share)
@@ -112,7 +112,7 @@ def test_errors_are_made_up_for():
     weight, hessian = problem(64, 128, 0)
     weight, hessian = weight.float(), hessian.float()
     plain, careful = (
-        quantize_matrix(weight, Precision(3), known, prune=0.05) for known in (None, hessian)
+        quantize_matrix(weight, Precision(3), known, sparsity=0.05) for known in (None, hessian)
     )
     errors = [
         weighted_errors(weight - torch.from_numpy(matrix.dequantize()), hessian).sum()

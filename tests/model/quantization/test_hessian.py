@@ -12,7 +12,7 @@ from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config
 
 FAMILIES = {
     "plain": tiny_config(),
-    "untied": tiny_config("model.tied_embeddings=false"),
+    "untied": tiny_config("model.tie_embeddings=false"),
     "golf": golf_config(),
     "whale": whale_config(),
     "experts": whale_config(*WHALE_RARE),
@@ -31,7 +31,7 @@ def family(request):
 
 @pytest.fixture
 def any_model(family):
-    return shaken(build_model(FAMILIES[family], VOCAB, separator=3, seed=1))
+    return shaken(build_model(FAMILIES[family], VOCAB, eos_id=3, seed=1))
 
 
 def test_all_that_multiplies_has_one(family, any_model):
@@ -85,7 +85,7 @@ def test_half_of_the_products_is_computed(columns):
 
 
 def test_layers_that_loop_are_seen_each_time():
-    model = build_model(golf_config(), VOCAB, separator=3)
+    model = build_model(golf_config(), VOCAB, eos_id=3)
     calls = {2: 0, 4: 0}
     for layer in calls:
         model.blocks[layer].attention.query.register_forward_hook(
@@ -97,9 +97,9 @@ def test_layers_that_loop_are_seen_each_time():
 
 
 def test_an_expert_that_no_token_chose_has_none():
-    hashed = ["expert_layers=[0]", "experts=8", "hashed_layers=1"]
+    hashed = ["expert_layers=[0]", "n_routed_experts=8", "hashed_layers=1"]
     config = whale_config(*(f"spikewhale.{key}" for key in hashed))
-    model = build_model(config, VOCAB, separator=3)  # choosing by the id: id and id + 1, mod 8
+    model = build_model(config, VOCAB, eos_id=3)  # choosing by the id: id and id + 1, mod 8
     hessians = gather_hessians(model, [np.full((1, 12), 8)])
     seen = {name.split(".")[4] for name in hessians if ".experts." in name}
     assert seen == {"0", "1"}

@@ -1,6 +1,6 @@
 import pytest
 
-from spike_lm.model.config.quantization import Clip, CompressConfig
+from spike_lm.model.config.quantization import Clip, QuantizeConfig
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.parameters import quantizable_weights, quantization_group
 from spike_lm.model.quantization.plan import Precision, quantization_plan
@@ -8,7 +8,7 @@ from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, tiny_config, whale_
 
 MODELS = {
     "plain": tiny_config(),
-    "untied": tiny_config("model.tied_embeddings=false"),
+    "untied": tiny_config("model.tie_embeddings=false"),
     "golf": golf_config(),
     "whale": whale_config(
         *WHALE_RARE, "spikewhale.expert_layers=[1]", "spikewhale.hashed_layers=0"
@@ -46,7 +46,7 @@ EXPECTED["untied"] = EXPECTED["plain"] | {"embed": {"embedding", "head"}}
 
 
 def model_of(family):
-    return build_model(MODELS[family], VOCAB, separator=3, device="meta")
+    return build_model(MODELS[family], VOCAB, eos_id=3, device="meta")
 
 
 def owner(name):
@@ -66,17 +66,17 @@ def test_each_matrix_is_of_the_part_listed(family):
 def test_all_that_is_large_is_a_matrix(family):
     model = model_of(family)
     rest = set(dict(model.named_parameters())) - set(quantizable_weights(model))
-    practising = ("ahead", "latent", "engram.compressor")
+    training_only = ("ahead", "latent", "engram.compressor")
     small = ("memory", "skips", "connections")
     for name in rest:
         shape = model.get_parameter(name).shape
-        assert len(shape) < 2 or name.startswith((*practising, *small)) or "derf" in name, name
+        assert len(shape) < 2 or name.startswith((*training_only, *small)) or "derf" in name, name
 
 
 def test_a_plan_names_every_matrix():
     model = model_of("golf")
-    compress = CompressConfig(quantize="mlp=int5,attn=int6,embed=int8", clip="std=12.5")
-    plan = quantization_plan(model, compress)
+    settings = QuantizeConfig(bits="mlp=int5,attn=int6,embed=int8", clip="std=12.5")
+    plan = quantization_plan(model, settings)
     assert plan.keys() == quantizable_weights(model).keys()
     clip = Clip("std", 12.5)
     assert plan["blocks.3.feed_forward.down.weight"] == Precision(5, clip)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from spike_lm.model.config.quantization import CompressConfig
+from spike_lm.model.config.quantization import QuantizeConfig
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.parameters import quantizable_weights
 from spike_lm.model.quantization.gptq import weighted_errors
@@ -19,16 +19,16 @@ FAMILIES = {
     "whale": whale_config(*WHALE_RARE, "spikewhale.expert_layers=[1]"),
 }
 IDS = np.random.default_rng(0).integers(0, VOCAB, (6, 12))
-MIXED = CompressConfig(quantize="mlp=int4,attn=int6,embed=int8,other=fp32")
+MIXED = QuantizeConfig(bits="mlp=int4,attn=int6,embed=int8,other=fp32")
 
 
 def fresh(family, seed=1):
-    return shaken(build_model(FAMILIES[family], VOCAB, separator=3, seed=seed))
+    return shaken(build_model(FAMILIES[family], VOCAB, eos_id=3, seed=seed))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_another_model_becomes_the_rounded_one(family):
-    model, other = fresh(family), build_model(FAMILIES[family], VOCAB, separator=3, seed=7)
+    model, other = fresh(family), build_model(FAMILIES[family], VOCAB, eos_id=3, seed=7)
     weights = quantize_model(model, quantization_plan(model, MIXED), gather_hessians(model, [IDS]))
     put_quantized(other, weights)
     tokens = torch.from_numpy(IDS)
@@ -50,7 +50,7 @@ def test_another_model_becomes_the_rounded_one(family):
 def test_each_tensor_is_as_planned(family):
     model, names = fresh(family), []
     own = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    plan = quantization_plan(model, CompressConfig(quantize="mlp=int4,attn=fp16,embed=int8"))
+    plan = quantization_plan(model, QuantizeConfig(bits="mlp=int4,attn=fp16,embed=int8"))
     weights = quantize_model(model, plan, report=names.append)
     assert names == list(weights)
     assert own.keys() - weights.keys() == {n for n in own if n.startswith(("ahead", "latent"))}
@@ -66,7 +66,7 @@ def test_each_tensor_is_as_planned(family):
 
 def test_hessians_make_the_whole_error_smaller():
     model = fresh("plain")
-    plan = quantization_plan(model, CompressConfig(quantize="mlp=int3,attn=int3,embed=int3"))
+    plan = quantization_plan(model, QuantizeConfig(bits="mlp=int3,attn=int3,embed=int3"))
     hessians = gather_hessians(model, [IDS])
 
     def error(weights):
@@ -85,7 +85,7 @@ def test_the_smallest_weights_become_zero_and_stay_it():
     weight = torch.randn(16, 64, generator=torch.Generator().manual_seed(0))
     read = torch.randn(200, 64, generator=torch.Generator().manual_seed(1))
     for hessian in (None, read.T @ read):
-        codes = quantize_matrix(weight, Precision(6), hessian, prune=0.25).codes
+        codes = quantize_matrix(weight, Precision(6), hessian, sparsity=0.25).codes
         smallest = weight.abs() < weight.abs().flatten().sort().values[256]
         assert smallest.sum() == 256
         assert not codes[smallest.numpy()].any()

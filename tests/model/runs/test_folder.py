@@ -52,7 +52,7 @@ def test_opens_what_was_trained(run, tokenizer):
 
 @pytest.mark.parametrize("exported", ["weights", "ema", "swa"])
 def test_opens_the_weights_that_are_to_be_exported(exported, tokenizer, tmp_path):
-    config = golf_config(f"averaging.exported={exported}")
+    config = golf_config(f"averaging.use={exported}")
     fingerprints = {"tokenizer": tokenizer.fingerprint, "data": "d"}
     create_run(tmp_path, config, tokenizer, fingerprints)
     result = train_tiny(
@@ -190,7 +190,7 @@ def test_a_damaged_fingerprint_names_both_files_and_shows_the_difference(run, pl
     ("override", "message"),
     [
         (
-            "model.width=4096",
+            "model.dim=4096",
             r"\[16, 16\], but the configuration needs torch\.float32 \[16, 4096\]",
         ),
         ("model.ffn_dim=999999", "feed_forward"),

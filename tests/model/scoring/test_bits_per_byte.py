@@ -36,7 +36,7 @@ def test_equals_the_definition(model, documents, context, stride, batch_windows,
     score = score_documents(
         model,
         pairs,
-        separator=SEPARATOR,
+        eos_id=SEPARATOR,
         context=context,
         stride=stride,
         batch_windows=batch_windows,
@@ -82,7 +82,7 @@ def test_nats_of_conversations_are_those_of_their_replies(model, batch_windows):
     random = np.random.default_rng(0)
     texts = [random.integers(0, VOCAB, size) for size in (5, 0, 31, 1, 17, 0)]
     chats = [(ids, np.arange(len(ids)) % 2 == 0, len(ids)) for ids in texts]
-    windows = {"separator": SEPARATOR, "context": 8, "stride": 3}
+    windows = {"eos_id": SEPARATOR, "context": 8, "stride": 3}
     found = score_replies(model, chats, **windows, batch_windows=batch_windows)
     alone = [score_replies(model, [one], **windows).nats for one in chats]
     assert found.document_nats == pytest.approx(alone, rel=1e-4)
@@ -92,7 +92,7 @@ def test_bits_per_byte_of_a_model_that_knows_nothing(model):
     with torch.no_grad():
         model.embedding.weight.zero_()
     documents = [(np.arange(8), 10), (np.arange(20), 30)]
-    score = score_documents(model, documents, separator=SEPARATOR, context=12, stride=6)
+    score = score_documents(model, documents, eos_id=SEPARATOR, context=12, stride=6)
     assert score.bits_per_byte == pytest.approx(30 * math.log2(VOCAB) / 40)
     assert score.nats_separators == pytest.approx(2 * math.log(VOCAB))
 
@@ -103,7 +103,7 @@ def test_reports_and_takes_any_iterable(model):
     score_documents(
         model,
         documents,
-        separator=SEPARATOR,
+        eos_id=SEPARATOR,
         context=12,
         stride=6,
         batch_windows=3,
@@ -115,20 +115,20 @@ def test_reports_and_takes_any_iterable(model):
 @pytest.mark.parametrize(("context", "stride"), [(13, 1), (4, 5), (4, 0), (0, 0)])
 def test_windows_out_of_range_are_refused(model, context, stride):
     with pytest.raises(SpikeError, match="1 ≤ stride ≤ context"):
-        score_documents(model, [], separator=SEPARATOR, context=context, stride=stride)
+        score_documents(model, [], eos_id=SEPARATOR, context=context, stride=stride)
 
 
 def test_a_damaged_model_has_no_score(model):
     with torch.no_grad():
         model.embedding.weight[SEPARATOR, 0] = torch.nan
     with pytest.raises(SpikeError, match="not finite"):
-        score_documents(model, [(np.arange(3), 3)], separator=SEPARATOR, context=4, stride=2)
+        score_documents(model, [(np.arange(3), 3)], eos_id=SEPARATOR, context=4, stride=2)
 
 
 def test_ids_that_the_model_does_not_have_are_refused(model):
     documents = [(np.array([VOCAB]), 1)]
     with pytest.raises(SpikeError, match="id outside 0 … 31"):
-        score_documents(model, documents, separator=SEPARATOR, context=4, stride=2)
+        score_documents(model, documents, eos_id=SEPARATOR, context=4, stride=2)
 
 
 def test_validation_scores_each_window_for_itself(model):
@@ -173,7 +173,7 @@ def test_replies_are_scored_from_all_that_stands_before_them(model, context, str
     for size in (1, 4, 11, 30):
         mask = random.random(size) < 0.5
         conversations.append((random.integers(0, VOCAB, size), mask, int(mask.sum())))
-    options = {"separator": SEPARATOR, "context": context, "stride": stride}
+    options = {"eos_id": SEPARATOR, "context": context, "stride": stride}
     score = score_replies(model, conversations, batch_windows=3, **options)
     nats = 0.0
     for ids, mask, _ in conversations:
@@ -195,7 +195,7 @@ def test_replies_are_scored_from_all_that_stands_before_them(model, context, str
 
 def test_all_of_a_text_as_a_reply_scores_as_the_text_without_its_end(model):
     ids = np.arange(20) % VOCAB
-    options = {"separator": SEPARATOR, "context": 12, "stride": 5}
+    options = {"eos_id": SEPARATOR, "context": 12, "stride": 5}
     text = score_documents(model, [(ids, 7)], **options)
     reply = score_replies(model, [(ids, np.ones(20, bool), 7)], **options)
     assert reply.nats == pytest.approx(text.nats - text.nats_separators, rel=1e-6)
@@ -204,7 +204,7 @@ def test_all_of_a_text_as_a_reply_scores_as_the_text_without_its_end(model):
 
 def family(*overrides):
     """Return a tiny model in double precision in which nothing trained is zero."""
-    model = build_model(tiny_config(*overrides), VOCAB, separator=SEPARATOR, seed=1).double()
+    model = build_model(tiny_config(*overrides), VOCAB, eos_id=SEPARATOR, seed=1).double()
     frozen = {name: p.clone() for name, p in model.named_parameters() if not p.requires_grad}
     shaken(model)
     model.load_state_dict(frozen, strict=False)
@@ -214,7 +214,7 @@ def family(*overrides):
 FAMILIES = {
     "golf": family(*GOLF),
     "BigramHash": family("golf.bigram_vocab_size=64"),
-    "SmearGate": family("golf.smear=true"),
+    "SmearGate": family("golf.smear_gate=true"),
     "engram": family(*WHALE, "spikewhale.engram_max_ngram=3"),
     "engram, documents apart": family(*WHALE, "spikewhale.documents_apart=true"),
 }
@@ -228,7 +228,7 @@ FAMILIES = {
 def test_windows_get_the_ids_before_them(name, documents, context, stride, reset):
     model, stride = FAMILIES[name], min(stride, context)
     assert model.lookback > 0
-    options = {"separator": SEPARATOR, "context": context, "stride": stride, "reset": reset}
+    options = {"eos_id": SEPARATOR, "context": context, "stride": stride, "reset": reset}
     pairs = [(np.array(ids, np.uint16), 1) for ids in documents]
     score = score_documents(model, pairs, **options)
     wanted = [
@@ -240,7 +240,7 @@ def test_windows_get_the_ids_before_them(name, documents, context, stride, reset
 def embedded(model, stream, start, target):
     """Return hidden rows of a window whose embeddings are those of one pass over the stream."""
     ids = torch.tensor([stream])
-    about = document_numbers(ids, model.separator) if isinstance(model, SpikeWhale) else None
+    about = document_numbers(ids, model.eos_id) if isinstance(model, SpikeWhale) else None
     whole = model.embed(ids, about, len(stream))
     embed, model.embed = model.embed, lambda *_: whole[:, start:target]
     try:

@@ -6,7 +6,7 @@ from spike_lm.model.scoring.bits_per_byte import score_documents
 from spike_lm.model.scoring.compiled_windows import compile_full_windows
 from tests.model.tiny import VOCAB, golf_config, shaken
 
-OPTIONS = {"separator": 3, "context": 12, "stride": 5, "batch_windows": 3}
+OPTIONS = {"eos_id": 3, "context": 12, "stride": 5, "batch_windows": 3}
 
 
 def test_only_full_windows_are_compiled_and_one_graph_is_made(monkeypatch):
@@ -18,7 +18,7 @@ def test_only_full_windows_are_compiled_and_one_graph_is_made(monkeypatch):
         )
 
     monkeypatch.setattr("torch.compile", compiled)
-    model = shaken(build_model(golf_config(), VOCAB, separator=3, seed=1)).double()
+    model = shaken(build_model(golf_config(), VOCAB, eos_id=3, seed=1)).double()
     pairs = [(np.arange(n) % VOCAB, n) for n in (3, 80, 20)]
     plain = score_documents(model, pairs, **OPTIONS)
     compile_full_windows(model, 12, 5)
@@ -30,7 +30,7 @@ def test_only_full_windows_are_compiled_and_one_graph_is_made(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_compiled_windows_score_the_same():
-    model = shaken(build_model(golf_config(), VOCAB, separator=3, seed=1)).double()
+    model = shaken(build_model(golf_config(), VOCAB, eos_id=3, seed=1)).double()
     pairs = [(np.arange(80) % VOCAB, 80)]
     plain = score_documents(model, pairs, **OPTIONS)
     compile_full_windows(model, 12, 5)

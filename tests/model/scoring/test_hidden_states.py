@@ -13,9 +13,7 @@ def windows_of(lengths, reset=True):
     random = np.random.default_rng(0)
     documents = [(random.integers(0, VOCAB, n), random.random(n + 1) < 0.7, 2 * n) for n in lengths]
     return documents, list(
-        sliding_windows(
-            documents, separator=SEPARATOR, context=12, stride=4, lookback=0, reset=reset
-        )
+        sliding_windows(documents, eos_id=SEPARATOR, context=12, stride=4, lookback=0, reset=reset)
     )
 
 

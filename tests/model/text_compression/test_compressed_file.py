@@ -33,8 +33,8 @@ TEXT = b"abc the abab" * 4 + bytes(range(250, 256))
 
 
 def make_run(config, tokenizer=TOKENIZER):
-    vocab_size, separator = tokenizer.vocab_size, tokenizer.separator
-    model = shaken(build_model(config, vocab_size, separator=separator, seed=1))
+    vocab_size, eos_id = tokenizer.vocab_size, tokenizer.eos_id
+    model = shaken(build_model(config, vocab_size, eos_id=eos_id, seed=1))
     known = {"step": 1, "fingerprints": {}, "digest": ""}
     return Run(config=config, model=model, tokenizer=tokenizer, **known)
 
@@ -51,10 +51,10 @@ def test_every_text_comes_back_and_takes_what_its_score_says(run, text, context,
     data = compress(run, text, **windows)
     assert decompress(run, data) == text
     assert compress(run, text, **windows) == data
-    ids = [*TOKENIZER.encode(text).tolist(), TOKENIZER.separator]
+    ids = [*TOKENIZER.encode(text).tolist(), TOKENIZER.eos_id]
     nats = nats_of(run.model, ids, **windows)
     score = score_documents(
-        run.model, [(np.array(ids[:-1]), 1)], separator=TOKENIZER.separator, **windows
+        run.model, [(np.array(ids[:-1]), 1)], eos_id=TOKENIZER.eos_id, **windows
     )
     assert score.nats == pytest.approx(nats, rel=1e-5)
     bits = (score.nats - score.nats_separators) / math.log(2)
@@ -63,9 +63,9 @@ def test_every_text_comes_back_and_takes_what_its_score_says(run, text, context,
 
 def nats_of(model, ids, context, stride):
     """Read each window at once."""
-    stream, nats = [TOKENIZER.separator, *ids], 0.0
+    stream, nats = [TOKENIZER.eos_id, *ids], 0.0
     for start, scored, stop in window_borders(len(ids), context, stride):
-        behind = [TOKENIZER.separator] * model.lookback + stream[:start]
+        behind = [TOKENIZER.eos_id] * model.lookback + stream[:start]
         before = torch.tensor([behind[start:]]) if model.lookback else None
         hidden = model.backbone(torch.tensor([stream[start:stop]]), before)[0, scored - start :]
         wanted = torch.tensor(ids[scored:stop])
@@ -78,7 +78,7 @@ def nats_of(model, ids, context, stride):
 def test_predicts_what_windows_read_at_once_predict(run, ids, context, stride):
     windows = {"context": context, "stride": min(stride, context)}
     model = copy.deepcopy(run.model).double()
-    steps = predict_tokens(model, len(ids), separator=TOKENIZER.separator, **windows)
+    steps = predict_tokens(model, len(ids), eos_id=TOKENIZER.eos_id, **windows)
     nats = 0.0
     for place, token in enumerate(ids):
         logits = next(steps) if place == 0 else steps.send(ids[place - 1])

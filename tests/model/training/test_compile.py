@@ -88,19 +88,19 @@ def test_warming_up_changes_nothing(counter, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["bese-golf-tiny", "ngram-golf-tiny", "memory-golf-tiny"])
 def test_a_preset_is_one_graph_without_a_break(preset, counter):
-    config = load_config(preset, ["model.width=16", "model.ffn_dim=16", "model.context=16"])
-    model = build_model(config, VOCAB, separator=3).train()
+    config = load_config(preset, ["model.dim=16", "model.ffn_dim=16", "model.context=16"])
+    model = build_model(config, VOCAB, eos_id=3).train()
     torch.compile(model.backbone)(torch.zeros(1, 16, dtype=torch.int64))
     assert counter.frame_count == 1
 
 
 OFF = [
     "golf.xsa_last_n=0",
-    "golf.residual_mix=false",
-    "golf.skips=false",
+    "golf.x0_mix=false",
+    "golf.unet_skips=false",
     "golf.recur_layers=[]",
     "golf.bigram_vocab_size=0",
-    "golf.smear=false",
+    "golf.smear_gate=false",
     "golf.ve_last_n=0",
     "golf.value_residual=false",
     "golf.memory_tokens=0",
@@ -114,7 +114,7 @@ def test_a_feature_that_is_off_is_not_in_the_graph(counter):
     for off in ("model.logit_softcap=5", *OFF):
         _dynamo.reset()
         counter.clear()
-        model = build_model(golf_config(off), VOCAB, separator=3)
+        model = build_model(golf_config(off), VOCAB, eos_id=3)
         torch.compile(model.forward)(torch.zeros(1, 12, dtype=torch.int64))
         operations[off] = counter.op_count
     whole = operations.pop("model.logit_softcap=5")  # as it is

@@ -42,8 +42,8 @@ LINEAGE = {"tokenizer": "t", "data": "d", "teacher-1": "first"}
 
 def teacher(family="plain", *overrides, seed=5):
     """Return a model with some opinions, wider than the student."""
-    config = FAMILIES[family]("model.width=32", *overrides)
-    return shaken(build_model(config, VOCAB, separator=3, seed=seed))
+    config = FAMILIES[family]("model.dim=32", *overrides)
+    return shaken(build_model(config, VOCAB, eos_id=3, seed=seed))
 
 
 def taught(folder, *overrides, family="plain", teachers=None, **changes):
@@ -60,7 +60,7 @@ def metrics_of(folder):
 def student_and_lesson(family, overrides, teachers, ids):
     """Return a student in double precision, its teaching, and the lesson of some ids."""
     config = FAMILIES[family](TWO if len(teachers) > 1 else ONE, *overrides)
-    student = shaken(build_model(config, VOCAB, separator=3, seed=1).double())
+    student = shaken(build_model(config, VOCAB, eos_id=3, seed=1).double())
     for name, parameter in student.named_parameters():
         parameter.requires_grad_("compressor" not in name)
     teaching = init_distillation(config, student, [t.double() for t in teachers])
@@ -80,7 +80,7 @@ def test_equals_its_definition(family, their_family, masked, monkeypatch):
     inputs, targets = ids[:, :-1], ids[:, 1:]
     mask = torch.rand((3, 8), generator=generator) < 0.6 if masked else None
     chosen = torch.ones(3, 8, dtype=torch.bool) if mask is None else mask
-    overrides = ["distill.weight=0.7", "distill.temperature=2", "distill.hidden_loss_weight=0.3"]
+    overrides = ["distill.kl_weight=0.7", "distill.temperature=2", "distill.hidden_loss_weight=0.3"]
     teachers = [teacher(their_family), teacher("plain", seed=6)]
     student, teaching, lesson, sums = student_and_lesson(family, overrides, teachers, inputs)
     backward = backward_spikewhale_loss if family == "whale" else backward_cross_entropy
@@ -91,11 +91,11 @@ def test_equals_its_definition(family, their_family, masked, monkeypatch):
     for parameter in both.values():
         parameter.grad = None
     backward(student, student.backbone(inputs), targets, 10, mask)
-    normed = student.backbone(inputs)
+    hidden_states = student.backbone(inputs)
     probabilities = torch.stack([(t(inputs) / 2).softmax(-1) for t in teachers]).mean(0)
-    logs = (student.logits(normed) / 2).log_softmax(-1)
+    logs = (student.logits(hidden_states) / 2).log_softmax(-1)
     nats = functional.kl_div(logs, probabilities, reduction="none").sum(-1)[chosen]
-    guessed = normed @ teaching.head.weight.T
+    guessed = hidden_states @ teaching.head.weight.T
     rows_of = teachers[0].backbone(inputs)
     distances = 1 - functional.cosine_similarity(guessed, rows_of, dim=-1)[chosen]
     ((0.7 * 4 * nats.sum() + 0.3 * distances.sum()) / 10).backward()
@@ -120,7 +120,7 @@ def test_teachers_have_no_gradient_and_read_as_when_they_are_scored():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_weight_zero_is_as_without_a_teacher(family, tmp_path):
     (tmp_path / "runs").mkdir()
-    taught(tmp_path / "with", "distill.weight=0", family=family)
+    taught(tmp_path / "with", "distill.kl_weight=0", family=family)
     train_tiny(tmp_path / "without", FAMILIES[family]())
     ours, theirs = bytes_of_run(tmp_path / "with"), bytes_of_run(tmp_path / "without")
     assert ours.keys() == theirs.keys()
@@ -137,7 +137,7 @@ def both(tmp_path_factory):
 
 
 def test_lessons_are_reported_apart(both, tmp_path):
-    taught(tmp_path / "double", "distill.hidden_loss_weight=0.5", "distill.weight=2")
+    taught(tmp_path / "double", "distill.hidden_loss_weight=0.5", "distill.kl_weight=2")
     first, other = (metrics_of(folder)[0] for folder in (both, tmp_path / "double"))
     for name in ("loss", *DISTILL_LOSSES):
         assert first[name] == other[name] > 0
@@ -187,7 +187,7 @@ def test_killed_and_resumed_equals_uninterrupted(both, tmp_path):
 def test_the_head_is_kept_for_training_alone(both):
     checkpoint = newest_checkpoint(both)
     weights = load_file(checkpoint / "model.safetensors")
-    assert weights.keys() == build_model(tiny_config(), VOCAB, separator=3).state_dict().keys()
+    assert weights.keys() == build_model(tiny_config(), VOCAB, eos_id=3).state_dict().keys()
     training = load_file(checkpoint / "training.safetensors")
     assert training["beside/teacher_head.weight"].shape == (32, 16)
     assert training["teacher_head.weight/exp_avg"].any()
@@ -212,7 +212,7 @@ def test_parts_of_a_batch_add_up(both, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [["distill.weight=20"], ["distill.weight=0", "distill.hidden_loss_weight=1"]]
+    "settings", [["distill.kl_weight=20"], ["distill.kl_weight=0", "distill.hidden_loss_weight=1"]]
 )
 def test_a_student_comes_closer_to_its_teacher(settings, tmp_path):
     batch = next(open_batches(0))
@@ -233,7 +233,7 @@ def test_a_student_comes_closer_to_its_teacher(settings, tmp_path):
 def test_the_head_alone_learns(tmp_path):
     """Freeze the student: what remains of the distance is the head's own doing."""
     run = start_run(
-        tiny_config(ONE, "distill.weight=0", "distill.hidden_loss_weight=1"),
+        tiny_config(ONE, "distill.kl_weight=0", "distill.hidden_loss_weight=1"),
         tmp_path,
         VOCAB,
         3,
@@ -260,7 +260,7 @@ def test_the_head_alone_learns(tmp_path):
     [
         ([], "1 are named, and 0 were given"),
         ([teacher("plain", "model.context=11")], "a: this teacher reads 11 tokens, fewer than"),
-        ([shaken(build_model(tiny_config(), 31, separator=3))], "knows 31 ids, the student 32"),
+        ([shaken(build_model(tiny_config(), 31, eos_id=3))], "knows 31 ids, the student 32"),
     ],
 )
 def test_teachers_that_do_not_fit_are_refused(teachers, message, tmp_path):

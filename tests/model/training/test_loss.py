@@ -14,7 +14,7 @@ from tests.model.tiny import VOCAB, golf_config, tiny_config
 @pytest.mark.parametrize("rows", [1, 5, 1000])
 def test_in_slices_as_in_one(tied, softcap, rows, monkeypatch):
     monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
-    config = tiny_config(f"model.tied_embeddings={tied}", f"model.logit_softcap={softcap}").model
+    config = tiny_config(f"model.tie_embeddings={tied}", f"model.logit_softcap={softcap}").model
     model = build_transformer(config, VOCAB).double()
     ids = torch.randint(0, VOCAB, (3, 9), generator=torch.Generator().manual_seed(0))
     inputs, targets = ids[:, :-1], ids[:, 1:]
@@ -58,7 +58,7 @@ def test_targets_outside_the_mask_do_not_count(rows, share, monkeypatch):
 @pytest.mark.parametrize("rows", [5, 1000])
 def test_heads_that_look_ahead_add_their_mean(rows, monkeypatch):
     monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
-    model = build_model(golf_config(), VOCAB, separator=3).double()
+    model = build_model(golf_config(), VOCAB, eos_id=3).double()
     generator = torch.Generator().manual_seed(0)
     for parameter in model.parameters():
         parameter.data.add_(0.1 * torch.randn(parameter.shape, generator=generator))
@@ -66,12 +66,15 @@ def test_heads_that_look_ahead_add_their_mean(rows, monkeypatch):
     mask = torch.rand((3, 8), generator=generator) < 0.6
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
-    normed = model.backbone(inputs)
-    nats = backward_cross_entropy(model, normed, targets, 10, mask, model.ahead, 0.3)
+    hidden_states = model.backbone(inputs)
+    nats = backward_cross_entropy(model, hidden_states, targets, 10, mask, model.ahead, 0.3)
     found = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
-    normed = model.backbone(inputs)
-    logits = [model.logits(normed), *(5 * torch.tanh(x / 5) for x in model.ahead(normed))]
+    hidden_states = model.backbone(inputs)
+    logits = [
+        model.logits(hidden_states),
+        *(5 * torch.tanh(x / 5) for x in model.ahead(hidden_states)),
+    ]
     sums = [
         torch.nn.functional.cross_entropy(
             these[mask], wanted[mask], reduction="sum", ignore_index=IGNORE_INDEX

@@ -29,7 +29,7 @@ def test_rise_stay_fall():
 def test_never_still_never_too_high_one_peak(steps, warmup, decay, final):
     schedule = ScheduleConfig(warmup_fraction=warmup, decay_fraction=decay, min_lr_ratio=final)
     factors = [lr_multiplier(step, steps, schedule) for step in range(1, steps + 1)]
-    assert all(0 < factor <= 1 for factor in factors)
+    assert all(0 < lr_scale <= 1 for lr_scale in factors)
     directions = [b > a for a, b in pairwise(factors) if a != b]
     assert directions == sorted(directions, reverse=True)
 

@@ -15,7 +15,7 @@ from tests.model.tiny import VOCAB, golf_config, tiny_config
 @pytest.mark.parametrize("muon", ["true", "false"])
 @pytest.mark.parametrize("tied", ["true", "false"])
 def test_every_parameter_has_one_optimiser(muon, tied):
-    config = tiny_config(f"optimizer.muon={muon}", f"model.tied_embeddings={tied}")
+    config = tiny_config(f"optimizer.muon={muon}", f"model.tie_embeddings={tied}")
     model = build_transformer(config.model, VOCAB)
     optimizers = build_optimizers(model, config.optimizer)
     taken = [id(p) for o in optimizers for group in o.param_groups for p in group["params"]]
@@ -51,7 +51,7 @@ def test_roles_in_a_golf_model():
         "optimizer.mtp_learning_rate=0.75",
         "optimizer.adamw_learning_rate=1.5",
     )
-    model = build_model(config, VOCAB, separator=3)
+    model = build_model(config, VOCAB, eos_id=3)
     adamw, muon = build_optimizers(model, config.optimizer)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     tables, memory, ahead, vectors = (

@@ -20,7 +20,7 @@ from torch import _dynamo
 from torch._dynamo.testing import CompileCounter
 from torch.nn.utils import parametrize
 
-from spike_lm.model.config.quantization import parse_quantize
+from spike_lm.model.config.quantization import parse_bits
 from spike_lm.model.families.parameters import quantizable_weights, quantization_group
 from spike_lm.model.families.spikewhale.model import SpikeWhale
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
@@ -42,10 +42,10 @@ from tests.model.tiny import (
 
 ROOT = Path(__file__).parents[3]
 ALL_PARTS = "mlp=int3,attn=int3,embed=int4,other=int3"
-LATE = [f'compress.quantize="{ALL_PARTS}"', "compress.clip=max", "compress.qat=progress=0.5"]
-SOME = ['compress.quantize="mlp=int5,attn=int6"', "compress.clip=max", "compress.qat=start"]
+LATE = [f'quantize.bits="{ALL_PARTS}"', "quantize.clip=max", "quantize.qat=progress=0.5"]
+SOME = ['quantize.bits="mlp=int5,attn=int6"', "quantize.clip=max", "quantize.qat=start"]
 FAMILIES = {
-    "plain": tiny_config("model.tied_embeddings=false", *LATE),
+    "plain": tiny_config("model.tie_embeddings=false", *LATE),
     "golf": golf_config(*LATE),
     "whale": whale_config(*LATE),
     "experts": whale_config(*WHALE_RARE, "spikewhale.hashed_layers=0", *LATE),
@@ -62,7 +62,7 @@ def by_definition(weight, bits):
 
 def dequantized(run, spared=""):
     """Return what the weights are to be, by name, but for one matrix."""
-    bits = parse_quantize(run.config.compress.quantize)
+    bits = parse_bits(run.config.quantize.bits)
     return {
         name: torch.from_numpy(
             by_definition(weight.detach().numpy(), bits[quantization_group(name)])
@@ -98,7 +98,7 @@ def plain_gradients(run, weights):
 
 
 def without_compress(config):
-    return msgspec.structs.replace(config, compress=None)
+    return msgspec.structs.replace(config, quantize=None)
 
 
 def shaken_run(config, folder):
@@ -182,7 +182,7 @@ def test_gradients_are_those_straight_through_rounding(tmp_path):
 
 
 def test_the_penalty_has_the_gradient_of_its_formula(tmp_path):
-    run = shaken_run(golf_config(*SOME, "compress.crown_q=0.3"), tmp_path)
+    run = shaken_run(golf_config(*SOME, "quantize.crown_q=0.3"), tmp_path)
     _, with_penalty = gradients(run)
     run.config = golf_config(*SOME)
     _, without = gradients(run)
@@ -203,13 +203,13 @@ def test_the_penalty_has_the_gradient_of_its_formula(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "expected"),
     [
-        (["compress.qat=off"], []),
-        (["compress.qat=start"], [1, 2, 3, 4, 5, 6, 7, 8]),
-        (["compress.qat=progress=0.5"], [5, 6, 7, 8]),
-        (["compress.qat=progress=0.55"], [6, 7, 8]),
+        (["quantize.qat=off"], []),
+        (["quantize.qat=start"], [1, 2, 3, 4, 5, 6, 7, 8]),
+        (["quantize.qat=progress=0.5"], [5, 6, 7, 8]),
+        (["quantize.qat=progress=0.55"], [6, 7, 8]),
         # Rates 0.5 (rising), 1, 1, 1, 0.8, 0.6, 0.4, 0.2.
-        (["compress.qat=rate=0.5"], [7, 8]),
-        (["compress.qat=rate=0.7"], [6, 7, 8]),
+        (["quantize.qat=rate=0.5"], [7, 8]),
+        (["quantize.qat=rate=0.7"], [6, 7, 8]),
     ],
 )
 def test_begins_when_it_is_to(keys, expected, tmp_path):
@@ -218,8 +218,8 @@ def test_begins_when_it_is_to(keys, expected, tmp_path):
     run = start_run(config, tmp_path, VOCAB, 3, {}, resume=False)
     begun = []
     for run.step in range(8):
-        factor = lr_multiplier(run.step + 1, 8, config.schedule)
-        if has_begun(run, config.compress, factor):
+        lr_scale = lr_multiplier(run.step + 1, 8, config.schedule)
+        if has_begun(run, config.quantize, lr_scale):
             begun.append(run.step + 1)
     assert begun == expected
 
@@ -243,7 +243,7 @@ def test_rounding_that_begins_late_makes_no_graph(tmp_path, monkeypatch):
     assert counter.frame_count == 2
 
 
-RESUMED = [*LATE, "compress.qat=rate=0.7", "compress.crown_q=0.01"]
+RESUMED = [*LATE, "quantize.qat=rate=0.7", "quantize.crown_q=0.01"]
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -87,7 +87,7 @@ def test_settings_of_a_lesson_are_in_the_fingerprint():
             [],
             ['distill.teachers=["a"]'],
             ['distill.teachers=["a", "b"]'],
-            ['distill.teachers=["a"]', "distill.weight=2"],
+            ['distill.teachers=["a"]', "distill.kl_weight=2"],
             ['distill.teachers=["a"]', "distill.temperature=2"],
             ['distill.teachers=["a"]', "distill.top_k=2"],
             ['distill.teachers=["a"]', "distill.hidden_loss_weight=2"],
@@ -122,9 +122,9 @@ def test_another_tokenizer_is_refused(runs):
         ("distill.teachers=[]", "distill.teachers: name at least one run folder"),
         ('distill.teachers=[""]', "distill.teachers"),
         ("distill.teachers=runs/a", "distill.teachers must be a list"),
-        ("distill.weight=-1", "distill.weight"),
+        ("distill.kl_weight=-1", "distill.kl_weight"),
         ("distill.temperature=0", "distill.temperature"),
-        ("distill.weight=1", "distill.teachers: name at least one run folder"),
+        ("distill.kl_weight=1", "distill.teachers: name at least one run folder"),
     ],
 )
 def test_settings_that_cannot_be(override, message):

@@ -294,7 +294,7 @@ def test_a_golf_run_resumes_to_the_same_bytes(stop_at, whole_golf_run, tmp_path)
 
 def test_a_golf_run_keeps_its_means(whole_golf_run):
     checkpoint = newest_checkpoint(whole_golf_run)
-    model = build_model(golf_config(), VOCAB, separator=3, device="meta")
+    model = build_model(golf_config(), VOCAB, eos_id=3, device="meta")
     names = {name.partition("/")[0] for name in load_averages(checkpoint, model)}
     assert names == {"ema", "swa", "snapshots"}
     # The rates are at 0.75 and 0.25 of their height in steps 6 and 8, and above 0.8 before.
@@ -305,7 +305,7 @@ def test_a_golf_run_keeps_its_means(whole_golf_run):
     )
     assert ema.keys() == weights.keys()
     assert not torch.equal(ema["embedding.weight"], weights["embedding.weight"])
-    other = build_model(golf_config("golf.bigram_vocab_size=65"), VOCAB, separator=3, device="meta")
+    other = build_model(golf_config("golf.bigram_vocab_size=65"), VOCAB, eos_id=3, device="meta")
     with pytest.raises(SpikeError, match=r"average/ema/bigram.table.weight: fits no parameter"):
         load_averages(checkpoint, other)
 

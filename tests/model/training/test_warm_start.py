@@ -15,7 +15,7 @@ FAMILIES = pytest.mark.parametrize(
 
 
 def weights_of(config, seed=7):
-    return build_model(config, VOCAB, separator=3, seed=seed).state_dict()
+    return build_model(config, VOCAB, eos_id=3, seed=seed).state_dict()
 
 
 def chosen(config, given):
@@ -28,7 +28,7 @@ def test_a_run_begins_with_the_weights_given(config_of, tmp_path):
     start = chosen(config_of("train.grad_clip=2", "model.rope_base=500", "train.seed=9"), given)
     assert start.fresh == start.unused == ()
     train_tiny(tmp_path, config, weights=start.weights, should_stop=lambda: True)
-    model = build_model(config, VOCAB, separator=3)
+    model = build_model(config, VOCAB, eos_id=3)
     load_weights(newest_checkpoint(tmp_path), model)
     assert model.state_dict().keys() == given.keys()
     assert all(torch.equal(tensor, given[name]) for name, tensor in model.state_dict().items())

@@ -19,15 +19,15 @@ def averaged(**keys):
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     averages = init_averages(model, AveragingConfig(**keys))
-    for step, factor in enumerate(STEPS, 1):
+    for step, lr_scale in enumerate(STEPS, 1):
         nn.init.constant_(model.weight, step)
-        update_averages(averages, model, step, factor)
+        update_averages(averages, model, step, lr_scale)
     return averages, model
 
 
 @pytest.mark.parametrize("every", [1, 2, 4])
 def test_the_exponential_mean_equals_its_definition(every):
-    averages, _ = averaged(ema_decay=0.75, ema_every=every, exported="ema")
+    averages, _ = averaged(ema_decay=0.75, ema_every=every, use="ema")
     mean = 0.0
     for step in range(every, 10, every):
         mean = 0.75 * mean + 0.25 * step
@@ -45,7 +45,7 @@ def test_the_plain_mean_is_of_its_snapshots(every, below):
 
 @pytest.mark.parametrize("kind", ["weights", "ema", "swa"])
 def test_exported_weights_are_there_inside_the_block_alone(kind):
-    averages, model = averaged(ema_decay=0.5, swa_every=1, exported=kind)
+    averages, model = averaged(ema_decay=0.5, swa_every=1, use=kind)
     means = {"weights": 9.0, "ema": averages.ema["weight"].item(), "swa": 5.0}
     with averaged_weights(averages, model):
         assert model.weight.item() == pytest.approx(means[kind])
@@ -53,7 +53,7 @@ def test_exported_weights_are_there_inside_the_block_alone(kind):
 
 
 def test_without_a_snapshot_the_weights_are_exported():
-    averages, model = averaged(swa_every=1, swa_start_lr_ratio=0.01, exported="swa")
+    averages, model = averaged(swa_every=1, swa_start_lr_ratio=0.01, use="swa")
     with averaged_weights(averages, model):
         assert model.weight.item() == 9.0
 

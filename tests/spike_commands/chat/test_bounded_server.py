@@ -23,7 +23,7 @@ class Echo(BoundedHandler):
 
 @pytest.fixture
 def address(monkeypatch):
-    monkeypatch.setattr(bounded_server, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(bounded_server, "MAX_CONNECTIONS", 2)
     monkeypatch.setattr(bounded_server, "SECONDS_TO_READ", 0.5)
     server = BoundedServer(("127.0.0.1", 0), Echo)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

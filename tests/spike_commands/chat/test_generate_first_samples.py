@@ -9,7 +9,7 @@ import torch
 from spike_lm.model.runs.folder import load_run
 from spike_lm.model.runs.trained_ids import unseen_ids
 
-SMALL = ["model.layers=2", "model.width=64", "model.heads=2", "model.kv_heads=1"]
+SMALL = ["model.layers=2", "model.dim=64", "model.heads=2", "model.kv_heads=1"]
 SMALL += ["model.context=128", "train.steps=200", "train.threads=1", "sample.every=0"]
 BEGINNINGS = ["", "", "the", "Th", "a clas", "x = ", "def f(", "Zwölf", "quantum", "xylo"]
 
@@ -40,6 +40,6 @@ def test_no_byte_outside_the_alphabet_is_sampled(process, tmp_path):
     unseen = sorted(unseen_ids(run.trained_ids))
     assert len(unseen) > 100
     with torch.inference_mode():
-        hidden = run.model.backbone(torch.tensor([[run.tokenizer.separator]]))
+        hidden = run.model.backbone(torch.tensor([[run.tokenizer.eos_id]]))
         after_separator = run.model.logits(hidden)[0, -1].double().softmax(-1)
     assert float(after_separator[unseen].sum()) < 0.1

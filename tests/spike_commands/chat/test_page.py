@@ -73,10 +73,10 @@ def script(monkeypatch):
 def chat(window, script):
     """Serve a page and open it: (window, what is served); it must not complain."""
     config = tiny_config("model.context=2000")
-    model = build_model(config, TOKENIZER.vocab_size, separator=TOKENIZER.separator)
+    model = build_model(config, TOKENIZER.vocab_size, eos_id=TOKENIZER.eos_id)
     shared = Served(
         begin=lambda system: begin_conversation(model, TOKENIZER, system),
-        drawing=SamplingParams(),
+        sampling=SamplingParams(),
         max_tokens=1000,
         context=2000,
         name="runs/chat",

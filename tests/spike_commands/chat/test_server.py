@@ -27,10 +27,10 @@ HI = {"page": "p", "system": "", "question": "hi"}
 def served():
     """A server that answers with an untrained model: (what it serves, its port)."""
     config = tiny_config("model.context=400")
-    model = build_model(config, TOKENIZER.vocab_size, separator=TOKENIZER.separator)
+    model = build_model(config, TOKENIZER.vocab_size, eos_id=TOKENIZER.eos_id)
     shared = Served(
         begin=lambda system: begin_conversation(model, TOKENIZER, system),
-        drawing=SamplingParams(),
+        sampling=SamplingParams(),
         max_tokens=60,
         context=config.model.context,
         name="tiny </script>",
@@ -108,7 +108,7 @@ def test_answers_of_forty_pages_in_turn_are_those_of_one_conversation_each(
         conversation = shared.begin("be brief")
         for question in questions:
             ask(conversation, question, shared.max_tokens)
-            list(reply(conversation, shared.drawing, shared.max_tokens))
+            list(reply(conversation, shared.sampling, shared.max_tokens))
         return conversation.turns
 
     said = dict.fromkeys(range(40))
@@ -187,7 +187,7 @@ def until(true):
 
 
 def test_answers_wait_in_a_queue_and_can_be_stopped(send, served, endless, monkeypatch):
-    monkeypatch.setattr("spike_commands.chat.answer_queue.MOST_QUEUED", 2)
+    monkeypatch.setattr("spike_commands.chat.answer_queue.MAX_QUEUED", 2)
     queue = served[0].queue
     with ThreadPoolExecutor() as threads:
         first = threads.submit(answered, send, "hi", page="first")

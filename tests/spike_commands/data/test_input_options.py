@@ -98,8 +98,8 @@ def test_files_for_validation_are_kept_from_the_tokenizer_too(run, tmp_path):
     run(*train)
     shards, errors = run("shard", "--validation", "held.txt")
     assert (shards["train_bytes"], shards["validation_bytes"]) == (9000, 3000)
-    assert "trained on held.txt; spike tokenizer train --held-out held.txt keeps it" in errors
-    tokenizer, _ = run(*train, "--held-out", "held.txt", "--out", "t.json")
+    assert "trained on held.txt; spike tokenizer train --validation held.txt keeps it" in errors
+    tokenizer, _ = run(*train, "--validation", "held.txt", "--out", "t.json")
     assert tokenizer["training"]["sampled_bytes"] == 9000
     assert tokenizer["training"]["held_out_bytes"] == 3000
     assert tokenizer["settings"]["held_out_files"] == ["held.txt"]

@@ -48,7 +48,7 @@ def test_text_elsewhere_is_read_where_the_tokenizer_knows_it(line, tmp_path, mon
     (corpus / "text.txt").write_text(TEXT)
     (corpus / "held.jsonl").write_text('{"text": "held out"}\n{"text": "too"}')
     where = corpus if absolute else "../corpus"
-    held = ("--held-out", "../corpus/held.jsonl")
+    held = ("--validation", "../corpus/held.jsonl")
     assert line("tokenizer", "train", str(where), *held, *TRAIN)[0] == 0
     status, output, errors = line("shard", "--json", "-q")
     assert (status, errors) == (0, "")
@@ -135,7 +135,7 @@ def note(read_records, names):
     ],
 )
 def test_many_files_elsewhere_are_not_listed(line, work, monkeypatch, inputs, held_out, refused):
-    monkeypatch.setattr(trained_inputs, "MOST_ENTRIES", 30)
+    monkeypatch.setattr(trained_inputs, "MAX_ENTRIES", 30)
     many = work.parent / "many" / "folder"
     (work / "mine").mkdir()
     for number in range(31):

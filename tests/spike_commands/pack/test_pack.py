@@ -107,12 +107,12 @@ def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["--quantize", "mlp=int9"], 2, "int9"),
+        (["--bits", "mlp=int9"], 2, "int9"),
         (["--clip", "wide"], 2, "--clip"),
         (["--data", "nowhere"], 1, "gptq reads shards"),
         (["--data", "nowhere", "--calibrate-on-samples"], 2, "--data"),
         (["--correction-rank", "65"], 2, "--correction-rank"),
-        (["--prune", "nan"], 2, "--prune"),
+        (["--sparsity", "nan"], 2, "--sparsity"),
         (["--method", "rtn", "--calibrate-on-samples"], 2, "go with --method gptq"),
         (["--counts-bytes", "100"], 2, "goes with --counts"),
         (["--method", "rtn", "--text", "nowhere.txt"], 1, "nowhere.txt: no such file"),

@@ -70,8 +70,8 @@ def test_why_nothing_is_left_is_told(train, algorithm, records, told):
         ("--two-stage 0.5 --boundary line", "--two-stage: its second stage is free"),
         ("--two-stage 0.5 --objective frequency", "--two-stage: goes with objective tokens"),
         ("--two-stage nan", "'--two-stage': nan is not in the range"),
-        ("--held-out nan", "'--held-out': nan is not in the range 0<=x<=0.5"),
-        ("--held-out 0.6", "'--held-out': 0.6 is not in the range 0<=x<=0.5"),
+        ("--validation nan", "'--validation': nan is not in the range 0<=x<=0.5"),
+        ("--validation 0.6", "'--validation': 0.6 is not in the range 0<=x<=0.5"),
         (
             "--vocab 387",
             "--vocab: 387 ids are not possible; layout chatml allows 388 to 16,777,215",
@@ -93,7 +93,7 @@ def test_settings_that_cannot_be_are_usage_errors(train, options, message):
 @pytest.mark.parametrize("algorithm", ["length-max", "bese"])
 def test_ids_that_the_corpus_cannot_fill_are_told(train, algorithm):
     records = [json.dumps({"text": GOOD})]
-    options = ["--algorithm", algorithm, "--held-out", "0", "--vocab"]
+    options = ["--algorithm", algorithm, "--validation", "0", "--vocab"]
     _, result, errors = train(records, *options, "2000")
     room = 2000 - (388 if algorithm == "length-max" else 40)
     found = room - result["reserved"] + (111 if algorithm == "length-max" else 0)
@@ -105,7 +105,7 @@ def test_ids_that_the_corpus_cannot_fill_are_told(train, algorithm):
 
 def test_settings_are_shown(train, line):
     options = ["--boundary", "word", "--digits", "split", "--effort", "fast", "--vocab", "390"]
-    _, result, _ = train([json.dumps({"text": GOOD})], *options, "--held-out", "0")
+    _, result, _ = train([json.dumps({"text": GOOD})], *options, "--validation", "0")
     expected = {"boundary": "word", "digits": "split", "effort": "fast", "errors": "strict"}
     assert expected.items() <= result["settings"].items()
     shown = line("tokenizer", "inspect", result["file"], "--verbose")[1]

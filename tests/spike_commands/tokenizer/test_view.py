@@ -170,17 +170,17 @@ def test_page_is_whole_or_not_there(line, tmp_path):
 
 
 def test_a_long_text_is_cut_and_said_to_be(line, tmp_path, monkeypatch):
-    monkeypatch.setattr("spike_commands.tokenizer.view.MOST_PAGE_BYTES", 100)
+    monkeypatch.setattr("spike_commands.tokenizer.view.MAX_PAGE_BYTES", 100)
     status, _, remarks = line("tokenizer", "view", "held.txt", "--html", str(tmp_path / "p.html"))
     assert status == 0
     assert "the page has the first 100 of" in remarks
 
 
 def test_a_page_has_so_many_tokens_of_each_tokenizer_at_most(line, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("spike_commands.tokenizer.view.MOST_PAGE_TOKENS", 20)
+    monkeypatch.setattr("spike_commands.tokenizer.view.MAX_PAGE_TOKENS", 20)
     bese = str(tmp_path / "bese.json")
     train = ["tokenizer", "train", "held.txt", "--algorithm", "bese", "--vocab", "40"]
-    assert line(*train, "--held-out", "0", "--out", bese)[0] == 0
+    assert line(*train, "--validation", "0", "--out", bese)[0] == 0
     out = str(tmp_path / "p.html")
     status, _, remarks = line("tokenizer", "view", "held.txt", "--html", out, "--beside", bese)
     assert status == 0

@@ -49,7 +49,7 @@ def test_the_third_line_works_beside_a_file_of_that_name_and_without(own, line, 
         (["--steps", "5"], "--set train.steps=VALUE"),
         (["--batch-size", "5"], "--set train.batch_size=VALUE"),
         (["--checkpoint-every", "5"], "--set checkpoint.every=VALUE"),
-        (["--widht", "5"], "--set model.width=VALUE"),
+        (["--ffn-dmi", "5"], "--set model.ffn_dim=VALUE"),
         (["--xyzzy"], "No such option"),
     ],
 )
@@ -163,7 +163,7 @@ def test_a_dry_run_without_data_knows_no_epochs(line, tiny):
 
 
 def test_a_large_model_is_counted_and_takes_no_memory(line):
-    found = dry_run(line, "--set", "model.vocab_size=16512", "--set", "model.width=4096")
+    found = dry_run(line, "--set", "model.vocab_size=16512", "--set", "model.dim=4096")
     assert "lower bounds" in found["estimated_from"]
     assert found["estimated_memory_bytes"] > 12 * found["parameters"]
 

@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from datapipe.shards.schema import Tokens
-from spike_commands.train.sample import MOST_LINES, conversation_text, first_prompt, sample_lines
+from datapipe.shards.schema import TokenSchema
+from spike_commands.train.sample import MAX_LINES, conversation_text, first_prompt, sample_lines
 from spike_lm.model.training.trainer import Sample
 from spiketok import Tokenizer, build_vocabulary, encode_chat, message
 from tests.datapipe.sources.written_streams import stream_over
 
 SEPARATOR = 3
-MADE_BY = Tokens(fingerprint="", vocab_size=100, separator=SEPARATOR)
+MADE_BY = TokenSchema(fingerprint="", vocab_size=100, separator=SEPARATOR)
 TOKENIZER = Tokenizer(build_vocabulary([b"ab"], 400, "chatml"))
 
 
@@ -41,8 +41,8 @@ def test_a_sample_is_indented_text_and_in_the_metrics(line, tiny, folder):
 def test_the_log_shows_few_lines_of_a_long_sample():
     text = "b" + "\n \n\t\n" * 40 + "".join(f"line {n}\n" for n in range(50))
     shown = list(sample_lines(Sample("q\n" * 90 + "a: ", text)))
-    assert len(shown) == 2 * (MOST_LINES + 1)
-    assert shown[MOST_LINES : MOST_LINES + 4] == [
+    assert len(shown) == 2 * (MAX_LINES + 1)
+    assert shown[MAX_LINES : MAX_LINES + 4] == [
         "    … (70 more lines)",
         "    a: b",
         "",

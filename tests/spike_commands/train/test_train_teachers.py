@@ -9,7 +9,7 @@ HIDDEN = ("--set", "distill.hidden_loss_weight=0.5")
 
 
 def student(line, tiny, out, *options):
-    narrow = ("--set", "model.width=16", "--set", "train.log_every=1")
+    narrow = ("--set", "model.dim=16", "--set", "train.log_every=1")
     return line("train", "--config", "base", *tiny, *narrow, *options, "--out", out, "--json")
 
 
@@ -65,7 +65,7 @@ def test_a_dry_run_counts_the_teacher_apart(line, tiny):
     assert both["teacher_parameters"] == alone["parameters"]
     assert both["teacher_head_parameters"] == 32 * 32
     assert both["teaching_flops_per_token"] == alone["flops_per_token"] // 3 + 6 * 32 * 32
-    silent = numbers(*TEACHER, "--set", "distill.weight=0")
+    silent = numbers(*TEACHER, "--set", "distill.kl_weight=0")
     assert silent["teaching_flops_per_token"] == 0
 
 

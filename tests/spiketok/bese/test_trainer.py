@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spiketok import BeseSettings, BeseVocabulary, Tokenizer, reference, train_bese
 from spiketok._native import SegmentCounter
 from spiketok.bese import reference as bese_reference
-from spiketok.bese.reference import BASE_IDS, MOST_BASE_IDS
+from spiketok.bese.reference import BASE_IDS, MAX_BASE_IDS
 from spiketok.errors import SpikeError
 from spiketok.holdout import HeldOut, document_id
 from spiketok.text_buffers import join
@@ -34,7 +34,7 @@ def reader(texts, size=7):
 def defined_merges(rows, number):
     weights = [1] * len(rows)
     found = reference.learn_merges(
-        rows, weights, [1] * BASE_IDS, number, False, MOST_BASE_IDS, lambda left, right: True
+        rows, weights, [1] * BASE_IDS, number, False, MAX_BASE_IDS, lambda left, right: True
     )
     return tuple((left, right) for left, right, _ in found)
 

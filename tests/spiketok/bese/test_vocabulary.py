@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spiketok import BeseVocabulary, StreamDecoder, Tokenizer
 from spiketok.bese import reference as bese_reference
-from spiketok.bese.reference import BASE_IDS, MOST_BASE_IDS, is_byte
+from spiketok.bese.reference import BASE_IDS, MAX_BASE_IDS, is_byte
 from spiketok.errors import SpikeError
 
 # Letters in runs around the length that the case rule takes, and all that has a code of its own.
@@ -28,7 +28,7 @@ def vocabulary_of(pairs, **changes):
     merges = []
     for pair in pairs:
         merge = tuple(1 + token % (BASE_IDS + len(merges) - 1) for token in pair)
-        if merge not in merges and len(bese_reference.expand(merge, merges)) <= MOST_BASE_IDS:
+        if merge not in merges and len(bese_reference.expand(merge, merges)) <= MAX_BASE_IDS:
             merges.append(merge)
     size = BASE_IDS + len(merges)
     return BeseVocabulary(**{"merges": tuple(merges), "vocab_size": size} | changes)
@@ -89,7 +89,7 @@ def test_a_long_segment_is_cut():
     vocabulary = vocabulary_of([(3, 4), (39, 39), (40, 40), (41, 41)])
     ids = Tokenizer(vocabulary).encode(text).tolist()
     rows = list(bese_reference.segments(text))
-    assert [len(row) for row in rows] == [MOST_BASE_IDS, MOST_BASE_IDS, 10000 - 2 * MOST_BASE_IDS]
+    assert [len(row) for row in rows] == [MAX_BASE_IDS, MAX_BASE_IDS, 10000 - 2 * MAX_BASE_IDS]
     assert ids == [token for row in rows for token in bese_reference.merge(row, vocabulary.merges)]
 
 
@@ -140,7 +140,7 @@ def test_case_signs_and_quotes():
 
 def test_the_separator_stands_between_documents():
     tokenizer = tokenizer_of()
-    assert tokenizer.separator == tokenizer.special_ids["<doc>"] == 0
+    assert tokenizer.eos_id == tokenizer.special_ids["<doc>"] == 0
     assert tokenizer.byte_lengths[0] == 0
     ids = tokenizer.encode("CAPS<doc>caps", allow_special=True)
     assert ids.tolist().count(0) == 1

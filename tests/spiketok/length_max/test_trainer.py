@@ -155,7 +155,7 @@ def test_never_all_is_held_out_by_a_fraction():
         assert training["sampled_bytes"] == 1
         assert training["held_out_bytes"] == len(set(texts)) - 1
     named = HeldOut(0, frozenset([document_id(b"a")]))
-    with pytest.raises(SpikeError, match=r"all 1 documents are held out; .*--held-out"):
+    with pytest.raises(SpikeError, match=r"all 1 documents are held out; .*--validation"):
         train_length_max(batches(["a"]), options, held_out=named)
 
 

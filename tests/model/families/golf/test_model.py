@@ -48,8 +48,8 @@ def _trunk(golf, ids, training, loops):
             stream = stream + golf.skips.weights[i - 3] * outputs[5 - i]
         u = block.mix.stream * stream + block.mix.first * first
         scale = (i + 1) ** -0.5
-        normed = scale * _norm(u)
-        value = normed @ block.attention.value.weight.T
+        hidden_states = scale * _norm(u)
+        value = hidden_states @ block.attention.value.weight.T
         if i >= 4:
             sizes = golf.value_embedding.layer_sizes[i - 4] * golf.value_embedding.size
             value = value + sizes * narrow
@@ -58,21 +58,21 @@ def _trunk(golf, ids, training, loops):
         if i:
             shares = block.attention.value_residual.shares
             value = shares[0] * first_value + shares[1] * value
-        y = u + block.branches.attention * _attention(block.attention, normed, value, i >= 3)
-        read = normed if i >= 4 else scale * _norm(y)
+        y = u + block.branches.attention * _attention(block.attention, hidden_states, value, i >= 3)
+        read = hidden_states if i >= 4 else scale * _norm(y)
         work = functional.leaky_relu(read @ block.feed_forward.up.weight.T, 0.5) ** 2
         stream = y + block.branches.feed_forward * (work @ block.feed_forward.down.weight.T)
         outputs.setdefault(i, stream)
     return _norm(stream[:, -ids.shape[1] :])
 
 
-def _attention(attention, normed, value, exclusive):
-    length = normed.shape[1]
+def _attention(attention, hidden_states, value, exclusive):
+    length = hidden_states.shape[1]
     base = 10000 * (12 / 6) ** 2  # 4 numbers turn: the exponent is 4 / (4 − 2)
     tables = rope_cos_sin(positions=length, head_dim=4, base=base)
-    query = _norm((normed @ attention.query.weight.T).unflatten(-1, (4, 8)))
+    query = _norm((hidden_states @ attention.query.weight.T).unflatten(-1, (4, 8)))
     query = query * attention.gain[:, None]
-    key = _norm((normed @ attention.key.weight.T).unflatten(-1, (2, 8)))
+    key = _norm((hidden_states @ attention.key.weight.T).unflatten(-1, (2, 8)))
     value = value.unflatten(-1, (2, 8))
     past = torch.ones(length, length, dtype=torch.bool).tril()
     heads = []
@@ -92,16 +92,16 @@ def _norm(x):
 
 FEATURES = [
     ["golf.qk_gain_init=2"],
-    ["golf.rotary_width=4", "golf.original_context=6"],
+    ["golf.rope_dims=4", "golf.original_context=6"],
     ["golf.xsa_last_n=2"],
     ["golf.leaky_relu_slope=0.5"],
-    ["golf.depth_scale=true"],
-    ["golf.residual_mix=true"],
-    ["golf.skips=true"],
+    ["golf.ln_scale=true"],
+    ["golf.x0_mix=true"],
+    ["golf.unet_skips=true"],
     ["golf.parallel_residual_last_n=1"],
-    ["golf.recur_layers=[0, 1]", "golf.loops=2"],
+    ["golf.recur_layers=[0, 1]", "golf.num_loops=2"],
     ["golf.bigram_vocab_size=64"],
-    ["golf.smear=true"],
+    ["golf.smear_gate=true"],
     ["golf.ve_last_n=1"],
     ["golf.value_residual=true"],
     ["golf.memory_tokens=3"],
@@ -112,8 +112,8 @@ FEATURES = [
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature[0])
 def test_no_feature_alone_lets_a_logit_see_what_comes_later(feature):
-    config = tiny_config("golf.loops=1", *feature)
-    model = shaken(build_model(config, VOCAB, separator=SEPARATOR)).double()
+    config = tiny_config("golf.num_loops=1", *feature)
+    model = shaken(build_model(config, VOCAB, eos_id=SEPARATOR)).double()
     before = model(IDS)
     for t in range(11):
         changed = IDS.clone()
@@ -182,7 +182,7 @@ def test_layers_loop_in_evaluation_and_when_told(golf):
 
 
 def test_a_fresh_model_is_its_tables_alone():
-    model = build_model(golf_config("golf.memory_tokens=0"), VOCAB, separator=SEPARATOR)
+    model = build_model(golf_config("golf.memory_tokens=0"), VOCAB, eos_id=SEPARATOR)
     stream = functional.rms_norm(model.embedding(IDS), (16,))
     smeared = (stream + functional.pad(stream[:, :-1], (0, 0, 1, 0))) / 2
     stream = torch.where((IDS == SEPARATOR).unsqueeze(-1), stream, smeared)
@@ -195,7 +195,7 @@ def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():
     config = golf_config()
     before = torch.get_rng_state()
     first, second, other = (
-        build_model(config, VOCAB, separator=SEPARATOR, seed=seed) for seed in (5, 5, 6)
+        build_model(config, VOCAB, eos_id=SEPARATOR, seed=seed) for seed in (5, 5, 6)
     )
     assert torch.equal(torch.get_rng_state(), before)
     for name, weight in first.state_dict().items():
@@ -205,13 +205,13 @@ def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():
 
 OFF = {
     "golf.xsa_last_n=0",
-    "golf.depth_scale=false",
-    "golf.residual_mix=false",
-    "golf.skips=false",
+    "golf.ln_scale=false",
+    "golf.x0_mix=false",
+    "golf.unet_skips=false",
     "golf.parallel_residual_last_n=0",
     "golf.recur_layers=[]",
     "golf.bigram_vocab_size=0",
-    "golf.smear=false",
+    "golf.smear_gate=false",
     "golf.ve_last_n=0",
     "golf.value_residual=false",
     "golf.memory_tokens=0",
@@ -221,15 +221,15 @@ OFF = {
 
 @pytest.mark.parametrize("off", sorted(OFF))
 def test_a_feature_that_is_off_leaves_the_start_of_all_else_as_it_is(off):
-    whole = build_model(golf_config(), VOCAB, separator=SEPARATOR, seed=7).state_dict()
-    without = build_model(golf_config(off), VOCAB, separator=SEPARATOR, seed=7).state_dict()
+    whole = build_model(golf_config(), VOCAB, eos_id=SEPARATOR, seed=7).state_dict()
+    without = build_model(golf_config(off), VOCAB, eos_id=SEPARATOR, seed=7).state_dict()
     assert without.keys() <= whole.keys()
     for name, weight in without.items():
         assert torch.equal(weight, whole[name]), name
 
 
 def test_matrices_start_orthogonal_or_zero():
-    model = build_model(golf_config("golf.projection_gain=0.25"), VOCAB, separator=SEPARATOR)
+    model = build_model(golf_config("golf.projection_gain=0.25"), VOCAB, eos_id=SEPARATOR)
     for name, weight in model.named_parameters():
         if (name.startswith("blocks.") and weight.ndim == 2) or name.endswith("projection.weight"):
             if name.endswith(("output.weight", "down.weight")):
@@ -242,7 +242,7 @@ def test_matrices_start_orthogonal_or_zero():
 
 
 def test_everything_off_is_a_small_model():
-    model = build_model(tiny_config("golf.loops=1"), VOCAB, separator=SEPARATOR)
+    model = build_model(tiny_config("golf.num_loops=1"), VOCAB, eos_id=SEPARATOR)
     assert model.lookback == 0
     block = 16 * 8 * (2 * 4 + 2 * 2) + 2 * 16 * 24 + 2 * 16 + 4
     assert count_parameters(model) == exported_parameters(model) == 2 * block + VOCAB * 16
@@ -251,7 +251,7 @@ def test_everything_off_is_a_small_model():
 
 
 def test_loops_and_heads_count_as_work():
-    model = build_model(golf_config(), VOCAB, separator=SEPARATOR)
+    model = build_model(golf_config(), VOCAB, eos_id=SEPARATOR)
     matrices = 16 * 8 * (2 * 4 + 2 * 2) + 2 * 16 * 24
     heads = 2 * 16 * VOCAB
     weights = 10 * matrices + VOCAB * 16 + heads + 2 * 4 * 16

@@ -19,7 +19,7 @@ COUNTS = {
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameters_are_those_of_the_record(name):
     config = load_config(name)
-    model = build_model(config, config.model.vocab_size, separator=0, device="meta")
+    model = build_model(config, config.model.vocab_size, eos_id=0, device="meta")
     assert (count_parameters(model), exported_parameters(model)) == COUNTS[name]
     assert all(parameter.is_meta for parameter in model.parameters())
 
@@ -34,7 +34,7 @@ def test_the_small_sibling_has_every_feature_on(name):
             assert is_on[0] == is_on[1], key
     for key in ("ema_decay", "swa_every"):
         assert bool(getattr(large.averaging, key)) == bool(getattr(small.averaging, key))
-    model = build_model(small, 1024, separator=3, device="meta")
+    model = build_model(small, 1024, eos_id=3, device="meta")
     assert count_parameters(model) < 2_000_000
     assert len(build_optimizers(model, small.optimizer)) == 2
 

@@ -45,28 +45,28 @@ def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():
 @settings(deadline=None, max_examples=20)
 @given(
     layers=st.integers(1, 3),
-    width=st.integers(1, 20),
+    dim=st.integers(1, 20),
     kv_heads=st.integers(1, 3),
     group=st.integers(1, 3),
     ffn_dim=st.integers(1, 30),
     tied=st.booleans(),
 )
-def test_parameters_without_allocating_any(layers, width, kv_heads, group, ffn_dim, tied):
+def test_parameters_without_allocating_any(layers, dim, kv_heads, group, ffn_dim, tied):
     heads = kv_heads * group
     config = tiny_config(
         f"model.layers={layers}",
-        f"model.width={width}",
+        f"model.dim={dim}",
         f"model.kv_heads={kv_heads}",
         f"model.heads={heads}",
         f"model.ffn_dim={ffn_dim}",
-        f"model.tied_embeddings={str(tied).lower()}",
+        f"model.tie_embeddings={str(tied).lower()}",
     ).model
     model = build_transformer(config, 1000, device="meta")
-    attention = 8 * width * (2 * heads + 2 * kv_heads) + 2 * 8
-    block = attention + 3 * width * ffn_dim + 2 * width
-    tables = 1000 * width * (1 if tied else 2)
-    assert count_parameters(model) == layers * block + width + tables
-    multiplied = layers * block + width + 1000 * width
+    attention = 8 * dim * (2 * heads + 2 * kv_heads) + 2 * 8
+    block = attention + 3 * dim * ffn_dim + 2 * dim
+    tables = 1000 * dim * (1 if tied else 2)
+    assert count_parameters(model) == layers * block + dim + tables
+    multiplied = layers * block + dim + 1000 * dim
     assert flops_per_token(model) == 6 * multiplied + 12 * layers * heads * 8 * 12
     assert all(parameter.is_meta for parameter in model.parameters())
 

@@ -20,7 +20,7 @@ MASK = torch.rand((3, 8), generator=torch.Generator().manual_seed(1)) < 0.6
 
 def whale(*overrides):
     config = whale_config(*overrides)
-    model = shaken(build_model(config, VOCAB, separator=SEPARATOR).double()).requires_grad_(True)
+    model = shaken(build_model(config, VOCAB, eos_id=SEPARATOR).double()).requires_grad_(True)
     model.engram.compressor.requires_grad_(False)
     return model
 
@@ -32,8 +32,8 @@ def test_equals_its_definition(rows, mask, overrides, monkeypatch):
     monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
     model = whale(*overrides)
     inputs, targets = IDS[:, :-1], IDS[:, 1:]
-    normed = model.backbone(inputs)
-    sums = backward_spikewhale_loss(model, normed, targets, 10, mask, 0.5)
+    hidden_states = model.backbone(inputs)
+    sums = backward_spikewhale_loss(model, hidden_states, targets, 10, mask, 0.5)
     found = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
     model.zero_grad()
     expected = _sums(model, targets, mask)
@@ -55,7 +55,7 @@ def test_equals_its_definition(rows, mask, overrides, monkeypatch):
 
 def _sums(model, targets, mask):
     """Return each part's sum and number, one row at a time."""
-    normed = model.backbone(IDS[:, :-1])
+    hidden_states = model.backbone(IDS[:, :-1])
     sums = {name: [torch.zeros(()).double(), 0] for name in PARTS}
 
     def add(name, value):
@@ -66,19 +66,21 @@ def _sums(model, targets, mask):
         for t in range(8):
             if mask is not None and not mask[b, t]:
                 continue
-            logits = normed[b, t] @ model.embedding.weight.T
+            logits = hidden_states[b, t] @ model.embedding.weight.T
             add("loss", functional.cross_entropy(logits, targets[b, t]))
             add("z_loss", logits.logsumexp(0) ** 2)
             for k in (1, 2):
                 counts = t + k < 8 and (mask is None or mask[b, t + k])
                 if counts and SEPARATOR not in targets[b, t : t + k]:
-                    state = normed[b, t] + model.ahead.heads[k - 1].weight @ normed[b, t]
+                    state = (
+                        hidden_states[b, t] + model.ahead.heads[k - 1].weight @ hidden_states[b, t]
+                    )
                     logits = state @ model.embedding.weight.T
                     add("mtp_loss", functional.cross_entropy(logits, targets[b, t + k]))
                 inside = mask is None or mask[b, t + k - 1] if t + k < 8 else False
                 if inside and SEPARATOR not in targets[b, t : t + k - 1]:
-                    expected = model.latent(normed[b, t], k)
-                    target = normed[b, t + k].detach()
+                    expected = model.latent(hidden_states[b, t], k)
+                    target = hidden_states[b, t + k].detach()
                     add("jepa_loss", 1 - functional.cosine_similarity(expected, target, dim=0))
     for experts in model.experts():
         if experts.balance is not None:

@@ -20,7 +20,7 @@ RARE = [
     ["spikewhale.documents_apart=false"],
     *([feature] for feature in WHALE_RARE[:2]),
     WHALE_RARE[2:],
-    ["spikewhale.streams=1", "model.kv_heads=2", "spikewhale.rotary_width=0"],
+    ["spikewhale.hc_mult=1", "model.kv_heads=2", "spikewhale.qk_rope_head_dim=0"],
 ]
 close = {"rtol": 0, "atol": 1e-10}
 one_model = settings(
@@ -30,7 +30,7 @@ one_model = settings(
 
 def whale(*overrides):
     """Return a tiny model in double precision in which nothing is zero."""
-    model = build_model(whale_config(*overrides), VOCAB, separator=SEPARATOR, seed=1).double()
+    model = build_model(whale_config(*overrides), VOCAB, eos_id=SEPARATOR, seed=1).double()
     frozen = None if model.engram is None else model.engram.compressor.clone()
     shaken(model)
     if frozen is not None:
@@ -149,18 +149,18 @@ def test_windows_embed_as_one_long_pass(model, ids, cut):
 
 def test_the_published_memory_is_one_vector():
     model = build_model(
-        whale_config("spikewhale.layout=published"), VOCAB, separator=SEPARATOR, seed=1
+        whale_config("spikewhale.layout=published"), VOCAB, eos_id=SEPARATOR, seed=1
     )
     stream, begins = model.embedding(IDS), document_starts(torch.zeros_like(IDS))
     rows, _ = model.engram.lookup(model.engram.embedding_codes(stream), begins)
     assert rows.unique().tolist() == [0, 16]
-    repaired = build_model(whale_config(), VOCAB, separator=SEPARATOR, seed=1)
+    repaired = build_model(whale_config(), VOCAB, eos_id=SEPARATOR, seed=1)
     rows, _ = repaired.engram.lookup(repaired.engram.id_codes(IDS), begins)
     assert len(rows.unique()) == 32
 
 
 def test_a_fresh_model_is_a_plain_one_without_refinement_and_its_heads_are_identities():
-    model = build_model(whale_config(), VOCAB, separator=SEPARATOR).double()
+    model = build_model(whale_config(), VOCAB, eos_id=SEPARATOR).double()
     hidden = model.backbone(IDS)
     for state in model.ahead(hidden):
         assert torch.equal(state, hidden)
@@ -176,7 +176,7 @@ def test_the_seed_alone_decides_the_weights_and_the_random_state_is_left_alone()
     for seed in (5, 5, 6):
         torch.rand(1)
         before = torch.get_rng_state()
-        built.append(build_model(whale_config(), VOCAB, separator=SEPARATOR, seed=seed))
+        built.append(build_model(whale_config(), VOCAB, eos_id=SEPARATOR, seed=seed))
         assert torch.equal(torch.get_rng_state(), before)
     first, second, other = built
     for name, weight in first.state_dict().items():
@@ -186,7 +186,7 @@ def test_the_seed_alone_decides_the_weights_and_the_random_state_is_left_alone()
 
 
 def test_everything_off_is_a_small_model():
-    model = build_model(tiny_config("spikewhale.q_lora_rank=8"), VOCAB, separator=SEPARATOR)
+    model = build_model(tiny_config("spikewhale.q_lora_rank=8"), VOCAB, eos_id=SEPARATOR)
     assert model.lookback == 0
     names = {name.split(".")[0] for name, _ in model.named_parameters()}
     assert names == {"embedding", "blocks", "norm"}
@@ -194,7 +194,7 @@ def test_everything_off_is_a_small_model():
 
 
 def test_frozen_numbers_do_not_train():
-    model = build_model(whale_config(), VOCAB, separator=SEPARATOR)
+    model = build_model(whale_config(), VOCAB, eos_id=SEPARATOR)
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
     assert frozen == ["engram.compressor"]
 
@@ -203,7 +203,7 @@ def test_frozen_numbers_do_not_train():
 @pytest.mark.parametrize("feature", RARE, ids=str)
 def test_autocast_keeps_the_streams_precise(feature):
     config = whale_config(*feature)
-    model = build_model(config, VOCAB, separator=SEPARATOR, seed=1)
+    model = build_model(config, VOCAB, eos_id=SEPARATOR, seed=1)
     seen = []
     for block in model.blocks:
         block.register_forward_hook(lambda *call: seen.append(call[-1].dtype))
@@ -218,12 +218,12 @@ def test_autocast_keeps_the_streams_precise(feature):
 
 
 def fresh(*overrides):
-    return build_model(whale_config(*overrides), VOCAB, separator=SEPARATOR, seed=1)
+    return build_model(whale_config(*overrides), VOCAB, eos_id=SEPARATOR, seed=1)
 
 
 def test_features_leave_the_first_numbers_of_other_weights_alone():
     whole = dict(fresh().named_parameters())
-    for setting in ("engram_table_size=0", "streams=1", "mtp_num_heads=0", "hrm_refine_steps=0"):
+    for setting in ("engram_table_size=0", "hc_mult=1", "mtp_num_heads=0", "hrm_refine_steps=0"):
         less = dict(fresh(f"spikewhale.{setting}").named_parameters())
         assert less.keys() < whole.keys()
         assert all(torch.equal(weight, whole[name]) for name, weight in less.items())

@@ -16,7 +16,7 @@ COUNTS = {"escarda": (85_656_196, 85_635_716), "byrne": (85_327_875, 85_307_395)
 
 def of(name):
     config = load_config(name)
-    return build_model(config, config.model.vocab_size or 1024, separator=3, device="meta")
+    return build_model(config, config.model.vocab_size or 1024, eos_id=3, device="meta")
 
 
 @pytest.mark.parametrize("kind", ["base", "chat"])
@@ -52,8 +52,10 @@ def test_the_small_sibling_has_every_feature_on(name):
 
 
 def test_experts_that_see_no_token_do_not_count_as_work():
-    config = load_config("byrne-tiny", ["spikewhale.expert_layers=[1]", "spikewhale.experts=6"])
-    dense, sparse = of("byrne-tiny"), build_model(config, 1024, separator=3, device="meta")
+    config = load_config(
+        "byrne-tiny", ["spikewhale.expert_layers=[1]", "spikewhale.n_routed_experts=6"]
+    )
+    dense, sparse = of("byrne-tiny"), build_model(config, 1024, eos_id=3, device="meta")
     # Two of six and the shared one instead of one, and the router.
     assert training_flops(sparse) - training_flops(dense) == 6 * (2 * 3 * 128 * 384 + 6 * 128)
 

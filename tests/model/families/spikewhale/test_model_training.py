@@ -112,7 +112,7 @@ def test_recomputed_blocks_train_to_the_same_weights(make, tmp_path):
 
 
 def test_recomputed_blocks_do_run_again():
-    model = build_model(tiny_config(), VOCAB, separator=3)
+    model = build_model(tiny_config(), VOCAB, eos_id=3)
     runs = []
     model.blocks[1].attention.register_forward_pre_hook(lambda *_: runs.append(1))
     checkpoint_activations(model)
@@ -122,7 +122,7 @@ def test_recomputed_blocks_do_run_again():
 
 def test_roles_of_parameters():
     config = whale_config(*WHALE_RARE, "optimizer.mtp_learning_rate=0.75")
-    model = build_model(config, VOCAB, separator=3)
+    model = build_model(config, VOCAB, eos_id=3)
     adamw, muon = build_optimizers(model, config.optimizer)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     tables, ahead, vectors = (

@@ -21,7 +21,7 @@ TABLE = Path(__file__).parents[5] / "shared/specs/spikewhale_state_dict.tsv"
 @pytest.mark.parametrize("kind", ["base", "chat"])
 def test_names_and_shapes_are_the_published_ones(name, tensors, elements, kind):
     config = load_config(f"{name}-{kind}")
-    model = build_model(config, config.model.vocab_size, separator=3, device="meta")
+    model = build_model(config, config.model.vocab_size, eos_id=3, device="meta")
     published = to_published(model.state_dict(), config.model, config.spikewhale)
     expected = {}
     for line in TABLE.read_text().splitlines()[1:]:
@@ -39,7 +39,7 @@ def test_names_and_shapes_are_the_published_ones(name, tensors, elements, kind):
 
 def test_there_and_back():
     config = whale_config("spikewhale.jepa_horizon=1", "spikewhale.mtp_num_heads=1")
-    model = shaken(build_model(config, VOCAB, separator=3, seed=1))
+    model = shaken(build_model(config, VOCAB, eos_id=3, seed=1))
     weights = model.state_dict()
     published = to_published(weights, config.model, config.spikewhale)
     back = from_published(published, config.model, config.spikewhale)
@@ -79,7 +79,7 @@ def _untied(published):
 )
 def test_what_is_not_the_release_is_refused(damage, message):
     config = whale_config()
-    model = build_model(config, VOCAB, separator=3)
+    model = build_model(config, VOCAB, eos_id=3)
     published = to_published(model.state_dict(), config.model, config.spikewhale)
     damage(published)
     with pytest.raises(SpikeError, match=message):
@@ -88,6 +88,6 @@ def test_what_is_not_the_release_is_refused(damage, message):
 
 def test_parts_without_a_published_name_are_refused():
     config = whale_config("spikewhale.derf=true")
-    model = build_model(config, VOCAB, separator=3)
+    model = build_model(config, VOCAB, eos_id=3)
     with pytest.raises(SpikeError, match=r"blocks.0.attention.derf.slope: the published layout"):
         to_published(model.state_dict(), config.model, config.spikewhale)

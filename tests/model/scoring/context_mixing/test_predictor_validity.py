@@ -194,7 +194,7 @@ def test_7_every_part_is_told_apart_and_what_is_no_rate_gets_no_score(line):
 
 
 def scored(predictor, documents) -> PredictorScore:
-    return score_with(predictor, None, documents, separator=SEPARATOR, context=1, stride=1)
+    return score_with(predictor, None, documents, eos_id=SEPARATOR, context=1, stride=1)
 
 
 class Doubled:

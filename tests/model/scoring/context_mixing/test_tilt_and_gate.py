@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from spike_lm.model.scoring.context_mixing.gate import SETS_PER_LENGTH, gate_weight, weight_sets
 from spike_lm.model.scoring.context_mixing.predictor import NO_HINT
-from spike_lm.model.scoring.context_mixing.tilt import lifted, tilted
+from spike_lm.model.scoring.context_mixing.tilt import mix_point_mass, tilt
 
 
 @given(st.integers(1, 9), st.integers(0, 8) | st.just(NO_HINT), st.floats(0, 1), st.floats(0, 20))
@@ -18,7 +18,10 @@ def test_distributions_stay_so(size, hint, trust, strength):
     ids, hints = np.arange(size), np.array([hint])
     trusts = np.array([trust if hint != NO_HINT else 0.0])
     p_hints = p[hints] if hint != NO_HINT else np.zeros(1)
-    moved = lifted(p, ids, hints, trusts), tilted(p, ids, hints, p_hints, np.array([strength]))
+    moved = (
+        mix_point_mass(p, ids, hints, trusts),
+        tilt(p, ids, hints, p_hints, np.array([strength])),
+    )
     for found in moved:
         assert abs(found.sum() - 1) < 1e-9
         if hint == NO_HINT:

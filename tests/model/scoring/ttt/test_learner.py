@@ -37,7 +37,7 @@ QUICK = "chunk=20,epochs=2,batch=3,polyak=0.5,rate=0.01"
 
 
 def make_model(family):
-    return shaken(build_model(CONFIGS[family], VOCAB, separator=SEPARATOR, seed=1)).double()
+    return shaken(build_model(CONFIGS[family], VOCAB, eos_id=SEPARATOR, seed=1)).double()
 
 
 @pytest.fixture(params=CONFIGS)
@@ -55,7 +55,7 @@ def learn_and_score(model, settings, ids, **options):
     documents = [(text, len(text)) for text in ids]
     parsed = parse_ttt(settings)
     targets = sum(len(text) + 1 for text in ids)
-    known = {"context": CONTEXT, "separator": SEPARATOR}
+    known = {"context": CONTEXT, "eos_id": SEPARATOR}
     with learning(model, parsed, targets=targets, byte_lengths=BYTES, **known) as learner:
         score = score_documents(
             model, documents, stride=STRIDE, learner=learner, **known, **options
@@ -209,7 +209,7 @@ def test_nothing_before_a_border_depends_on_what_comes_after(any_model, monkeypa
 def test_a_decoder_makes_the_same_weights(any_model, settings):
     (document,) = texts(45)
     _, scored = learn_and_score(any_model, settings, [document], batch_windows=5)
-    known = {"context": CONTEXT, "separator": SEPARATOR}
+    known = {"context": CONTEXT, "eos_id": SEPARATOR}
     targets = len(document) + 1
     with learning(
         any_model, parse_ttt(settings), targets=targets, byte_lengths=BYTES, **known
@@ -231,7 +231,7 @@ def test_without_epochs_the_score_is_the_plain_one(any_model):
     plain = score_documents(
         any_model,
         [(text, len(text)) for text in documents],
-        separator=SEPARATOR,
+        eos_id=SEPARATOR,
         context=CONTEXT,
         stride=STRIDE,
     )
@@ -257,9 +257,9 @@ def test_nothing_leaks_and_only_what_is_chosen_moves(any_model, settings):
     chosen = {name for name, _ in chosen_parameters(any_model, parse_ttt(settings))}
     assert moved
     assert moved <= chosen
-    practising = tuple(training_only_modules(any_model))
+    training_only = tuple(training_only_modules(any_model))
     tables = ("embedding", "engram.compressor", "engram.table", "memory", "bigram.table")
-    assert not [name for name in chosen if name.startswith((*tables, *practising))]
+    assert not [name for name in chosen if name.startswith((*tables, *training_only))]
 
 
 def test_weights_come_back_after_an_error(model):
@@ -273,7 +273,7 @@ def test_weights_come_back_after_an_error(model):
 
 
 def test_low_rank_changes_start_as_none(any_model):
-    known = {"targets": 9, "context": CONTEXT, "separator": SEPARATOR, "byte_lengths": BYTES}
+    known = {"targets": 9, "context": CONTEXT, "eos_id": SEPARATOR, "byte_lengths": BYTES}
     before = copies(any_model)
     with learning(any_model, parse_ttt("rank=4"), **known) as learner:
         for means in (False, True):
