@@ -1,12 +1,12 @@
-"""Compiled positioned reads of rows; arrays are contiguous, on the CPU.
+"""Native positioned reads of rows; arrays are contiguous, on the CPU.
 
 Row i has the tokens from `starts[i]` on, of `width` bytes each. `runs` [lines, runs + 1] has a column for each run of
-tokens that are neighbours in a file, by rising first token; the last one has the end of all. Its lines: the first
-token; the descriptor of the file, -1 where it is not open; the number of the file's first range of `range_bytes` among
-`unchecked`; from then on places, the byte of the file where the tokens begin, of which `line` names the one to take.
-`unchecked` is 0 for ranges that were compared with their sums, else 1 or 2.
+adjacent tokens in a file, by rising first token; the last column has the end of the last run. Its lines: the first
+token; the descriptor of the file, -1 where it is not open; the index of the file's first range of `range_bytes` in
+`unchecked`; then lines of file offsets, the byte where the tokens begin, of which `line` selects one.
+`unchecked` is 0 for ranges that were compared with their checksums, else 1 or 2.
 
-Wrong array types, also read-only ones of what is written, raise TypeError; sizes that do not fit raise ValueError.
+Wrong array types, also read-only arrays for results, raise TypeError; sizes that do not fit raise ValueError.
 """
 
 import numpy as np
@@ -21,9 +21,9 @@ def unchecked_ranges(
     width: int,
     size: int,
 ) -> list[int]:
-    """Return the ranges that rows of `size` bytes touch and that are 1 in `unchecked`, and make them 2.
+    """Return the ranges that rows of `size` bytes touch and that are 1 in `unchecked`, and set them to 2.
 
-    Rows that go beyond their run, and those of files that are not open, are left out.
+    Rows that go beyond their run, and those of files that are not open, are skipped.
     """
 
 def read_rows(
@@ -36,7 +36,7 @@ def read_rows(
     rows: NDArray[np.uint8],
     begin: int,
 ) -> int:
-    """Fill rows from `begin` on and return the first one that is not filled, else how many there are.
+    """Fill rows from `begin` on and return the first one that is not filled, else their number.
 
     A row is not filled where it goes beyond its run, where its file is not open, where it touches an unchecked
     range, and where the file has not all of its bytes.

@@ -1,4 +1,4 @@
-// What Python sees of the reader of rows. Sizes are checked here or by what is called.
+// Python bindings (nanobind) of the row reader. Sizes are checked here or by the callee.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -17,7 +17,7 @@ namespace {
 
 using Starts = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<const std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-// Flags and rows are written, so arrays that may not be are refused by their type.
+// Flags and rows are written, so these types do not accept read-only arrays.
 using Flags = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 

@@ -9,93 +9,112 @@ namespace spike {
 namespace {
 
 constexpr std::size_t CLASSES = 64;
-constexpr std::uint64_t PRIOR = 16;  // symbols that a mean counts for before there are any
+constexpr std::uint64_t PRIOR_WEIGHT = 16;  // of the initial mean, in symbols
 constexpr unsigned COUNT_BITS = 10;
-constexpr std::uint32_t RAREST = 16, CERTAIN = 1U << 16, MOST_SEEN = 255;
+constexpr std::uint32_t MIN_PROBABILITY = 16, ONE = 1U << 16, MAX_COUNT = 255;
 
-constexpr auto RATES = [] {
-    std::array<std::uint32_t, MOST_SEEN + 1> rates{};
-    for (std::uint32_t seen = 0; seen <= MOST_SEEN; ++seen)
-        rates[seen] = 5 * CERTAIN / (5 * seen + 8);
+constexpr auto ADAPTATION_RATES = [] {
+    std::array<std::uint32_t, MAX_COUNT + 1> rates{};
+    for (std::uint32_t count = 0; count <= MAX_COUNT; ++count)
+        rates[count] = 5 * ONE / (5 * count + 8);
     return rates;
 }();
 
-// The probability that the next bit is 1, of 2^16, neither 0 nor 1.
+// The probability that the next bit is 1, in units of 2^-16, clamped away from 0 and 1.
 std::uint32_t probability(std::uint32_t cell) {
-    return std::clamp(cell >> 16, RAREST, CERTAIN - RAREST);
+    return std::clamp(cell >> 16, MIN_PROBABILITY, ONE - MIN_PROBABILITY);
 }
 
-std::uint32_t learned(std::uint32_t cell, bool bit) {
-    const std::uint32_t seen = std::min(cell & ((1U << COUNT_BITS) - 1), MOST_SEEN);
-    const std::int64_t old = cell >> COUNT_BITS, aim = bit ? (1 << 22) - 1 : 0;
-    const std::int64_t moved = old + (((aim - old) * RATES[seen]) >> 16);
-    return static_cast<std::uint32_t>(moved << COUNT_BITS) | std::min(seen + 1, MOST_SEEN);
+// The cell after a bit: its probability moves towards the bit, faster the less it was used.
+std::uint32_t updated(std::uint32_t cell, bool bit) {
+    const std::uint32_t count = std::min(cell & ((1U << COUNT_BITS) - 1), MAX_COUNT);
+    const std::int64_t old = cell >> COUNT_BITS, target = bit ? (1 << 22) - 1 : 0;
+    const std::int64_t moved = old + (((target - old) * ADAPTATION_RATES[count]) >> 16);
+    return static_cast<std::uint32_t>(moved << COUNT_BITS) | std::min(count + 1, MAX_COUNT);
 }
 
-// 64 · log2 of a number above 0, between powers of two along straight lines.
-std::int64_t level(std::uint64_t number) {
+// 64 · log2 of a number above 0, linear between powers of two.
+std::int64_t log2_64ths(std::uint64_t number) {
     const int whole = std::bit_width(number) - 1;
     const std::uint64_t part = whole >= 6 ? number >> (whole - 6) : number << (6 - whole);
     return 64 * whole + static_cast<std::int64_t>(part & 63);
 }
 
-// Expects how large the next symbol is, from those before it in its row and in its column.
-class Expectation {
+// Context of a symbol: its expected magnitude, row mean × column mean / mean of all before.
+class MagnitudeContext {
   public:
-    explicit Expectation(const Shape& shape)
+    explicit MagnitudeContext(const Shape& shape)
         : centre_(shape.centre),
-          start_((std::uint64_t{256} << shape.bits) / 6),
-          columns_(shape.columns, 0) {
-        begin_row(0);
+          initial_mean_((std::uint64_t{256} << shape.bits) / 6),
+          column_sums_(shape.columns, 0) {
+        start_row(0);
     }
 
-    void begin_row(std::size_t row) {
-        row_number_ = row;
-        row_ = 0;
-        const std::uint64_t count = std::uint64_t{row} * columns_.size();
-        mean_ = std::max<std::uint64_t>((256 * total_ + PRIOR * start_) / (count + PRIOR), 1);
-        mean_level_ = level(mean_);
+    void start_row(std::size_t row) {
+        row_index_ = row;
+        row_sum_ = 0;
+        const std::uint64_t symbols = std::uint64_t{row} * column_sums_.size();
+        mean_ = std::max<std::uint64_t>(
+            (256 * total_sum_ + PRIOR_WEIGHT * initial_mean_) / (symbols + PRIOR_WEIGHT), 1);
+        mean_log2_ = log2_64ths(mean_);
     }
 
-    std::size_t next_class(std::size_t column) const {
-        const std::uint64_t prior = PRIOR * mean_;
-        const std::uint64_t in_row = (256 * row_ + prior) / (column + PRIOR);
-        const std::uint64_t in_column = (256 * columns_[column] + prior) / (row_number_ + PRIOR);
-        const std::int64_t expected = level(std::max<std::uint64_t>(in_row, 1)) +
-                                      level(std::max<std::uint64_t>(in_column, 1)) - mean_level_;
+    std::size_t class_of(std::size_t column) const {
+        const std::uint64_t prior = PRIOR_WEIGHT * mean_;
+        const std::uint64_t in_row = (256 * row_sum_ + prior) / (column + PRIOR_WEIGHT);
+        const std::uint64_t in_column =
+            (256 * column_sums_[column] + prior) / (row_index_ + PRIOR_WEIGHT);
+        const std::int64_t expected = log2_64ths(std::max<std::uint64_t>(in_row, 1)) +
+                                      log2_64ths(std::max<std::uint64_t>(in_column, 1)) -
+                                      mean_log2_;
         return static_cast<std::size_t>(std::clamp<std::int64_t>(expected >> 4, 0, CLASSES - 1));
     }
 
-    void see(std::size_t column, unsigned symbol) {
+    void add(std::size_t column, unsigned symbol) {
         const std::uint64_t size = symbol > centre_ ? symbol - centre_ : centre_ - symbol;
-        row_ += size;
-        columns_[column] += size;
-        total_ += size;
+        row_sum_ += size;
+        column_sums_[column] += size;
+        total_sum_ += size;
     }
 
   private:
     unsigned centre_;
-    std::uint64_t start_, row_ = 0, total_ = 0, mean_ = 1;
-    std::int64_t mean_level_ = 0;
-    std::size_t row_number_ = 0;
-    std::vector<std::uint64_t> columns_;
+    std::uint64_t initial_mean_, row_sum_ = 0, total_sum_ = 0, mean_ = 1;
+    std::int64_t mean_log2_ = 0;
+    std::size_t row_index_ = 0;
+    std::vector<std::uint64_t> column_sums_;
 };
 
-// The interval of numbers that all that was coded so far leaves.
+// Arithmetic coding interval: all 32-bit numbers that start the code of the bits so far, after the
+// bytes that are written.
+//
+// Claim: the decoder returns the encoder's bits, whatever the probabilities, and both use the same
+// number of bytes.
+// Reason: low < high holds at the start, and after `shift`s, for then the highest bytes differ. The
+// probability p is from 16 to 2^16 - 16, so the part of the width that `split` takes is less than
+// the width: low <= split < high. Both parts, low … split for a 1 and split + 1 … high for a 0,
+// have at least one number: every bit can be coded, and the interval of a sequence lies in those of
+// its beginnings. A byte is written when low and high, and so all numbers between, begin with it.
+// The encoder ends with the 4 bytes of low, so its code as a number is in every interval. The
+// decoder starts from the same interval and cells and keeps 4 bytes of the code in the interval's
+// scale, thus code <= split exactly where the encoder took the part of a 1. It reads 4 bytes first
+// and one for each shift, as many as the encoder writes. Where low and high straddle a byte
+// boundary the width may be small, and the rounding of `split` costs bits of length; it never
+// changes a symbol.
 struct Interval {
     std::uint32_t low = 0, high = 0xFFFFFFFF;
 
-    // The last number of the lower part, which belongs to the bit 1.
-    std::uint32_t middle(std::uint32_t chance) const {
-        return low + static_cast<std::uint32_t>((std::uint64_t{high - low} * chance) >> 16);
+    // The last number of the lower part, which is for the bit 1.
+    std::uint32_t split(std::uint32_t p) const {
+        return low + static_cast<std::uint32_t>((std::uint64_t{high - low} * p) >> 16);
     }
-    void take(bool bit, std::uint32_t middle) {
+    void narrow(bool bit, std::uint32_t split) {
         if (bit)
-            high = middle;
+            high = split;
         else
-            low = middle + 1;
+            low = split + 1;
     }
-    bool settled() const { return ((low ^ high) >> 24) == 0; }
+    bool top_byte_is_final() const { return ((low ^ high) >> 24) == 0; }
     void shift() {
         low <<= 8;
         high = high << 8 | 0xFF;
@@ -107,9 +126,9 @@ class Encoder {
     explicit Encoder(std::string& out) : out_(out) {}
 
     void code(std::uint32_t& cell, bool bit) {
-        interval_.take(bit, interval_.middle(probability(cell)));
-        cell = learned(cell, bit);
-        for (; interval_.settled(); interval_.shift())
+        interval_.narrow(bit, interval_.split(probability(cell)));
+        cell = updated(cell, bit);
+        for (; interval_.top_byte_is_final(); interval_.shift())
             out_.push_back(static_cast<char>(interval_.low >> 24));
     }
 
@@ -127,39 +146,39 @@ class Encoder {
 class Decoder {
   public:
     explicit Decoder(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
-        for (int byte = 0; byte < 4; ++byte) number_ = number_ << 8 | next();
+        for (int byte = 0; byte < 4; ++byte) code_ = code_ << 8 | next();
     }
 
     bool code(std::uint32_t& cell) {
-        const std::uint32_t middle = interval_.middle(probability(cell));
-        const bool bit = number_ <= middle;
-        interval_.take(bit, middle);
-        cell = learned(cell, bit);
-        for (; interval_.settled(); interval_.shift()) number_ = number_ << 8 | next();
+        const std::uint32_t split = interval_.split(probability(cell));
+        const bool bit = code_ <= split;
+        interval_.narrow(bit, split);
+        cell = updated(cell, bit);
+        for (; interval_.top_byte_is_final(); interval_.shift()) code_ = code_ << 8 | next();
         return bit;
     }
 
     void finish() const {
-        if (at_ != bytes_.size()) throw std::invalid_argument("bytes are left over");
+        if (position_ != bytes_.size()) throw std::invalid_argument("bytes are left over");
     }
 
   private:
     std::uint32_t next() {
-        if (at_ == bytes_.size()) throw std::invalid_argument("the bytes end too early");
-        return bytes_[at_++];
+        if (position_ == bytes_.size()) throw std::invalid_argument("the bytes end too early");
+        return bytes_[position_++];
     }
 
     std::span<const std::uint8_t> bytes_;
-    std::size_t at_ = 0;
-    std::uint32_t number_ = 0;
+    std::size_t position_ = 0;
+    std::uint32_t code_ = 0;
     Interval interval_;
 };
 
 void check(const Shape& shape, std::size_t symbols, std::size_t cells) {
     if (shape.bits < 1 || shape.bits > 8) throw std::invalid_argument("bits are not 1 to 8");
     if (cells != cell_count(shape.bits))
-        throw std::invalid_argument("the cells are of another size");
-    // A matrix without columns has no rows either, so that nobody walks through them.
+        throw std::invalid_argument("the number of cells does not fit the bits");
+    // A matrix without columns has no rows either, so no loop runs over empty rows.
     if (shape.columns == 0
             ? shape.rows != 0 || symbols != 0
             : symbols % shape.columns != 0 || symbols / shape.columns != shape.rows) {
@@ -168,18 +187,18 @@ void check(const Shape& shape, std::size_t symbols, std::size_t cells) {
     if (shape.centre >= 1U << shape.bits) throw std::invalid_argument("the centre is no symbol");
 }
 
-// Visits every symbol: `code(first cell of its tree)` returns it.
+// Calls code(index, cells of its tree), which returns the symbol, for each symbol in order.
 template <class Code>
-void visit(const Shape& shape, std::span<std::uint32_t> cells, const Code& code) {
-    // Its columns may be more than there is memory for.
+void for_each_symbol(const Shape& shape, std::span<std::uint32_t> cells, const Code& code) {
+    // Without rows the number of columns may be larger than memory.
     if (shape.rows == 0) return;
-    Expectation expectation(shape);
+    MagnitudeContext magnitudes(shape);
     std::size_t at = 0;
     for (std::size_t row = 0; row < shape.rows; ++row) {
-        expectation.begin_row(row);
+        magnitudes.start_row(row);
         for (std::size_t column = 0; column < shape.columns; ++column, ++at) {
-            const std::size_t first = expectation.next_class(column) << shape.bits;
-            expectation.see(column, code(at, cells.data() + first));
+            const std::size_t first = magnitudes.class_of(column) << shape.bits;
+            magnitudes.add(column, code(at, cells.data() + first));
         }
     }
 }
@@ -195,10 +214,10 @@ void encode(std::span<const std::uint8_t> symbols, const Shape& shape,
         if (symbol >> shape.bits) throw std::invalid_argument("a symbol has too many bits");
     }
     Encoder encoder(out);
-    visit(shape, cells, [&](std::size_t at, std::uint32_t* tree) {
+    for_each_symbol(shape, cells, [&](std::size_t at, std::uint32_t* tree) {
         unsigned node = 1;
-        for (unsigned level = shape.bits; level-- > 0;) {
-            const bool bit = (symbols[at] >> level) & 1;
+        for (unsigned bit_index = shape.bits; bit_index-- > 0;) {
+            const bool bit = (symbols[at] >> bit_index) & 1;
             encoder.code(tree[node], bit);
             node = node << 1 | bit;
         }
@@ -211,10 +230,9 @@ void decode(std::span<const std::uint8_t> bytes, const Shape& shape, std::span<s
             std::span<std::uint8_t> symbols) {
     check(shape, symbols.size(), cells.size());
     Decoder decoder(bytes);
-    visit(shape, cells, [&](std::size_t at, std::uint32_t* tree) {
+    for_each_symbol(shape, cells, [&](std::size_t at, std::uint32_t* tree) {
         unsigned node = 1;
-        for (unsigned level = 0; level < shape.bits; ++level)
-            node = node << 1 | decoder.code(tree[node]);
+        for (unsigned bit = 0; bit < shape.bits; ++bit) node = node << 1 | decoder.code(tree[node]);
         const unsigned symbol = node - (1U << shape.bits);
         symbols[at] = static_cast<std::uint8_t>(symbol);
         return symbol;

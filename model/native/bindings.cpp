@@ -1,4 +1,5 @@
-// What Python sees of the coding of weights. Sizes are checked here or by what is called.
+// Python bindings (nanobind) of the arithmetic coder of weights. Sizes are checked here or by the
+// callee.
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -18,7 +19,7 @@ namespace {
 using namespace spike;
 using Symbols = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-// Cells are written, so an array that may not be is refused by its type.
+// Cells are written, so this type does not accept read-only arrays.
 using Cells = nb::ndarray<std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 nb::bytes encode_symbols(const Symbols& symbols, unsigned bits, unsigned centre,

@@ -13,15 +13,16 @@
 namespace spike {
 
 // How many more bytes may be read again before the plain walk over the trie is given up for failure
-// links. A token that is `bytes_past_match` bytes behind the end of its path costs that many, for
-// the next token begins there; each byte of a token adds RESCAN_BUDGET_PER_BYTE.
+// links. A token whose path went `bytes_past_match` bytes beyond its end costs that many, for the
+// next token begins there; each byte of a token adds RESCAN_BUDGET_PER_BYTE.
 //
-// Claim: encoding n bytes takes at most 3n steps and a constant, for any vocabulary and text.
+// Claim: encoding n bytes follows at most 3n edges and links and a constant, for any vocabulary and
+// text. (A byte at which a token ends is looked at once more for each token.)
 // Reason: the budget is INITIAL + PER_BYTE × (bytes encoded) - (bytes read again), and the plain
 // walk starts a token, or a round of lanes, only while it is not negative. So after m bytes at most
 // 2m + 64 have been read again, and those of the last token (fewer than MAX_ENTRY_BYTES) or round
 // (at most its steps, lanes.cpp). With the first reading of each byte that is 3m and a constant.
-// The failure links take over there, and need at most 2 steps for each further byte.
+// The failure links take over there, and need at most 2 for each further byte.
 // Without the budget a vocabulary can make every byte be read MAX_ENTRY_BYTES times. The initial
 // budget is for the first tokens, which may step back as those of any text do.
 using RescanBudget = std::ptrdiff_t;

@@ -63,7 +63,7 @@ void PairQueue::offer(std::uint64_t key, std::uint64_t count) {
 
 void PairQueue::decrease_count(std::uint64_t key, std::uint64_t count) {
     const std::uint64_t index = index_.get(key);
-    // What was taken or dropped has lost everything already.
+    // The count of a pair that was popped or dropped is 0 already.
     if (index != 0 && pairs_[index - 1].count != 0) pairs_[index - 1].count -= count;
 }
 

@@ -287,11 +287,6 @@ void NgramCounts::longest_context(std::uint32_t& length, std::uint32_t& total,
     }
 }
 
-std::size_t NgramCounts::bytes() const {
-    return nodes_.capacity() * sizeof(Node) + slots_.capacity() * sizeof(Slot) +
-           history_.capacity() * sizeof(std::uint32_t);
-}
-
 template void NgramCounts::learn(std::span<const std::uint16_t>);
 template void NgramCounts::learn(std::span<const std::uint32_t>);
 template void NgramCounts::score(std::span<const std::uint16_t>, std::span<const double>,

@@ -1,4 +1,4 @@
-// Pruning of n-gram counts to be stored, and loading of stored ones.
+// Storage of n-gram counts: pruning, loading, memory.
 
 #include <cstddef>
 #include <cstdint>
@@ -72,6 +72,11 @@ NgramCounts::PrunedNgrams NgramCounts::pruned(std::uint32_t min_count,
         index[i] = static_cast<std::uint32_t>(kept.parents.size());
     }
     return kept;
+}
+
+std::size_t NgramCounts::bytes() const {
+    return nodes_.capacity() * sizeof(Node) + slots_.capacity() * sizeof(Slot) +
+           history_.capacity() * sizeof(std::uint32_t);
 }
 
 }  // namespace spike

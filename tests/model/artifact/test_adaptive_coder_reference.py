@@ -82,7 +82,7 @@ def test_rows_and_columns_of_different_size_cost_less_than_the_entropy():
     [
         (np.zeros((2, 2), np.uint8), 9, 0, fresh(8), "1 to 8"),
         (np.zeros((2, 2), np.uint8), 0, 0, fresh(1), "1 to 8"),
-        (np.zeros((2, 2), np.uint8), 4, 0, fresh(5), "another size"),
+        (np.zeros((2, 2), np.uint8), 4, 0, fresh(5), "number of cells"),
         (np.zeros((2, 2), np.uint8), 4, 16, fresh(4), "centre"),
         (np.full((2, 2), 16, np.uint8), 4, 0, fresh(4), "too many bits"),
     ],
