@@ -1,5 +1,5 @@
-// What the drivers under sanitizers share: random numbers, rounds, and allocations that fail.
-// A program includes it once, for operator new is replaced here.
+// Shared driver of the programs under sanitizers: random numbers, rounds, failing allocations.
+// A program includes it once.
 #pragma once
 
 #include <unistd.h>
@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "failing_allocator.hpp"
+
 #ifndef GENERATOR
 #define GENERATOR std::mt19937
 #endif
@@ -26,7 +28,7 @@ inline std::size_t below(std::size_t n) {
     return std::uniform_int_distribution<std::size_t>(0, n - 1)(generator);
 }
 
-// Whether allocations fail in turn; then rounds are to be small.
+// Whether allocations fail in turn; then rounds must be small.
 inline bool failing = false;
 inline std::size_t at_most(std::size_t large, std::size_t small) { return failing ? small : large; }
 
@@ -44,40 +46,7 @@ void must_refuse(Work work, const char* what) {
     throw std::runtime_error(what);
 }
 
-// While `armed`, the allocation that comes after `left` others fails, and with `lasting` all later
-// ones.
-inline std::atomic<bool> armed{false}, lasting{false}, failed{false};
-inline std::atomic<long> left_before{0};
-
-inline void* allocate(std::size_t size) {
-    if (armed) {
-        const long before = left_before.fetch_sub(1);
-        if (before == 0 || (before < 0 && lasting)) {
-            failed = true;
-            throw std::bad_alloc();
-        }
-    }
-    void* const memory = std::malloc(size == 0 ? 1 : size);
-    if (memory == nullptr) throw std::bad_alloc();
-    return memory;
-}
-
-// Inlined, one of a pair would look to the compiler as if it did not fit the other.
-[[gnu::noinline]] void* operator new(std::size_t size) { return allocate(size); }
-[[gnu::noinline]] void* operator new[](std::size_t size) { return allocate(size); }
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    try {
-        return allocate(size);
-    } catch (const std::bad_alloc&) {
-        return nullptr;
-    }
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-
-// Calls native code, in which allocations may fail; the result is whether none did.
+// Calls native code, in which allocations may fail; returns whether none did.
 template <class Call>
 bool passes(Call call) {
     struct Armed {
@@ -94,18 +63,17 @@ bool passes(Call call) {
     }
 }
 
-// The same, and once more after a failure: what it is called on must still be good.
+// The same, and once more after a failure, which must have left all objects usable.
 template <class Call>
 void attempt(Call call) {
     if (!passes(call)) call();
 }
 
-// `driver [SEED [SECONDS]]` runs all of the work in rounds, each with a seed of its own: SEED, SEED
-// + 1 … `driver failing` runs each work while each of its allocations fails, alone and with all
-// later ones.
+// `driver [SEED [SECONDS]]` runs all works in rounds with the seeds SEED, SEED + 1 … `driver
+// failing` runs each work while each of its allocations fails, alone and with all later ones.
 inline std::atomic<unsigned> seed{1};
 
-inline void tell_seed(int) {
+inline void print_seed(int) {
     char line[40];
     const int size = std::snprintf(line, sizeof line, "seed %u\n", seed.load());
     if (write(2, line, static_cast<std::size_t>(size)) < 0) std::abort();
@@ -132,8 +100,8 @@ inline void fail_in_turn(Work work, unsigned first_seed) {
 extern "C" void __sanitizer_set_death_callback(void (*)()) __attribute__((weak));
 
 inline int drive(int argc, char** argv, unsigned rounds, std::initializer_list<Work> works) {
-    std::signal(SIGABRT, tell_seed);
-    if (__sanitizer_set_death_callback) __sanitizer_set_death_callback([] { tell_seed(0); });
+    std::signal(SIGABRT, print_seed);
+    if (__sanitizer_set_death_callback) __sanitizer_set_death_callback([] { print_seed(0); });
     failing = argc > 1 && std::strcmp(argv[1], "failing") == 0;
     const auto first =
         static_cast<unsigned>(argc > 1 && !failing ? std::strtoul(argv[1], nullptr, 10) : 1);

@@ -1,5 +1,5 @@
-// Reads rows by tables that fit and by tables of random numbers, from a file that is cut meanwhile;
-// the sanitizers stop it at the first fault.
+// Driver of the row reader under sanitizers: tables that fit and random ones, and a file that is
+// truncated in between.
 
 #include "sanitize_driver.hpp"
 
@@ -12,7 +12,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// A number that is small, near a border of its type, or any.
+// A number that is small, near a limit of its type, or any.
 std::int64_t odd_number(int file) {
     switch (below(6)) {
         case 0:
@@ -69,12 +69,12 @@ void rows_that_fit() {
     const bool passed =
         passes([&] { ranges = spike::unchecked_ranges(starts, runs, unchecked, size); });
     if (!passed) {
-        // Those that were named to nobody are named after all.
+        // Ranges that were not returned must be returned by the next call.
         for (auto& flag : unchecked) require(flag == 1, "a range is lost");
         ranges = spike::unchecked_ranges(starts, runs, unchecked, size);
     }
     for (const std::size_t range : ranges) unchecked[range] = 0;
-    // What is cut off is read by nobody.
+    // No row beyond the truncated end may be filled.
     const std::size_t end = below(4) ? file().bytes.size() : below(file().bytes.size());
     require(ftruncate(file().number, static_cast<off_t>(end)) == 0, "cut");
     const std::size_t done = spike::read_rows(starts, runs, unchecked, rows, size, begin);

@@ -1,5 +1,5 @@
-// Runs the native code on random and hostile input and compares it with plain definitions; the
-// sanitizers stop it at the first fault.
+// Driver of the tokenizer under sanitizers: random and hostile input, compared with plain
+// definitions.
 
 #include "sanitize_driver.hpp"
 
@@ -47,7 +47,7 @@ std::span<const Id> view(const Array<Id>& array) {
 
 template <class Id>
 void round_trip_of(unsigned letters) {
-    const Laid entries = random_entries(letters);
+    const Buffer entries = random_entries(letters);
     std::vector<std::uint32_t> ids(entries.offsets.size() - 1);
     PlainEntries plain;
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -57,7 +57,7 @@ void round_trip_of(unsigned letters) {
     std::optional<LongestMatch> match;
     attempt([&] { match.emplace(build_trie(entries.texts(), ids)); });
     same_cut(*match, plain, random_bytes(below(at_most(3'000, 60)), letters));
-    Laid documents;
+    Buffer documents;
     for (std::size_t i = below(at_most(6, 3)); i > 0; --i) {
         documents.add(random_bytes(
             below(below(4) ? 100 : at_most(below(40) ? 6'000 : 600'000, 300)), letters));
@@ -135,7 +135,7 @@ void bese() {
     } catch (const std::invalid_argument&) {
         return;  // The merges were too long.
     }
-    Laid documents;
+    Buffer documents;
     std::vector<std::uint32_t> plain;
     for (std::size_t i = below(6); i > 0; --i) {
         const Bytes text = random_bytes(below(below(16) ? 100 : at_most(900'000, 300)), letters);
@@ -182,7 +182,7 @@ void segments() {
     const auto letters = static_cast<unsigned>(below(2) ? 11 : 256);
     Bytes buffer;
     for (std::size_t part = 0; part < 4; ++part) {
-        Laid documents;
+        Buffer documents;
         for (std::size_t i = below(at_most(9, 3)); i > 0; --i) {
             documents.add(random_bytes(below(below(4) ? 100 : at_most(20'000, 1'500)), letters));
         }
@@ -204,8 +204,8 @@ void segments() {
     }
 }
 
-// Numbers and entries that fit nothing; where they are taken all the same, what is made of them
-// works.
+// Offsets, ids and entries that do not fit each other; where they are accepted, the result must
+// work.
 void hostile() {
     const Bytes four{1, 2, 3, 4};
     const std::vector<std::vector<std::int64_t>> wrong{
@@ -213,7 +213,7 @@ void hostile() {
     for (const auto& offsets : wrong) {
         must_refuse([&] { Texts(four, offsets); }, "wrong offsets were taken");
     }
-    Laid entries = random_entries(4);
+    Buffer entries = random_entries(4);
     const DecodingTable table(entries.texts());
     const std::vector<std::int64_t> ids{0, -1}, far{INT64_MAX};
     must_refuse([&] { table.measure(std::span<const std::int64_t>(ids)); }, "id -1 was taken");
@@ -222,12 +222,12 @@ void hostile() {
     std::string text(table.measure(std::span<const std::int64_t>(good)), '?');
     table.decode(std::span<const std::int64_t>(good), std::span<char>(text));
     require(text == std::string("\0\xff\a", 3), "bytes decoded to others");
-    Laid incomplete;
+    Buffer incomplete;
     incomplete.add({7});
     const std::vector<std::uint32_t> one{0};
     must_refuse([&] { build_trie(incomplete.texts(), one); }, "missing bytes were not noticed");
     must_refuse([&] { build_trie(entries.texts(), one); }, "missing ids were not noticed");
-    must_refuse([&] { build_trie(Laid().texts(), {}); }, "no entries were taken");
+    must_refuse([&] { build_trie(Buffer().texts(), {}); }, "no entries were taken");
     std::vector<std::uint32_t> given(entries.offsets.size() - 1);
     for (std::size_t i = 0; i < given.size(); ++i) given[i] = static_cast<std::uint32_t>(37 * i);
     std::optional<LongestMatch> match(std::in_place, build_trie(entries.texts(), given));
@@ -279,7 +279,7 @@ void hostile() {
                 "fewer ids than there are were taken");
 }
 
-// Where the system gives no threads, the caller's does all the work.
+// Where the system has no more threads, the calling thread does all the work.
 void without_threads() {
     if (failing || below(8) != 0) return;
     pthread_attr_t usual, large;
@@ -288,7 +288,7 @@ void without_threads() {
     pthread_attr_setstacksize(&large, std::size_t{1} << 46);
     require(pthread_setattr_default_np(&large) == 0, "there is no such stack");
     round_trip_of<std::uint16_t>(3);
-    trials();
+    costs();
     pthread_setattr_default_np(&usual);
     pthread_attr_destroy(&large);
     pthread_attr_destroy(&usual);
@@ -299,5 +299,5 @@ void without_threads() {
 int main(int argc, char** argv) {
     return drive(
         argc, argv, 40,
-        {hostile, hostile_training, round_trip, bese, segments, merges, trials, without_threads});
+        {hostile, hostile_training, round_trip, bese, segments, merges, costs, without_threads});
 }

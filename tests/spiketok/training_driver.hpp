@@ -1,4 +1,4 @@
-// Training of vocabularies for the driver under sanitizers, beside plain definitions.
+// Training of vocabularies for the driver under sanitizers, compared with plain definitions.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ using Bytes = std::vector<std::uint8_t>;
 using Ids = std::vector<std::uint32_t>;
 using Key = std::pair<std::uint32_t, std::uint32_t>;
 
-struct Laid {
+struct Buffer {
     Bytes bytes;
     std::vector<std::int64_t> offsets{0};
     void add(const Bytes& item) {
@@ -41,14 +41,14 @@ Bytes random_bytes(std::size_t length, unsigned letters) {
     return found;
 }
 
-Laid random_entries(unsigned letters) {
-    Laid entries;
+Buffer random_entries(unsigned letters) {
+    Buffer entries;
     for (unsigned byte = 0; byte < 256; ++byte) entries.add({static_cast<std::uint8_t>(byte)});
     const bool is_trap = below(4) == 0;
     std::vector<Bytes> seen;
     for (std::size_t i = below(at_most(60, 5)); i > 0; --i) {
         Bytes entry = random_bytes(2 + below(below(9) ? 12 : 254), letters);
-        // Texts of few letters never go on so: all that was read is read again.
+        // Texts of few letters never continue with this byte, so all bytes read must be read again.
         if (is_trap || below(3) == 0) entry.back() = 255;
         if (std::ranges::find(seen, entry) != seen.end()) continue;
         seen.push_back(entry);
@@ -57,7 +57,7 @@ Laid random_entries(unsigned letters) {
     return entries;
 }
 
-// The longest match by a look at each size, the largest first.
+// Longest match by the definition: tries each size, the largest first.
 struct PlainEntries {
     std::map<Bytes, std::uint32_t> ids{};
     std::set<std::size_t, std::greater<>> sizes{};
@@ -193,25 +193,25 @@ void merges_of(std::size_t letters) {
     plain.options = options;
     plain.weights = weights;
     plain.lengths.assign(lengths.begin(), lengths.end());
-    std::optional<PairMerger<Id>> learner;
-    attempt(
-        [&] { learner.emplace(Slices<std::uint8_t>(ids, offsets), weights, lengths, options); });
-    must_refuse([&] { learner->merge(); }, "a merge that nobody asked for");
+    std::optional<PairMerger<Id>> merger;
+    attempt([&] { merger.emplace(Slices<std::uint8_t>(ids, offsets), weights, lengths, options); });
+    must_refuse([&] { merger->merge(); }, "a merge without a best pair");
     std::size_t rounds = 0;
     for (std::optional<Pair> pair; rounds < at_most(40, 8); ++rounds) {
         const bool refuses = below(4) == 0;
         std::uint32_t made = 0;
         const bool passed = passes([&] {
-            pair = learner->best();
+            pair = merger->best();
             if (!pair) return;
             if (refuses) {
-                learner->exclude();
+                merger->exclude();
             } else {
-                made = learner->merge();
+                made = merger->merge();
             }
         });
-        // What is half done is not gone on with.
-        if (!passed) return must_refuse([&] { learner->best(); }, "half a merge was gone on with");
+        // After a failed update no call may continue.
+        if (!passed)
+            return must_refuse([&] { merger->best(); }, "a call continued after a failed merge");
         const std::optional<Pair> expected = plain.best();
         require(pair.has_value() == expected.has_value(), "there is a pair or there is none");
         if (!pair) return;
@@ -237,10 +237,9 @@ void merges() {
 PairMerger<std::uint32_t> learn_merges(const Bytes& ids, const std::vector<std::int64_t>& offsets,
                                        const std::vector<std::int64_t>& weights, const Ids& lengths,
                                        const MergeOptions& options) {
-    PairMerger<std::uint32_t> learner(Slices<std::uint8_t>(ids, offsets), weights, lengths,
-                                      options);
-    while (learner.best()) learner.merge();
-    return learner;
+    PairMerger<std::uint32_t> merger(Slices<std::uint8_t>(ids, offsets), weights, lengths, options);
+    while (merger.best()) merger.merge();
+    return merger;
 }
 
 void hostile_training() {
@@ -263,18 +262,19 @@ void hostile_training() {
     const Ids lengths(65'534, 1);
     const Bytes row{1, 2, 1, 2, 3, 1, 2, 3};
     const std::vector<std::int64_t> all{0, 8};
-    PairMerger<std::uint16_t> learner(Slices<std::uint8_t>(row, all), {}, lengths, {false, 9});
-    require(learner.best().has_value() && learner.merge() == 65'534 && learner.best().has_value(),
+    PairMerger<std::uint16_t> merger(Slices<std::uint8_t>(row, all), {}, lengths, {false, 9});
+    require(merger.best().has_value() && merger.merge() == 65'534 && merger.best().has_value(),
             "one more id fits");
-    must_refuse([&] { learner.merge(); }, "there are more ids than fit");
-    must_refuse([&] { learner.best(); }, "half a merge was gone on with");
+    must_refuse([&] { merger.merge(); }, "there are more ids than fit");
+    must_refuse([&] { merger.best(); }, "a call continued after a failed merge");
 }
 
-// Half of the entries are tried, then all are in use: no cut may beat the best one.
-void trials() {
+// Some entries are candidates, then all are in use: no encoding may be shorter than the fewest
+// tokens.
+void costs() {
     const auto letters = static_cast<unsigned>(below(3) ? 3 : 256);
-    const Laid entries = random_entries(letters);
-    Laid documents;
+    const Buffer entries = random_entries(letters);
+    Buffer documents;
     for (std::size_t i = 1 + below(9); i > 0; --i)
         documents.add(random_bytes(below(at_most(200, 60)), letters));
     const Texts texts = documents.texts();

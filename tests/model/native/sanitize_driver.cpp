@@ -1,4 +1,4 @@
-// Runs the coder of weights on random and hostile input; the sanitizers stop it at the first fault.
+// Driver of the arithmetic coder under sanitizers: random and hostile input.
 
 #include "sanitize_driver.hpp"
 
@@ -61,7 +61,7 @@ void round_trip() {
     }
 }
 
-// Sizes that fit nothing.
+// Sizes that do not fit each other.
 void hostile() {
     const Shape shape{2, 3, 4, 7};
     Bytes symbols(6, 1), few(5, 1), large(6, 16);

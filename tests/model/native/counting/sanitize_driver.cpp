@@ -1,5 +1,4 @@
-// Runs counting and mixing on random and hostile input; the sanitizers stop them at the first
-// fault.
+// Driver of n-gram counts and mixing under sanitizers: random and hostile input.
 
 #include "sanitize_driver.hpp"
 
@@ -19,7 +18,7 @@ using namespace spike;
 
 std::uint32_t any(std::size_t n) { return static_cast<std::uint32_t>(below(n)); }
 
-// Random ids, in which parts of what came before come again.
+// Random ids, in which earlier parts are repeated.
 template <class Id>
 std::vector<Id> random_row(std::size_t size, std::uint32_t vocab) {
     std::vector<Id> row;
@@ -75,8 +74,8 @@ bool same_counts(const NgramCounts& a, const NgramCounts& b) {
            std::ranges::equal(a.counts_of_counts(), b.counts_of_counts());
 }
 
-// Counts a row, by learning or by scoring. Where an allocation fails, what stands before some token
-// is counted, and nothing else.
+// Counts a row, by learning or by scoring. Where an allocation fails, the tokens before some token
+// are counted, and nothing else.
 template <class Id>
 void count(NgramCounts& counts, std::span<const Id> row) {
     const NgramCounts before = counts;
@@ -123,7 +122,7 @@ void counting_of(std::uint32_t vocab) {
     try {
         attempt([&] { again.load({kept.parents, kept.tokens, kept.counts, kept.totals}); });
     } catch (const std::invalid_argument&) {
-        require(failed, "what was kept cannot be loaded");
+        require(failed, "pruned counts cannot be loaded");
     }
     count<Id>(again, random_row<Id>(at_most(500, 40), vocab));
     is_distribution(again);
@@ -138,7 +137,7 @@ void counting_of(std::uint32_t vocab) {
         hostile.load({broken.parents, broken.tokens, broken.counts, broken.totals});
     } catch (const std::invalid_argument&) {
     }
-    // What was refused in the middle is not to be used, and does no harm.
+    // Counts whose loading failed in the middle must not be used, but must not crash.
     const auto row = random_row<Id>(at_most(500, 40), vocab);
     score<Id>(hostile, row, true);
 }
@@ -181,7 +180,7 @@ void match_model_of(std::uint32_t vocab) {
         const bool learn = below(3) != 0;
         const MatchModel before = *model;
         if (!passes([&] { read<Id>(*model, row, learn); })) {
-            // What stands before some token was read, and nothing else.
+            // The tokens before some token were added, and nothing else.
             bool found = false;
             for (std::size_t size = 0; size <= row.size() && !found; ++size) {
                 MatchModel plain = before, failed = *model;
@@ -234,7 +233,7 @@ void mixing() {
     must_refuse([&] { mixer->score(p, chosen, true, mixed); }, "a set that is not there was used");
 }
 
-// Logits of all sizes, through both paths; then what does not fit.
+// Logits of all sizes, with and without AVX2; then arguments that do not fit.
 void calibration() {
     const std::size_t rows = 1 + below(3), size = 1 + below(at_most(600, 60)), columns = below(3);
     std::vector<float> logits(rows * size), bias_factors(below(2) ? size : 0, 1.5f);
