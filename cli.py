@@ -11,6 +11,7 @@ import click
 
 from spike_commands.console import ROLES, WRITTEN, discard
 from spike_commands.visible import safe_for_terminals
+from spiketok.errors import PLACE_FAULTS, WRITE_FIXES, SettingError, SpikeError
 
 # Command → module, name in it, summary for `spike --help`, which imports none of them.
 COMMANDS = {
@@ -185,8 +186,6 @@ def renamed(error: click.UsageError) -> str:
 
 def is_usage(error: Exception) -> bool:
     """Return whether an error is a usage error of the command line."""
-    from spiketok.errors import SettingError
-
     return isinstance(error, SettingError)
 
 
@@ -201,8 +200,6 @@ def explain(
     `roles` maps each path to its argument or option; `written` are those to write;
     `cure` helps where memory is not enough.
     """
-    from spiketok.errors import PLACE_FAULTS, WRITE_FIXES, SpikeError
-
     if isinstance(error, SpikeError):
         return str(error)
     # torch has no type of its own for this on CPUs.

@@ -1,21 +1,25 @@
 """Text in, token shards out, and training windows over them."""
 
-from .loader.hf_datasets import open_as_dataset
-from .loader.shuffle import permute
-from .loader.token_stream import TokenStream, open_stream
-from .loader.windows import Windows, batches
-from .shards.build import write_shards
-from .shards.chat_encoding import encoded_conversations
-from .shards.inspect import describe, read_split, show_document
-from .shards.manifest import Manifest, read_manifest
-from .shards.plan import Plan, make_plan
-from .shards.settings import ChatSettings, ShardSettings
-from .shards.verify import verify_folder
-from .sources.bad_records import Dropped, Errors, counted
-from .sources.chat_reader import read_conversations
-from .sources.chat_records import read_conversation
-from .sources.files import Source, find_sources, text_endings
-from .sources.reader import first_fault, read_range, read_texts
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .loader.hf_datasets import open_as_dataset
+    from .loader.shuffle import permute
+    from .loader.token_stream import TokenStream, open_stream
+    from .loader.windows import Windows, batches
+    from .shards.build import write_shards
+    from .shards.chat_encoding import encoded_conversations
+    from .shards.inspect import describe, read_split, show_document
+    from .shards.manifest import Manifest, read_manifest
+    from .shards.plan import Plan, make_plan
+    from .shards.settings import ChatSettings, ShardSettings
+    from .shards.verify import verify_folder
+    from .sources.bad_records import Dropped, Errors, counted
+    from .sources.chat_reader import read_conversations
+    from .sources.chat_records import read_conversation
+    from .sources.files import Source, find_sources, text_endings
+    from .sources.reader import first_fault, read_range, read_texts
 
 __all__ = [
     "Source",
@@ -48,3 +52,42 @@ __all__ = [
     "permute",
     "open_as_dataset",
 ]
+
+# Imported lazily (PEP 562): a command's --help needs none of them.
+LATER = {
+    "Source": "sources.files",
+    "find_sources": "sources.files",
+    "text_endings": "sources.files",
+    "Errors": "sources.bad_records",
+    "Dropped": "sources.bad_records",
+    "counted": "sources.bad_records",
+    "read_range": "sources.reader",
+    "read_texts": "sources.reader",
+    "first_fault": "sources.reader",
+    "read_conversation": "sources.chat_records",
+    "read_conversations": "sources.chat_reader",
+    "encoded_conversations": "shards.chat_encoding",
+    "ChatSettings": "shards.settings",
+    "ShardSettings": "shards.settings",
+    "Plan": "shards.plan",
+    "make_plan": "shards.plan",
+    "write_shards": "shards.build",
+    "Manifest": "shards.manifest",
+    "read_manifest": "shards.manifest",
+    "verify_folder": "shards.verify",
+    "describe": "shards.inspect",
+    "show_document": "shards.inspect",
+    "read_split": "shards.inspect",
+    "TokenStream": "loader.token_stream",
+    "open_stream": "loader.token_stream",
+    "Windows": "loader.windows",
+    "batches": "loader.windows",
+    "permute": "loader.shuffle",
+    "open_as_dataset": "loader.hf_datasets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{LATER[name]}", __name__), name)

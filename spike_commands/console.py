@@ -1,5 +1,6 @@
 """Options that commands share, progress bars, remarks and checks of paths."""
 
+import ctypes
 import os
 import sys
 import time
@@ -10,6 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO, TypeVar
 
 import click
+
+from spiketok.atomic_files import check_writable
+from spiketok.errors import SpikeError
+from spiketok.remote_paths import remote_fault
 
 from .progress_line import Pace, line_in_width, plain_line
 from .visible import safe_for_terminals
@@ -46,11 +51,8 @@ class FilePath(click.Path):
         """Turn a word into a path."""
         if value == "":
             self.fail("the path is empty", param, ctx)
-        if "://" in str(value):
-            from spiketok.remote_paths import remote_fault
-
-            if fault := remote_fault(str(value)):
-                self.fail(fault, param, ctx)
+        if "://" in str(value) and (fault := remote_fault(str(value))):
+            self.fail(fault, param, ctx)
         if ctx is not None and param is not None:
             ctx.meta.setdefault(ROLES, {})[str(value)] = (
                 param.get_error_hint(ctx).strip("[]").replace("'", "")
@@ -63,8 +65,6 @@ class OutputPath(FilePath):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Turn a word into a path."""
-        from spiketok.atomic_files import check_writable
-
         path = super().convert(value, param, ctx)
         if ctx is not None:
             ctx.meta.setdefault(WRITTEN, set()).add(str(path))
@@ -219,8 +219,6 @@ def tune_malloc() -> None:
     By default glibc returns the top of its heap to the system, which clears each page before its
     next use: a tenth of the time of a small model's pass. Other C libraries are not changed.
     """
-    import ctypes
-
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, 32 << 20)
@@ -247,8 +245,6 @@ def remark(message: str, quiet: bool) -> None:
 
 def check_place(out: Path, option: str) -> None:
     """Check, before the work, that a file of an option can be written."""
-    from spiketok.errors import SpikeError
-
     if out.is_dir():
         raise SpikeError(f"{out}: is a folder; choose another {option}")
     if not out.absolute().parent.is_dir():
@@ -259,8 +255,6 @@ def check_place(out: Path, option: str) -> None:
 
 def check_new(out: Path, option: str) -> None:
     """Check, before the work, that a file of an option can be written and does not exist."""
-    from spiketok.errors import SpikeError
-
     check_place(out, option)
     if out.exists():
         raise SpikeError(f"{out}: is there already; remove it or choose another {option}")
@@ -268,8 +262,6 @@ def check_new(out: Path, option: str) -> None:
 
 def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:
     """Check, before the work, that a file of an option can and should be written."""
-    from spiketok.errors import SpikeError
-
     check_place(out, option)
     if any("\udc80" <= letter <= "\udcff" for path in (out, *inputs) for letter in str(path)):
         raise SpikeError(f"{str(out)!a} or an input: the name is not UTF-8; rename the folder")

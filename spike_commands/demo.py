@@ -7,8 +7,13 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import click
+
+from spiketok.atomic_files import durable_file
+from spiketok.errors import SpikeError
+from spiketok.holdout import document_id, is_held_out
 
 from .console import OUTPUT, common_options, remark
 from .results import LEFT_TO_CALLER
@@ -43,7 +48,6 @@ def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
       spike demo
     """
     from spike_lm.model import load_config
-    from spiketok.errors import SpikeError
 
     from .chat.generate import generate
     from .data.shard import shard
@@ -117,9 +121,6 @@ def write_corpus(corpus: Path, held_out: Path) -> tuple[int, int]:
 
     Returns the number of training documents and the number of held-out bytes.
     """
-    from spiketok.atomic_files import durable_file
-    from spiketok.holdout import document_id, is_held_out
-
     documents = size = 0
     with durable_file(corpus / "python.jsonl") as train, durable_file(held_out) as test:
         for text in python_documents():
@@ -134,8 +135,6 @@ def write_corpus(corpus: Path, held_out: Path) -> tuple[int, int]:
 
 def python_documents() -> Iterator[str]:
     """Yield the standard library's sources by path, then pydoc's topics by name."""
-    from pydoc_data.topics import topics
-
     library = Path(sysconfig.get_path("stdlib"))
     for path in sorted(library.rglob("*.py")):
         if not LEFT_OUT & set(path.relative_to(library).parts):

@@ -3,10 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .stream_decoder import StreamDecoder
-from .tokenizer import Tokenizer
-from .vocabulary import Vocabulary, build_vocabulary
-
 if TYPE_CHECKING:
     from .bese.trainer import BeseSettings, train_bese
     from .bese.vocabulary import BeseVocabulary
@@ -16,8 +12,11 @@ if TYPE_CHECKING:
     from .chat.reply_parser import ReplyStream
     from .length_max.settings import LengthMaxSettings
     from .length_max.trainer import train_length_max
+    from .stream_decoder import StreamDecoder
     from .token_healing import TokenHealer
+    from .tokenizer import Tokenizer
     from .training_progress import TrainingProgress
+    from .vocabulary import Vocabulary, build_vocabulary
 
 __all__ = [
     "Tokenizer",
@@ -40,9 +39,13 @@ __all__ = [
     "TokenHealer",
 ]
 
-# Imported lazily (PEP 562): encoding by longest match needs no
-# trainer, no conversation and no BESE.
+# Imported lazily (PEP 562): encoding by longest match needs no trainer, no conversation and no
+# BESE, and the errors and file functions that all packages use need no tokenizer.
 LATER = {
+    "Tokenizer": "tokenizer",
+    "StreamDecoder": "stream_decoder",
+    "Vocabulary": "vocabulary",
+    "build_vocabulary": "vocabulary",
     "Message": "chat.chatml",
     "Part": "chat.chatml",
     "message": "chat.chatml",

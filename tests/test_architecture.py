@@ -168,10 +168,11 @@ def test_names_say_what_a_file_is():
 @pytest.mark.parametrize(
     ("statement", "heavy"),
     [
-        ("import cli", {"numpy", "pyarrow", "torch", "datasets", "rich", "spiketok"}),
-        ("import spiketok", {"pyarrow", "torch", "datapipe", "spike_lm.model", "datasets"}),
+        ("import cli", {"numpy", "pyarrow", "torch", "datasets", "rich", "spiketok.tokenizer"}),
+        ("import spiketok, datapipe", {"numpy", "pyarrow", "msgspec"}),
+        ("from spiketok import Tokenizer", {"pyarrow", "torch", "datapipe", "spike_lm.model"}),
         ("from spiketok.huggingface import export_tokenizer", {"transformers", "torch", "pyarrow"}),
-        ("import datapipe", {"torch", "spike_lm.model", "datasets"}),
+        ("from datapipe import Windows, write_shards", {"torch", "spike_lm.model", "datasets"}),
         ("from spike_lm.model import load_config", {"torch", "pyarrow"}),
     ],
 )

@@ -69,6 +69,21 @@ def test_help_imports_no_command():
     assert {name.split(".")[1] for name in loaded} == {"console", "progress_line", "visible"}
 
 
+def test_no_help_loads_a_numerical_library():
+    code = """import cli, click, sys
+def walk(command):
+    command.get_help(click.Context(command))
+    for inner in getattr(command, "commands", {}).values():
+        walk(inner)
+for name in cli.COMMANDS:
+    walk(cli.spike.get_command(None, name))
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout
+    assert not {"numpy", "pyarrow", "torch", "spike_lm.model"} & {*done.stdout.split()}
+
+
 @pytest.mark.parametrize(("path", "command"), list(commands()), ids=lambda value: str(value)[:40])
 def test_every_command_shows_an_example_and_can_be_quiet(path, command):
     help_text = command.get_help(click.Context(command, info_name=" ".join(("spike", *path))))

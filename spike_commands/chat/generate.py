@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiketok.errors import SpikeError, parse_failures
+from spiketok.regular_files import MAX_JSON_BYTES, read_given
+
 from ..console import PATH, common_options, device_option, json_option, use_passive_omp_wait
 from ..visible import json_text, print_text
 
@@ -224,9 +227,6 @@ def result_of(prompt: str, text: str, prompt_ids: list[int], sampled: list["Samp
 
 def read_prompts(path: Path) -> Iterator[str]:
     """Yield the prompts of a file, one a line."""
-    from spiketok.errors import SpikeError, parse_failures
-    from spiketok.regular_files import MAX_JSON_BYTES, read_given
-
     lines = read_given(path, MAX_JSON_BYTES).split(b"\n")
     for number, line in enumerate(lines[: len(lines) - (not lines[-1])], 1):
         if path.suffix != ".jsonl":

@@ -15,6 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from spike_lm.model.inference.reply import REMARKS, finish_reason, stretches
+from spiketok.errors import SpikeError
 
 from .answer_queue import AlreadyQueuedError, AnswerQueue, QueueFullError
 from .bounded_server import BUSY, RETRY_AFTER, BoundedHandler, BoundedServer
@@ -74,7 +75,6 @@ def open_server(served: Served, port: int) -> BoundedServer:
     Raises:
         SpikeError: the port is taken or not permitted.
     """
-    from spiketok.errors import SpikeError
 
     class Handler(ChatHandler):
         shared = served
@@ -151,7 +151,6 @@ class ChatHandler(BoundedHandler):
     def ask(self, wanted: dict[str, Any]) -> None:
         """Stream the answer to a question, a JSON object a line; the last has the whole turn."""
         from spike_lm.model.inference.chat import ask
-        from spiketok.errors import SpikeError
 
         number, shared = text_of(wanted, "page"), self.shared
         conversation = begun(shared, wanted)
@@ -242,8 +241,6 @@ class ChatHandler(BoundedHandler):
 
 def begun(shared: Served, wanted: dict[str, Any]) -> "Conversation":
     """Return the conversation in a page's request: its system prompt and its turns as ids."""
-    from spiketok.errors import SpikeError
-
     try:
         conversation = shared.begin(text_of(wanted, "system"))
     except SpikeError as error:

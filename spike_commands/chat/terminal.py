@@ -1,5 +1,6 @@
 """Terminal chat, and answers to the lines of standard input."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spike_lm.model.inference.reply import REMARKS, answer, finish_reason, stretches
+from spiketok.chat.chatml import AROUND
+from spiketok.errors import SpikeError
 
 from ..process import stop_on_signals
 from ..visible import json_text, safe_for_terminals
@@ -37,7 +40,6 @@ def chat_in_terminal(
 ) -> None:
     """Read questions and print the answers as they are generated, until the user leaves."""
     from spike_lm.model.inference.chat import ask
-    from spiketok.errors import SpikeError
 
     conversation = begin(system)
     tell("/help says what else there is; Ctrl-D leaves")
@@ -69,8 +71,6 @@ def split_command(line: str) -> tuple[str, str]:
     >>> split_command("/system Be brief. "), split_command("/usr/bin has what?")
     (('/system', 'Be brief.'), ('', ''))
     """
-    from spiketok.errors import SpikeError
-
     command, _, rest = line.partition(" ")
     if command in COMMANDS:
         return command, rest.strip()
@@ -99,8 +99,6 @@ def typed_lines() -> Iterator[str]:
 
 def show_reply(conversation: "Conversation", sampling: "SamplingParams", max_tokens: int) -> None:
     """Print the reply to the last question while it is written; Ctrl-C stops it."""
-    import signal
-
     ids: list[int] = []
     with stop_on_signals() as signals:
         show(stretches(conversation, sampling, max_tokens, ids, lambda: signals.received > 0))
@@ -147,8 +145,6 @@ def answer_lines(
     Raises:
         SpikeError: at the end, if there were such lines.
     """
-    from spiketok.errors import SpikeError
-
     conversation, lines, failed = begin(system), 0, 0
     for lines, line in enumerate(sys.stdin.buffer, 1):
         question = line.decode("utf-8", "replace").rstrip("\r\n")
@@ -182,8 +178,6 @@ def plain(parts: Iterable[dict[str, str]]) -> str:
     >>> plain([{"type": "think", "text": "1+1"}, {"type": "text", "text": "2"}])
     '<think>1+1</think>2'
     """
-    from spiketok.chat.chatml import AROUND
-
     around = {kind: AROUND.get(kind, ("", "")) for kind in ("text", *AROUND)}
     written = (around[part["type"]] + (part["text"],) for part in parts)
     return safe_for_terminals("".join(first + text + last for first, last, text in written))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiketok.errors import SpikeError
+
 from ..console import Command, ext_option, remark, text_field_option, warn_skipped
 
 if TYPE_CHECKING:
@@ -87,7 +89,6 @@ def named_sources(
     """
     from datapipe import find_sources, text_endings
     from datapipe.sources.lines import check_compression
-    from spiketok.errors import SpikeError
 
     if list(paths).count(Path("-")) > 1:
         raise SpikeError("-: standard input is given twice; it can be read once")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from spiketok.errors import SpikeError
+
 from ..console import PATH, common_options, progress_bar, remark
 from ..result_rows import shard_rows
 from ..results import print_result, result_options
@@ -61,7 +63,6 @@ def verify(folder: Path, as_json: bool, quiet: bool) -> None:
       spike data verify data/
     """
     from datapipe import verify_folder
-    from spiketok.errors import SpikeError
 
     shards = [shard for shard in folder.glob("*.arrow") if shard.is_file()]
     size = sum(shard.stat().st_size for shard in shards) / 1e6

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from datapipe.sources.text_splitting import check_split
+from spiketok.errors import SettingError
+from spiketok.regular_files import open_regular
+
 from ..console import PATH, Command, Fraction, remark
 
 if TYPE_CHECKING:
@@ -77,9 +81,6 @@ def share_or_files(
 def checked_split(_context: click.Context, _option: click.Parameter, word: str | None) -> Any:
     """Check that a way to split is valid."""
     if word is not None:
-        from datapipe.sources.text_splitting import check_split
-        from spiketok.errors import SettingError
-
         try:
             check_split(word)
         except SettingError as error:
@@ -98,7 +99,6 @@ def remark_marker(sources: "Sequence[Source]", split: str, quiet: bool) -> None:
     """Remark where a text has the usual marker between documents and it is taken for text."""
     if split not in ("auto", "none"):
         return
-    from spiketok.regular_files import open_regular
 
     for source in sources:
         if source.kind == "txt":

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spiketok.errors import SpikeError
+
 if TYPE_CHECKING:
     from spike_lm.model.runs.folder import Run
 
@@ -13,8 +15,6 @@ def check_tokenizer(folder: Path, fingerprint: str, run: "Run") -> None:
     Raises:
         SpikeError: they are not the same.
     """
-    from spiketok.errors import SpikeError
-
     if fingerprint != run.tokenizer.fingerprint:
         raise SpikeError(
             f"{folder}: shards of another tokenizer than the model's; shard the text again with "

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiketok.errors import SpikeError
+from spiketok.holdout import document_id
+
 from ..console import progress_bar
 from .input_options import words_of
 
@@ -37,8 +40,6 @@ def trained_inputs(tokenizer_path: Path, vocabulary: Any, out: Path) -> tuple[Pa
     Raises:
         SpikeError: it names none, or a pipe.
     """
-    from spiketok.errors import SpikeError
-
     if not vocabulary.inputs:
         raise SpikeError(
             f"{tokenizer_path} names no inputs; say what to shard: spike shard INPUT… --out {out}"
@@ -61,7 +62,6 @@ def checked_names(tokenizer_path: Path, named: tuple[Path, ...]) -> tuple[Path, 
         SpikeError: also where there are too many files to list.
     """
     from datapipe.sources.standard_input import is_stream
-    from spiketok.errors import SpikeError
 
     for path in named:
         if is_stream(path):
@@ -135,8 +135,6 @@ def check_trained_on(
     Raises:
         SpikeError: the answer is no, or there is no terminal to ask.
     """
-    from spiketok.errors import SpikeError
-
     folder = tokenizer_path.absolute().parent.resolve()
     elsewhere = [source.path for source in unnamed if not is_inside(source.path, folder)]
     if not elsewhere or is_corpus(every, how, vocabulary.training, quiet):
@@ -174,7 +172,6 @@ def is_corpus(
     from datapipe import Dropped, read_texts
     from datapipe.sources.bad_records import MAX_RECORD
     from spiketok.corpus_sample import CORPUS_MODULUS, documents
-    from spiketok.holdout import document_id
 
     limit = MAX_RECORD if how["max_record"] is UNSET else how["max_record"]
     total = sum(source.bytes for source in sources) / 1e6

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from spiketok.errors import SpikeError
+
 from ..console import OUTPUT, PATH, common_options, misnamed, remark, use_passive_omp_wait
 from ..results import print_result, result_options, some
 
@@ -55,7 +57,6 @@ def tokenizer(
       spike export tokenizer tokenizer.json --to my-fast-tokenizer/ --fast
     """
     from spiketok import Tokenizer, Vocabulary
-    from spiketok.errors import SpikeError
     from spiketok.huggingface import VOCABULARY_FILE, export_tokenizer
 
     if format_ == "tiktoken":

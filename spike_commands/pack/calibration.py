@@ -4,6 +4,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spiketok.errors import SpikeError
+from spiketok.path_contents import path_contents
+
 from ..console import progress_bar
 from ..data.same_tokenizer import check_tokenizer
 
@@ -67,8 +70,6 @@ def _windows(
     import numpy as np
 
     from datapipe import Windows, open_stream
-    from spiketok.errors import SpikeError
-    from spiketok.path_contents import path_contents
 
     folder = data_folder or Path(run.config.data.path)
     if not (folder / "manifest.json").exists():

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spiketok.atomic_files import named_failures
+
 
 def artifact_table(data: bytes) -> dict[str, Any]:
     """Return the table of an artifact that is not in a file yet."""
-    from spiketok.atomic_files import named_failures
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "artifact.spike"
         with named_failures(path):

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spiketok.errors import SpikeError
+
 from ..console import remark
 from ..score.predictor_options import learned_counts
 
@@ -34,7 +36,6 @@ def counts_that_fit(counts: "NgramModel", most: int) -> tuple[bytes, int]:
     """
     from spike_lm.model.artifact.xz import to_xz
     from spike_lm.model.scoring.context_mixing.ngram_table import counts_to_bytes
-    from spiketok.errors import SpikeError
 
     def table(fewest: int) -> bytes:
         return counts_to_bytes(counts.keep(fewest=fewest))

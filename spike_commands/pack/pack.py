@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from spiketok.atomic_files import check_writable, write_durably
+from spiketok.errors import SpikeError
+
 from ..console import (
     OUTPUT,
     PATH,
@@ -114,7 +117,6 @@ def pack(
     use_passive_omp_wait()
     from spike_lm.model.artifact.pack import code_bytes, pack_run
     from spike_lm.model.runs.folder import load_run
-    from spiketok.atomic_files import check_writable, write_durably
 
     if counts_bytes and counts_folder is None:
         raise click.UsageError("--counts-bytes goes with --counts")
@@ -180,8 +182,6 @@ def check_reading(
 
 def raise_too_large(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoReturn:
     """Raise an error with the sizes of the parts of a file that does not fit."""
-    from spiketok.errors import SpikeError
-
     remark(artifact_parts(table), quiet=False)
     raise SpikeError(
         f"{run}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "

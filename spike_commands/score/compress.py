@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spiketok.atomic_files import write_durably
+from spiketok.errors import SpikeError
+from spiketok.regular_files import read_given
+
 from ..console import OUTPUT, PATH, check_new, common_options, progress_bar, remark
 from ..result_rows import compression_rows
 from ..results import lasted, print_result, result_options, some
@@ -74,8 +78,6 @@ def compress(
     check_predictor(parts, without_network, counts_folder, ttt)
     from spike_lm.model.config.mixing import PredictorSettings
     from spike_lm.model.text_compression.compressed_file import compress as compress_text
-    from spiketok.atomic_files import write_durably
-    from spiketok.regular_files import read_given
 
     loaded = open_model(model_path, out)
     context = context or loaded.config.model.context
@@ -145,9 +147,6 @@ def decompress(
         read_header,
     )
     from spike_lm.model.text_compression.compressed_file import decompress as decompress_text
-    from spiketok.atomic_files import write_durably
-    from spiketok.errors import SpikeError
-    from spiketok.regular_files import read_given
 
     loaded = open_model(model_path, out)
     data = read_given(file)

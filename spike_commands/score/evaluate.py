@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiketok.errors import SpikeError
+from spiketok.path_contents import path_contents
+
 from ..console import (
     PATH,
     common_options,
@@ -206,7 +209,6 @@ def check_inputs(
     """Check that there is one kind of inputs, with options of that kind alone."""
     if sum(map(bool, (texts, chats, data_folder))) != 1:
         raise click.UsageError("say one of --text FILE, --chat FILE and --data SHARDS")
-    from spiketok.path_contents import path_contents
 
     for path in (*texts, *chats, *more):
         if path_contents(path).endswith("is a shard folder"):
@@ -258,8 +260,6 @@ def scored_text(
 def check_no_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> None:
     """Check that options for text do not come with shards of conversations."""
     if text.masks is not None and of_texts:
-        from spiketok.errors import SpikeError
-
         raise SpikeError(
             f"{data_folder}: shards of conversations, whose replies are scored; leave out "
             "--verify, --with, --without-network, --method, --across-files and --ttt"

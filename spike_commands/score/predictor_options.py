@@ -1,9 +1,12 @@
 """Predictor options: choose the parts of a predictor, and build it from a run."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from spiketok.errors import SpikeError
 
 from ..console import PATH, Command, progress_bar
 from ..data.same_tokenizer import check_tokenizer
@@ -82,7 +85,6 @@ def check_predictor(
 def ttt_config(ttt: str | None) -> "TTTConfig | None":
     """Return the test-time training configuration of --ttt."""
     from spike_lm.model.config.ttt import parse_ttt
-    from spiketok.errors import SpikeError
 
     try:
         return None if ttt is None else parse_ttt("" if ttt == "default" else ttt)
@@ -101,7 +103,6 @@ def begin(
     from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
     from spike_lm.model.scoring.context_mixing.ngram_table import counts_from_bytes
     from spike_lm.model.scoring.predictor_spec import COUNTS, PredictorSpec
-    from spiketok.errors import SpikeError
 
     longest = settings.lengths[-1]
     table = run.tables.get(COUNTS)
@@ -112,8 +113,6 @@ def begin(
         counts, fingerprint = learned_counts(run, counts_folder, longest, quiet)
         known = {"counts": counts, "counts_from": f"shards {fingerprint}"}
     elif table is not None and settings.has("ngram"):
-        from hashlib import sha256
-
         size = run.tokenizer.vocab_size
         try:
             known["counts"] = NgramModel(size, longest=longest, static=counts_from_bytes(table))

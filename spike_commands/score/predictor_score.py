@@ -4,6 +4,8 @@ from dataclasses import replace
 from math import log, log2
 from typing import TYPE_CHECKING, Any
 
+from spiketok.errors import SpikeError
+
 from ..console import progress_bar
 from ..xz_baseline import yardstick
 from .text import ScoredText
@@ -118,7 +120,6 @@ def proof(
     bytes a document.
     """
     from spike_lm.model.text_compression.verify import coded_sizes
-    from spiketok.errors import SpikeError
 
     contents = text.contents
     rungs = found.get("rungs") or {TTT if start.ttt else "network": found}

@@ -6,6 +6,8 @@ from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spiketok.errors import SpikeError
+
 from ..data.documents import named_sources, read_documents, warn_dropped
 from ..data.same_tokenizer import check_tokenizer
 
@@ -36,8 +38,6 @@ class ScoredText:
 
 def text_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: Any) -> ScoredText:
     """Read and encode the documents of files; `reads` are the options of `read_documents`."""
-    from spiketok.errors import SpikeError
-
     if all(path.is_file() and not path.stat().st_size for path in paths):
         raise SpikeError(f"{paths[0]}: the file is empty; name a file with text")
     found = read_documents(paths, quiet, **reads)
@@ -53,7 +53,6 @@ def text_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: An
 def chats_of_files(loaded: "Run", paths: Sequence[Path], quiet: bool, **reads: Any) -> ScoredText:
     """Read and encode conversations; `reads` are the options of `encoded_conversations`."""
     from datapipe import Dropped, encoded_conversations
-    from spiketok.errors import SpikeError
 
     dropped, masks, text = Dropped(), [], ScoredText(masks=[])
     for source in named_sources(paths, (), "text", quiet, conversations=True):
@@ -74,7 +73,6 @@ def text_of_shards(loaded: "Run", folder: Path, split: str) -> ScoredText:
         SpikeError: the shards are of another tokenizer, damaged, or the split is empty.
     """
     from datapipe import read_manifest, read_split
-    from spiketok.errors import SpikeError
 
     manifest = read_manifest(folder)
     check_tokenizer(folder, manifest.tokenizer.fingerprint, loaded)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from spiketok.errors import SpikeError
+
 from ..console import PATH, common_options, json_option, remark, standard_input, tokenizer_option
 from ..result_rows import tokenizer_rows
 from ..results import print_result, result_options
@@ -105,7 +107,6 @@ def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:
       spike tokenizer encode "round trip" | spike tokenizer decode
     """
     from spiketok import Tokenizer
-    from spiketok.errors import SpikeError
 
     loaded = Tokenizer.load(tokenizer_path)
     wanted = list(ids or ids_from(standard_input().decode("utf-8", "replace")))

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from spiketok.errors import SettingError
+
 # Options of algorithm length-max alone; its settings have the same names.
 LENGTH_MAX_ALONE = (
     *("effort", "objective", "boundary", "pattern", "two_stage", "digits", "min_frequency"),
@@ -27,7 +29,6 @@ def check_options(context: click.Context, algorithm: str) -> None:
 def trainer(options: Mapping[str, Any]) -> Callable[..., Any]:
     """Return the trainer of the chosen algorithm with its settings; its argument is the corpus."""
     from spiketok import BeseSettings, LengthMaxSettings, train_bese, train_length_max
-    from spiketok.errors import SettingError
 
     settings: dict[str, Any] = {"held_out": options["held_out"], "memory": options["memory"] << 20}
     if options["vocab"] is not None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiketok.atomic_files import write_durably
+
 from ..console import OUTPUT, PATH, check_new, check_out, common_options, remark, tokenizer_option
 from ..data.documents import read_documents, reading_options
 
@@ -78,8 +80,6 @@ def write_html(
     out: Path, file: Path | None, tokenizers: list[Path], quiet: bool, reads: dict[str, Any]
 ) -> None:
     """Write the page, whole or not at all."""
-    from spiketok.atomic_files import write_durably
-
     from .open import open_any
     from .view_page import page
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spiketok.errors import SpikeError
+
 from ..results import print_result
 
 if TYPE_CHECKING:
@@ -116,7 +118,6 @@ def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: 
 
     from spike_lm.model import config_fingerprint, load_config
     from spike_lm.model.runs.folder import CONFIG, read_config
-    from spiketok.errors import SpikeError
 
     config = read_config(resume)
     if config_name or overrides:
@@ -146,8 +147,6 @@ def data_of(config: "Config", given: Path | None, resume: Path | None) -> Path:
         SpikeError: the data of a resumed run is neither where it was nor where it was
             relative to the run.
     """
-    from spiketok.errors import SpikeError
-
     folder = (given or Path(config.data.path)).absolute()
     if resume and not given and not folder.exists():
         raise SpikeError(

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spiketok.errors import SpikeError
+
 from .estimate import estimated
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
     from spike_lm.model.families.build import build_model, training_flops
     from spike_lm.model.families.parameters import exported_parameters
     from spike_lm.model.families.qwen3.model import count_parameters
-    from spiketok.errors import SpikeError
 
     vocab_size = config.model.vocab_size
     if data_folder or not vocab_size:
@@ -99,7 +100,6 @@ def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
 def checked_vocabulary(config: "Config", data_folder: Path) -> int:
     """Return the data's vocabulary size, which must be the configured one if there is one."""
     from datapipe import read_manifest
-    from spiketok.errors import SpikeError
 
     vocab_size = read_manifest(data_folder).tokenizer.vocab_size
     if config.model.vocab_size not in (0, vocab_size):

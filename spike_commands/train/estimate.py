@@ -1,9 +1,12 @@
 """Estimates of a training's time and memory: from a few real steps, or from its arithmetic."""
 
+import resource
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+from spiketok.cpu_count import available_cores
 
 if TYPE_CHECKING:
     from spike_lm.model import Config
@@ -74,8 +77,6 @@ def measured_step(config: "Config", vocab_size: int, device: str, parts: int) ->
 
     On CPUs the memory is that of the whole process, libraries included.
     """
-    import resource
-
     import numpy as np
     import torch
     from msgspec.structs import replace
@@ -109,7 +110,6 @@ def product_speed(config: "Config", device: str) -> float:
     import torch
 
     from spike_lm.model.device import autocast
-    from spiketok.cpu_count import available_cores
 
     torch.set_num_threads(config.train.threads or available_cores())
     width, hidden = config.model.dim, config.model.ffn_dim

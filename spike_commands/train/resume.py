@@ -6,6 +6,9 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from spiketok.errors import SpikeError, write_fix
+from spiketok.fingerprints import told_apart
+
 from ..console import remark
 from .warm_start import INIT
 
@@ -27,8 +30,6 @@ def check_data(folder: Path, data_folder: Path, tokenizer: "Tokenizer", data: st
             missing or damaged.
     """
     from spike_lm.model.runs.folder import LINEAGE, TOKENIZER, read_lineage
-    from spiketok.errors import SpikeError
-    from spiketok.fingerprints import told_apart
 
     known, own = read_lineage(folder).fingerprints, folder / TOKENIZER
     ours, theirs = told_apart(known.get("tokenizer", ""), tokenizer.fingerprint)
@@ -57,7 +58,6 @@ def check_data(folder: Path, data_folder: Path, tokenizer: "Tokenizer", data: st
 def tokenizer_fault(path: Path, fingerprint: str) -> str:
     """Return in a few words why a run's tokenizer file is not the one recorded; "" where it is."""
     from spiketok import Tokenizer
-    from spiketok.errors import SpikeError
 
     if not path.exists():
         return "missing"
@@ -77,8 +77,6 @@ def resumed_lineage(folder: Path, fingerprints: Mapping[str, str], quiet: bool) 
     """
     from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
     from spike_lm.model.runs.folder import read_lineage
-    from spiketok.errors import SpikeError
-    from spiketok.fingerprints import told_apart
 
     known = read_lineage(folder).fingerprints
     for what in sorted(known.keys() - {INIT}):
@@ -103,7 +101,6 @@ def advise_resuming(folder: Path) -> Iterator[None]:
         SpikeError: instead of an OSError.
     """
     from spike_lm.model.runs.folder import has_begun
-    from spiketok.errors import SpikeError, write_fix
 
     try:
         yield

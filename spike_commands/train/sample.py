@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spiketok.chat.chatml import END, START
+
 from ..results import some
 from ..visible import safe_for_terminals
 
@@ -98,8 +100,6 @@ def first_prompt(stream: "TokenStream", most: int) -> list[int]:
 
 def conversation_text(tokenizer: "Tokenizer", ids: Sequence[int]) -> str:
     """Return the end of a prompt as text: its last message and the next role, `role: text`."""
-    from spiketok.chat.chatml import END, START
-
     start, end = tokenizer.special_ids[START], tokenizer.special_ids[END]
     messages: list[list[int]] = []
     inside = False

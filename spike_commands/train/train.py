@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spiketok.atomic_files import check_writable, locked, make_folder
+from spiketok.errors import SpikeError
+
 from ..console import OUTPUT, PATH, common_options, progress_bar, remark, use_passive_omp_wait
 from ..process import stop_on_signals
 from ..process_group import process_group
@@ -84,7 +87,6 @@ def train(
       torchrun --nproc-per-node 2 --no-python spike train --set train.micro_batch_size=4
     """
     from spike_lm.model.config.loader import config_source
-    from spiketok.atomic_files import check_writable
 
     if lists or prints:
         print_presets(as_json) if lists else print_config(config_name, overrides)
@@ -127,7 +129,6 @@ def run_training(
     from spike_lm.model.training.teachers import open_teachers, teacher_fingerprints
     from spike_lm.model.training.trainer import train as train_model
     from spiketok import Tokenizer
-    from spiketok.atomic_files import locked, make_folder
 
     stream = open_stream(data_folder, "train")
     tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
@@ -230,8 +231,6 @@ def no_validation(data_folder: Path, windows: "Windows") -> str:
 
 def check_length(data_folder: Path, windows: "Windows") -> None:
     """Check that the training split has at least one window."""
-    from spiketok.errors import SpikeError
-
     if not windows.whole:
         raise SpikeError(
             f"{data_folder}: the train split has {some(windows.stream.tokens, 'token')}, too few "

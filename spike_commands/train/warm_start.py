@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spiketok.errors import SpikeError
+
 from ..console import remark
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ def starting_weights(
     """
     from spike_lm.model.runs.folder import load_run
     from spike_lm.model.training.warm_start import choose_starting_weights
-    from spiketok.errors import SpikeError
 
     if start is None:
         return {}, {}, None
