@@ -6,10 +6,30 @@ are not divided among ranks for Muon: the time that this would save is small bes
 a process group there is one rank, and all functions here do nothing.
 """
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, distributed
+
+
+@contextmanager
+def process_group() -> Iterator[int]:
+    """Yield the rank of this process; the group of torchrun's processes exists inside the block.
+
+    Backend gloo for tensors on CPUs, NCCL for those on CUDA devices, one device a process.
+    """
+    if not (distributed.is_available() and distributed.is_torchelastic_launched()):
+        yield 0
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group()
+    try:
+        yield distributed.get_rank()
+    finally:
+        distributed.destroy_process_group()
 
 
 def rank() -> int:

@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import Any, Protocol, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -16,6 +17,7 @@ from spiketok.atomic_files import check_writable
 from spiketok.errors import SpikeError
 from spiketok.remote_paths import remote_fault
 
+from .callbacks import Callbacks, Report, no_progress
 from .progress_line import Pace, line_in_width, plain_line
 from .visible import safe_for_terminals
 
@@ -23,16 +25,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 SECONDS_BETWEEN_LINES = 30.0
 # Names of numbers in malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-
-
-class Report(Protocol):
-    """Progress callback: the amount done so far and a remark, its parts separated by ", ".
-
-    Where there is no bar, `due` prints a line at once.
-    """
-
-    def __call__(self, done: float, remark: str, /, due: bool = False) -> None:
-        """Show it."""
 
 
 # Key of the context for the argument or option of each path.
@@ -155,7 +147,8 @@ def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iter
     """Show progress on stderr: a bar in a terminal, a line every 30 s elsewhere; none if quiet."""
     pace, begun = Pace(total), time.monotonic()
     if quiet:
-        yield lambda _done, _remark, _due=False: None
+        with no_progress(description, total, unit) as report:
+            yield report
         return
     if not shows_bars():
         told = begun
@@ -192,6 +185,11 @@ def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iter
             progress.update(task, completed=done, remark=text, refresh=due)
 
         yield move
+
+
+def callbacks(quiet: bool) -> Callbacks:
+    """Return the callbacks with which a recipe shows its progress and remarks on stderr."""
+    return Callbacks(partial(progress_bar, quiet=quiet), partial(remark, quiet=quiet))
 
 
 def shows_bars() -> bool:

@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
+
+from spiketok import Tokenizer
+from spiketok.errors import SpikeError
 
 from ..config.schema import Config
 from ..families.build import build_model
 from ..families.parameters import AUXILIARY_MODULES
+from ..runs.folder import Run, load_run
 from ..runs.stored_weights import check_weights, described
+
+# Name of the checkpoint that a run began with, among the fingerprints of its lineage.
+INIT = "init"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +29,29 @@ class StartingWeights:
     """Trained-only weights that the other run lacks; they are initialised at random."""
     unused: tuple[str, ...]
     """Trained-only weights of the other run that this one lacks."""
+
+
+def load_starting_weights(
+    start: Path, config: Config, tokenizer: Tokenizer
+) -> tuple[StartingWeights, Run]:
+    """Return the initial weights of a run, and the run that they come from.
+
+    Args:
+        start: folder of the other run, or its artifact.
+        config: of the new run.
+        tokenizer: of its data.
+
+    Raises:
+        SpikeError: the other run has another tokenizer than the data, or weights of other shapes.
+    """
+    run = load_run(start)
+    if run.tokenizer.fingerprint != tokenizer.fingerprint:
+        raise SpikeError(
+            f"{start}: its tokenizer is not the data's; "
+            f"make shards with --tokenizer {start / 'tokenizer.json'}"
+        )
+    vocab_size = tokenizer.vocab_size
+    return choose_starting_weights(config, vocab_size, run.model.state_dict(), str(start)), run
 
 
 def choose_starting_weights(

@@ -18,7 +18,6 @@ from ..console import (
     use_passive_omp_wait,
 )
 from ..data.documents import reading_options
-from ..process_group import process_group
 from ..result_rows import score_rows
 from ..results import print_result, result_options
 from .network_score import reply_score, text_score
@@ -169,6 +168,7 @@ def evaluate(
     from spike_lm.model.artifact.open import open_run
     from spike_lm.model.config.mixing import PredictorSettings
     from spike_lm.model.device import choose_device
+    from spike_lm.model.distributed import process_group
     from spike_lm.model.scoring.compiled_windows import compile_full_windows
 
     settings = chosen_settings(parts, without_network)
@@ -189,8 +189,7 @@ def evaluate(
         else:
             start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
             score = predictor_score if settings else partial(text_score, by=by)
-            found = score(loaded, text, reading, quiet, start)
-            found["reset"] = reset
+            found = {**score(loaded, text, reading, quiet, start), "reset": reset}
             if prove:
                 found |= proof(loaded, text, windows, quiet, start, found)
     if rank == 0:

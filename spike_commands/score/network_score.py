@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ..console import progress_bar
-from ..xz_baseline import text_bytes, yardstick
+from ..xz_baseline import yardstick
 from .predictor_score import test_time_training
 from .text import ScoredText, by_source
 
@@ -57,6 +57,8 @@ def reply_score(
 ) -> dict[str, Any]:
     """Score the assistants' text in conversations."""
     from spike_lm.model.scoring.bits_per_byte import score_replies
+
+    from ..scored_bytes import text_bytes
 
     total, rate = sum(len(ids) + 1 for ids, _ in text.documents), "reply_bits_per_byte"
     tokenizer, masks = loaded.tokenizer, text.masks or ()

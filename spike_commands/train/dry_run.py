@@ -1,26 +1,26 @@
 """Dry run: parameters, data and costs of a training, before anything is written."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from datapipe import Windows, open_stream, read_manifest
+from spike_lm.model import Config
+from spike_lm.model.families.build import build_model, training_flops
+from spike_lm.model.families.parameters import exported_parameters
+from spike_lm.model.families.qwen3.model import count_parameters
+from spike_lm.model.runs.folder import TOKENIZER, read_config
+from spike_lm.model.training.distillation import active_teachers, init_distillation
+from spike_lm.model.training.estimate import estimated
+from spiketok import Tokenizer
 from spiketok.errors import SpikeError
 
-from .estimate import estimated
 
-if TYPE_CHECKING:
-    from spike_lm.model import Config
-
-
-def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any]:
+def dry_run_numbers(config: Config, data_folder: Path | None) -> dict[str, Any]:
     """Return parameters, work, epochs and validation of a training, and its estimated costs.
 
     Data that no option names is read where the configuration leaves the vocabulary to it, or has
     the data's own.
     """
-    from spike_lm.model.families.build import build_model, training_flops
-    from spike_lm.model.families.parameters import exported_parameters
-    from spike_lm.model.families.qwen3.model import count_parameters
-
     vocab_size = config.model.vocab_size
     if data_folder or not vocab_size:
         configured = Path(config.data.path)
@@ -50,14 +50,12 @@ def dry_run_numbers(config: "Config", data_folder: Path | None) -> dict[str, Any
 
 
 def passes_over_data(
-    config: "Config", data_folder: Path, vocab_size: int
+    config: Config, data_folder: Path, vocab_size: int
 ) -> tuple[float | None, int | None]:
     """Return the epochs over the training split, and the windows that a validation scores.
 
     Both are None where there is no data of this vocabulary, and the first where it is too short.
     """
-    from datapipe import Windows, open_stream, read_manifest
-
     found = (data_folder / "manifest.json").exists()
     if not found or read_manifest(data_folder).tokenizer.vocab_size != vocab_size:
         return None, None
@@ -70,18 +68,12 @@ def passes_over_data(
     return epochs, min(config.validation.windows, validation.whole)
 
 
-def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
+def teaching_numbers(config: Config, vocab_size: int) -> dict[str, int]:
     """Count the costs of a student's teachers; their weights are not read.
 
     A teacher runs the forward pass alone, a third of its training costs; its softmax is
     not counted. The head that predicts hidden states is trained.
     """
-    from spike_lm.model.families.build import build_model, training_flops
-    from spike_lm.model.families.qwen3.model import count_parameters
-    from spike_lm.model.runs.folder import TOKENIZER, read_config
-    from spike_lm.model.training.distillation import active_teachers, init_distillation
-    from spiketok import Tokenizer
-
     models = []
     for folder in map(Path, config.distill.teachers if config.distill else ()):
         theirs, known = read_config(folder), Tokenizer.load(folder / TOKENIZER)
@@ -97,10 +89,8 @@ def teaching_numbers(config: "Config", vocab_size: int) -> dict[str, int]:
     }
 
 
-def checked_vocabulary(config: "Config", data_folder: Path) -> int:
+def checked_vocabulary(config: Config, data_folder: Path) -> int:
     """Return the data's vocabulary size, which must be the configured one if there is one."""
-    from datapipe import read_manifest
-
     vocab_size = read_manifest(data_folder).tokenizer.vocab_size
     if config.model.vocab_size not in (0, vocab_size):
         raise SpikeError(

@@ -1,23 +1,23 @@
 """Progress of a training: the bar's numbers at each step, a line for each validation and sample."""
 
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite, nan
-from typing import TYPE_CHECKING
 
-from ..console import Report, remark
-from .sample import sample_lines
+from spike_lm.model import Config
+from spike_lm.model.training.trainer import Progress, Sample
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from spike_lm.model import Config
-    from spike_lm.model.training.trainer import Progress
+from ..callbacks import Report
+from ..results import some
+from ..visible import safe_for_terminals
 
 # The loss shown is the mean of this many steps.
 SMOOTHED_STEPS = 20
+# Lines of a prompt, and of a sample, that the log shows; `metrics.jsonl` has all of them.
+MAX_LINES = 20
 
 
-def length_of(config: "Config") -> tuple[float, str]:
+def length_of(config: Config) -> tuple[float, str]:
     """Return the length of a run and its unit."""
     if config.schedule.seconds:
         return config.schedule.seconds, "s"
@@ -25,8 +25,8 @@ def length_of(config: "Config") -> tuple[float, str]:
 
 
 def training_progress(
-    config: "Config", score_name: str, show: Report, quiet: bool
-) -> "Callable[[Progress], None]":
+    config: Config, score_name: str, show: Report, remark: Callable[[str], None]
+) -> Callable[[Progress], None]:
     """Return the callback that shows each step of a training on a progress bar.
 
     The loss is in bits per byte, as the validation's score is, and the mean of the last 20 steps.
@@ -35,7 +35,7 @@ def training_progress(
     recent: deque[float] = deque(maxlen=SMOOTHED_STEPS)
     unit = score_name.replace("_", " ")
 
-    def report(progress: "Progress") -> None:
+    def report(progress: Progress) -> None:
         metrics = progress.metrics
         replies = "reply_loss" in metrics
         loss = metrics[f"train_reply_{score_name}" if replies else f"train_{score_name}"]
@@ -57,10 +57,44 @@ def training_progress(
         ):
             if key in metrics:
                 score = f"{metrics[key]:.4f} {unit} on validation {what}"
-                remark(f"step {progress.step:>6}: {score}", quiet)
+                remark(f"step {progress.step:>6}: {score}")
         if progress.sample is not None:
-            remark(f"step {progress.step:>6}: sample", quiet)
+            remark(f"step {progress.step:>6}: sample")
             for line in sample_lines(progress.sample):
-                remark(line, quiet)
+                remark(line)
 
     return report
+
+
+def sample_lines(sample: Sample) -> Iterator[str]:
+    r"""Yield the lines of a sample, indented, with control characters made visible.
+
+    Blank lines in a row are shown as one, and at most 20 lines of the prompt and of the sample.
+
+    >>> list(sample_lines(("user: Hi\nassistant: ", "yes\n\x1b[1m")))
+    ['    user: Hi', '    assistant: yes', '    ⟨U+1B⟩[1m']
+    """
+    prompt, text = sample
+    lines = safe_for_terminals(prompt + text).split("\n")
+    begun = safe_for_terminals(prompt).count("\n")
+    for part in (lines[:begun], lines[begun:]):
+        yield from (f"    {line}".rstrip() for line in shortened(part))
+
+
+def shortened(lines: Sequence[str]) -> Iterator[str]:
+    """Yield lines with one blank line for several, and the number of those after the 20th.
+
+    >>> list(shortened(["a", "", " ", "b"]))
+    ['a', '', 'b']
+    >>> list(shortened(["a"] * 23))[19:]
+    ['a', '… (3 more lines)']
+    """
+    blank = [not line.strip() for line in lines]
+    kept = [
+        "" if blank[number] else line
+        for number, line in enumerate(lines)
+        if not (blank[number] and number and blank[number - 1])
+    ]
+    yield from kept[:MAX_LINES]
+    if len(kept) > MAX_LINES:
+        yield f"… ({some(len(kept) - MAX_LINES, 'more line')})"

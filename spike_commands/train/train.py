@@ -1,37 +1,36 @@
 """`spike train`: train a model with a configuration on a shard folder."""
 
-import time
-from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from spiketok.atomic_files import check_writable, locked, make_folder
+from spiketok.atomic_files import check_writable
 from spiketok.errors import SpikeError
 
-from ..console import OUTPUT, PATH, common_options, progress_bar, remark, use_passive_omp_wait
+from ..console import OUTPUT, PATH, callbacks, common_options, remark, use_passive_omp_wait
 from ..process import stop_on_signals
-from ..process_group import process_group
 from ..result_rows import after_training, dry_run_rows, training_rows
-from ..results import print_result, result_options, some
-from ..xz_baseline import window_yardstick
-from .configuration import TrainingCommand, chosen_run, data_of, print_config, print_presets
-from .dry_run import checked_vocabulary, dry_run_numbers
-from .progress import length_of, training_progress
-from .resume import advise_resuming, check_data, resumed_lineage
-from .sample import training_sampler
-from .warm_start import starting_weights
-
-if TYPE_CHECKING:
-    from datapipe import Windows
-    from spike_lm.model import Config
-    from spike_lm.model.training.step import Batch
-    from spike_lm.model.training.trainer import TrainResult
+from ..results import print_result, result_options
 
 # Added by a shell to the number of the signal that ended a process.
 EXIT_SIGNAL = 128
+
+
+class TrainingCommand(click.Command):
+    """Command that answers unknown options with the configuration keys they may mean."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from .configuration import settings_named
+
+            places = settings_named(error.option_name.lstrip("-").replace("-", "_"))
+            if not places:
+                raise
+            ways = " and ".join(f"--set {place}=VALUE" for place in places)
+            raise click.UsageError(f"no option {error.option_name}; use {ways}", ctx) from None
 
 
 @click.command(cls=TrainingCommand)
@@ -86,7 +85,7 @@ def train(
       spike train --config base --set 'distill.teachers=["runs/large"]' --out runs/student
       torchrun --nproc-per-node 2 --no-python spike train --set train.micro_batch_size=4
     """
-    from spike_lm.model.config.loader import config_source
+    from .configuration import new_run, print_config, print_presets
 
     if lists or prints:
         print_presets(as_json) if lists else print_config(config_name, overrides)
@@ -94,173 +93,56 @@ def train(
     use_passive_omp_wait()
     if init and resume:
         raise click.UsageError("--init begins a new run and --resume goes on with one")
-    config, folder = chosen_run(config_name, overrides, out, resume)
+    if resume and out not in (None, resume):
+        raise click.UsageError("--resume goes on in its own folder; leave out --out")
+    if resume:
+        from .resumed_run import resumed_config
+
+        config, folder, source = resumed_config(config_name, overrides, resume), resume, ""
+    else:
+        config, folder, source = new_run(config_name, overrides, out)
     if dry_run:
+        from .dry_run import dry_run_numbers
+
         numbers = dry_run_numbers(config, data_folder)
         print_result(numbers, as_json, dry_run_rows(numbers))
         return
+    from .recipe import train_run
+
     check_writable(folder)
-    data_folder = data_of(config, data_folder, resume)
-    with process_group() as rank:
-        quiet = quiet or rank > 0
-        source = "" if resume else config_source(config_name or "")
-        result = run_training(config, source, data_folder, folder, init, quiet)
-    number = result.pop("signal")
-    if rank == 0:
+    signals = stop_on_signals()
+    result = train_run(
+        config,
+        data_of(config.data.path, data_folder, resume),
+        folder,
+        resume=resume is not None,
+        source=source,
+        init=init,
+        with_xz=not quiet,
+        show=callbacks(quiet),
+        signals=signals,
+    )
+    if (number := result.pop("rank")) == 0:
         found = {"run": str(folder), **result}
         print_result(found, as_json, training_rows(found), after_training(found))
+    quiet = quiet or number > 0
     if result["already_finished"]:
         remark(f"{folder} was finished already; nothing was trained", quiet)
     if result["stopped"]:
         remark(f"stopped by a signal; go on with: spike train --resume {folder}", quiet)
-        raise click.exceptions.Exit(EXIT_SIGNAL + number)
+        raise click.exceptions.Exit(EXIT_SIGNAL + signals.received)
 
 
-def run_training(
-    config: "Config", source: str, data_folder: Path, folder: Path, init: Path | None, quiet: bool
-) -> dict[str, Any]:
-    """Open the data, train, and return the run's result.
+def data_of(configured: str, given: Path | None, resume: Path | None) -> Path:
+    """Return the shard folder to train on: the one given, else the configured one.
 
-    The configuration's `source` is named once a new run begins; it is empty for a resumed one.
+    Raises:
+        SpikeError: the data of a resumed run is neither where it was nor where it was
+            relative to the run.
     """
-    from datapipe import Windows, batches, open_stream
-    from spike_lm.model.distributed import rank
-    from spike_lm.model.runs.folder import create_run
-    from spike_lm.model.training.teachers import open_teachers, teacher_fingerprints
-    from spike_lm.model.training.trainer import train as train_model
-    from spiketok import Tokenizer
-
-    stream = open_stream(data_folder, "train")
-    tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
-    if not source:
-        check_data(folder, data_folder, tokenizer, stream.fingerprint)
-    vocab_size = checked_vocabulary(config, data_folder)
-    length, batch = config.model.context, config.train.batch_size
-    open_batches = partial(batches, stream, length, batch, config.data.shuffle_seed)
-    teachers = open_teachers(config, tokenizer)
-    check_length(data_folder, Windows(stream, length))  # before the run folder is made
-    validation = validation_windows(config, data_folder, quiet)
-    weights, begun, trained_ids = starting_weights(init, config, tokenizer, quiet)
-    fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
-    fingerprints |= {**begun, **teacher_fingerprints(teachers)}
-    make_folder(folder)
-    started = time.monotonic()
-    with (
-        locked(folder, partial(remark, quiet=quiet)) if rank() == 0 else nullcontext(),
-        progress_bar("train", *length_of(config), quiet) as show,
-        stop_on_signals() as signals,
-        advise_resuming(folder),
-    ):
-        if not source:
-            fingerprints = resumed_lineage(folder, fingerprints, quiet)
-        elif rank() == 0:
-            create_run(folder, with_absolute_paths(config, data_folder), tokenizer, fingerprints)
-            remark(f"configuration: {source}", quiet)
-        result = train_model(
-            config,
-            folder,
-            open_batches=open_batches,
-            validation=validation,
-            byte_lengths=tokenizer.byte_lengths,
-            score_name=tokenizer.score_name,
-            vocab_size=vocab_size,
-            eos_id=tokenizer.eos_id,
-            lineage=fingerprints,
-            teachers=[teacher.model for teacher in teachers],
-            weights=weights,
-            trained_ids=trained_ids,
-            resume=not source,
-            report=training_progress(config, tokenizer.score_name, show, quiet),
-            should_stop=lambda: signals.received > 0,
-            sample=training_sampler(config, data_folder, tokenizer),
-        )
-    ended = {"seconds": time.monotonic() - started, "stopped": not result.finished}
-    score = reached(folder, result, tokenizer.score_name, masked=stream.masked)
-    score |= window_yardstick(validation, tokenizer, quiet)
-    counted = {"step": result.step, "tokens": result.step * batch * length, **score}
-    return {**counted, **ended, "signal": signals.received}
-
-
-def reached(folder: Path, result: "TrainResult", score_name: str, masked: bool) -> dict[str, Any]:
-    """Return losses and score of the last line of metrics; None where it has none.
-
-    A run that was finished already has those of `metrics.jsonl`. Data with a loss mask has numbers
-    of its own, over the replies alone, under names of their own.
-    """
-    from spike_lm.model.runs.metrics import METRICS, last_metrics
-
-    already_finished = result.finished and not result.metrics
-    metrics = last_metrics(folder / METRICS, result.step) if already_finished else result.metrics
-    names = ["loss", f"train_{score_name}", f"validation_{score_name}"]
-    if masked:
-        replies = [f"train_reply_{score_name}", f"validation_reply_{score_name}"]
-        names += ["reply_loss", *replies]
-    names += sorted(key for key in metrics if key.endswith("_loss") and key not in names)
-    found = {name: metrics.get(name) for name in names}
-    numbers = {name: value if value == value else None for name, value in found.items()}
-    return {**numbers, "already_finished": already_finished}
-
-
-def with_absolute_paths(config: "Config", data_folder: Path) -> "Config":
-    """Return the configuration with absolute paths, so that a run resumes from any folder."""
-    from msgspec.structs import replace
-
-    placed = replace(config, data=replace(config.data, path=str(data_folder)))
-    if config.distill:
-        teachers = tuple(str(Path(folder).absolute()) for folder in config.distill.teachers)
-        placed = replace(placed, distill=replace(config.distill, teachers=teachers))
-    return placed
-
-
-def no_validation(data_folder: Path, windows: "Windows") -> str:
-    """Return why the validation split has no window, and what to do."""
-    from datapipe import read_manifest
-
-    documents = [split.documents for split in read_manifest(data_folder).splits.values()]
-    if sum(documents) == 1 and windows.stream.masked:
-        return "there is one conversation; shard more of them"
-    if sum(documents) == 1:
-        how = "shard it with --split-text if it is plain text, or shard more documents"
-        return f"the text is one document; {how}"
-    return (
-        f"{data_folder} holds out {windows.stream.tokens:,} tokens, and a window has "
-        f"{windows.length:,}; shard more text, or hold out more with spike shard --validation"
-        f"{or_shorter(windows)}"
-    )
-
-
-def check_length(data_folder: Path, windows: "Windows") -> None:
-    """Check that the training split has at least one window."""
-    if not windows.whole:
+    folder = (given or Path(configured)).absolute()
+    if resume and not given and not folder.exists():
         raise SpikeError(
-            f"{data_folder}: the train split has {some(windows.stream.tokens, 'token')}, too few "
-            f"for one window of {windows.length:,}; shard more text{or_shorter(windows)}"
+            f"{folder}: not there, and {resume} was trained on it; name the shards with --data"
         )
-
-
-def or_shorter(windows: "Windows") -> str:
-    """Return the advice of a context that fits in a split; none for a split without tokens."""
-    tokens = windows.stream.tokens
-    if not tokens:
-        return ""
-    return f", or shorten the window: --set model.context={1 << (tokens.bit_length() - 1)}"
-
-
-def validation_windows(config: "Config", data_folder: Path, quiet: bool) -> "Batch | None":
-    """Read the configured number of windows, spread evenly over the validation split."""
-    import numpy as np
-
-    from datapipe import Windows, open_stream
-
-    stream = open_stream(data_folder, "validation")
-    windows = Windows(stream, config.model.context)
-    wanted = min(config.validation.windows, windows.whole)
-    if wanted == 0:
-        if config.validation.windows:
-            remark(f"no validation: {no_validation(data_folder, windows)}", quiet)
-        return None
-    chosen = windows.read(np.arange(wanted) * windows.whole // wanted)
-    if chosen[1] is not None and not chosen[1][:, 1:].any():
-        remark(f"no validation: {data_folder} holds out no reply in {wanted} windows", quiet)
-        return None
-    return chosen
+    return folder

@@ -10,7 +10,8 @@ import click
 import pytest
 
 from spike_commands.results import row_lines, table_lines
-from spike_commands.xz_baseline import MAX_BYTES, target_contents, xz_bytes
+from spike_commands.scored_bytes import target_contents
+from spike_commands.xz_baseline import MAX_BYTES, xz_bytes
 from tests.test_cli import commands
 
 MAX_ROWS = 7  # six, and one more where records were left out or coding was proved

@@ -4,13 +4,21 @@ import resource
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import torch
+from msgspec.structs import replace
 
 from spiketok.cpu_count import available_cores
 
-if TYPE_CHECKING:
-    from spike_lm.model import Config
-    from spike_lm.model.families.build import Model
+from ..config.schema import Config
+from ..device import autocast, choose_device
+from ..families.build import Model
+from ..families.parameters import role_of
+from .compile import step_trunk
+from .state import start_run
+from .step import train_step
 
 # Floating-point operations that may be spent on measured steps.
 BUDGET = {"cpu": 2e11, "cuda": 2e13}
@@ -23,7 +31,7 @@ COUNTED = "matrix products and arrays that are counted, both lower bounds"
 
 
 def estimated(
-    config: "Config", model: "Model", flops_per_token: int, validation_windows: int | None
+    config: Config, model: Model, flops_per_token: int, validation_windows: int | None
 ) -> dict[str, Any]:
     """Return device, seconds, bytes of memory, and the source of the estimate.
 
@@ -36,8 +44,6 @@ def estimated(
         flops_per_token: those of training, teachers included.
         validation_windows: how many each validation scores.
     """
-    from spike_lm.model.device import choose_device
-
     device = choose_device(config.train.device)
     per_sequence = flops_per_token * config.model.context
     parts = 1
@@ -67,25 +73,16 @@ def estimated(
     }
 
 
-def model_ids(model: "Model") -> int:
+def model_ids(model: Model) -> int:
     """Return the number of ids of a model."""
     return int(model.embedding.num_embeddings)
 
 
-def measured_step(config: "Config", vocab_size: int, device: str, parts: int) -> tuple[float, int]:
+def measured_step(config: Config, vocab_size: int, device: str, parts: int) -> tuple[float, int]:
     """Return the seconds of a step, or of one of its equal parts, and the memory it takes.
 
     On CPUs the memory is that of the whole process, libraries included.
     """
-    import numpy as np
-    import torch
-    from msgspec.structs import replace
-
-    from spike_lm.model.device import autocast
-    from spike_lm.model.training.compile import step_trunk
-    from spike_lm.model.training.state import start_run
-    from spike_lm.model.training.step import train_step
-
     size = config.train.batch_size // parts
     config = replace(config, train=replace(config.train, batch_size=size))
     shape = (size, config.model.context + 1)
@@ -105,12 +102,8 @@ def measured_step(config: "Config", vocab_size: int, device: str, parts: int) ->
     return seconds, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def product_speed(config: "Config", device: str) -> float:
+def product_speed(config: Config, device: str) -> float:
     """Return the floating-point operations per second of products as large as the model's."""
-    import torch
-
-    from spike_lm.model.device import autocast
-
     torch.set_num_threads(config.train.threads or available_cores())
     width, hidden = config.model.dim, config.model.ffn_dim
     left = torch.ones(ROWS, width, device=device)
@@ -128,20 +121,16 @@ def product_speed(config: "Config", device: str) -> float:
 
 def wait(device: str) -> None:
     """Wait until a device has done its work."""
-    import torch
-
     if device == "cuda":
         torch.cuda.synchronize()
 
 
-def counted_memory(config: "Config", model: "Model") -> int:
+def counted_memory(config: Config, model: Model) -> int:
     """Return the bytes of weights, gradients, optimisers' state, means and kept activations.
 
     A block's activations per token for the backward pass are counted as ten rows of the residual
     stream, four of the feed-forward network and three of queries, keys and values.
     """
-    from spike_lm.model.families.parameters import role_of
-
     numbers = 0
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

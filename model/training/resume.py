@@ -1,22 +1,20 @@
 """Resume checks: fingerprints of a run compared with those of its data and teachers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
 
+from spiketok import Tokenizer
 from spiketok.errors import SpikeError, write_fix
 from spiketok.fingerprints import told_apart
 
-from ..console import remark
+from ..runs.checkpoint_folders import newest_checkpoint
+from ..runs.folder import LINEAGE, TOKENIZER, has_begun, read_lineage
 from .warm_start import INIT
 
-if TYPE_CHECKING:
-    from spiketok import Tokenizer
 
-
-def check_data(folder: Path, data_folder: Path, tokenizer: "Tokenizer", data: str) -> None:
+def check_data(folder: Path, data_folder: Path, tokenizer: Tokenizer, data: str) -> None:
     """Compare the shards named for a run with those that it was trained on.
 
     Args:
@@ -29,8 +27,6 @@ def check_data(folder: Path, data_folder: Path, tokenizer: "Tokenizer", data: st
         SpikeError: they are of another tokenizer or other text, or the run's own tokenizer file is
             missing or damaged.
     """
-    from spike_lm.model.runs.folder import LINEAGE, TOKENIZER, read_lineage
-
     known, own = read_lineage(folder).fingerprints, folder / TOKENIZER
     ours, theirs = told_apart(known.get("tokenizer", ""), tokenizer.fingerprint)
     fault = tokenizer_fault(own, known.get("tokenizer", ""))
@@ -57,8 +53,6 @@ def check_data(folder: Path, data_folder: Path, tokenizer: "Tokenizer", data: st
 
 def tokenizer_fault(path: Path, fingerprint: str) -> str:
     """Return in a few words why a run's tokenizer file is not the one recorded; "" where it is."""
-    from spiketok import Tokenizer
-
     if not path.exists():
         return "missing"
     try:
@@ -68,16 +62,15 @@ def tokenizer_fault(path: Path, fingerprint: str) -> str:
     return "" if found == fingerprint else "not the tokenizer that the run was made with"
 
 
-def resumed_lineage(folder: Path, fingerprints: Mapping[str, str], quiet: bool) -> dict[str, str]:
+def resumed_lineage(
+    folder: Path, fingerprints: Mapping[str, str], remark: Callable[[str], None]
+) -> dict[str, str]:
     """Return fingerprints with that of a run's initial weights, if they are from another run.
 
     Raises:
         SpikeError: the run was stopped before it had made these weights its own, or it had other
             teachers.
     """
-    from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
-    from spike_lm.model.runs.folder import read_lineage
-
     known = read_lineage(folder).fingerprints
     for what in sorted(known.keys() - {INIT}):
         former, now = told_apart(known[what], fingerprints.get(what, "none"))
@@ -89,7 +82,7 @@ def resumed_lineage(folder: Path, fingerprints: Mapping[str, str], quiet: bool) 
     if newest_checkpoint(folder) is None:
         if INIT in known:
             raise SpikeError(f"{folder}: no checkpoint yet; start it again with --init and --out")
-        remark(f"{folder} has no checkpoint; it begins again at step 0", quiet)
+        remark(f"{folder} has no checkpoint; it begins again at step 0")
     return {**fingerprints, **{name: known[name] for name in known if name == INIT}}
 
 
@@ -100,8 +93,6 @@ def advise_resuming(folder: Path) -> Iterator[None]:
     Raises:
         SpikeError: instead of an OSError.
     """
-    from spike_lm.model.runs.folder import has_begun
-
     try:
         yield
     except OSError as error:

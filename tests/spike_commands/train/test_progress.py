@@ -2,18 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
 
-from datapipe.shards.schema import TokenSchema
-from spike_commands.train.sample import MAX_LINES, conversation_text, first_prompt, sample_lines
+from spike_commands.train.progress import MAX_LINES, sample_lines
 from spike_lm.model.training.trainer import Sample
-from spiketok import Tokenizer, build_vocabulary, encode_chat, message
-from tests.datapipe.sources.written_streams import stream_over
-
-SEPARATOR = 3
-MADE_BY = TokenSchema(fingerprint="", vocab_size=100, separator=SEPARATOR)
-TOKENIZER = Tokenizer(build_vocabulary([b"ab"], 400, "chatml"))
 
 
 def metrics(folder):
@@ -73,24 +65,3 @@ def test_runs_on_conversations_answer(line, tiny, chat_folder, prompt, question)
 
 def of_validation(number):
     return ["--document", str(number), "--split", "validation", "--json"]
-
-
-def stream_of(ids, mask):
-    return stream_over([np.array(ids, np.uint16)], MADE_BY, [np.array(mask, np.uint8)])
-
-
-def test_the_first_prompt_that_fits_is_taken():
-    ids = [5, 6, 7, 8, 9, SEPARATOR, 10, 11, 12, 13, 14, SEPARATOR, 15, 16, SEPARATOR]
-    mask = [0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0]
-    assert first_prompt(stream_of(ids, mask), 4) == [5, 6, 7, 8]
-    assert first_prompt(stream_of(ids, mask), 3) == [10, 11]
-    assert first_prompt(stream_of(ids, mask), 1) == [15]
-    assert first_prompt(stream_of(ids, mask), 0) == [15]
-    assert first_prompt(stream_of(ids, [0] * 15), 9) == []
-    assert first_prompt(stream_of([5, 6], [1, 0]), 9) == []
-
-
-def test_a_prompt_is_shown_as_its_last_message():
-    messages = [message("system", "be ab"), message("user", "a\n<|im_end|>b")]
-    ids = encode_chat(TOKENIZER, messages, generation_prompt=True)[0].tolist()
-    assert conversation_text(TOKENIZER, ids) == "user: a\n<|im_end|>b\nassistant: "

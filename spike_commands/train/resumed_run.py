@@ -1,0 +1,37 @@
+"""Configuration and data of a resumed run."""
+
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+
+from spike_lm.model import Config, config_fingerprint, load_config
+from spike_lm.model.runs.folder import CONFIG, read_config
+from spiketok.errors import SpikeError
+
+
+def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: Path) -> Config:
+    """Return the configuration of a resumed run; options may only name other folders.
+
+    Raises:
+        SpikeError: the run's files cannot be read, or it has no data to resume with.
+    """
+    config = read_config(resume)
+    if config_name or overrides:
+        wanted = load_config(config_name or str(resume / CONFIG), overrides)
+        if config_fingerprint(wanted) != config_fingerprint(config):
+            raise click.UsageError(
+                f"{resume} goes on with the configuration that it began with; only data.path (or "
+                "--data) and distill.teachers may change. For other keys begin a new run with its "
+                f"weights: spike train --init {resume} --config {resume / CONFIG} --set … --out NEW"
+            )
+        changed = {override.partition("=")[0].strip() for override in overrides}
+        data = wanted.data if "data.path" in changed else config.data
+        distill = wanted.distill if "distill.teachers" in changed else config.distill
+        config = replace(config, data=data, distill=distill)
+    if not config.data.path:
+        raise SpikeError(
+            f"{resume}: has weights alone, of an artifact or an exported folder, and no data to go "
+            f"on with; begin a new run: spike train --init {resume} --config CONFIG --data DATA"
+        )
+    return config
