@@ -255,7 +255,7 @@ def check_new(out: Path, option: str) -> None:
     """Check, before the work, that a file of an option can be written and does not exist."""
     check_place(out, option)
     if out.exists():
-        raise SpikeError(f"{out}: is there already; remove it or choose another {option}")
+        raise SpikeError(f"{out}: exists already; remove it or choose another {option}")
 
 
 def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:

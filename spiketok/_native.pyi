@@ -25,10 +25,15 @@ class Matcher:
         wide: bool,
         slice_bytes: int = 0,
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return the ids (uint32 if `wide`, else uint16) and the offsets of each text's ids.
+        """Encode texts; return the ids [tokens] and offsets [texts + 1] of each text's ids.
 
-        Longer texts are encoded in slices of at most `slice_bytes` (0: a default); the result does
-        not depend on it.
+        Args:
+            texts: [bytes], all texts, concatenated.
+            offsets: [texts + 1], where each begins, and the end of the last.
+            threads: 0: one per core; no result depends on it.
+            wide: return the ids as uint32, else as uint16.
+            slice_bytes: longer texts are encoded in slices of at most this size; 0: a default; no
+                result depends on it.
         """
 
 class Decoder:
@@ -38,7 +43,7 @@ class Decoder:
         """Id i decodes to `entries[offsets[i]:offsets[i + 1]]`."""
 
     def decode(self, ids: NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64]) -> bytes:
-        """Return the bytes of all ids."""
+        """Return the bytes of all ids [tokens]."""
 
 class BeseCoder:
     """BESE encoder and decoder: base ids, and merges of them by rank."""
@@ -59,12 +64,19 @@ class BeseCoder:
     def encode(
         self, texts: NDArray[np.uint8], offsets: NDArray[np.int64], threads: int, wide: bool
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return the ids (uint32 if `wide`, else uint16) and the offsets of each text's ids."""
+        """Encode texts; return the ids [tokens] and offsets [texts + 1] of each text's ids.
+
+        Args:
+            texts: [bytes], all texts, concatenated.
+            offsets: [texts + 1], where each begins, and the end of the last.
+            threads: 0: one per core; no result depends on it.
+            wide: return the ids as uint32, else as uint16.
+        """
 
     def decode(
         self, ids: NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64], state: int = 0
     ) -> tuple[bytes, int]:
-        """Return the bytes of ids that follow others, and the state after them.
+        """Decode ids [tokens] that follow others; return their bytes and the state after them.
 
         `state` is 0 at the beginning of a text, else the state after the ids before.
         """
@@ -81,21 +93,27 @@ class SegmentCounter:
 
     @property
     def halvings(self) -> int:
-        """How often half of the hashes were dropped."""
+        """Number of times that half of the hashes were dropped."""
 
     def add(self, texts: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
-        """Count the segments of texts."""
+        """Count the segments of texts [bytes], which begin at offsets [texts + 1]."""
 
     def take(self) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
-        """Return base ids, offsets and counts of the segments, and forget them."""
+        """Return and remove the segments: ids [ids], offsets [segments + 1], counts [segments]."""
 
 def count_pairs(
     ids: NDArray[Any], offsets: NDArray[np.int64], limit: int, threads: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64]]:
-    """Return left ids, right ids and counts of the `limit` most frequent adjacent pairs.
+    """Count adjacent pairs; return left ids, right ids and counts, each [pairs].
 
-    `ids` is uint16 or uint32; pairs do not cross documents. Occurrences that overlap count once,
-    and pairs that occur once are left out. By falling count, then rising ids.
+    By falling count, then rising ids. Pairs do not cross documents. Occurrences that overlap count
+    once, and pairs that occur once are left out.
+
+    Args:
+        ids: [tokens] of all documents, uint16 or uint32.
+        offsets: [documents + 1], where each begins, and the end of the last.
+        limit: return at most this number of pairs, the most frequent ones.
+        threads: 0: one per core; no result depends on it.
     """
 
 class PairMerger:
@@ -118,11 +136,11 @@ class PairMerger:
         """Prepare for at most `merges` merges; counts are those of `count_pairs`.
 
         Args:
-            ids: of all documents; document i is `ids[offsets[i]:offsets[i + 1]]`.
-            offsets: of the documents in `ids`.
-            weights: how often each document counts; empty: once.
-            lengths: bytes of each id.
-            merges: the most merges.
+            ids: [tokens] of all documents; document i is `ids[offsets[i]:offsets[i + 1]]`.
+            offsets: [documents + 1], of the documents in `ids`.
+            weights: [documents], occurrences of each document; empty: one each.
+            lengths: [ids], bytes of each id.
+            merges: the maximum number of merges.
             by_length: the score of a pair is its count × the bytes of both ids, else its count.
             max_token_bytes: pairs of more bytes are not merged, nor pairs that count less than 2.
             threads: no result depends on it.
@@ -153,14 +171,23 @@ class EntryTrie:
         offsets: NDArray[np.int64],
         threads: int,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-        """Encode with the first `used` entries; return uses and deltas by entry, and the tokens.
+        """Encode with the entries in use; return uses [entries], deltas [entries] and the tokens.
 
-        The delta of an entry in use is by how many the tokens grow without it (0 unless
-        `removals`), that of a candidate by how many they grow with it alone (below 0 where it saves
-        some). Both are exact.
+        The delta of an entry in use is by how many the tokens grow without it, that of a candidate
+        by how many they grow with it alone (below 0 where it saves some). Both are exact.
+
+        Args:
+            used: the first `used` entries are in use, the others are candidates.
+            removals: compute the deltas of entries in use, which are 0 otherwise.
+            texts: [bytes], all texts, concatenated.
+            offsets: [texts + 1], where each begins, and the end of the last.
+            threads: 0: one per core; no result depends on it.
         """
 
     def fewest_tokens(
         self, texts: NDArray[np.uint8], offsets: NDArray[np.int64], threads: int
     ) -> int:
-        """Return the fewest tokens of any segmentation of the texts into the entries."""
+        """Return the fewest tokens of any segmentation of the texts into the entries.
+
+        The texts are [bytes], concatenated, and begin at offsets [texts + 1].
+        """

@@ -78,8 +78,8 @@ def lock(handle: int, path: Path) -> OSError | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        what = f"{path}: another process is writing it; wait for its end"
-        raise SpikeError(what) from None
+        fault = f"{path}: another process is writing it; wait until that has ended"
+        raise SpikeError(fault) from None
     except OSError as error:
         if error.errno not in NOT_SUPPORTED:
             raise
@@ -121,8 +121,8 @@ def claimed(partial: Path, flags: int) -> int:
 
 
 def not_left(partial: Path) -> SpikeError:
-    """Return the error of a temporary name that no killed writer has left."""
-    return SpikeError(f"{partial}: is no unfinished file or folder of spike; remove it")
+    """Return the error of a temporary name that no killed writer of spike has left."""
+    return SpikeError(f"{partial}: is not an unfinished file or folder of spike; remove it")
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def write_durably(path: Path, data: bytes, disk: Disk = DISK) -> None:
 def durable_folder(path: Path, disk: Disk = DISK) -> Iterator[Path]:
     """Yield an empty folder to fill with files; it takes its name when the block ends well.
 
-    Its files get mode 0666 less the umask, whoever wrote them.
+    Its files get mode 0666 less the umask, also those that other libraries wrote.
 
     Raises:
         FileExistsError: `path` is a file, or a folder with something in it.
@@ -252,7 +252,7 @@ def check_writable(path: Path) -> None:
     Called before the work whose result goes there.
 
     Raises:
-        SpikeError: the nearest folder that exists is read-only, or is no folder.
+        SpikeError: the nearest folder that exists is read-only, or is not a folder.
     """
     place = path.absolute()
     place = place if place.is_dir() else place.parent

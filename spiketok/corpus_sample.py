@@ -103,10 +103,16 @@ def draw_sample(
 def stream_chunks(
     batches: Iterable["pa.RecordBatch"], held_out: HeldOut, share: float, block_bytes: int
 ) -> Iterator[list[bytes]]:
-    """Yield a fraction of a corpus's training chunks, in blocks of about `block_bytes`.
+    """Yield a fraction of a corpus's training chunks, in blocks.
 
-    Whether a chunk is among them depends on its bytes alone; one that occurs more than once counts
-    as often. A smaller share is a part of a larger one, and so is the sample of `draw_sample`.
+    Whether a chunk is among them depends on its bytes alone; a chunk that occurs twice is yielded
+    twice. A smaller share is a part of a larger one, and so is the sample of `draw_sample`.
+
+    Args:
+        batches: record batches whose column `text` is binary or string.
+        held_out: the documents that training must not see.
+        share: fraction of the chunks.
+        block_bytes: bytes of a block, exceeded by at most one chunk.
     """
     block: list[bytes] = []
     size = 0
@@ -125,7 +131,11 @@ def stream_chunks(
 
 
 def documents(batches: Iterable["pa.RecordBatch"]) -> Iterator[memoryview]:
-    """Yield the texts of the column `text` as UTF-8, views of the batches' memory."""
+    """Yield the texts of the column `text` as UTF-8, views of the batches' memory.
+
+    Raises:
+        SpikeError: a document is null.
+    """
     number = 0
     for batch in batches:
         for value in batch.column("text"):

@@ -15,8 +15,8 @@ class CopyCounter:
     below a threshold, which does not depend on the order of documents, and the rest is estimated.
 
     Attributes:
-        documents: how many were added.
-        bytes: their sizes added up.
+        documents: number of documents added.
+        bytes: sum of their sizes.
     """
 
     def __init__(self, most: int = MAX_NAMES) -> None:

@@ -120,7 +120,7 @@ def parse_failures(place: Path | str, fix: str) -> Iterator[None]:
 
 
 def parse_fault(error: Exception) -> str:
-    """Return in a few words why a parser rejected its input.
+    """Describe in a few words why a parser rejected its input.
 
     >>> parse_fault(RecursionError("maximum recursion depth exceeded"))
     'nested too deeply'

@@ -3,13 +3,15 @@
 DIGITS = 12
 
 
-def told_apart(one: str, other: str) -> tuple[str, str]:
+def distinct_prefixes(one: str, other: str) -> tuple[str, str]:
     """Return the first digits of two fingerprints, equal only where the fingerprints are.
 
-    >>> told_apart("0123456789abcdef", "f123456789abcdef")
+    >>> distinct_prefixes("0123456789abcdef", "f123456789abcdef")
     ('0123456789ab…', 'f123456789ab…')
-    >>> told_apart("0123456789abcdef01", "0123456789abcdff01"), told_apart("none", "")
-    (('0123456789abcde…', '0123456789abcdf…'), ('none', 'no fingerprint'))
+    >>> distinct_prefixes("0123456789abcdef01", "0123456789abcdff01")
+    ('0123456789abcde…', '0123456789abcdf…')
+    >>> distinct_prefixes("none", "")
+    ('none', 'no fingerprint')
     """
     pairs = enumerate(zip(one, other, strict=False), 1)
     digits = max(DIGITS, next((number for number, (a, b) in pairs if a != b), len(one + other)))

@@ -19,8 +19,8 @@ class HeldOut:
     """Held-out documents, as a set of names.
 
     Attributes:
-        below: held out is a document whose first 8 bytes of the name, as a big-endian integer, are
-            below this number.
+        below: a document is held out if the first 8 bytes of its name, as a big-endian integer,
+            are below this number.
         named: names of more documents that are held out.
     """
 

@@ -35,11 +35,12 @@ def check_structure(data: bytes, most_values: int) -> None:
     A list of empty lists takes 20 times its text; nesting takes stack of the code that walks it.
 
     Args:
-        data: the text; what is no JSON passes, for the parser to report.
-        most_values: values that are not the first of their list or object, and lists and objects.
+        data: the text; text that is not JSON passes, for the parser to report.
+        most_values: the limit for values that are not the first of their list or object, plus
+            lists and objects.
 
     Raises:
-        ValueError: it has more values, or is nested more than `MAX_DEPTH` deep.
+        ValueError: there are more values, or the nesting is deeper than `MAX_DEPTH`.
 
     >>> check_structure(b'{"a": [1, "[,]"]}', 3)
     >>> check_structure(b'{"a": [1, 2, 3, 4]}', 3)
@@ -58,21 +59,29 @@ def check_structure(data: bytes, most_values: int) -> None:
 
 
 def checked(value: Any, kind: type, place: str) -> Any:
-    """Check that a value is of a type: `str`, `list` or `dict`."""
+    """Check that a value is of a type, `str`, `list` or `dict`, and return it.
+
+    Raises:
+        SpikeError: it is not.
+    """
     if not isinstance(value, kind):
-        raise SpikeError(f"{place}: {kind_name(value)} instead of {KIND_NAMES[kind]}")
+        raise SpikeError(f"{place}: is {kind_name(value)}; write {KIND_NAMES[kind]}")
     return value
 
 
 def checked_name(value: Any, known: Iterable[str], place: str) -> Any:
-    """Check that a value is one of the known names."""
+    """Check that a value is one of the known names, and return it.
+
+    Raises:
+        SpikeError: it is not.
+    """
     if not isinstance(value, str) or value not in known:
-        raise SpikeError(f"{place}: {shown(value)} is unknown; known are {', '.join(known)}")
+        raise SpikeError(f"{place}: {shown(value)} is unknown; use one of {', '.join(known)}")
     return value
 
 
 def shown(value: object, most: int = 80) -> str:
-    """Return a value from a file as text of limited length, however large or deep it is.
+    """Return the `repr` of a value from a file, cut to `most` characters.
 
     >>> shown("a"), shown("a" * 100, 10), shown(16**5000)
     ("'a'", "'aaaaaa...", 'a number of too many digits')
@@ -88,4 +97,4 @@ def shown(value: object, most: int = 80) -> str:
 
 def raise_no_json(name: str) -> NoReturn:
     """Raise an error for NaN and infinities, which JSON does not have and Python reads."""
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

@@ -33,10 +33,16 @@ class LongestMatch:
     def encode_parts(
         self, text: NDArray[np.uint8], threads: int, wide: bool, part_bytes: int = PART_BYTES
     ) -> Iterator[NDArray[Any]]:
-        """Yield the ids of one text part by part; joined, they are those of `encode`.
+        """Yield the ids of one text part by part, each [tokens]; joined, they are `encode`'s.
 
-        A match reads no further than the longest entry reaches, so tokens that begin that many
-        bytes before the end of a part are the same whatever follows it.
+        A match never reads further than the longest entry. So tokens that begin at least that
+        number of bytes before the end of a part do not depend on the text after it.
+
+        Args:
+            text: [bytes], the text.
+            threads: number of threads; no result depends on it.
+            wide: return the ids as uint32, else as uint16.
+            part_bytes: size of a part.
         """
         start, longest = 0, int(self.byte_lengths.max())
         while start < len(text):
@@ -53,12 +59,16 @@ class LongestMatch:
             start = stop
 
     def decode(self, ids: NDArray[Any], state: int) -> tuple[bytes, int]:
-        """Return the bytes of ids; they do not depend on the ids before, so the state is 0."""
+        """Return the bytes of ids [tokens], and the state, which is not used here."""
         return self._decoder.decode(ids), state
 
 
 def matcher(vocabulary: Vocabulary) -> Matcher:
-    """Build the native table of all entries that text can become."""
+    """Build the native table of all entries that text can become.
+
+    Raises:
+        SpikeError: the entries are too many or too long for the table.
+    """
     tokens = np.flatnonzero(np.frombuffer(vocabulary.kinds, np.uint8) == PIECE)
     entries, offsets = join(vocabulary.entries[token] for token in tokens)
     try:

@@ -26,7 +26,7 @@ HUGGING_FACE = "is a tokenizer of Hugging Face"
 
 
 def path_contents(path: Path) -> str:
-    """Return in words the content of a path; never raises.
+    """Describe the content of a path in words; never raises.
 
     >>> path_contents(Path("nowhere"))
     'does not exist'
@@ -47,9 +47,9 @@ def path_contents(path: Path) -> str:
 
 def _folder_contents(folder: Path) -> str:
     names = sorted(entry.name for entry in folder.iterdir())
-    for name, what in FOLDERS.items():
+    for name, description in FOLDERS.items():
         if name in names:
-            return what
+            return description
     if not names:
         return "is an empty folder"
     more = ", …" if len(names) > SHOWN else ""
@@ -59,16 +59,16 @@ def _folder_contents(folder: Path) -> str:
 def _file_contents(file: Path) -> str:
     with open_regular(file) as stream:
         start = stream.read(8)
-    for beginning, what in BEGINNINGS.items():
+    for beginning, description in BEGINNINGS.items():
         if start.startswith(beginning):
-            return what
+            return description
     if start.lstrip().startswith(b"{") and file.stat().st_size <= MAX_JSON_BYTES:
         return json_contents(read_regular(file))
     return "is a file"
 
 
 def json_contents(data: bytes) -> str:
-    """Return in words the content of a file that begins as a JSON object.
+    """Describe the content of a file that begins as a JSON object in words.
 
     >>> json_contents(b'{"model": {"type": "BPE"}}'), json_contents(b'{"text": "a"}')
     ('is a tokenizer of Hugging Face', 'is a file')
@@ -80,12 +80,12 @@ def json_contents(data: bytes) -> str:
         (HUGGING_FACE, "model", dict[str, msgspec.Raw]),
         ("is a tokenizer of spike", "algorithm", str),
     ]
-    for what, key, kind in shapes:
+    for description, key, kind in shapes:
         try:
             msgspec.json.decode(data, type=msgspec.defstruct("Shape", [(key, kind)]))
         except (ValueError, RecursionError):
             continue
-        return what
+        return description
     return "is a file"
 
 

@@ -43,12 +43,12 @@ def longest(data: bytes, start: int, entries: Mapping[bytes, int]) -> bytes:
 
 def cut(data: bytes, pieces: Mapping[bytes, int]) -> list[bytes]:
     """Tokenize `data` by leftmost-longest match; every byte is a piece."""
-    found: list[bytes] = []
+    tokens: list[bytes] = []
     at = 0
     while at < len(data):
-        found.append(longest(data, at, pieces))
-        at += len(found[-1])
-    return found
+        tokens.append(longest(data, at, pieces))
+        at += len(tokens[-1])
+    return tokens
 
 
 def pairs_of(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -82,10 +82,20 @@ def learn_merges(
     most_bytes: int,
     allowed: Callable[[int, int], bool],
 ) -> list[tuple[int, int, int]]:
-    """Return the pairs joined, with their counts, in order; see `_native.PairMerger`."""
+    """Return the pairs joined, with their counts, in order; see `_native.PairMerger`.
+
+    Args:
+        documents: the ids of each.
+        weights: occurrences of each document.
+        lengths: bytes of each id.
+        merges: the maximum number of merges.
+        by_length: rank pairs by count × bytes, else by count.
+        most_bytes: pairs of more bytes are not merged.
+        allowed: whether two ids may be joined.
+    """
     lengths = list(lengths)
-    found: list[tuple[int, int, int]] = []
-    while len(found) < merges:
+    joined: list[tuple[int, int, int]] = []
+    while len(joined) < merges:
         counts: Counter[tuple[int, int]] = Counter()
         for ids, weight in zip(documents, weights, strict=True):
             for pair in pairs_of(ids):
@@ -100,12 +110,18 @@ def learn_merges(
         _, left, right, count = min(ranked)
         documents = [join_pair(ids, left, right, len(lengths)) for ids in documents]
         lengths.append(lengths[left] + lengths[right])
-        found.append((left, right, count))
-    return found
+        joined.append((left, right, count))
+    return joined
 
 
-def join_pair(ids: Sequence[int], left: int, right: int, made: int) -> list[int]:
-    """Replace a pair from left to right by an id.
+def join_pair(ids: Sequence[int], left: int, right: int, merged: int) -> list[int]:
+    """Replace a pair by an id, from left to right.
+
+    Args:
+        ids: of one document.
+        left: first id of the pair.
+        right: second id of the pair.
+        merged: the id that replaces it.
 
     >>> join_pair([1, 1, 1, 2], 1, 1, 3)
     [3, 1, 2]
@@ -114,7 +130,7 @@ def join_pair(ids: Sequence[int], left: int, right: int, made: int) -> list[int]
     at = 0
     while at < len(ids):
         is_pair = tuple(ids[at : at + 2]) == (left, right)
-        joined.append(made if is_pair else ids[at])
+        joined.append(merged if is_pair else ids[at])
         at += 1 + is_pair
     return joined
 

@@ -1,7 +1,7 @@
-"""Regular files: open them in a folder from anywhere, of a limited size and no other kind.
+"""Regular files: open files of untrusted folders, of a limited size and no other kind.
 
-In place of a file there may be a named pipe that nobody writes to, or a link to a device without
-an end. The open descriptor is checked, not the path, which may change in between.
+In place of a file there may be a named pipe without a writer, or a link to a device without an end.
+The open descriptor is checked, not the path, which may change in between.
 """
 
 import os
@@ -46,7 +46,13 @@ def append_regular(path: Path) -> BinaryIO:
 
 
 def regular_descriptor(path: Path, flags: int = os.O_RDONLY) -> int:
-    """Return the descriptor of a regular file, as `os.open` does."""
+    """Return the descriptor of a regular file, as `os.open` does.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        SpikeError: it is a named pipe, a socket or a device (see `irregular`).
+        OSError: the system cannot open it.
+    """
     try:
         # A pipe without a writer, or with O_WRONLY without a reader, does not block.
         handle = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
@@ -83,7 +89,7 @@ def read_regular(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
             data = file.read() or b""  # files of the kernel may have no bytes yet
             if len(data) <= most:
                 return data
-    raise SpikeError(f"{path}: larger than {most:,} bytes; restore it from a copy")
+    raise SpikeError(f"{path}: is larger than {most:,} bytes; restore it from a copy")
 
 
 def read_given(path: Path, most: int = MAX_LISTING) -> bytes:
@@ -101,12 +107,16 @@ def read_given(path: Path, most: int = MAX_LISTING) -> bytes:
             data += piece
             size = len(data)
     if size > most:
-        raise SpikeError(f"{path}: larger than {most:,} bytes; name a smaller file")
+        raise SpikeError(f"{path}: is larger than {most:,} bytes; name a smaller file")
     return bytes(data)
 
 
 def check_no_device(path: Path, stream: BinaryIO) -> None:
-    """Raise for character devices, such as /dev/zero, except terminals and /dev/null."""
+    """Check that a stream is not a device such as /dev/zero; terminals and /dev/null are allowed.
+
+    Raises:
+        SpikeError: it is another character device.
+    """
     try:
         handle = stream.fileno()
     except UnsupportedOperation:  # a stream of Python's own
@@ -115,7 +125,7 @@ def check_no_device(path: Path, stream: BinaryIO) -> None:
     if not stat.S_ISCHR(status.st_mode) or os.isatty(handle):
         return
     if status.st_rdev != Path(os.devnull).stat().st_rdev:
-        raise SpikeError(f"{path}: a device, whose content may have no end; name a file or a pipe")
+        raise SpikeError(f"{path}: is a device, which may have no end; name a file or a pipe")
 
 
 def names_file(path: Path) -> bool:
@@ -142,6 +152,6 @@ def check_no_links(paths: Iterable[Path]) -> None:
 def linked(path: Path) -> SpikeError:
     """Return the error of a link in a folder that is written to."""
     return SpikeError(
-        f"{path}: is a link, and would make spike write elsewhere; put in its place what it leads "
-        "to (only the whole folder may be a link)"
+        f"{path}: is a link, through which spike would write elsewhere; replace it by its target "
+        "(only the whole folder may be a link)"
     )

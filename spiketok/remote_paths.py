@@ -1,4 +1,4 @@
-"""Remote paths (URLs), which no command reads or writes yet."""
+"""Remote paths (URLs): recognise them, since commands read and write local files only."""
 
 import re
 
@@ -29,7 +29,7 @@ def remote_fault(path: str) -> str | None:
     >>> remote_fault("corpus/a.txt"), remote_fault("C:/a.txt")
     (None, None)
     >>> remote_fault("s3://bucket/a.txt")
-    's3://bucket/a.txt: a remote path; spike works on local files, copy it with aws s3 cp'
+    's3://bucket/a.txt: is a remote path; copy it to this machine with aws s3 cp'
     """
     found = _URL.match(path)
     if not found:
@@ -38,7 +38,7 @@ def remote_fault(path: str) -> str | None:
     if found[2]:
         path = path.replace(":/", "://", 1)
     if scheme == "file":
-        return f"{path}: a URL; give the path without file://"
+        return f"{path}: is a URL; give the path without file://"
     copier = COPIERS.get(scheme)
-    how = f"copy it with {copier}" if copier else "copy it to this machine"
-    return f"{path}: a remote path; spike works on local files, {how}"
+    fix = f"copy it to this machine with {copier}" if copier else "copy it to this machine"
+    return f"{path}: is a remote path; {fix}"

@@ -18,7 +18,11 @@ class StreamDecoder:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, token: int) -> str:
-        """Return the text that `token` completes; SpikeError when it is out of range."""
+        """Return the text that `token` completes.
+
+        Raises:
+            SpikeError: the id is out of range.
+        """
         added, self._state = self._tokenizer.decode_on([token], self._state)
         return self._decoder.decode(added)
 

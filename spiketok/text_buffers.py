@@ -16,7 +16,11 @@ Buffer: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 def utf8(text: str | bytes) -> bytes:
-    """Return the bytes of a text; SpikeError when a `str` has none, that is a lone surrogate."""
+    """Return the UTF-8 bytes of a text.
+
+    Raises:
+        SpikeError: a `str` has a lone surrogate.
+    """
     if isinstance(text, bytes):
         return text
     try:
@@ -42,8 +46,11 @@ def join(texts: Iterable[bytes]) -> Buffer:
 def buffers(texts: "Sequence[str | bytes] | pa.Array | pa.ChunkedArray") -> Iterator[Buffer]:
     """Yield the buffers of a list of texts, or of each chunk of an Arrow column without a copy.
 
+    A buffer is uint8 [bytes] and int64 offsets [texts + 1].
+
     Raises:
         SpikeError: a null, a lone surrogate, or an Arrow type that is neither string nor binary.
+        TypeError: it is neither a list nor an Arrow array.
     """
     if isinstance(texts, list | tuple):
         yield join(map(utf8, texts))
@@ -57,7 +64,11 @@ def buffers(texts: "Sequence[str | bytes] | pa.Array | pa.ChunkedArray") -> Iter
 
 
 def arrow_buffer(array: Any) -> Buffer:
-    """Return views of an Arrow array; offsets of 32 bits are widened, nothing else is copied."""
+    """Return views of an Arrow array; offsets of 32 bits are widened, nothing else is copied.
+
+    Raises:
+        SpikeError: there is a null, or the type is neither string nor binary.
+    """
     import pyarrow as pa
 
     widths = {
@@ -67,7 +78,7 @@ def arrow_buffer(array: Any) -> Buffer:
         pa.large_binary(): np.int64,
     }
     if array.type not in widths:
-        raise SpikeError(f"texts of Arrow type {array.type}: cast them to string or binary")
+        raise SpikeError(f"texts: have Arrow type {array.type}; cast them to string or binary")
     if array.null_count:
         row = array.is_null().index(True).as_py()
         raise SpikeError(f"texts: row {row} is null; fill it or leave it out")

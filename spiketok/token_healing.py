@@ -1,9 +1,9 @@
-"""Token healing: remove the token boundary at a prompt's end before the text goes on.
+"""Token healing: remove the token boundary at a prompt's end before the text continues.
 
 Longest match takes the longest entry that fits. At a prompt's end it takes a shorter one than it
-would if the text went on: "hel" + "lo" are not the ids of "hello". The cut is certain up to the
-first border at which some entry begins with all of the rest of the prompt and is longer.
-The tokens before that border begin the encoding of every longer text; the rest is sampled again.
+would if the text continued: "hel" + "lo" are not the ids of "hello". The cut is certain up to the
+first boundary at which some entry begins with all of the rest of the prompt and is longer.
+The tokens before that boundary begin the encoding of every longer text; the rest is sampled again.
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,7 +20,7 @@ class TokenHealer:
     def __init__(self, tokenizer: Tokenizer) -> None:
         vocabulary = tokenizer.vocabulary
         if not isinstance(vocabulary, Vocabulary):
-            raise SpikeError("only longest match needs healing and can be healed")
+            raise SpikeError("token healing needs a longest-match tokenizer; turn it off")
         unmatched = {*vocabulary.special_ids.values(), *vocabulary.reserved_ids}
         pairs = sorted(
             (entry, token)
@@ -46,7 +46,7 @@ class TokenHealer:
         return ids, b""
 
     def fitting(self, rest: bytes) -> list[int]:
-        """Return the ids that longest match may take where the text goes on with `rest`.
+        """Return the ids that longest match may take where the text continues with `rest`.
 
         That is every entry that begins with it and is longer, and the longest one within it.
         """

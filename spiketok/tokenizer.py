@@ -62,12 +62,15 @@ class Tokenizer:
     def load(
         cls, path: Path | str, data: bytes | None = None, most_ids: int = MAX_IDS
     ) -> "Tokenizer":
-        """Read a tokenizer file; SpikeError names its fault.
+        """Read a tokenizer file.
 
         Args:
             path: the file.
             data: its content, if already read; `path` is then its name in messages.
-            most_ids: a larger vocabulary raises SpikeError before it takes memory.
+            most_ids: a larger vocabulary raises SpikeError before it uses memory.
+
+        Raises:
+            SpikeError: the file cannot be read, is malformed, or is not a tokenizer of spike.
         """
         path = Path(path)
         if data is None and path.is_dir():
@@ -129,7 +132,7 @@ class Tokenizer:
 
         Args:
             texts: a list, or an Arrow array of strings or binary, whose bytes are not copied.
-            threads: how many to use, by default one per core; the result does not depend on it.
+            threads: number of threads; None: one per core; the result does not depend on it.
 
         Returns:
             The ids of all texts, concatenated, and int64 offsets [texts + 1].
@@ -148,7 +151,7 @@ class Tokenizer:
     def encode_parts(
         self, text: NDArray[np.uint8], threads: int | None = None
     ) -> Iterator[NDArray[Any]]:
-        """Yield the ids of one text part by part; joined, they are those of `encode`.
+        """Yield the ids of a text [bytes] part by part, each [tokens]; joined, they are `encode`'s.
 
         So a long text needs little memory beside its ids. BESE yields all of them at once.
         """
@@ -159,14 +162,14 @@ class Tokenizer:
             yield self.encode_batch([text.tobytes()], threads)[0]
 
     def decode(self, ids: ArrayLike) -> str:
-        """Return the text of ids [tokens]; what is no UTF-8 becomes U+FFFD."""
+        """Return the text of ids [tokens]; invalid UTF-8 becomes U+FFFD."""
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
     def decode_bytes(self, ids: ArrayLike) -> bytes:
         """Return the bytes of ids [tokens], special tokens by name; exact.
 
         Raises:
-            SpikeError: the ids are no integers in one dimension, or one is out of range.
+            SpikeError: the ids are not integers in one dimension, or one is out of range.
         """
         return self.decode_on(ids, 0)[0]
 
@@ -175,7 +178,7 @@ class Tokenizer:
 
         Args:
             ids: the next ids.
-            state: 0 at the beginning of a text, else what the call for the ids before returned.
+            state: 0 at the beginning of a text, else the state that the last call returned.
 
         Returns:
             The bytes that these ids add, and the state after them.
@@ -187,13 +190,13 @@ class Tokenizer:
         try:
             return self._coder.decode(array, state)
         except ValueError as error:
-            raise SpikeError(f"ids: {error}; were they made by another tokenizer?") from None
+            raise SpikeError(f"ids: {error}; use the tokenizer that made them") from None
 
     def byte_offsets(self, ids: ArrayLike) -> NDArray[np.int64]:
-        """Return where the bytes of each of the ids [tokens] begin and the last ones end.
+        """Return the byte offsets of ids [tokens]: where each begins, and where the last ends.
 
-        Special tokens are no text: they add nothing, as in `byte_lengths`. So these are offsets in
-        the document that was encoded; in `decode_bytes` names of special tokens come on top.
+        Special tokens add nothing, as in `byte_lengths`. So these are offsets in the document that
+        was encoded, while `decode_bytes` also returns the names of special tokens.
 
         Returns:
             Bytes, int64 [tokens + 1], from 0.
@@ -206,13 +209,17 @@ class Tokenizer:
         if len(wrong):
             raise SpikeError(
                 f"ids: id {array[wrong[0]]} at position {wrong[0]} is not below the vocabulary's "
-                f"{self.vocab_size}; were they made by another tokenizer?"
+                f"{self.vocab_size}; use the tokenizer that made them"
             )
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.byte_lengths[array])])
 
 
 def integers(ids: ArrayLike) -> NDArray[Any]:
-    """Return ids [tokens] as the native code takes them: contiguous uint16, uint32 or int64."""
+    """Convert ids [tokens] for the native code: contiguous uint16, uint32 or int64.
+
+    Raises:
+        SpikeError: they are not integers in one dimension.
+    """
     array = np.asarray(ids)
     if array.size == 0:
         return np.empty(0, np.int64)

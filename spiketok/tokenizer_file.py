@@ -10,7 +10,7 @@ def read_tokenizer_file(path: Path) -> bytes:
     """Return the bytes of a tokenizer file.
 
     Raises:
-        SpikeError: it is missing, cannot be read, is no regular file or larger than 1 GiB.
+        SpikeError: it is missing, cannot be read, is not a regular file or larger than 1 GiB.
     """
     try:
         return read_regular(path, MAX_LISTING)

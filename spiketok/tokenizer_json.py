@@ -28,11 +28,15 @@ MAX_FILE_BYTES = 1 << 30
 VOCAB_SIZE = re.compile(rb'"vocab_size"\s*:\s*(\d{1,18})')
 # An entry and a frequency, or a merge of two ids; settings, names of inputs.
 VALUES_PER_ID, VALUES_BESIDE = 3, 1 << 18
-MEND = "restore it from a copy, or take it from its source again"
+FIX = "restore it from a copy, or download it again"
 
 
 def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Check the content of a file; return the fields of its `Vocabulary`."""
+    """Check the content of a file; return the fields of its `Vocabulary`.
+
+    Raises:
+        SpikeError: it is malformed.
+    """
     entries = read_entries(path, content)
     about = read_spike(path, content)
     names = read_names(path, content, entries)
@@ -46,7 +50,7 @@ def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
         kinds[token] = RESERVED
     for token in (*range(len(FIRST_NAMES)), *names.values()):
         if kinds[token] == RESERVED or FIRST_BYTE_ID <= token < FIRST_PIECE_ID:
-            refuse(path, f"special_tokens, id {token}", "is special, and something else too")
+            refuse(path, f"special_tokens, id {token}", "is special, and also a byte or reserved")
         kinds[token] = SPECIAL
     if RESERVED in kinds[:FIRST_PIECE_ID]:
         refuse(path, "spike.reserved", "names one of the first 260 ids")
@@ -63,16 +67,16 @@ def read_fields(path: Path, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MAX_IDS) -> dict[str, Any]:
-    """Read a file's content as one JSON object without doubled keys, for one of the algorithms.
+    """Parse a tokenizer file: one JSON object without repeated keys, of one of the algorithms.
 
     Args:
         path: the file's name in messages.
         data: its content.
-        algorithms: names of those accepted.
-        most_ids: the largest vocabulary; how many values are decoded follows from its size.
+        algorithms: names of the accepted ones.
+        most_ids: size of the largest vocabulary accepted, which also limits the values decoded.
 
     Raises:
-        SpikeError: it is no such object, or holds more than a vocabulary of its size does.
+        SpikeError: it is not such an object, or holds more values than its vocabulary needs.
     """
     if len(data) > MAX_FILE_BYTES:
         refuse(path, "the file", "is larger than 1 GiB")
@@ -98,25 +102,26 @@ def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MAX_IDS) ->
 
 
 def raise_other_kind(path: Path, content: dict[str, Any], algorithms: tuple[str, ...]) -> NoReturn:
-    """Raise the error that names the kind of a file that is no tokenizer of spike."""
-    wanted = " or ".join(algorithms)
+    """Raise the error of a file that is another kind of tokenizer, or none."""
     algorithm = content.get("algorithm")
     if isinstance(content.get("model"), dict):
         raise SpikeError(
-            f"{path}: a Hugging Face tokenizer; this command reads spike's own (spike tokenizer "
-            "compare and view read both)"
+            f"{path}: is a Hugging Face tokenizer; name one of spike (only spike tokenizer compare "
+            "and view read both)"
         )
     if algorithm is None:
         raise SpikeError(
-            f"{path}: no tokenizer of spike (no algorithm); name a file of spike tokenizer train"
+            f"{path}: is not a tokenizer of spike (it has no algorithm); name a file that spike "
+            "tokenizer train wrote"
         )
     raise SpikeError(
-        f"{path}: a tokenizer of algorithm {shown(algorithm)}; this command needs {wanted}"
+        f"{path}: is a tokenizer of algorithm {shown(algorithm)}; name one of "
+        f"{' or '.join(algorithms)}"
     )
 
 
 def read_spike(path: Path, content: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the object `spike`, of a format we know; None in a published file."""
+    """Return the object `spike`, of a known format; None in a published file."""
     if "spike" not in content:
         return None
     about = content["spike"]
@@ -128,12 +133,16 @@ def read_spike(path: Path, content: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def object_without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Build a JSON object; a repeated key is an error."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Build a JSON object.
+
+    Raises:
+        ValueError: a key is repeated.
+    """
+    members = dict(pairs)
+    if len(members) < len(pairs):
         counts = Counter(key for key, _ in pairs)
-        raise ValueError(f"key {shown(counts.most_common(1)[0][0])} stands there twice")
-    return found
+        raise ValueError(f"key {shown(counts.most_common(1)[0][0])} occurs twice")
+    return members
 
 
 def read_entries(path: Path, content: dict[str, Any]) -> list[bytes]:
@@ -158,9 +167,9 @@ def read_entries(path: Path, content: dict[str, Any]) -> list[bytes]:
         if not key:
             refuse(path, f"vocab, id {token}", "has an empty key")
     full = [entry for entry in entries if entry is not None]
-    for token, (entry, wanted) in enumerate(zip(full, FIRST_ENTRIES, strict=False)):
-        if entry != wanted:
-            refuse(path, f"vocab, id {token}", f"is {shown(entry)}, not {shown(wanted)}")
+    for token, (entry, expected) in enumerate(zip(full, FIRST_ENTRIES, strict=False)):
+        if entry != expected:
+            refuse(path, f"vocab, id {token}", f"is {shown(entry)}, not {shown(expected)}")
     return full
 
 
@@ -170,23 +179,23 @@ def read_names(path: Path, content: dict[str, Any], entries: list[bytes]) -> dic
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         refuse(path, "special_tokens", "is not a list of names")
     ids = {entry: token for token, entry in enumerate(entries)}
-    found: dict[str, int] = {}
+    special: dict[str, int] = {}
     for name in names:
         try:
             token = ids.get(name.encode())
         except UnicodeEncodeError:  # a lone surrogate
             token = None
-        if token is None or token < len(FIRST_NAMES) or name in found:
+        if token is None or token < len(FIRST_NAMES) or name in special:
             refuse(path, f"special_tokens, name {shown(name)}", "has no entry of its own in vocab")
-        found[name] = token
-    if list(found.values()) != sorted(found.values()):
+        special[name] = token
+    if list(special.values()) != sorted(special.values()):
         refuse(path, "special_tokens", "is not in the order of the ids")
-    return found
+    return special
 
 
 def read_reserved(path: Path, about: dict[str, Any], size: int) -> set[int]:
     """Return the ids that `spike.reserved` lists as ranges."""
-    found: set[int] = set()
+    reserved: set[int] = set()
     listed = about.get("reserved")
     if not isinstance(listed, list):
         refuse(path, "spike.reserved", "is not a list of ranges")
@@ -198,16 +207,23 @@ def read_reserved(path: Path, about: dict[str, Any], size: int) -> set[int]:
             and all(type(bound) is int for bound in item)
             and stop <= item[0] < item[1] <= size
         ):
-            refuse(path, "spike.reserved", f"has {shown(item)}, no rising range of ids")
+            refuse(path, "spike.reserved", f"has {shown(item)}, which is not a rising range of ids")
         stop = item[1]
-        found.update(range(*item))
-    return found
+        reserved.update(range(*item))
+    return reserved
 
 
 def read_longest(
     path: Path, content: dict[str, Any], entries: list[bytes], kinds: bytearray
 ) -> int:
-    """Return `max_token_len`, checked against the pieces."""
+    """Return `max_token_len`, checked against the pieces.
+
+    Args:
+        path: the file's name in messages.
+        content: of the file.
+        entries: bytes by id.
+        kinds: for each id `PIECE`, `SPECIAL` or `RESERVED`.
+    """
     longest = content.get("max_token_len")
     if type(longest) is not int or not 1 <= longest <= MAX_TOKEN_BYTES:
         refuse(path, "max_token_len", f"is not between 1 and {MAX_TOKEN_BYTES}")
@@ -219,7 +235,7 @@ def read_longest(
 
 
 def read_about(path: Path, about: dict[str, Any] | None, has_block: bool) -> dict[str, Any]:
-    """Return the fields that do not change what the tokenizer does."""
+    """Return the fields that have no effect on encoding and decoding."""
     if about is None:
         return {"layout": "chatml" if has_block else "minimal"}
     layout = about.get("layout")
@@ -229,7 +245,7 @@ def read_about(path: Path, about: dict[str, Any] | None, has_block: bool) -> dic
 
 
 def read_origin(path: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """Return where a vocabulary comes from: settings, training, inputs."""
+    """Return the origin of a vocabulary: settings, training, inputs."""
     inputs = about.get("inputs")
     for key in ("settings", "training"):
         if not isinstance(about.get(key), dict):
@@ -261,6 +277,13 @@ def read_frequencies(path: Path, about: dict[str, Any] | None, size: int) -> tup
     return tuple(listed)
 
 
-def refuse(path: Path, place: str, fault: str, mend: str = MEND) -> NoReturn:
-    """Raise the error that names the file, the place and the fix."""
-    raise SpikeError(f"{path}: {place} {fault}; {mend}")
+def refuse(path: Path, place: str, fault: str, fix: str = FIX) -> NoReturn:
+    """Raise the error of a malformed file.
+
+    Args:
+        path: the file.
+        place: the place in it.
+        fault: what is wrong there, as the predicate of a sentence about the place.
+        fix: imperative that fixes it.
+    """
+    raise SpikeError(f"{path}: {place} {fault}; {fix}")

@@ -62,7 +62,7 @@ class Vocabulary:
 
     def ids_of(self, kind: int) -> list[int]:
         """Return the ids of one kind, rising."""
-        return [token for token, found in enumerate(self.kinds) if found == kind]
+        return [token for token, its_kind in enumerate(self.kinds) if its_kind == kind]
 
     @property
     def special_ids(self) -> dict[str, int]:
@@ -96,7 +96,11 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: Path | str) -> "Vocabulary":
-        """Read a tokenizer file, published or written by `write`; SpikeError names the fault."""
+        """Read a tokenizer file, published or written by `write`.
+
+        Raises:
+            SpikeError: the file cannot be read, or is malformed.
+        """
         content = parse(Path(path), read_tokenizer_file(Path(path)), LENGTH_MAX)
         return cls(**read_fields(Path(path), content))
 
@@ -106,7 +110,11 @@ class Vocabulary:
         write_durably(Path(path), text.encode() + b"\n")
 
     def content(self, path: Path) -> dict[str, Any]:
-        """Return the content of a file of this name."""
+        """Return the content of a file of this name.
+
+        Raises:
+            SpikeError: a piece is spelled as a special token.
+        """
         keys = [
             reserved_name(token) if kind == RESERVED else entry.decode("latin-1")
             for token, (kind, entry) in enumerate(zip(self.kinds, self.entries, strict=True))
@@ -144,16 +152,21 @@ def build_vocabulary(
     """Build a vocabulary: pieces of two bytes or more, in order, between bytes and special tokens.
 
     Args:
-        pieces: at most as many as `vocab_size` leaves room for; ids left over are reserved.
+        pieces: at most `room_for_pieces(vocab_size, layout)`; ids left over are reserved.
         vocab_size: number of ids, special and reserved ones included.
         layout: `"chatml"` or `"minimal"`.
-        uses: how often the text trained on has each byte and piece.
+        uses: occurrences of each byte and piece in the text trained on.
         about: the other fields of `Vocabulary`.
+
+    Raises:
+        SpikeError: there are more pieces than ids for them.
     """
     room = room_for_pieces(vocab_size, layout)
     pieces = list(pieces)
     if len(pieces) > room:
-        raise SpikeError(f"{len(pieces):,} pieces do not fit {vocab_size:,} ids, only {room:,} do")
+        raise SpikeError(
+            f"{len(pieces):,} pieces do not fit into {vocab_size:,} ids; pass at most {room:,}"
+        )
     names, block = LAYOUTS[layout]
     empty, nameless = room - len(pieces), block - len(names)
     kinds = bytes([SPECIAL]) * len(FIRST_NAMES) + bytes([PIECE]) * (256 + len(pieces))
@@ -171,7 +184,10 @@ def build_vocabulary(
 
 
 def room_for_pieces(vocab_size: int, layout: str) -> int:
-    """Return the number of pieces of a vocabulary; SpikeError when not even the bytes fit.
+    """Return the number of pieces that a vocabulary has room for.
+
+    Raises:
+        SettingError: the layout is unknown, or not even the bytes fit.
 
     >>> room_for_pieces(16512, "chatml")
     16124
@@ -182,8 +198,7 @@ def room_for_pieces(vocab_size: int, layout: str) -> int:
     if not smallest <= vocab_size <= MAX_IDS:
         raise SettingError(
             "vocab_size",
-            f"{vocab_size:,} ids are not possible; layout {layout} allows {smallest} to "
-            f"{MAX_IDS:,}",
+            f"{vocab_size:,} is out of range; choose {smallest} to {MAX_IDS:,} for layout {layout}",
         )
     return vocab_size - smallest
 
@@ -194,10 +209,10 @@ def ranges(ids: list[int]) -> list[list[int]]:
     >>> ranges([2, 3, 4, 9])
     [[2, 5], [9, 10]]
     """
-    found: list[list[int]] = []
+    runs: list[list[int]] = []
     for token in ids:
-        if found and found[-1][1] == token:
-            found[-1][1] += 1
+        if runs and runs[-1][1] == token:
+            runs[-1][1] += 1
         else:
-            found.append([token, token + 1])
-    return found
+            runs.append([token, token + 1])
+    return runs

@@ -54,7 +54,7 @@ def test_the_path_what_it_holds_and_what_is_needed_are_named(line, folder, artif
             assert not (folder / "x").exists()
 
 
-def test_contents_are_told_apart(line, folder, tmp_path):
+def test_contents_are_distinct_prefixes(line, folder, tmp_path):
     assert path_contents(folder / "runs/base") == "is a run folder"
     assert path_contents(folder / "data") == "is a shard folder"
     assert path_contents(folder / "tokenizer.json") == "is a tokenizer of spike"
@@ -83,7 +83,7 @@ def test_a_page_is_not_written_over(line, tmp_path):
     before = page.read_bytes()
     status, _, errors = line("tokenizer", "view", "corpus/words.jsonl", "--html", str(page))
     assert (status, page.read_bytes()) == (1, before)
-    assert "is there already" in errors
+    assert "exists already" in errors
 
 
 def test_a_full_disk_is_told_in_bytes(line, monkeypatch, tmp_path):
@@ -150,5 +150,5 @@ def test_devices_without_an_end_are_refused(line, folder, command):
     finally:
         (folder / "endless").unlink()
     assert (status, output, errors.count("\n")) == (1, "", 1), errors
-    assert "endless: a device, whose content may have no end; name a file" in errors
+    assert "endless: is a device, which may have no end; name a file" in errors
     assert not (folder / "x").exists()

@@ -52,7 +52,7 @@ def check_marks(record: dict[str, Any]) -> None:
     if number is not None and number != 1:
         if weight == 0:
             raise NotForTrainingError("weight: 0")
-        raise SpikeError(f"weight: {shown(weight)} instead of 0 or 1; or pass --ignore-key weight")
+        raise SpikeError(f"weight: is {shown(weight)}; write 0 or 1, or pass --ignore-key weight")
     for key in (*SCORES, *FLAGS):
         value = record.get(key)
         number = as_number(value)

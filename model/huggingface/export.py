@@ -73,7 +73,7 @@ def export_model(run_folder: Path, folder: Path) -> Exported:
             (unfinished / "README.md").write_text(card, encoding="utf-8")
             files = sorted(path.name for path in unfinished.iterdir())
     except FileExistsError:
-        raise SpikeError(f"{folder}: is there already; remove it or choose another") from None
+        raise SpikeError(f"{folder}: exists already; remove it or choose another") from None
     model_class = CLASS if beyond else STOCK_CLASS
     return Exported(files=files, model_class=model_class, beyond_stock=beyond, left_out=left_out)
 

@@ -69,7 +69,7 @@ def import_model(folder: Path, run_folder: Path) -> Config:
             trained_ids = read_trained_ids(folder, tokenizer.vocab_size) if record else None
             _save(unfinished, config, tokenizer, weights, lineage, record, trained_ids)
     except FileExistsError:
-        raise SpikeError(f"{run_folder}: is there already; remove it or choose another") from None
+        raise SpikeError(f"{run_folder}: exists already; remove it or choose another") from None
     return config
 
 

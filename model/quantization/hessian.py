@@ -1,9 +1,10 @@
 """Hessians for GPTQ: for each matrix the mean of x xᵀ over the inputs x of real text.
 
 An error E of a matrix causes the output error E x, whose mean square is tr(E H Eᵀ) with this mean
-H: half the Hessian of that error, as GPTQ calls it. Modules and experts alike multiply by
-`functional.linear`, and layers that run several times call it several times. So that function is
-watched, not the modules. Only the output layer is not called: its inputs are at hand.
+H: half the Hessian of that error, as GPTQ calls it (Frantar et al. 2022, arXiv:2210.17323).
+Modules and experts alike multiply by `functional.linear`, and layers that run several times call it
+several times. So that function is watched, not the modules. Only the output layer is not called:
+its inputs are at hand.
 
 A tied table is multiplied and looked up. An error in a row of the output layer matters as often as
 its id is likely; in the same row as an embedding, as often as the id occurs. Both are in about one

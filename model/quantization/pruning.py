@@ -1,4 +1,4 @@
-"""Magnitude pruning: the smallest weights of a matrix become zero."""
+"""Magnitude pruning: the smallest weights become zero (Han et al. 2015, arXiv:1506.02626)."""
 
 from torch import Tensor
 

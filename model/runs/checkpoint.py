@@ -15,7 +15,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from spiketok.errors import SpikeError, parse_failures, unreadable
-from spiketok.fingerprints import told_apart
+from spiketok.fingerprints import distinct_prefixes
 from spiketok.regular_files import read_regular
 
 from .checkpoint_folders import advice, checkpoint_folder
@@ -72,7 +72,7 @@ def read_state(folder: Path) -> State:
         if not digest:
             what = "damaged (not of the size of its tensors)"
             raise SpikeError(f"{folder / name}: {what}; {advice(folder)}")
-        found, said = told_apart(digest, state.sha256.get(name, ""))
+        found, said = distinct_prefixes(digest, state.sha256.get(name, ""))
         if found != said:
             raise SpikeError(
                 f"{folder / name}: its sha256 ({found}) is not the one in {folder / STATE} "

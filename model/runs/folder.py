@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from spiketok import Tokenizer
 from spiketok.atomic_files import make_folder, write_durably
 from spiketok.errors import SpikeError, parse_failures
-from spiketok.fingerprints import told_apart
+from spiketok.fingerprints import distinct_prefixes
 from spiketok.path_contents import path_contents
 from spiketok.regular_files import read_regular
 
@@ -154,7 +154,7 @@ def compare_with_checkpoint(folder: Path, config: Config, lineage: Lineage) -> N
     known = parse_state(checkpoint).fingerprints
     ours = {"config": config_fingerprint(config), **lineage.fingerprints}
     for what in sorted(ours.keys() | known.keys()):
-        theirs, own = told_apart(known.get(what, ""), ours.get(what, ""))
+        theirs, own = distinct_prefixes(known.get(what, ""), ours.get(what, ""))
         if theirs != own:
             file = folder / (CONFIG if what == "config" else LINEAGE)
             raise SpikeError(

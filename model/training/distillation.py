@@ -1,9 +1,9 @@
 """Knowledge distillation: a student learns from teachers and the next token.
 
-For each slice of rows the teachers' output layers are evaluated again, so that no more of their
-logits is held than of the student's. A teacher reads the student's windows in evaluation mode; no
-gradient reaches it. Hidden rows are predicted as in JEPA: those of the first teacher, at the same
-place.
+Hinton et al. 2015 (arXiv:1503.02531). For each slice of rows the teachers' output layers are
+evaluated again, so that no more of their logits is held than of the student's. A teacher reads the
+student's windows in evaluation mode; no gradient reaches it. Hidden rows are predicted as in JEPA:
+those of the first teacher, at the same place.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """Optimizers: the optimiser of each tensor, its learning rate and its momentum.
 
 Matrices inside the blocks go to Muon; the tables, whose rows are used one at a time, and the
-vectors go to AdamW. Weight decay skips memory tokens and, unless configured, vectors.
+vectors go to AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101). Weight decay skips memory tokens
+and, unless configured, vectors.
 """
 
 from collections import defaultdict

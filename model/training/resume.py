@@ -7,7 +7,7 @@ from shlex import quote
 
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError, write_fix
-from spiketok.fingerprints import told_apart
+from spiketok.fingerprints import distinct_prefixes
 
 from ..runs.checkpoint_folders import newest_checkpoint
 from ..runs.folder import LINEAGE, TOKENIZER, has_begun, read_lineage
@@ -28,7 +28,7 @@ def check_data(folder: Path, data_folder: Path, tokenizer: Tokenizer, data: str)
             missing or damaged.
     """
     known, own = read_lineage(folder).fingerprints, folder / TOKENIZER
-    ours, theirs = told_apart(known.get("tokenizer", ""), tokenizer.fingerprint)
+    ours, theirs = distinct_prefixes(known.get("tokenizer", ""), tokenizer.fingerprint)
     fault = tokenizer_fault(own, known.get("tokenizer", ""))
     if ours != theirs:
         if not tokenizer_fault(own, tokenizer.fingerprint):
@@ -43,7 +43,7 @@ def check_data(folder: Path, data_folder: Path, tokenizer: Tokenizer, data: str)
         )
     if fault:
         raise SpikeError(f"{own}: {fault}; copy {data_folder / TOKENIZER} there")
-    former, now = told_apart(known.get("data", ""), data)
+    former, now = distinct_prefixes(known.get("data", ""), data)
     if former != now:
         raise SpikeError(
             f"{data_folder}: shards of other text ({now}) than {folder / LINEAGE} says ({former}); "
@@ -73,7 +73,7 @@ def resumed_lineage(
     """
     known = read_lineage(folder).fingerprints
     for what in sorted(known.keys() - {INIT}):
-        former, now = told_apart(known[what], fingerprints.get(what, "none"))
+        former, now = distinct_prefixes(known[what], fingerprints.get(what, "none"))
         if former != now:
             raise SpikeError(
                 f"{folder}: trained with {what} {former}, not {now}; name the former "

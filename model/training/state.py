@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spiketok.cpu_count import available_cores
 from spiketok.errors import SpikeError
-from spiketok.fingerprints import told_apart
+from spiketok.fingerprints import distinct_prefixes
 
 from ..config.loader import config_fingerprint
 from ..config.schema import Config
@@ -162,7 +162,9 @@ def _copied(trained_ids: TrainedIds) -> TrainedIds:
 def _restore(run: RunState, checkpoint: Path) -> None:
     state = read_state(checkpoint)
     for what in sorted(run.fingerprints.keys() | state.fingerprints.keys()):
-        theirs, ours = told_apart(state.fingerprints.get(what, ""), run.fingerprints.get(what, ""))
+        theirs, ours = distinct_prefixes(
+            state.fingerprints.get(what, ""), run.fingerprints.get(what, "")
+        )
         if theirs != ours:
             raise SpikeError(
                 f"{checkpoint}: its {what} has another fingerprint ({theirs}) than what it is to "

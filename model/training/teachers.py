@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError
-from spiketok.fingerprints import told_apart
+from spiketok.fingerprints import distinct_prefixes
 
 from ..config.schema import Config
 from ..device import choose_device
@@ -26,7 +26,7 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[Run]:
             teacher = load_run(Path(folder), device)
         except SpikeError as error:
             raise SpikeError(f"distill.teachers: {error}") from None
-        theirs, ours = told_apart(teacher.tokenizer.fingerprint, tokenizer.fingerprint)
+        theirs, ours = distinct_prefixes(teacher.tokenizer.fingerprint, tokenizer.fingerprint)
         if theirs != ours:
             raise SpikeError(
                 f"{folder}: this teacher's tokenizer is {theirs}, the data's {ours}; "

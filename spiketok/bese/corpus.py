@@ -20,12 +20,12 @@ BATCH_BYTES = 1 << 22
 
 
 class BaseText(NamedTuple):
-    """Rows of base ids.
+    """Base ids of a corpus: different rows, and the number of times that each occurs.
 
     Attributes:
         ids: uint8, all rows concatenated; no row is empty.
         offsets: int64 [rows + 1], the start of each.
-        counts: int64 [rows], how often each occurs.
+        counts: int64 [rows], occurrences of each.
         is_whole: whether the corpus has nothing else.
     """
 
@@ -120,8 +120,8 @@ def gather(
     Args:
         batches: record batches whose column `text` is binary or string.
         held_out: the documents for measurement only.
-        gatherer: takes the others.
-        measured: takes those.
+        gatherer: receives the other documents.
+        measured: receives the held-out documents.
     """
     seen = size = name = waiting_bytes = held_out_documents = 0
     waiting: list[bytes] = []

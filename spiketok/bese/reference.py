@@ -132,11 +132,11 @@ def expand(ids: Sequence[int], merges: Sequence[tuple[int, int]]) -> list[int]:
     >>> expand([40, 41], [(4, 4), (4, 5)])
     [4, 4, 4, 5]
     """
-    found = list(ids)
+    expanded = list(ids)
     for rank in reversed(range(len(merges))):
         pairs = {BASE_IDS + rank: merges[rank]}
-        found = [base for token in found for base in pairs.get(token, (token,))]
-    return found
+        expanded = [base for token in expanded for base in pairs.get(token, (token,))]
+    return expanded
 
 
 def text_of(row: Sequence[int]) -> bytes:

@@ -35,7 +35,7 @@ class BeseSettings:
         vocab_size: number of ids, at least 40.
         alphabet: `"bese"`, or `"bese-published"` for comparison, which is not lossless.
         held_out: fraction of documents, chosen by content, for measurement only.
-        memory: bytes that the trainer may take, at least 1 MiB.
+        memory: bytes that the trainer may use, at least 1 MiB.
     """
 
     vocab_size: int = 288
@@ -48,13 +48,14 @@ class BeseSettings:
             known = ", ".join(ALPHABETS)
             raise SettingError("alphabet", f"{self.alphabet!r} is unknown; take one of {known}")
         if not BASE_IDS <= self.vocab_size <= MAX_IDS:
-            fault = f"{self.vocab_size:,} ids are not possible, {BASE_IDS} to {MAX_IDS:,} are"
+            fault = f"{self.vocab_size:,} is out of range; choose {BASE_IDS} to {MAX_IDS:,}"
             raise SettingError("vocab_size", fault)
         if not 0 <= self.held_out < 1:
-            fault = f"{self.held_out} is no fraction of at least 0, below 1"
+            fault = f"{self.held_out} is out of range; choose a fraction from 0 to below 1"
             raise SettingError("held_out", fault)
         if self.memory < MIN_MEMORY:
-            raise SettingError("memory", f"{self.memory} is below {MIN_MEMORY} bytes")
+            fault = f"{self.memory} bytes are too few; choose at least {MIN_MEMORY}"
+            raise SettingError("memory", fault)
 
 
 def train_bese(
@@ -66,8 +67,9 @@ def train_bese(
     inputs: Sequence[Path | str] = (),
     report: Callable[[TrainingProgress], None] = lambda _: None,
 ) -> BeseVocabulary:
-    """Merge the most frequent pair until there are enough ids; any `threads` give the same.
+    """Train a BESE vocabulary: merge the most frequent pair until `vocab_size` ids exist.
 
+    The result does not depend on `threads`.
     In the lossless alphabet ties go to the smallest ids, and the order of documents has no effect.
     In the published one ties go to the pair that comes first.
 
@@ -75,9 +77,9 @@ def train_bese(
         read: returns the corpus: record batches whose column `text` is binary or string.
         settings: of the training.
         held_out: the documents for measurement only; None: those of `settings.held_out`.
-        threads: how many to use; 0: one per core that is allowed.
-        inputs: where the corpus came from, to be kept with the vocabulary.
-        report: called now and then.
+        threads: number of threads; 0: one per core that is allowed.
+        inputs: files and folders of the corpus, recorded in the vocabulary.
+        report: called after every 16 merges.
 
     Raises:
         SpikeError: there is no text to train on.
@@ -92,8 +94,8 @@ def train_bese(
     if len(text.ids) == 0:
         held = f"all {about['documents']:,} documents are held out, or memory is too small"
         where = held if about["bytes"] else "it is empty"
-        more = "; add documents, or hold out other files (--held-out)"
-        raise SpikeError(f"the corpus has no text to train on: {where}{more}")
+        fix = "add documents, or hold out other files (--validation)"
+        raise SpikeError(f"the corpus has no text to train on: {where}; {fix}")
     size = text.bytes()
     merges, tokens = learn(text, size, settings, threads, report)
     vocabulary = BeseVocabulary(
@@ -121,29 +123,37 @@ def learn(
     threads: int,
     report: Callable[[TrainingProgress], None],
 ) -> tuple[tuple[tuple[int, int], ...], int]:
-    """Return the merges of a text of `size` bytes, and how many tokens it has with them."""
+    """Learn the merges of a text; return them, and the number of tokens that it has with them.
+
+    Args:
+        text: the base ids of the text.
+        size: bytes of the text, for reports.
+        settings: of the training.
+        threads: number of threads; 0: one per core.
+        report: called after every 16 merges.
+    """
     tokens = text.tokens()
-    wanted = settings.vocab_size - BASE_IDS
+    limit = settings.vocab_size - BASE_IDS
     merger = PairMerger(
         text.ids,
         text.offsets,
         text.counts,
         np.ones(BASE_IDS, np.uint32),
-        merges=wanted,
+        merges=limit,
         by_length=False,
         max_token_bytes=MAX_BASE_IDS,
         threads=threads,
         first_seen=not ALPHABETS[settings.alphabet],
     )
     merges: list[tuple[int, int]] = []
-    while len(merges) < wanted and (best := merger.best()):
+    while len(merges) < limit and (best := merger.best()):
         left, right, count = best
         merger.merge()
         merges.append((left, right))
         tokens -= count
         if len(merges) % MERGES_PER_REPORT == 0:
             entries = BASE_IDS + len(merges)
-            report(TrainingProgress(len(merges), wanted, entries, size / tokens))
+            report(TrainingProgress(len(merges), limit, entries, size / tokens))
     return tuple(merges), tokens
 
 

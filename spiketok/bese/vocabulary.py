@@ -94,7 +94,11 @@ class BeseVocabulary:
 
     @classmethod
     def read(cls, path: Path | str) -> "BeseVocabulary":
-        """Read a file that `write` wrote; SpikeError names the fault."""
+        """Read a file that `write` wrote.
+
+        Raises:
+            SpikeError: the file cannot be read, or is malformed.
+        """
         return cls(
             **read_bese(Path(path), parse(Path(path), read_tokenizer_file(Path(path)), BESE))
         )
@@ -123,23 +127,27 @@ class BeseVocabulary:
 
 
 def read_bese(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Check the content of a file; return the fields of its `BeseVocabulary`."""
+    """Check the content of a file; return the fields of its `BeseVocabulary`.
+
+    Raises:
+        SpikeError: it is malformed.
+    """
     alphabet, size, merges = (content.get(key) for key in ("alphabet", "vocab_size", "merges"))
     if not isinstance(alphabet, str) or alphabet not in ALPHABETS:
         refuse(path, "alphabet", f"is not one of {', '.join(ALPHABETS)}")
     if content.get("lossless") is not ALPHABETS[alphabet]:
-        refuse(path, "lossless", f"is not {json.dumps(ALPHABETS[alphabet])}, as the alphabet is")
+        refuse(path, "lossless", f"is not {json.dumps(ALPHABETS[alphabet])}, as of its alphabet")
     if not isinstance(merges, list):
         refuse(path, "merges", "is not a list of pairs")
     if type(size) is not int or not BASE_IDS + len(merges) <= size <= MAX_IDS:
-        refuse(path, "vocab_size", f"is no number from {BASE_IDS} + merges to {MAX_IDS}")
+        refuse(path, "vocab_size", f"is not a number from {BASE_IDS} + merges to {MAX_IDS}")
     for rank, pair in enumerate(merges):
         if not (
             isinstance(pair, list)
             and len(pair) == 2
             and all(type(token) is int and 0 < token < BASE_IDS + rank for token in pair)
         ):
-            refuse(path, f"merges, number {rank}", "is no pair of earlier ids")
+            refuse(path, f"merges, number {rank}", "is not a pair of earlier ids")
     about = read_spike(path, content)
     if about is None:
         refuse(path, "spike", "is missing")
@@ -151,7 +159,7 @@ class BeseMerger:
     """Merges of a vocabulary as native tables.
 
     Attributes:
-        byte_lengths: int64 [ids], bytes each id adds to the text, whatever comes before it.
+        byte_lengths: int64 [ids], bytes each id adds to the text, independent of ids before it.
     """
 
     def __init__(self, vocabulary: BeseVocabulary) -> None:

@@ -87,7 +87,7 @@ ENDINGS = {
 
 
 def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> list[Piece]:
-    r"""Return the pieces of a conversation.
+    r"""Convert a conversation to pieces: markers, and the texts between them.
 
     Args:
         messages: the conversation.
@@ -100,18 +100,18 @@ def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> list
     ['<|im_start|>', 'user\n', 'Hi', '<|im_end|>', '\n', '<|im_start|>', 'assistant\n']
     """
     row: list[Piece] = []
-    for number, (role, parts, wanted) in enumerate(messages):
+    for number, (role, parts, in_loss) in enumerate(messages):
         if role not in KINDS_OF_ROLE:
             known = ", ".join(KINDS_OF_ROLE)
-            raise SpikeError(f"messages[{number}]: role {role!r} is unknown; known are {known}")
-        trained = wanted and role == ASSISTANT
+            raise SpikeError(f"messages[{number}]: role {role!r} is unknown; use one of {known}")
+        trained = in_loss and role == ASSISTANT
         row += HEADERS[role]
         before = ""
         for kind, text in parts:
             if kind not in KINDS_OF_ROLE[role]:
                 known = ", ".join(KINDS_OF_ROLE[role])
-                place = f"messages[{number}]: a part {kind!r} in a message of {role!r}"
-                raise SpikeError(f"{place}; there may be {known}")
+                fault = f"messages[{number}]: a message of {role!r} cannot have a part {kind!r}"
+                raise SpikeError(f"{fault}; use {known}")
             if kind != TEXT:
                 opening, closing = AROUND[kind]
                 row += (Piece(opening, True, trained), Piece(text, False, trained))
@@ -128,7 +128,7 @@ def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> list
 
 
 def render(messages: Iterable[Message], generation_prompt: bool = False) -> str:
-    r"""Return a conversation as text to look at; markers cannot be distinguished from text in it.
+    r"""Render a conversation as text for display, in which text may look like a marker.
 
     >>> render([message("user", "Hi")])
     '<|im_start|>user\nHi<|im_end|>\n'

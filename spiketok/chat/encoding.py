@@ -20,7 +20,7 @@ CODES = {name: number for number, name in enumerate(MARKERS, 1)}
 def encode_chat(
     tokenizer: Tokenizer, messages: Iterable[Message], generation_prompt: bool = False
 ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Return the ids of a conversation and its loss mask, both [tokens].
+    """Encode a conversation: its ids and its loss mask, both [tokens].
 
     Args:
         tokenizer: one that has the markers of ChatML as special tokens.
@@ -48,7 +48,7 @@ def encode_pieces(
     codes: NDArray[np.uint8],
     threads: int | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Encode pieces, of any number of conversations, each by itself.
+    """Encode pieces of any number of conversations, each by itself.
 
     Args:
         tokenizer: one that has the markers as special tokens.
@@ -57,7 +57,10 @@ def encode_pieces(
         threads: as for `Tokenizer.encode_batch`.
 
     Returns:
-        The ids of all pieces, concatenated, and the number of each: int64 [pieces].
+        The ids of all pieces, concatenated [tokens], and how many each has: int64 [pieces].
+
+    Raises:
+        SpikeError: the tokenizer lacks markers.
     """
     names = marker_ids(tokenizer.special_ids)
     table = np.array([0, *(names[name] for name in CODES)], tokenizer.dtype)

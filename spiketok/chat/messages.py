@@ -33,7 +33,7 @@ MARKER = re.compile("(" + "|".join(re.escape(m) for k in SPLIT_KINDS for m in AR
 
 
 def read_messages(value: Any, parse_markers: bool = False) -> tuple[Message, ...]:
-    """Return the messages of a decoded JSON list.
+    """Read the messages of a decoded JSON list.
 
     Args:
         value: objects with `role` and `content`: a text, or a list of `{"type": kind, "text": …}`.
@@ -59,9 +59,11 @@ def read_messages(value: Any, parse_markers: bool = False) -> tuple[Message, ...
 
 
 def read_message(item: Any, open_calls: list[str | None], parse_markers: bool) -> Message:
-    """Return one message; `open_calls`, the ids of calls without answer, is brought up to date.
+    """Read one message; update `open_calls`, the ids of calls without answer.
 
-    Errors begin with the place in the message, such as `.content`.
+    Raises:
+        SpikeError: the message is malformed; the text begins with the place in it, such as
+            `.content`.
     """
     given = checked(item, dict, "")
     if None in given.values():
@@ -81,21 +83,26 @@ def read_message(item: Any, open_calls: list[str | None], parse_markers: bool) -
 
 
 def check_keys(item: dict[str, Any], role: str) -> bool:
-    """Check for unknown keys; return whether a message is trained on: usually, or by a weight."""
+    """Check for unknown keys; return whether a message is trained on: yes unless a weight is 0.
+
+    Raises:
+        SpikeError: a key is unknown, a weight is not 0 or 1, or weights contradict each other.
+    """
     for key in sorted(item.keys() - KEYS_OF_ROLE[role]):
         if item[key] != []:
-            raise SpikeError(f": unknown key {key!r} in a message of {role!r}")
+            raise SpikeError(f": unknown key {key!r} in a message of {role!r}; remove it")
     if "name" in item:
         checked(item["name"], str, ".name")
     given = [key for key in TRAINED if key in item]
     for key in given:
         if item[key] not in (0, 1):
-            raise SpikeError(f".{key}: {shown(item[key])} instead of 0 or 1")
+            raise SpikeError(f".{key}: is {shown(item[key])}; write 0 or 1")
         if item[key] != item[given[0]]:
-            raise SpikeError(f": {given[0]!r} and {key!r} contradict each other")
+            raise SpikeError(f": {given[0]!r} and {key!r} contradict each other; keep one")
         if item[key] and role != ASSISTANT:
             raise SpikeError(
-                f".{key}: a message of {role!r} cannot be trained on; only what assistants say is"
+                f".{key}: a message of {role!r} cannot be trained on, only assistants' messages "
+                "are; remove the key"
             )
     return not given or bool(item[given[0]])
 
@@ -103,16 +110,20 @@ def check_keys(item: dict[str, Any], role: str) -> bool:
 def assistant_parts(
     item: dict[str, Any], open_calls: list[str | None], parse_markers: bool
 ) -> list[Part]:
-    """Return the parts of an assistant's message: reasoning, content, calls."""
+    """Read the parts of an assistant's message: reasoning, content, calls.
+
+    Raises:
+        SpikeError: one of them is malformed or given twice.
+    """
     given = [key for key in REASONING if item.get(key) not in (None, "")]
     if len(given) > 1:
-        raise SpikeError(f": both {given[0]!r} and {given[1]!r}")
+        raise SpikeError(f": has both {given[0]!r} and {given[1]!r}; keep one")
     parts = [Part("think", checked(item[key], str, f".{key}")) for key in given]
     place = "tool_calls"
     calls = checked(item.get("tool_calls") or [], list, ".tool_calls")
     if "function_call" in item:
         if calls:
-            raise SpikeError(": both 'tool_calls' and 'function_call'")
+            raise SpikeError(": has both 'tool_calls' and 'function_call'; keep one")
         place, calls = "function_call", [item["function_call"]]
     if item.get("content") is not None or not (parts or calls):
         content = content_parts(item.get("content"))
@@ -131,18 +142,22 @@ def assistant_parts(
 
 
 def content_parts(content: Any) -> list[Part]:
-    """Return the parts of a message's content; the limits of its role are not checked here."""
+    """Read the parts of a message's content; the kinds that its role allows are not checked here.
+
+    Raises:
+        SpikeError: it is neither a text nor a list of parts.
+    """
     if isinstance(content, str):
         return [Part(TEXT, content)]
     if not isinstance(content, list):
-        what = "missing" if content is None else kind_name(content)
-        raise SpikeError(f".content: {what}; a text or a list of parts is needed")
+        kind = "missing" if content is None else kind_name(content)
+        raise SpikeError(f".content: is {kind}; write a text or a list of parts")
     parts = []
     for number, part in enumerate(content):
         place = f".content[{number}]"
         item = without_nulls(part) if isinstance(part, dict) else part
         if not isinstance(item, dict) or item.keys() != {"type", "text"}:
-            raise SpikeError(f'{place}: not a part, {{"type": kind, "text": text}}')
+            raise SpikeError(f'{place}: is not a part; write {{"type": kind, "text": text}}')
         kind = checked_name(item["type"], KINDS, f"{place}.type")
         parts.append(Part(kind, checked(item["text"], str, f"{place}.text")))
     return parts
@@ -169,8 +184,11 @@ def split_markers(text: str, place: str = "text") -> list[Part]:
         elif kind != TEXT and piece == AROUND[kind][1]:
             kind = TEXT
         else:
-            where = "in plain text" if kind == TEXT else f"behind an open {AROUND[kind][0]}"
-            raise SpikeError(f"{place}: {piece} {where}")
+            if kind == TEXT:
+                raise SpikeError(f"{place}: {piece} closes no marker; open one before it")
+            opening, closing = AROUND[kind]
+            raise SpikeError(f"{place}: {piece} follows an open {opening}; write {closing} first")
     if kind != TEXT:
-        raise SpikeError(f"{place}: {AROUND[kind][0]} is not closed")
+        opening, closing = AROUND[kind]
+        raise SpikeError(f"{place}: {opening} is not closed; write {closing}")
     return parts

@@ -14,9 +14,12 @@ KEYS_AROUND_FUNCTION = {"id", "type", "function"}
 
 
 def read_call(call: Any) -> tuple[str, str | None]:
-    """Return the text of a call, `{"name": …, "arguments": …}` as JSON, and its id if it has one.
+    """Read a call: its text, `{"name": …, "arguments": …}` as JSON, and its id if it has one.
 
     Arguments that are a text already must be a JSON object, and stay as they are written.
+
+    Raises:
+        SpikeError: the call is malformed.
     """
     call = function = without_nulls(checked(call, dict, ""))
     place = ""
@@ -25,11 +28,13 @@ def read_call(call: Any) -> tuple[str, str | None]:
         if isinstance(function, dict):
             function = without_nulls(function)
         if not call.keys() <= KEYS_AROUND_FUNCTION:
-            raise SpikeError(": must have 'function', perhaps 'id' and 'type', and nothing else")
+            raise SpikeError(": has a key beside 'function', 'id' and 'type'; remove it")
     if not isinstance(function, dict) or function.keys() - {"id", "type"} != {"name", "arguments"}:
-        raise SpikeError(f"{place}: must have 'name' and 'arguments', and nothing else")
+        raise SpikeError(
+            f"{place}: is not an object of 'name' and 'arguments'; write exactly these keys"
+        )
     if call.get("type") not in (None, "function"):
-        raise SpikeError(f".type: {shown(call['type'])} instead of 'function'")
+        raise SpikeError(f".type: is {shown(call['type'])}; write 'function'")
     if (identity := call.get("id")) is not None:
         checked(identity, str, ".id")
     name = ENCODER.encode(checked(function["name"], str, f"{place}.name"))
@@ -43,7 +48,11 @@ def without_nulls(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def call_arguments(arguments: Any, place: str) -> str:
-    """Return the arguments of a call as the text of a JSON object."""
+    """Return the arguments of a call as the text of a JSON object.
+
+    Raises:
+        SpikeError: they are not a JSON object.
+    """
     try:
         if isinstance(arguments, dict):
             return ENCODER.encode(arguments)
@@ -53,12 +62,18 @@ def call_arguments(arguments: Any, place: str) -> str:
         ):
             return arguments
     except (ValueError, RecursionError) as error:
-        raise SpikeError(f"{place}: not JSON ({parse_fault(error)})") from None
-    raise SpikeError(f"{place}: neither a JSON object nor the text of one")
+        raise SpikeError(
+            f"{place}: is not JSON ({parse_fault(error)}); write a JSON object"
+        ) from None
+    raise SpikeError(f"{place}: is neither a JSON object nor the text of one; write one of them")
 
 
 def check_answer(item: dict[str, Any], open_calls: list[str | None]) -> None:
-    """Check that an answer comes in its turn: only the order pairs answers with calls."""
+    """Check that an answer belongs to the next open call: only the order pairs them.
+
+    Raises:
+        SpikeError: the answer names another call.
+    """
     for key in ("name", "tool_call_id"):
         if item.get(key) is not None:
             checked(item[key], str, f".{key}")

@@ -17,8 +17,8 @@ HEADER = '''\
 """A tokenizer of spike as a class of `transformers`.
 
 Generated from the sources of spike by `spike export tokenizer`; change those, not this file. It
-encodes with spike's native core where spike is installed, and else, slower and with the same
-result, by itself. docs/huggingface.md of spike tells more.
+encodes with spike's native core where spike is installed, and otherwise in plain Python, slower and
+with the same result. See docs/huggingface.md of spike.
 """
 '''
 

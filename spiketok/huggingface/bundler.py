@@ -10,7 +10,7 @@ WHOLE = "*"  # the module itself, among the names that are imported from it
 
 
 def join_modules(package: Path, modules: Sequence[str], header: str) -> str:
-    """Return the text of a module with all definitions of these; deterministic.
+    """Join modules: return the text of one with all their definitions; deterministic.
 
     Args:
         package: the folder of the package.
@@ -18,8 +18,8 @@ def join_modules(package: Path, modules: Sequence[str], header: str) -> str:
         header: a licence line and a docstring.
 
     Raises:
-        SpikeError: two modules define one name differently, or one is imported that is not joined
-            or under another name.
+        SpikeError: two modules define a name differently, a name is imported under another one, or
+            an imported module is not joined.
     """
     imports: dict[str, set[str]] = {}
     bodies: list[str] = []
@@ -30,35 +30,40 @@ def join_modules(package: Path, modules: Sequence[str], header: str) -> str:
         tree = ast.parse(source)
         for name, definition in definitions_of(tree).items():
             if names.setdefault(name, definition) != definition:
-                raise SpikeError(f"{place}: {name} is also in a module before it, and another")
+                fault = f"{name} has another definition in an earlier module"
+                raise SpikeError(f"{place}: {fault}; rename one of them")
         gather_imports(tree, imports, place)
         check_relative_imports(tree, names, place)
         bodies.append(f"# From {place}.\n\n{body_of(source, tree)}")
-    whole = [f"import {module}" for module, found in sorted(imports.items()) if WHOLE in found]
+    whole = [f"import {module}" for module, used in sorted(imports.items()) if WHOLE in used]
     parts = [
-        f"from {module} import {', '.join(sorted(found - {WHOLE}))}"
-        for module, found in sorted(imports.items())
-        if found - {WHOLE}
+        f"from {module} import {', '.join(sorted(used - {WHOLE}))}"
+        for module, used in sorted(imports.items())
+        if used - {WHOLE}
     ]
     return "\n\n\n".join([header + "\n" + "\n".join(whole + parts), *bodies]) + "\n"
 
 
 def definitions_of(tree: ast.Module) -> dict[str, str]:
     """Return the top-level names of a module, each with a dump of its definition."""
-    found = {}
+    definitions = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = ast.dump(node)
+            definitions[node.name] = ast.dump(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for part in (part for top in targets for part in ast.walk(top)):
                 if isinstance(part, ast.Name):
-                    found[part.id] = ast.dump(node)
-    return found
+                    definitions[part.id] = ast.dump(node)
+    return definitions
 
 
 def gather_imports(tree: ast.Module, imports: dict[str, set[str]], place: str) -> None:
-    """Add a module's imports from elsewhere: module → names."""
+    """Add a module's absolute imports to `imports`: module → names.
+
+    Raises:
+        SpikeError: a name is imported under another one.
+    """
     for node in tree.body:
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
@@ -66,7 +71,8 @@ def gather_imports(tree: ast.Module, imports: dict[str, set[str]], place: str) -
             continue
         for alias in node.names:
             if alias.asname:
-                raise SpikeError(f"{place}: {alias.name} is imported under another name; keep it")
+                fault = f"{alias.name} is imported under another name"
+                raise SpikeError(f"{place}: {fault}; import it without as")
             if isinstance(node, ast.Import):
                 imports.setdefault(alias.name, set()).add(WHOLE)
             else:
@@ -74,12 +80,17 @@ def gather_imports(tree: ast.Module, imports: dict[str, set[str]], place: str) -
 
 
 def check_relative_imports(tree: ast.Module, names: Container[str], place: str) -> None:
-    """Check that all relative imports of a module exist, under the same name."""
+    """Check that all relative imports of a module exist, under the same name.
+
+    Raises:
+        SpikeError: one does not.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level:
             for alias in node.names:
                 if alias.asname or alias.name not in names:
-                    raise SpikeError(f"{place}: {alias.name} is not joined before it")
+                    fault = f"{alias.name} is not in an earlier module under this name"
+                    raise SpikeError(f"{place}: {fault}; join its module before this one")
 
 
 def body_of(source: str, tree: ast.Module) -> str:

@@ -21,24 +21,28 @@ def export_tokenizer(vocabulary: Vocabulary, folder: Path, fast: bool = False) -
 
     Args:
         vocabulary: what to export.
-        folder: the folder to make.
+        folder: the folder to create.
         fast: write a file of the library `tokenizers` instead of code.
 
     Returns:
         The names of its files.
 
     Raises:
-        SpikeError: the folder is there already, or the vocabulary has names that are not ASCII.
+        SpikeError: the folder exists, or a special token's name is not ASCII.
     """
     try:
         with durable_folder(folder) as unfinished:
             return write_tokenizer(vocabulary, unfinished, fast)
     except FileExistsError:
-        raise SpikeError(f"{folder}: is there already; remove it or choose another") from None
+        raise SpikeError(f"{folder}: exists already; remove it or choose another") from None
 
 
 def write_tokenizer(vocabulary: Vocabulary, folder: Path, fast: bool = False) -> list[str]:
-    """Write the files of docs/formats.md §6 into a folder that is there; return their names."""
+    """Write the files of docs/formats.md §6 into an existing folder; return their names.
+
+    Raises:
+        SpikeError: a special token's name is not ASCII.
+    """
     # Beyond ASCII a name could be written like a piece, one character of which is one byte.
     if odd := [name for name in vocabulary.special_ids if not name.isascii()]:
         raise SpikeError(f"the special token {odd[0]!a} is not ASCII; rename it")

@@ -115,16 +115,16 @@ def name_pattern(names: tuple[tuple[str, bool, bool, bool], ...]) -> re.Pattern[
     """Compile a pattern for the leftmost, longest name: in a group, or else the whole match.
 
     Args:
-        names: for each its text, and whether it takes the blanks before it, takes the blanks after
-            it, and must stand between spaces, as `AddedToken` has it.
+        names: for each its text, and the `lstrip`, `rstrip` and `single_word` of its `AddedToken`:
+            whether it includes blanks before it, blanks after it, and must be between spaces.
     """
     patterns = []
     for text, lstrip, rstrip, single_word in sorted(names, key=lambda name: -len(name[0])):
         before = r"\s*" if lstrip else "(?<![^ ])" if single_word else ""
-        behind = r"\s*" if rstrip else "(?![^ ])" if single_word else ""
+        after = r"\s*" if rstrip else "(?![^ ])" if single_word else ""
         name = re.escape(text)
         # Without groups `re` searches for the names' common prefix, many times as fast.
-        patterns.append(f"{before}({name}){behind}" if before or behind else name)
+        patterns.append(f"{before}({name}){after}" if before or after else name)
     return re.compile("|".join(patterns))
 
 
@@ -148,10 +148,10 @@ def places(
             byte = end
 
 
-def stand_ins(pair: Pair) -> Pair:
-    """Return −1, −2, … for ids: numbers that keep their positions when others have cut the rows.
+def placeholders(pair: Pair) -> Pair:
+    """Return −1, −2, … for ids: numbers that show their positions after rows were truncated.
 
-    >>> stand_ins(([7, 7], [8]))
+    >>> placeholders(([7, 7], [8]))
     ([-1, -2], [-3])
     """
     first, second = pair
@@ -160,7 +160,7 @@ def stand_ins(pair: Pair) -> Pair:
 
 
 def resolved(row: Sequence[int], values: Sequence[Any], other: Any = None) -> list[Any]:
-    """Return the ids of stand-ins; `other`, or the number itself, for those that are none.
+    """Return the values of placeholders; `other`, or the number itself, for all else.
 
     >>> resolved([-2, -3, 0], "abc")
     ['b', 'c', 0]
@@ -203,7 +203,13 @@ def chat_segments(
     generation_prompt: bool,
     open_end: bool,
 ) -> list[Segment]:
-    """Return the segments of a conversation; at an open end a model continues the last message.
+    """Convert a conversation to segments.
+
+    Args:
+        messages: the conversation.
+        special_ids: name → id of the special tokens.
+        generation_prompt: end with the start of an assistant's message, for a model to continue.
+        open_end: leave the end of the last message out, for a model to continue it.
 
     Raises:
         SpikeError: the vocabulary lacks markers, or a message is malformed.

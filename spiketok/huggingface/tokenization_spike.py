@@ -19,10 +19,10 @@ from .text_processing import (
     chat_segments,
     cut,
     name_pattern,
+    placeholders,
     places,
     resolved,
     rows_of,
-    stand_ins,
 )
 
 # Options for a row of ids, and for the batch that the rows become.
@@ -107,7 +107,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         return self._names[index] if 0 <= index < len(self._names) else FIRST_NAMES[1]
 
     def convert_tokens_to_string(self, tokens: Iterable[str]) -> str:
-        """Return the text of tokens; what is no UTF-8 becomes U+FFFD."""
+        """Return the text of tokens; invalid UTF-8 becomes U+FFFD."""
         known = ((token, self._ids.get(token)) for token in tokens)
         parts = (
             token.encode() if found is None else self._entries[found] for token, found in known
@@ -170,7 +170,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
         tensors = options.get("return_tensors")
         truncation = options["truncation_strategy"].value
         batch: dict[str, list[Any]] = {"input_ids": []}
-        for pair in map(stand_ins, pairs) if notes else pairs:
+        for pair in map(placeholders, pairs) if notes else pairs:
             row = self.prepare_for_model(
                 *pair, truncation=truncation, return_attention_mask=False, **row_options
             )
@@ -206,6 +206,16 @@ class SpikeTokenizer(PreTrainedTokenizer):
 
         With `tokenize=False`, or another template, the base class renders text, and encodes that.
 
+        Args:
+            conversation: a list of messages, an object with `messages`, or a list of either.
+            tools: not supported by the chat format.
+            documents: not supported by the chat format.
+            chat_template: another template.
+            add_generation_prompt: end with the start of an assistant's message.
+            continue_final_message: leave the end of the last message out.
+            tokenize: return ids instead of text.
+            options: as in the base class: `padding`, `truncation`, `max_length`, `return_dict`, ….
+
         Raises:
             SpikeError: a message is malformed, or the chat format lacks what an option needs.
         """
@@ -220,11 +230,11 @@ class SpikeTokenizer(PreTrainedTokenizer):
                 conversation, chat_template=chat_template, tokenize=tokenize, **asked, **options
             )
         if tools or documents:
-            raise SpikeError("tools, documents: describe them in a message of the system")
+            raise SpikeError("tools, documents: are not read; describe them in a system message")
         if isinstance(continue_final_message, str):
-            raise SpikeError("continue_final_message: is a name; pass True")
+            raise SpikeError("continue_final_message: is a text; pass True")
         if continue_final_message and add_generation_prompt:
-            raise SpikeError("continue_final_message and add_generation_prompt: choose one")
+            raise SpikeError("continue_final_message excludes add_generation_prompt; choose one")
         conversation = getattr(conversation, "messages", conversation)
         batched = bool(conversation) and not isinstance(conversation[0], Mapping)
         rows = [
@@ -270,13 +280,13 @@ class SpikeTokenizer(PreTrainedTokenizer):
 
 
 def vocabulary_bytes(path: Path) -> bytes:
-    """Return the content of a vocabulary file; a pipe or device in its place may be endless.
+    """Return the content of a vocabulary file, never of a pipe or device, which may be endless.
 
     Raises:
-        SpikeError: it is no regular file, or larger than one can be.
+        SpikeError: it is not a regular file, or larger than 1 GiB.
     """
     if not path.is_file():
-        raise SpikeError(f"{path}: is missing or no regular file; export the tokenizer again")
+        raise SpikeError(f"{path}: is missing or not a regular file; export the tokenizer again")
     if path.stat().st_size > MAX_FILE_BYTES:
         raise SpikeError(f"{path}: is larger than 1 GiB; export the tokenizer again")
     return path.read_bytes()

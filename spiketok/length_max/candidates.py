@@ -36,9 +36,9 @@ def concatenations(
 def beginnings(
     entries: Sequence[bytes], pairs: Sequence[Candidate], allowed: Callable[[bytes], bool]
 ) -> list[Candidate]:
-    """Return left tokens with only a part of the right one, where that part is an entry.
+    """Return pairs of the left token and a prefix of the right one, where that is an entry.
 
-    "of t" is worth an entry where "of" is followed by "the", "them", "this": it serves them all.
+    "of t" is a good entry where "of" is followed by "the", "them", "this": all of them use it.
 
     Args:
         entries: bytes by id.
@@ -47,28 +47,28 @@ def beginnings(
     """
     present = set(entries)
     known = present | {pair.piece for pair in pairs}
-    found: list[Candidate] = []
+    shortened: list[Candidate] = []
     for _, left, right, times in pairs:
         for stop in range(1, len(entries[right])):
             part = entries[right][:stop]
             piece = entries[left] + part
             if part in present and piece not in known and allowed(piece):
                 known.add(piece)
-                found.append(Candidate(piece, left, right, times))
-    return found
+                shortened.append(Candidate(piece, left, right, times))
+    return shortened
 
 
 def choose(ranked: Iterable[Candidate], uses: Sequence[int], number: int) -> list[bytes]:
-    """Return the first candidates that do not compete with earlier ones, `number` at most.
+    """Choose the first candidates that do not compete with earlier ones, at most `number`.
 
-    Of a b c, either a b or b c can become one token. So each pair that is taken uses up its left
-    token for pairs that end with it, and its right token for pairs that begin with it. Taking
-    competing pairs together leaves entries that cut across each other and are hard to get rid of.
+    Of a b c, either a b or b c can become one token. So each chosen pair uses up its left token for
+    pairs that end with it, and its right token for pairs that begin with it. Choosing competing
+    pairs together leaves entries that overlap and are hard to remove.
 
     Args:
         ranked: the best first.
         uses: occurrences by id.
-        number: how many to choose.
+        number: the maximum number of entries to choose.
     """
     chosen: list[bytes] = []
     as_left: Counter[int] = Counter()

@@ -37,7 +37,7 @@ class Allowed:
             self.tests.append(keeps_digits_apart if digits == "split" else is_three_digits_at_most)
 
     def __call__(self, piece: bytes) -> bool:
-        """Return whether `piece` is short enough, readable, no special name, and allowed."""
+        """Return whether `piece` may be an entry."""
         if len(piece) > self.max_token_bytes or is_taken(piece):
             return False
         try:
@@ -48,16 +48,22 @@ class Allowed:
 
 
 def word_test(pattern: str) -> Test:
-    """Return a function that tests whether a text is exactly one word."""
+    """Return a function that tests whether a text is exactly one word.
+
+    Raises:
+        SettingError: the pattern is not a regular expression, or matches no text.
+    """
     import regex
 
     try:
         word = regex.compile(pattern)
     except regex.error as error:
-        raise SettingError("pattern", f"{pattern!r} is no regular expression: {error}") from None
+        fault = f"{pattern!r} is not a regular expression ({error}); correct it"
+        raise SettingError("pattern", fault) from None
     # Partial: with more after it, the character could be a word.
     if not any(word.fullmatch(chr(code), partial=True) for code in range(CODE_POINTS)):
-        raise SettingError("pattern", f"{pattern!r} matches no text but the empty one")
+        fault = f"{pattern!r} matches only the empty text; write one that matches words"
+        raise SettingError("pattern", fault)
     return lambda text: word.fullmatch(text) is not None
 
 
@@ -89,7 +95,7 @@ def is_three_digits_at_most(text: str) -> bool:
 
 
 def is_part_of_code_point(piece: bytes) -> bool:
-    """Return whether bytes that are no UTF-8 are a beginning, middle or end of one code point.
+    """Return whether bytes are a part of one code point: its beginning, middle or end.
 
     >>> [is_part_of_code_point(piece) for piece in (b"\\xe2\\x82", b"\\x82\\xac", b"a\\xe2")]
     [True, True, False]

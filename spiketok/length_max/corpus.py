@@ -43,8 +43,8 @@ class TrainingText:
                 if sampled.bytes
                 else "it is empty"
             )
-            more = "; add documents, or hold out other files (--validation)"
-            raise SpikeError(f"the corpus has no text to train on: {where}{more}")
+            fix = "add documents, or hold out other files (--validation)"
+            raise SpikeError(f"the corpus has no text to train on: {where}; {fix}")
         self.sample: Buffer = join(chunks)
         sampled.training.heap.clear()  # the same bytes again
         self.corpus_bytes = (
@@ -86,7 +86,7 @@ class TrainingText:
 
 
 class KeptBlocks:
-    """Blocks of text in a temporary file without a name: reading a corpus again takes longer."""
+    """Blocks of text in an unnamed temporary file, faster than reading the corpus again."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 — as long as this object
@@ -94,7 +94,7 @@ class KeptBlocks:
         self._count = 0
 
     def add(self, block: Buffer) -> bool:
-        """Write a block, and return whether the disk had room for it."""
+        """Write a block, and return whether there was room on the disk."""
         try:
             for array in block:
                 np.save(self._file, array)

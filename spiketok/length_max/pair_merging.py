@@ -24,17 +24,17 @@ def merge_entries(
     threads: int,
     report: Callable[[TrainingProgress], None],
 ) -> list[bytes]:
-    """Return the single bytes and the merged pieces, each allowed and unique.
+    """Choose entries by merging pairs: the single bytes, then the merged pieces.
 
-    A pair whose bytes are no allowed entry, or are one already, is never merged.
+    A pair is never merged if its bytes are not an allowed entry, or are an entry already.
 
     Args:
         settings: of the training; `objective` is `"frequency"` or `"freq-length"`.
         texts: the sample, as bytes and offsets.
-        threads: how many to use; 0: one per core.
-        report: called now and then.
+        threads: number of threads; 0: one per core.
+        report: called after every 64 merges.
     """
-    wanted = 256 + room_for_pieces(settings.vocab_size, settings.layout)
+    target = 256 + room_for_pieces(settings.vocab_size, settings.layout)
     allowed = settings.allowed(settings.boundary)
     entries = [bytes([byte]) for byte in range(256)]
     known = set(entries)
@@ -42,13 +42,13 @@ def merge_entries(
         *texts,
         weights=np.empty(0, np.int64),
         lengths=np.ones(256, np.uint32),
-        merges=wanted - 256,
+        merges=target - 256,
         by_length=settings.objective == "freq-length",
         max_token_bytes=settings.max_token_bytes,
         threads=threads,
     )
     size = tokens = len(texts[0])
-    while len(entries) < wanted and (best := merger.best()):
+    while len(entries) < target and (best := merger.best()):
         left, right, count = best
         piece = entries[left] + entries[right]
         if piece in known or not allowed(piece):
@@ -59,6 +59,6 @@ def merge_entries(
         known.add(piece)
         tokens -= count
         if len(entries) % MERGES_PER_REPORT == 0:
-            done, merges = len(entries) - 256, wanted - 256
+            done, merges = len(entries) - 256, target - 256
             report(TrainingProgress(done, merges, len(entries), size / tokens))
     return entries

@@ -11,7 +11,7 @@ def drop_cheapest(
     target: int,
     kept: Collection[bytes] = (),
 ) -> list[bytes]:
-    """Return `target` entries, sorted by bytes; single bytes are never dropped.
+    """Drop entries until `target` are left, and return these by bytes; single bytes always stay.
 
     A dropped entry passes its uses on to the pieces that replace it, so their costs rise while
     the vocabulary shrinks, in proportion to their uses.
@@ -19,9 +19,9 @@ def drop_cheapest(
     Args:
         entries: bytes by id, all 256 single bytes among them.
         uses: occurrences by id.
-        costs: by id, how many tokens more there are without the entry.
-        target: how many to leave.
-        kept: entries never to be dropped.
+        costs: by id, the number of tokens added by dropping the entry.
+        target: number of entries to leave.
+        kept: entries that are never dropped.
 
     >>> letters = [bytes([byte]) for byte in range(256)]
     >>> entries = [*letters, b"ab", b"abc"]

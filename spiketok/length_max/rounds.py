@@ -21,22 +21,25 @@ GROWTH = 1.2
 WORDS_FIRST = 0.5
 # Steps to drop the surplus: costs are exact for one entry, not for many at once.
 DROPS, REFINING_DROPS = 6, 2
-# Scouts that compare two starts want one entry for this number of the training's.
-SCOUTS_WANT = 4
+# The vocabularies that compare two starts are this many times smaller.
+SCOUTS_DIVISOR = 4
 # Fraction of the vocabulary that a refining round tests.
 EXCHANGED = 0.1
 SMALLEST_GAIN = 1e-4
-# Candidates examined for each one wanted: many are too long, too alike or not allowed.
+# Candidates examined for each one to choose: many are too long, too alike or not allowed.
 CANDIDATES_PER_ENTRY = 16
 MIN_CANDIDATES = 1 << 14
 
 
 class Changes(NamedTuple):
-    """Effects of single changes of a vocabulary on a text of `tokens` and `bytes`.
+    """Effects of single changes of a vocabulary on a text.
 
     Attributes:
         uses: by entry.
-        tokens_more: by entry, with it where it is new, without it where it is used.
+        tokens_more: by entry, the change in tokens: with it where it is new, without it where it is
+            in use.
+        tokens: of the text, without a change.
+        bytes: of the text.
     """
 
     uses: list[int]
@@ -46,7 +49,7 @@ class Changes(NamedTuple):
 
 
 class Rounds:
-    """Training rounds over a text, towards `wanted` entries."""
+    """Training rounds over a text, for a vocabulary of `target` entries."""
 
     def __init__(
         self,
@@ -55,18 +58,18 @@ class Rounds:
         threads: int,
         report: Callable[[TrainingProgress], None],
         effort: Effort,
-        wanted: int,
+        target: int,
     ) -> None:
         self.texts = texts
         self.threads = threads
         self.settings = settings
         self.effort = effort
-        self.wanted = wanted
+        self.target = target
         self.kept: frozenset[bytes] = frozenset()
         self.allowed: Callable[[bytes], bool] = settings.allowed(settings.boundary)
         self.report = report
         self.round = 0
-        growing = np.log(max(self.wanted * effort.surplus / 256, 1)) / np.log(GROWTH)
+        growing = np.log(max(self.target * effort.surplus / 256, 1)) / np.log(GROWTH)
         self.rounds = int(np.ceil(growing)) + DROPS + effort.refinements
 
     def run(self) -> list[bytes]:
@@ -75,14 +78,14 @@ class Rounds:
         return self.refine(entries, self.effort.refinements)[0]
 
     def words_first(self) -> bool:
-        """Return which start is better, by training a small vocabulary.
+        """Return whether starting with words is better, by training two small vocabularies.
 
-        Where one round saves more, so do the next; the tokens left alone would mislead.
+        They are compared by the tokens expected after the next round: the last change repeated.
         """
         if self.settings.boundary == "word":  # both are the same
             return False
-        wanted = 256 + (self.wanted - 256) // SCOUTS_WANT
-        scouts = Rounds(self.settings, self.texts, self.threads, lambda _: None, SCOUTING, wanted)
+        target = 256 + (self.target - 256) // SCOUTS_DIVISOR
+        scouts = Rounds(self.settings, self.texts, self.threads, lambda _: None, SCOUTING, target)
         outlooks = []
         for words_first in (False, True):
             _, before, after = scouts.refine(scouts.start(words_first), SCOUTING.refinements)
@@ -98,23 +101,23 @@ class Rounds:
         entries = BYTES
         if words_first:
             in_word = self.settings.allowed("word")
-            limit = int(self.wanted * WORDS_FIRST)
+            limit = int(self.target * WORDS_FIRST)
             entries = self.grow(entries, limit, lambda one: in_word(one) and self.allowed(one))
-        entries = self.grow(entries, self.surplus(self.wanted), self.allowed)
-        return self.drop_surplus(entries, self.wanted)
+        entries = self.grow(entries, self.surplus(self.target), self.allowed)
+        return self.drop_surplus(entries, self.target)
 
     def two_stages(self) -> list[bytes]:
         """Choose a fraction of the entries inside words, keep it, and continue without limit."""
-        first = 256 + int((self.wanted - 256) * self.settings.two_stage)
+        first = 256 + int((self.target - 256) * self.settings.two_stage)
         words = self.grow(BYTES, self.surplus(first), self.settings.allowed("word"))
         words = self.drop_surplus(words, first)
         self.kept = frozenset(words)
-        entries = self.grow(words, self.surplus(self.wanted), self.allowed)
-        return self.drop_surplus(entries, self.wanted)
+        entries = self.grow(words, self.surplus(self.target), self.allowed)
+        return self.drop_surplus(entries, self.target)
 
-    def surplus(self, wanted: int) -> int:
-        """Return how many entries to grow to before dropping the surplus; bytes alone suffice."""
-        return int(wanted * self.effort.surplus) if wanted > 256 else wanted
+    def surplus(self, target: int) -> int:
+        """Return the number of entries to grow to before dropping down to `target`."""
+        return int(target * self.effort.surplus) if target > 256 else target
 
     def grow(
         self, entries: list[bytes], limit: int, allowed: Callable[[bytes], bool]
@@ -128,7 +131,7 @@ class Rounds:
             added = choose(found, occurrences(ids, entries), number)
             if not added:
                 break
-            self.tell(entries, int(texts[1][-1]), len(ids))
+            self.report_round(entries, int(texts[1][-1]), len(ids))
             entries = in_order([*entries, *added])
         return entries
 
@@ -137,45 +140,53 @@ class Rounds:
         return self.drop(entries, target, DROPS, self.effort.dropping_text)
 
     def drop(self, entries: list[bytes], target: int, steps: int, most_bytes: int) -> list[bytes]:
-        """Drop entries in `steps` steps, by what their loss costs in `most_bytes` of text."""
+        """Drop the entries whose loss costs the fewest tokens.
+
+        Args:
+            entries: the vocabulary.
+            target: number of entries to leave.
+            steps: costs are measured again for each of these steps.
+            most_bytes: size of the text that they are measured on.
+        """
         for step in range(steps, 0, -1):
             excess = len(entries) - target
             if excess <= 0:
                 break
-            found = self.marginal_costs(entries, len(entries), most_bytes)
+            changes = self.marginal_costs(entries, len(entries), most_bytes)
             if steps == DROPS:
-                self.tell(entries, found.bytes, found.tokens)
+                self.report_round(entries, changes.bytes, changes.tokens)
             left = len(entries) - -(-excess // step)
-            costs = discounted(found)
-            entries = in_order(drop_cheapest(entries, found.uses, costs, left, self.kept))
+            costs = discounted(changes)
+            entries = in_order(drop_cheapest(entries, changes.uses, costs, left, self.kept))
         return entries
 
     def refine(self, entries: list[bytes], rounds: int) -> tuple[list[bytes], int, int]:
         """Replace the least useful entries by others, while that saves tokens.
 
-        Returns the entries, and the tokens before and after.
+        Returns:
+            The entries, and the number of tokens before and after.
         """
         most_bytes = self.effort.refining_text
-        number = max(int(self.wanted * EXCHANGED), 1)
+        number = max(int(self.target * EXCHANGED), 1)
         before = fewest = self.count_tokens(entries, most_bytes)[0]
         best = entries
         for _ in range(rounds):
             added = self.propose(best, number, most_bytes)
             if not added:
                 break
-            entries = self.drop(in_order([*best, *added]), self.wanted, REFINING_DROPS, most_bytes)
+            entries = self.drop(in_order([*best, *added]), self.target, REFINING_DROPS, most_bytes)
             tokens, text_bytes = self.count_tokens(entries, most_bytes)
             if tokens >= fewest:
                 break
             small = tokens > fewest * (1 - SMALLEST_GAIN)
             best, fewest = entries, tokens
-            self.tell(best, text_bytes, tokens)
+            self.report_round(best, text_bytes, tokens)
             if small:
                 break
         return best, before, fewest
 
     def propose(self, entries: list[bytes], number: int, most_bytes: int) -> list[bytes]:
-        """Return the up to `number` new entries that save most tokens, each measured by itself."""
+        """Return at most `number` new entries that save most tokens, each measured by itself."""
         ids, offsets = encode(entries, self.texts.beginning(most_bytes), self.threads)
         found = list(self.neighbours(entries, ids, offsets, number, self.allowed))
         found += beginnings(entries, found, self.allowed)
@@ -193,7 +204,15 @@ class Rounds:
         number: int,
         allowed: Callable[[bytes], bool],
     ) -> Iterable[Candidate]:
-        """Return the concatenations of frequent pairs, several for each of `number` wanted."""
+        """Return the concatenations of frequent pairs: candidates for `number` new entries.
+
+        Args:
+            entries: the vocabulary.
+            ids: [tokens] of the text.
+            offsets: [texts + 1], where each text begins in `ids`.
+            number: number of entries to add; there are several candidates for each.
+            allowed: whether a byte string may be an entry.
+        """
         looked_at = max(MIN_CANDIDATES, CANDIDATES_PER_ENTRY * number)
         pairs = count_pairs(ids, offsets, looked_at, self.threads)
         return concatenations(entries, pairs, allowed)
@@ -204,10 +223,10 @@ class Rounds:
         uses, more = np.zeros((2, len(entries)), np.int64)
         tokens = text_bytes = 0
         for texts in self.texts.blocks(most_bytes):
-            found = trie.marginal_costs(used, used == len(entries), *texts, self.threads)
-            uses += found[0]
-            more += found[1]
-            tokens += found[2]
+            measured = trie.marginal_costs(used, used == len(entries), *texts, self.threads)
+            uses += measured[0]
+            more += measured[1]
+            tokens += measured[2]
             text_bytes += int(texts[1][-1])
         return Changes(uses.tolist(), more.tolist(), tokens, text_bytes)
 
@@ -219,7 +238,7 @@ class Rounds:
             text_bytes += int(texts[1][-1])
         return tokens, text_bytes
 
-    def tell(self, entries: list[bytes], text_bytes: int, tokens: int) -> None:
+    def report_round(self, entries: list[bytes], text_bytes: int, tokens: int) -> None:
         """Report a round and the number of tokens after it."""
         self.round = min(self.round + 1, self.rounds)
         self.report(
@@ -246,7 +265,7 @@ def in_order(entries: Iterable[bytes]) -> list[bytes]:
 
 
 def occurrences(ids: NDArray[Any], entries: Sequence[bytes]) -> list[int]:
-    """Count each id."""
+    """Count each of the ids [tokens]."""
     counts: list[int] = np.bincount(ids, minlength=len(entries)).tolist()
     return counts
 

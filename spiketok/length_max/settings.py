@@ -19,13 +19,13 @@ class Effort:
     """Budget of a training; texts are given in bytes.
 
     Attributes:
-        surplus: grow to this multiple of the wanted number, so that there is something to drop.
+        surplus: the vocabulary first grows to this multiple of its final size.
         growing_text: read in growing rounds, for each entry: pairs of a small vocabulary are
             frequent, and a part of the sample shows them as well.
         dropping_text: read while the surplus is dropped.
         refining_text: read in refining rounds; where the sample has less, the corpus is read
             again.
-        refinements: refining rounds at most.
+        refinements: maximum number of refining rounds.
     """
 
     surplus: float
@@ -76,7 +76,7 @@ class LengthMaxSettings:
         vocab_size: number of ids, special and reserved ones included.
         layout: `"chatml"` (a block of 128 special ids) or `"minimal"`.
         boundary: `"none"`: entries may span words; `"word"`: each is a part of a GPT-4-like word
-            that begins where the word does, or of what `pattern` matches; `"line"`: none goes on
+            that begins where the word does, or of a match of `pattern`; `"line"`: none continues
             after a line end.
         pattern: a word of boundary `"word"`, as a `regex` pattern.
         two_stage: this fraction of the entries stays inside words and is chosen first; the others
@@ -90,7 +90,7 @@ class LengthMaxSettings:
         max_token_bytes: longest entry, 2 to 255.
         min_frequency: leave out entries that the sample uses less often.
         held_out: fraction of documents, chosen by content, for measurement only.
-        memory: bytes that the trainer may take; bounds the sample, at least 1 MiB.
+        memory: bytes that the trainer may use; bounds the sample, at least 1 MiB.
     """
 
     vocab_size: int = 16512
@@ -118,22 +118,28 @@ class LengthMaxSettings:
                 raise SettingError(name, f"{wrong!r} is unknown; take one of {', '.join(choices)}")
         if not 2 <= self.max_token_bytes <= MAX_TOKEN_BYTES:
             wrong = self.max_token_bytes
-            raise SettingError("max_token_bytes", f"{wrong} is not in 2 to {MAX_TOKEN_BYTES}")
+            fault = f"{wrong} is out of range; choose 2 to {MAX_TOKEN_BYTES}"
+            raise SettingError("max_token_bytes", fault)
         for name in ("held_out", "two_stage"):
             if not 0 <= (wrong := getattr(self, name)) < 1:
-                raise SettingError(name, f"{wrong} is no fraction of at least 0, below 1")
+                fault = f"{wrong} is out of range; choose a fraction from 0 to below 1"
+                raise SettingError(name, fault)
         if self.min_frequency < 0:
-            raise SettingError("min_frequency", f"{self.min_frequency} is below 0")
+            fault = f"{self.min_frequency} is below 0; choose 0 or more"
+            raise SettingError("min_frequency", fault)
         if self.memory < MIN_MEMORY:
-            raise SettingError("memory", f"{self.memory} is below {MIN_MEMORY} bytes")
+            fault = f"{self.memory} bytes are too few; choose at least {MIN_MEMORY}"
+            raise SettingError("memory", fault)
         if self.two_stage and self.boundary != "none":
-            raise SettingError("two_stage", "its second stage is free; leave boundary at none")
+            fault = "its second stage has no boundary; leave boundary at none"
+            raise SettingError("two_stage", fault)
         if self.two_stage and self.objective != "tokens":
             raise SettingError(
-                "two_stage", "goes with objective tokens only; leave one of them out"
+                "two_stage", "needs objective tokens; leave out one of the two options"
             )
         if self.pattern is not None and self.boundary != "word" and not self.two_stage:
-            raise SettingError("pattern", "only boundary word has use for one; add it or drop it")
+            fault = "only boundary word has a pattern; choose that boundary or leave it out"
+            raise SettingError("pattern", fault)
         self.allowed(self.boundary)
 
     @property

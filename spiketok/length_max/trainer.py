@@ -42,8 +42,8 @@ def train_length_max(
             again for rounds that read more than the sample.
         settings: of the training.
         held_out: the documents for measurement only; None: those of `settings.held_out`.
-        threads: how many to use; 0: one per core that is allowed.
-        inputs: where the corpus came from, to be kept with the vocabulary.
+        threads: number of threads; 0: one per core that is allowed.
+        inputs: files and folders of the corpus, recorded in the vocabulary.
         report: called after each round.
 
     Returns:
@@ -59,9 +59,9 @@ def train_length_max(
     text = TrainingText(sampled, read, settings, held_out)
     report = report or (lambda _: None)
     if settings.objective == "tokens":
-        wanted = 256 + room_for_pieces(settings.vocab_size, settings.layout)
+        target = 256 + room_for_pieces(settings.vocab_size, settings.layout)
         effort = EFFORTS[settings.effort]
-        entries = Rounds(settings, text, threads, report, effort, wanted).run()
+        entries = Rounds(settings, text, threads, report, effort, target).run()
     else:
         entries = in_order(merge_entries(settings, text.sample, threads, report))
     entries, uses = without_rare(entries, text.sample, settings.min_frequency, threads)
@@ -86,7 +86,14 @@ def train_length_max(
 def without_rare(
     entries: list[bytes], texts: Buffer, least: int, threads: int
 ) -> tuple[list[bytes], list[int]]:
-    """Remove entries used less than `least` times, until none is left; return the uses too."""
+    """Remove rare entries until none is left; return the other entries and their uses.
+
+    Args:
+        entries: the vocabulary.
+        texts: the sample, as bytes and offsets.
+        least: entries used less often are removed, single bytes apart.
+        threads: number of threads; 0: one per core.
+    """
     while True:
         uses = occurrences(encode(entries, texts, threads)[0], entries)
         frequent = [
@@ -100,10 +107,10 @@ def without_rare(
 
 
 def measure(entries: list[bytes], texts: Buffer, threads: int) -> dict[str, float | None]:
-    """Return the bytes per token of held-out text, and of its best cut; None where there is none.
+    """Measure the bytes per token of held-out text and of its best cut; None without such text.
 
-    The best cut with the same entries, the fewest tokens possible, is a reference: it
-    shows the cost of greedy matching.
+    The best cut has the fewest tokens possible with the same entries: it shows the cost of greedy
+    matching.
     """
     size, tokens, fewest = len(texts[0]), None, None
     if size:

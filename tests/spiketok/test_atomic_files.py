@@ -204,7 +204,7 @@ def test_what_a_killed_writer_left_is_taken_over(tmp_path):
 def test_what_no_writer_left_under_the_temporary_name_is_kept(tmp_path, make):
     (tmp_path / "other").write_bytes(b"kept")
     make(tmp_path / ".a.partial", tmp_path / "other")
-    with pytest.raises(SpikeError, match=r"\.a\.partial: is no unfinished file"):
+    with pytest.raises(SpikeError, match=r"\.a\.partial: is not an unfinished file"):
         write_durably(tmp_path / "a", b"new")
     assert (tmp_path / "other").read_bytes() == b"kept"
     assert {path.name for path in tmp_path.iterdir()} == {".a.partial", "other"}
@@ -215,7 +215,7 @@ def test_a_link_in_place_of_the_temporary_folder_is_kept(tmp_path):
     (tmp_path / "other" / "file").write_bytes(b"kept")
     (tmp_path / ".f.partial").symlink_to("other")
     with (
-        pytest.raises(SpikeError, match=r"\.f\.partial: is no unfinished file"),
+        pytest.raises(SpikeError, match=r"\.f\.partial: is not an unfinished file"),
         durable_folder(tmp_path / "f"),
     ):
         pass

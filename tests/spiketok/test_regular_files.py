@@ -21,7 +21,9 @@ def test_named_files_and_pipes_are_read_up_to_a_limit(tmp_path, kind, size):
         if kind == "file":
             writer.join()
         if size > most:
-            with pytest.raises(SpikeError, match=rf"{number}: larger than {most:,} bytes; name a"):
+            with pytest.raises(
+                SpikeError, match=rf"{number}: is larger than {most:,} bytes; name a"
+            ):
                 read_given(path, most)
         else:
             assert read_given(path, most) == content

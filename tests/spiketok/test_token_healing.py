@@ -83,5 +83,5 @@ def test_an_example():
 
 
 def test_bese_is_not_healed():
-    with pytest.raises(SpikeError, match="longest match"):
+    with pytest.raises(SpikeError, match="longest-match"):
         TokenHealer(Tokenizer(BeseVocabulary(merges=(), vocab_size=40)))

@@ -174,7 +174,7 @@ def test_patterns_are_expanded_below_folders_of_any_name(tmp_path):
 
 @pytest.mark.parametrize("word", ["s3://bucket/a.txt", "hf://datasets/x", "https://x.org/a.txt"])
 def test_remote_paths_are_refused_with_both_slashes(word):
-    with pytest.raises(SpikeError, match=rf"{word}: a remote path"):
+    with pytest.raises(SpikeError, match=rf"{word}: is a remote path"):
         find_sources([Path(word)])
 
 
@@ -235,7 +235,7 @@ def test_binary_pipes_are_spooled_to_their_first_block_alone(tmp_path):
 
 
 def test_devices_without_end_are_refused():
-    with pytest.raises(SpikeError, match="/dev/zero: a device"):
+    with pytest.raises(SpikeError, match="/dev/zero: is a device"):
         find_sources([Path("/dev/zero")])
     assert find_sources([Path("/dev/null")])[0][0].bytes == 0
 

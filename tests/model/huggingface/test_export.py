@@ -113,7 +113,7 @@ def test_two_exports_are_equal_and_a_folder_that_is_there_is_kept(runs, tmp_path
     export_model(run, tmp_path / folder.name)
     for file in folder.iterdir():
         assert (tmp_path / folder.name / file.name).read_bytes() == file.read_bytes()
-    with pytest.raises(SpikeError, match="is there already"):
+    with pytest.raises(SpikeError, match="exists already"):
         export_model(run, folder)
 
 

@@ -208,7 +208,7 @@ def test_the_base_of_the_rotation_is_read_where_engines_write_it(runs, tmp_path,
 def test_a_run_folder_that_is_there_is_kept(runs, tmp_path):
     (tmp_path / "back").mkdir()
     (tmp_path / "back/notes.txt").write_text("kept")
-    with pytest.raises(SpikeError, match="is there already"):
+    with pytest.raises(SpikeError, match="exists already"):
         import_model(runs("plain")[1], tmp_path / "back")
 
 

@@ -27,7 +27,7 @@ def path_parameters(group=spike, words=()):
 @pytest.mark.parametrize(("words", "parameter"), list(path_parameters()), ids=str)
 def test_no_command_takes_a_remote_path(words, parameter):
     context = click.Context(click.Command(" ".join(words)))
-    with pytest.raises(click.BadParameter, match="s3://bucket/x: a remote path"):
+    with pytest.raises(click.BadParameter, match="s3://bucket/x: is a remote path"):
         parameter.type.convert("s3://bucket/x", parameter, context)
 
 
@@ -35,7 +35,7 @@ def test_a_remote_folder_is_not_made(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, _, errors = line("shard", "corpus/", "--out", "s3://bucket/x")
     assert status == 2
-    assert "s3://bucket/x: a remote path" in errors
+    assert "s3://bucket/x: is a remote path" in errors
     assert list(tmp_path.iterdir()) == []
 
 
@@ -114,7 +114,7 @@ def test_files_for_validation_are_kept_from_the_tokenizer_too(run, tmp_path):
         (["--validation", "0.1", "--validation", "a.txt"], "one fraction, or files"),
         (["--validation", "0.6"], "not in the range"),
         (["--validation", "nan"], "not in the range"),
-        (["--validation", "hf://a"], "a remote path"),
+        (["--validation", "hf://a"], "is a remote path"),
         (["--split-text", "7"], "7 bytes are below 1024"),
         (["--split-text", ""], "the marker is empty"),
         (["--split-text", "lines", "--format", "chat"], "go with --format text"),

@@ -63,23 +63,23 @@ def test_why_nothing_is_left_is_told(train, algorithm, records, told):
     ("options", "message"),
     [
         ("--pattern a", "--pattern: only boundary word"),
-        ("--boundary word --pattern (", "--pattern: '(' is no regular expression"),
-        ("--boundary word --pattern (?!x)", "--pattern: '(?!x)' matches no text"),
-        ("--boundary word --pattern=", "--pattern: '' matches no text"),
-        ("--boundary word --pattern ^$|x{0}", "matches no text"),
-        ("--two-stage 0.5 --boundary line", "--two-stage: its second stage is free"),
-        ("--two-stage 0.5 --objective frequency", "--two-stage: goes with objective tokens"),
+        ("--boundary word --pattern (", "--pattern: '(' is not a regular expression"),
+        ("--boundary word --pattern (?!x)", "--pattern: '(?!x)' matches only the empty text"),
+        ("--boundary word --pattern=", "--pattern: '' matches only the empty text"),
+        ("--boundary word --pattern ^$|x{0}", "matches only the empty text"),
+        ("--two-stage 0.5 --boundary line", "--two-stage: its second stage has no boundary"),
+        ("--two-stage 0.5 --objective frequency", "--two-stage: needs objective tokens"),
         ("--two-stage nan", "'--two-stage': nan is not in the range"),
         ("--validation nan", "'--validation': nan is not in the range 0<=x<=0.5"),
         ("--validation 0.6", "'--validation': 0.6 is not in the range 0<=x<=0.5"),
         (
             "--vocab 387",
-            "--vocab: 387 ids are not possible; layout chatml allows 388 to 16,777,215",
+            "--vocab: 387 is out of range; choose 388 to 16,777,215 for layout chatml",
         ),
-        ("--vocab -1", "--vocab: -1 ids"),
-        ("--vocab 16777216", "--vocab: 16,777,216 ids"),
-        ("--algorithm bese --vocab 39", "--vocab: 39 ids are not possible, 40 to 1,048,576 are"),
-        ("--algorithm bese --vocab 1048577", "--vocab: 1,048,577 ids"),
+        ("--vocab -1", "--vocab: -1 is out of range"),
+        ("--vocab 16777216", "--vocab: 16,777,216 is out of range"),
+        ("--algorithm bese --vocab 39", "--vocab: 39 is out of range; choose 40 to 1,048,576"),
+        ("--algorithm bese --vocab 1048577", "--vocab: 1,048,577 is out of range"),
         ("--algorithm bese --effort max", "--effort means nothing to algorithm bese"),
     ],
 )
@@ -120,7 +120,7 @@ def test_patterns_that_match_something_are_taken(pattern):
 
 
 def test_settings_keep_their_names_in_python():
-    with pytest.raises(SpikeError, match=r"^two_stage: nan is no fraction"):
+    with pytest.raises(SpikeError, match=r"^two_stage: nan is out of range"):
         LengthMaxSettings(two_stage=float("nan"))
-    with pytest.raises(SpikeError, match=r"^vocab_size: 3 ids are not possible"):
+    with pytest.raises(SpikeError, match=r"^vocab_size: 3 is out of range"):
         BeseSettings(vocab_size=3)

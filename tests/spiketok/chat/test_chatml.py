@@ -88,10 +88,13 @@ def test_trained_is_what_an_assistant_says_after_the_role(messages):
     ("wrong", "words"),
     [
         (message("bot", "hi"), r"messages\[1\]: role 'bot' is unknown"),
-        (Message("user", (Part("think", "x"),)), r"messages\[1\]: a part 'think' .*'user'"),
+        (
+            Message("user", (Part("think", "x"),)),
+            r"messages\[1\]: a message of 'user' cannot",
+        ),
         (Message("assistant", (Part("tool_response", "x"),)), "tool_response"),
         (Message("assistant", (Part("image", "x"),)), "image"),
-        (Message("tool", (Part("text", "x"),)), "there may be tool_response"),
+        (Message("tool", (Part("text", "x"),)), "'text'; use tool_response"),
     ],
 )
 def test_what_a_role_cannot_say_is_refused(wrong, words):

@@ -24,19 +24,19 @@ def test_calls_become_json(call, expected):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ("f(1)", ": a text instead of an object"),
-        ({"name": "f"}, ": must have 'name' and 'arguments'"),
-        ({"name": "f", "arguments": {}, "strict": True}, "nothing else"),
-        ({"function": {"name": "f", "arguments": {}}, "index": 0}, "nothing else"),
-        ({"function": "f"}, ".function: must have"),
-        ({"type": "code", "function": {"name": "f", "arguments": {}}}, ".type: 'code'"),
-        ({"id": 3, "name": "f", "arguments": {}}, ".id: a number instead"),
-        ({"name": 3, "arguments": {}}, ".name: a number instead"),
-        ({"function": {"name": "f", "arguments": "x=1"}}, ".function.arguments: not JSON"),
-        ({"name": "f", "arguments": '{"x": NaN}'}, ".arguments: not JSON (NaN is no JSON)"),
-        ({"name": "f", "arguments": {"x": float("inf")}}, ".arguments: not JSON"),
-        ({"name": "f", "arguments": "[1]"}, ".arguments: neither a JSON object"),
-        ({"name": "f", "arguments": None}, ": must have 'name' and 'arguments'"),
+        ("f(1)", ": is a text; write an object"),
+        ({"name": "f"}, ": is not an object of 'name' and 'arguments'"),
+        ({"name": "f", "arguments": {}, "strict": True}, "write exactly these"),
+        ({"function": {"name": "f", "arguments": {}}, "index": 0}, "a key beside 'function'"),
+        ({"function": "f"}, ".function: is not an object of 'name'"),
+        ({"type": "code", "function": {"name": "f", "arguments": {}}}, ".type: is 'code'; write"),
+        ({"id": 3, "name": "f", "arguments": {}}, ".id: is a number; write"),
+        ({"name": 3, "arguments": {}}, ".name: is a number; write"),
+        ({"function": {"name": "f", "arguments": "x=1"}}, ".function.arguments: is not JSON"),
+        ({"name": "f", "arguments": '{"x": NaN}'}, ".arguments: is not JSON (NaN is not JSON)"),
+        ({"name": "f", "arguments": {"x": float("inf")}}, ".arguments: is not JSON"),
+        ({"name": "f", "arguments": "[1]"}, ".arguments: is neither a JSON object"),
+        ({"name": "f", "arguments": None}, ": is not an object of 'name' and 'arguments'"),
     ],
 )
 def test_malformed_calls_are_refused_with_their_place(call, words):
@@ -54,5 +54,5 @@ def test_answers_come_in_the_order_of_the_calls():
         check_answer({"tool_call_id": "c"}, open_calls)
     with pytest.raises(SpikeError, match="next call without answer"):
         check_answer({"tool_call_id": "d"}, [])
-    with pytest.raises(SpikeError, match="name: a number"):
+    with pytest.raises(SpikeError, match="name: is a number"):
         check_answer({"name": 1}, [])

@@ -116,9 +116,9 @@ def a_sparse_file(path):
 @pytest.mark.parametrize(
     ("obstacle", "what"),
     [
-        (os.mkfifo, "no regular file"),
-        (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
-        (lambda path: path.mkdir(), "no regular file"),
+        (os.mkfifo, "not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda path: path.mkdir(), "not a regular file"),
         (lambda _: None, "is missing"),
         (a_sparse_file, "larger than 1 GiB"),
     ],

@@ -7,8 +7,8 @@ from spiketok.huggingface import join_modules
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
-        ({"a": "x = 1", "b": "def x(): pass"}, r"b\.py: x is also"),
-        ({"a": "x = 1", "b": "x = 2"}, r"b\.py: x is also"),
+        ({"a": "x = 1", "b": "def x(): pass"}, r"b\.py: x has another definition"),
+        ({"a": "x = 1", "b": "x = 2"}, r"b\.py: x has another definition"),
         ({"a": "x = 1", "b": "from .a import x as y"}, r"b\.py: x is not"),
         ({"a": "x = 1", "b": "from .c import z"}, r"b\.py: z is not"),
         ({"a": "import os as system"}, r"a\.py: os is imported under another name"),

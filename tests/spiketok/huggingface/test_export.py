@@ -64,7 +64,7 @@ def test_a_published_file_is_exported_too(vocabulary, tmp_path):
 
 def test_a_folder_that_is_there_stays_as_it_is(vocabulary, tmp_path):
     (tmp_path / "kept").write_text("mine")
-    with pytest.raises(SpikeError, match="is there already; "):
+    with pytest.raises(SpikeError, match="exists already; "):
         export_tokenizer(vocabulary, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 

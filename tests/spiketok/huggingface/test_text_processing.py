@@ -12,10 +12,10 @@ from spiketok.huggingface.text_processing import (
     chat_segments,
     cut,
     name_pattern,
+    placeholders,
     places,
     resolved,
     rows_of,
-    stand_ins,
 )
 
 SIMPLE = (False, False, False)
@@ -115,8 +115,8 @@ def test_a_character_in_several_tokens_is_covered_by_each():
 
 
 @given(st.lists(st.integers(0, 9)), st.none() | st.lists(st.integers(0, 9)), st.data())
-def test_stand_ins_tell_their_place_whatever_is_cut_off(first, second, data):
-    one, other = stand_ins((first, second))
+def test_placeholders_tell_their_place_whatever_is_cut_off(first, second, data):
+    one, other = placeholders((first, second))
     assert (other is None) == (second is None)
     both, ids = one + (other or []), first + (second or [])
     assert resolved([*both, 0], ids, "fill") == [*ids, "fill"]

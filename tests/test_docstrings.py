@@ -1,0 +1,199 @@
+"""Docstrings: arguments, errors, shapes and sources are where CONTRIBUTING asks for them."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("spiketok", "datapipe", "model", "spike_commands")
+# Packages that are not held to the rules yet.
+LATER = ("datapipe", "model", "spike_commands")
+HELD = [package for package in PACKAGES if package not in LATER]
+MANY = 4  # parameters from which on `Args:` is asked for
+ARRAYS = {"Tensor", "NDArray", "ndarray", "Array", "ChunkedArray"}
+SHAPE = re.compile(r"(?<![\w\]\])])\[[^\[\]\n]*\w[^\[\]\n]*\]|\bscalars?\b|\bany shape\b")
+SECTION = re.compile(r"^(Args|Raises|Returns|Yields|Attributes):$", re.MULTILINE)
+EXAMPLE = re.compile(r"^>>> .*(\n\S.*)*", re.MULTILINE)
+# Methods that a library calls by its own contract.
+OVERRIDES = {"resolve_command"}
+# Where published techniques are: each file names the source of its own.
+TECHNIQUES = [
+    "model/layers/*.py",
+    "model/quantization/*.py",
+    "model/training/muon.py",
+    "model/training/optimizers.py",
+    "model/training/lr_schedule.py",
+    "model/training/weight_averaging.py",
+    "model/training/distillation.py",
+    "model/training/kl_divergence.py",
+    "model/training/qat.py",
+]
+SOURCE = re.compile(
+    r"arXiv|https?://|\bPRs? #?\d+|pull request|\bRFC \d+|SpikeWhale"
+    r"|[A-Z]\w+( et al\.| and [A-Z]\w+)?,? (\(|\"[^\"]+\",? \(?)?(19|20)\d\d"
+)
+# Files there that implement nothing published.
+NO_SOURCE = {
+    *("model/layers/document_masks.py", "model/layers/kv_cache.py", "model/layers/masks.py"),
+    "model/quantization/calibration_text.py",
+    "model/quantization/plan.py",
+    "model/quantization/quantize.py",
+    "model/quantization/quantized_matrix.py",
+    "model/quantization/quantizer.py",
+}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def files(package):
+    paths = [*(ROOT / package).rglob("*.py"), *(ROOT / package).rglob("*.pyi")]
+    return sorted(path for path in paths if "__pycache__" not in path.parts)
+
+
+def public_functions(body):
+    """Yield the public functions, and the public methods of public classes."""
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from public_functions(node.body)
+        elif isinstance(node, Function) and is_held(node):
+            yield node
+
+
+def is_held(node):
+    """Check that a function is public, and neither a command nor a library's method."""
+    decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+    is_command = any(re.search(r"\.(command|group|option|argument)\b", d) for d in decorators)
+    return not (node.name.startswith("_") or node.name in OVERRIDES or is_command)
+
+
+def parameters(node):
+    given = node.args
+    names = [item.arg for item in [*given.posonlyargs, *given.args, *given.kwonlyargs]]
+    names += [item.arg for item in (given.vararg, given.kwarg) if item is not None]
+    return [name for name in names if name not in ("self", "cls")]
+
+
+def section(docstring, title):
+    """Return the lines of a section of a docstring; nothing where it is absent."""
+    _, *parts = SECTION.split(docstring)
+    return dict(zip(parts[::2], parts[1::2], strict=True)).get(title, "")
+
+
+def undocumented_arguments(node, docstring):
+    """Return the parameters without a line in `Args:`, where there are many."""
+    names = parameters(node)
+    listed = re.findall(r"^ +\*{0,2}(\w+):", section(docstring, "Args"), re.MULTILINE)
+    return [name for name in names if name not in listed] if len(names) >= MANY else []
+
+
+def statements(body):
+    """Yield the nodes of a function's own body, without functions inside it."""
+    for node in body:
+        if not isinstance(node, Function | ast.ClassDef | ast.Lambda):
+            yield node
+            yield from statements(ast.iter_child_nodes(node))
+
+
+def undocumented_errors(node, docstring):
+    """Return the raised errors that `Raises:` does not name; a caught one raised again is none."""
+    own = list(statements(node.body))
+    caught = {found.name for found in own if isinstance(found, ast.ExceptHandler)}
+    named = section(docstring, "Raises")
+    errors = set()
+    for found in own:
+        if not isinstance(found, ast.Raise) or found.exc is None:
+            continue
+        raised = found.exc.func if isinstance(found.exc, ast.Call) else found.exc
+        name = ast.unparse(raised).rpartition(".")[2]
+        known = name if re.search("(Error|Exit|Abort|Exception)$", name) else ""
+        if name not in caught and (known not in named or not named.strip()):
+            errors.add(name)
+    if node.returns is not None and ast.unparse(node.returns).endswith("NoReturn"):
+        return set() if docstring.startswith("Raise ") else errors
+    return errors
+
+
+def has_array(node):
+    given = node.args
+    arguments = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    annotations = [item.annotation for item in arguments if item] + [node.returns]
+    text = " ".join(ast.unparse(item) for item in annotations if item)
+    return bool(ARRAYS & set(re.findall(r"\w+", text)))
+
+
+def faults(name, source):
+    """Yield the place of each docstring that lacks something, and the thing."""
+    for node in public_functions(ast.parse(source).body):
+        place = f"{name}:{node.lineno}: {node.name}"
+        docstring = ast.get_docstring(node) or ""
+        if names := undocumented_arguments(node, docstring):
+            yield f"{place}: Args: for {', '.join(names)}"
+        if errors := undocumented_errors(node, docstring):
+            yield f"{place}: Raises: for {', '.join(sorted(errors))}"
+        if has_array(node) and not SHAPE.search(EXAMPLE.sub("", docstring)):
+            yield f"{place}: a shape such as [B, T], scalar or any shape"
+
+
+def without_source():
+    """Yield the files of techniques that name no paper, pull request or model."""
+    for pattern in TECHNIQUES:
+        for path in sorted(ROOT.glob(pattern)):
+            name, text = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+            if path.name != "__init__.py" and name not in NO_SOURCE and not SOURCE.search(text):
+                yield name
+
+
+def faults_of(path):
+    return faults(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("package", HELD)
+def test_docstrings_are_complete(package):
+    found = [fault for path in files(package) for fault in faults_of(path)]
+    assert not found, "\n".join(["", *found])
+
+
+def test_techniques_name_their_source():
+    assert not list(without_source())
+    assert all((ROOT / name).is_file() for name in NO_SOURCE)
+
+
+WHOLE = '''
+def f(a, b, c, d):
+    """Rows [n].
+
+    Args:
+        a: first.
+        b: second.
+        c: third.
+        d: fourth.
+
+    Raises:
+        SpikeError: a is negative.
+    """
+    raise SpikeError("a")
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "", []),
+        ("        c: third.\n", "", ["a.py:2: f: Args: for c"]),
+        ("SpikeError: a", "OSError: a", ["a.py:2: f: Raises: for SpikeError"]),
+        ("SpikeError: a is", "SpikeError, if a is", []),
+        ("    Raises:\n", "", ["a.py:2: f: Raises: for SpikeError"]),
+    ],
+)
+def test_each_kind_is_found(old, new, expected):
+    assert list(faults("a.py", WHOLE.replace(old, new, 1) if old else WHOLE)) == expected
+
+
+def test_arrays_have_shapes():
+    source = 'def f(a: "NDArray[np.uint8]"):\n    """Return ids[0].\n\n    >>> f([1])\n    """'
+    assert list(faults("a.py", source)) == [
+        "a.py:1: f: a shape such as [B, T], scalar or any shape"
+    ]
+    assert not list(faults("a.py", source.replace("ids[0]", "ids [tokens]")))
