@@ -21,9 +21,18 @@ def unchecked_ranges(
     width: int,
     size: int,
 ) -> list[int]:
-    """Return the ranges that rows of `size` bytes touch and that are 1 in `unchecked`, and set them to 2.
+    """Return the ranges that rows touch and that are 1 in `unchecked`, and set them to 2.
 
     Rows that go beyond their run, and those of files that are not open, are skipped.
+
+    Args:
+        starts: [rows], the first token of each.
+        runs: [lines, runs + 1], see the module.
+        line: the line of `runs` with the offsets to use.
+        unchecked: [ranges], changed.
+        range_bytes: bytes of a range.
+        width: bytes of a token.
+        size: bytes of a row.
     """
 
 def read_rows(
@@ -40,4 +49,14 @@ def read_rows(
 
     A row is not filled where it goes beyond its run, where its file is not open, where it touches an unchecked
     range, and where the file has not all of its bytes.
+
+    Args:
+        starts: [rows], the first token of each.
+        runs: [lines, runs + 1], see the module.
+        line: the line of `runs` with the offsets to use.
+        unchecked: [ranges].
+        range_bytes: bytes of a range.
+        width: bytes of a token.
+        rows: [rows, bytes], filled.
+        begin: the first row to fill.
     """

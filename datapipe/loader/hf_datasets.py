@@ -42,8 +42,12 @@ def open_as_dataset(folder: Path, split: str = "train") -> "datasets.Dataset":
 
 
 def check_shards(folder: Path, split: str, manifest: Manifest) -> None:
-    """Read every byte of a split and raise the first damage, if there is one."""
+    """Check every byte of a split.
+
+    Raises:
+        SpikeError: the first damage.
+    """
     check_files(folder, manifest)
     for shard in manifest.splits[split].shards:
         for damage in shard_damages(folder, manifest, shard, set(manifest.files)):
-            raise SpikeError(f"{damage}; spike shard --overwrite makes it again")
+            raise SpikeError(f"{damage}; make it again with spike shard --overwrite")

@@ -19,7 +19,16 @@ MIX_1, MIX_2, SHIFT = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC5
 def permute(
     index: npt.NDArray[np.integer[Any]], n: int, seed: int, epoch: int = 0
 ) -> npt.NDArray[np.int64]:
-    """Return the permuted positions of `index` (each below n); a bijection for each seed and epoch.
+    """Permute positions; a bijection of 0 … n − 1 for each seed and epoch.
+
+    Args:
+        index: positions of any shape, each below n.
+        n: number of positions.
+        seed: of the shuffle.
+        epoch: each epoch has its own order.
+
+    Returns:
+        The permuted positions, int64 of the shape of `index`.
 
     >>> sorted(permute(np.arange(5), 5, seed=1).tolist())
     [0, 1, 2, 3, 4]
@@ -38,7 +47,7 @@ def permute(
 def rounds(
     values: npt.NDArray[np.uint64], half: np.uint64, keys: list[np.uint64]
 ) -> npt.NDArray[np.uint64]:
-    """Feistel rounds: permute numbers of 2 · `half` bits."""
+    """Feistel rounds: permute numbers [n] of 2 · `half` bits."""
     mask = (np.uint64(1) << half) - np.uint64(1)
     left, right = values >> half, values & mask
     for key in keys:
@@ -47,7 +56,7 @@ def rounds(
 
 
 def mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Mix the bits of 64-bit numbers, in place."""
+    """Mix the bits of 64-bit numbers [n], in place."""
     values ^= values >> SHIFT
     values *= MIX_1
     values ^= values >> SHIFT

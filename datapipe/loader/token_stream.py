@@ -32,7 +32,7 @@ FIRST, DESCRIPTOR, RANGE, TOKENS_AT, MASK_AT = range(LINES := 5)
 
 
 class TokenStream:
-    """Tokens of shards as one sequence, without the borders of record batches and files.
+    """Tokens of shards as one sequence, across record batches and files.
 
     A shard is opened when its first token is read. Every range of a shard is compared with its
     checksum when it is first read in an epoch; `start_epoch` begins the next one. Shards that
@@ -84,11 +84,11 @@ class TokenStream:
         if result.size and int(result.max()) >= self.made_by.vocab_size:
             self.start_epoch()
             self._gather(starts, length, self.dtype, TOKENS_AT)  # names the range that changed
-            raise SpikeError("a shard holds ids outside its vocabulary: run spike data verify")
+            raise SpikeError("a shard has ids outside its vocabulary; run spike data verify")
         return result
 
     def read_mask(self, starts: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.bool_] | None:
-        """Return which tokens of `read` are trained on, bool of its shape; None without a mask.
+        """Return the loss mask of the tokens of `read`, bool [starts, length]; None without one.
 
         Raises:
             IndexError: as `read`.
@@ -110,11 +110,11 @@ class TokenStream:
             for file in filter(None, self._files):
                 file.look_again()
         rows, width, done = result.view(np.uint8), dtype.itemsize, 0
-        how = (line, self._unchecked, RANGE_BYTES, width)
-        for number in unchecked_ranges(starts, self._runs, *how, rows.shape[1]):
+        options = (line, self._unchecked, RANGE_BYTES, width)
+        for number in unchecked_ranges(starts, self._runs, *options, rows.shape[1]):
             shard = self._shard_of(number)
             self._file(shard).compare(number - self._first_ranges[shard])
-        while (done := read_rows(starts, self._runs, *how, rows, done)) < len(rows):
+        while (done := read_rows(starts, self._runs, *options, rows, done)) < len(rows):
             self._fill(rows[done].data, int(starts[done]), width, line)
             done += 1
         return result
@@ -162,7 +162,7 @@ class TokenStream:
 def open_stream(folder: Path, split: str = "train") -> TokenStream:
     """Open the tokens of one split.
 
-    The manifest, the records and the sizes of the shards are checked; the content of the shards
+    The manifest, the records and the sizes of the shards are checked now, the content of the shards
     when it is read.
 
     Args:
@@ -175,15 +175,15 @@ def open_stream(folder: Path, split: str = "train") -> TokenStream:
     check_split(split)
     manifest = read_manifest(folder)
     shards = shard_files(folder, split, manifest)
-    allow_open_files(sum(len(found.shards) for found in manifest.splits.values()))
+    allow_open_files(sum(len(each.shards) for each in manifest.splits.values()))
     return TokenStream(shards, manifest.tokenizer, manifest.fingerprint)
 
 
 def allow_open_files(count: int) -> None:
     """Raise the limit of open files to fit `count` more, up to the process's hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + OTHER_FILES
+    limit = count + OTHER_FILES
     if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        limit = min(limit, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

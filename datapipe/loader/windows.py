@@ -18,19 +18,19 @@ from .token_stream import TokenStream
 
 # The order is computed for many samples at a time: for few, NumPy's overhead would dominate.
 ORDER_SAMPLES = 4096
-# Tokens, and of the same shape which of them are trained on; None: all.
+# Tokens, and a loss mask of the same shape; None: all are trained on.
 Batch: TypeAlias = tuple[np.ndarray[Any, np.dtype[Any]], npt.NDArray[np.bool_] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Training windows of a stream that is repeated without end.
+    """Training windows of a stream, which is repeated without end.
 
     Window i has the tokens from i · length − 1 to (i + 1) · length − 1, the last one included. Its
     first token is the last of the window before. All but the first are targets, so that each token
     of the repeated stream is a target exactly once. The first token of window 0 is the last of the
-    stream, the separator that ends its last document. So it precedes the first document, as
-    wherever the stream begins again: models learn how texts begin from one text too.
+    stream, the separator that ends its last document. So a separator precedes the first document,
+    as it precedes all others.
     """
 
     stream: TokenStream
@@ -60,7 +60,14 @@ def batches(
 
     Epoch e has the windows from e · count to (e + 1) · count, each once, in its own order. It
     continues in the stream after the epoch before. Sample n is at position n mod count of epoch n
-    div count. A run that has used n samples resumes with `start_sample` n.
+    div count.
+
+    Args:
+        stream: the tokens.
+        length: targets of a window.
+        batch_size: windows of a batch.
+        seed: of the shuffle.
+        start_sample: number of the first sample; a run that has used n samples resumes with n.
 
     Raises:
         SpikeError: the stream is shorter than one window.
@@ -68,8 +75,8 @@ def batches(
     windows = Windows(stream, length)
     if windows.count == 0:
         raise SpikeError(
-            f"{stream.tokens} tokens are too few for one window of {length}; take more text"
-            " or shorter windows"
+            f"{stream.tokens} tokens are too few for one window of {length}; add text"
+            " or choose shorter windows"
         )
     return _batches(windows, batch_size, seed, start_sample)
 
@@ -89,7 +96,7 @@ def _batches(windows: Windows, batch_size: int, seed: int, start_sample: int) ->
 
 
 def shuffled(samples: npt.NDArray[np.int64], count: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return the window number of each sample; every `count` samples are an epoch."""
+    """Return the window numbers of samples [n]; every `count` samples are an epoch."""
     epochs, positions = np.divmod(samples, count)
     order = np.empty_like(positions)
     for epoch in np.unique(epochs).tolist():

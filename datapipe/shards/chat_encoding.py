@@ -24,6 +24,13 @@ def encode_conversations(
     """Encode conversations as `read_conversations` yields them; the separators are not trained on.
 
     The pieces of text are concatenated in the column `text` and encoded without a copy.
+
+    Args:
+        tokenizer: one that has the markers as special tokens.
+        batch: the conversations, n of them.
+        ids: uint8 [n, 16], their names.
+        source: index of their file in the plan's sources.
+        threads: number of threads of the encoder.
     """
     texts, pieces = batch.column("text"), batch.column("pieces")
     sizes, codes, trained = (column.to_numpy() for column in pieces.flatten().flatten())
@@ -52,9 +59,14 @@ def encoded_conversations(
     ignored_keys: Collection[str] = (),
     dropped: Dropped | None = None,
 ) -> Iterator[tuple[Array, npt.NDArray[np.bool_]]]:
-    """Yield the conversations of a file: ids without separator, and the mask of assistant text.
+    """Yield the conversations of a file: ids without separator and their loss mask, each [tokens].
 
-    The arguments are those of `read_conversations`; no broken record may be left out.
+    Args:
+        source: the file.
+        tokenizer: one that has the markers as special tokens.
+        parse_markers: find markers in the plain text of assistants.
+        ignored_keys: ignored keys of records.
+        dropped: counts of records that are marked as not for training.
 
     Raises:
         SpikeError: the tokenizer lacks markers, or a conversation is malformed.
@@ -65,11 +77,11 @@ def encoded_conversations(
             source, 0, -1, parse_markers, ignored_keys, "strict", dropped
         ):
             names = document_ids(batch.column("text"))
-            found = encode_conversations(tokenizer, batch, names, source=0, threads=1)
-            for number in range(len(found)):
-                one = found.part(number, number + 1)
-                if one.loss_mask is not None:
-                    yield one.tokens[:-1], one.loss_mask[:-1] != 0
+            documents = encode_conversations(tokenizer, batch, names, source=0, threads=1)
+            for number in range(len(documents)):
+                document = documents.part(number, number + 1)
+                if document.loss_mask is not None:
+                    yield document.tokens[:-1], document.loss_mask[:-1] != 0
     except RecordRejectedError as error:
         # No record may be skipped: a score is of the whole file.
         raise SpikeError(f"{error.what}; correct it") from None

@@ -23,12 +23,12 @@ AGAIN = "; run spike data verify, and make the shards again with spike shard --o
 
 
 def range_count(size: int) -> int:
-    """Return how many ranges a file of `size` bytes has, the last one shorter."""
+    """Return the number of ranges of a file of `size` bytes, the last one shorter."""
     return -(-size // RANGE_BYTES)
 
 
 class SummedFile:
-    """File that must not change while it is read.
+    """File with checksums, which must not change while it is read.
 
     A range is compared with its checksum before it is first read, and again after `start_epoch` and
     after `look_again` where the file was written to meanwhile.
@@ -90,7 +90,7 @@ class SummedFile:
         stop = position + len(target)
         if position < 0 or stop > self.size:
             raise SpikeError(
-                f"{self.path}: names bytes {position} to {stop} of its {self.size}{AGAIN}"
+                f"{self.path}: refers to bytes {position} to {stop} of its {self.size}{AGAIN}"
             )
         first = position // RANGE_BYTES
         for number in np.flatnonzero(self._unchecked[first : range_count(stop)]).tolist():

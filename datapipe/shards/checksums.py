@@ -93,7 +93,7 @@ class ContentSum:
 
 
 def damaged_ranges(path: Path, size: int, expected: Iterable[str]) -> Iterator[str]:
-    """Return a message on the ranges of a file that differ from their digests, or on its size."""
+    """Yield a message for each range of a file that differs from its digest, or on its size."""
     if damage := size_damage(path, path.stat().st_size, size):
         yield damage
         return
@@ -105,11 +105,11 @@ def damaged_ranges(path: Path, size: int, expected: Iterable[str]) -> Iterator[s
 
 
 def size_damage(path: Path, actual: int, size: int) -> str | None:
-    """Return the sentence on a file of another size than it must have, or None."""
+    """Return a message if a file has another size than it must have, else None."""
     return f"{path}: has {actual} bytes instead of {size}" if actual != size else None
 
 
 def range_damage(path: Path, number: int, length: int) -> str:
-    """Return the sentence on a range of a file, of `length` bytes, that differs from its digest."""
+    """Return the message on a range of `length` bytes that differs from its digest."""
     start = number * RANGE_BYTES
-    return f"{path}: damaged in range {number} (bytes {start} to {start + length})"
+    return f"{path}: is damaged in range {number} (bytes {start} to {start + length})"

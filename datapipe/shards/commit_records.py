@@ -89,4 +89,4 @@ def check_split(split: str) -> None:
         SpikeError: there is no such split.
     """
     if split not in SPLITS:
-        raise SpikeError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
+        raise SpikeError(f"split {split!r} is unknown; use one of {', '.join(SPLITS)}")

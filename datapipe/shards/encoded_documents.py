@@ -80,15 +80,15 @@ def concatenate(parts: Sequence[Documents]) -> Documents:
 
 
 def cut_by_tokens(documents: Documents, room: int, size: int) -> Iterator[tuple[Documents, bool]]:
-    """Split documents after each one that brings the token count to a border.
+    """Split documents into parts of at least `size` tokens, each but the last.
 
     Args:
         documents: the documents to split.
-        room: tokens left until the first border.
-        size: tokens from each border to the next, counted again after it.
+        room: tokens of the first part.
+        size: tokens of each part after it.
 
     Yields:
-        Parts, and whether the part reaches its border; only the last may not.
+        Parts, and whether the part has all of its tokens; only the last may have fewer.
 
     >>> i = np.arange(1, 5)
     >>> documents = Documents(tokens=i, ends=i, n_bytes=i, ids=i, source=i, row=i)
@@ -112,7 +112,16 @@ def encode_documents(
     source: int,
     threads: int,
 ) -> Documents:
-    """Encode texts and append the separator to each."""
+    """Encode texts and append the separator to each.
+
+    Args:
+        tokenizer: the encoder.
+        texts: the texts, [n].
+        rows: int64 [n], where each begins in its source.
+        names: uint8 [n, 16], the names of the documents.
+        source: index into the plan's sources.
+        threads: number of threads of the encoder.
+    """
     count = len(texts)
     sizes = np.diff(text_offsets(texts))
     if count == 1 and sizes[0] > LARGE_BYTES:
@@ -132,7 +141,7 @@ def encode_documents(
 
 
 def encode_large(tokenizer: Tokenizer, texts: pa.LargeBinaryArray, threads: int) -> Array:
-    """Encode the one text of an array and its separator, with the ids once in memory."""
+    """Encode the only text of an array [1] and its separator; the ids [tokens] are held once."""
     start, stop = text_offsets(texts).tolist()
     text = np.frombuffer(texts.buffers()[2], np.uint8)[start:stop]
     tokens = bytearray()  # which grows in place
@@ -143,7 +152,7 @@ def encode_large(tokenizer: Tokenizer, texts: pa.LargeBinaryArray, threads: int)
 
 
 def document_ids(texts: pa.LargeBinaryArray) -> npt.NDArray[np.uint8]:
-    """Return the names of texts, uint8 [n, 16]."""
+    """Return the names of texts [n], uint8 [n, 16]."""
     data = memoryview(texts.buffers()[2] or b"")
     names = [
         document_id(data[start:stop]) for start, stop in pairwise(text_offsets(texts).tolist())

@@ -16,6 +16,8 @@ from .commit_records import RECORDS, BlockRecord, block_record_path, read_block_
 from .manifest import FileEntry, Manifest, ShardEntry, entry
 from .schema import TokenSchema
 
+REMAKE = "make it again with spike shard --overwrite"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardFile:
@@ -25,8 +27,8 @@ class ShardFile:
         path: of the file.
         size: its bytes.
         sums: hex digests of its byte ranges.
-        documents: how many it holds.
-        tokens: how many they have.
+        documents: number of documents.
+        tokens: number of tokens.
         masked: whether it has a loss mask.
         made_by: the tokenizer that it must name.
     """
@@ -45,8 +47,8 @@ def record_name(shard: ShardEntry) -> str:
     return f"{RECORDS}/{block_record_path(Path(), shard.file).name}"
 
 
-def vouched_record(folder: Path, manifest: Manifest, shard: ShardEntry) -> BlockRecord:
-    """Return a shard's record.
+def listed_record(folder: Path, manifest: Manifest, shard: ShardEntry) -> BlockRecord:
+    """Return a shard's record, which the manifest must list.
 
     Raises:
         SpikeError: the manifest does not list it, or it contradicts the manifest.
@@ -54,12 +56,11 @@ def vouched_record(folder: Path, manifest: Manifest, shard: ShardEntry) -> Block
     path = block_record_path(folder, shard.file)
     if record_name(shard) not in manifest.files:
         raise SpikeError(
-            f"{folder / shard.file}: the manifest lists no {record_name(shard)} that would vouch "
-            "for it"
+            f"{folder / shard.file}: the manifest does not list its {record_name(shard)}{AGAIN}"
         )
     record = read_block_record(path)
     if entry(record) != shard or record.plan != manifest.plan:
-        raise SpikeError(f"{path}: contradicts the manifest")
+        raise SpikeError(f"{path}: contradicts the manifest{AGAIN}")
     return record
 
 
@@ -69,7 +70,7 @@ def shard_file(folder: Path, shard: ShardEntry, manifest: Manifest) -> ShardFile
     Raises:
         SpikeError: its record is missing, malformed or contradicts the manifest.
     """
-    return recorded_shard(folder, vouched_record(folder, manifest, shard), manifest.tokenizer)
+    return recorded_shard(folder, listed_record(folder, manifest, shard), manifest.tokenizer)
 
 
 def recorded_shard(folder: Path, record: BlockRecord, made_by: TokenSchema) -> ShardFile:
@@ -99,11 +100,15 @@ def shard_files(folder: Path, split: str, manifest: Manifest) -> list[ShardFile]
 
 
 def check_size(shard: ShardFile) -> None:
-    """Check that a shard is there and has the size in its record."""
+    """Check that a shard exists and has the size in its record.
+
+    Raises:
+        SpikeError: it does not, or cannot be read (see `unreadable`).
+    """
     try:
         actual = shard.path.stat().st_size
     except FileNotFoundError:
-        raise SpikeError(f"{shard.path}: missing; spike shard --overwrite makes it again") from None
+        raise SpikeError(f"{shard.path}: is missing; {REMAKE}") from None
     except OSError as error:
         raise unreadable(shard.path, error) from None
     if damage := size_damage(shard.path, actual, shard.size):
@@ -111,21 +116,23 @@ def check_size(shard: ShardFile) -> None:
 
 
 def check_files(folder: Path, manifest: Manifest) -> None:
-    """Raise the first damage of the files that are not shards, if there is one."""
+    """Check the files that are not shards.
+
+    Raises:
+        SpikeError: the first damage.
+    """
     for name, file in manifest.files.items():
         if damaged_file(folder / name, file):
-            raise SpikeError(
-                f"{folder / name}: missing or damaged; spike shard --overwrite makes it again"
-            )
+            raise SpikeError(f"{folder / name}: is missing or damaged; {REMAKE}")
 
 
 def no_file(path: Path) -> str:
-    """Return what is wrong with a path that is no file."""
-    return "is no regular file" if os.path.lexists(path) else "missing"
+    """Return the fault of a path that is not a file."""
+    return "is not a regular file" if os.path.lexists(path) else "is missing"
 
 
 def damaged_file(path: Path, file: FileEntry) -> str | None:
-    """Return what is wrong with a file that is not a shard, or None."""
+    """Return the fault of a file that is not a shard, or None."""
     if not path.is_file():
         return no_file(path)
     size = path.stat().st_size
@@ -133,5 +140,5 @@ def damaged_file(path: Path, file: FileEntry) -> str | None:
         return f"has {size} bytes instead of {file.bytes}"
     data = read_regular(path, size)
     if xxhash.xxh3_128_hexdigest(data) != file.xxh3_128:
-        return "damaged: its checksum is not the manifest's"
+        return "is damaged: its checksum is not the manifest's"
     return None

@@ -12,14 +12,14 @@ from .plan import Plan
 
 
 def file_states(sources: Sequence[Source]) -> list[tuple[int, int] | None]:
-    """Return the size in bytes and the modification time in ns of each file; None without one."""
-    found: list[tuple[int, int] | None] = []
+    """Return the size in bytes and the modification time in ns of each file; None if missing."""
+    states: list[tuple[int, int] | None] = []
     for source in sources:
-        found.append(None)
+        states.append(None)
         with suppress(OSError):
             status = source.path.stat()
-            found[-1] = status.st_size, status.st_mtime_ns
-    return found
+            states[-1] = status.st_size, status.st_mtime_ns
+    return states
 
 
 def changed_since(before: Sequence[tuple[int, int] | None], sources: Sequence[Source]) -> list[int]:
@@ -51,9 +51,9 @@ def forget_units(plan: Plan, changed: Sequence[int], out: Path) -> None:
 
 @contextmanager
 def refused_changes(sources: Sequence[Source], plan: Plan, out: Path) -> Iterator[None]:
-    """Raise SpikeError if inputs change inside the block, whatever fails because of it.
+    """Raise an error if inputs change inside the block, instead of errors that follow from it.
 
-    The units that read such a file are forgotten.
+    The records of units that read such a file are removed.
 
     Raises:
         SpikeError: a file changed.
@@ -65,7 +65,7 @@ def refused_changes(sources: Sequence[Source], plan: Plan, out: Path) -> Iterato
         forget_units(plan, changed, out)
         if changed:
             name = sources[changed[0]].shown
-            raise SpikeError(f"{name}: changed while it was read; run again when nothing writes it")
+            raise SpikeError(f"{name}: changed while it was read; run again when it is complete")
 
     try:
         yield

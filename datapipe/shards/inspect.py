@@ -11,6 +11,7 @@ from spiketok import Tokenizer
 from spiketok.duplicate_documents import CopyCounter
 from spiketok.errors import SpikeError
 
+from .checked_file import AGAIN
 from .checked_reader import ids_and_sizes, shard_document, shard_documents
 from .commit_records import TOKENIZER
 from .encoded_documents import Documents
@@ -75,7 +76,7 @@ def read_split(folder: Path, split: str) -> Iterator[Documents]:
 
 
 def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:
-    """Return one document of a split: where it came from, its counts and its text.
+    """Return one document of a split: its origin, its counts and its text.
 
     Raises:
         SpikeError: there is no such document, or the shard is damaged.
@@ -86,22 +87,22 @@ def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:
         if left >= shard.documents:
             left -= shard.documents
             continue
-        one = shard_document(shard, left)
-        source = int(one.source[0])
+        document = shard_document(shard, left)
+        source = int(document.source[0])
         if not 0 <= source < len(manifest.sources):
-            raise SpikeError(f"{shard.path}: document {left} names no known source")
-        mask = one.loss_mask
+            raise SpikeError(f"{shard.path}: document {left} names an unknown source{AGAIN}")
+        mask = document.loss_mask
         trained = {} if mask is None else {"trained_tokens": int(np.count_nonzero(mask))}
-        text = Tokenizer.load(folder / TOKENIZER).decode_bytes(one.tokens[:-1])
+        text = Tokenizer.load(folder / TOKENIZER).decode_bytes(document.tokens[:-1])
         return {
             "source": manifest.sources[source],
-            "row": int(one.row[0]),
-            "id": bytes(one.ids[0]).hex(),
+            "row": int(document.row[0]),
+            "id": bytes(document.ids[0]).hex(),
             "shard": shard.path.name,
-            "bytes": int(one.n_bytes[0]),
-            "tokens": len(one.tokens) - 1,
+            "bytes": int(document.n_bytes[0]),
+            "tokens": len(document.tokens) - 1,
             **trained,
             "text": text.decode("utf-8", "replace"),
         }
     count = manifest.splits[split].documents
-    raise SpikeError(f"{folder}: no document {index} in {split}, which has {count}")
+    raise SpikeError(f"{folder}: no document {index} in {split}; choose a number below {count}")

@@ -27,6 +27,10 @@ def parse(data: bytes, kind: type[Content], name: str) -> Content:
 
 
 def check_format(number: int, name: str) -> None:
-    """Raise SpikeError for a format that this version does not know."""
+    """Check that this version knows a format.
+
+    Raises:
+        SpikeError: it does not.
+    """
     if number != FORMAT:
-        raise SpikeError(f"{name}: format {number} is not known here; update spike")
+        raise SpikeError(f"{name}: format {number} is unknown; update spike")

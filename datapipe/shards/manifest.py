@@ -105,7 +105,8 @@ def build_manifest(folder: Path, plan: Plan, tokens: TokenSchema) -> Manifest:
         blocks = [read_block_record(block_record_path(folder, name)) for name in unit.blocks]
         written = sum(block.documents for block in blocks)
         if unit.documents != written + sum(unit.dropped.values()):
-            raise SpikeError(f"{path}: {unit.documents} documents read, but {written} written")
+            fault = f"{unit.documents} documents were read, but {written} were written"
+            raise SpikeError(f"{path}: {fault}; {FIX}")
         for block in blocks:
             shards[block.file.partition("-")[0]].append(entry(block))
         dropped.update(unit.dropped)
@@ -146,19 +147,19 @@ def read_manifest(folder: Path) -> Manifest:
         if os.path.lexists(path) or not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise unreadable(path, error) from None
         raise SpikeError(
-            f"{folder}: {path_contents(folder)}; this command needs a shard folder (spike shard "
-            "makes and completes one)"
+            f"{folder}: {path_contents(folder)}; name a shard folder (spike shard makes and "
+            "completes one)"
         ) from None
     manifest = parse(data, Manifest, str(path))
     check_format(manifest.format, str(path))
-    # The spelling is checked too, so that not even a blank may change unnoticed.
+    # The text is checked too, so that every changed byte is noticed, even a blank.
     with parse_failures(path, FIX):
         content = msgspec.json.decode(data)
         unchanged = signature(content) == manifest.fingerprint and to_json(content) == data
     if not unchanged:
-        raise SpikeError(f"{path}: damaged: its content does not match its fingerprint; {FIX}")
-    if complaint := contradiction(manifest):
-        raise SpikeError(f"{path}: {complaint}; {FIX}")
+        raise SpikeError(f"{path}: is damaged: its content does not match its fingerprint; {FIX}")
+    if fault := contradiction(manifest):
+        raise SpikeError(f"{path}: {fault}; {FIX}")
     return manifest
 
 
@@ -179,14 +180,14 @@ def contradiction(manifest: Manifest) -> str | None:
     for name, split in manifest.splits.items():
         for shard in split.shards:
             if not SHARD_NAME.fullmatch(shard.file):
-                return f"{shard.file!r} is no name of a shard"
+                return f"{shard.file!r} is not the name of a shard"
         if split != total(split.shards):
             return f"the sums of {name} are wrong"
     for file in manifest.files:
         head, _, tail = file.rpartition("/")
         known = RECORD_NAME.fullmatch(tail) if head == RECORDS else file in (PLAN, TOKENIZER)
         if not known:
-            return f"{file!r} is no name of a file here"
+            return f"{file!r} is not the name of a file of a shard folder"
     written = sum(split.documents for split in manifest.splits.values())
     if manifest.documents != written + sum(manifest.dropped.values()):
         return "the documents do not add up"

@@ -81,12 +81,12 @@ def make_plan(
     settings: ShardSettings,
     validation: Sequence[Source] = (),
 ) -> Plan:
-    """Plan the sharding of sources with the tokenizer of that fingerprint.
+    """Plan the sharding of sources.
 
     Args:
         sources: the inputs; read until both splits have a document.
-        tokenizer: the fingerprint.
-        settings: what the shards should be like.
+        tokenizer: its fingerprint.
+        settings: of the shards.
         validation: the files of the validation split, instead of `settings.validation`.
 
     Raises:
@@ -94,8 +94,8 @@ def make_plan(
     """
     check_settings(settings)
     if not sources:
-        also = ", each is also a file of --validation" if validation else ""
-        raise SpikeError(f"there is nothing to shard: no input files{also}")
+        fault = "each input is also a file of --validation" if validation else "no input files"
+        raise SpikeError(f"there is nothing to shard: {fault}; name other files")
     every = [*sources, *validation]
     if settings.chat:
         for source in every:
@@ -137,7 +137,7 @@ def expansion(source: Source) -> int:
 def pieces(
     sources: Sequence[Source], unit_bytes: int, text_field: str | None
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Split sources into pieces no larger than needed: (source, start, stop, weight in bytes).
+    """Split sources into the smallest pieces that can be read: (source, start, stop, bytes).
 
     `text_field` is None where the records are conversations.
     """
@@ -191,9 +191,9 @@ def sample(source: Source) -> str:
 
 
 def difference(old: Plan, new: Plan) -> str:
-    """Return in a few words how two plans differ."""
+    """Describe in a few words how two plans differ."""
     if old.tokenizer != new.tokenizer:
-        return "the tokenizer is another one"
+        return "the tokenizer differs"
     for name in ("text_field", "errors", "validation", "shard_tokens"):
         before, now = getattr(old.settings, name), getattr(new.settings, name)
         if before != now:
@@ -215,22 +215,20 @@ def difference(old: Plan, new: Plan) -> str:
             return f"{now.name} has changed"
     if old.held_out_below != new.held_out_below:
         return "other documents are held out"
-    return "the work is cut otherwise"
+    return "the units of work differ"
 
 
 def changed_inputs(before: Sequence[str], now: Sequence[str]) -> str:
-    """Return how two lists of input files differ, by a name where there is one.
+    """Describe how two lists of input files differ, by a name where there is one.
 
     >>> changed_inputs(["a.txt"], ["b.txt"]), changed_inputs(["a", "b"], ["b", "a"])
-    ('the inputs are others: a.txt was there, b.txt is new', 'the inputs are in another order')
+    ('the inputs differ: a.txt is missing, b.txt is new', 'the inputs are in another order')
     """
-    known, wanted = {*before}, {*now}
-    gone = next((name for name in before if name not in wanted), None)
-    new = next((name for name in now if name not in known), None)
-    parts = [f"{gone} was there"] if gone else []
+    old_names, new_names = {*before}, {*now}
+    gone = next((name for name in before if name not in new_names), None)
+    new = next((name for name in now if name not in old_names), None)
+    parts = [f"{gone} is missing"] if gone else []
     parts += [f"{new} is new"] if new else []
     return (
-        f"the inputs are others: {', '.join(parts)}"
-        if parts
-        else ("the inputs are in another order")
+        f"the inputs differ: {', '.join(parts)}" if parts else ("the inputs are in another order")
     )

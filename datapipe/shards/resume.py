@@ -34,7 +34,8 @@ def unknown_files(folder: Path, whole: bool) -> list[str]:
 
     Args:
         folder: the future shard folder.
-        whole: without a plan no file is ours, whatever its name, except a plan's unfinished write.
+        whole: return all names, except that of a plan's unfinished write: without a plan no file
+            is spike's.
     """
     if whole:
         plan = partial_path(folder / PLAN).name
@@ -53,7 +54,7 @@ def contents(folder: Path) -> list[Path]:
 
 
 def is_shard_file(path: Path, folder: Path) -> bool:
-    """Return whether the name of a file in a shard folder, or of a record, is one of ours."""
+    """Return whether the name of a file in a shard folder, or of a record, is one of spike's."""
     name = path.name
     if name.startswith(".") and name.endswith(PARTIAL):
         name = name[1 : -len(PARTIAL)]
@@ -80,7 +81,7 @@ def resumable(folder: Path, made: bool) -> Iterator[None]:
         made: the folder is new: without any finished shard it is removed too.
 
     Raises:
-        SpikeError: the failure of the work, and that there are finished shards.
+        SpikeError: the error of the work, with a remark on the finished shards.
     """
     try:
         yield
@@ -89,7 +90,7 @@ def resumable(folder: Path, made: bool) -> Iterator[None]:
             if isinstance(error, SpikeError):
                 raise SpikeError(
                     f"{error} (finished shards stay in {folder}: with the same inputs the same "
-                    "command goes on from there, --overwrite begins again)"
+                    "command continues from there, --overwrite starts again)"
                 ) from error
             raise
         clear(folder)
@@ -121,11 +122,11 @@ def remove_uncommitted(folder: Path, plan: str, units: int) -> dict[int, Committ
 
 def committed_blocks(folder: Path, plan: str, unit: int) -> Committed:
     """Return the records of a unit's committed shards: in each split those before the first gap."""
-    found: Committed = {split: [] for split in SPLITS}
-    for split, records in found.items():
+    committed: Committed = {split: [] for split in SPLITS}
+    for split, records in committed.items():
         while record := committed_block(folder, plan, shard_name(split, unit, len(records))):
             records.append(record)
-    return found
+    return committed
 
 
 def committed_block(folder: Path, plan: str, name: str) -> BlockRecord | None:
@@ -141,7 +142,14 @@ def committed_block(folder: Path, plan: str, name: str) -> BlockRecord | None:
 
 
 def is_complete(folder: Path, plan: str, unit: int, blocks: list[str]) -> bool:
-    """Return whether a unit's record exists and names exactly the committed shards."""
+    """Return whether a unit's record exists and names exactly the committed shards.
+
+    Args:
+        folder: the shard folder.
+        plan: fingerprint of the plan.
+        unit: number of the unit.
+        blocks: names of the committed shards.
+    """
     try:
         record = read_unit_record(unit_record_path(folder, unit))
     except (FileNotFoundError, SpikeError):

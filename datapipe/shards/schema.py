@@ -1,7 +1,7 @@
 """Shard schema: Arrow columns, documents as record batches, and opening a shard.
 
-Nothing of a file is used before it is checked. Arrow opens a file with wrong offsets without an
-error, and reading it then goes out of bounds.
+A file is checked before it is used. Arrow opens a file with wrong offsets without an error, and
+reading it then goes out of bounds.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from spiketok import Tokenizer
 from spiketok.errors import SpikeError, unreadable
 from spiketok.regular_files import regular_name
 
+from .checked_file import AGAIN
 from .encoded_documents import ID_BYTES, Documents
 
 FORMAT = b"1"
@@ -94,7 +95,7 @@ def open_shard(path: Path, tokens: TokenSchema) -> pa.RecordBatchFileReader:
     """Open a shard memory-mapped and check its schema.
 
     Raises:
-        SpikeError: it is no shard, or one of another tokenizer.
+        SpikeError: it is not a shard, or one of another tokenizer.
     """
     try:
         with regular_name(path) as name:
@@ -103,7 +104,7 @@ def open_shard(path: Path, tokens: TokenSchema) -> pa.RecordBatchFileReader:
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(path, error) from None
-        raise SpikeError(f"{path}: not an Arrow file: {error}; make the shards again") from error
+        raise SpikeError(f"{path}: is not an Arrow file ({error}){AGAIN}") from error
     check_schema(schema, path, tokens)
     return reader
 
@@ -112,26 +113,27 @@ def check_schema(schema: pa.Schema, path: Path, tokens: TokenSchema) -> None:
     """Check that a schema is that of a shard of this tokenizer.
 
     Raises:
-        SpikeError: naming the metadata or column that differs.
+        SpikeError: the metadata or a column differs.
     """
     expected = tokens.schema(masked=LOSS_MASK in schema.names)
-    found = schema.metadata or {}
+    metadata = schema.metadata or {}
     for key, value in expected.metadata.items():
-        if found.get(key) != value:
+        if metadata.get(key) != value:
+            actual = metadata.get(key, b"missing").decode("utf-8", "replace")
             raise SpikeError(
-                f"{path}: {key.decode()} is {found.get(key, b'missing').decode('utf-8', 'replace')}"
-                f" instead of {value.decode()}; these shards are of another tokenizer or format"
+                f"{path}: {key.decode()} is {actual} instead of {value.decode()}, as of another "
+                f"tokenizer or format{AGAIN}"
             )
     for field in expected:
         if schema.names.count(field.name) != 1 or not same_type(schema.field(field.name), field):
-            raise SpikeError(f"{path}: column {field.name!r} is not {field.type}")
+            raise SpikeError(f"{path}: column {field.name!r} is not {field.type}{AGAIN}")
 
 
-def same_type(found: pa.Field, expected: pa.Field) -> bool:
+def same_type(actual: pa.Field, expected: pa.Field) -> bool:
     """Return whether two column types are equal, regardless of nulls and inner names."""
-    if pa.types.is_large_list(expected.type) and pa.types.is_large_list(found.type):
-        return bool(found.type.value_type == expected.type.value_type)
-    return bool(found.type == expected.type)
+    if pa.types.is_large_list(expected.type) and pa.types.is_large_list(actual.type):
+        return bool(actual.type.value_type == expected.type.value_type)
+    return bool(actual.type == expected.type)
 
 
 def documents_of(batch: pa.RecordBatch, place: str) -> Documents:
@@ -143,19 +145,19 @@ def documents_of(batch: pa.RecordBatch, place: str) -> Documents:
     try:
         batch.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        raise SpikeError(f"{place} is damaged: {error}") from error
+        raise SpikeError(f"{place} is damaged: {error}{AGAIN}") from error
     columns = {name: batch.column(name) for name in COLUMNS if name in batch.schema.names}
     values = columns["tokens"].values
     if values.null_count or any(column.null_count for column in columns.values()):
-        raise SpikeError(f"{place} has nulls")
+        raise SpikeError(f"{place} has nulls{AGAIN}")
     offsets = columns["tokens"].offsets.to_numpy()
     if offsets[0] != 0 or offsets[-1] != len(values) or (np.diff(offsets) < 1).any():
-        raise SpikeError(f"{place}: its documents do not fill its tokens")
+        raise SpikeError(f"{place}: its documents do not fill its tokens{AGAIN}")
     mask = columns.get(LOSS_MASK)
     if mask is not None and (
         mask.values.null_count or not np.array_equal(mask.offsets.to_numpy(), offsets)
     ):
-        raise SpikeError(f"{place}: its {LOSS_MASK} does not fit its tokens")
+        raise SpikeError(f"{place}: its {LOSS_MASK} does not fit its tokens{AGAIN}")
     ids = np.frombuffer(columns["id"].buffers()[1], dtype=np.uint8, count=len(batch) * ID_BYTES)
     return Documents(
         tokens=values.to_numpy(),
@@ -169,11 +171,17 @@ def documents_of(batch: pa.RecordBatch, place: str) -> Documents:
 
 
 def check_tokens(documents: Documents, tokens: TokenSchema, place: str) -> None:
-    """Check the ids, the separator at the end of each document, and the loss masks."""
+    """Check the ids, the separator at the end of each document, and the loss masks.
+
+    Raises:
+        SpikeError: an id is outside the vocabulary, a document has no separator, or a mask has
+            values beside 0 and 1.
+    """
     largest = int(documents.tokens.max(initial=0))
     if largest >= tokens.vocab_size:
-        raise SpikeError(f"{place}: id {largest} is outside the vocabulary of {tokens.vocab_size}")
+        fault = f"id {largest} is outside the vocabulary of {tokens.vocab_size}"
+        raise SpikeError(f"{place}: {fault}{AGAIN}")
     if (documents.tokens[documents.ends - 1] != tokens.separator).any():
-        raise SpikeError(f"{place}: a document does not end with id {tokens.separator}")
+        raise SpikeError(f"{place}: a document does not end with id {tokens.separator}{AGAIN}")
     if documents.loss_mask is not None and documents.loss_mask.max(initial=0) > 1:
-        raise SpikeError(f"{place}: the {LOSS_MASK} has values beside 0 and 1")
+        raise SpikeError(f"{place}: the {LOSS_MASK} has values beside 0 and 1{AGAIN}")

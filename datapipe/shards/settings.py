@@ -16,7 +16,7 @@ class ChatSettings:
 
     Attributes:
         parse_markers: find markers of reasoning and calls in the plain text of assistants.
-        ignored_keys: ignored keys of records, sorted; not mentioned where there are none.
+        ignored_keys: ignored keys of records, sorted; not written where there are none.
     """
 
     parse_markers: bool = False
@@ -31,9 +31,9 @@ class ShardSettings:
         text_field: the member or column that holds the text.
         errors: policy for broken records: `strict`, `replace` or `skip`.
         validation: fraction of documents, chosen by content, kept from the training split.
-        shard_tokens: a shard ends with the document that brings it to this many tokens.
-        split_text: how plain text files become documents, see `text_pieces`; UNSET: `auto`. A plan
-            without such files does not mention it.
+        shard_tokens: a shard ends with the document that brings it to this number of tokens.
+        split_text: how plain text files become documents, see `text_pieces`; UNSET: `auto`. It is
+            not written to a plan without such files.
         max_record: bytes of the largest record, see `ErrorPolicy`; UNSET: 1 GiB.
         chat: set where the records are conversations; `text_field` is ignored then.
     """
@@ -49,20 +49,25 @@ class ShardSettings:
 
 
 def check_settings(settings: ShardSettings) -> None:
-    """Raise SpikeError for settings out of range."""
+    """Check that settings are in range.
+
+    Raises:
+        SpikeError: one is not.
+    """
     check_errors(settings.errors)
     if not 0 <= settings.validation < 1:
-        raise SpikeError(f"validation = {settings.validation}: must be at least 0 and below 1")
+        fault = "is out of range; choose a fraction from 0 to below 1"
+        raise SpikeError(f"validation = {settings.validation}: {fault}")
     if settings.split_text is not UNSET:
         check_split(settings.split_text)
     if settings.max_record is not UNSET and settings.max_record < 1:
-        raise SpikeError(f"max_record = {settings.max_record}: must be at least 1")
+        raise SpikeError(f"max_record = {settings.max_record}: is too small; choose 1 or more")
     if settings.shard_tokens < 1:
-        raise SpikeError(f"shard_tokens = {settings.shard_tokens}: must be at least 1")
+        raise SpikeError(f"shard_tokens = {settings.shard_tokens}: is too small; choose 1 or more")
 
 
 def reading(chat: ChatSettings | UnsetType) -> str:
-    """Return in a few words how records are read."""
+    """Describe in a few words how records are read."""
     if not chat:
         return "text"
     ignored = f", ignoring {', '.join(chat.ignored_keys)}" if chat.ignored_keys else ""

@@ -27,10 +27,18 @@ def read_documents(
     dropped: Dropped,
     progress: Callable[[int], None] = ignore,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the documents or conversations of a range of a source; see `read_range`.
+    """Yield the documents or conversations of a range of a source.
+
+    Args:
+        source: the file.
+        start: as for `read_range`.
+        stop: as for `read_range`.
+        settings: how records are read.
+        dropped: counts of the records left out, added to.
+        progress: called with the number of newly read bytes of the file on disk.
 
     Raises:
-        SpikeError: also where the system cannot read the file.
+        SpikeError: a record is broken, or the system cannot read the file (see `unreadable`).
     """
     split, largest = settings.split_text or NONE, settings.max_record or MAX_RECORD
     errors, field, chat = settings.errors, settings.text_field, settings.chat

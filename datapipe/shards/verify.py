@@ -1,4 +1,4 @@
-"""Verify every byte of a finished shard folder; name each damage and its place."""
+"""Verify every byte of a finished shard folder; report each damage and its place."""
 
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -21,7 +21,7 @@ ADVICE = "restore it from a copy or shard again with --overwrite"
 
 
 def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) -> list[str]:
-    """Return a message for each damage in a shard folder; none means that it is whole.
+    """Return a message for each damage of a shard folder; none means that it is whole.
 
     Shards are checked by the checksums of their ranges and by the digest of their content, the
     other files by theirs, the manifest by its own. Missing and unexpected files are damages too.
@@ -37,8 +37,8 @@ def verify_folder(folder: Path, report: Callable[[int], None] = lambda _: None) 
 def with_advice(damage: str) -> str:
     """Append the fix to a message without one; errors of readers have one, except for shards.
 
-    >>> with_advice("a.arrow: missing")
-    'a.arrow: missing; restore it from a copy or shard again with --overwrite'
+    >>> with_advice("a.arrow: is missing")
+    'a.arrow: is missing; restore it from a copy or shard again with --overwrite'
     >>> with_advice("a: unexpected; remove it")
     'a: unexpected; remove it'
     """
@@ -50,8 +50,8 @@ def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> 
     """Yield the differences between a folder and its manifest."""
     whole, done = set(), 0
     for name, file in manifest.files.items():
-        if complaint := damaged_file(folder / name, file):
-            yield f"{folder / name}: {complaint}"
+        if fault := damaged_file(folder / name, file):
+            yield f"{folder / name}: {fault}"
         else:
             whole.add(name)
     if PLAN not in manifest.files:
@@ -60,7 +60,7 @@ def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> 
         PLAN in whole
         and sha256(read_regular(folder / PLAN, MAX_LISTING)).hexdigest() != manifest.plan
     ):
-        yield f"{folder / PLAN}: not the plan that the manifest names"
+        yield f"{folder / PLAN}: is not the plan that the manifest names"
     expected = {MANIFEST, RECORDS, *manifest.files}
     for split in manifest.splits.values():
         for shard in split.shards:
@@ -70,13 +70,20 @@ def damages(folder: Path, manifest: Manifest, report: Callable[[int], None]) -> 
             report(done)
     for path in sorted(folder.rglob("*")):
         if path.relative_to(folder).as_posix() not in expected:
-            yield f"{path}: unexpected, the manifest does not know it; remove it"
+            yield f"{path}: is not in the manifest; remove it"
 
 
 def shard_damages(
     folder: Path, manifest: Manifest, shard: ShardEntry, whole: set[str]
 ) -> Iterator[str]:
-    """Yield the damage of a shard; its record must be among the files found `whole`."""
+    """Yield the damages of a shard.
+
+    Args:
+        folder: the shard folder.
+        manifest: of the folder.
+        shard: its entry in the manifest.
+        whole: names of undamaged files; a shard whose record is not among them is not checked.
+    """
     path = folder / shard.file
     if not path.is_file():
         yield f"{path}: {no_file(path)}"
@@ -89,13 +96,13 @@ def shard_damages(
     except SpikeError as error:
         yield str(error)
         return
-    found = list(damaged_ranges(path, file.size, file.sums))
-    yield from found
-    if not found and (complaint := content_damage(file, manifest, shard)):
-        yield complaint
+    ranges = list(damaged_ranges(path, file.size, file.sums))
+    yield from ranges
+    if not ranges and (damage := content_damage(file, manifest, shard)):
+        yield damage
 
 
-def content_damage(shard: ShardFile, manifest: Manifest, said: ShardEntry) -> str | None:
+def content_damage(shard: ShardFile, manifest: Manifest, expected: ShardEntry) -> str | None:
     """Read a shard independently and compare it with the manifest; None if equal."""
     content, batches, documents, tokens, text_bytes, trained = ContentSum(), 0, 0, 0, 0, 0
     try:
@@ -103,7 +110,7 @@ def content_damage(shard: ShardFile, manifest: Manifest, said: ShardEntry) -> st
             if part.source.size and not 0 <= part.source.min() <= part.source.max() < len(
                 manifest.sources
             ):
-                return f"{shard.path}: batch {batches}: names a source the manifest does not know"
+                return f"{shard.path}: batch {batches}: names a source that is not in the manifest"
             content.update(part)
             batches += 1
             documents += len(part)
@@ -115,10 +122,10 @@ def content_damage(shard: ShardFile, manifest: Manifest, said: ShardEntry) -> st
             return f"{shard.path}: its footer does not list its {batches} record batches"
     except SpikeError as error:
         return str(error)
-    found = (documents, tokens, text_bytes, content.hexdigest(), trained)
-    if found != (
-        *(said.documents, said.tokens, said.text_bytes, said.digest),
-        said.trained_tokens or 0,
+    actual = (documents, tokens, text_bytes, content.hexdigest(), trained)
+    if actual != (
+        *(expected.documents, expected.tokens, expected.text_bytes, expected.digest),
+        expected.trained_tokens or 0,
     ):
-        return f"{shard.path}: its content is not what the manifest says"
+        return f"{shard.path}: its content differs from the manifest"
     return None

@@ -55,9 +55,9 @@ def process_unit(work: WorkerContext, target: ShardDestination, committed: Commi
     """Write the shards of a unit that are not committed yet, then the unit's record.
 
     Args:
-        work: what all units share.
-        target: where this unit's shards go.
-        committed: the shards of an earlier run. Their documents are read again, for the rest
+        work: the state that all units share.
+        target: output location of this unit's shards.
+        committed: the shards of an earlier run. Their documents are read again, since the rest
             depends on them, but not encoded.
     """
     dropped = Dropped()
@@ -73,11 +73,11 @@ def process_unit(work: WorkerContext, target: ShardDestination, committed: Commi
             masks = masks_of(work, source, ids, dropped)
             documents += int(np.count_nonzero(masks))
             for split, chosen in zip(SPLITS, masks, strict=True):
-                found = np.flatnonzero(chosen)
-                skipped = min(len(done[split]), len(found))
-                same = np.array_equal(done[split][:skipped], ids[found[:skipped]])
+                numbers = np.flatnonzero(chosen)
+                skipped = min(len(done[split]), len(numbers))
+                same = np.array_equal(done[split][:skipped], ids[numbers[:skipped]])
                 check_unchanged(same, work.sources[source])
-                done[split], part = done[split][skipped:], found[skipped:]
+                done[split], part = done[split][skipped:], numbers[skipped:]
                 if len(part):
                     writers[split].add(encode(work, choose(batch, part), ids[part], source))
             del batch
@@ -112,10 +112,14 @@ def committed_ids(work: WorkerContext, folder: Path, records: list[BlockRecord])
 
 
 def check_unchanged(same: bool, source: Source) -> None:
-    """Check that the documents are those that were committed."""
+    """Check that the documents are those that were committed.
+
+    Raises:
+        SpikeError: they are not the `same`.
+    """
     if not same:
         raise SpikeError(
-            f"{source.shown}: has changed since its shards were begun; use --overwrite"
+            f"{source.shown}: has changed since its shards were started; use --overwrite"
         )
 
 
@@ -131,7 +135,14 @@ def read_unit(
 
 
 def encode(work: WorkerContext, batch: pa.RecordBatch, ids: np.ndarray, source: int) -> Documents:
-    """Encode the documents of a batch from either of the two readers."""
+    """Encode the documents of a batch, or its conversations.
+
+    Args:
+        work: the state that all units share.
+        batch: the documents, n of them.
+        ids: uint8 [n, 16], their names.
+        source: index into the plan's sources.
+    """
     if work.plan.settings.chat:
         return encode_conversations(work.tokenizer, batch, ids, source, work.threads)
     texts, rows = batch.column("text"), batch.column("row").to_numpy()
@@ -147,10 +158,16 @@ def split_masks(ids: np.ndarray, held_out: HeldOut) -> tuple[np.ndarray, np.ndar
 def masks_of(
     work: WorkerContext, source: int, ids: np.ndarray, dropped: Dropped
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the masks of a source's training and validation documents.
+    """Return the masks of a source's training and validation documents, two bool [n].
 
-    Where validation files are named, documents of the inputs that are also there go nowhere and are
+    Where validation files are named, documents of the inputs that are also there are left out and
     counted as dropped.
+
+    Args:
+        work: the state that all units share.
+        source: index into the plan's sources.
+        ids: uint8 [n, 16], the names of the documents.
+        dropped: counts of the documents left out, added to.
     """
     train, validation = split_masks(ids, work.held_out)
     if work.plan.sources[source].split:
@@ -164,5 +181,5 @@ def masks_of(
 
 
 def choose(batch: pa.RecordBatch, part: np.ndarray) -> pa.RecordBatch:
-    """Return the chosen documents; all of them without a copy."""
+    """Return the documents of the numbers [n]; all of them without a copy."""
     return batch if len(part) == len(batch) else batch.take(pa.array(part))

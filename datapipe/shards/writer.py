@@ -29,7 +29,7 @@ class ShardDestination:
         plan: fingerprint of the plan.
         unit: number of the unit.
         schema: of the shards, metadata included.
-        shard_tokens: a shard ends with the document that brings it to this many.
+        shard_tokens: a shard ends with the document that brings it to this number of tokens.
         disk: the file operations.
     """
 
@@ -60,7 +60,7 @@ class OpenShard:
         )
 
     def add(self, documents: Documents) -> None:
-        """Append documents; the token count alone sets the borders of record batches."""
+        """Append documents; record batches depend on the token count alone."""
         for part, full in cut_by_tokens(documents, self._room, BATCH_TOKENS):
             self._pending.append(part)
             self._room -= len(part.tokens)

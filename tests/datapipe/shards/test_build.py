@@ -107,7 +107,7 @@ def test_other_plan_is_refused_unless_overwritten(shard, content_of, tmp_path):
 def test_folder_of_others_is_never_touched(shard, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "thesis.tex").write_text("years of work")
-    with pytest.raises(SpikeError, match=r"not a shard folder, it holds 'thesis\.tex'"):
+    with pytest.raises(SpikeError, match=r"is not a shard folder, it has 'thesis\.tex'"):
         shard(tmp_path / "data", overwrite=True)
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["thesis.tex"]
 
@@ -321,7 +321,7 @@ def test_a_run_that_fails_early_leaves_nothing_and_a_later_one_says_what_it_leav
         with pytest.raises(SpikeError, match="broken JSON") as caught:
             write_shards(find_sources([path])[0], tokenizer_path, out, small_shards, workers=1)
         assert out.exists() == is_left
-        assert str(caught.value).endswith("--overwrite begins again)") == is_left
+        assert str(caught.value).endswith("--overwrite starts again)") == is_left
 
 
 def test_a_folder_that_was_there_stays(tokenizer_path, tmp_path):

@@ -204,7 +204,7 @@ def swapped(values):
         (lambda columns: columns | {"loss_mask": columns["loss_mask"][::-1]}, "does not fit"),
         (
             lambda columns: {name: columns[name] for name in columns if name != "loss_mask"},
-            "has a loss mask or has none",
+            "unlike in the manifest",
         ),
     ],
 )

@@ -52,7 +52,7 @@ def test_differences_are_named(sources, tmp_path):
         (make_plan(sources, "f" * 64, ShardSettings(errors="skip")), "errors was 'strict'"),
         (
             make_plan(sources[1:], "f" * 64, ShardSettings()),
-            "the inputs are others: corpus/a.jsonl was there",
+            "the inputs differ: corpus/a.jsonl is missing",
         ),
         (make_plan(changed, "f" * 64, ShardSettings()), "corpus/e.txt has changed"),
     ):

@@ -112,7 +112,7 @@ def test_the_digest_is_as_the_specification_says(shard, tmp_path):
 def test_shards_open_as_a_dataset_without_a_copy(shard, tmp_path):
     manifest = shard(tmp_path / "data")
     before = pa.total_allocated_bytes()
-    with pytest.raises(SpikeError, match="split 'x': must be one of train, validation"):
+    with pytest.raises(SpikeError, match="split 'x' is unknown; use one of train, validation"):
         open_as_dataset(tmp_path / "data", "x")
     dataset = open_as_dataset(tmp_path / "data", "train")
     assert pa.total_allocated_bytes() - before < 4096

@@ -93,9 +93,9 @@ def test_a_split_without_documents_is_an_error(tokenizer_path, tmp_path):
     empty = write_lines(tmp_path / "empty.jsonl", [""])
     with pytest.raises(SpikeError, match=r"training split is empty: .* file of --validation; name"):
         shard(tokenizer_path, tmp_path / "data", [train], [held])
-    with pytest.raises(SpikeError, match="no input files, each is also a file of --validation"):
+    with pytest.raises(SpikeError, match="each input is also a file of --validation"):
         shard(tokenizer_path, tmp_path / "data", [], [held])
-    with pytest.raises(SpikeError, match="files of --validation hold no document"):
+    with pytest.raises(SpikeError, match="files of --validation have no document"):
         shard(tokenizer_path, tmp_path / "data", [train], [empty])
 
 

@@ -79,7 +79,7 @@ def test_place_of_damage_is_told(folder):
     whole = bytearray(path.read_bytes())
     whole[1234] ^= 1
     path.write_bytes(whole)
-    sentence = f"{path}: damaged in range 0 (bytes 0 to {min(len(whole), 65536)}); restore it"
+    sentence = f"{path}: is damaged in range 0 (bytes 0 to {min(len(whole), 65536)}); restore it"
     assert [
         found.removesuffix(" from a copy or shard again with --overwrite")
         for found in verify_folder(folder)
@@ -92,10 +92,10 @@ def test_missing_and_unexpected_files_are_named(folder):
     (folder / "notes.txt").write_text("mine")
     (folder / "records" / "more.json").write_text("{}")
     found = "\n".join(verify_folder(folder))
-    assert f"{folder / 'train-000000-000.arrow'}: missing" in found
-    assert f"{folder / 'records' / 'unit-000001.json'}: missing" in found
-    assert f"{folder / 'notes.txt'}: unexpected" in found
-    assert f"{folder / 'records' / 'more.json'}: unexpected" in found
+    assert f"{folder / 'train-000000-000.arrow'}: is missing" in found
+    assert f"{folder / 'records' / 'unit-000001.json'}: is missing" in found
+    assert f"{folder / 'notes.txt'}: is not in the manifest" in found
+    assert f"{folder / 'records' / 'more.json'}: is not in the manifest" in found
     assert all(re.search(ADVICE, sentence) for sentence in found.splitlines())
 
 
@@ -120,7 +120,7 @@ def test_shards_that_are_missing_or_of_another_size_do_not_open(folder, how):
     else:
         os.truncate(path, size + (1 if how == "grow" else -1))
     with pytest.raises(
-        SpikeError, match=rf"{path.name}: (missing|has \d+ bytes instead of {size})"
+        SpikeError, match=rf"{path.name}: (is missing|has \d+ bytes instead of {size})"
     ):
         open_stream(folder)
 
