@@ -39,7 +39,7 @@ def compare(folder: Path, data: Path) -> Iterator[str]:
     """Yield the lines of a table for a run."""
     run = load_run(folder)
     every = quantizable_weights(run.model)
-    hessians = run_hessians(run, every, data_folder=data, quiet=True)
+    hessians = run_hessians(run, every, data_folder=data)
     matrices = {name: every[name].detach() for name in hessians}
     numbers = sum(weight.numel() for weight in matrices.values())
     power = sum(float(weight.square().sum()) for weight in matrices.values())

@@ -4,7 +4,7 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import isnan
@@ -14,7 +14,6 @@ from typing import Any, TextIO, TypeVar
 import click
 
 from spiketok.atomic_files import check_writable
-from spiketok.errors import SpikeError
 from spiketok.remote_paths import remote_fault
 
 from .callbacks import Callbacks, Report, no_progress
@@ -239,43 +238,3 @@ def remark(message: str, quiet: bool) -> None:
             sys.stderr.write(f"{shown}\n")
         except BrokenPipeError:  # nobody reads the log; the work goes on
             discard(sys.stderr)
-
-
-def check_place(out: Path, option: str) -> None:
-    """Check, before the work, that a file of an option can be written."""
-    if out.is_dir():
-        raise SpikeError(f"{out}: is a folder; choose another {option}")
-    if not out.absolute().parent.is_dir():
-        raise SpikeError(
-            f"{out}: there is no folder {out.parent}; make it, or choose another {option}"
-        )
-
-
-def check_new(out: Path, option: str) -> None:
-    """Check, before the work, that a file of an option can be written and does not exist."""
-    check_place(out, option)
-    if out.exists():
-        raise SpikeError(f"{out}: exists already; remove it or choose another {option}")
-
-
-def check_out(out: Path, inputs: Sequence[Path], option: str) -> None:
-    """Check, before the work, that a file of an option can and should be written."""
-    check_place(out, option)
-    if any("\udc80" <= letter <= "\udcff" for path in (out, *inputs) for letter in str(path)):
-        raise SpikeError(f"{str(out)!a} or an input: the name is not UTF-8; rename the folder")
-    if out.resolve() in [path.resolve() for path in inputs]:
-        raise SpikeError(f"{out}: is one of the inputs; choose another {option}")
-
-
-def warn_skipped(
-    skipped: Mapping[str, Sequence[str]], quiet: bool, conversations: bool = False
-) -> None:
-    """Remark which files of folders are left out, by reason, and how to read them."""
-    if skipped:
-        from datapipe.sources.files import OTHER_KIND, way_to_read
-    for reason, names in skipped.items():
-        shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        way = ""
-        if reason == OTHER_KIND:
-            way = way_to_read(names, Path(names[0]).parts[0], conversations)
-        remark(f"left out {reason} ({len(names):,}): {shown}" + (f"; {way}" if way else ""), quiet)

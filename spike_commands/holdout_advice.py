@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from datapipe import Source
+import numpy as np
 
-# Tokens in a window of `base` and of `bese-golf-tiny`, which `spike shard` suggests.
-WINDOW = 256
+from datapipe import Dropped, Source, read_manifest, read_range
+from datapipe.shards.checked_reader import ids_and_sizes
+from datapipe.shards.files import shard_files
+
+from .result_rows import WINDOW
+
 # Fractions that are suggested, the first one that suffices.
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 # The estimate of a split's tokens from its bytes should exceed a window by this factor.
@@ -17,7 +20,7 @@ MARGIN = 1.25
 LITTLE_BYTES = 2048
 
 
-def undivided(sources: "Sequence[Source]", text_bytes: int, verb: str) -> str:
+def undivided(sources: Sequence[Source], text_bytes: int, verb: str) -> str:
     """Return why a text of one document has no held-out part, and an option that helps.
 
     Args:
@@ -32,7 +35,7 @@ def undivided(sources: "Sequence[Source]", text_bytes: int, verb: str) -> str:
     return "all text is one document; add other documents"
 
 
-def splitting(sources: "Sequence[Source]", text_bytes: int) -> str | None:
+def splitting(sources: Sequence[Source], text_bytes: int) -> str | None:
     """Return an option that splits plain text into several documents; None where none does.
 
     Pieces of a size are preferred, 16 to 32 of them, where the text is large enough for that.
@@ -44,10 +47,8 @@ def splitting(sources: "Sequence[Source]", text_bytes: int) -> str | None:
     return next((f"--split-text {way}" for way in found), None)
 
 
-def divides(source: "Source", way: str) -> bool:
+def divides(source: Source, way: str) -> bool:
     """Return whether a way to split gives at least two different documents of a plain text."""
-    from datapipe import Dropped, read_range
-
     batches = read_range(source, 0, -1, errors="skip", dropped=Dropped(), split_text=way)
     texts = (text.as_py() for batch in batches for text in batch.column("text"))
     first = next(texts, None)
@@ -85,12 +86,6 @@ def sufficient_fraction(folder: Path, found: Mapping[str, Any]) -> float | None:
 
     A larger fraction only adds documents, so names determine the bytes that it holds out.
     """
-    import numpy as np
-
-    from datapipe import read_manifest
-    from datapipe.shards.checked_reader import ids_and_sizes
-    from datapipe.shards.files import shard_files
-
     manifest = read_manifest(folder)
     held_out = np.zeros(len(FRACTIONS), np.int64)
     for split in manifest.splits:

@@ -45,7 +45,7 @@ EDGES = {
         "runs",
         "scoring",
     },
-    "model/artifact": {"config", "families", "quantization", "runs", "training"},
+    "model/artifact": {"config", "families", "quantization", "runs", "scoring", "training"},
     "model/huggingface": {"config", "families", "layers", "runs", "training"},
     "spike_commands/web": set(),
     "spike_commands/data": set(),

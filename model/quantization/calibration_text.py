@@ -1,12 +1,42 @@
 """Calibration text that the model samples, for Hessians where no other text may be read."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..families.build import Model
+
+
+def own_texts(
+    model: Model,
+    *,
+    sequences: int,
+    batch: int,
+    length: int,
+    eos_id: int,
+    banned_ids: Collection[int] = (),
+) -> Iterator[NDArray[np.int64]]:
+    """Yield ids sampled from the model's predictions in batches, each with its own seed.
+
+    Args:
+        model: in evaluation mode.
+        sequences: how many in all.
+        batch: at most so many at once.
+        length: of each, separator included.
+        eos_id: the id that each begins with.
+        banned_ids: never sampled.
+    """
+    for first in range(0, sequences, batch):
+        yield own_text(
+            model,
+            sequences=min(batch, sequences - first),
+            length=length,
+            eos_id=eos_id,
+            banned_ids=banned_ids,
+            seed=first,
+        )
 
 
 @torch.no_grad()

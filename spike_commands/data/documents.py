@@ -1,18 +1,18 @@
 """Documents of inputs, read as `spike shard` reads them, for commands that look at text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import click
-
+from datapipe import Dropped, Source, find_sources, read_range, text_endings
+from datapipe.sources.bad_records import left_out
+from datapipe.sources.file_signatures import check_is_text
+from datapipe.sources.files import OTHER_KIND, way_to_read
+from datapipe.sources.lines import check_compression
 from spiketok.errors import SpikeError
 
-from ..console import Command, ext_option, remark, text_field_option, warn_skipped
-
-if TYPE_CHECKING:
-    from datapipe import Dropped, Source
+from ..callbacks import SILENT, Callbacks
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +23,9 @@ class InputDocument:
     source: str
 
 
-errors_option = click.option(
-    "--errors",
-    type=click.Choice(["strict", "replace", "skip"]),
-    default="strict",
-    show_default=True,
-    help="What to do with a broken record.",
-)
-as_option = click.option(
-    "--as",
-    "read_as",
-    type=click.Choice(["text", "bytes"]),
-    default="text",
-    show_default=True,
-    help="bytes: each file is one document, whatever its kind.",
-)
-
-
-def reading_options(command: Command) -> Command:
-    """Add the options for reading inputs; they go to `read_documents`."""
-    return text_field_option(ext_option(errors_option(as_option(command))))
-
-
 def read_documents(
     paths: Sequence[Path],
-    quiet: bool,
+    show: Callbacks = SILENT,
     *,
     text_field: str = "text",
     errors: Any = "strict",
@@ -57,21 +35,19 @@ def read_documents(
     """Return the documents of files, folders, patterns and standard input.
 
     A plain text file is one document, whatever `--split-text` makes of it in shards, and need not
-    be UTF-8. The arguments after `quiet` are those of `reading_options`.
+    be UTF-8. The arguments after `show` are those of `reading_options`.
 
     Raises:
         SpikeError: an input cannot be read, or begins as another format than its name.
     """
-    from datapipe import Dropped
-
     dropped = Dropped()
     found = [
         InputDocument(text, source.name)
-        for source in named_sources(paths, extensions, read_as, quiet)
+        for source in named_sources(paths, extensions, read_as, show)
         for texts, _ in documents_of(source, text_field, errors, dropped, read_as)
         for text in texts
     ]
-    warn_dropped(dropped, quiet)
+    warn_dropped(dropped, show)
     return found
 
 
@@ -79,24 +55,21 @@ def named_sources(
     paths: Sequence[Path],
     extensions: Sequence[str],
     read_as: str,
-    quiet: bool,
+    show: Callbacks = SILENT,
     conversations: bool = False,
-) -> "list[Source]":
+) -> list[Source]:
     """Return the sources of paths; a file that is named twice is read twice.
 
     Raises:
         SpikeError: there is no such input, or its first bytes do not match its name.
     """
-    from datapipe import find_sources, text_endings
-    from datapipe.sources.lines import check_compression
-
     if list(paths).count(Path("-")) > 1:
         raise SpikeError("-: standard input is given twice; it can be read once")
     sources = []
     for path in paths:
         endings = ("*",) if read_as == "bytes" else text_endings(extensions)
         named, skipped = find_sources([path], endings, conversations)
-        warn_skipped(skipped, quiet, conversations)
+        warn_skipped(skipped, show, conversations)
         sources += named
     if read_as != "bytes":
         for source in sources:
@@ -105,16 +78,13 @@ def named_sources(
 
 
 def documents_of(
-    source: "Source", text_field: str, errors: Any, dropped: "Dropped", read_as: str
+    source: Source, text_field: str, errors: Any, dropped: Dropped, read_as: str
 ) -> Iterator[tuple[list[bytes], list[int]]]:
     """Yield the documents of a source and the row or offset of each, as `read_range` does.
 
     Raises:
         SpikeError: a plain text begins as another format.
     """
-    from datapipe import read_range
-    from datapipe.sources.file_signatures import check_is_text
-
     by_path = source.given or source.path.name == source.name
     name = str(source.shown) if by_path else source.name
     if read_as == "bytes" or source.kind == "txt":
@@ -132,9 +102,19 @@ def documents_of(
         yield texts, batch.column("row").to_pylist()
 
 
-def warn_dropped(dropped: "Dropped", quiet: bool) -> None:
-    """Print how many records were left out, of which inputs, and why."""
-    from datapipe.sources.bad_records import left_out
-
+def warn_dropped(dropped: Dropped, show: Callbacks) -> None:
+    """Remark how many records were left out, of which inputs, and why."""
     if dropped:
-        remark(left_out(dropped), quiet)
+        show.remark(left_out(dropped))
+
+
+def warn_skipped(
+    skipped: Mapping[str, Sequence[str]], show: Callbacks, conversations: bool = False
+) -> None:
+    """Remark which files of folders are left out, by reason, and how to read them."""
+    for reason, names in skipped.items():
+        shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        way = ""
+        if reason == OTHER_KIND:
+            way = way_to_read(names, Path(names[0]).parts[0], conversations)
+        show.remark(f"left out {reason} ({len(names):,}): {shown}" + (f"; {way}" if way else ""))

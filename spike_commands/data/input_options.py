@@ -1,23 +1,16 @@
 """Options for reading inputs, the same for `tokenizer train` and `shard`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from datapipe.sources.text_splitting import check_split
 from spiketok.errors import SettingError
-from spiketok.regular_files import open_regular
 
-from ..console import PATH, Command, Fraction, remark
+from ..console import PATH, Command, Fraction
 
-if TYPE_CHECKING:
-    from datapipe import Source
-
-# Marker between documents in Tiny Stories and others, and where it is searched for.
-MARKER = "<|endoftext|>"
-HEAD_BYTES = 1 << 18
 SPLIT_HELP = (
     "How a plain text file becomes documents. auto: above 256 KiB pieces of about 32 KiB that end "
     "at blank lines; none: one document; lines, paragraphs; BYTES: pieces of about that size; any "
@@ -44,15 +37,6 @@ max_record_option = click.option(
     show_default=True,
     help="MiB of the largest record, a line of JSON or a text; a larger one is broken (--errors).",
 )
-
-
-def record_limit(mib: int) -> Any:
-    """Return the limit of records in bytes for `ShardSettings`: UNSET for the default."""
-    from msgspec import UNSET
-
-    from datapipe.sources.bad_records import MAX_RECORD
-
-    return UNSET if mib << 20 == MAX_RECORD else mib << 20
 
 
 class ShareOrFile(Fraction):
@@ -86,43 +70,3 @@ def checked_split(_context: click.Context, _option: click.Parameter, word: str |
         except SettingError as error:
             raise click.BadParameter(error.fault) from None
     return word
-
-
-def as_trained(options: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how inputs are read: by the options, else as the tokenizer was trained."""
-    usual = {"text_field": "text", "errors": "strict", "split_text": "auto"}
-    how = {name: options[name] or str(trained.get(name, value)) for name, value in usual.items()}
-    return {**how, "max_record": record_limit(options["max_record"])}
-
-
-def remark_marker(sources: "Sequence[Source]", split: str, quiet: bool) -> None:
-    """Remark where a text has the usual marker between documents and it is taken for text."""
-    if split not in ("auto", "none"):
-        return
-
-    for source in sources:
-        if source.kind == "txt":
-            with open_regular(source.path) as file:
-                if MARKER.encode() in file.read(HEAD_BYTES):
-                    how = f"--split-text '{MARKER}' makes documents of the text between them"
-                    remark(f"{source.name} has markers {MARKER} in its text; {how}", quiet)
-                    return
-
-
-def remark_copies(copied: int, whole: int, quiet: bool) -> None:
-    """Remark how much of a text is exact copies, where that is 1 % or more."""
-    if whole and copied >= whole / 100:
-        share = 100 * copied // whole
-        remark(f"{share} % of the bytes are exact copies of other documents", quiet)
-
-
-def words_of(setting: Any) -> tuple[str, ...]:
-    """Return a setting that is a list of words; none where the file has another value."""
-    return tuple(map(str, setting)) if isinstance(setting, list) else ()
-
-
-def lasting(inputs: Sequence[Path]) -> Sequence[Path]:
-    """Return the inputs that `spike shard` can read again: none where one is a pipe."""
-    from datapipe.sources.standard_input import is_stream
-
-    return () if any(map(is_stream, inputs)) else inputs

@@ -1,15 +1,12 @@
 """Tokenizer check: shards and model must have the same tokenizer."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from spike_lm.model.runs.folder import Run
 from spiketok.errors import SpikeError
 
-if TYPE_CHECKING:
-    from spike_lm.model.runs.folder import Run
 
-
-def check_tokenizer(folder: Path, fingerprint: str, run: "Run") -> None:
+def check_tokenizer(folder: Path, fingerprint: str, run: Run) -> None:
     """Compare the tokenizer of shards with the model's.
 
     Raises:

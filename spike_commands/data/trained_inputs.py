@@ -7,23 +7,23 @@ a limit, and text is read up to the size in the tokenizer file.
 """
 
 import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import click
+from msgspec import UNSET
 
+from datapipe import Dropped, Source, read_texts
+from datapipe.sources.bad_records import MAX_RECORD
+from datapipe.sources.standard_input import is_stream
+from spiketok.corpus_sample import CORPUS_MODULUS, documents
 from spiketok.errors import SpikeError
 from spiketok.holdout import document_id
 
-from ..console import progress_bar
-from .input_options import words_of
-
-if TYPE_CHECKING:
-    from datapipe import Source
+from ..callbacks import Callbacks
+from .input_settings import words_of
 
 SHOWN = 3
 # Limit of files and folders listed outside a tokenizer's own folder.
@@ -61,8 +61,6 @@ def checked_names(tokenizer_path: Path, named: tuple[Path, ...]) -> tuple[Path, 
     Raises:
         SpikeError: also where there are too many files to list.
     """
-    from datapipe.sources.standard_input import is_stream
-
     for path in named:
         if is_stream(path):
             raise SpikeError(
@@ -117,10 +115,11 @@ def levels(path: Path) -> int:
 def check_trained_on(
     tokenizer_path: Path,
     vocabulary: Any,
-    unnamed: "Sequence[Source]",
-    every: "Sequence[Source]",
+    unnamed: Sequence[Source],
+    every: Sequence[Source],
     how: Mapping[str, Any],
-    quiet: bool,
+    show: Callbacks,
+    ask: Callable[[str], bool] | None,
 ) -> None:
     """Ask before reading files that a tokenizer names, outside its folder and not its own text.
 
@@ -130,14 +129,15 @@ def check_trained_on(
         unnamed: the files that it alone names.
         every: all files that are read.
         how: how they are read, as `ShardSettings`.
-        quiet: show no progress.
+        show: callbacks for progress.
+        ask: returns the answer to a question; None where there is nobody to ask.
 
     Raises:
-        SpikeError: the answer is no, or there is no terminal to ask.
+        SpikeError: the answer is no, or there is nobody to ask.
     """
     folder = tokenizer_path.absolute().parent.resolve()
     elsewhere = [source.path for source in unnamed if not is_inside(source.path, folder)]
-    if not elsewhere or is_corpus(every, how, vocabulary.training, quiet):
+    if not elsewhere or is_corpus(every, how, vocabulary.training, show):
         return
     more = f" and {len(elsewhere) - SHOWN:,} more" if len(elsewhere) > SHOWN else ""
     listed = ", ".join(str(path.resolve()) for path in elsewhere[:SHOWN])
@@ -145,10 +145,9 @@ def check_trained_on(
         f"{tokenizer_path}: names files outside of its folder, and their text is not what it was "
         f"trained on: {listed}{more}"
     )
-    asked = sys.stdin is not None and sys.stdin.isatty()
-    if asked and click.confirm(f"{what}\nShard them?", default=False, err=True):
+    if ask is not None and ask(f"{what}\nShard them?"):
         return
-    what = "nothing is sharded" if asked else what
+    what = what if ask is None else "nothing is sharded"
     raise SpikeError(f"{what}; name what to shard: spike shard INPUT… --validation …")
 
 
@@ -161,18 +160,12 @@ def is_inside(path: Path, folder: Path) -> bool:
 
 
 def is_corpus(
-    sources: "Sequence[Source]", how: Mapping[str, Any], training: Mapping[str, Any], quiet: bool
+    sources: Sequence[Source], how: Mapping[str, Any], training: Mapping[str, Any], show: Callbacks
 ) -> bool:
     """Return whether a text has the checksum that the tokenizer's trainer recorded, `corpus`.
 
     It is read up to the length of the training text.
     """
-    from msgspec import UNSET
-
-    from datapipe import Dropped, read_texts
-    from datapipe.sources.bad_records import MAX_RECORD
-    from spiketok.corpus_sample import CORPUS_MODULUS, documents
-
     limit = MAX_RECORD if how["max_record"] is UNSET else how["max_record"]
     total = sum(source.bytes for source in sources) / 1e6
     dropped, size, found = Dropped(), 0, 0
@@ -182,7 +175,7 @@ def is_corpus(
     most = training.get("bytes")
     if not isinstance(most, int):
         return False
-    with progress_bar("compare", total, "MB", quiet) as report:
+    with show.progress("compare", total, "MB") as report:
 
         def check(done: int) -> None:
             report(done / 1e6, "")

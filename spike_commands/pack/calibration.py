@@ -2,32 +2,35 @@
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from torch import Tensor
+
+from datapipe import Windows, open_stream
+from spike_lm.model.quantization.calibration_text import own_texts
+from spike_lm.model.quantization.hessian import gather_hessians
+from spike_lm.model.runs.folder import Run
+from spike_lm.model.runs.trained_ids import unseen_ids
 from spiketok.errors import SpikeError
 from spiketok.path_contents import path_contents
 
-from ..console import progress_bar
+from ..callbacks import SILENT, Callbacks
 from ..data.same_tokenizer import check_tokenizer
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from spike_lm.model.runs.folder import Run
 
 # Tokens to read if no number of sequences is given, and tokens read at once.
 TOKENS, AT_ONCE = 1 << 15, 1 << 13
 
 
 def run_hessians(
-    run: "Run",
+    run: Run,
     names: Collection[str],
     *,
     data_folder: Path | None = None,
     own: bool = False,
     sequences: int | None = None,
-    quiet: bool = False,
-) -> "dict[str, Tensor]":
+    show: Callbacks = SILENT,
+) -> dict[str, Tensor]:
     """Return the Hessians of a run's matrices, as `gather_hessians` does.
 
     Args:
@@ -36,22 +39,32 @@ def run_hessians(
         data_folder: shards; None: those that the run was trained on.
         own: read text that the model generates, and no shards.
         sequences: how many, each as long as the context; None: as many as hold 32,768 tokens.
-        quiet: no progress.
+        show: callbacks for progress.
 
     Raises:
         SpikeError: there are no shards, they are of another tokenizer, or others than the run's
             and no option names them.
     """
-    from spike_lm.model.quantization.hessian import gather_hessians
-
     context = run.config.model.context
     wanted = sequences or -(-TOKENS // context)
     batch = max(1, AT_ONCE // context)
     if own:
-        count, batches = wanted, _own_texts(run, wanted, batch)
+        tokenizer = run.tokenizer
+        unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
+        count, batches = (
+            wanted,
+            own_texts(
+                run.model,
+                sequences=wanted,
+                batch=batch,
+                length=context,
+                eos_id=tokenizer.eos_id,
+                banned_ids=(unused - {tokenizer.eos_id}) | unseen_ids(run.trained_ids),
+            ),
+        )
     else:
         count, batches = _windows(run, data_folder, wanted, batch)
-    with progress_bar("read", count, "sequences", quiet) as report:
+    with show.progress("read", count, "sequences") as report:
 
         def read() -> Iterator[Any]:
             done = 0
@@ -64,13 +77,9 @@ def run_hessians(
 
 
 def _windows(
-    run: "Run", data_folder: Path | None, wanted: int, batch: int
+    run: Run, data_folder: Path | None, wanted: int, batch: int
 ) -> tuple[int, Iterator[Any]]:
     """Return the number of windows to read of the training split, and these, evenly spread."""
-    import numpy as np
-
-    from datapipe import Windows, open_stream
-
     folder = data_folder or Path(run.config.data.path)
     if not (folder / "manifest.json").exists():
         raise SpikeError(
@@ -86,22 +95,3 @@ def _windows(
     chosen = np.arange(count) * windows.count // max(count, 1)
     firsts = range(0, count, batch)
     return count, (windows.read(chosen[at : at + batch])[0][:, :-1] for at in firsts)
-
-
-def _own_texts(run: "Run", wanted: int, batch: int) -> Iterator[Any]:
-    """Yield text that the model generates, the same each time; each batch has its own seed."""
-    from spike_lm.model.quantization.calibration_text import own_text
-    from spike_lm.model.runs.trained_ids import unseen_ids
-
-    tokenizer = run.tokenizer
-    eos_id = tokenizer.eos_id
-    unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
-    for first in range(0, wanted, batch):
-        yield own_text(
-            run.model,
-            sequences=min(batch, wanted - first),
-            length=run.config.model.context,
-            eos_id=eos_id,
-            banned_ids=(unused - {eos_id}) | unseen_ids(run.trained_ids),
-            seed=first,
-        )

@@ -1,37 +1,22 @@
 """`spike pack` and `spike unpack`: a run as one file, and a file as a run."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 import click
-
-from spiketok.atomic_files import check_writable, write_durably
-from spiketok.errors import SpikeError
 
 from ..console import (
     OUTPUT,
     PATH,
     Fraction,
-    check_new,
+    callbacks,
     common_options,
     misnamed,
-    progress_bar,
     remark,
     use_passive_omp_wait,
 )
 from ..result_rows import artifact_parts, artifact_rows
 from ..results import print_result, result_options, shown_path
-from ..score.text import ScoredText, text_of_files
-from .calibration import run_hessians
-from .inspect import artifact_table
-from .ngram_table import counts_table
-
-if TYPE_CHECKING:
-    from spike_lm.model.config.quantization import QuantizeConfig
-    from spike_lm.model.runs.folder import Run
 
 QUANTIZE = "mlp=int5,attn=int6,embed=int8"
 COUNTS_BYTES = 1_000_000
@@ -114,38 +99,33 @@ def pack(
       spike pack runs/base --method rtn --text book.txt --json
       spike pack runs/base --budget 4000000 --counts data/ --counts-bytes 2000000
     """
-    use_passive_omp_wait()
-    from spike_lm.model.artifact.pack import code_bytes, pack_run
-    from spike_lm.model.runs.folder import load_run
-
     if counts_bytes and counts_folder is None:
         raise click.UsageError("--counts-bytes goes with --counts")
-    loaded = load_run(run)
-    settings = chosen_compression(loaded, changes)
+    use_passive_omp_wait()
+    from .recipe import TooLargeError, open_with_settings, pack_to_file
+
+    loaded, settings, problems = open_with_settings(run, QUANTIZE, changes)
+    for place, problem in problems.items():
+        raise click.UsageError(f"--{place.removeprefix('quantize.').replace('_', '-')}: {problem}")
     check_reading(settings.method, own_text, sequences, data_folder)
     out = out or Path(f"{run.resolve().name}.spike")
-    check_writable(out)
-    check_new(out, "--out")
-    text = text_of_files(loaded, texts, quiet) if texts else None
-    hessians = None
-    if settings.method == "gptq":
-        hessians = run_hessians(
+    try:
+        found = pack_to_file(
             loaded,
-            rounded_matrices(loaded, settings),
-            data_folder=data_folder,
-            own=own_text,
-            sequences=sequences,
-            quiet=quiet,
+            out,
+            settings,
+            name=str(run),
+            budget=budget,
+            calibration={"data_folder": data_folder, "own": own_text, "sequences": sequences},
+            counts_folder=counts_folder,
+            counts_bytes=counts_bytes or COUNTS_BYTES,
+            texts=texts,
+            with_xz=not quiet,
+            show=callbacks(quiet),
         )
-    tables = counts_table(loaded, counts_folder, counts_bytes or COUNTS_BYTES, quiet)
-    with rounding_progress(loaded, quiet) as report:
-        result = pack_run(loaded, settings, hessians, budget=budget, tables=tables, report=report)
-    table = artifact_table(result.data)
-    if budget is not None and len(result.data) > budget:
-        raise_too_large(run, len(result.data), budget, table)
-    write_durably(out, result.data)
-    scored = scores(loaded, out, text, quiet) if text else {}
-    found = {"file": str(out), **scored, **table, "code_bytes": code_bytes(), "budget": budget}
+    except TooLargeError as error:
+        remark(artifact_parts(error.table), quiet=False)
+        raise
     # Without a named text the data of the run is used, if it still is where it was.
     data = shown_path(Path(loaded.config.data.path))
     scored_on = ("--text", *(texts or ("FILE",)))
@@ -153,19 +133,6 @@ def pack(
         scored_on = ("--data", data)
     following = ("spike", "eval", out, *scored_on)
     print_result(found, as_json, artifact_rows(found), following)
-
-
-def chosen_compression(run: "Run", changes: dict[str, Any]) -> "QuantizeConfig":
-    """Return the compression settings from the run's section and the options."""
-    from msgspec.structs import replace
-
-    from spike_lm.model.config.quantization import QuantizeConfig, quantize_problems
-
-    said = {key: value for key, value in changes.items() if value is not None}
-    settings = replace(run.config.quantize or QuantizeConfig(bits=QUANTIZE), **said)
-    for place, problem in quantize_problems(settings).items():
-        raise click.UsageError(f"--{place.removeprefix('quantize.').replace('_', '-')}: {problem}")
-    return settings
 
 
 def check_reading(
@@ -178,48 +145,6 @@ def check_reading(
         raise click.UsageError(
             "--calibrate-on-samples, --calibration-sequences and --data go with --method gptq"
         )
-
-
-def raise_too_large(run: Path, size: int, budget: int, table: dict[str, Any]) -> NoReturn:
-    """Raise an error with the sizes of the parts of a file that does not fit."""
-    remark(artifact_parts(table), quiet=False)
-    raise SpikeError(
-        f"{run}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "
-        "--bits or a smaller model make it fit"
-    )
-
-
-def rounded_matrices(run: "Run", settings: "QuantizeConfig") -> list[str]:
-    """Return the names of the matrices that are quantized to integers."""
-    from spike_lm.model.quantization.plan import quantization_plan
-
-    return [name for name, to in quantization_plan(run.model, settings).items() if to.whole]
-
-
-@contextmanager
-def rounding_progress(run: "Run", quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show how many weights are rounded; with a budget the bar begins again with each try."""
-    from spike_lm.model.quantization.quantize import needed_tensors
-
-    total, done = len(needed_tensors(run.model)), count()
-    with progress_bar("round", total, "weights", quiet) as report:
-        yield lambda name: report(next(done) % total + 1, name)
-
-
-def scores(run: "Run", file: Path, text: ScoredText, quiet: bool) -> dict[str, Any]:
-    """Score a text under the artifact, the result, and under the run before compression."""
-    from spike_lm.model.artifact.open import open_run
-
-    from ..score.network_score import text_score
-
-    context = run.config.model.context
-    windows = {"context": context, "stride": max(1, context // 2)}
-    name = run.tokenizer.score_name
-    after = text_score(open_run(file), text, windows, quiet)
-    # The xz baseline of the same text is known by now.
-    before = text_score(run, text, windows, quiet=True)
-    beside = {key: after[key] for key in ("xz_bits_per_byte",) if key in after}
-    return {name: after[name], f"float_{name}": before[name], **beside}
 
 
 @click.command()
@@ -270,7 +195,7 @@ def inspect(
       spike inspect base.spike
       spike inspect base.spike --json
     """
-    from .inspect import file_table
+    from spike_lm.model.artifact.inspect import file_table
 
     found = {"file": str(file), **file_table(file)}
     print_result(found, as_json, artifact_rows(found))

@@ -1,21 +1,15 @@
 """`spike compress` and `spike decompress`: lossless compression with a model's predictions."""
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from spiketok.atomic_files import write_durably
-from spiketok.errors import SpikeError
-from spiketok.regular_files import read_given
+from spiketok.errors import SettingError
 
-from ..console import OUTPUT, PATH, check_new, common_options, progress_bar, remark
+from ..console import OUTPUT, PATH, callbacks, common_options
 from ..result_rows import compression_rows
 from ..results import lasted, print_result, result_options, some
-from ..xz_baseline import yardstick
 from .predictor_options import (
-    begin,
     check_predictor,
     chosen_settings,
     counts_option,
@@ -24,9 +18,6 @@ from .predictor_options import (
     ttt_option,
 )
 from .window_options import stride_option, window_option
-
-if TYPE_CHECKING:
-    from spike_lm.model.runs.folder import Run
 
 model_option = click.option(
     "-m", "--model", "model_path", type=PATH, required=True, help="A run folder or an artifact."
@@ -74,35 +65,23 @@ def compress(
       spike decompress book.spikez -m runs/base -o book-again.txt
       spike compress book.txt -m base.spike --with all -o book.spikez
     """
-    settings, learns = chosen_settings(parts, without_network), ttt_config(ttt)
+    settings = chosen_settings(parts, without_network, counts_folder)
+    learns = ttt_config(ttt)
     check_predictor(parts, without_network, counts_folder, ttt)
-    from spike_lm.model.config.mixing import PredictorSettings
-    from spike_lm.model.text_compression.compressed_file import compress as compress_text
+    from .compression import compress_file
 
-    loaded = open_model(model_path, out)
-    context = context or loaded.config.model.context
-    text = read_given(file)
-    start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
-    started = time.monotonic()
-    with progress_bar("compress", max(1, len(text)), "bytes", quiet) as show:
-        data = compress_text(
-            loaded,
-            text,
-            start,
-            context=context,
-            stride=stride or max(1, context // 2),
-            report=lambda _, done, size: show(done, f"{8 * size / done:.3f} bits per byte"),
-        )
-    write_durably(out, data)
-    seconds = time.monotonic() - started
-    result = {
-        "out": str(out),
-        "bytes": len(text),
-        "compressed_bytes": len(data),
-        "bits_per_byte": 8 * len(data) / len(text) if text else None,
-        "seconds": seconds,
-        **yardstick([text], quiet),
-    }
+    result = compress_file(
+        file,
+        model_path,
+        out,
+        context=context,
+        stride=stride,
+        settings=settings,
+        ttt=learns,
+        counts_folder=counts_folder,
+        with_xz=not quiet,
+        show=callbacks(quiet),
+    )
     counts = () if counts_folder is None else ("--counts", counts_folder)
     following = ("spike", "decompress", out, "-m", model_path, *counts, "-o", f"{out}.txt")
     print_result(result, as_json, compression_rows(result), following)
@@ -141,49 +120,22 @@ def decompress(
       spike decompress book.spikez -m runs/base -o book.txt
       spike decompress book.spikez -m runs/base --counts data/ -o book.txt
     """
-    from spike_lm.model.text_compression.compressed_file import (
-        check_claims,
-        check_header,
-        read_header,
-    )
-    from spike_lm.model.text_compression.compressed_file import decompress as decompress_text
+    from .compression import decompress_file
 
-    loaded = open_model(model_path, out)
-    data = read_given(file)
-    started = time.monotonic()
     try:
-        header, coded = read_header(data)
-        check_header(loaded, header)
-        check_claims(loaded, header, len(coded))
-        if header.bytes > max_bytes:
-            raise SpikeError(
-                f"claims {some(header.bytes, 'byte')} of text; if you trust it, take "
-                f"--max-bytes {header.bytes}"
-            )
-        claims = f"{some(header.tokens, 'token')}, {some(header.bytes, 'byte')} of text"
-        remark(f"{file}: {claims}", quiet)
-        start = begin(loaded, header.predictor, counts_folder, quiet, header.ttt)
-        with progress_bar("decompress", max(1, header.tokens), "tokens", quiet) as show:
-            text = decompress_text(loaded, data, start, report=lambda done, _: show(done, ""))
-    except SpikeError as error:
-        raise SpikeError(f"{file}: {error}") from None
-    write_durably(out, text)
-    seconds = time.monotonic() - started
+        found = decompress_file(
+            file,
+            model_path,
+            out,
+            counts_folder=counts_folder,
+            max_bytes=max_bytes,
+            show=callbacks(quiet),
+        )
+    except SettingError as error:
+        raise click.UsageError(f"{error.setting} {error.fault}") from None
     rows = {
-        "file": f"{out}, {some(len(text), 'byte')}",
+        "file": f"{out}, {some(found['bytes'], 'byte')}",
         "checked": "equal to the compressed text by its sha256",
-        "time": lasted(seconds),
+        "time": lasted(found["seconds"]),
     }
-    print_result({"out": str(out), "bytes": len(text), "seconds": seconds}, as_json, rows)
-
-
-def open_model(path: Path, out: Path) -> "Run":
-    """Open a model for deterministic predictions."""
-    import torch
-
-    from spike_lm.model.artifact.open import open_run
-
-    check_new(out, "--out")
-    # Sums are split among threads, so their number affects the result.
-    torch.set_num_threads(1)
-    return open_run(path)
+    print_result(found, as_json, rows)

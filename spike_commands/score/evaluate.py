@@ -1,40 +1,32 @@
 """`spike eval`: score text under a trained model."""
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from spiketok.errors import SpikeError
 from spiketok.path_contents import path_contents
 
 from ..console import (
     PATH,
+    callbacks,
     common_options,
     device_option,
     ignore_key_option,
     tune_malloc,
     use_passive_omp_wait,
 )
-from ..data.documents import reading_options
+from ..data.reading_options import reading_options
 from ..result_rows import score_rows
 from ..results import print_result, result_options
-from .network_score import reply_score, text_score
 from .predictor_options import (
-    begin,
     check_predictor,
     chosen_settings,
     predictor_options,
     ttt_config,
     ttt_option,
 )
-from .predictor_score import predictor_score, proof, published_score
-from .text import ScoredText, chats_of_files, text_of_files, text_of_shards
 from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
-
-if TYPE_CHECKING:
-    from spike_lm.model.runs.folder import Run
 
 # Options of `read_documents`, where they are not given.
 USUAL = {"text_field": "text", "errors": "strict", "extensions": (), "read_as": "text"}
@@ -163,37 +155,37 @@ def evaluate(
     check_inputs(texts, chats, data_folder, more, of_texts, reads)
     check_scoring(prove, method, by, reset=reset, predicts=predicts, learns=ttt is not None)
     check_predictor(parts, without_network, counts_folder, ttt, compiled=compiled)
+    settings = chosen_settings(parts, without_network, counts_folder)
+    learns = ttt_config(ttt)
     use_passive_omp_wait()
     tune_malloc()
-    from spike_lm.model.artifact.open import open_run
-    from spike_lm.model.config.mixing import PredictorSettings
-    from spike_lm.model.device import choose_device
-    from spike_lm.model.distributed import process_group
-    from spike_lm.model.scoring.compiled_windows import compile_full_windows
+    from .recipe import Scoring, evaluate_run
 
-    settings = chosen_settings(parts, without_network)
-    learns = ttt_config(ttt)
-    with process_group() as rank:
-        loaded = open_run(run, choose_device(device))
-        context = context or loaded.config.model.context
-        windows = {"context": context, "stride": stride or max(1, context // 2)}
-        quiet, files = quiet or rank > 0, (*(texts or chats), *more)
-        if compiled:
-            compile_full_windows(loaded.model, **windows)
-        text = scored_text(loaded, files, bool(chats), data_folder, of_texts, reads, quiet)
-        reading = windows | {"batch_windows": batch_windows, "reset": reset}
-        if text.masks is not None:
-            found = reply_score(loaded, text, reading, quiet, by)
-        elif method:
-            found = published_score(loaded, text, reading, quiet)
-        else:
-            start = begin(loaded, settings or PredictorSettings(), counts_folder, quiet, learns)
-            score = predictor_score if settings else partial(text_score, by=by)
-            found = {**score(loaded, text, reading, quiet, start), "reset": reset}
-            if prove:
-                found |= proof(loaded, text, windows, quiet, start, found)
-    if rank == 0:
-        found = {"run": str(run), "step": loaded.step, **found, **windows}
+    found = evaluate_run(
+        run,
+        (*texts, *more) if texts else (),
+        Scoring(
+            chats=(*chats, *more) if chats else (),
+            data_folder=data_folder,
+            reads=reads,
+            of_texts=of_texts,
+            context=context,
+            stride=stride,
+            batch_windows=batch_windows,
+            reset=reset,
+            compiled=compiled,
+            settings=settings,
+            ttt=learns,
+            counts_folder=counts_folder,
+            method=method,
+            prove=prove,
+            by=by,
+            device=device,
+            with_xz=not quiet,
+        ),
+        callbacks(quiet),
+    )
+    if found.pop("rank") == 0:
         print_result(found, as_json, score_rows(found))
 
 
@@ -234,32 +226,3 @@ def check_scoring(
         raise click.UsageError("--method stands alone, without parts, --verify and --ttt")
     if by and (predicts or method):
         raise click.UsageError("--by goes without --with, --without-network and --method")
-
-
-def scored_text(
-    loaded: "Run",
-    files: tuple[Path, ...],
-    of_chats: bool,
-    data_folder: Path | None,
-    of_texts: bool,
-    reads: dict[str, Any],
-    quiet: bool,
-) -> ScoredText:
-    """Read and encode the text to score; shards of replies fail with options of texts."""
-    if data_folder:
-        text = text_of_shards(loaded, data_folder, reads["split"])
-        check_no_replies(text, of_texts, data_folder)
-        return text
-    if of_chats:
-        options = {name: reads[name] for name in ("parse_markers", "ignored_keys")}
-        return chats_of_files(loaded, files, quiet, **options)
-    return text_of_files(loaded, files, quiet, **{name: reads[name] for name in USUAL})
-
-
-def check_no_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> None:
-    """Check that options for text do not come with shards of conversations."""
-    if text.masks is not None and of_texts:
-        raise SpikeError(
-            f"{data_folder}: shards of conversations, whose replies are scored; leave out "
-            "--verify, --with, --without-network, --method, --across-files and --ttt"
-        )

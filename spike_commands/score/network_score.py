@@ -1,36 +1,36 @@
 """Network scores of `spike eval`: documents, or replies, under the network alone."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..console import progress_bar
+from spike_lm.model.runs.folder import Run
+from spike_lm.model.scoring.bits_per_byte import score_documents, score_replies
+from spike_lm.model.scoring.predictor_spec import PredictorSpec
+
+from ..callbacks import SILENT, Callbacks
+from ..scored_bytes import text_bytes
 from ..xz_baseline import yardstick
 from .predictor_score import test_time_training
 from .text import ScoredText, by_source
 
-if TYPE_CHECKING:
-    from spike_lm.model.runs.folder import Run
-    from spike_lm.model.scoring.predictor_spec import PredictorSpec
-
 
 def text_score(
-    loaded: "Run",
+    loaded: Run,
     text: ScoredText,
     windows: dict[str, Any],
-    quiet: bool,
-    start: "PredictorSpec | None" = None,
+    start: PredictorSpec | None = None,
+    *,
     by: str | None = None,
+    with_xz: bool = True,
+    show: Callbacks = SILENT,
 ) -> dict[str, Any]:
     """Score documents in windows, by the arguments of `score_documents`.
 
     With test-time training the model learns from them while it scores.
     """
-    from spike_lm.model.scoring.bits_per_byte import score_documents
-    from spike_lm.model.scoring.predictor_spec import PredictorSpec
-
     start, rate = start or PredictorSpec(), loaded.tokenizer.score_name
     total = sum(len(ids) + 1 for ids, _ in text.documents)
     taught = start.learning(loaded, total, windows["context"])
-    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
+    with show.progress("eval", total, "tokens") as report, taught as learner:
         score = score_documents(
             loaded.model,
             text.documents,
@@ -46,27 +46,30 @@ def text_score(
         "nats": score.nats,
         "nats_separators": score.nats_separators,
         "documents": score.documents,
-        **yardstick(text.contents, quiet),
+        **(yardstick(text.contents) if with_xz else {}),
         **({"by": {by: by_source(text, score.document_nats, rate)}} if by else {}),
         **test_time_training(start),
     }
 
 
 def reply_score(
-    loaded: "Run", text: ScoredText, windows: dict[str, Any], quiet: bool, by: str | None
+    loaded: Run,
+    text: ScoredText,
+    windows: dict[str, Any],
+    *,
+    by: str | None = None,
+    with_xz: bool = True,
+    show: Callbacks = SILENT,
 ) -> dict[str, Any]:
     """Score the assistants' text in conversations."""
-    from spike_lm.model.scoring.bits_per_byte import score_replies
-
-    from ..scored_bytes import text_bytes
-
     total, rate = sum(len(ids) + 1 for ids, _ in text.documents), "reply_bits_per_byte"
     tokenizer, masks = loaded.tokenizer, text.masks or ()
     chats = [
         (ids, mask, n_bytes) for (ids, n_bytes), mask in zip(text.documents, masks, strict=True)
     ]
     windows = {name: value for name, value in windows.items() if name != "reset"}
-    with progress_bar("eval", total, "tokens", quiet) as report:
+    said = (text_bytes(ids[mask], tokenizer) for ids, mask, _ in chats)
+    with show.progress("eval", total, "tokens") as report:
         score = score_replies(
             loaded.model,
             chats,
@@ -80,6 +83,6 @@ def reply_score(
         "reply_tokens": score.tokens,
         "reply_nats": score.nats,
         "conversations": score.documents,
-        **yardstick((text_bytes(ids[mask], tokenizer) for ids, mask, _ in chats), quiet),
+        **(yardstick(said) if with_xz else {}),
         **({"by": {by: by_source(text, score.document_nats, rate)}} if by else {}),
     }

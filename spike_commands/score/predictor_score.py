@@ -2,39 +2,45 @@
 
 from dataclasses import replace
 from math import log, log2
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from msgspec.structs import asdict
+
+from spike_lm.model.runs.folder import Run
+from spike_lm.model.scoring.logits import stream_logits
+from spike_lm.model.scoring.predictor_score import PredictorScore, score_with
+from spike_lm.model.scoring.predictor_spec import PredictorSpec
+from spike_lm.model.scoring.published_rule import network_numbers, on_random_tokens
+from spike_lm.model.text_compression.verify import coded_sizes
 from spiketok.errors import SpikeError
 
-from ..console import progress_bar
+from ..callbacks import SILENT, Callbacks
 from ..xz_baseline import yardstick
 from .text import ScoredText
-
-if TYPE_CHECKING:
-    from spike_lm.model.runs.folder import Run
-    from spike_lm.model.scoring.predictor_score import PredictorScore
-    from spike_lm.model.scoring.predictor_spec import PredictorSpec
 
 # The row of all parts over a network that learns.
 TTT = "ttt"
 
 
 def predictor_score(
-    loaded: "Run",
+    loaded: Run,
     text: ScoredText,
     windows: dict[str, Any],
-    quiet: bool,
-    start: "PredictorSpec",
+    start: PredictorSpec,
+    *,
+    with_xz: bool = True,
+    show: Callbacks = SILENT,
 ) -> dict[str, Any]:
     """Score documents with all parts of a predictor.
 
     With test-time training they are read twice: first without it.
     """
     name = loaded.tokenizer.score_name
-    score = scored(loaded, text, windows, quiet, replace(start, ttt=None))
+    score = scored(loaded, text, windows, replace(start, ttt=None), show)
     rungs = rungs_of(score, name)
     if start.ttt is not None:
-        score = scored(loaded, text, windows, quiet, start)
+        score = scored(loaded, text, windows, start, show)
         rungs[TTT] = list(rungs_of(score, name).values())[-1]
     *_, whole = rungs.values()
     return {
@@ -50,25 +56,23 @@ def predictor_score(
             "bits_of_random_tokens": list(score.rungs.values())[-1].random_bits,
             "least_possible": log2(score.vocab_size),
         },
-        **yardstick(text.contents, quiet),
+        **(yardstick(text.contents) if with_xz else {}),
         **test_time_training(start),
     }
 
 
 def scored(
-    loaded: "Run",
+    loaded: Run,
     text: ScoredText,
     windows: dict[str, Any],
-    quiet: bool,
-    start: "PredictorSpec",
-) -> "PredictorScore":
+    start: PredictorSpec,
+    show: Callbacks,
+) -> PredictorScore:
     """Score documents with one predictor."""
-    from spike_lm.model.scoring.predictor_score import score_with
-
     tokenizer = loaded.tokenizer
     total = sum(len(ids) + 1 for ids, _ in text.documents)
     taught = start.learning(loaded, total, windows["context"])
-    with progress_bar("eval", total, "tokens", quiet) as report, taught as learner:
+    with show.progress("eval", total, "tokens") as report, taught as learner:
         return score_with(
             start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
             loaded.model if start.settings.network else None,
@@ -80,14 +84,12 @@ def scored(
         )
 
 
-def test_time_training(start: "PredictorSpec") -> dict[str, Any]:
+def test_time_training(start: PredictorSpec) -> dict[str, Any]:
     """Return the settings of test-time training, if there is any."""
-    from msgspec.structs import asdict
-
     return {} if start.ttt is None else {"test_time_training": asdict(start.ttt)}
 
 
-def rungs_of(score: "PredictorScore", name: str) -> dict[str, Any]:
+def rungs_of(score: PredictorScore, name: str) -> dict[str, Any]:
     """Return for each rung its score and the time of all rungs up to it."""
     found, seconds = {}, 0.0
     for part, rung in score.rungs.items():
@@ -107,27 +109,25 @@ def rate(nats: float, n_bytes: int) -> float | None:
 
 
 def proof(
-    loaded: "Run",
+    loaded: Run,
     text: ScoredText,
     windows: dict[str, Any],
-    quiet: bool,
-    start: "PredictorSpec",
+    start: PredictorSpec,
     found: dict[str, Any],
+    show: Callbacks = SILENT,
 ) -> dict[str, Any]:
     """Code and decode the documents with each part; raise where that does not confirm a score.
 
     Separators are scored and not coded. Coding may take no more than the score by 0.1 % and 64
     bytes a document.
     """
-    from spike_lm.model.text_compression.verify import coded_sizes
-
     contents = text.contents
     rungs = found.get("rungs") or {TTT if start.ttt else "network": found}
     tokens = 2 * (found["tokens"] - found["documents"])
     sizes: dict[str, int] = {}
     for one in [start] if start.ttt is None else [replace(start, ttt=None), start]:
-        with progress_bar("prove", max(1, tokens), "tokens", quiet) as show:
-            parts = coded_sizes(loaded, contents, one, **windows, report=lambda n: show(n, ""))
+        with show.progress("prove", max(1, tokens), "tokens") as report:
+            parts = coded_sizes(loaded, contents, one, **windows, report=lambda n: report(n, ""))
         sizes |= parts if one.ttt is None else {TTT: list(parts.values())[-1]}
     sizes = {part: sizes[part] for part in rungs}
     for part, size in sizes.items():
@@ -142,16 +142,13 @@ def proof(
 
 
 def published_score(
-    loaded: "Run", text: ScoredText, windows: dict[str, Any], quiet: bool
+    loaded: Run, text: ScoredText, windows: dict[str, Any], show: Callbacks = SILENT
 ) -> dict[str, Any]:
     """Apply the rule of the record that reported 0.2071; its result is no rate."""
-    from spike_lm.model.scoring.logits import stream_logits
-    from spike_lm.model.scoring.published_rule import network_numbers, on_random_tokens
-
     tokenizer, documents = loaded.tokenizer, text.documents
     total, done = sum(len(ids) + 1 for ids, _ in documents), 0
     rows = stream_logits(loaded.model, documents, eos_id=tokenizer.eos_id, **windows)
-    with progress_bar("eval", total, "tokens", quiet) as report:
+    with show.progress("eval", total, "tokens") as report:
 
         def shown() -> Any:
             nonlocal done
@@ -161,8 +158,6 @@ def published_score(
                 report(done, "")
 
         rule, n_bytes = network_numbers(shown(), tokenizer.vocab_size)
-    import numpy as np
-
     random = on_random_tokens(total, tokenizer.vocab_size)
     pseudo_nats = -float(np.log(rule.scores()).sum())
     return {

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from ..console import PATH, common_options, ext_option, progress_bar, text_field_option
-from ..data.documents import as_option, named_sources, warn_dropped
+from ..console import PATH, callbacks, common_options, ext_option, text_field_option
+from ..data.reading_options import as_option
 from ..results import is_verbose, print_lines, print_result, result_options, table_lines
 from ..visible import visible
 
@@ -70,27 +70,9 @@ def compare(
       spike tokenizer compare tokenizer.json bpe.json --text held.txt --json
       spike tokenizer compare tokenizer.json llama.model --text udhr.jsonl.gz --by code
     """
-    from datapipe.sources.empty_files import without_documents
+    from .comparison import compare_tokenizers
 
-    from .compare_corpus import read_pieces
-    from .compare_metrics import measure
-    from .open import open_any
-
-    read_as = options["read_as"]
-    sources = named_sources(texts, options["extensions"], read_as, quiet)
-    pieces, dropped = read_pieces(sources, options["text_field"], options["by"], read_as)
-    if not pieces.texts:
-        raise without_documents(sources, dropped, "name files with text, or their --text-field")
-    warn_dropped(dropped, quiet)
-    peers = [open_any(file) for file in files]
-    passes, rows = options["passes"], []
-    with progress_bar("compare", len(peers) * (passes + 1), "passes", quiet) as report:
-        for number, peer in enumerate(peers):
-
-            def advance(done: int, number: int = number, name: str = peer.name) -> None:
-                report(number * (passes + 1) + done, name)
-
-            rows.append(measure(peer, pieces, passes, options["longest"], advance))
+    rows = compare_tokenizers(files, texts, show=callbacks(quiet), **options)
     if as_json:
         print_result({"tokenizers": rows}, as_json)
         return

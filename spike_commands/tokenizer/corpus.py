@@ -1,10 +1,12 @@
 """Corpus of a tokenizer training: the training text and the held-out text."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from datapipe import Dropped, Source, find_sources, first_fault, read_texts, text_endings
 from datapipe.shards.input_changes import changed_since, file_states
@@ -15,9 +17,6 @@ from datapipe.sources.reader import ignore
 from spiketok.corpus_sample import document_ids
 from spiketok.errors import SpikeError
 from spiketok.holdout import HeldOut
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ class Corpus:
     endings: Sequence[str]
     states: Sequence[tuple[int, int] | None]
 
-    def read(self, dropped: Dropped, report: Callable[[int], None]) -> "Iterator[pa.RecordBatch]":
+    def read(self, dropped: Dropped, report: Callable[[int], None]) -> Iterator[pa.RecordBatch]:
         """Yield all documents and recount the dropped ones.
 
         Raises:
@@ -85,7 +84,7 @@ class Corpus:
         sources: Sequence[Source],
         dropped: Dropped | None = None,
         report: Callable[[int], None] = ignore,
-    ) -> "Iterator[pa.RecordBatch]":
+    ) -> Iterator[pa.RecordBatch]:
         how = self.text_field, self.errors
         return read_texts(sources, *how, dropped, report, self.split_text, self.max_record)
 
@@ -110,10 +109,17 @@ class Corpus:
 
 
 def open_corpus(
-    inputs: Sequence[Path], held_out_files: Sequence[Path], options: Mapping[str, Any]
+    inputs: Sequence[Path],
+    held_out_files: Sequence[Path],
+    *,
+    extensions: Sequence[str],
+    **reads: Any,
 ) -> tuple[Corpus, Skipped]:
-    """Find the files of a corpus; also return the files left out of folders."""
-    endings = text_endings(options["extensions"])
+    """Find the files of a corpus; also return the files left out of folders.
+
+    `reads` are the attributes of the corpus that say how it is read.
+    """
+    endings = text_endings(extensions)
     sources, skipped = find_sources(inputs, endings)
     measured = find_sources(held_out_files, endings)[0] if held_out_files else []
     check_not_all_empty(sources)
@@ -122,11 +128,8 @@ def open_corpus(
         sources=every,
         measured=measured,
         held_out_files=held_out_files,
-        text_field=options["text_field"],
-        errors=options["errors"],
-        split_text=options["split_text"],
-        max_record=options["max_record"] << 20,
         endings=endings,
         states=file_states(every),
+        **reads,
     )
     return corpus, skipped

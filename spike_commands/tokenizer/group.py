@@ -17,7 +17,7 @@ from ..result_rows import tokenizer_rows
 from ..results import print_result, result_options
 from ..visible import print_text
 from .compare import compare
-from .train import summary, train
+from .train import train
 from .view import view
 
 # Python cannot read a number of very many.
@@ -45,9 +45,9 @@ def inspect(file: Path, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
     Example:
       spike tokenizer inspect tokenizer.json --json
     """
-    from spiketok import Tokenizer
+    from .recipe import inspect_tokenizer
 
-    found = summary(Tokenizer.load(file))
+    found = inspect_tokenizer(file)
     print_result(found, as_json, tokenizer_rows(file, found))
 
 

@@ -1,8 +1,7 @@
 """`spike tokenizer train`: train a vocabulary on a corpus."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,34 +9,21 @@ from ..console import (
     OUTPUT,
     PATH,
     Fraction,
-    check_out,
+    callbacks,
     common_options,
     ext_option,
-    progress_bar,
-    remark,
     text_field_option,
-    warn_skipped,
 )
-from ..data.documents import errors_option, warn_dropped
 from ..data.input_options import (
     ShareOrFile,
-    lasting,
     max_record_option,
-    remark_copies,
-    remark_marker,
     share_or_files,
     split_text_option,
 )
-from ..holdout_advice import undivided
+from ..data.reading_options import errors_option
 from ..result_rows import after_tokenizer, tokenizer_rows
 from ..results import print_result, result_options
-from .train_options import check_options, trainer
-
-if TYPE_CHECKING:
-    from datapipe import Dropped
-    from spiketok import TrainingProgress
-
-    from .corpus import Corpus
+from .train_options import check_options, settings_of
 
 
 @click.command(short_help="Train a vocabulary on a corpus.")
@@ -182,90 +168,18 @@ def train(
       spike tokenizer train books.jsonl.zst --vocab 4096 --special-tokens minimal --out small.json
       spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
-    from datapipe import Dropped
-    from spiketok import Tokenizer
-
-    from .corpus import open_corpus
+    from .recipe import train_tokenizer
 
     check_options(context, options["algorithm"])
     options["held_out"], held_out_files = options["held_out"] or (0.01, ())
-    train_on = trainer(options)
-    corpus, skipped = open_corpus(corpora, held_out_files, options)
-    check_out(out, [source.path.absolute() for source in corpus.sources], "--out")
-    warn_skipped(skipped, quiet)
-    remark_marker(corpus.sources, corpus.split_text, quiet)
-    total_mb = sum(source.bytes for source in corpus.sources) / 1e6
-    dropped = Dropped()
-    with progress_bar("train", 100.0, "%", quiet) as report:
-        furthest = 0.0
-
-        def show(percent: float, remark: str) -> None:
-            nonlocal furthest
-            furthest = max(furthest, percent)  # rounds may read again
-            report(furthest, remark)
-
-        def reading(bytes_done: int) -> None:
-            show(10 * bytes_done / 1e6 / max(total_mb, 1e-9), "reading")
-
-        def training(progress: "TrainingProgress") -> None:
-            show(
-                10 + 90 * progress.round / max(progress.rounds, 1),
-                f"{progress.entries:,} entries, {progress.bytes_per_token:.4f} bytes/token",
-            )
-
-        vocabulary = train_on(
-            lambda: corpus.read(dropped, reading),
-            held_out=corpus.held_out(),
-            threads=options["threads"],
-            inputs=lasting(corpora),
-            report=training,
-        )
-    remark_on(vocabulary, corpus, dropped, quiet)
-    replace(
-        vocabulary,
-        settings={**vocabulary.settings, **corpus.settings(out)},
-        training={**vocabulary.training, **dropped.as_members()},
-    ).write(out)
-    found = {"file": str(out), **summary(Tokenizer.load(out))}
+    reads = ("text_field", "errors", "split_text", "extensions", "max_record", "threads")
+    found = train_tokenizer(
+        corpora,
+        out,
+        settings_of(options),
+        held_out_files=held_out_files,
+        show=callbacks(quiet),
+        **{name: options[name] for name in reads},
+    )
+    found = {"file": str(out), **found}
     print_result(found, as_json, tokenizer_rows(out, found), after_tokenizer(out, found))
-
-
-def remark_on(vocabulary: Any, corpus: "Corpus", dropped: "Dropped", quiet: bool) -> None:
-    """Print remarks on a training: sampling, lost records, free ids."""
-    training = vocabulary.training
-    remark_copies(training["copied_bytes"], training["bytes"], quiet)
-    if training["sampled"]:
-        different = training["bytes"] - training["copied_bytes"]
-        seen, whole = training["sampled_bytes"] / 1e6, different / 1e6
-        copies = " of different text" if training["copied_bytes"] else ""
-        remark(f"sampled {seen:,.1f} of {whole:,.1f} MB{copies}; more --memory takes more", quiet)
-    if vocabulary.settings["held_out"] and not training["held_out_documents"]:
-        why = undivided(corpus.sources, training["bytes"], "train")
-        if training["documents"] > 1:
-            why = "all documents are copies of one; add other documents"
-        remark(f"nothing is held out: {why}", quiet)
-    warn_dropped(dropped, quiet)
-    for source in corpus.changed()[:1]:
-        remark(
-            f"{source.shown} changed while it was read; train again when nothing writes it", quiet
-        )
-    found, room = vocabulary.filling
-    if found < room:
-        remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved", quiet)
-
-
-def summary(loaded: Any) -> dict[str, Any]:
-    """Return the results of `train` and `inspect` on a tokenizer."""
-    vocabulary = loaded.vocabulary
-    return {
-        "vocab_size": loaded.vocab_size,
-        "algorithm": loaded.algorithm,
-        "lossless": loaded.lossless,
-        "fingerprint": loaded.fingerprint,
-        **vocabulary.shape,
-        "special_tokens": len(loaded.special_ids),
-        "reserved": len(vocabulary.reserved_ids),
-        "settings": dict(vocabulary.settings),
-        "training": dict(vocabulary.training),
-        "inputs": [str(path) for path in vocabulary.inputs],
-    }

@@ -1,7 +1,6 @@
 """Training options of `spike tokenizer train`: a trainer and its settings."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -26,20 +25,18 @@ def check_options(context: click.Context, algorithm: str) -> None:
             )
 
 
-def trainer(options: Mapping[str, Any]) -> Callable[..., Any]:
-    """Return the trainer of the chosen algorithm with its settings; its argument is the corpus."""
-    from spiketok import BeseSettings, LengthMaxSettings, train_bese, train_length_max
+def settings_of(options: Mapping[str, Any]) -> Any:
+    """Return the settings of the chosen algorithm; values that it refuses are usage errors."""
+    from spiketok import BeseSettings, LengthMaxSettings
 
     settings: dict[str, Any] = {"held_out": options["held_out"], "memory": options["memory"] << 20}
     if options["vocab"] is not None:
         settings["vocab_size"] = options["vocab"]
     try:
         if options["algorithm"] == "bese":
-            settings["alphabet"] = options["alphabet"]
-            return partial(train_bese, settings=BeseSettings(**settings))
+            return BeseSettings(**settings, alphabet=options["alphabet"])
         settings |= {name: options[name] for name in LENGTH_MAX_ALONE}
-        settings["layout"] = options["specials"]
-        return partial(train_length_max, settings=LengthMaxSettings(**settings))
+        return LengthMaxSettings(**settings, layout=options["specials"])
     except SettingError as error:
         raise click.UsageError(f"{option_of(error.setting)}: {error.fault}") from None
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from spike_commands.tokenizer.adapter import cut
 from spike_commands.tokenizer.open import open_any
-from spike_commands.tokenizer.view import cut_each
 from spike_commands.tokenizer.view_page import in_script, page
 from spike_commands.tokenizer.view_terminal import plain
+from spike_commands.tokenizer.viewing import cut_each
 from spike_commands.visible import visible
 
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202f\u2066-\u2069\ufeff\u00a0]")
@@ -170,14 +170,14 @@ def test_page_is_whole_or_not_there(line, tmp_path):
 
 
 def test_a_long_text_is_cut_and_said_to_be(line, tmp_path, monkeypatch):
-    monkeypatch.setattr("spike_commands.tokenizer.view.MAX_PAGE_BYTES", 100)
+    monkeypatch.setattr("spike_commands.tokenizer.viewing.MAX_PAGE_BYTES", 100)
     status, _, remarks = line("tokenizer", "view", "held.txt", "--html", str(tmp_path / "p.html"))
     assert status == 0
     assert "the page has the first 100 of" in remarks
 
 
 def test_a_page_has_so_many_tokens_of_each_tokenizer_at_most(line, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("spike_commands.tokenizer.view.MAX_PAGE_TOKENS", 20)
+    monkeypatch.setattr("spike_commands.tokenizer.viewing.MAX_PAGE_TOKENS", 20)
     bese = str(tmp_path / "bese.json")
     train = ["tokenizer", "train", "held.txt", "--algorithm", "bese", "--vocab", "40"]
     assert line(*train, "--validation", "0", "--out", bese)[0] == 0

@@ -7,6 +7,10 @@ from typing import Any
 
 from spiketok.atomic_files import named_failures
 
+from ..families.parameters import quantization_group
+from .arrays import entropy_bytes, load_arrays
+from .artifact import read_artifact, read_contents
+
 
 def artifact_table(data: bytes) -> dict[str, Any]:
     """Return the table of an artifact that is not in a file yet."""
@@ -19,9 +23,6 @@ def artifact_table(data: bytes) -> dict[str, Any]:
 
 def file_table(path: Path) -> dict[str, Any]:
     """Return the result of `spike inspect` in docs/formats.md §4."""
-    from spike_lm.model.artifact.arrays import entropy_bytes, load_arrays
-    from spike_lm.model.artifact.artifact import read_artifact, read_contents
-
     contents = read_contents(path)
     artifact = read_artifact(path, contents)
     arrays = [
@@ -59,8 +60,6 @@ def numbers_of(weight: Any) -> Any:
 
 def part_bytes(arrays: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Return the bytes of arrays by part of the model, scales and corrections included."""
-    from spike_lm.model.families.parameters import quantization_group
-
     sums = dict.fromkeys(("mlp", "attn", "embed", "other"), 0)
     for row in arrays:
         sums[quantization_group(row["name"].partition("/")[0])] += row["bytes"]
