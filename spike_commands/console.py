@@ -17,7 +17,7 @@ from spiketok.atomic_files import check_writable
 from spiketok.remote_paths import remote_fault
 
 from .callbacks import Callbacks, Report, no_progress
-from .progress_line import Pace, line_in_width, plain_line
+from .progress_line import Pace, plain_line
 from .visible import safe_for_terminals
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -162,27 +162,9 @@ def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iter
 
         yield write_line
         return
-    from rich.console import Console
-    from rich.progress import Progress, ProgressColumn, Task
-    from rich.text import Text
+    from .terminal_bar import moving_bar
 
-    class Line(ProgressColumn):
-        """Progress bar column: the whole line, as long as the terminal is wide."""
-
-        def render(self, task: Task) -> Text:
-            """Return the current line."""
-            shown, passed = task.fields["remark"], time.monotonic() - begun
-            room = console.width - 1
-            return Text(line_in_width(room, description, pace, unit, shown, passed), no_wrap=True)
-
-    console = Console(stderr=True)
-    with Progress(Line(), console=console) as progress:
-        task = progress.add_task(description, total=total, remark="")
-
-        def move(done: float, text: str, due: bool = False) -> None:
-            pace.add(time.monotonic(), done)
-            progress.update(task, completed=done, remark=text, refresh=due)
-
+    with moving_bar(description, pace, unit) as move:
         yield move
 
 

@@ -28,7 +28,7 @@ from datapipe.sources.chat_reader import read_conversations
 from datapipe.sources.files import find_sources
 from datapipe.sources.reader import read_range
 from datapipe.sources.standard_input import ending
-from spike_commands.chat.generate import read_prompts
+from spike_commands.chat.generation import read_prompts
 from spike_commands.tokenizer.group import ids_from
 from spike_lm.model.artifact.artifact import REQUIRED, WEIGHTS, read_artifact
 from spike_lm.model.artifact.container import join_sections, split_sections
@@ -95,7 +95,7 @@ READERS = {
     "model/runs/tensor_files.py": "tensors of training",
     "spike_commands/chat/server.py": "- chat/test_server.py",
     "spike_commands/tokenizer/adapters.py": "- what the library tokenizers writes",
-    "spike_commands/chat/generate.py": "prompts",
+    "spike_commands/chat/generation.py": "prompts",
     "spike_commands/tokenizer/group.py": "what only looks",
     "spiketok/path_contents.py": "what only looks",
     "spiketok/chat/tool_calls.py": "chat - test_tool_calls.py",

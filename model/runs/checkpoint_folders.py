@@ -56,3 +56,8 @@ def check_no_links_inside(folder: Path) -> None:
     """
     names = [folder / METRICS, folder / "checkpoints", *all_checkpoints(folder)]
     check_no_links(names)
+
+
+def has_begun(run_folder: Path) -> bool:
+    """Return whether a folder holds a run that can only be resumed, not started again."""
+    return (run_folder / METRICS).exists() or newest_checkpoint(run_folder) is not None

@@ -22,8 +22,7 @@ from ..config.schema import Config
 from ..families.build import Model, build_model
 from ..families.parameters import load_weights_
 from .checkpoint import STATE, WEIGHTS, load_averages, load_trained_ids, parse_state, read_state
-from .checkpoint_folders import check_no_links_inside, newest_checkpoint
-from .metrics import METRICS
+from .checkpoint_folders import check_no_links_inside, has_begun, newest_checkpoint
 from .stored_weights import check_weights, described, model_of_shapes
 from .tensor_files import file_sha256, load_tensors
 from .trained_ids import TrainedIds
@@ -101,11 +100,6 @@ def create_run(
     )
     text = msgspec.json.format(msgspec.json.encode(lineage), indent=2)
     write_durably(folder / LINEAGE, text + b"\n")
-
-
-def has_begun(folder: Path) -> bool:
-    """Return whether a folder holds a run that can only be resumed, not started again."""
-    return (folder / METRICS).exists() or newest_checkpoint(folder) is not None
 
 
 def places_of(config: Config) -> dict[str, str]:

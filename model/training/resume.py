@@ -9,8 +9,8 @@ from spiketok import Tokenizer
 from spiketok.errors import SpikeError, write_fix
 from spiketok.fingerprints import distinct_prefixes
 
-from ..runs.checkpoint_folders import newest_checkpoint
-from ..runs.folder import LINEAGE, TOKENIZER, has_begun, read_lineage
+from ..runs.checkpoint_folders import has_begun, newest_checkpoint
+from ..runs.folder import LINEAGE, TOKENIZER, read_lineage
 from .warm_start import INIT
 
 

@@ -1,13 +1,12 @@
 """`spike chat`: chat with a trained model, in the terminal or on a page."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..console import PATH, common_options, device_option, remark, use_passive_omp_wait
-from .generate import drawing_options
+from ..console import PATH, common_options, device_option, use_passive_omp_wait
+from .sampling_options import drawing_options
 
 
 @click.command()
@@ -58,48 +57,17 @@ def chat(
     if port and not web:
         raise click.UsageError("--port goes with --web")
     use_passive_omp_wait()
-    from spike_lm.model.artifact.open import open_run
-    from spike_lm.model.device import choose_device
-    from spike_lm.model.inference.chat import Conversation, begin_conversation
-    from spike_lm.model.inference.sampling import SamplingParams
+    from .front_ends import chat_with
 
-    from .terminal import answer_lines, chat_in_terminal
-
-    sampling = SamplingParams(**sampled)
-    system = system.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    loaded = open_run(run, choose_device(device))
-    trained = None if allow_unseen else loaded.trained_ids
-    if read_no_conversations(run, loaded.step):
-        remark(f"{run} has not been trained on conversations; expect no answers", quiet)
-
-    def begin(prompt: str) -> Conversation:
-        return begin_conversation(loaded.model, loaded.tokenizer, prompt, trained)
-
-    begun = begin(system)  # the same errors for all front ends, before any of them starts
-    if web:
-        from .server import ADDRESS, Served, open_server, serve
-
-        served = Served(
-            begin=begin,
-            sampling=sampling,
-            max_tokens=max_tokens,
-            context=begun.model.config.context,
-            name=run.name,
-            system=system,
-        )
-        server = open_server(served, port)
-        click.echo(f"http://{ADDRESS}:{server.server_address[1]}{served.path}")
-        remark("the page answers this machine alone; Ctrl-C ends it", quiet)
-        serve(served, server)
-    elif sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
-        chat_in_terminal(begin, system, sampling, max_tokens)
-    else:
-        answer_lines(begin, system, sampling, max_tokens, as_json)
-
-
-def read_no_conversations(run: Path, step: int) -> bool:
-    """Return whether a run's records show that it never learned replies; not all have records."""
-    from spike_lm.model.runs.metrics import METRICS, last_metrics
-
-    metrics = last_metrics(run / METRICS, step) if run.is_dir() else {}
-    return bool(metrics) and "reply_loss" not in metrics
+    chat_with(
+        run,
+        system,
+        max_tokens,
+        sampled,
+        web=web,
+        port=port,
+        allow_unseen=allow_unseen,
+        device=device,
+        as_json=as_json,
+        quiet=quiet,
+    )

@@ -12,19 +12,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from spike_lm.model.inference.chat import Conversation, ask
+from spike_lm.model.inference.incremental import IncrementalDecoder
 from spike_lm.model.inference.reply import REMARKS, finish_reason, stretches
+from spike_lm.model.inference.sampling import SamplingParams
 from spiketok.errors import SpikeError
 
 from .answer_queue import AlreadyQueuedError, AnswerQueue, QueueFullError
 from .bounded_server import BUSY, RETRY_AFTER, BoundedHandler, BoundedServer
 from .page import chat_page
-
-if TYPE_CHECKING:
-    from spike_lm.model.inference.chat import Conversation
-    from spike_lm.model.inference.incremental import IncrementalDecoder
-    from spike_lm.model.inference.sampling import SamplingParams
 
 ADDRESS = "127.0.0.1"
 HTTP_PORT = 80
@@ -39,15 +37,15 @@ SECONDS_TO_STOP = 10
 class Served:
     """State that all requests share."""
 
-    begin: "Callable[[str], Conversation]"
-    sampling: "SamplingParams"
+    begin: Callable[[str], Conversation]
+    sampling: SamplingParams
     max_tokens: int
     context: int
     name: str
     system: str
     path: str = field(default_factory=lambda: f"/{secrets.token_urlsafe(24)}/")
     queue: AnswerQueue = field(default_factory=AnswerQueue)
-    read: "tuple[list[int], list[list[int]], IncrementalDecoder] | None" = None
+    read: tuple[list[int], list[list[int]], IncrementalDecoder] | None = None
     """The last conversation that was answered: system, turns, and what the model has read of it.
     Belongs to the first in the queue."""
 
@@ -150,8 +148,6 @@ class ChatHandler(BoundedHandler):
 
     def ask(self, wanted: dict[str, Any]) -> None:
         """Stream the answer to a question, a JSON object a line; the last has the whole turn."""
-        from spike_lm.model.inference.chat import ask
-
         number, shared = text_of(wanted, "page"), self.shared
         conversation = begun(shared, wanted)
         before = list(conversation.turns)
@@ -171,7 +167,7 @@ class ChatHandler(BoundedHandler):
     def answer(
         self,
         number: str,
-        conversation: "Conversation",
+        conversation: Conversation,
         before: list[list[int]],
         dropped: int,
         stop: Event,
@@ -239,7 +235,7 @@ class ChatHandler(BoundedHandler):
         self.end_headers()
 
 
-def begun(shared: Served, wanted: dict[str, Any]) -> "Conversation":
+def begun(shared: Served, wanted: dict[str, Any]) -> Conversation:
     """Return the conversation in a page's request: its system prompt and its turns as ids."""
     try:
         conversation = shared.begin(text_of(wanted, "system"))

@@ -4,24 +4,25 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from spike_lm.model.inference.chat import Conversation, ask
 from spike_lm.model.inference.reply import REMARKS, answer, finish_reason, stretches
+from spike_lm.model.inference.sampling import SamplingParams
+from spiketok import Part
 from spiketok.chat.chatml import AROUND
 from spiketok.errors import SpikeError
 
 from ..process import stop_on_signals
 from ..visible import json_text, safe_for_terminals
 
-if TYPE_CHECKING:
-    from spike_lm.model.inference.chat import Conversation
-    from spike_lm.model.inference.sampling import SamplingParams
-    from spiketok import Part
+with suppress(ImportError):
+    import readline  # noqa: F401 (gives `input` editing and a history)
 
 # Begins a conversation with a system prompt, which may be empty.
-Begin = Callable[[str], "Conversation"]
+Begin = Callable[[str], Conversation]
 HELP = """\
 /reset        forget what was said
 /system TEXT  begin again with this system prompt, or without one
@@ -35,12 +36,8 @@ STYLES: dict[str, dict[str, Any]] = {
 NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
 
 
-def chat_in_terminal(
-    begin: Begin, system: str, sampling: "SamplingParams", max_tokens: int
-) -> None:
+def chat_in_terminal(begin: Begin, system: str, sampling: SamplingParams, max_tokens: int) -> None:
     """Read questions and print the answers as they are generated, until the user leaves."""
-    from spike_lm.model.inference.chat import ask
-
     conversation = begin(system)
     tell("/help says what else there is; Ctrl-D leaves")
     for line in typed_lines():
@@ -82,8 +79,6 @@ def split_command(line: str) -> tuple[str, str]:
 
 def typed_lines() -> Iterator[str]:
     """Yield what a user types, lines with something in them; Ctrl-D ends it."""
-    with suppress(ImportError):
-        import readline  # noqa: F401 (gives `input` editing and a history)
     while True:
         try:
             line = input("> ")
@@ -97,7 +92,7 @@ def typed_lines() -> Iterator[str]:
             yield line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def show_reply(conversation: "Conversation", sampling: "SamplingParams", max_tokens: int) -> None:
+def show_reply(conversation: Conversation, sampling: SamplingParams, max_tokens: int) -> None:
     """Print the reply to the last question while it is written; Ctrl-C stops it."""
     ids: list[int] = []
     with stop_on_signals() as signals:
@@ -109,7 +104,7 @@ def show_reply(conversation: "Conversation", sampling: "SamplingParams", max_tok
         raise click.Abort
 
 
-def show(parts: Iterable["Part"]) -> None:
+def show(parts: Iterable[Part]) -> None:
     """Print a reply's text, each part on lines of its own and in its own style."""
     before, begins, line_begins = None, True, True
     for kind, stretch in parts:
@@ -135,7 +130,7 @@ def write(text: str, style: dict[str, Any]) -> None:
 
 
 def answer_lines(
-    begin: Begin, system: str, sampling: "SamplingParams", max_tokens: int, as_json: bool
+    begin: Begin, system: str, sampling: SamplingParams, max_tokens: int, as_json: bool
 ) -> None:
     """Answer each line of standard input in one conversation; commands work as in a terminal.
 

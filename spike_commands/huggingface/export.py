@@ -56,33 +56,17 @@ def tokenizer(
       spike export tokenizer published.json --to my-tokenizer/ --json
       spike export tokenizer tokenizer.json --to my-fast-tokenizer/ --fast
     """
-    from spiketok import Tokenizer, Vocabulary
-    from spiketok.huggingface import VOCABULARY_FILE, export_tokenizer
-
     if format_ == "tiktoken":
         raise SpikeError(
             "tiktoken: its ranks say which two tokens join first, and longest match knows no such "
             "order; use --format huggingface (docs/huggingface.md has an example)"
         )
-    if (inside := file / "tokenizer.json").is_file():  # of a run or of shards
-        file = inside
-    vocabulary = Tokenizer.load(file).vocabulary
-    if not isinstance(vocabulary, Vocabulary):
-        raise SpikeError(
-            f"{file}: a BESE tokenizer, and only length-max ones can be exported; train one with "
-            "--algorithm length-max"
-        )
-    files = export_tokenizer(vocabulary, folder, fast)
-    found = {
-        "folder": str(folder),
-        "files": files,
-        "vocabulary": str(folder / VOCABULARY_FILE),
-        "vocab_size": len(vocabulary),
-        "fingerprint": vocabulary.fingerprint(),
-    }
+    from .tokenizer_export import export_file
+
+    found = export_file(file, folder, fast)
     rows = {
-        "folder": f"{folder}, {some(len(files), 'file')}",
-        "vocabulary": f"{len(vocabulary):,} ids",
+        "folder": f"{folder}, {some(len(found['files']), 'file')}",
+        "vocabulary": f"{found['vocab_size']:,} ids",
         "class": "PreTrainedTokenizerFast" if fast else "SpikeTokenizer, with code in the folder",
     }
     trust = "" if fast else ", trust_remote_code=True"

@@ -32,22 +32,12 @@ def import_folder(
       spike import my-model/ --to runs/back --json
     """
     use_passive_omp_wait()
-    from spike_lm.model.families.qwen3.model import count_parameters
-    from spike_lm.model.huggingface import import_model
-    from spike_lm.model.runs.folder import load_run
+    from .model_import import import_to_run
 
-    import_model(folder, run)
-    loaded = load_run(run)
-    found = {
-        "run": str(run),
-        "step": loaded.step,
-        "parameters": count_parameters(loaded.model),
-        "vocab_size": loaded.tokenizer.vocab_size,
-        "fingerprints": loaded.fingerprints,
-    }
+    found = import_to_run(folder, run)
     rows = {
-        "run": f"{run}, step {loaded.step:,}",
+        "run": f"{run}, step {found['step']:,}",
         "parameters": f"{found['parameters']:,}",
-        "vocabulary": f"{loaded.tokenizer.vocab_size:,} ids",
+        "vocabulary": f"{found['vocab_size']:,} ids",
     }
     print_result(found, as_json, rows, ("spike", "generate", run))

@@ -11,10 +11,8 @@ from ..result_rows import compression_rows
 from ..results import lasted, print_result, result_options, some
 from .predictor_options import (
     check_predictor,
-    chosen_settings,
     counts_option,
     predictor_options,
-    ttt_config,
     ttt_option,
 )
 from .window_options import stride_option, window_option
@@ -65,6 +63,8 @@ def compress(
       spike decompress book.spikez -m runs/base -o book-again.txt
       spike compress book.txt -m base.spike --with all -o book.spikez
     """
+    from .predictor_settings import chosen_settings, ttt_config
+
     settings = chosen_settings(parts, without_network, counts_folder)
     learns = ttt_config(ttt)
     check_predictor(parts, without_network, counts_folder, ttt)

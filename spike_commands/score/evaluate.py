@@ -21,9 +21,7 @@ from ..result_rows import score_rows
 from ..results import print_result, result_options
 from .predictor_options import (
     check_predictor,
-    chosen_settings,
     predictor_options,
-    ttt_config,
     ttt_option,
 )
 from .window_options import batch_option, compile_option, reset_option, stride_option, window_option
@@ -155,10 +153,9 @@ def evaluate(
     check_inputs(texts, chats, data_folder, more, of_texts, reads)
     check_scoring(prove, method, by, reset=reset, predicts=predicts, learns=ttt is not None)
     check_predictor(parts, without_network, counts_folder, ttt, compiled=compiled)
-    settings = chosen_settings(parts, without_network, counts_folder)
-    learns = ttt_config(ttt)
     use_passive_omp_wait()
     tune_malloc()
+    from .predictor_settings import chosen_settings, ttt_config
     from .recipe import Scoring, evaluate_run
 
     found = evaluate_run(
@@ -174,8 +171,8 @@ def evaluate(
             batch_windows=batch_windows,
             reset=reset,
             compiled=compiled,
-            settings=settings,
-            ttt=learns,
+            settings=chosen_settings(parts, without_network, counts_folder),
+            ttt=ttt_config(ttt),
             counts_folder=counts_folder,
             method=method,
             prove=prove,

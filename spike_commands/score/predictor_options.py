@@ -1,11 +1,8 @@
 """Predictor options: the parts of a predictor, their initial counts, test-time training."""
 
 from pathlib import Path
-from typing import Any
 
 import click
-
-from spiketok.errors import SpikeError
 
 from ..console import PATH, Command
 
@@ -40,24 +37,6 @@ def predictor_options(command: Command) -> Command:
     return parts(alone(counts_option(command)))
 
 
-def chosen_settings(
-    parts: str | None, without_network: bool, counts_folder: Path | None = None
-) -> Any:
-    """Return the `PredictorSettings` of the options, None for the network by itself."""
-    from spike_lm.model.config.mixing import settings_of
-
-    if parts is None and not without_network:
-        return None
-    wanted = ["all"] if parts is None else parts.split(",")
-    try:
-        settings = settings_of(wanted, network=not without_network)
-    except ValueError as error:
-        raise click.UsageError(f"--with: {error}") from None
-    if counts_folder and not settings.has("ngram"):
-        raise click.UsageError("--counts goes with --with ngram")
-    return settings
-
-
 def check_predictor(
     parts: str | None,
     without_network: bool,
@@ -73,13 +52,3 @@ def check_predictor(
         raise click.UsageError("--counts goes with --with ngram")
     if without_network and ttt is not None:
         raise click.UsageError("--ttt teaches the network; it does not go with --without-network")
-
-
-def ttt_config(ttt: str | None) -> Any:
-    """Return the `TTTConfig` of --ttt; None without it."""
-    from spike_lm.model.config.ttt import parse_ttt
-
-    try:
-        return None if ttt is None else parse_ttt("" if ttt == "default" else ttt)
-    except SpikeError as error:
-        raise click.UsageError(f"--ttt: {error}") from None

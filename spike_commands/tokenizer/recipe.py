@@ -1,6 +1,6 @@
 """Training of a tokenizer on files, as `spike tokenizer train` does it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,27 @@ from ..data.input_settings import lasting, note_on_copies, remark_marker
 from ..holdout_advice import undivided
 from ..output_paths import check_out
 from .corpus import Corpus, open_corpus
+
+
+def settings_of(
+    options: Mapping[str, Any], length_max_alone: Sequence[str]
+) -> LengthMaxSettings | BeseSettings:
+    """Return the settings of the chosen algorithm.
+
+    Args:
+        options: of `spike tokenizer train`.
+        length_max_alone: names of those that are settings of algorithm length-max alone.
+
+    Raises:
+        SettingError: an option has a value that the algorithm refuses.
+    """
+    settings: dict[str, Any] = {"held_out": options["held_out"], "memory": options["memory"] << 20}
+    if options["vocab"] is not None:
+        settings["vocab_size"] = options["vocab"]
+    if options["algorithm"] == "bese":
+        return BeseSettings(**settings, alphabet=options["alphabet"])
+    settings |= {name: options[name] for name in length_max_alone}
+    return LengthMaxSettings(**settings, layout=options["specials"])
 
 
 def train_tokenizer(

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from spiketok.errors import SettingError
+
 from ..console import (
     OUTPUT,
     PATH,
@@ -23,7 +25,7 @@ from ..data.input_options import (
 from ..data.reading_options import errors_option
 from ..result_rows import after_tokenizer, tokenizer_rows
 from ..results import print_result, result_options
-from .train_options import check_options, settings_of
+from .train_options import LENGTH_MAX_ALONE, check_options, option_of
 
 
 @click.command(short_help="Train a vocabulary on a corpus.")
@@ -168,15 +170,19 @@ def train(
       spike tokenizer train books.jsonl.zst --vocab 4096 --special-tokens minimal --out small.json
       spike tokenizer train corpus/ --algorithm bese --vocab 288
     """
-    from .recipe import train_tokenizer
+    from .recipe import settings_of, train_tokenizer
 
     check_options(context, options["algorithm"])
     options["held_out"], held_out_files = options["held_out"] or (0.01, ())
+    try:
+        settings = settings_of(options, LENGTH_MAX_ALONE)
+    except SettingError as error:
+        raise click.UsageError(f"{option_of(error.setting)}: {error.fault}") from None
     reads = ("text_field", "errors", "split_text", "extensions", "max_record", "threads")
     found = train_tokenizer(
         corpora,
         out,
-        settings_of(options),
+        settings,
         held_out_files=held_out_files,
         show=callbacks(quiet),
         **{name: options[name] for name in reads},

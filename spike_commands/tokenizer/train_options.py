@@ -1,11 +1,6 @@
 """Training options of `spike tokenizer train`: a trainer and its settings."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
-
-from spiketok.errors import SettingError
 
 # Options of algorithm length-max alone; its settings have the same names.
 LENGTH_MAX_ALONE = (
@@ -23,22 +18,6 @@ def check_options(context: click.Context, algorithm: str) -> None:
             raise click.UsageError(
                 f"{option_of(name)} means nothing to algorithm {algorithm}; leave it out"
             )
-
-
-def settings_of(options: Mapping[str, Any]) -> Any:
-    """Return the settings of the chosen algorithm; values that it refuses are usage errors."""
-    from spiketok import BeseSettings, LengthMaxSettings
-
-    settings: dict[str, Any] = {"held_out": options["held_out"], "memory": options["memory"] << 20}
-    if options["vocab"] is not None:
-        settings["vocab_size"] = options["vocab"]
-    try:
-        if options["algorithm"] == "bese":
-            return BeseSettings(**settings, alphabet=options["alphabet"])
-        settings |= {name: options[name] for name in LENGTH_MAX_ALONE}
-        return LengthMaxSettings(**settings, layout=options["specials"])
-    except SettingError as error:
-        raise click.UsageError(f"{option_of(error.setting)}: {error.fault}") from None
 
 
 def option_of(setting: str) -> str:

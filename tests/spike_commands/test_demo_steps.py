@@ -3,7 +3,7 @@ from errno import ENOSPC
 
 import pytest
 
-from spike_commands import demo
+from spike_commands import demo_steps
 
 
 @pytest.mark.parametrize("existed", [False, True])
@@ -21,7 +21,7 @@ def test_a_failed_demo_leaves_nothing_that_refuses_the_next(line, tmp_path, monk
         (lambda: iter(["x = 1\n"]), "spike: "),  # too little text for the tokenizer
     )
     for documents, told in failures:
-        monkeypatch.setattr(demo, "python_documents", documents)
+        monkeypatch.setattr(demo_steps, "python_documents", documents)
         status, _, errors = line("demo", "--folder", str(folder), "--quiet")
         assert status == 1
         assert told in errors
@@ -33,7 +33,7 @@ def test_a_failed_demo_leaves_nothing_that_refuses_the_next(line, tmp_path, monk
 def test_a_demo_that_fails_after_its_run_began_keeps_it(tmp_path):
     run = tmp_path / "demo/run"
     with pytest.raises(OSError, match="some"):  # noqa: SIM117
-        with demo.removed_on_failure(tmp_path / "demo", tmp_path / "demo/corpus", run):
+        with demo_steps.removed_on_failure(tmp_path / "demo", tmp_path / "demo/corpus", run):
             run.mkdir()
             (run / "metrics.jsonl").touch()
             raise OSError("some")
