@@ -84,4 +84,4 @@ def encoded_conversations(
                     yield document.tokens[:-1], document.loss_mask[:-1] != 0
     except RecordRejectedError as error:
         # No record may be skipped: a score is of the whole file.
-        raise SpikeError(f"{error.what}; correct it") from None
+        raise SpikeError(f"{error.fault}; correct it") from None

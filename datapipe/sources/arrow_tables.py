@@ -25,7 +25,11 @@ def read_arrow(
 ) -> Iterator[Records]:
     """Yield the documents of an Arrow file, batch by batch, and the row of each.
 
-    `progress` is called with the number of newly read bytes of the file.
+    Args:
+        source: the file.
+        text_field: the column of text.
+        faults: the policy for broken records.
+        progress: called with the number of newly read bytes of the file.
     """
     row = 0
     with open_arrow(source) as (schema, batches):
@@ -117,7 +121,7 @@ def open_arrow(
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(source.shown, error) from None
-        raise SpikeError(f"{source.shown}: damaged Arrow file: {error}; {RESTORE}") from error
+        raise SpikeError(f"{source.shown}: is a damaged Arrow file: {error}; {RESTORE}") from error
 
 
 def _file_batches(
@@ -140,7 +144,11 @@ def _stream_batches(
 
 
 def check_columns_differ(source: Source, schema: pa.Schema) -> None:
-    """Check that no two columns have one name: an object can have one of them only."""
+    """Check that no two columns have one name: an object can have one of them only.
+
+    Raises:
+        SpikeError: two have.
+    """
     repeated = {name for name in schema.names if schema.names.count(name) > 1}
     if repeated:
-        raise SpikeError(f"{source.shown}: two columns {min(repeated)!r}; rename one of them")
+        raise SpikeError(f"{source.shown}: has two columns {min(repeated)!r}; rename one")

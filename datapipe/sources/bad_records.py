@@ -47,20 +47,23 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class RecordRejectedError(SpikeError):
-    """Record that the policy rejects; `what` names the record and its fault."""
+    """Record that the policy rejects; `fault` names the record and its fault."""
 
-    def __init__(self, what: str, help_: str) -> None:
-        super().__init__(what, help_)
-        self.what = what
+    def __init__(self, fault: str, help_: str) -> None:
+        super().__init__(fault, help_)
+        self.fault = fault
 
     def __str__(self) -> str:
         return f"{self.args[0]}; fix it, or {self.args[1]}"
 
 
 class BadRecordError(Exception):
-    """Record without usable text: `reason` is counted, `detail` is for people.
+    """Record without usable text.
 
-    `lost_bytes` of the file gave no records because of it.
+    Attributes:
+        reason: its key in the counts of dropped records.
+        detail: more about it, for messages.
+        lost_bytes: bytes of the file that gave no records because of it.
     """
 
     def __init__(self, reason: str, detail: str = "", lost_bytes: int = 0) -> None:
@@ -103,7 +106,7 @@ class ErrorPolicy:
     Attributes:
         path: the file, for messages.
         errors: `strict` raises at the first broken record; `replace` puts U+FFFD where text is
-            broken and drops what has no text; `skip` drops every broken record.
+            broken and drops records without text; `skip` drops every broken record.
         dropped: counts of dropped records, added to.
         max_record: bytes of the largest record: a record in JSON, or the text of another file.
         name: of the file in messages.
@@ -122,9 +125,9 @@ class ErrorPolicy:
             RecordRejectedError: the policy is `strict`, and the record is broken.
         """
         if self.errors == "strict" and fault.reason != NOT_FOR_TRAINING:
-            what = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
+            text = f"{fault.reason} ({fault.detail})" if fault.detail else fault.reason
             help_ = HELP.get(fault.reason, "pass --errors skip")
-            raise RecordRejectedError(f"{self.path}: {place()}: {what}", help_)
+            raise RecordRejectedError(f"{self.path}: {place()}: {text}", help_)
         self._count(fault.reason, 1)
         if fault.lost_bytes:
             self.dropped.lost_bytes += fault.lost_bytes
@@ -139,7 +142,7 @@ class ErrorPolicy:
             raise self.too_large()
 
     def too_large(self) -> BadRecordError:
-        """Return the fault of a record of too many bytes."""
+        """Return the fault of a record of more than `max_record` bytes."""
         return BadRecordError(TOO_LARGE, f"above {self.max_record / (1 << 20):,.6g} MiB")
 
     def drop_rest(self, damage: DamagedStreamError, part_bytes: int = 0) -> None:
@@ -167,7 +170,7 @@ class ErrorPolicy:
         """Return UTF-8 bytes as text, repaired if the policy is `replace`.
 
         Raises:
-            BadRecordError: the bytes are not UTF-8 and not to be repaired.
+            BadRecordError: the bytes are not UTF-8, and the policy is not `replace`.
         """
         if self.errors == "replace":
             return data.decode("utf-8", "replace")
@@ -181,7 +184,7 @@ class ErrorPolicy:
         """Return text as UTF-8, its lone surrogates replaced if the policy is `replace`.
 
         Raises:
-            BadRecordError: the text has lone surrogates that are not to be replaced.
+            BadRecordError: the text has lone surrogates, and the policy is not `replace`.
         """
         if self.errors == "replace":
             text = _SURROGATES.sub("\ufffd", text)
@@ -192,7 +195,7 @@ class ErrorPolicy:
 
 
 def counted(dropped: Mapping[str, int]) -> str:
-    """Return in words each reason and how often a record was left out.
+    """Describe the number of records left out for each reason.
 
     >>> counted({"broken JSON": 1200, "empty": 1})
     'broken JSON 1,200, empty 1'
@@ -203,7 +206,7 @@ def counted(dropped: Mapping[str, int]) -> str:
 
 
 def left_out(dropped: Dropped) -> str:
-    """Return in words how many records were left out, of which inputs, and why.
+    """Describe the records left out: their number, inputs and reasons.
 
     >>> dropped = Dropped({"empty": 3})
     >>> dropped.inputs.update({"a.jsonl": 2, "b.jsonl": 1})
@@ -215,7 +218,7 @@ def left_out(dropped: Dropped) -> str:
 
 
 def first_input(inputs: Iterable[str]) -> str:
-    """Return the first input that records were left out of, and how many others there are.
+    """Return the first input of which records were left out, and the number of the others.
 
     >>> first_input(["a.jsonl", "b.jsonl"]), first_input(["a.jsonl"])
     ('a.jsonl and 1 more', 'a.jsonl')
@@ -225,6 +228,12 @@ def first_input(inputs: Iterable[str]) -> str:
 
 
 def check_errors(errors: str) -> None:
-    """Check that a policy is one of `Errors`."""
+    """Check that a policy is one of `Errors`.
+
+    Raises:
+        SpikeError: it is not.
+    """
     if errors not in get_args(Errors):
-        raise SpikeError(f"errors = {errors!r}: must be one of {', '.join(get_args(Errors))}")
+        raise SpikeError(
+            f"errors = {errors!r}: is unknown; use one of {', '.join(get_args(Errors))}"
+        )

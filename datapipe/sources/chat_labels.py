@@ -22,7 +22,7 @@ VERDICTS = {
 }
 # Those keys that hold only labels: 0 and "false" may be one.
 FLAGS = ("kto_tag", "accepted", "correct", "is_correct")
-# Words that may call a reply bad, or name a class of something else.
+# Words that may mark a bad reply, or may be a class of something else.
 BAD_WORDS = ("bad", "rejected", "undesirable", "incorrect", "negative", "false")
 SCORES = ("score", "rating", "reward")
 MARKS = frozenset((*VERDICTS, *SCORES, "weight"))
@@ -63,13 +63,13 @@ def check_marks(record: dict[str, Any]) -> None:
 def ambiguous(key: str, value: object) -> SpikeError:
     """Return the error of a mark that may mean a bad reply."""
     return SpikeError(
-        f"{key}: {shown(value)} may mark a bad reply; remove such records, or the key, or pass "
+        f"{key}: {shown(value)} may mark a bad reply; remove such records or the key, or pass "
         f"--ignore-key {key}"
     )
 
 
 def is_bad_word(value: Any) -> bool:
-    """Return whether a value is a text that may call a reply bad."""
+    """Return whether a value is a word that may mark a bad reply."""
     return isinstance(value, str) and value.strip().lower() in BAD_WORDS
 
 

@@ -48,13 +48,21 @@ SCHEMA = pa.schema(
 
 
 TABLES = ("parquet", "arrow")
-# Converts a decoded record to messages, as `read_conversation`; gets the newly read bytes.
+# Converts a decoded record to messages, as `read_conversation`.
 Reader: TypeAlias = Callable[..., tuple[Message, ...]]
+# Called with the number of newly read bytes.
 Progress: TypeAlias = Callable[[int], None]
 
 
 class Flat(NamedTuple):
-    """Conversation as flat arrays: its text, and of each piece the size, the code and its use."""
+    """Conversation as flat arrays.
+
+    Attributes:
+        text: its pieces of text, joined.
+        sizes: bytes of each piece; 0 for a marker.
+        codes: code of each piece, see `encode_pieces`.
+        trained: for each piece 1 if it is trained on, else 0.
+    """
 
     text: bytes
     sizes: list[int]
@@ -105,52 +113,74 @@ def read_conversations(
         blocks = parsed_elements(source, faults, progress, parse)
     else:
         blocks = from_lines(source, start, stop, read, faults, progress)
-    for found in blocks:
-        if found:
-            yield record_batch(found)
+    for block in blocks:
+        if block:
+            yield record_batch(block)
 
 
 def check_kind(source: Source) -> None:
-    """Raise SpikeError for files that hold no records."""
+    """Check that a file is of a kind that has records.
+
+    Raises:
+        SpikeError: it is not.
+    """
     if source.kind not in (*TABLES, "json", "jsonl", "jsonl.gz", "jsonl.zst"):
         raise SpikeError(
-            f"{source.shown}: no file of conversations; name .jsonl, .json, .parquet or .arrow "
-            "files"
+            f"{source.shown}: is not a file of conversations; name .jsonl, .json, .parquet or "
+            ".arrow files"
         )
 
 
 def from_lines(
     source: Source, start: int, stop: int, read: Reader, faults: ErrorPolicy, progress: Progress
 ) -> Iterator[list[tuple[int, Flat]]]:
-    """Yield the conversations of JSON Lines, block by block, each after its offset."""
+    """Yield the conversations of JSON Lines, block by block, each after its offset.
+
+    Args:
+        source: the file.
+        start: first byte of the range.
+        stop: end of the range, -1 for the end of the file.
+        read: converts a decoded record to messages.
+        faults: the policy for broken records.
+        progress: called with the number of newly read bytes of the file on disk.
+    """
     parse_record = partial(parse_conversation, read=read, faults=faults)
 
     def parse(block: bytes, place: Place) -> list[tuple[int, Flat]]:
         return list(each_line(block, parse_record, faults, place))
 
-    for offset, found in parsed_blocks(source, start, stop, faults, progress, parse):
-        yield [(begin + offset, flat) for begin, flat in found]
+    for offset, block in parsed_blocks(source, start, stop, faults, progress, parse):
+        yield [(begin + offset, flat) for begin, flat in block]
 
 
 def from_table(
     source: Source, start: int, stop: int, read: Reader, faults: ErrorPolicy, progress: Progress
 ) -> Iterator[list[tuple[int, Flat]]]:
-    """Yield the conversations of a parquet or Arrow file, block by block, each after its row."""
+    """Yield the conversations of a parquet or Arrow file, block by block, each after its row.
+
+    Args:
+        source: the file.
+        start: first row group of a parquet file; otherwise 0.
+        stop: end of the range, -1 for the end of the file.
+        read: converts a decoded record to messages.
+        faults: the policy for broken records.
+        progress: called with the number of newly read bytes of the file.
+    """
     for first, records in table_records(source, start, stop, faults, progress):
-        found = []
+        block = []
         for row, record in enumerate(records, first):
             try:
-                found.append((row, flat_record(record, read, faults)))
+                block.append((row, flat_record(record, read, faults)))
             except BadRecordError as fault:
                 faults.drop(fault, partial("row {}".format, row))
-        yield found
+        yield block
 
 
 def parse_conversation(line: bytes, read: Reader, faults: ErrorPolicy) -> Flat:
-    """Return the conversation of one record in JSON.
+    """Parse the conversation of one record in JSON.
 
     Raises:
-        BadRecordError: the line holds none, or one in which no assistant speaks.
+        BadRecordError: the line has none, or one without a message of an assistant.
     """
     try:
         record = json.loads(faults.decode(line))
@@ -162,22 +192,28 @@ def parse_conversation(line: bytes, read: Reader, faults: ErrorPolicy) -> Flat:
 def flat_record(record: Any, read: Reader, faults: ErrorPolicy, nulls: bool = True) -> Flat:
     """Return the conversation of one decoded record.
 
+    Args:
+        record: the decoded record.
+        read: converts it to messages.
+        faults: the policy for broken text.
+        nulls: whether there may be a null in the record.
+
     Raises:
-        BadRecordError: there is none, or one in which no assistant speaks.
+        BadRecordError: there is none, or one without a message of an assistant.
     """
     if not isinstance(record, dict):
         raise BadRecordError(NOT_AN_OBJECT)
     try:
         messages = read(record, nulls=nulls)
-        found = flatten(messages, faults)
+        flat = flatten(messages, faults)
     except NotForTrainingError as error:
         raise BadRecordError(NOT_FOR_TRAINING, str(error)) from None
     except SpikeError as error:
         raise BadRecordError(MALFORMED, str(error)) from None
-    if 1 not in found.trained:
-        said = any(one.role == ASSISTANT for one in messages)
-        raise BadRecordError(NOT_FOR_TRAINING if said else NO_REPLY)
-    return found
+    if 1 not in flat.trained:
+        has_reply = any(message.role == ASSISTANT for message in messages)
+        raise BadRecordError(NOT_FOR_TRAINING if has_reply else NO_REPLY)
+    return flat
 
 
 def flatten(messages: Sequence[Message], faults: ErrorPolicy) -> Flat:
@@ -195,9 +231,9 @@ def flatten(messages: Sequence[Message], faults: ErrorPolicy) -> Flat:
     return Flat(data, sizes, codes, trained)
 
 
-def record_batch(found: Sequence[tuple[int, Flat]]) -> pa.RecordBatch:
+def record_batch(block: Sequence[tuple[int, Flat]]) -> pa.RecordBatch:
     """Return conversations, each after its offset or row, as a batch of `SCHEMA`."""
-    flats = [flat for _, flat in found]
+    flats = [flat for _, flat in block]
     sizes = np.fromiter(chain.from_iterable(flat.sizes for flat in flats), np.int64)
     codes, trained = (
         np.frombuffer(b"".join(parts), np.uint8)
@@ -208,7 +244,7 @@ def record_batch(found: Sequence[tuple[int, Flat]]) -> pa.RecordBatch:
     return pa.record_batch(
         [
             as_array([flat.text for flat in flats]),
-            pa.array([row for row, _ in found], pa.int64()),
+            pa.array([row for row, _ in block], pa.int64()),
             pa.LargeListArray.from_arrays(
                 pa.array(ends), pa.StructArray.from_arrays(columns, fields=list(PIECE))
             ),

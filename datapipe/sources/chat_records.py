@@ -5,39 +5,25 @@ is read or raises an error that names it; other keys are metadata and ignored. d
 the shapes.
 """
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
 from spiketok import Message, message
 from spiketok.chat.chatml import ASSISTANT
-from spiketok.chat.messages import TRAINED, read_message
-from spiketok.errors import SpikeError, parse_fault
-from spiketok.json_values import checked, checked_name
+from spiketok.chat.messages import read_message
+from spiketok.errors import SpikeError
+from spiketok.json_values import checked
 
 from .chat_labels import check_marks
+from .sharegpt import shared_turn
 from .unread_keys import CONTEXTS, check_all_read
 
-SPEAKERS = {
-    "system": "system",
-    "human": "user",
-    "user": "user",
-    "gpt": ASSISTANT,
-    "assistant": ASSISTANT,
-    "function_call": ASSISTANT,
-    "tool": "tool",
-    "observation": "tool",
-    "function_response": "tool",
-}
-CALL_SPEAKER = "function_call"
-# Further keys that a turn with `from` and `value` may have.
-BESIDE = {"name", "reasoning", "reasoning_content", "thinking", "tool_calls", *TRAINED}
 TURNS = ("messages", "conversations", "conversation")
 QUESTIONS = ("prompt", "instruction", "question", "query")
 REPLIES = ("response", "completion", "output")
 OPENAI_PREFERENCE = ("input", "preferred_output", "non_preferred_output")
 SYSTEMS = ("system", "system_prompt")
-# Reads the value of a key as messages, a plain text as one of that role.
+# Converts the value of a key to messages, a plain text to one of that role.
 Side: TypeAlias = Callable[[str, str], tuple[Message, ...]]
 
 
@@ -47,26 +33,26 @@ def read_conversation(
     ignored_keys: Collection[str] = (),
     nulls: bool = True,
 ) -> tuple[Message, ...]:
-    """Return the messages of one decoded record.
+    """Read the messages of one decoded record.
 
     Args:
-        record: the record; a key that is null, at any depth of objects, is as if it were absent.
-        parse_markers: that of `read_messages`.
+        record: the record; keys that are null, at any depth of objects, are ignored.
+        parse_markers: as for `read_messages`.
         ignored_keys: ignored keys of the record.
-        nulls: whether there may be a null at all; a record without any is read faster.
+        nulls: whether there may be a null; a record without any is read faster.
 
     Raises:
         NotForTrainingError: the record is marked as a bad reply.
-        SpikeError: the record is of no shape, or of several, or malformed; it names the place.
+        SpikeError: the record is malformed, or of none or several of the known shapes.
 
-    >>> [said.role for said in read_conversation({"prompt": "1+1?", "response": "2"})]
+    >>> [message.role for message in read_conversation({"prompt": "1+1?", "response": "2"})]
     ['user', 'assistant']
     """
     try:
         record = {key: record[key] for key in record if key not in ignored_keys}
         record = without_nulls(record) if nulls else record
     except RecursionError:
-        raise SpikeError("nested too deeply") from None
+        raise SpikeError("is nested too deeply; flatten it") from None
     if "preferred_output" in record:
         record = openai_preference(record)
     check_marks(record)
@@ -86,19 +72,25 @@ def read_conversation(
 
 
 def read_sides(record: dict[str, Any], side: Side, read: set[str]) -> tuple[Message, ...]:
-    """Return the messages of a record, without a system message under another key.
+    """Read the messages of a record, without a system message under another key.
 
-    `side` reads the value of a key as the text of one side; keys that are read here go into `read`.
+    Args:
+        record: the decoded record.
+        side: converts the value of a key to messages.
+        read: the keys read so far; keys that are read here are added.
+
+    Raises:
+        SpikeError: a bad reply has no good one, or a chosen reply no prompt.
     """
     if "rejected" in record and "chosen" not in record and record["rejected"] is not False:
-        raise SpikeError("rejected: a bad reply without a chosen one; remove the record")
+        raise SpikeError("rejected: is a bad reply without a chosen one; remove the record")
     chosen = "chosen" in record and record["chosen"] is not True
     if any(key in record for key in TURNS):
         messages = side(only_key(record, TURNS), "user")
         return preferred(messages, side("chosen", ASSISTANT)) if chosen else messages
     if chosen and not any(key in record for key in QUESTIONS):
         if isinstance(record["chosen"], str):
-            raise SpikeError("chosen: a text without a prompt; cut it into messages")
+            raise SpikeError("chosen: is a text without a prompt; split it into messages")
         return preferred((), side("chosen", ASSISTANT))
     question = only_key(record, asked_by(record))
     if question == "instruction" and "instances" in record:
@@ -117,20 +109,31 @@ def read_sides(record: dict[str, Any], side: Side, read: set[str]) -> tuple[Mess
 
 
 def asked_by(record: dict[str, Any]) -> Sequence[str]:
-    """Return the keys of which one holds the question; the first pair has priority."""
+    """Return the keys of which one has the question; the first pair has priority."""
     pairs = (QUESTIONS[:2], QUESTIONS[2:])
     return next((keys for keys in pairs if any(key in record for key in keys)), TURNS + QUESTIONS)
 
 
 def replies_to(question: str) -> Sequence[str]:
-    """Return the keys of which one holds the reply; beside a prompt, `answer` is a solution."""
+    """Return the keys of which one has the reply; beside a prompt, `answer` is a solution."""
     return REPLIES if question in QUESTIONS[:2] else ("answer", *REPLIES)
 
 
 def one_side(
     value: Any, key: str, role: str, open_calls: list[str | None], parse_markers: bool
 ) -> tuple[Message, ...]:
-    """Return a text as a message of `role`, or an object or a list of them as turns."""
+    """Convert a text to a message of `role`, or an object or a list of objects to messages.
+
+    Args:
+        value: of the key.
+        key: of the record, for errors.
+        role: of a plain text.
+        open_calls: the ids of calls without answer, updated.
+        parse_markers: as for `read_messages`.
+
+    Raises:
+        SpikeError: a turn is malformed.
+    """
     if isinstance(value, list):
         turns, place = value, f"{key}[{{}}]"
     elif key in TURNS:
@@ -150,42 +153,28 @@ def one_side(
 
 
 def one_turn(turn: Any, open_calls: list[str | None], parse_markers: bool) -> Message:
-    """Return one turn as a message: with `role` and `content`, or ShareGPT's `from`, `value`.
+    """Read one turn: with `role` and `content`, or ShareGPT's `from` and `value`.
 
-    Errors begin with the place in the turn, such as `.content`.
+    Raises:
+        SpikeError: it is malformed; the text begins with the place in it, such as `.content`.
     """
     if isinstance(turn, dict) and ("from" in turn or "value" in turn):
         turn = shared_turn(turn)
     return read_message(turn, open_calls, parse_markers)
 
 
-def shared_turn(turn: dict[str, Any]) -> dict[str, Any]:
-    """Return a turn of ShareGPT's shape with the keys of a message."""
-    beside = {key: value for key, value in turn.items() if key not in ("from", "value")}
-    if not {"from", "value"} <= turn.keys() or not beside.keys() <= BESIDE:
-        others = ", ".join(sorted(map(str, beside.keys() - BESIDE)))
-        what = f"there is {others}" if others else "and perhaps a weight or a name"
-        raise SpikeError(f": must have 'from' and 'value'; {what}")
-    speaker = checked_name(turn["from"], SPEAKERS, ".from")
-    text = checked(turn["value"], str, ".value")
-    if speaker != CALL_SPEAKER:
-        return {"role": SPEAKERS[speaker], "content": text, **beside}
-    try:
-        calls = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SpikeError(f".value: not the JSON of a call ({parse_fault(error)})") from None
-    calls = calls if isinstance(calls, list) else [calls]
-    return {"role": ASSISTANT, "tool_calls": calls, **beside}
-
-
 def history(record: dict[str, Any], read: set[str]) -> tuple[Message, ...]:
-    """Return LLaMA-Factory's earlier turns, a list of pairs of question and reply."""
+    """Read LLaMA-Factory's earlier turns, a list of pairs of question and reply.
+
+    Raises:
+        SpikeError: one is not such a pair.
+    """
     if not record.get("history"):
         return ()
     messages: list[Message] = []
     for number, pair in enumerate(checked(record["history"], list, "history")):
         if not isinstance(pair, list) or len(pair) != 2:
-            raise SpikeError(f"history[{number}]: not a pair of question and reply")
+            raise SpikeError(f"history[{number}]: is not a pair; write [question, reply]")
         asked, replied = (checked(text, str, f"history[{number}]") for text in pair)
         messages += (message("user", asked), message(ASSISTANT, replied))
     read.add("history")
@@ -193,16 +182,19 @@ def history(record: dict[str, Any], read: set[str]) -> tuple[Message, ...]:
 
 
 def preferred(before: tuple[Message, ...], chosen: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Return the conversation that ends with a chosen reply; what comes before is not trained on.
+    """Return the conversation that ends with a chosen reply; earlier messages are not trained on.
 
-    The reply may repeat what comes before it; it begins after the last user's message.
+    `chosen` may repeat the messages before the reply, which begins after the last user's message.
+
+    Raises:
+        SpikeError: it does not continue the messages before it.
     """
     if chosen == before:
         before = ()
-    start = max((n + 1 for n, said in enumerate(chosen) if said.role == "user"), default=0)
+    start = max((n + 1 for n, each in enumerate(chosen) if each.role == "user"), default=0)
     asked, reply = chosen[:start], chosen[start:]
     if asked and before and asked[-len(before) :] != before:
-        raise SpikeError("chosen: begins with another conversation than the one before it")
+        raise SpikeError("chosen: does not begin with the messages before it; remove one of them")
     if before and before[-1].role == ASSISTANT and not asked:
         raise SpikeError("chosen: follows a reply; remove that reply, or pass --ignore-key chosen")
     return untrained(asked or before) + reply
@@ -211,52 +203,69 @@ def preferred(before: tuple[Message, ...], chosen: tuple[Message, ...]) -> tuple
 def untrained(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Return messages as context: none of them is trained on."""
     return tuple(
-        said._replace(trained=False) if said.role == ASSISTANT else said for said in messages
+        each._replace(trained=False) if each.role == ASSISTANT else each for each in messages
     )
 
 
 def with_system(messages: tuple[Message, ...], text: str, key: str) -> tuple[Message, ...]:
-    """Return the messages after a system's message of that text, unless they begin with it."""
-    told = message("system", text)
+    """Return the messages after a system message of that text, unless they begin with it.
+
+    Raises:
+        SpikeError: they begin with another system message.
+    """
+    system = message("system", text)
     if messages and messages[0].role == "system":
-        if messages[0] != told:
-            raise SpikeError(f"{key}: the messages begin with another one; leave one of them")
+        if messages[0] != system:
+            raise SpikeError(f"{key}: the messages begin with another one; remove one of them")
         return messages
-    return (told, *messages)
+    return (system, *messages)
 
 
 def openai_preference(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a preference of OpenAI's fine-tuning files with the keys of others."""
+    """Convert a preference of OpenAI's fine-tuning files to the keys of other preferences.
+
+    Raises:
+        SpikeError: it has a key of both shapes.
+    """
     asked = checked(record.get("input"), dict, "input")
     rest = {key: value for key, value in record.items() if key not in OPENAI_PREFERENCE}
     if both := sorted(rest.keys() & {*asked, "chosen", "rejected"}):
-        raise SpikeError(f"{both[0]}: beside 'input' and 'preferred_output'; leave one of them")
+        raise SpikeError(f"{both[0]}: is there beside 'input' and 'preferred_output'; remove it")
     chosen, rejected = record["preferred_output"], record.get("non_preferred_output", "")
     return {**rest, **asked, "chosen": chosen, "rejected": rejected}
 
 
 def only_instance(value: Any) -> dict[str, Any]:
-    """Return the input and output of an instruction that has a list of one instance."""
+    """Return the input and output of an instruction that has a list of one instance.
+
+    Raises:
+        SpikeError: there is not exactly one, or it has other keys.
+    """
     if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
-        raise SpikeError("instances: must be a list of one object; give each a line of its own")
+        raise SpikeError("instances: is not a list of one object; write one record for each")
     if unknown := value[0].keys() - {"input", "output"}:
-        raise SpikeError(f"instances[0]: unknown key {min(unknown)!r}")
+        raise SpikeError(f"instances[0]: unknown key {min(unknown)!r}; remove it")
     return value[0]
 
 
 def only_key(record: dict[str, Any], keys: Sequence[str]) -> str:
-    """Return the one of some keys that a record has."""
-    found = [key for key in keys if key in record]
-    if len(found) != 1:
-        there = " and ".join(map(repr, found)) or "only " + (
-            ", ".join(map(repr, list(record)[:8])) or "an empty object"
-        )
-        raise SpikeError(f"exactly one of {', '.join(keys)} is needed; there is {there}")
-    return found[0]
+    """Return the one of some keys that a record has.
+
+    Raises:
+        SpikeError: it has none or several of them.
+    """
+    present = [key for key in keys if key in record]
+    if len(present) != 1:
+        fault = "is an empty object"
+        if record:
+            others = f"only {', '.join(map(repr, list(record)[:8]))}"
+            fault = f"has {' and '.join(map(repr, present)) or others}"
+        raise SpikeError(f"{fault}; write exactly one of {', '.join(keys)}")
+    return present[0]
 
 
 def without_nulls(value: Any) -> Any:
-    """Return a decoded value whose objects have no key that is null, at any depth."""
+    """Return a decoded value without keys that are null, at any depth."""
     if isinstance(value, dict):
         return {key: without_nulls(each) for key, each in value.items() if each is not None}
     return [without_nulls(each) for each in value] if isinstance(value, list) else value

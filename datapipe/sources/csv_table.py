@@ -20,7 +20,7 @@ BLOCK_BYTES = 8 << 20
 PIECE_BYTES = 1 << 20
 # Columns of the row that is added at the end, more than tables have.
 LAST_COLUMNS = 1 << 16
-UNCLOSED = "a quote in it is not closed, and takes the rest of the file"
+UNCLOSED = "a quote in it is not closed, and includes the rest of the file"
 
 
 def read_csv(
@@ -29,7 +29,13 @@ def read_csv(
     """Yield the texts of a column and the number of each among the rows that have all columns.
 
     The first row has the names of the columns; values may be quoted and have line ends. In a file
-    whose name ends in `.tsv` columns are separated by tabs. `progress` is that of `read_jsonl`.
+    whose name ends in `.tsv` columns are separated by tabs.
+
+    Args:
+        source: the file.
+        text_field: the column of text.
+        faults: the policy for broken records.
+        progress: called with the number of newly read bytes of the file on disk.
 
     Raises:
         SpikeError: there is no such column, or the file is damaged.
@@ -42,7 +48,7 @@ def read_csv(
         return "skip"
 
     def drop_broken() -> bool:
-        """Drop the rows set aside, and return whether the last row was one of them."""
+        """Drop the broken rows, and return whether the last row was one of them."""
         nonlocal n_broken
         ended = any(row.text.endswith(last_row) for row in broken)
         for row in broken:
@@ -69,12 +75,12 @@ def read_csv(
                 progress(min(file.tell(), source.bytes) - reached)
                 reached = min(file.tell(), source.bytes)
         except (pa.ArrowException, OSError) as error:
-            large = f"a row of more than {BLOCK_BYTES >> 20} MiB, or a quote that is not closed"
-            what = large if "straddl" in str(error) else str(error)
-            if "Empty CSV" in what and source.bytes:
-                what = "row 1: it is empty, or a quote in it is not closed"
+            large = f"has a row of more than {BLOCK_BYTES >> 20} MiB, or a quote that is not closed"
+            fault = large if "straddl" in str(error) else str(error)
+            if "Empty CSV" in fault and source.bytes:
+                fault = "row 1: it is empty, or a quote in it is not closed"
             raise SpikeError(
-                f"{source.shown}: {what}; repair the file or make parquet of it"
+                f"{source.shown}: {fault}; repair the file or convert it to parquet"
             ) from None
     ended = drop_broken() or ended
     rows = 0 if held is None else len(held)
@@ -112,7 +118,14 @@ class EndedContent(io.RawIOBase):
 
 
 def ended(source: Source, file: pa.NativeFile, start: int, last_row: str) -> pa.PythonFile:
-    """Return the content of an open file from a byte on, with a last row."""
+    """Return the content of an open file from a byte on, with a row added at its end.
+
+    Args:
+        source: the file.
+        file: the same, open.
+        start: the first byte of the content, after decompression.
+        last_row: the row to add.
+    """
     return pa.PythonFile(EndedContent(content_of(source, file, start), last_row), mode="r")
 
 
@@ -134,9 +147,20 @@ def open_table(
     last_row: str,
     on_broken: Callable[[csv.InvalidRow], str],
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the text column of an open file as `large_binary`, a batch for each block."""
-    # Arrow cannot return a row of other columns that is no UTF-8: its bytes are read as latin-1
-    # then, which fits all of them, and the column is turned back.
+    """Yield the text column of an open file as `large_binary`, a batch for each block.
+
+    Args:
+        source: the file.
+        file: the same, open.
+        text_field: the column of text.
+        last_row: the row to add at the end.
+        on_broken: called for each row with another number of columns; see `csv.ParseOptions`.
+
+    Raises:
+        SpikeError: there is no such column, or there are two.
+    """
+    # Arrow cannot return a row of other columns that is not UTF-8: its bytes are read as latin-1
+    # then, which fits all of them, and the column is converted back.
     encoding, mark = encoding_of(source)
     reading = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, encoding=encoding)
     delimiter = delimiter_of(source)
@@ -144,7 +168,7 @@ def open_table(
         delimiter=delimiter, newlines_in_values=True, invalid_row_handler=on_broken
     )
     column = text_field.encode("utf-8", "surrogateescape").decode(encoding, "surrogateescape")
-    # A reader of one column takes the first of that name, and ignores another.
+    # A reader of one column reads the first of that name, and ignores another.
     heading = csv.ParseOptions(
         delimiter=delimiter, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
     )
@@ -152,13 +176,13 @@ def open_table(
         content = ended(source, again, mark, last_row)
         names = csv.open_csv(content, reading, heading).schema.names
     if names.count(column) > 1:
-        raise SpikeError(f"{source.shown}: two columns {text_field!r}; rename one of them")
+        raise SpikeError(f"{source.shown}: has two columns {text_field!r}; rename one")
     if column not in names:
         names = [name.encode(encoding).decode("utf-8", "replace") for name in names]
-        found = ", ".join(map(repr, names[:8]))
+        known = ", ".join(map(repr, names[:8]))
         raise SpikeError(
-            f"{source.shown}: no column {text_field!r} (there are: {found}); {choice(names)}, or "
-            f"read it as plain text with --ext {'csv' if delimiter == ',' else 'tsv'}"
+            f"{source.shown}: has no column {text_field!r} (but {known}); {choice(names)}, or read "
+            f"it as plain text with --ext {'csv' if delimiter == ',' else 'tsv'}"
         )
     converting = csv.ConvertOptions(
         include_columns=[column],

@@ -57,15 +57,15 @@ class DecompressedStream(Protocol):
         """
 
     def position(self) -> int:
-        """Return how many bytes of the compressed file have been read."""
+        """Return the number of bytes of the compressed file that have been read."""
 
 
 @contextmanager
 def open_decompressed(path: Path, codec: Codec, name: str = "") -> Iterator[DecompressedStream]:
-    """Open a compressed file as a stream; messages call it `name`, if not by its path.
+    """Open a compressed file as a stream; `name` is its name in messages, by default its path.
 
     Raises:
-        SpikeError: the file is not of that format, or needs more than its bytes to be read.
+        SpikeError: the file is not of that format, or needs a dictionary or a large window.
         OSError: the file cannot be opened.
     """
     name = name or str(path)
@@ -74,8 +74,8 @@ def open_decompressed(path: Path, codec: Codec, name: str = "") -> Iterator[Deco
         known = beginning[:2] == GZIP_MAGIC if codec == "gzip" else begins_frame(beginning)
         if beginning and not known:
             raise SpikeError(
-                f"{name}: not a {codec} file, it begins with {beginning.hex(' ')}; "
-                "give the file the ending that its content has"
+                f"{name}: is not a {codec} file, it begins with {beginning.hex(' ')}; "
+                "rename it to match its content"
             )
         file.seek(0)
         if codec == "gzip":
@@ -97,11 +97,15 @@ class GzipStream:
         self._damage: DamagedStreamError | None = None
 
     def position(self) -> int:
-        """Return how many bytes of the compressed file have been read."""
+        """Return the number of bytes of the compressed file that have been read."""
         return self._file.tell()
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes, as `DecompressedStream.read`."""
+        """Return at most `size` bytes, as `DecompressedStream.read`.
+
+        Raises:
+            DamagedStreamError: the content ends here because the file is damaged (`_damage`).
+        """
         while not self._ready:
             if self._damage:
                 raise self._damage
@@ -138,7 +142,7 @@ class GzipStream:
             return False
         if not GZIP_MAGIC.startswith(self._input[:2]):
             where = self._file.tell() - len(self._input)
-            self._fail("what follows the last gzip member is no gzip data", where, cut=False)
+            self._fail("the bytes after the last gzip member are not gzip data", where, cut=False)
             return True
         self._decoder = zlib.decompressobj(GZIP_CONTAINER)
         return True
@@ -185,11 +189,15 @@ class ZstdStream:
             self._steps.close()
 
     def position(self) -> int:
-        """Return how many bytes of the compressed file have been read."""
+        """Return the number of bytes of the compressed file that have been read."""
         return self._steps.tell() if self._steps else int(self._file.tell())
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes, as `DecompressedStream.read`."""
+        """Return at most `size` bytes, as `DecompressedStream.read`.
+
+        Raises:
+            DamagedStreamError: the content ends here because the file is damaged (`_damage`).
+        """
         if self._steps:
             return self._read_in_steps(self._steps, size)
         try:

@@ -11,10 +11,10 @@ FIX = "name files with text"
 
 
 def check_not_all_empty(sources: Sequence[Source]) -> None:
-    """Raise SpikeError if all files are empty.
+    """Check that some file is not empty.
 
     Raises:
-        SpikeError: the files are empty.
+        SpikeError: all are.
     """
     if not sources or any(source.bytes for source in sources):
         return

@@ -36,7 +36,7 @@ SIGNATURES = {
     b"OggS": "Ogg",
     b"ID3": "MP3",
 }
-# Binary formats that begin with letters begin a text, too, only if a byte of no text follows soon.
+# These letters may also begin a text: a file is binary only if a control character follows soon.
 LETTERS = (b"ORC", b"BZh", b"ID3", b"RIFF", b"GIF8", b"OggS", b"PAR1", b"GGUF", b"SPKZ", b"%PDF-")
 # Of safetensors: the length of a JSON object, 8 bytes, then the object.
 HEADER_BYTES = 8
@@ -64,7 +64,7 @@ def format_of(head: bytes) -> str | None:
 
 
 def is_printable(head: bytes) -> bool:
-    """Return whether bytes are text without control characters but blanks."""
+    """Return whether bytes are text without control characters, blanks apart."""
     text = head.decode("utf-8", "replace")
     return not any(
         mark == "\ufffd" or (mark < " " and mark not in "\t\n\r\f") for mark in text[:64]
@@ -72,13 +72,13 @@ def is_printable(head: bytes) -> bool:
 
 
 def check_is_text(name: str, head: bytes) -> None:
-    """Raise SpikeError for a file that begins as a format that is not text.
+    """Check that a file does not begin as a format that is not text.
 
     Raises:
-        SpikeError: the file and the format, and how to read it.
+        SpikeError: it does.
     """
-    if found := format_of(head):
+    if other := format_of(head):
         raise SpikeError(
-            f"{name}: begins like {found}, not like text; give it the ending of its kind, or pass "
+            f"{name}: begins like {other}, not like text; rename it to match its format, or pass "
             "--as bytes"
         )

@@ -53,7 +53,7 @@ class Source:
     Attributes:
         name: path below the folder that was named, with that folder's own name first.
         path: where the file is now; never written to disk.
-        kind: `txt`, `txt.gz`, `txt.zst`, `jsonl`, `jsonl.gz`, `jsonl.zst`, `parquet`, `arrow`; of
+        kind: `txt`, `txt.gz`, `txt.zst`, `jsonl`, `jsonl.gz`, `jsonl.zst`, `parquet`, `arrow`; for
             a file that was named also `csv` or `json`.
         bytes: size of the file as it is on disk.
         given: the name on the command line of standard input or a pipe, instead of the path.
@@ -77,8 +77,8 @@ def find_sources(
     """List the input files in the order given, the files of a folder in the order of their paths.
 
     Args:
-        inputs: files, of which those of no known kind are plain text; folders, searched to any
-            depth without hidden names; patterns such as `corpus/*.md`; `-` for standard input.
+        inputs: files, plain text if they are of no known kind; folders, searched to any depth
+            without hidden names; patterns such as `corpus/*.md`; `-` for standard input.
         endings: endings of names, such as `md`, that are read as plain text in folders too;
             `*` for all.
         conversations: whether records are conversations; messages name other endings then.
@@ -95,7 +95,7 @@ def find_sources(
         if fault := remote_fault(str(given)):
             raise SpikeError(fault)
         if given == STANDARD_INPUT and STANDARD_INPUT in map(Path, inputs[:number]):
-            raise SpikeError("-: standard input is given twice; it can be read once")
+            raise SpikeError("-: standard input is given twice; give it once")
         if is_stream(given):
             copy, name = spooled(given, whole=ALL_ENDINGS in endings)
             sources.append(replace(_source(copy, name, ()), given=given))
@@ -106,7 +106,7 @@ def find_sources(
         elif matches := _matches(given):
             sources += [_source(path, name, endings) for path, name in matches]
         else:
-            raise SpikeError(f"{given}: {no_input(given)}")
+            raise SpikeError(f"{given}: {no_input(given)}; name a file, a folder or a pattern")
     _check_no_repeats(sources)
     named = {source.name for source in sources}
     others = [name for name in skipped.pop(OTHER_KIND, ()) if name not in named]
@@ -160,18 +160,18 @@ def _nothing(folder: Path, others: Sequence[str], conversations: bool) -> str:
         if ending not in OTHER_ENDINGS and not (conversations and kind.startswith("txt"))
     )
     if not others:
-        return f"no {known} file in this folder"
-    many = f"{len(others):,} others" if len(others) > 1 else "1 other"
-    what = f"no {known} file in this folder, but {many} such as {others[0]}"
+        return f"no {known} file in this folder; name a folder that has one"
+    count = f"{len(others):,} others" if len(others) > 1 else "1 other"
+    fault = f"no {known} file in this folder, but {count} such as {others[0]}"
     way = way_to_read(others, str(folder), conversations)
-    return f"{what}; {way or 'name a folder that has one'}"
+    return f"{fault}; {way or 'name a folder that has one'}"
 
 
 def way_to_read(names: Iterable[str], folder: str, conversations: bool = False) -> str:
     """Return the advice to read files that are left out of a folder; "" where there is none.
 
     >>> way_to_read(["d/a.csv", "d/b.md"], "d")
-    "name 'd/**/*.csv' to read its column of text, --ext md reads them if they are plain text"
+    "name 'd/**/*.csv' to read its column of text, pass --ext md if they are plain text"
     """
     named, plain = set(), set()
     for name in names:
@@ -181,11 +181,11 @@ def way_to_read(names: Iterable[str], folder: str, conversations: bool = False) 
             named.add(ending + compression)
         else:
             plain.add(ending.lstrip("."))
-    what = "its conversations" if conversations else "its column of text"
-    ways = [f"name '{folder}/**/*{ending}' to read {what}" for ending in sorted(named)]
+    content = "its conversations" if conversations else "its column of text"
+    ways = [f"name '{folder}/**/*{ending}' to read {content}" for ending in sorted(named)]
     if plain and not conversations:
         asked = ",".join(sorted(plain - {""})[:4]) or f"'{ALL_ENDINGS}'"
-        ways.append(f"--ext {asked} reads them if they are plain text")
+        ways.append(f"pass --ext {asked} if they are plain text")
     return ", ".join(ways)
 
 
@@ -252,7 +252,7 @@ def _matches(pattern: Path) -> list[tuple[Path, str]]:
         if (root / path).is_file() and not any(part.startswith(".") for part in path.parts)
     )
     if not names:
-        raise SpikeError(f"{pattern}: no file matches")
+        raise SpikeError(f"{pattern}: no file matches; correct the pattern")
     top = Path(root.resolve().name)
     return [(root / name, (top / name).as_posix()) for name in names]
 
@@ -296,5 +296,5 @@ def _check_no_repeats(sources: Sequence[Source]) -> None:
         earlier = seen.setdefault(_entry(source), source)
         if earlier is not source:
             raise SpikeError(
-                f"{source.shown}: the same file as {earlier.shown}; name each file once"
+                f"{source.shown}: is the same file as {earlier.shown}; name each file once"
             )

@@ -25,7 +25,14 @@ IN_ELEMENT = 2
 def read_array(
     source: Source, text_field: str, faults: ErrorPolicy, progress: Callable[[int], None]
 ) -> Iterator[Records]:
-    """Yield the text of each element of a JSON array, and its offset, block by block."""
+    """Yield the text of each element of a JSON array, and its offset, block by block.
+
+    Args:
+        source: the file.
+        text_field: the member with the text.
+        faults: the policy for broken records.
+        progress: called with the number of newly read bytes of the file on disk.
+    """
     parse = partial(parse_line, text_field=text_field, faults=faults)
     return map(as_records, parsed_elements(source, faults, progress, parse))
 
@@ -36,11 +43,15 @@ def parsed_elements(
     progress: Callable[[int], None],
     parse: Callable[[bytes], Parsed],
 ) -> Iterator[list[tuple[int, Parsed]]]:
-    """Yield the parsed elements of a JSON array, block by block.
+    """Yield the parsed elements of a JSON array, block by block, each after its offset.
 
-    Each follows its offset. `progress` is that of `read_jsonl`.
+    Args:
+        source: the file.
+        faults: the policy for broken records.
+        progress: called with the number of newly read bytes of the file on disk.
+        parse: parses the JSON of an element.
     """
-    found: list[tuple[int, Parsed]] = []
+    block: list[tuple[int, Parsed]] = []
     reached = 0
     with open_regular(source.path) as file:
         for number, offset, element in array_elements(file, faults):
@@ -48,26 +59,26 @@ def parsed_elements(
             try:
                 parsed = parse(element)
                 del element  # it may be very large
-                found.append((offset, parsed))
+                block.append((offset, parsed))
                 del parsed
             except BadRecordError as fault:
                 faults.drop(fault, partial("record {} (byte {})".format, number, offset))
             if stop - reached >= BLOCK_BYTES:
-                yield found
+                yield block
                 progress(stop - reached)
-                found, reached = [], stop
-    yield found
+                block, reached = [], stop
+    yield block
     progress(source.bytes - reached)
 
 
 def begins_array(source: Source) -> bool:
-    """Return whether a JSON file holds an array, rather than an object a line.
+    """Return whether a JSON file is an array, rather than one object per line.
 
     Raises:
         SpikeError: the file is compressed.
     """
     if not source.name.lower().endswith(".json"):
-        raise SpikeError(f"{source.shown}: a compressed JSON file; decompress it first")
+        raise SpikeError(f"{source.shown}: is a compressed JSON file; decompress it first")
     with open_regular(source.path) as file:
         head = file.read(PIECE_BYTES)
     return head.removeprefix(BYTE_ORDER_MARK).lstrip(WHITESPACE + b"\n").startswith(b"[")
@@ -179,6 +190,6 @@ class _Cuts:
     def check_between(self, offset: int, expected: bytes) -> None:
         """Check that the bytes between elements are those expected."""
         if self.between != expected:
-            fault = BadRecordError(BROKEN_JSON, "no array of objects with commas between them")
+            fault = BadRecordError(BROKEN_JSON, "not an array of objects separated by commas")
             self.faults.drop(fault, f"byte {offset}".format)
         self.between = b""

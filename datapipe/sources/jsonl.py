@@ -1,9 +1,9 @@
 """JSON Lines reader: the documents of a file or of a range of its bytes.
 
-A block of lines goes to Arrow's parser, which runs beside other threads. What Arrow rejects, or
-would cut otherwise than at line ends, goes to `parse_line`, the definition. Wherever the fast path
-has a result, the definition has the same. A line that is a block by itself goes to `large_text`,
-for Arrow holds it three times. Blank lines are no records.
+A block of lines goes to Arrow's parser, which runs in parallel with other threads. Blocks that
+Arrow rejects, or would cut elsewhere than at line ends, go to `parse_line`, the definition. Where
+the fast path has a result, the definition has the same. A line that is a block by itself goes to
+`large_text`, since Arrow holds it three times. Blank lines are not records.
 """
 
 import json
@@ -53,7 +53,13 @@ def read_jsonl(
 ) -> Iterator[Records]:
     """Yield the documents whose lines begin in `[start, stop)` of a source, block by block.
 
-    `progress` is called after each block with the number of newly read bytes of the file on disk.
+    Args:
+        source: the file.
+        start: first byte of the range.
+        stop: end of the range, -1 for the end of the file.
+        text_field: the member with the text.
+        faults: the policy for broken records.
+        progress: called after each block with the number of newly read bytes of the file on disk.
     """
 
     def parse(block: bytes, place: Place) -> Records:
@@ -77,8 +83,13 @@ def parsed_blocks(
 ) -> Iterator[tuple[int, Parsed]]:
     """Yield the parsed records of each block of lines, after the block's offset.
 
-    `parse` gets the block and a function that formats the place of a line. `progress` is that of
-    `read_jsonl`.
+    Args:
+        source: the file.
+        start: first byte of the range.
+        stop: end of the range, -1 for the end of the file.
+        faults: the policy for broken records.
+        progress: called after each block with the number of newly read bytes of the file on disk.
+        parse: parses a block; its second argument formats the place of a line.
     """
 
     def place(block_offset: int, number: int, start: int) -> str:
@@ -109,11 +120,11 @@ def count_lines(source: Source, stop: int) -> int:
 
 
 def parse_block(block: bytes, text_field: str, max_record: int = MAX_RECORD) -> Records | None:
-    """Parse clean lines at once, or return None where `parse_line` has to decide.
+    """Parse well-formed lines at once; return None where `parse_line` must parse them.
 
     Arrow reads values one after the other and treats line ends as blanks. When each line begins
     with `{` and ends with `}`, no value can span lines: `}` and `{` never meet inside one. As many
-    values as lines then means one a line.
+    values as lines then means one per line.
     """
     if not 0 < len(block) <= MAX_ARROW_BLOCK or b"\0" in block or not is_utf8(block):
         return None
@@ -180,15 +191,22 @@ def is_large(block: bytes) -> bool:
 
 
 def parse_lines(block: bytes, text_field: str, faults: ErrorPolicy, place: Place) -> Records:
-    """Parse a block line by line."""
+    """Parse a block line by line.
+
+    Args:
+        block: whole lines.
+        text_field: the member with the text.
+        faults: the policy for broken records.
+        place: formats the place of a line.
+    """
     parse = partial(parse_line, text_field=text_field, faults=faults)
     return as_records(list(each_line(block, parse, faults, place)))
 
 
-def as_records(found: Sequence[tuple[int, bytes | bytearray]]) -> Records:
+def as_records(pairs: Sequence[tuple[int, bytes | bytearray]]) -> Records:
     """Return (offset, text) pairs as arrays."""
-    texts = as_array([text for _, text in found])
-    return texts, np.array([start for start, _ in found], dtype=np.int64)
+    texts = as_array([text for _, text in pairs])
+    return texts, np.array([start for start, _ in pairs], dtype=np.int64)
 
 
 def as_array(texts: Sequence[bytes | bytearray]) -> pa.LargeBinaryArray:
@@ -205,7 +223,14 @@ def each_line(
     faults: ErrorPolicy,
     place: Place,
 ) -> Iterator[tuple[int, Parsed]]:
-    """Yield the parsed record of each line that is not blank or broken, after its start."""
+    """Yield the parsed record of each line that is not blank or broken, after its start.
+
+    Args:
+        block: whole lines.
+        parse: parses a line.
+        faults: the policy for broken records.
+        place: formats the place of a line.
+    """
     start = 0
     for number, line in enumerate(block.split(b"\n"), 1):
         # Files that were joined may each begin with a mark.
@@ -235,7 +260,11 @@ def parse_line(line: bytes, text_field: str, faults: ErrorPolicy) -> bytes | byt
 
 
 def parse_any(line: bytes, text_field: str, faults: ErrorPolicy) -> bytes:
-    """Parse as `parse_line` does, in several times the memory of the line."""
+    """Parse as `parse_line` does, in several times the memory of the line.
+
+    Raises:
+        BadRecordError: the line has no usable text.
+    """
     try:
         record: Any = DECODER.decode(faults.decode(line))
     except (ValueError, RecursionError) as error:

@@ -23,13 +23,13 @@ EXAMPLES: dict[bytes, object] = {b"{": {}, b"[": [], b"t": True, b"f": False}
 
 
 def large_text(line: bytes, text_field: str) -> bytearray | None:
-    """Return the text of a record that is UTF-8, or None where `jsonl.parse_line` has to decide.
+    """Return the text of a record that is UTF-8, or None where `jsonl.parse_line` must parse it.
 
     `json.loads` and Arrow's parser hold the text two to five times. msgspec checks the values that
     are not needed, without building objects.
 
     Raises:
-        BadRecordError: it is JSON and has no text.
+        BadRecordError: it is JSON without a text.
     """
     record: Any = msgspec.defstruct(
         "Record", [("text", msgspec.Raw, msgspec.Raw())], rename={"text": text_field}

@@ -25,7 +25,7 @@ COMPRESSIONS: dict[str, Codec] = {
     "txt.zst": "zstd",
 }
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
-UTF16_FAULT = "UTF-16; iconv -f UTF-16 -t UTF-8 makes it UTF-8"
+UTF16_FAULT = "UTF-16; convert it with iconv -f UTF-16 -t UTF-8"
 
 
 class Readable(Protocol):
@@ -50,9 +50,9 @@ class Limited:
 
 
 def check_compression(source: Source) -> None:
-    """Check that a compressed file can be decompressed, and that others have the format they name.
+    """Check the format of a file: that it matches the name, and can be decompressed.
 
-    Called before the work.
+    Called before the files are read.
 
     Raises:
         SpikeError: see `open_decompressed`.
@@ -62,21 +62,21 @@ def check_compression(source: Source) -> None:
         with opened as stream, suppress(DamagedStreamError):
             inner = ending(stream.read(4))
             if inner in CODECS:
-                what = f"holds {CODECS[inner]} data again; decompress it once"
-                raise SpikeError(f"{source.shown}: {what}")
+                fault = f"has {CODECS[inner]} data inside; decompress it once"
+                raise SpikeError(f"{source.shown}: {fault}")
     elif source.kind in ("jsonl", "json", "csv"):
         with open_regular(source.path) as file:
             head = file.read(4)
         if head.startswith(UTF16):
             raise SpikeError(f"{source.shown}: is {UTF16_FAULT}")
-        found = ending(head)
+        actual = ending(head)
         name = source.name.lower()
-        if found in CODECS and not name.endswith(found):
+        if actual in CODECS and not name.endswith(actual):
             kind = ".tsv" if name.endswith(".tsv") else f".{source.kind}"
             # An array is not read compressed.
-            fix = f"give it a name that ends in {kind}{found}"
+            fix = f"give it a name that ends in {kind}{actual}"
             fix = "decompress it first" if source.kind == "json" else fix
-            raise SpikeError(f"{source.shown}: is {CODECS[found]} data; {fix}")
+            raise SpikeError(f"{source.shown}: is {CODECS[actual]} data; {fix}")
 
 
 @contextmanager

@@ -26,8 +26,8 @@ CALL_BYTES = 32 << 10
 MAX_ROWS, MAX_SMALL_ROWS = 64, 1 << 16
 DICTIONARY_ENCODINGS = {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}
 STREAM_BYTES = 1 << 20
-RESTORE = "take it from its source again or leave it out"
-# A null column holds no text at all; it is the type of empty parts of a data set.
+RESTORE = "download it again or leave it out"
+# A null column has no text; it is the type of empty parts of a data set.
 TEXT_TYPES = (
     pa.null(),
     pa.string(),
@@ -49,7 +49,13 @@ def read_parquet(
 ) -> Iterator[Records]:
     """Yield the documents of row groups `[start, stop)` of a source and the row of each.
 
-    `progress` is called with the newly read bytes of the file, as if all rows were of one size.
+    Args:
+        source: the file.
+        start: the first row group.
+        stop: end of the range, -1 for the end of the file.
+        text_field: the column of text.
+        faults: the policy for broken records.
+        progress: called with the newly read bytes of the file, as if all rows were of one size.
     """
     with open_parquet(source) as file:
         check_column(source, file.schema_arrow, text_field)
@@ -67,7 +73,14 @@ def read_parquet(
 def text_columns(
     source: Source, file: pq.ParquetFile, group: int, text_field: str
 ) -> Iterator[pa.Array]:
-    """Yield the texts of a row group, few rows at a time, never as a dictionary."""
+    """Yield the texts of a row group, few rows at a time, each [n], never as a dictionary.
+
+    Args:
+        source: the file.
+        file: the same, open.
+        group: the row group.
+        text_field: the column of text.
+    """
     batches = file.iter_batches(
         batch_size=rows_a_call(source, file, group, text_field),
         row_groups=[group],
@@ -84,7 +97,7 @@ def text_columns(
 
 
 def decoded(column: pa.DictionaryArray) -> Iterator[pa.LargeBinaryArray]:
-    """Decode a dictionary column in slices of at most `BATCH_BYTES` of text, or one row."""
+    """Decode a dictionary column [n] in slices of at most `BATCH_BYTES` of text, or one row."""
     texts = column.dictionary.cast(pa.large_binary())
     lengths = np.append(np.diff(text_offsets(texts)), 0)
     ends = np.cumsum(lengths[column.indices.fill_null(len(texts)).to_numpy()])
@@ -96,7 +109,7 @@ def decoded(column: pa.DictionaryArray) -> Iterator[pa.LargeBinaryArray]:
 
 
 def joined(columns: Iterator[pa.Array]) -> Iterator[pa.Array]:
-    """Concatenate arrays of texts to about `BATCH_BYTES`; a larger one stays alone, uncopied."""
+    """Concatenate arrays [n] of texts to about `BATCH_BYTES`; a larger one is not copied."""
     pending: list[pa.Array] = []
     pending_bytes = 0
     for column in columns:
@@ -113,7 +126,11 @@ def joined(columns: Iterator[pa.Array]) -> Iterator[pa.Array]:
 
 @contextmanager
 def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
-    """Open a parquet file; raise any damage of its bytes as one SpikeError."""
+    """Open a parquet file.
+
+    Raises:
+        SpikeError: it is damaged or cannot be read (see `unreadable`), now or in the block.
+    """
     try:
         # Without a buffer, or with `pre_buffer`, the default, which disables the buffer,
         # Arrow reads the whole column of a row group before its first row. Checksums of pages,
@@ -129,13 +146,14 @@ def open_parquet(source: Source, **options: Any) -> Iterator[pq.ParquetFile]:
         if isinstance(error, OSError) and error.errno:
             raise unreadable(source.shown, error) from None
         if "not yet implemented" in str(error).lower():
-            what = f"pyarrow {pa.__version__} cannot read it: {error}"
-            raise SpikeError(f"{source.shown}: {what}; write it with other encodings") from error
-        raise SpikeError(f"{source.shown}: damaged parquet file: {error}; {RESTORE}") from error
+            fault = f"pyarrow {pa.__version__} cannot read it: {error}"
+            raise SpikeError(f"{source.shown}: {fault}; write it with other encodings") from error
+        fault = f"is a damaged parquet file: {error}"
+        raise SpikeError(f"{source.shown}: {fault}; {RESTORE}") from error
 
 
 def choice(columns: Sequence[str]) -> str:
-    """Return the option that names a column; the only one where there is one.
+    """Return the advice to name a column; which one, if there is only one.
 
     >>> choice(["body"]), choice(["id", "body"])
     ('pass --text-field body', 'name one of those with --text-field')
@@ -145,20 +163,24 @@ def choice(columns: Sequence[str]) -> str:
 
 
 def check_column(source: Source, schema: pa.Schema, text_field: str) -> None:
-    """Check that a file has a column of text by that name."""
+    """Check that a file has exactly one column of that name, and that it is text.
+
+    Raises:
+        SpikeError: it has not.
+    """
     if schema.names.count(text_field) > 1:
-        raise SpikeError(f"{source.shown}: two columns {text_field!r}; rename one of them")
+        raise SpikeError(f"{source.shown}: has two columns {text_field!r}; rename one")
     if text_field not in schema.names:
-        found = ", ".join(map(repr, schema.names[:8]))
+        known = ", ".join(map(repr, schema.names[:8]))
         raise SpikeError(
-            f"{source.shown}: no column {text_field!r} (there are: {found}); {choice(schema.names)}"
+            f"{source.shown}: has no column {text_field!r} (but {known}); {choice(schema.names)}"
         )
     if not holds_text(schema.field(text_field)):
         texts = [field.name for field in schema if holds_text(field)]
-        found = ", ".join(map(repr, texts[:8]))
-        fix = f"{choice(texts)} (text is in: {found})" if texts else "write its values as text"
+        known = ", ".join(map(repr, texts[:8]))
+        fix = f"{choice(texts)} (text is in: {known})" if texts else "write its values as text"
         kind = schema.field(text_field).type
-        raise SpikeError(f"{source.shown}: column {text_field!r} holds {kind}, not text; {fix}")
+        raise SpikeError(f"{source.shown}: column {text_field!r} has {kind}, not text; {fix}")
 
 
 def holds_text(field: pa.Field) -> bool:
@@ -170,10 +192,16 @@ def holds_text(field: pa.Field) -> bool:
 def rows_a_call(source: Source, file: pq.ParquetFile, group: int, text_field: str) -> int:
     """Return the number of rows to decode at a time, so that memory stays bounded.
 
-    Text that is stored as it is takes no more than the row group's bytes, and in large row groups
+    Text without encoding needs no more than the row group's bytes, and in large row groups
     `CALL_BYTES` a call on average. A dictionary's texts may each occur in any number of rows, so
-    its longest counts for every row. Prefix encoding (DELTA_BYTE_ARRAY) has no sizes:
-    one row. A column whose Arrow type is a dictionary costs a copy of the dictionary a call.
+    its longest counts for every row. Prefix encoding (DELTA_BYTE_ARRAY) has no sizes: one row at a
+    time. A column whose Arrow type is a dictionary costs a copy of the dictionary a call.
+
+    Args:
+        source: the file.
+        file: the same, open.
+        group: the row group.
+        text_field: the column of text.
     """
     metadata = file.metadata.row_group(group)
     columns = map(metadata.column, range(metadata.num_columns))
@@ -205,7 +233,7 @@ def longest_of_dictionary(source: Source, group: int, text_field: str) -> int:
 
 
 def text_offsets(texts: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:
-    """Return the offsets [n + 1] of texts in their data buffer, as a view."""
+    """Return the offsets [n + 1] of texts [n] in their data buffer, as a view."""
     if not len(texts):
         return np.zeros(1, np.int64)
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)
@@ -213,7 +241,10 @@ def text_offsets(texts: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:
 
 
 def usable_texts(column: pa.Array, first_row: int, faults: ErrorPolicy) -> Records:
-    """Return the texts of a column, no dictionary, that are there and UTF-8, and their rows."""
+    """Return the usable texts of a column [n], not a dictionary, and their rows [texts].
+
+    They are not null, valid UTF-8, and not larger than `max_record`.
+    """
     texts = column.cast(pa.large_binary())
     rows = np.arange(first_row, first_row + len(texts), dtype=np.int64)
     largest = np.diff(text_offsets(texts)).max(initial=0)
@@ -227,7 +258,7 @@ def checked_one_by_one(
     rows: np.ndarray[tuple[int], np.dtype[np.int64]],
     faults: ErrorPolicy,
 ) -> Records:
-    """Return the texts that survive the policy for broken records, and their rows."""
+    """Return the texts [n] that the policy for broken records keeps, and their rows."""
     kept: list[bytes] = []
     kept_rows: list[int] = []
     for text, row in zip(texts, rows.tolist(), strict=True):

@@ -24,7 +24,7 @@ def read_text(
 
     Args:
         source: a file of the kind `txt`, `txt.gz` or `txt.zst`.
-        split: how it is split, see `text_pieces`.
+        split: the way to split it, see `text_pieces`.
         faults: the policy for a piece that is not UTF-8, and for a file that is damaged.
         progress: called with the number of newly read bytes of the file on disk.
     """
@@ -38,16 +38,23 @@ def read_text(
             return
         reached = 0
         for offsets, pieces in batches(text_pieces(buffer, split)):
-            found = checked(offsets, pieces, faults)
+            records = checked(offsets, pieces, faults)
             del pieces
             progress(position() - reached)
             reached = position()
-            yield found
-            del found
+            yield records
+            del records
 
 
 def read_sound(stream: Readable, size: int, buffer: Buffer, faults: ErrorPolicy) -> bytes:
-    """Read for a buffer; at damage of the stream the text ends, by the policy of `faults`."""
+    """Read for a buffer; at damage of the stream the text ends, by the policy of `faults`.
+
+    Args:
+        stream: the text.
+        size: the maximum number of bytes.
+        buffer: the bytes read so far, without a part of a code point after damage.
+        faults: the policy for damage.
+    """
     try:
         return stream.read(min(size, lines.PIECE_BYTES))
     except DamagedStreamError as damage:
@@ -74,7 +81,7 @@ def remove_part_of_code_point(data: bytearray) -> None:
 
 
 def check_no_binary(head: bytearray) -> None:
-    """Raise SpikeError if the first bytes of a file are no text.
+    """Check that the first bytes of a file are text.
 
     Raises:
         BadRecordError: there is a byte 0, or the text is UTF-16.
@@ -106,7 +113,7 @@ def batches(
 def checked(
     offsets: Sequence[int], pieces: Sequence[bytes | bytearray], faults: ErrorPolicy
 ) -> Records:
-    """Return the pieces that are UTF-8 or can be repaired, and their offsets."""
+    """Return the pieces that the policy for broken records keeps, and their offsets."""
     texts = as_array(pieces)
     largest = max(map(len, pieces))
     if len(pieces) > 1 and largest <= faults.max_record and all_utf8(texts):
@@ -124,5 +131,5 @@ def checked(
 
 
 def place_of(offset: int) -> str:
-    """Return in words where a piece of a text begins."""
+    """Describe where a piece of a text begins."""
     return f"the text from byte {offset}" if offset else "the text"

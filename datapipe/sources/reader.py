@@ -50,7 +50,7 @@ def read_range(
         stop: end of the range, -1 for the end of the file.
         text_field: the member or column that holds the text.
         errors: `strict`, `replace` or `skip`, see `ErrorPolicy`.
-        dropped: reason → number of documents left out, added to; empty ones are always left out.
+        dropped: counts of the records left out, added to; empty ones are always left out.
         progress: called with the number of newly read bytes of the file on disk.
         split_text: how plain text files become documents, see `text_pieces`; `none`: each is one.
         max_record: bytes of the largest record, see `ErrorPolicy`; larger ones are broken.
@@ -85,7 +85,7 @@ def damage_of(source: Source, faults: ErrorPolicy) -> RecordRejectedError | None
     """Return the error of a compressed file's damage, if it has any and the policy is `strict`.
 
     Wrong bytes are often decompressed, to broken records, before the checksum after them shows it.
-    Where that is very far the record alone is named.
+    Where the checksum is more than `MAX_CHECKED` bytes away, the record alone is reported.
     """
     codec = COMPRESSIONS.get(source.kind)
     try:
@@ -111,9 +111,19 @@ def read_texts(
     split_text: str = NONE,
     max_record: int = MAX_RECORD,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the documents of all sources in order; `report` gets the bytes of files done.
+    """Yield the documents of all sources in order.
 
-    The other arguments are those of `read_range`.
+    Args:
+        sources: the files.
+        text_field: as for `read_range`.
+        errors: as for `read_range`.
+        dropped: as for `read_range`.
+        report: called with the bytes of the files read so far.
+        split_text: as for `read_range`.
+        max_record: as for `read_range`.
+
+    Raises:
+        SpikeError: as `read_range`.
     """
     done = 0
 
@@ -122,20 +132,20 @@ def read_texts(
         done += amount
         report(done)
 
-    how = text_field, errors, dropped, progress, split_text, max_record
+    options = text_field, errors, dropped, progress, split_text, max_record
     for source in sources:
         check_compression(source)
     for source in sources:
-        yield from read_range(source, 0, -1, *how)
+        yield from read_range(source, 0, -1, *options)
 
 
 def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | None:
-    """Return the fault of the first broken record of sources; None where all are whole."""
+    """Return the fault of the first broken record of sources; None without one."""
     try:
         for _ in read_texts(sources, text_field):
             pass
     except RecordRejectedError as error:
-        return error.what
+        return error.fault
     return None
 
 

@@ -33,17 +33,16 @@ def is_stream(path: Path) -> bool:
 
 
 def no_input(path: Path) -> str:
-    """Return why a path that is no file, folder or stream cannot be read."""
-    there = os.path.lexists(path)  # a socket, a disk, a link to itself
-    return "neither a file nor a folder" if there else "no such file or folder"
+    """Return why a path that is not a file, folder or stream cannot be read."""
+    exists = os.path.lexists(path)  # a socket, a disk, a link to itself
+    return "neither a file nor a folder" if exists else "no such file or folder"
 
 
 def spooled(path: Path, whole: bool = False) -> tuple[Path, str]:
     """Write standard input or a pipe to a temporary file without a name.
 
-    The file disappears with the process, however that ends. Of binary content without a known
-    beginning, which readers reject by its first bytes, only the first block is written: it may
-    have no end.
+    The file disappears with the process, however that ends. Of binary content of an unknown format,
+    which readers reject by its first bytes, only the first block is written: it may have no end.
 
     Args:
         path: `-` for standard input, a pipe or a terminal.
@@ -77,7 +76,11 @@ def spooled(path: Path, whole: bool = False) -> tuple[Path, str]:
 
 @contextmanager
 def full_folder(path: Path) -> Iterator[None]:
-    """Raise SpikeError if the temporary folder for the copy of an input is full or missing."""
+    """Name the temporary folder in errors to write the copy of an input.
+
+    Raises:
+        SpikeError: the folder is full or missing, or the input cannot be read (see `unreadable`).
+    """
     try:
         yield
     except OSError as error:
@@ -93,14 +96,14 @@ def full_folder(path: Path) -> Iterator[None]:
 def ending_of(file: Path) -> str:
     """Return the filename extension of a file, by its content."""
     with file.open("rb") as plain:
-        found = ending(plain.read(HEAD_BYTES))
-    if found not in CODECS:
-        return found
+        extension = ending(plain.read(HEAD_BYTES))
+    if extension not in CODECS:
+        return extension
     try:
-        with pa.input_stream(file, compression=CODECS[found]) as stream:
-            return ending(stream.read(HEAD_BYTES)) + found
+        with pa.input_stream(file, compression=CODECS[extension]) as stream:
+            return ending(stream.read(HEAD_BYTES)) + extension
     except OSError:  # damaged; reading it reports where
-        return found
+        return extension
 
 
 def ending(head: bytes) -> str:
@@ -111,9 +114,9 @@ def ending(head: bytes) -> str:
     >>> ending(b'[{"messages": []}]'), ending(b"[1] A note")
     ('.json', '')
     """
-    for beginning, found in BEGINNINGS.items():
+    for beginning, extension in BEGINNINGS.items():
         if head.startswith(beginning):
-            return found
+            return extension
     if JSON_ARRAY.match(head):
         return ".json"
     line, complete, _ = head.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")

@@ -54,7 +54,7 @@ class Buffer:
 
 
 def check_split(split: str) -> None:
-    """Check that a way to split is valid.
+    """Check that `split` is a valid way to split text.
 
     Raises:
         SettingError: `split` is empty, a number below `MIN_BYTES`, or most likely a mistyped word
@@ -63,19 +63,19 @@ def check_split(split: str) -> None:
     if split in (AUTO, NONE, LINES, PARAGRAPHS):
         return
     if not split:
-        raise SettingError("split_text", "the marker is empty; name one, or none")
+        raise SettingError("split_text", "the marker is empty; give one, or none")
     if split.isdecimal() and int(split) < MIN_BYTES:
-        raise SettingError("split_text", f"{split} bytes are below {MIN_BYTES}")
+        raise SettingError("split_text", f"{split} bytes are too few; choose at least {MIN_BYTES}")
     if MISTYPED.fullmatch(split):
         ways = f"{AUTO}, {NONE}, {LINES}, {PARAGRAPHS}, a number of bytes or a marker"
-        raise SettingError("split_text", f"{split!r} is no way to split; take {ways}")
+        raise SettingError("split_text", f"{split!r} is not a way to split; use {ways}")
 
 
 def text_pieces(buffer: Buffer, split: str) -> Iterator[tuple[int, bytes | bytearray]]:
     """Yield the pieces of a text and the offset of each, at least one.
 
     Args:
-        buffer: the text, of which nothing is taken yet.
+        buffer: the text, from its beginning.
         split: `none`; `lines`, `paragraphs`: blank lines belong to the piece before them; a number:
             pieces of about that many bytes, see `even_pieces`; `auto`: the same with `AUTO_BYTES`
             where the text has more than `AUTO_ABOVE` bytes, else `none`; any other word: a marker
@@ -101,9 +101,9 @@ def text_pieces(buffer: Buffer, split: str) -> Iterator[tuple[int, bytes | bytea
 def even_pieces(buffer: Buffer, size: int) -> Iterator[tuple[int, bytes]]:
     """Yield pieces of about `size` bytes, at most twice as many.
 
-    There is one cut in each block of `size` bytes but the first. It comes after the first blank
-    lines that end in the block, else after the first line end. Else it is the code point border
-    where the block begins. A last block of less than half the size has none.
+    There is one cut in each block of `size` bytes but the first: after the first blank lines that
+    end in the block, else after the first line end, else at the code point boundary where the block
+    begins. A last block of less than half the size has none.
     """
     for block in range(size, 1 << 63, size):
         begin = block - buffer.start

@@ -1,4 +1,4 @@
-"""Unread keys: raise an error for keys of chat records that hold conversation and are not read."""
+"""Unread keys: raise an error for keys of chat records with text that is in no message."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -8,7 +8,7 @@ from spiketok import Message
 from spiketok.errors import SpikeError
 from spiketok.json_values import shown
 
-# They hold text of a conversation in one shape of record, so in all others they may, too.
+# Keys with text of a conversation in one shape of record, so perhaps in others too.
 CONTEXTS = ("input", "context")
 TEXT_KEYS = ("prompt", "instruction", "response", "completion", "output", *CONTEXTS)
 TOOLS = ("tools", "functions")
@@ -18,15 +18,15 @@ MEDIA = ("image", "images", "audio", "audios", "video", "videos")
 def check_all_read(
     record: dict[str, Any], read: Collection[str], messages: Sequence[Message]
 ) -> None:
-    """Raise an error for a key that holds conversation and is not in the record's messages.
+    """Check that no key with text of a conversation is missing in the record's messages.
 
     Args:
         record: a decoded record, without nulls and ignored keys.
-        read: the keys that its messages were made of.
-        messages: the messages read from it.
+        read: the keys from which its messages were read.
+        messages: the messages.
 
     Raises:
-        SpikeError: the key, its content, and the fix.
+        SpikeError: a key is missing.
     """
     for key, value in record.items():
         if key in read or value in ("", [], {}):
@@ -36,7 +36,7 @@ def check_all_read(
         if key in TOOLS:
             check_tools(key, value, messages)
         elif key == "history" or looks_like_turns(value):
-            raise unread(key, "turns that are not read beside those of the record")
+            raise unread(key, "has turns beside those of the record")
         elif key in TEXT_KEYS and not repeats(key, value, messages):
             raise unread(key, "is in no message of the record")
 
@@ -58,30 +58,34 @@ def repeats(key: str, value: Any, messages: Sequence[Message]) -> bool:
     """Return whether a value is the text of a message, or context that a message contains."""
     if not isinstance(value, str):
         return not isinstance(value, list | dict)
-    texts = [text_of(said).strip() for said in messages]
+    texts = [text_of(message).strip() for message in messages]
     if key in CONTEXTS:
         return any(value.strip() in text for text in texts)
     return value.strip() in texts
 
 
-def text_of(said: Message) -> str:
+def text_of(message: Message) -> str:
     """Return the text of a message, its parts joined."""
-    return "".join(part.text for part in said.parts)
+    return "".join(part.text for part in message.parts)
 
 
 def check_tools(key: str, value: Any, messages: Sequence[Message]) -> None:
-    """Check that the system message names all tools: a model would call what it never saw."""
+    """Check that the system message names all tools: a model would call unknown ones.
+
+    Raises:
+        SpikeError: it does not name one, or the value is not JSON (see `unread`).
+    """
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise unread(key, "not JSON") from None
-    told = "".join(text_of(said) for said in messages if said.role == "system")
+            raise unread(key, "is not JSON") from None
+    system = "".join(text_of(message) for message in messages if message.role == "system")
     for tool in value if isinstance(value, list) else [value]:
         function = tool.get("function", tool) if isinstance(tool, dict) else tool
         name = function.get("name") if isinstance(function, dict) else function
-        if not isinstance(name, str) or name not in told:
+        if not isinstance(name, str) or name not in system:
             raise SpikeError(
-                f"{key}: {shown(name)} is not in the system message; write there what the model "
-                f"should know of its tools, or pass --ignore-key {key}"
+                f"{key}: {shown(name)} is not in the system message; describe the tools there, "
+                f"or pass --ignore-key {key}"
             )

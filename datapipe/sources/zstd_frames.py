@@ -92,16 +92,20 @@ def check_frames(file: IO[bytes], name: str, only_first: bool = False) -> int | 
 
 
 def check_header(header: FrameHeader, name: str) -> None:
-    """Check that Arrow can decompress a frame."""
+    """Check that Arrow can decompress a frame.
+
+    Raises:
+        SpikeError: its window is too large, or it needs a dictionary.
+    """
     if header.window > MAX_WINDOW:
         power = (header.window - 1).bit_length()
         raise SpikeError(
-            f"{name}: its zstd window of {header.window / (1 << 20):,.0f} MiB is above the 128 MiB "
-            f"that are read; decompress it first with zstd -d --long={power}"
+            f"{name}: its zstd window of {header.window / (1 << 20):,.0f} MiB is above the limit "
+            f"of 128 MiB; decompress it first with zstd -d --long={power}"
         )
     if header.dictionary:
         raise SpikeError(
-            f"{name}: compressed with zstd dictionary {header.dictionary}; "
+            f"{name}: is compressed with zstd dictionary {header.dictionary}; "
             "decompress it first with zstd -d -D DICTIONARY"
         )
 

@@ -64,7 +64,7 @@ def named_sources(
         SpikeError: there is no such input, or its first bytes do not match its name.
     """
     if list(paths).count(Path("-")) > 1:
-        raise SpikeError("-: standard input is given twice; it can be read once")
+        raise SpikeError("-: standard input is given twice; give it once")
     sources = []
     for path in paths:
         endings = ("*",) if read_as == "bytes" else text_endings(extensions)

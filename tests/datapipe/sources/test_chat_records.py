@@ -54,8 +54,8 @@ def test_markers_are_parsed_only_on_demand():
     ("record", "words"),
     [
         ({}, "exactly one of messages, conversations, conversation, prompt, instruction, "),
-        ({"turns": ["hi"]}, "there is only 'turns'"),
-        ({"messages": [], "conversations": []}, "there is 'messages' and 'conversations'"),
+        ({"turns": ["hi"]}, "has only 'turns'; write exactly one of"),
+        ({"messages": [], "conversations": []}, "has 'messages' and 'conversations'"),
         ({"prompt": "a", "instruction": "a", "output": "b"}, "'prompt' and 'instruction'"),
         ({"prompt": "a"}, "exactly one of response, completion, output"),
         ({"prompt": "a", "response": "b", "output": "c"}, "'response' and 'output'"),
@@ -68,22 +68,22 @@ def test_markers_are_parsed_only_on_demand():
             "'input' and 'context'",
         ),
         ({"instruction": [], "input": "b", "output": "c"}, "instruction: is a list; write a text"),
-        ({"instruction": "a", "instances": []}, "instances: must be a list of one object"),
+        ({"instruction": "a", "instances": []}, "instances: is not a list of one object"),
         ({"instruction": "a", "instances": [{"input": "", "x": 1}]}, "instances[0]: unknown key"),
         ({"input": "a", "preferred_output": []}, "input: is a text; write an object"),
         (
             {"input": {"messages": []}, "messages": [], "preferred_output": []},
-            "messages: beside 'input'",
+            "messages: is there beside 'input'",
         ),
         ({"conversations": {}}, "conversations: is an object; write a list"),
         ({"conversations": ["hi", "ho"]}, "conversations[0]: is a text; write an object"),
-        ({"conversations": [{"from": "gpt"}]}, "conversations[0]: must have 'from' and 'value'"),
-        ({"conversations": [{**SAID, "x": 1}]}, "conversations[0]: must have 'from' and 'value'"),
+        ({"conversations": [{"from": "gpt"}]}, "conversations[0]: lacks 'from' or 'value'"),
+        ({"conversations": [{**SAID, "x": 1}]}, "conversations[0]: has unknown keys beside"),
         ({"conversations": [{"from": "bing", "value": "x"}]}, "conversations[0].from: 'bing'"),
         ({"conversations": [{"from": "gpt", "value": 1}]}, "conversations[0].value: is a number"),
         (
             {"conversations": [{"from": "function_call", "value": "f(1)"}]},
-            "conversations[0].value: not the JSON of a call",
+            "conversations[0].value: is not JSON",
         ),
         (
             {"conversations": [{"from": "function_call", "value": "{}"}]},
@@ -231,13 +231,13 @@ def test_records_marked_as_bad_are_never_replies_to_learn(mark):
         ("accepted", "False", "accepted: 'False' may mark a bad reply"),
         ("reward", 0, "reward: 0 may mark a bad reply"),
         ("weight", 0.5, "weight: is 0.5; write 0 or 1"),
-        ("rejected", "3", "rejected: a bad reply without a chosen one"),
+        ("rejected", "3", "rejected: is a bad reply without a chosen one"),
         ("tools", [TOOL], "tools: 'area' is not in the system message"),
         ("functions", '[{"name": "area"}]', "functions: 'area' is not in the system message"),
         ("images", ["a.png"], "images: only text is read"),
         ("context", "He has one.", "context: is in no message"),
-        ("instruct_messages", TURNS, "instruct_messages: turns that are not read"),
-        ("previous", {"from": "gpt", "value": "x"}, "previous: turns that are not read"),
+        ("instruct_messages", TURNS, "instruct_messages: has turns beside"),
+        ("previous", {"from": "gpt", "value": "x"}, "previous: has turns beside"),
     ],
 )
 def test_a_key_that_is_conversation_is_refused_by_name(key, value, words):
@@ -253,12 +253,12 @@ def test_a_key_that_is_conversation_is_refused_by_name(key, value, words):
     ("beside", "words"),
     [
         ({"prompt": "What?"}, "prompt: is in no message"),
-        ({"prompt": TURNS}, "prompt: turns that are not read"),
+        ({"prompt": TURNS}, "prompt: has turns beside"),
         ({"output": "3"}, "output: is in no message"),
-        ({"history": [["a", "b"]]}, "history: turns that are not read"),
+        ({"history": [["a", "b"]]}, "history: has turns beside"),
         ({"system": "Subtract."}, "system: the messages begin with another one"),
         ({"chosen": [GOOD]}, "chosen: follows a reply"),
-        ({"chosen": [TURNS[2], GOOD]}, "chosen: begins with another conversation"),
+        ({"chosen": [TURNS[2], GOOD]}, "chosen: does not begin with the messages"),
     ],
 )
 def test_what_contradicts_the_messages_is_refused(beside, words):
@@ -274,7 +274,7 @@ def test_tools_that_the_system_message_names_are_known_to_the_model():
 
 
 def test_a_chosen_text_without_prompt_is_refused():
-    with pytest.raises(SpikeError, match="chosen: a text without a prompt"):
+    with pytest.raises(SpikeError, match="chosen: is a text without a prompt"):
         read_conversation({"chosen": "\n\nHuman: a\n\nAssistant: b", "rejected": "x"})
 
 
@@ -319,5 +319,5 @@ def test_hostile_records_are_refused_or_become_messages(record, parse_markers):
 
 @pytest.mark.parametrize("record", [{}, {"messages": None}])
 def test_a_record_of_nothing_is_called_empty(record):
-    with pytest.raises(SpikeError, match=r"is needed; there is only an empty object$"):
+    with pytest.raises(SpikeError, match=r"is an empty object; write exactly one of"):
         read_conversation(record)

@@ -281,11 +281,11 @@ def test_a_folder_that_cannot_be_listed_says_what_to_do(folder, monkeypatch):
         ("a.csv", gzip.compress(b"text"), r"is gzip data; .* \.csv\.gz"),
         ("a.tsv", gzip.compress(b"text"), r"is gzip data; .* \.tsv\.gz"),
         ("a.json", gzip.compress(b"[]"), "is gzip data; decompress it first"),
-        ("a.jsonl.gz", gzip.compress(gzip.compress(b"{}")), "holds gzip data again; decompress"),
-        ("a.txt.gz", gzip.compress(gzip.compress(b"text")), "holds gzip data again; decompress"),
-        ("a.jsonl", '{"text": "a"}'.encode("utf-16"), "is UTF-16; iconv"),
-        ("a.json", '[{"text": "a"}]'.encode("utf-16"), "is UTF-16; iconv"),
-        ("a.tsv", "id\ttext\n1\ta\n".encode("utf-16"), "is UTF-16; iconv"),
+        ("a.jsonl.gz", gzip.compress(gzip.compress(b"{}")), "has gzip data inside; decompress"),
+        ("a.txt.gz", gzip.compress(gzip.compress(b"text")), "has gzip data inside; decompress"),
+        ("a.jsonl", '{"text": "a"}'.encode("utf-16"), "is UTF-16; convert it with iconv"),
+        ("a.json", '[{"text": "a"}]'.encode("utf-16"), "is UTF-16; convert it with iconv"),
+        ("a.tsv", "id\ttext\n1\ta\n".encode("utf-16"), "is UTF-16; convert it with iconv"),
     ],
 )
 def test_files_that_are_something_else_are_named(tmp_path, name, content, told):
@@ -306,8 +306,8 @@ def test_messages_name_standard_input_as_it_was_given(monkeypatch, pack):
     ("names", "message"),
     [
         (["missing.txt"], "no such file"),
-        (["empty"], "no .jsonl.* file in this folder$"),
-        (["notes"], r"but 2 others such as notes/a.md; --ext md,py reads them"),
+        (["empty"], "no .jsonl.* file in this folder; name a folder"),
+        (["notes"], r"but 2 others such as notes/a.md; pass --ext md,py if they"),
         (["b.txt", "b.txt"], "the same file as"),
         (["", "b.txt"], "the same file as"),
     ],
@@ -325,7 +325,11 @@ def test_mistakes_are_told(folder, names, message):
     ("names", "conversations", "message"),
     [
         (["a.csv"], False, "but 1 other such as d/a.csv; name '{}/**/*.csv' to read its column"),
-        (["a.md", "b.tsv.gz"], False, "'{}/**/*.tsv.gz' to read its column of text, --ext md "),
+        (
+            ["a.md", "b.tsv.gz"],
+            False,
+            "'{}/**/*.tsv.gz' to read its column of text, pass --ext md ",
+        ),
         (
             ["a.csv"],
             True,

@@ -74,7 +74,7 @@ def test_two_columns_of_one_name_are_said(tmp_path):
     pq.write_table(table, path)
     (source,), _ = find_sources([path])
     for errors in ("strict", "skip"):
-        with pytest.raises(SpikeError, match="two columns 'text'; rename one of them"):
+        with pytest.raises(SpikeError, match="has two columns 'text'; rename one"):
             list(read_range(source, 0, -1, errors=errors))
 
 

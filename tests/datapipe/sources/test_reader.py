@@ -69,9 +69,9 @@ def test_parquet_faults(tmp_path):
 def test_parquet_files_without_text_are_refused(tmp_path):
     pq.write_table(pa.table({"body": ["a"], "n": [1]}), tmp_path / "a.parquet")
     source = source_at(tmp_path / "a.parquet")
-    with pytest.raises(SpikeError, match=r"no column 'text' \(there are: 'body', 'n'\)"):
+    with pytest.raises(SpikeError, match=r"no column 'text' \(but 'body', 'n'\)"):
         documents(source)
-    with pytest.raises(SpikeError, match="'n' holds int64, not text; pass --text-field body"):
+    with pytest.raises(SpikeError, match="'n' has int64, not text; pass --text-field body"):
         documents(source, text_field="n")
     assert documents(source, text_field="body") == [(b"a", 0)]
 
@@ -82,7 +82,7 @@ def test_damaged_parquet_is_told(tmp_path):
     whole = path.read_bytes()
     for spoilt in (b"", b"PAR1", whole[:-20], whole[: len(whole) // 2]):
         path.write_bytes(spoilt)
-        with pytest.raises(SpikeError, match=r"a\.parquet: damaged parquet file.*; take it"):
+        with pytest.raises(SpikeError, match=r"a\.parquet: is a damaged parquet file.*; download"):
             documents(source_at(path), errors="skip")
 
 
@@ -95,7 +95,7 @@ def test_checksums_of_parquet_pages_are_compared(tmp_path, compression):
     options = {"use_dictionary": False, "write_statistics": False, "compression": compression}
     pq.write_table(table, path, write_page_checksum=True, **options)
     whole = path.read_bytes()
-    damage = r"a\.parquet: damaged parquet file: .*checksum.*; take it from its source again"
+    damage = r"a\.parquet: is a damaged parquet file: .*checksum.*; download it again"
     for word, read in ((b"words", documents), (b"answer", conversations)):
         path.write_bytes(whole)
         assert read(source_at(path))
@@ -137,7 +137,7 @@ def test_texts_of_all_sources_in_order(corpus):
 
 
 def test_unknown_policy_is_refused(corpus):
-    with pytest.raises(SpikeError, match="must be one of strict, replace, skip"):
+    with pytest.raises(SpikeError, match="is unknown; use one of strict, replace, skip"):
         documents(source_at(corpus / "e.txt"), errors="lenient")
 
 
@@ -154,7 +154,7 @@ def test_compressed_text_is_text(tmp_path, ending):
     ("name", "content", "message"),
     [
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0", r"a\.png: the text: no text but binary content \(by"),
-        ("a.txt", "text".encode("utf-16"), "UTF-16; iconv"),
+        ("a.txt", "text".encode("utf-16"), "UTF-16; convert it with iconv"),
     ],
 )
 def test_files_that_are_no_text_say_what_to_do(tmp_path, name, content, message):
@@ -188,7 +188,7 @@ def test_text_of_arrow_files(tmp_path, kind):
     wanted = {row: text.encode() for row, text in enumerate(texts) if text}
     assert {row.as_py(): text.as_py() for row, text in found.items()} == wanted
     assert dropped == {"empty": 100, "null text": 1}
-    with pytest.raises(SpikeError, match=r"no column 'body' \(there are: 'text', 'n'\)"):
+    with pytest.raises(SpikeError, match=r"no column 'body' \(but 'text', 'n'\)"):
         list(read_range(source, 0, -1, "body"))
 
 
@@ -198,7 +198,7 @@ def test_two_csv_columns_of_one_name_are_said(tmp_path, ending):
     for heading, row in ((b"text,n,text", b"a,1,b"), (b"text,text,n,n", b"a,b,1,\xff")):
         lines = heading + b"\n" + row + b"\n"
         path.write_bytes(lines if ending == "csv" else lines.replace(b",", b"\t"))
-        with pytest.raises(SpikeError, match=f"a.{ending}: two columns 'text'; rename one of"):
+        with pytest.raises(SpikeError, match=f"a.{ending}: has two columns 'text'; rename one"):
             documents(source_at(path))
     path.write_bytes(path.read_bytes().replace(b"text", b"body", 1))
     assert documents(source_at(path)) == [(b"b", 0)]
@@ -217,7 +217,7 @@ def test_csv_columns_of_text(tmp_path, monkeypatch, name):
         stream.write(data)
     found = documents(source_at(tmp_path / name))
     assert found == [(text.encode(), row) for row, text in enumerate(texts) if text]
-    told = r"'body' \(there are: 'id', 'text'\); name one .*--text-field, or .*--ext "
+    told = r"'body' \(but 'id', 'text'\); name one .*--text-field, or .*--ext "
     with pytest.raises(SpikeError, match=told + ("tsv" if ".tsv" in name else "csv")):
         documents(source_at(tmp_path / name), text_field="body")
 
@@ -227,7 +227,7 @@ def test_the_only_column_is_named_as_an_option(tmp_path, name):
     table = pa.table({"the body": ["a"]})
     write = pq.write_table if name == "a.parquet" else pa.csv.write_csv
     write(table, tmp_path / name)
-    with pytest.raises(SpikeError, match=r"there are: 'the body'\); pass --text-field 'the body'"):
+    with pytest.raises(SpikeError, match=r"but 'the body'\); pass --text-field 'the body'"):
         documents(source_at(tmp_path / name))
 
 
@@ -265,7 +265,7 @@ def test_broken_csv(tmp_path):
     with pytest.raises(SpikeError, match=r"a\.csv: Empty CSV file"):
         documents(source_at(path))
     path.write_bytes(b"text\n" + b"a" * (20 << 20) + b"\nb\n")
-    with pytest.raises(SpikeError, match=r"a\.csv: a row of more than 8 MiB, or .*; repair"):
+    with pytest.raises(SpikeError, match=r"a\.csv: has a row of more than 8 MiB, or .*; repair"):
         documents(source_at(path))
 
 

@@ -86,7 +86,7 @@ def test_endings_are_kept_with_the_tokenizer(run, tmp_path):
         (tmp_path / "docs" / name).write_text(f"{name}: {BODY[:3000]}")
     words = ("--ext", "md,rst", "--vocab", "400", "--effort", "fast")
     tokenizer, errors = run("tokenizer", "train", "docs", *words)
-    assert errors.startswith("left out files of other kinds (1): docs/d.png; --ext png reads them")
+    assert errors.startswith("left out files of other kinds (1): docs/d.png; pass --ext png if")
     assert tokenizer["settings"]["ext"] == ["md", "rst"]
     assert run("shard")[0]["documents"] == 3
 
@@ -115,7 +115,7 @@ def test_files_for_validation_are_kept_from_the_tokenizer_too(run, tmp_path):
         (["--validation", "0.6"], "not in the range"),
         (["--validation", "nan"], "not in the range"),
         (["--validation", "hf://a"], "is a remote path"),
-        (["--split-text", "7"], "7 bytes are below 1024"),
+        (["--split-text", "7"], "7 bytes are too few"),
         (["--split-text", ""], "the marker is empty"),
         (["--split-text", "lines", "--format", "chat"], "go with --format text"),
     ],
