@@ -26,7 +26,8 @@ import torch
 from spike_commands.console import tune_malloc
 from spike_lm.model import load_config
 from spike_lm.model.config.schema import ModelConfig
-from spike_lm.model.families.qwen3.model import Transformer, build_transformer
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.language_model import LanguageModel
 from spike_lm.model.scoring.bits_per_byte import score_documents
 from spike_lm.model.scoring.compiled_windows import compile_full_windows
 from spike_lm.model.scoring.sliding_windows import window_borders
@@ -93,10 +94,10 @@ def columns(rounds: list[tuple[float, float]]) -> str:
     return f"{products:6.1f} {scoring:6.1f} {ratio:6.1%}"
 
 
-def model_of(window: int) -> Transformer:
+def model_of(window: int) -> LanguageModel:
     """Return the model, with windows of such a length."""
     overrides = [f"model.{part}" for part in (*SHAPE, f"context={window}")]
-    model = build_transformer(load_config("base", overrides).model, VOCAB)
+    model = build_model(load_config("base", overrides), VOCAB, eos_id=3)
     return model.eval().requires_grad_(False)
 
 

@@ -190,3 +190,17 @@ def test_import_weight(statement, heavy):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not heavy & set(json.loads(result.stdout))
+
+
+def test_only_families_know_which_family_a_model_is():
+    """Elsewhere a model is a LanguageModel; `modeling_spike` builds one from config.json."""
+    names = {"GolfTransformer", "GolfBackbone", "SpikeWhaleLM", "SpikeWhaleBackbone", "Qwen3"}
+    builders = {ROOT / "model/huggingface/modeling_spike.py"}
+    own = (ROOT / "model/families", ROOT / "model/config")
+    for path in FILES:
+        if path in builders or path.is_relative_to(own[0]) or path.is_relative_to(own[1]):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            used = getattr(node, "id", None) in names
+            used |= getattr(node, "attr", None) in {"golf", "spikewhale", "whale"}
+            assert not used, f"{path}:{node.lineno}: ask the LanguageModel or families/sections.py"

@@ -17,6 +17,7 @@ from spiketok.id_layout import MAX_IDS
 
 from ..config.loader import dump_config, parse_config
 from ..config.schema import Config
+from ..families.sections import without_training_only
 from ..quantization.quantized_matrix import LowRank, QuantizedMatrix
 from ..runs.trained_ids import TrainedIds, trained_from_bytes, trained_to_bytes
 from .arrays import StoredArray, load_arrays, store_arrays, table_from_bytes, table_to_bytes
@@ -75,15 +76,9 @@ def exported_config(config: Config) -> Config:
 
     Fingerprints are of the configuration as it was trained.
     """
-    replace = msgspec.structs.replace
-    golf, whale = config.golf, config.spikewhale
-    return replace(
-        config,
-        data=replace(config.data, path=""),
-        averaging=None,
-        distill=None,
-        golf=golf and replace(golf, mtp_num_heads=0),
-        spikewhale=whale and replace(whale, mtp_num_heads=0, jepa_horizon=0),
+    data = msgspec.structs.replace(config.data, path="")
+    return msgspec.structs.replace(
+        without_training_only(config), data=data, averaging=None, distill=None
     )
 
 

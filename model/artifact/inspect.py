@@ -7,7 +7,7 @@ from typing import Any
 
 from spiketok.atomic_files import named_failures
 
-from ..families.parameters import quantization_group
+from ..families.parameters import role_of
 from .arrays import entropy_bytes, load_arrays
 from .artifact import read_artifact, read_contents
 
@@ -62,5 +62,5 @@ def part_bytes(arrays: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Return the bytes of arrays by part of the model, scales and corrections included."""
     sums = dict.fromkeys(("mlp", "attn", "embed", "other"), 0)
     for row in arrays:
-        sums[quantization_group(row["name"].partition("/")[0])] += row["bytes"]
+        sums[role_of(row["name"].partition("/")[0]).quantization or "other"] += row["bytes"]
     return sums

@@ -9,7 +9,8 @@ from spiketok.errors import SpikeError
 
 from ..config.loader import config_fingerprint
 from ..families.build import build_model
-from ..quantization.quantize import needed_tensors, put_quantized
+from ..families.parameters import exported_state
+from ..quantization.quantize import put_quantized
 from ..quantization.quantized_matrix import QuantizedMatrix
 from ..runs.folder import Run, create_run, load_run
 from ..runs.stored_weights import check_weights, model_of_shapes
@@ -43,7 +44,7 @@ def open_artifact(path: Path, device: str = "cpu") -> Run:
     shapes = model_of_shapes(config, tokenizer, len(artifact.weights), str(path))
     found, needed = (
         {name: str(list(weight.shape)) for name, weight in tensors.items()}
-        for tensors in (artifact.weights, needed_tensors(shapes))
+        for tensors in (artifact.weights, exported_state(shapes))
     )
     check_weights(found, needed, str(path))
     model = build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id, init_weights=False)

@@ -11,10 +11,11 @@ import spiketok
 from spiketok.errors import SpikeError
 
 from ..config.quantization import QuantizeConfig
-from ..families.build import Model
+from ..families.language_model import LanguageModel
+from ..families.parameters import exported_state
 from ..quantization.bit_allocation import allocate_bits, rate_distortion_candidates
 from ..quantization.plan import Precision, quantization_plan
-from ..quantization.quantize import needed_tensors, quantize_model
+from ..quantization.quantize import quantize_model
 from ..quantization.quantized_matrix import QuantizedMatrix
 from ..runs.folder import Run
 from .artifact import Artifact, artifact_to_bytes
@@ -73,9 +74,9 @@ def pack_run(
     return best
 
 
-def check_finite(model: Model) -> None:
+def check_finite(model: LanguageModel) -> None:
     """Raise for non-finite weights, which rounding would turn into plausible numbers."""
-    for name, weight in needed_tensors(model).items():
+    for name, weight in exported_state(model).items():
         if not bool(weight.isfinite().all()):
             raise SpikeError(f"{name}: has numbers that are not finite; the run is damaged")
 

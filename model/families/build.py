@@ -1,15 +1,12 @@
-"""Model construction: the family that a configuration asks for, and its FLOPs."""
-
-from typing import TypeAlias
+"""Model construction: the family that a configuration describes."""
 
 import torch
 
 from ..config.schema import Config
-from .golf.model import GolfTransformer, golf_flops_per_token, init_golf_weights
-from .qwen3.model import Transformer, build_transformer, flops_per_token
-from .spikewhale.model import SpikeWhale, init_spikewhale_weights, spikewhale_flops_per_token
-
-Model: TypeAlias = Transformer | GolfTransformer | SpikeWhale
+from .golf.model import GolfTransformer
+from .language_model import LanguageModel
+from .qwen3.model import Qwen3
+from .spikewhale.model import SpikeWhaleLM
 
 
 def build_model(
@@ -20,7 +17,7 @@ def build_model(
     seed: int = 0,
     device: str = "cpu",
     init_weights: bool = True,
-) -> Model:
+) -> LanguageModel:
     """Return a freshly initialised model in float32 and evaluation mode; seeds decide its bytes.
 
     Args:
@@ -31,30 +28,15 @@ def build_model(
         device: on `meta` the model has shapes and no numbers.
         init_weights: whether weights are initialised; if not, all must be replaced.
     """
-    init_weights = init_weights and device != "meta"
-    golf, whale = config.golf, config.spikewhale
-    if golf is None and whale is None:
-        return build_transformer(
-            config.model, vocab_size, seed=seed, device=device, init_weights=init_weights
-        ).eval()
     # The constructors of torch use random numbers; the global generator must not change.
     with torch.random.fork_rng(devices=[]), torch.device("meta" if device == "meta" else "cpu"):
-        model: Model
-        if golf is not None:
-            model = GolfTransformer(config.model, golf, vocab_size, eos_id)
-            if init_weights:
-                init_golf_weights(model, seed)
-        elif whale is not None:
-            model = SpikeWhale(config.model, whale, vocab_size, eos_id)
-            if init_weights:
-                init_spikewhale_weights(model, seed)
+        model: LanguageModel
+        if config.golf is not None:
+            model = GolfTransformer(config.model, config.golf, vocab_size, eos_id)
+        elif config.spikewhale is not None:
+            model = SpikeWhaleLM(config.model, config.spikewhale, vocab_size, eos_id)
+        else:
+            model = Qwen3(config.model, vocab_size)
+    if init_weights and device != "meta":
+        model.init_weights(seed)
     return model.to(device).eval()
-
-
-def training_flops(model: Model) -> int:
-    """Return the floating-point operations to train on one token, as the model's family counts."""
-    if isinstance(model, GolfTransformer):
-        return golf_flops_per_token(model)
-    if isinstance(model, SpikeWhale):
-        return spikewhale_flops_per_token(model)
-    return flops_per_token(model)

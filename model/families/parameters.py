@@ -1,14 +1,104 @@
-"""Parameter roles, counts and temporary values of a model's parameters."""
+"""Parameter roles: one table by the names of parameters, and what reads weights by name.
 
+Optimisers, quantization, initialisation, test-time training and export take the role of a
+parameter from here.
+"""
+
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from ..config.quantization import Part
-from .qwen3.model import count_parameters
+Group: TypeAlias = Literal["attn", "mlp", "embed", "other"]
+
+
+class Role(NamedTuple):
+    """Role of a parameter."""
+
+    optimizer: Literal["matrix", "table", "vector", "memory", "mtp"]
+    """Group in the optimisers: Muon trains matrices, AdamW the others."""
+    quantization: Group | None = None
+    """Part of the model in `[quantize]`; None: is stored as it is."""
+    residual_output: bool = False
+    """Whether it is the last projection of a residual branch."""
+    training_only: bool = False
+    """Whether only training uses it; it is not exported."""
+
+
+LAYER = r"model\.layers\.\d+\."
+# The first pattern that matches a whole name gives its role. Routers choose among experts, and the
+# projections of small tables widen them: neither is part of attention or of a feed-forward network.
+ROLES = tuple(
+    (re.compile(pattern), role)
+    for pattern, role in (
+        (r"(model\.embed_tokens|lm_head)\.weight", Role("table", "embed")),
+        (
+            r"model\.(bigram_embedding|value_embedding|engram)\.table\.weight",
+            Role("table", "embed"),
+        ),
+        (LAYER + r"(self_attn\.o_proj|attn\.o_b_proj)\.weight", Role("matrix", "attn", True)),
+        (LAYER + r"(self_attn|attn)\.\w+_proj\.weight", Role("matrix", "attn")),
+        (LAYER + r"(mlp|ffn)\.(\w+\.)*down_proj\.weight", Role("matrix", "mlp", True)),
+        (LAYER + r"(mlp|ffn)\.(\w+\.)*\w+_proj\.weight", Role("matrix", "mlp")),
+        (LAYER + r"ffn\.gate\.weight", Role("matrix", "other")),
+        (r"model\.\w+_embedding\.proj\.weight", Role("vector", "other")),
+        (r"model\.(engram\.gate|hrm_refine\.(down|up))\.weight", Role("vector", "other")),
+        (r"model\.memory_tokens\.rows", Role("memory")),
+        (r"mtp_heads\..+", Role("mtp", training_only=True)),
+        (r"jepa\..+", Role("vector", training_only=True)),
+    )
+)
+
+
+def role_of(name: str) -> Role:
+    """Return the role of the parameter of this name; a gain, bias or other vector has none.
+
+    >>> role_of("model.layers.0.mlp.up_proj.weight").quantization
+    'mlp'
+    >>> role_of("model.layers.0.input_layernorm.weight")
+    Role(optimizer='vector', quantization=None, residual_output=False, training_only=False)
+    """
+    return next((role for pattern, role in ROLES if pattern.fullmatch(name)), Role("vector"))
+
+
+def layer_of(name: str) -> int | None:
+    """Return the number of the decoder layer that a parameter is in; None: outside of layers.
+
+    >>> layer_of("model.layers.12.mlp.up_proj.weight")
+    12
+    """
+    found = re.match(r"model\.layers\.(\d+)\.", name)
+    return int(found[1]) if found else None
+
+
+def quantizable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the matrices and tables that quantization may round, by name."""
+    return {name: p for name, p in model.named_parameters() if role_of(name).quantization}
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return the number of weights; a shared table counts once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def training_only_modules(model: nn.Module) -> list[str]:
+    """Return the names of the modules that only training uses, such as MTP heads."""
+    names = (name for name, _ in model.named_parameters() if role_of(name).training_only)
+    return list(dict.fromkeys(name.partition(".")[0] for name in names))
+
+
+def exported_parameters(model: nn.Module) -> int:
+    """Return the number of weights without trained-only ones."""
+    return sum(p.numel() for name, p in model.named_parameters() if not role_of(name).training_only)
+
+
+def exported_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return the state dict without trained-only weights."""
+    state = model.state_dict()
+    return {name: weight for name, weight in state.items() if not role_of(name).training_only}
 
 
 @contextmanager
@@ -32,63 +122,3 @@ def load_weights_(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     for name, parameter in model.named_parameters():
         if name in weights:
             parameter.copy_(weights[name])
-
-
-# Trained-only parts, such as MTP heads; a model may lack them.
-AUXILIARY_MODULES = ("ahead", "latent")
-
-
-def training_only_modules(model: nn.Module) -> list[str]:
-    """Return the names of the trained-only parts, such as MTP heads."""
-    return [name for name in AUXILIARY_MODULES if getattr(model, name, None) is not None]
-
-
-def exported_parameters(model: nn.Module) -> int:
-    """Return the number of weights without trained-only ones."""
-    training_only = [model.get_submodule(name) for name in training_only_modules(model)]
-    return count_parameters(model) - sum(map(count_parameters, training_only))
-
-
-Role: TypeAlias = Literal["matrix", "table", "vector", "memory", "ahead"]
-
-
-def role_of(name: str, parameter: torch.Tensor) -> Role:
-    """Return a parameter's role in the optimisers, by its name in the model."""
-    owner = name.rpartition(".")[0]
-    if name.startswith("blocks.") and parameter.ndim == 2:
-        return "matrix"
-    if owner == "memory":
-        return "memory"
-    if owner.startswith("ahead"):
-        return "ahead"
-    is_table = parameter.ndim == 2 and owner.endswith(("embedding", "table", "head"))
-    return "table" if is_table else "vector"
-
-
-def quantizable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the matrices by the names of their parameters; a shared table has one."""
-    training_only = tuple(f"{name}." for name in training_only_modules(model))
-    found: dict[str, nn.Parameter] = {}
-    for owner, module in model.named_modules():
-        is_one = isinstance(module, nn.Linear | nn.Embedding)
-        if is_one and not owner.startswith(training_only):
-            found[f"{owner}.weight"] = module.weight
-    return found
-
-
-def quantization_group(name: str) -> Part:
-    """Return the part of a model that the matrix of this name belongs to.
-
-    Tables and output layers are `embed`. `other` are matrices between them and the layers, and
-    routers, which choose among experts.
-
-    >>> owners = ("blocks.0.feed_forward.up", "bigram.table")
-    >>> [quantization_group(f"{owner}.weight") for owner in owners]
-    ['mlp', 'embed']
-    """
-    owner = name.removesuffix(".weight")
-    if ".attention." in owner:
-        return "attn"
-    if ".feed_forward." in owner and not owner.endswith(".router"):
-        return "mlp"
-    return "embed" if owner.endswith(("embedding", "table", "head")) else "other"

@@ -20,6 +20,7 @@ LAYERS = (
 MODULES = (
     *(f"layers/{layer}" for layer in LAYERS),
     *("huggingface/configuration_spike", "families/initialization"),
+    *("families/parameters", "families/language_model"),
     *("families/qwen3/model", "families/golf/block", "families/golf/model"),
     *("families/spikewhale/block", "families/spikewhale/model"),
     *("huggingface/cache", "huggingface/call_arguments", "huggingface/modeling_spike"),

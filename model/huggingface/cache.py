@@ -49,22 +49,22 @@ class SpikeCache(Cache):
     def __init__(self) -> None:
         super().__init__(layers=[])
         self.start = 0  # with which id the window begins
-        self.decoding: Any = None  # a DecodingCache, once anything was read
+        self.kv_cache: Any = None  # a KVCache, once anything was read
         self.ids = torch.zeros((0, 0), dtype=torch.int64)
         self.attention_mask = torch.zeros((0, 0), dtype=torch.bool)
 
     def append(
         self, ids: Tensor, attention_mask: Tensor | None, new_kv_cache: Callable[[int], KVCache]
     ) -> None:
-        """Append ids [B, T] and which of them are real; None: all.
+        """Append ids [B, T] and which of them are text; None: all.
 
         `new_kv_cache` allocates the cache of B rows where nothing was read before.
         """
         attention_mask = (
             torch.ones_like(ids, dtype=torch.bool) if attention_mask is None else attention_mask
         )
-        if self.decoding is None:
-            self.decoding, self.ids, self.attention_mask = (
+        if self.kv_cache is None:
+            self.kv_cache, self.ids, self.attention_mask = (
                 new_kv_cache(len(ids)),
                 ids,
                 attention_mask,
@@ -78,8 +78,8 @@ class SpikeCache(Cache):
     def unread(self, start: int) -> slice:
         """Move the window to begin with id number `start`; return the slice of ids not yet read."""
         if start != self.start:
-            self.start, self.decoding.length, self.decoding.before = start, 0, 0
-        return slice(start + self.decoding.length, None)
+            self.start, self.kv_cache.length, self.kv_cache.prefix = start, 0, 0
+        return slice(start + self.kv_cache.length, None)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:  # noqa: ARG002
         """Return the number of tokens read."""
@@ -96,7 +96,7 @@ class SpikeCache(Cache):
     @property
     def batch_size(self) -> int:
         """Rows; -1 before anything was read."""
-        return -1 if self.decoding is None else len(self.ids)
+        return -1 if self.kv_cache is None else len(self.ids)
 
     @property
     def is_linear(self) -> list[bool]:
@@ -110,9 +110,9 @@ class SpikeCache(Cache):
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep these rows; one may occur several times."""
-        if self.decoding is None:
+        if self.kv_cache is None:
             return
-        kept = self.decoding
+        kept = self.kv_cache
         kept.keys, kept.values = (t.index_select(1, indices) for t in (kept.keys, kept.values))
         kept.ids, kept.attention_mask = (
             t.index_select(0, indices) for t in (kept.ids, kept.attention_mask)
@@ -138,13 +138,13 @@ class SpikeCache(Cache):
         """
         if tokens_to_remove > 0:
             raise ValueError("tokens_to_remove: has to be negative, the tokens to forget")
-        if self.decoding is None:
+        if self.kv_cache is None:
             return
         length = max(0, self.get_seq_length() + tokens_to_remove)
         self.ids, self.attention_mask = self.ids[:, :length], self.attention_mask[:, :length]
-        self.decoding.length = max(0, min(self.decoding.length, length - self.start))
+        self.kv_cache.length = max(0, min(self.kv_cache.length, length - self.start))
 
     def reset(self) -> None:
         """Remove all tokens."""
-        self.start, self.decoding = 0, None
+        self.start, self.kv_cache = 0, None
         self.ids, self.attention_mask = self.ids[:, :0], self.attention_mask[:, :0]

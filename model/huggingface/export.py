@@ -18,7 +18,8 @@ from spiketok.huggingface import VOCABULARY_FILE, write_tokenizer
 
 from ..config.loader import dump_config
 from ..config.schema import Config
-from ..families.parameters import training_only_modules
+from ..families.parameters import exported_state, training_only_modules
+from ..families.sections import without_training_only
 from ..runs.checkpoint import read_state
 from ..runs.checkpoint_folders import newest_checkpoint
 from ..runs.folder import Run, load_run
@@ -26,11 +27,11 @@ from ..runs.metrics import METRICS, last_metrics
 from ..runs.tensor_files import file_sha256, save_tensors
 from ..runs.trained_ids import TrainedIds, unseen_ids
 from .bundle import generate
-from .config_json import CLASS, MODULE, PREFIX, spike_fields, without_practice
+from .config_json import CLASS, MODULE, spike_fields
 from .model_card import model_card
 from .provenance import CONFIG, FORMAT, RECORD, WEIGHTS, Record
 from .qwen3 import CLASS as STOCK_CLASS
-from .qwen3 import keys_beyond_stock, stock_fields, stock_names
+from .qwen3 import keys_beyond_stock, stock_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +56,8 @@ def export_model(run_folder: Path, folder: Path) -> Exported:
     run = load_run(run_folder)
     beyond = keys_beyond_stock(run.config)
     left_out = training_only_modules(run.model)
-    config = without_practice(run.config)
-    weights = {
-        name: weight
-        for name, weight in run.model.state_dict().items()
-        if name.partition(".")[0] not in left_out
-    }
+    config = without_training_only(run.config)
+    weights = exported_state(run.model)
     try:
         with durable_folder(folder) as unfinished:
             write_model(unfinished, config, weights, run.tokenizer, stock=not beyond)
@@ -89,10 +86,9 @@ def write_model(
     """Write configuration, weights, code and tokenizer into an existing folder."""
     vocab_size, eos_id = tokenizer.vocab_size, tokenizer.eos_id
     if stock:
-        fields, names = stock_fields(config.model, vocab_size), stock_names(config.model)
+        fields = stock_fields(config.model, vocab_size)
     else:
         fields = spike_fields(config, vocab_size, eos_id)
-        names = {name: PREFIX + name for name in weights}
         (folder / f"{MODULE}.py").write_text(generate(), encoding="utf-8")
     roles = {
         "bos_token_id": eos_id,
@@ -100,8 +96,8 @@ def write_model(
         "pad_token_id": tokenizer.special_ids.get("<pad>"),
     }
     _write_json(folder / "config.json", {**fields, **roles, "dtype": "float32", "use_cache": True})
-    renamed = {names[name]: weight.contiguous() for name, weight in weights.items()}
-    save_tensors(renamed, folder / WEIGHTS, {"format": "pt"})
+    contiguous = {name: weight.contiguous() for name, weight in weights.items()}
+    save_tensors(contiguous, folder / WEIGHTS, {"format": "pt"})
     vocabulary = tokenizer.vocabulary
     if isinstance(vocabulary, Vocabulary):
         write_tokenizer(vocabulary, folder)

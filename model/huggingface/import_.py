@@ -26,15 +26,16 @@ from spiketok.regular_files import read_regular
 from ..config.loader import config_fingerprint, config_of_sections, load_config
 from ..config.schema import Config
 from ..families.build import build_model
+from ..families.sections import FAMILY_SECTIONS
 from ..runs.folder import create_run
 from ..runs.stored_weights import FIX, check_weights, model_of_shapes
 from ..runs.tensor_files import read_failures
 from ..runs.trained_ids import TrainedIds
 from ..training.checkpoint import save_checkpoint
-from .config_json import FAMILIES, MODEL_TYPE, PREFIX, spike_fields
+from .config_json import MODEL_TYPE, spike_fields
 from .provenance import CONFIG, WEIGHTS, Record, read_record
 from .qwen3 import MODEL_TYPE as STOCK_TYPE
-from .qwen3 import model_section, stock_names
+from .qwen3 import model_section
 
 FIELDS, GENERATION = "config.json", "generation_config.json"
 # Types of weights that become float32 without a change of value.
@@ -61,8 +62,7 @@ def import_model(folder: Path, run_folder: Path) -> Config:
         lineage = {key: value for key, value in record.fingerprints.items() if key != "config"}
         if lineage.get("tokenizer") != tokenizer.fingerprint:
             raise SpikeError(f"{folder / VOCABULARY_FILE}: not the tokenizer of the run")
-    stock = fields["model_type"] == STOCK_TYPE
-    weights = read_weights(folder / WEIGHTS, config, tokenizer, stock=stock)
+    weights = read_weights(folder / WEIGHTS, config, tokenizer)
     try:
         with durable_folder(run_folder) as unfinished:
             create_run(unfinished, config, tokenizer, lineage)
@@ -126,11 +126,10 @@ def read_config(folder: Path, fields: Mapping[str, Any], tokenizer: Tokenizer) -
         sections = {"model": model_section(fields, place)}
     else:
         sections = fields.get("sections")  # type: ignore[assignment]
-        if not isinstance(sections, dict) or not {"model"} <= sections.keys() <= {
-            "model",
-            *FAMILIES,
-        }:
-            raise SpikeError(f"{place}: sections: needed are model, and {' or '.join(FAMILIES)}")
+        known = {"model", *FAMILY_SECTIONS}
+        if not isinstance(sections, dict) or not {"model"} <= sections.keys() <= known:
+            families = " or ".join(FAMILY_SECTIONS)
+            raise SpikeError(f"{place}: sections: needed are model, and {families}")
     described = config_of_sections(sections, place)
     if described.model.vocab_size not in (0, tokenizer.vocab_size):
         raise SpikeError(
@@ -147,10 +146,8 @@ def read_config(folder: Path, fields: Mapping[str, Any], tokenizer: Tokenizer) -
     return config
 
 
-def read_weights(
-    path: Path, config: Config, tokenizer: Tokenizer, *, stock: bool
-) -> dict[str, Tensor]:
-    """Return the weights by spike's names, float32; a stock file has those of the stock class.
+def read_weights(path: Path, config: Config, tokenizer: Tokenizer) -> dict[str, Tensor]:
+    """Return the weights by name, float32.
 
     Raises:
         SpikeError: the file is damaged, or a name, shape or type is not that of the model.
@@ -160,18 +157,17 @@ def read_weights(
     with read_failures(path, FIX) as opened, safe_open(opened, framework="pt") as file:
         pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         model = model_of_shapes(config, tokenizer, len(pieces), str(path))
-        shapes = {ours: list(weight.shape) for ours, weight in model.state_dict().items()}
-        names = stock_names(config.model) if stock else {ours: PREFIX + ours for ours in shapes}
+        shapes = {name: list(weight.shape) for name, weight in model.state_dict().items()}
         found = {
             name: f"{_as_float32(piece.get_dtype())} {piece.get_shape()}"
             for name, piece in pieces.items()
         }
-        needed = {names[ours]: f"F32 {shape}" for ours, shape in shapes.items()}
+        needed = {name: f"F32 {shape}" for name, shape in shapes.items()}
         check_weights(found, needed, str(path))
-        weights = {ours: file.get_tensor(names[ours]).float() for ours in shapes}
-    for ours, weight in weights.items():
+        weights = {name: file.get_tensor(name).float() for name in shapes}
+    for name, weight in weights.items():
         if not bool(weight.isfinite().all()):
-            raise SpikeError(f"{path}: {names[ours]}: has numbers that are not finite; damaged")
+            raise SpikeError(f"{path}: {name}: has numbers that are not finite; damaged")
     return weights
 
 

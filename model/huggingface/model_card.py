@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ..families.parameters import exported_parameters
+from ..families.sections import family_sections
 from ..runs.folder import Run
 from .provenance import CONFIG, RECORD, Record
 
@@ -67,7 +68,7 @@ def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: 
         name: of the exported folder.
         stock: whether the folder's class is one of `transformers` itself.
     """
-    families = [words for family, words in FAMILIES.items() if getattr(run.config, family)]
+    families = [FAMILIES[name] for name in family_sections(run.config)]
     exported = run.config.averaging.use if run.config.averaging else "weights"
     averaged = "" if exported == "weights" else f"; the weights are the mean `{exported}`"
     coded = hasattr(run.tokenizer.vocabulary, "entries")

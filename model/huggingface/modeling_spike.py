@@ -4,7 +4,7 @@ Part of the generated file; spike itself never imports it.
 """
 
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,13 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from ..config.schema import GolfConfig, ModelConfig
 from ..config.spikewhale import SpikeWhaleConfig
-from ..families.golf.model import GolfTransformer, init_golf_weights
-from ..families.qwen3.model import Transformer, init_transformer_weights
-from ..families.spikewhale.model import SpikeWhale, init_spikewhale_weights
+from ..families.golf.model import GolfTransformer
+from ..families.language_model import LanguageModel
+from ..families.qwen3.model import Qwen3
+from ..families.spikewhale.model import SpikeWhaleLM
 from ..layers.kv_cache import context_window_start
 from .cache import CACHE, CACHE_NAMES, UNSUPPORTED, SpikeCache
 from .call_arguments import given_cache, new_mask, rows_wanted
-
-Trunk: TypeAlias = Transformer | GolfTransformer | SpikeWhale
 
 
 class SpikeConfig(PreTrainedConfig):
@@ -72,7 +71,7 @@ class SpikeConfig(PreTrainedConfig):
         return self._shape("context")
 
 
-def build_trunk(config: SpikeConfig) -> Trunk:
+def build_language_model(config: SpikeConfig) -> LanguageModel:
     """Return the model that a configuration describes."""
     sections = config.sections or {}
     shape = ModelConfig(**sections["model"])
@@ -81,8 +80,8 @@ def build_trunk(config: SpikeConfig) -> Trunk:
         return GolfTransformer(shape, golf, config.vocab_size, config.separator)
     if "spikewhale" in sections:
         whale = SpikeWhaleConfig(**sections["spikewhale"])
-        return SpikeWhale(shape, whale, config.vocab_size, config.separator)
-    return Transformer(shape, config.vocab_size)
+        return SpikeWhaleLM(shape, whale, config.vocab_size, config.separator)
+    return Qwen3(shape, config.vocab_size)
 
 
 class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
@@ -95,14 +94,17 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
 
     config_class = SpikeConfig
     base_model_prefix = "model"
-    _no_split_modules = ("Block", "GolfBlock", "WhaleBlock")
+    _no_split_modules = ("Qwen3Block", "GolfBlock", "WhaleBlock")
     _skip_keys_device_placement = CACHE_NAMES
 
     def __init__(self, config: SpikeConfig) -> None:
         super().__init__(config)
-        self.model = build_trunk(config)
+        language_model = build_language_model(config)
+        # In a tuple it is no submodule: its parts are, so that weights keep their names.
+        self._language_model = (language_model,)
+        self.model, self.lm_head = language_model.model, language_model.lm_head
         self.model.training = False
-        self.frozen = [n for n, weight in self.model.named_parameters() if not weight.requires_grad]
+        self.frozen = [n for n, weight in self.named_parameters() if not weight.requires_grad]
         self.post_init()
 
     @classmethod
@@ -154,19 +156,19 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the embedding table."""
-        return self.model.embedding
+        return self.model.embed_tokens
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
         """Set another embedding table."""
-        self.model.embedding = value
+        self.model.embed_tokens = value
 
     def get_output_embeddings(self) -> nn.Module | None:
         """Return the output layer; None where it is the embedding table."""
-        return getattr(self.model, "head", None)
+        return self.lm_head
 
     def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
         """Set another output layer."""
-        self.model.head = new_embeddings
+        self.lm_head = self._language_model[0].lm_head = new_embeddings
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -178,18 +180,12 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         if module is not backbone:
             return
         for name in self.frozen:
-            backbone.get_parameter(name).requires_grad_(False)
-        for name, table in backbone.rotary().items():
+            self.get_parameter(name).requires_grad_(False)
+        for name, table in backbone.rope_tables().items():
             getattr(backbone, name).copy_(table)
         if any(getattr(weight, "_is_hf_initialized", False) for weight in backbone.parameters()):
             return
-        seed = int(torch.randint(2**53, ()))
-        if isinstance(backbone, GolfTransformer):
-            init_golf_weights(backbone, seed)
-        elif isinstance(backbone, SpikeWhale):
-            init_spikewhale_weights(backbone, seed)
-        else:
-            init_transformer_weights(backbone, seed)
+        self._language_model[0].init_weights(int(torch.randint(2**53, ())))
 
     def forward(
         self,
@@ -226,7 +222,7 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
             cache = SpikeCache()
         wanted = rows_wanted(logits_to_keep, input_ids.shape[1], self.model.config.context)
         rows = self._read(input_ids, attention_mask, cache, wanted)
-        logits = self.model.logits(
+        logits = self._language_model[0].logits(
             rows[:, logits_to_keep] if isinstance(logits_to_keep, Tensor) else rows
         )
         loss = None
@@ -263,16 +259,18 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
     ) -> Tensor:
         """Return the rows of the ids seen, from `start` on, that were not read in this window."""
         unread = slice(start, seen.shape[1]) if cache is None else cache.unread(start)
-        before = None
+        prefix_ids = None
         if unread.start == start and start and self.model.lookback:
             window = slice(max(0, start - self.model.lookback), start)
-            before = seen[:, window]
+            prefix_ids = seen[:, window]
             if attention_mask is not None:
                 # Ids before a text count as text, unless they are separators.
-                before = before.masked_fill(~attention_mask[:, window], self.config.separator)
+                prefix_ids = prefix_ids.masked_fill(
+                    ~attention_mask[:, window], self.config.separator
+                )
         new_attention_mask = None if attention_mask is None else attention_mask[:, unread]
-        decoding = None if cache is None else cache.decoding
-        rows: Tensor = self.model.backbone(
-            seen[:, unread], before, attention_mask=new_attention_mask, cache=decoding
+        kv_cache = None if cache is None else cache.kv_cache
+        rows: Tensor = self.model(
+            seen[:, unread], prefix_ids, attention_mask=new_attention_mask, kv_cache=kv_cache
         )
         return rows

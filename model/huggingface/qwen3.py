@@ -1,41 +1,20 @@
-"""Qwen3 names: the plain transformer as `Qwen3ForCausalLM` of `transformers`, and back.
+"""Qwen3 configuration: the plain transformer as `Qwen3ForCausalLM` of `transformers`, and back.
 
 Every inference engine supports this class, so a folder with it needs no code. The plain transformer
-is the same function if its logits have no softcap.
+is the same function if its logits have no softcap, and its weights have the same names.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from spiketok.errors import SpikeError
 from spiketok.json_values import shown
 
 from ..config.schema import Config, ModelConfig
-from ..families.qwen3.model import NORM_EPS
-
-Tensors = dict[str, Tensor]
+from ..families.sections import family_sections
+from ..layers.rms_norm import NORM_EPS
 
 CLASS, MODEL_TYPE = "Qwen3ForCausalLM", "qwen3"
-ONCE = {
-    "embedding.weight": "model.embed_tokens.weight",
-    "norm.weight": "model.norm.weight",
-    "head.weight": "lm_head.weight",
-}
-PER_LAYER = {
-    "attention_norm": "input_layernorm",
-    "attention.query": "self_attn.q_proj",
-    "attention.key": "self_attn.k_proj",
-    "attention.value": "self_attn.v_proj",
-    "attention.output": "self_attn.o_proj",
-    "attention.query_norm": "self_attn.q_norm",
-    "attention.key_norm": "self_attn.k_norm",
-    "feed_forward_norm": "post_attention_layernorm",
-    "feed_forward.gate": "mlp.gate_proj",
-    "feed_forward.up": "mlp.up_proj",
-    "feed_forward.down": "mlp.down_proj",
-}
 # Key of `[model]` → key of config.json.
 KEYS = {
     "layers": "num_hidden_layers",
@@ -60,8 +39,9 @@ FIXED = {
 
 def keys_beyond_stock(config: Config) -> list[str]:
     """Return the sections and keys that the stock class lacks; empty: it can be used."""
-    beyond = [name for name in ("golf", "spikewhale") if getattr(config, name) is not None]
-    return beyond + (["model.logit_softcap"] if config.model.logit_softcap else [])
+    return [*family_sections(config)] + (
+        ["model.logit_softcap"] if config.model.logit_softcap else []
+    )
 
 
 def stock_fields(model: ModelConfig, vocab_size: int) -> dict[str, Any]:
@@ -106,14 +86,3 @@ def model_section(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
         if value is None:
             raise SpikeError(f"{place}: {KEYS.get(ours, 'rope_theta')}: missing")
     return {**section, "logit_softcap": 0.0}
-
-
-def stock_names(model: ModelConfig) -> dict[str, str]:
-    """Return spike's name → the stock class's name, of every weight."""
-    names = {ours: theirs for ours, theirs in ONCE.items() if ours != "head.weight"}
-    if not model.tie_embeddings:
-        names["head.weight"] = ONCE["head.weight"]
-    for layer in range(model.layers):
-        for ours, theirs in PER_LAYER.items():
-            names[f"blocks.{layer}.{ours}.weight"] = f"model.layers.{layer}.{theirs}.weight"
-    return names

@@ -8,7 +8,7 @@ from spiketok import Tokenizer, encode_chat, message
 from spiketok.chat.chatml import AROUND, ASSISTANT, END, KINDS_OF_ROLE, TEXT, marker_ids
 from spiketok.errors import SpikeError
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..runs.trained_ids import TrainedIds, unseen_ids
 from .generate import check_some_id, generate
 from .incremental import IncrementalDecoder
@@ -25,7 +25,7 @@ SEEDS = 2**63
 class Conversation:
     """Conversation so far."""
 
-    model: Model
+    model: LanguageModel
     tokenizer: Tokenizer
     system: Turn = field(default_factory=list)
     """Ids of the system's message; none without one."""
@@ -40,7 +40,7 @@ class Conversation:
 
 
 def begin_conversation(
-    model: Model, tokenizer: Tokenizer, system: str = "", trained_ids: TrainedIds = None
+    model: LanguageModel, tokenizer: Tokenizer, system: str = "", trained_ids: TrainedIds = None
 ) -> Conversation:
     """Return a conversation without questions.
 

@@ -7,7 +7,7 @@ import torch
 
 from spiketok.errors import SpikeError
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from .incremental import IncrementalDecoder
 from .sampling import SamplingParams, penalize_repetition, sample_token
 
@@ -21,7 +21,7 @@ class SampledToken(NamedTuple):
 
 
 def generate(
-    model: Model,
+    model: LanguageModel,
     prompt_ids: Sequence[int],
     sampling: SamplingParams | None = None,
     *,
@@ -74,11 +74,11 @@ def generate(
     return tokens()
 
 
-def check_some_id(model: Model, banned_ids: Collection[int]) -> None:
+def check_some_id(model: LanguageModel, banned_ids: Collection[int]) -> None:
     """Check that there is an id that may be sampled.
 
     Raises:
         SpikeError: every id is banned.
     """
-    if len(banned_ids) == model.embedding.num_embeddings:
+    if len(banned_ids) == model.vocab_size:
         raise SpikeError("training saw none of the ids that may be written; use --allow-unseen")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spiketok import Tokenizer
 
-    from ..families.build import Model
+    from ..families.language_model import LanguageModel
     from ..runs.trained_ids import TrainedIds
     from .generate import SampledToken
     from .sampling import SamplingParams
 
 
 def continue_prompt(
-    model: "Model",
+    model: "LanguageModel",
     tokenizer: "Tokenizer",
     prompt: bytes,
     tokens: int,
@@ -63,7 +63,7 @@ def first_of(choices: Sequence[int], new: Sequence[int]) -> Sequence[int] | None
 
 
 def reply_to(
-    model: "Model",
+    model: "LanguageModel",
     tokenizer: "Tokenizer",
     conversation: Sequence[int],
     tokens: int,

@@ -8,7 +8,7 @@ share a key and value head (Ainslie et al. 2023, arXiv:2305.13245), with normed 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .masks import UpdateKV, last_rows, mask_of_last
+from .masks import AttentionInputs
 from .rope import apply_rope
 
 
@@ -20,41 +20,28 @@ class Attention(nn.Module):
     ) -> None:
         super().__init__()
         self.head_dim = head_dim
-        self.query = nn.Linear(dim, heads * head_dim, bias=False)
-        self.key = nn.Linear(dim, kv_heads * head_dim, bias=False)
-        self.value = nn.Linear(dim, kv_heads * head_dim, bias=False)
-        self.output = nn.Linear(heads * head_dim, dim, bias=False)
-        self.query_norm = nn.RMSNorm(head_dim, eps=norm_eps)
-        self.key_norm = nn.RMSNorm(head_dim, eps=norm_eps)
+        self.q_proj = nn.Linear(dim, heads * head_dim, bias=False)
+        self.k_proj = nn.Linear(dim, kv_heads * head_dim, bias=False)
+        self.v_proj = nn.Linear(dim, kv_heads * head_dim, bias=False)
+        self.o_proj = nn.Linear(heads * head_dim, dim, bias=False)
+        self.q_norm = nn.RMSNorm(head_dim, eps=norm_eps)
+        self.k_norm = nn.RMSNorm(head_dim, eps=norm_eps)
 
-    def forward(
-        self,
-        stream: Tensor,
-        rope: tuple[Tensor, Tensor],
-        attn_mask: Tensor | None = None,
-        update_kv: UpdateKV | None = None,
-        last: int | None = None,
-    ) -> Tensor:
-        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on the cache.
+    def forward(self, hidden_states: Tensor, inputs: AttentionInputs) -> Tensor:
+        """Map normed rows [B, T, D] to [B, T or logits_to_keep, D].
 
-        Args:
-            stream: normed input of the layer.
-            rope: cosines and sines, [T, K] or [B, 1, T, K].
-            attn_mask: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
-            update_kv: appends keys and values to the cache and returns all of them.
-            last: number of last rows to return; None: all.
+        Row t depends on rows 0 … t and on the KV cache.
         """
-        asking, attn_mask = last_rows(stream, last), mask_of_last(attn_mask, stream, last)
+        query_rows, query_rope, attn_mask = inputs.query_rows(hidden_states)
         heads = (-1, self.head_dim)
-        query = self.query_norm(self.query(asking).unflatten(-1, heads)).transpose(1, 2)
-        key = self.key_norm(self.key(stream).unflatten(-1, heads)).transpose(1, 2)  # [B, G, T, K]
-        value = self.value(stream).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
-        query = apply_rope(query, *(last_rows(table, last) for table in rope))  # [B, H, T, K]
-        key = apply_rope(key, *rope)
-        if update_kv is not None:
-            key, value = update_kv(key, value)
-        gathered = functional.scaled_dot_product_attention(
+        query = self.q_norm(self.q_proj(query_rows).unflatten(-1, heads)).transpose(1, 2)
+        key = self.k_norm(self.k_proj(hidden_states).unflatten(-1, heads)).transpose(1, 2)
+        value = self.v_proj(hidden_states).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
+        query, key = apply_rope(query, *query_rope), apply_rope(key, *inputs.rope)
+        if inputs.update_kv is not None:
+            key, value = inputs.update_kv(key, value)  # [B, G, N, K]
+        attended = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attn_mask, is_causal=attn_mask is None, enable_gqa=True
         )
-        output: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
+        output: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))
         return output

@@ -33,8 +33,8 @@ class BigramEmbedding(nn.Module):
         super().__init__()
         self.eos_id = eos_id
         self.table = nn.Embedding(rows, table_dim)
-        self.projection = nn.Linear(table_dim, dim, bias=False)
-        self.size = nn.Parameter(torch.tensor([0.05]))
+        self.proj = nn.Linear(table_dim, dim, bias=False)
+        self.scale = nn.Parameter(torch.tensor([0.05]))
 
     def forward(self, ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Map ids [B, T] to [B, T, D]; `attention_mask` is false for padding, None: nowhere."""
@@ -44,5 +44,5 @@ class BigramEmbedding(nn.Module):
             eos_id=self.eos_id,
             attention_mask=attention_mask,
         )
-        widened: Tensor = self.projection(self.table(rows))
-        return widened * self.size.to(widened.dtype)
+        widened: Tensor = self.proj(self.table(rows))
+        return widened * self.scale.to(widened.dtype)

@@ -19,8 +19,8 @@ from torch.nn import functional
 from .derf import derf
 
 ID_BITS = 24
-# Whole numbers up to here are exact in bfloat16, too.
-LARGEST = 255
+# Integers up to here are exact in bfloat16, too.
+MAX_HASH_FACTOR = 255
 
 
 class Engram(nn.Module):
@@ -29,30 +29,37 @@ class Engram(nn.Module):
     projections: Tensor
 
     def __init__(
-        self, *, rows: int, heads: int, orders: int, code_width: int, dim: int, gate_bias: float
+        self,
+        *,
+        table_size: int,
+        num_heads: int,
+        max_ngram: int,
+        compress_dim: int,
+        dim: int,
+        gate_init_bias: float,
     ) -> None:
         super().__init__()
-        self.rows, self.heads, self.orders = rows, heads, orders
-        self.compressor = nn.Parameter(torch.zeros(code_width, dim), requires_grad=False)
-        runs = orders * (orders + 1) // 2  # one projection per order and place in its run
-        self.register_buffer("projections", torch.zeros(runs, heads, code_width))
-        self.table = nn.Embedding(heads * rows, dim)
+        self.table_size, self.num_heads, self.max_ngram = table_size, num_heads, max_ngram
+        self.compressor = nn.Parameter(torch.zeros(compress_dim, dim), requires_grad=False)
+        runs = max_ngram * (max_ngram + 1) // 2  # one projection per length and place in an n-gram
+        self.register_buffer("projections", torch.zeros(runs, num_heads, compress_dim))
+        self.table = nn.Embedding(num_heads * table_size, dim)
         self.gate = nn.Linear(2 * dim, dim)
         nn.init.zeros_(self.gate.bias)
         self.slope = nn.Parameter(torch.ones(dim))
-        self.shift = nn.Parameter(torch.full((dim,), gate_bias))
+        self.shift = nn.Parameter(torch.full((dim,), gate_init_bias))
         self.height = nn.Parameter(torch.ones(dim))
 
     def forward(self, codes: Tensor, stream: Tensor, begins: Tensor) -> Tensor:
         """Return the addition to the stream [B, T, D].
 
         Args:
-            codes: of `id_codes` or `embedding_codes`, [B, T, code width].
+            codes: of `id_codes` or `embedding_codes`, [B, T, compress_dim].
             stream: the tokens' embeddings, [B, T, D].
-            begins: bool [B, T], where a document begins; no run crosses such a place.
+            begins: bool [B, T], where a document begins; no n-gram crosses such a place.
         """
         rows, fits = self.lookup(codes, begins)
-        weights = fits.repeat_interleave(self.heads, dim=-1).to(self.table.weight.dtype)
+        weights = fits.repeat_interleave(self.num_heads, dim=-1).to(self.table.weight.dtype)
         weights = weights / weights.sum(dim=-1, keepdim=True)
         found = functional.embedding_bag(
             rows.flatten(2).flatten(0, 1),
@@ -64,20 +71,20 @@ class Engram(nn.Module):
         return derf(opened, self.slope, self.shift, self.height) * found
 
     def lookup(self, codes: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
-        """Return rows [B, T, orders, heads] and bool [B, T, orders]: which runs exist."""
+        """Return rows [B, T, n-grams, heads] and bool [B, T, n-grams]: which n-grams exist."""
         shares = functional.linear(codes, self.projections.flatten(0, 1).to(codes.dtype))
-        shares = shares.view(*begins.shape, -1, self.heads)  # [B, T, runs, heads]
+        shares = shares.view(*begins.shape, -1, self.num_heads)  # [B, T, runs, heads]
         there = torch.ones_like(begins)
         sums, fits, first = [], [], 0
-        for order in range(1, self.orders + 1):
-            if order > 1:
-                there = there & ~_later(begins, order - 2, value=True)
-            run = [_later(shares[:, :, first + k], order - 1 - k) for k in range(order)]
+        for length in range(1, self.max_ngram + 1):
+            if length > 1:
+                there = there & ~_later(begins, length - 2, value=True)
+            run = [_later(shares[:, :, first + k], length - 1 - k) for k in range(length)]
             sums.append(torch.stack(run).sum(dim=0))
             fits.append(there)
-            first += order
-        offsets = self.rows * torch.arange(self.heads, device=codes.device)
-        rows = torch.stack(sums, dim=2).abs().long() % self.rows + offsets
+            first += length
+        offsets = self.table_size * torch.arange(self.num_heads, device=codes.device)
+        rows = torch.stack(sums, dim=2).abs().long() % self.table_size + offsets
         return rows, torch.stack(fits, dim=2)
 
     def id_codes(self, ids: Tensor) -> Tensor:

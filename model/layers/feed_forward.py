@@ -9,11 +9,12 @@ class FeedForward(nn.Module):
 
     def __init__(self, *, dim: int, ffn_dim: int) -> None:
         super().__init__()
-        self.gate = nn.Linear(dim, ffn_dim, bias=False)
-        self.up = nn.Linear(dim, ffn_dim, bias=False)
-        self.down = nn.Linear(ffn_dim, dim, bias=False)
+        self.gate_proj = nn.Linear(dim, ffn_dim, bias=False)
+        self.up_proj = nn.Linear(dim, ffn_dim, bias=False)
+        self.down_proj = nn.Linear(ffn_dim, dim, bias=False)
 
-    def forward(self, stream: Tensor) -> Tensor:
+    def forward(self, hidden_states: Tensor) -> Tensor:
         """Map [B, T, D] to [B, T, D], each token independently."""
-        output: Tensor = self.down(functional.silu(self.gate(stream)) * self.up(stream))
+        gated = functional.silu(self.gate_proj(hidden_states)) * self.up_proj(hidden_states)
+        output: Tensor = self.down_proj(gated)
         return output

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-NORM_EPS = 1e-6
+from .rms_norm import NORM_EPS
 
 
 class HRMRefine(nn.Module):
@@ -20,13 +20,13 @@ class HRMRefine(nn.Module):
         self.norm = nn.RMSNorm(dim, eps=NORM_EPS)
         self.down = nn.Linear(2 * dim, hidden_dim, bias=False)
         self.up = nn.Linear(hidden_dim, dim, bias=False)
-        # Only these are zero: were `up` zero as well, neither would ever have a gradient.
-        self.gates = nn.Parameter(torch.zeros(steps))
+        # Only this is zero: were `up` zero as well, neither would ever have a gradient.
+        self.gate = nn.Parameter(torch.zeros(steps))
 
-    def forward(self, stream: Tensor) -> Tensor:
+    def forward(self, hidden_states: Tensor) -> Tensor:
         """Map [B, T, D] to h, from h = x by h ← h + tanh(g) U SiLU(D [norm h; x])."""
-        refined = stream
-        for gate in self.gates.unbind():
-            inner = self.down(torch.cat([self.norm(refined), stream], dim=-1))
-            refined = torch.addcmul(refined, torch.tanh(gate), self.up(functional.silu(inner)))
+        refined = hidden_states
+        for step_gate in self.gate.unbind():
+            inner = self.down(torch.cat([self.norm(refined), hidden_states], dim=-1))
+            refined = torch.addcmul(refined, torch.tanh(step_gate), self.up(functional.silu(inner)))
         return refined

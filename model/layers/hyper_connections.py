@@ -21,13 +21,13 @@ READ_START, MIX_START = 2.0, 4.0  # logits: a share of 0.88 of two streams, and 
 
 
 class Route(NamedTuple):
-    """Weights by which one branch reads, writes and mixes N streams."""
+    """Weights by which one branch reads (pre), writes (post) and mixes (res) N streams."""
 
-    read: Tensor
+    pre: Tensor
     """[N], adds up to 1."""
-    write: Tensor
+    post: Tensor
     """[N], between 0 and 2."""
-    mix: Tensor
+    res: Tensor
     """[N, N], doubly stochastic; row i makes stream i."""
 
 
@@ -39,23 +39,23 @@ class HyperConnections(nn.Module):
         self.rounds = rounds
         own = torch.eye(streams)
         reads = own[torch.arange(branches) % streams]
-        self.read = nn.Parameter(READ_START * reads)
-        self.write = nn.Parameter(torch.zeros(branches, streams))
-        self.mix = nn.Parameter(MIX_START * own.repeat(branches, 1, 1))
-        self.end = nn.Parameter(torch.zeros(streams))
+        self.pre_logits = nn.Parameter(READ_START * reads)
+        self.post_logits = nn.Parameter(torch.zeros(branches, streams))
+        self.res_logits = nn.Parameter(MIX_START * own.repeat(branches, 1, 1))
+        self.out_logits = nn.Parameter(torch.zeros(streams))
 
     def routes(self) -> list[Route]:
         """Return each branch's route; all are computed at once, being the same for all tokens."""
         ways = (
-            self.read.softmax(dim=-1),
-            2 * torch.sigmoid(self.write),
-            sinkhorn(self.mix, self.rounds),
+            self.pre_logits.softmax(dim=-1),
+            2 * torch.sigmoid(self.post_logits),
+            sinkhorn(self.res_logits, self.rounds),
         )
         return [Route(*way) for way in zip(*(way.unbind() for way in ways), strict=True)]
 
     def merge(self, streams: Tensor) -> Tensor:
         """Map streams [N, B, T, D] to one, [B, T, D]."""
-        return _combined(self.end.softmax(dim=-1), streams)
+        return _combined(self.out_logits.softmax(dim=-1), streams)
 
 
 def sinkhorn(logits: Tensor, rounds: int) -> Tensor:
@@ -71,18 +71,21 @@ def branch(
     streams: Tensor,
     route: Route | None,
     work: Callable[[Tensor], Tensor],
-    last: int | None = None,
+    logits_to_keep: int | None = None,
 ) -> Tensor:
     """Return the streams [N, B, T, D] after a branch that maps [B, T, D] to [B, T, D].
 
-    Without a route there is one stream, [B, T, D], to which the branch's output is added. With
-    `last` the branch returns only the last rows.
+    Args:
+        streams: [N, B, T, D]; without a route one stream, [B, T, D].
+        route: weights of the branch; None: its output is added to the one stream.
+        work: the branch, a map of [B, T, D] to [B, T or logits_to_keep, D].
+        logits_to_keep: number of last rows to return; None: all.
     """
     if route is None:
-        return last_rows(streams, last) + work(streams)
-    worked = work(_combined(route.read, streams))
-    mixed = _combined(route.mix, last_rows(streams, last))
-    return torch.addcmul(mixed, route.write.view(-1, 1, 1, 1), worked)
+        return last_rows(streams, logits_to_keep) + work(streams)
+    worked = work(_combined(route.pre, streams))
+    mixed = _combined(route.res, last_rows(streams, logits_to_keep))
+    return torch.addcmul(mixed, route.post.view(-1, 1, 1, 1), worked)
 
 
 def _combined(weights: Tensor, streams: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-NORM_EPS = 1e-6
+from .rms_norm import NORM_EPS
 
 
 class JEPAPredictor(nn.Module):
@@ -20,16 +20,16 @@ class JEPAPredictor(nn.Module):
         self.norm = nn.RMSNorm(dim, eps=NORM_EPS)
         self.down = nn.Linear(dim, hidden_dim, bias=False)
         self.up = nn.Linear(hidden_dim, dim, bias=False)
-        self.gates = nn.Parameter(torch.zeros(horizon))
+        self.gate = nn.Parameter(torch.zeros(horizon))
 
     def forward(self, rows: Tensor, distance: int) -> Tensor:
         """Map [..., D] to the predicted rows `distance` (from 1) tokens later."""
         inner = self.up(functional.silu(self.down(self.norm(rows))))
-        return torch.addcmul(rows, torch.tanh(self.gates[distance - 1]), inner)
+        return torch.addcmul(rows, torch.tanh(self.gate[distance - 1]), inner)
 
 
 def cosine_distance(expected: Tensor, found: Tensor) -> Tensor:
-    """Return 1 − cosine of rows [N, D], [N] in float32 or better; `found` gets no gradient."""
+    """Return 1 − cosine of rows [N, D], [N], in float32 or better; `found` gets no gradient."""
     precise = torch.promote_types(expected.dtype, torch.float32)
     target = found.detach().to(precise)
     return 1 - functional.cosine_similarity(expected.to(precise), target, dim=-1)

@@ -19,26 +19,26 @@ class KVCache:
     """[B, look back + context]; for the look-back of embeddings, and for the ends of documents."""
     attention_mask: Tensor
     """Bool, of the shape of `ids`; false for padding."""
-    memory: int = 0
+    memory_tokens: int = 0
     """Number of memory tokens before the text."""
-    before: int = 0
+    prefix: int = 0
     """Ids before the first token, on which embeddings look back and attention does not."""
     length: int = 0
     """Tokens read."""
 
     def append(
-        self, ids: Tensor, attention_mask: Tensor | None = None, before: Tensor | None = None
+        self, ids: Tensor, attention_mask: Tensor | None = None, prefix_ids: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Append ids [B, T], and in front of the first ones those `before` the text.
+        """Append ids [B, T], and in front of the first ones `prefix_ids`, those before the text.
 
         Returns:
-            All ids so far and which of them are real, [B, before + length].
+            All ids so far and which of them are not padding, [B, prefix + length].
         """
-        if before is not None:
-            self.before = before.shape[1]
-            self.ids[:, : self.before] = before
-            self.attention_mask[:, : self.before] = True
-        begin = self.before + self.length
+        if prefix_ids is not None:
+            self.prefix = prefix_ids.shape[1]
+            self.ids[:, : self.prefix] = prefix_ids
+            self.attention_mask[:, : self.prefix] = True
+        begin = self.prefix + self.length
         end = begin + ids.shape[1]
         self.ids[:, begin:end] = ids
         self.attention_mask[:, begin:end] = True if attention_mask is None else attention_mask
@@ -50,7 +50,7 @@ class KVCache:
 
         `run` counts the layers in the order they run; a layer that runs twice has two entries.
         """
-        end = self.memory + self.length
+        end = self.memory_tokens + self.length
         new = slice(end - key.shape[2], end)
         self.keys[run, :, :, new], self.values[run, :, :, new] = key, value
         return self.keys[run, :, :, :end], self.values[run, :, :, :end]
@@ -64,40 +64,43 @@ def new_kv_cache(
     context: int,
     head_dim: int,
     like: Tensor,
-    memory: int = 0,
+    memory_tokens: int = 0,
     lookback: int = 0,
 ) -> KVCache:
     """Return a cache without tokens, on the device and in the type of `like`."""
-    shape = (layers, batch, kv_heads, memory + context, head_dim)
+    shape = (layers, batch, kv_heads, memory_tokens + context, head_dim)
     tokens = (batch, lookback + context)
     return KVCache(
         keys=like.new_empty(shape),
         values=like.new_empty(shape),
         ids=torch.zeros(tokens, dtype=torch.int64, device=like.device),
         attention_mask=torch.zeros(tokens, dtype=torch.bool, device=like.device),
-        memory=memory,
+        memory_tokens=memory_tokens,
     )
 
 
 def extend_ids(
-    ids: Tensor, before: Tensor | None, attention_mask: Tensor | None, cache: KVCache | None
+    ids: Tensor,
+    prefix_ids: Tensor | None,
+    attention_mask: Tensor | None,
+    kv_cache: KVCache | None,
 ) -> tuple[Tensor, Tensor | None]:
-    """Return all ids up to the new ones, [B, N], and which are real; None: all are.
+    """Return all ids up to the new ones, [B, N], and their attention mask; None: no padding.
 
     Args:
         ids: the new ones, [B, T].
-        before: ids before the first one of the text, [B, look back].
-        attention_mask: 0/1 or bool [B, T]; None: all are real.
-        cache: is extended by the new ids, if there is one.
+        prefix_ids: ids before the first one of the text, [B, lookback].
+        attention_mask: 0/1 or bool [B, T], false for padding; None: no padding.
+        kv_cache: is extended by the new ids, if there is one.
     """
     attention_mask = None if attention_mask is None else attention_mask.bool()
-    if cache is not None:
-        return cache.append(ids, attention_mask, before)
-    if before is None:
+    if kv_cache is not None:
+        return kv_cache.append(ids, attention_mask, prefix_ids)
+    if prefix_ids is None:
         return ids, attention_mask
     if attention_mask is not None:
-        attention_mask = functional.pad(attention_mask, (before.shape[1], 0), value=True)
-    return torch.cat([before, ids], dim=1), attention_mask
+        attention_mask = functional.pad(attention_mask, (prefix_ids.shape[1], 0), value=True)
+    return torch.cat([prefix_ids, ids], dim=1), attention_mask
 
 
 def context_window_start(length: int, context: int) -> int:

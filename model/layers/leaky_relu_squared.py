@@ -14,10 +14,11 @@ class LeakyReLUSquaredMLP(nn.Module):
     def __init__(self, *, dim: int, ffn_dim: int, slope: float) -> None:
         super().__init__()
         self.slope = slope
-        self.up = nn.Linear(dim, ffn_dim, bias=False)
-        self.down = nn.Linear(ffn_dim, dim, bias=False)
+        self.up_proj = nn.Linear(dim, ffn_dim, bias=False)
+        self.down_proj = nn.Linear(ffn_dim, dim, bias=False)
 
-    def forward(self, stream: Tensor) -> Tensor:
+    def forward(self, hidden_states: Tensor) -> Tensor:
         """Map [B, T, D] to [B, T, D], each token independently."""
-        output: Tensor = self.down(functional.leaky_relu(self.up(stream), self.slope).square())
+        inner = functional.leaky_relu(self.up_proj(hidden_states), self.slope)
+        output: Tensor = self.down_proj(inner.square())
         return output

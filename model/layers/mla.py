@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .derf_attention import DerfAttention
-from .masks import UpdateKV, last_rows, mask_of_last
+from .masks import AttentionInputs, last_rows
 from .partial_rope import apply_rope_last
 from .xsa import remove_self_value
 
@@ -26,63 +26,50 @@ class LatentAttention(nn.Module):
         head_dim: int,
         q_lora_rank: int,
         o_lora_rank: int,
-        exclusive: bool,
+        use_xsa: bool,
         derf: bool,
         norm_eps: float,
     ) -> None:
         super().__init__()
-        self.head_dim, self.exclusive = head_dim, exclusive
-        self.query_down = nn.Linear(dim, q_lora_rank, bias=False)
-        self.query_down_norm = nn.RMSNorm(q_lora_rank, eps=norm_eps)
-        self.query_up = nn.Linear(q_lora_rank, heads * head_dim, bias=False)
-        self.key = nn.Linear(dim, kv_heads * head_dim, bias=False)
-        self.value = nn.Linear(dim, kv_heads * head_dim, bias=False)
-        self.output_down = nn.Linear(heads * head_dim, o_lora_rank, bias=False)
-        self.output_up = nn.Linear(o_lora_rank, dim, bias=False)
-        self.query_norm = nn.RMSNorm(head_dim, eps=norm_eps)
-        self.key_norm = nn.RMSNorm(head_dim, eps=norm_eps)
+        self.head_dim, self.use_xsa = head_dim, use_xsa
+        self.q_a_proj = nn.Linear(dim, q_lora_rank, bias=False)
+        self.q_a_norm = nn.RMSNorm(q_lora_rank, eps=norm_eps)
+        self.q_b_proj = nn.Linear(q_lora_rank, heads * head_dim, bias=False)
+        self.k_proj = nn.Linear(dim, kv_heads * head_dim, bias=False)
+        self.v_proj = nn.Linear(dim, kv_heads * head_dim, bias=False)
+        self.o_a_proj = nn.Linear(heads * head_dim, o_lora_rank, bias=False)
+        self.o_b_proj = nn.Linear(o_lora_rank, dim, bias=False)
+        self.q_norm = nn.RMSNorm(head_dim, eps=norm_eps)
+        self.k_norm = nn.RMSNorm(head_dim, eps=norm_eps)
         self.derf = DerfAttention(heads=heads) if derf else None
 
-    def forward(
-        self,
-        normed: Tensor,
-        rope: tuple[Tensor, Tensor],
-        attn_mask: Tensor | None = None,
-        update_kv: UpdateKV | None = None,
-        last: int | None = None,
-    ) -> Tensor:
-        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on the cache.
+    def forward(self, hidden_states: Tensor, inputs: AttentionInputs) -> Tensor:
+        """Map normed rows [B, T, D] to [B, T or logits_to_keep, D].
 
-        Args:
-            normed: input of the layer.
-            rope: cosines and sines, [T, R] or [B, 1, T, R].
-            attn_mask: bool [B, 1, T, N], what each token may see; None: all before it, and N = T.
-            update_kv: appends keys and values to the cache and returns all of them.
-            last: number of last rows to return; None: all.
+        Row t depends on rows 0 … t and on the KV cache.
         """
-        asking, attn_mask = last_rows(normed, last), mask_of_last(attn_mask, normed, last)
+        query_rows, query_rope, attn_mask = inputs.query_rows(hidden_states)
         heads = (-1, self.head_dim)
-        query = self.query_up(self.query_down_norm(self.query_down(asking))).unflatten(-1, heads)
-        query = self.query_norm(query).transpose(1, 2)  # [B, H, T, K]
-        query = apply_rope_last(query, *(last_rows(table, last) for table in rope))
-        key = self.key_norm(self.key(normed).unflatten(-1, heads)).transpose(1, 2)  # [B, G, T, K]
-        key, own = (
-            apply_rope_last(key, *rope),
-            self.value(normed).unflatten(-1, heads).transpose(1, 2),
-        )
-        key, value = (key, own) if update_kv is None else update_kv(key, own)
-        gathered = self._gather(query, key, value, attn_mask)
-        if self.exclusive:
-            gathered = remove_self_value(gathered, last_rows(own, last))
-        output: Tensor = self.output_up(self.output_down(gathered.transpose(1, 2).flatten(2)))
+        query = self.q_b_proj(self.q_a_norm(self.q_a_proj(query_rows))).unflatten(-1, heads)
+        query = apply_rope_last(self.q_norm(query).transpose(1, 2), *query_rope)  # [B, H, T, K]
+        key = self.k_norm(self.k_proj(hidden_states).unflatten(-1, heads)).transpose(1, 2)
+        key = apply_rope_last(key, *inputs.rope)  # [B, G, T, K]
+        own_value = self.v_proj(hidden_states).unflatten(-1, heads).transpose(1, 2)
+        value = own_value
+        if inputs.update_kv is not None:
+            key, value = inputs.update_kv(key, value)  # [B, G, N, K]
+        attended = self._attend(query, key, value, attn_mask)
+        if self.use_xsa:
+            attended = remove_self_value(attended, last_rows(own_value, inputs.logits_to_keep))
+        output: Tensor = self.o_b_proj(self.o_a_proj(attended.transpose(1, 2).flatten(2)))
         return output
 
-    def _gather(
+    def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None
     ) -> Tensor:
         if self.derf is not None:
-            gathered: Tensor = self.derf(query, key, value, attn_mask)
-            return gathered
+            attended: Tensor = self.derf(query, key, value, attn_mask)
+            return attended
         # Shared heads are expanded here: enable_gqa's backward pass takes twice as long on CPUs.
         key, value = (_for_each_query_head(x, query.shape[1]) for x in (key, value))
         return functional.scaled_dot_product_attention(

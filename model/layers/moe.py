@@ -15,10 +15,10 @@ from .feed_forward import FeedForward
 EPS = 1e-8
 
 
-class Experts(nn.Module):
-    """Mixture of experts: each token goes to `chosen` of `experts`, and to all `shared` ones."""
+class MoE(nn.Module):
+    """Mixture of experts: each token goes to `top_k` of `num_experts`, and to all shared ones."""
 
-    balance: Tensor | None = None
+    aux_loss: Tensor | None = None
     """Experts · Σ (share of tokens · mean probability) of the last pass; None if hashed."""
 
     def __init__(
@@ -26,44 +26,48 @@ class Experts(nn.Module):
         *,
         dim: int,
         ffn_dim: int,
-        experts: int,
-        chosen: int,
-        shared: int,
-        scale: float,
-        hashed: bool,
+        num_experts: int,
+        top_k: int,
+        num_shared: int,
+        routed_scaling_factor: float,
+        hash_routing: bool,
     ) -> None:
         super().__init__()
-        self.chosen, self.shared_count, self.scale = chosen, shared, scale
-        self.router = None if hashed else nn.Linear(dim, experts, bias=False)
-        self.experts = nn.ModuleList(FeedForward(dim=dim, ffn_dim=ffn_dim) for _ in range(experts))
-        self.shared = FeedForward(dim=dim, ffn_dim=ffn_dim * shared) if shared else None
+        self.top_k, self.num_shared, self.scale = top_k, num_shared, routed_scaling_factor
+        self.gate = None if hash_routing else nn.Linear(dim, num_experts, bias=False)
+        self.experts = nn.ModuleList(
+            FeedForward(dim=dim, ffn_dim=ffn_dim) for _ in range(num_experts)
+        )
+        self.shared_experts = (
+            FeedForward(dim=dim, ffn_dim=ffn_dim * num_shared) if num_shared else None
+        )
 
-    def forward(self, stream: Tensor, ids: Tensor) -> Tensor:
+    def forward(self, hidden_states: Tensor, ids: Tensor) -> Tensor:
         """Map [B, T, D] to [B, T, D], each token, with its id of ids [B, T], independently."""
-        rows = stream.flatten(0, 1)
-        if self.router is None:
-            taken, weights = self._hashed(ids.flatten())
+        rows = hidden_states.flatten(0, 1)  # [N, D]
+        if self.gate is None:
+            experts, weights = self._hashed(ids.flatten())
         else:
-            taken, weights = self._routed(self.router(rows))
+            experts, weights = self._routed(self.gate(rows))
         output = torch.zeros_like(rows)
         for number, expert in enumerate(self.experts):
-            row, choice = torch.nonzero(taken == number, as_tuple=True)
+            row, choice = torch.nonzero(experts == number, as_tuple=True)
             part = expert(rows[row]) * weights[row, choice, None]
             output = output.index_add(0, row, part.to(output.dtype))
-        if self.shared is not None:
-            output = output + self.shared(rows) / self.shared_count
-        return output.view(stream.shape)
+        if self.shared_experts is not None:
+            output = output + self.shared_experts(rows) / self.num_shared
+        return output.view(hidden_states.shape)
 
     def _routed(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the experts [N, chosen] of each row and their weights, which add up to scale."""
+        """Return the experts [N, top_k] of each row and their weights, which add up to scale."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        scores, taken = functional.softplus(logits).sqrt().topk(self.chosen, dim=-1)
-        load = functional.one_hot(taken, logits.shape[-1]).sum(dim=1).to(logits.dtype).mean(dim=0)
-        self.balance = logits.shape[-1] * (load * logits.softmax(dim=-1).mean(dim=0)).sum()
-        return taken, self.scale * scores / (scores.sum(dim=-1, keepdim=True) + EPS)
+        scores, experts = functional.softplus(logits).sqrt().topk(self.top_k, dim=-1)
+        load = functional.one_hot(experts, logits.shape[-1]).sum(dim=1).to(logits.dtype).mean(dim=0)
+        self.aux_loss = logits.shape[-1] * (load * logits.softmax(dim=-1).mean(dim=0)).sum()
+        return experts, self.scale * scores / (scores.sum(dim=-1, keepdim=True) + EPS)
 
     def _hashed(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Return the experts (id + 0, 1, …) mod their number, all of equal weight."""
-        steps = torch.arange(self.chosen, device=ids.device)
-        taken = (ids[:, None] + steps) % len(self.experts)
-        return taken, torch.full(taken.shape, self.scale / self.chosen, device=ids.device)
+        steps = torch.arange(self.top_k, device=ids.device)
+        experts = (ids[:, None] + steps) % len(self.experts)
+        return experts, torch.full(experts.shape, self.scale / self.top_k, device=ids.device)

@@ -9,16 +9,15 @@ from torch.nn import functional
 IGNORE_INDEX = -100
 
 
-class MTPHeads(nn.Module):
-    """MTP heads: head k (from 0) maps the last hidden rows to logits of the token k + 2 later."""
+class MTPHeads(nn.ModuleList):
+    """MTP heads: head k (from 0) maps hidden states to logits of the token k + 2 later."""
 
     def __init__(self, *, heads: int, dim: int, vocab_size: int) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(dim, vocab_size, bias=False) for _ in range(heads))
+        super().__init__(nn.Linear(dim, vocab_size, bias=False) for _ in range(heads))
 
     def forward(self, hidden_states: Tensor) -> list[Tensor]:
         """Map [..., D] to logits [..., V] of each head."""
-        return [head(hidden_states) for head in self.heads]
+        return [head(hidden_states) for head in self]
 
 
 def mtp_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> list[Tensor]:
@@ -30,13 +29,13 @@ def mtp_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> list
         mask: bool [B, T], the targets that count; None: all.
 
     Returns:
-        Ids [B, T] each, IGNORED where the sequence ends too soon or the target does not count.
+        Ids [B, T] each, IGNORE_INDEX where the sequence ends too soon or the target does not count.
 
     >>> [ids.tolist() for ids in mtp_targets(Tensor([[5, 6, 7]]).long(), 2)]
     [[[6, 7, -100]], [[7, -100, -100]]]
     """
     counted = targets if mask is None else targets.masked_fill(~mask, IGNORE_INDEX)
     return [
-        functional.pad(counted[:, ahead:], (0, min(ahead, counted.shape[1])), value=IGNORE_INDEX)
-        for ahead in range(1, heads + 1)
+        functional.pad(counted[:, shift:], (0, min(shift, counted.shape[1])), value=IGNORE_INDEX)
+        for shift in range(1, heads + 1)
     ]

@@ -1,6 +1,6 @@
 """Multi-token prediction (MTP) through the model's own output layer.
 
-From SpikeWhale: a head maps the last hidden row to the predicted row some tokens later. It is the
+From SpikeWhale: a head maps the last hidden state to the predicted one some tokens later. It is the
 cheapest of its kind; in DeepSeek-V3 (arXiv:2412.19437) each head has a layer and reads the tokens
 between.
 """
@@ -8,13 +8,25 @@ between.
 from torch import Tensor, nn
 
 
-class MTPStates(nn.Module):
-    """MTP states: head k (from 0) maps hidden rows h to h + W h, for the token k + 2 later."""
+class MTPState(nn.Module):
+    """MTP state: maps hidden states h to h + W h; with W = 0, as at the start, to themselves."""
+
+    def __init__(self, *, dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(dim, dim, bias=False)
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        """Map [..., D] to [..., D]."""
+        predicted: Tensor = hidden_states + self.proj(hidden_states)
+        return predicted
+
+
+class MTPStates(nn.ModuleList):
+    """MTP states: head k (from 0) predicts hidden states for the token k + 2 later."""
 
     def __init__(self, *, heads: int, dim: int) -> None:
-        super().__init__()
-        self.heads = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(heads))
+        super().__init__(MTPState(dim=dim) for _ in range(heads))
 
     def forward(self, hidden_states: Tensor) -> list[Tensor]:
-        """Map [..., D] to [..., D] of each head; with W = 0, as at the start, to itself."""
-        return [hidden_states + head(hidden_states) for head in self.heads]
+        """Map [..., D] to [..., D] of each head."""
+        return [head(hidden_states) for head in self]

@@ -16,26 +16,34 @@ from .rms_norm import scaled_norm
 class ResidualBranches(nn.Module):
     """Residual branches: two scale vectors over the width, all ones at the start."""
 
-    def __init__(self, *, dim: int, parallel: bool, scale: float) -> None:
+    def __init__(self, *, dim: int, parallel: bool, norm_scale: float) -> None:
         super().__init__()
-        self.parallel, self.scale = parallel, scale
-        self.attention = nn.Parameter(torch.ones(dim))
-        self.feed_forward = nn.Parameter(torch.ones(dim))
+        self.parallel, self.norm_scale = parallel, norm_scale
+        self.attn_scale = nn.Parameter(torch.ones(dim))
+        self.mlp_scale = nn.Parameter(torch.ones(dim))
 
     def forward(
         self,
         stream: Tensor,
-        attend: Callable[[Tensor], Tensor],
-        feed: Callable[[Tensor], Tensor],
-        last: int | None = None,
+        attention: Callable[[Tensor], Tensor],
+        mlp: Callable[[Tensor], Tensor],
+        logits_to_keep: int | None = None,
     ) -> Tensor:
-        """Map the stream [B, T, D] to the next, or to its `last` rows.
+        """Map the residual stream [B, T, D] to the next, or to its last rows.
 
-        `attend` maps [B, T, D] to [B, T or last, D], `feed` maps rows to rows.
+        Args:
+            stream: residual stream [B, T, D].
+            attention: maps normed rows [B, T, D] to [B, T or logits_to_keep, D].
+            mlp: maps rows to rows, each independently.
+            logits_to_keep: number of last rows to return; None: all.
         """
-        normed = scaled_norm(stream, self.scale)
-        gathered = torch.addcmul(last_rows(stream, last), self.attention, attend(normed))
-        worked = feed(
-            last_rows(normed, last) if self.parallel else scaled_norm(gathered, self.scale)
+        normed = scaled_norm(stream, self.norm_scale)
+        attended = torch.addcmul(
+            last_rows(stream, logits_to_keep), self.attn_scale, attention(normed)
         )
-        return torch.addcmul(gathered, self.feed_forward, worked)
+        mlp_input = (
+            last_rows(normed, logits_to_keep)
+            if self.parallel
+            else scaled_norm(attended, self.norm_scale)
+        )
+        return torch.addcmul(attended, self.mlp_scale, mlp(mlp_input))

@@ -6,6 +6,8 @@ Sun et al. 2025 (arXiv:2502.05795, "The Curse of Depth").
 from torch import Tensor
 from torch.nn import functional
 
+NORM_EPS = 1e-6
+
 
 def scaled_norm(stream: Tensor, scale: float) -> Tensor:
     """Return the rows of [..., D] with root mean square `scale`; no gain is learned."""

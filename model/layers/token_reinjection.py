@@ -8,6 +8,6 @@ import torch
 from torch import Tensor
 
 
-def embedding_again(stream: Tensor, embedded: Tensor, gate: Tensor) -> Tensor:
+def reinject_tokens(stream: Tensor, embedded: Tensor, gate: Tensor) -> Tensor:
     """Return stream + tanh(gate) · embedded, both [B, T, D], for a scalar gate."""
     return torch.addcmul(stream, torch.tanh(gate), embedded)

@@ -14,17 +14,17 @@ class UNetSkips(nn.Module):
 
     def __init__(self, *, layers: int, dim: int) -> None:
         super().__init__()
-        self.pushing = layers // 2
-        self.weights = nn.Parameter(torch.ones(self.pushing, dim))
+        self.num_encoder_layers = layers // 2
+        self.weights = nn.Parameter(torch.ones(self.num_encoder_layers, dim))
 
-    def add(self, stream: Tensor, layer: int, pushed: list[Tensor]) -> Tensor:
-        """Return the input of `layer`, [B, T, D]; pops the newest of `pushed` where one is due."""
-        if not self.pushing <= layer < 2 * self.pushing:
+    def pop(self, stream: Tensor, layer: int, pushed: list[Tensor]) -> Tensor:
+        """Return the input of `layer`, [B, T, D]: the stream, plus the newest of `pushed`."""
+        if not self.num_encoder_layers <= layer < 2 * self.num_encoder_layers:
             return stream
-        weight = self.weights[layer - self.pushing]
+        weight = self.weights[layer - self.num_encoder_layers]
         return stream + weight.to(stream.dtype) * pushed.pop()
 
     def push(self, stream: Tensor, layer: int, pushed: list[Tensor]) -> None:
         """Push the output of `layer`, where a later layer needs it."""
-        if layer < self.pushing:
+        if layer < self.num_encoder_layers:
             pushed.append(stream)

@@ -16,11 +16,11 @@ class ValueEmbedding(nn.Module):
     def __init__(self, *, vocab_size: int, table_dim: int, kv_dim: int, layers: int) -> None:
         super().__init__()
         self.table = nn.Embedding(vocab_size, table_dim)
-        self.projection = nn.Linear(table_dim, kv_dim, bias=False)
-        self.size = nn.Parameter(torch.tensor([0.1]))
-        self.layer_sizes = nn.Parameter(torch.ones(layers))
+        self.proj = nn.Linear(table_dim, kv_dim, bias=False)
+        self.scale = nn.Parameter(torch.tensor([0.1]))
+        self.layer_scales = nn.Parameter(torch.ones(layers))
 
     def forward(self, ids: Tensor) -> list[Tensor]:
         """Map ids [B, T] to the addition to each layer's values, [B, T, G · K] each."""
-        widened: Tensor = self.projection(self.table(ids)) * self.size
-        return [widened * size for size in self.layer_sizes.unbind()]
+        widened: Tensor = self.proj(self.table(ids)) * self.scale
+        return [widened * scale for scale in self.layer_scales.unbind()]

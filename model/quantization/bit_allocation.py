@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..config.quantization import Clip
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..families.parameters import quantizable_weights
 from .gptq import prepare_hessian
 from .plan import Precision
@@ -42,7 +42,7 @@ class RateDistortion:
 
 @torch.no_grad()
 def rate_distortion_candidates(
-    model: Model, plan: Mapping[str, Precision], hessians: Mapping[str, Tensor] | None
+    model: LanguageModel, plan: Mapping[str, Precision], hessians: Mapping[str, Tensor] | None
 ) -> dict[str, list[RateDistortion]]:
     """Return the trades of each matrix that is quantized to integers, by name.
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 
 
 def own_texts(
-    model: Model,
+    model: LanguageModel,
     *,
     sequences: int,
     batch: int,
@@ -41,7 +41,7 @@ def own_texts(
 
 @torch.no_grad()
 def own_text(
-    model: Model,
+    model: LanguageModel,
     *,
     sequences: int,
     length: int,
@@ -64,12 +64,12 @@ def own_text(
     """
     generator = torch.Generator().manual_seed(seed)
     banned = torch.tensor(sorted(banned_ids), dtype=torch.int64)
-    device = model.embedding.weight.device
+    device = model.device
     ids = torch.full((sequences, 1), eos_id, device=device)
-    cache = model.new_kv_cache(sequences)
+    kv_cache = model.new_kv_cache(sequences)
     while ids.shape[1] < length:
-        rows = model.backbone(ids[:, -1:], cache=cache)
-        logits = model.logits(rows[:, -1]).float().cpu().index_fill(1, banned, -torch.inf)
+        hidden_states = model.backbone(ids[:, -1:], kv_cache=kv_cache)
+        logits = model.logits(hidden_states[:, -1]).float().cpu().index_fill(1, banned, -torch.inf)
         sampled = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
         ids = torch.cat([ids, sampled.to(device)], dim=1)
     written: NDArray[np.int64] = ids.cpu().numpy()

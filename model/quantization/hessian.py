@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..families.parameters import quantizable_weights
 
 BLOCK = 256  # columns
@@ -91,7 +91,7 @@ def upper_products(rows: Tensor) -> Tensor:
 
 @torch.no_grad()
 def gather_hessians(
-    model: Model,
+    model: LanguageModel,
     sequences: Iterable[NDArray[np.integer]],
     names: Collection[str] | None = None,
 ) -> dict[str, Tensor]:
@@ -110,8 +110,8 @@ def gather_hessians(
     """
     matrices = quantizable_weights(model)
     watch = _Watch({name: matrices[name] for name in matrices if names is None or name in names})
-    output = "head.weight" if "head.weight" in matrices else "embedding.weight"
-    device = model.embedding.weight.device
+    output = model.output_weight
+    device = model.device
     for ids in sequences:
         with watch:
             hidden_states = model.backbone(torch.from_numpy(ids.astype(np.int64)).to(device))

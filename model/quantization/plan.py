@@ -8,8 +8,8 @@ and stays as it is.
 from dataclasses import dataclass
 
 from ..config.quantization import Clip, QuantizeConfig, parse_bits, parse_clip
-from ..families.build import Model
-from ..families.parameters import quantizable_weights, quantization_group
+from ..families.language_model import LanguageModel
+from ..families.parameters import role_of
 
 FLOAT_BITS = 16
 
@@ -29,9 +29,8 @@ class Precision:
         return self.bits < FLOAT_BITS
 
 
-def quantization_plan(model: Model, settings: QuantizeConfig) -> dict[str, Precision]:
+def quantization_plan(model: LanguageModel, settings: QuantizeConfig) -> dict[str, Precision]:
     """Return the precision of each matrix of the model, by name."""
     bits, clip = parse_bits(settings.bits), parse_clip(settings.clip)
-    return {
-        name: Precision(bits[quantization_group(name)], clip) for name in quantizable_weights(model)
-    }
+    groups = ((name, role_of(name).quantization) for name, _ in model.named_parameters())
+    return {name: Precision(bits[group], clip) for name, group in groups if group}

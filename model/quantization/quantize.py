@@ -8,8 +8,8 @@ from torch import Tensor
 from spiketok.errors import SpikeError
 
 from ..config.quantization import Clip
-from ..families.build import Model
-from ..families.parameters import quantizable_weights, training_only_modules
+from ..families.language_model import LanguageModel
+from ..families.parameters import exported_state, quantizable_weights
 from .gptq import Columns, gptq_codes, prepare_hessian, weighted_errors
 from .low_rank import low_rank_correction
 from .plan import FLOAT_BITS, Precision
@@ -20,7 +20,7 @@ from .quantizer import MAX_SCALE, quantize_codes, row_scales, search_scales
 
 @torch.no_grad()
 def quantize_model(
-    model: Model,
+    model: LanguageModel,
     plan: Mapping[str, Precision],
     hessians: Mapping[str, Tensor] | None = None,
     *,
@@ -49,7 +49,7 @@ def quantize_model(
         wrong = "no matrix of this model" if name in plan else "without a precision"
         raise SpikeError(f"the plan: {name}: {wrong}")
     quantized: dict[str, QuantizedMatrix | Tensor] = {}
-    for name, tensor in needed_tensors(model).items():
+    for name, tensor in exported_state(model).items():
         precision = plan.get(name, Precision(32))
         if precision.whole:
             hessian = (hessians or {}).get(name)
@@ -121,13 +121,13 @@ def _correction(
 
 
 @torch.no_grad()
-def put_quantized(model: Model, weights: Mapping[str, QuantizedMatrix | Tensor]) -> None:
+def put_quantized(model: LanguageModel, weights: Mapping[str, QuantizedMatrix | Tensor]) -> None:
     """Load the result of `quantize_model` into a model of that shape; trained-only tensors stay.
 
     Raises:
         SpikeError: a name or shape is not the model's, or one is missing; nothing has changed.
     """
-    wanted = needed_tensors(model)
+    wanted = exported_state(model)
     for name in sorted(wanted.keys() | weights.keys()):
         ours = tuple(wanted[name].shape) if name in wanted else None
         theirs = tuple(weights[name].shape) if name in weights else None
@@ -137,10 +137,3 @@ def put_quantized(model: Model, weights: Mapping[str, QuantizedMatrix | Tensor])
         wanted[name].copy_(
             torch.from_numpy(value.dequantize()) if isinstance(value, QuantizedMatrix) else value
         )
-
-
-def needed_tensors(model: Model) -> dict[str, Tensor]:
-    """Return the tensors of the model's `state_dict` that are needed after training."""
-    training_only = tuple(f"{name}." for name in training_only_modules(model))
-    state = model.state_dict()
-    return {name: tensor for name, tensor in state.items() if not name.startswith(training_only)}

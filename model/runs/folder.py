@@ -19,7 +19,8 @@ from spiketok.regular_files import read_regular
 
 from ..config.loader import config_fingerprint, dump_config, load_config
 from ..config.schema import Config
-from ..families.build import Model, build_model
+from ..families.build import build_model
+from ..families.language_model import LanguageModel
 from ..families.parameters import load_weights_
 from .checkpoint import STATE, WEIGHTS, load_averages, load_trained_ids, parse_state, read_state
 from .checkpoint_folders import check_no_links_inside, has_begun, newest_checkpoint
@@ -61,7 +62,7 @@ class Run:
     """Trained model with the weights for export, and all that using it needs."""
 
     config: Config
-    model: Model
+    model: LanguageModel
     tokenizer: Tokenizer
     step: int
     fingerprints: dict[str, str]
@@ -223,7 +224,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
     )
 
 
-def _model_with_weights(path: Path, config: Config, tokenizer: Tokenizer) -> Model:
+def _model_with_weights(path: Path, config: Config, tokenizer: Tokenizer) -> LanguageModel:
     """Build the model after checking that the weights fit, for its configuration may be forged."""
     weights = load_tensors(path)
     shapes = model_of_shapes(config, tokenizer, len(weights), str(path)).state_dict()

@@ -8,12 +8,14 @@ from spiketok import Tokenizer
 from spiketok.errors import SpikeError
 
 from ..config.schema import Config
-from ..families.build import Model, build_model
+from ..families.build import build_model
+from ..families.language_model import LanguageModel
+from ..families.sections import fewest_weights
 
 FIX = "take the file from its source again"
 
 
-def model_of_shapes(config: Config, tokenizer: Tokenizer, stored: int, place: str) -> Model:
+def model_of_shapes(config: Config, tokenizer: Tokenizer, stored: int, place: str) -> LanguageModel:
     """Return the model of a configuration on the device `meta`: shapes without numbers.
 
     Even there each module takes memory, so layers and experts are compared first with the number
@@ -22,9 +24,7 @@ def model_of_shapes(config: Config, tokenizer: Tokenizer, stored: int, place: st
     Raises:
         SpikeError: there are fewer tensors than modules that have one each.
     """
-    whale = config.spikewhale
-    experts = len(whale.expert_layers) * whale.n_routed_experts if whale else 0
-    if config.model.layers + experts > stored:
+    if fewest_weights(config) > stored:
         raise SpikeError(f"{place}: fewer weights than its configuration has layers; {FIX}")
     return build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id, device="meta")
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 from spiketok.errors import SpikeError
 
 from ..distributed import all_reduce_sum, rank, world_size
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from .hidden_states import batches, logits_in_slices, read_batch
 from .sliding_windows import NO_END, Document, Window, check_windows, sliding_windows
 
@@ -53,7 +53,7 @@ class Score:
 
 
 def score_documents(
-    model: Model,
+    model: LanguageModel,
     documents: Iterable[tuple[NDArray[np.integer], int]],
     *,
     eos_id: int,
@@ -99,7 +99,7 @@ def score_documents(
 
 
 def score_replies(
-    model: Model,
+    model: LanguageModel,
     conversations: Iterable[tuple[NDArray[np.integer], NDArray[np.bool_], int]],
     *,
     eos_id: int,
@@ -128,7 +128,7 @@ def score_replies(
 
 
 def _score(
-    model: Model,
+    model: LanguageModel,
     documents: Iterable[Document],
     *,
     eos_id: int,
@@ -169,7 +169,7 @@ def _score(
         report(passed)
         if learner:
             learner.read(np.concatenate([window.fresh for window in batch]))
-    table = torch.tensor(sums, dtype=torch.float64).reshape(-1, 2).to(model.embedding.weight.device)
+    table = torch.tensor(sums, dtype=torch.float64).reshape(-1, 2).to(model.device)
     parts = by_document.parts.to(table.device)
     all_reduce_sum([table, parts])  # what another rank made is zero here
     nats, nats_separators = (sum(column) for column in table.T.tolist())
@@ -221,7 +221,7 @@ class _DocumentNats:
 
 
 def validation_score(
-    model: Model,
+    model: LanguageModel,
     windows: NDArray[np.integer],
     byte_lengths: NDArray[np.int64],
     *,
@@ -237,7 +237,7 @@ def validation_score(
     nats = 0.0
     for first in range(0, len(windows), batch_windows):
         ids = torch.from_numpy(windows[first : first + batch_windows].astype(np.int64))
-        ids = ids.to(model.embedding.weight.device)
+        ids = ids.to(model.device)
         with torch.inference_mode():
             hidden, wanted = model.backbone(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()
             if mask is not None:
@@ -255,7 +255,7 @@ def validation_score(
     )
 
 
-def _nats(model: Model, hidden: Tensor, targets: Tensor) -> Tensor:
+def _nats(model: LanguageModel, hidden: Tensor, targets: Tensor) -> Tensor:
     """Return −ln p of targets [N] after hidden rows [N, D], as float64 [N]."""
     nats = torch.empty(len(targets), dtype=torch.float64, device=targets.device)
     done = 0

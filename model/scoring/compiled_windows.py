@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 
 
-def compile_full_windows(model: Model, context: int, stride: int) -> None:
+def compile_full_windows(model: LanguageModel, context: int, stride: int) -> None:
     """Compile the forward pass for full windows; all other windows are read as before.
 
     The first such pass compiles one graph, for its number of windows; scores stay equal within
@@ -19,12 +19,12 @@ def compile_full_windows(model: Model, context: int, stride: int) -> None:
     compiled = torch.compile(plain, dynamic=False)
     shapes: set[torch.Size] = set()
 
-    def backbone(ids: Tensor, before: Tensor | None = None, **options: Any) -> Tensor:
-        if ids.shape[1] == context and options == {"last": stride} and not model.training:
+    def backbone(ids: Tensor, prefix_ids: Tensor | None = None, **options: Any) -> Tensor:
+        if ids.shape[1] == context and options == {"logits_to_keep": stride} and not model.training:
             shapes.update([] if shapes else [ids.shape])
             if ids.shape in shapes:
-                rows: Tensor = compiled(ids, before, **options)
+                rows: Tensor = compiled(ids, prefix_ids, **options)
                 return rows
-        return plain(ids, before, **options)
+        return plain(ids, prefix_ids, **options)
 
     model.backbone = backbone  # type: ignore[method-assign]

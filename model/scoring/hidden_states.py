@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from .sliding_windows import Window
 
 # Positions whose logits are held at a time: on CPUs few enough for the allocator to reuse memory.
@@ -46,7 +46,7 @@ class WindowHidden:
 
 
 def fresh_rows(
-    model: Model, windows: Iterable[Window], *, batch_windows: int, every: int = 0
+    model: LanguageModel, windows: Iterable[Window], *, batch_windows: int, every: int = 0
 ) -> Iterator[WindowHidden]:
     """Yield the fresh rows of windows, in the order of the text.
 
@@ -67,9 +67,9 @@ def fresh_rows(
         yield from read_batch(model, batch)
 
 
-def read_batch(model: Model, batch: list[Window]) -> Iterator[WindowHidden]:
+def read_batch(model: LanguageModel, batch: list[Window]) -> Iterator[WindowHidden]:
     """Yield the fresh rows of some windows, in the order of the text."""
-    most_tokens = TOKENS_ON_CUDA if model.embedding.weight.is_cuda else TOKENS_ON_CPU
+    most_tokens = TOKENS_ON_CUDA if model.device.type == "cuda" else TOKENS_ON_CPU
     found: dict[int, Tensor] = {}
     done = 0
     for numbers in _passes([len(window.ids) - 1 for window in batch], most_tokens):
@@ -84,7 +84,7 @@ def read_batch(model: Model, batch: list[Window]) -> Iterator[WindowHidden]:
         done = ready
 
 
-def logits_in_slices(model: Model, hidden: Tensor) -> Iterator[Tensor]:
+def logits_in_slices(model: LanguageModel, hidden: Tensor) -> Iterator[Tensor]:
     """Yield logits [n, V] of hidden rows [N, D], n at a time, which bounds the memory."""
     rows = ROWS_ON_CUDA if hidden.is_cuda else ROWS_ON_CPU
     for piece in torch.split(hidden, rows):
@@ -121,28 +121,28 @@ def _passes(lengths: list[int], most_tokens: int) -> Iterator[list[int]]:
     yield taken
 
 
-def _hidden_rows(model: Model, windows: list[Window]) -> list[Tensor]:
+def _hidden_rows(model: LanguageModel, windows: list[Window]) -> list[Tensor]:
     """Return, per window, the hidden rows [n, D] that predict its counted fresh targets."""
     length = max(len(window.ids) for window in windows) - 1
     ids = np.stack([np.pad(window.ids, (0, length + 1 - len(window.ids))) for window in windows])
     _check_ids(model, ids)
-    device = model.embedding.weight.device
-    before = None
+    device = model.device
+    prefix_ids = None
     if model.lookback:
-        before = torch.from_numpy(np.stack([window.before for window in windows])).to(device)
+        prefix_ids = torch.from_numpy(np.stack([window.before for window in windows])).to(device)
     first = min(len(window.ids) - 1 - len(window.counted) for window in windows)
     with torch.inference_mode():
         inputs = torch.from_numpy(ids).to(device)[:, :-1]
-        hidden = model.backbone(inputs, before, last=length - first)
+        hidden_states = model.backbone(inputs, prefix_ids, logits_to_keep=length - first)
         return [
             rows[window.places - first]
-            for rows, window in zip(hidden.unbind(), windows, strict=True)
+            for rows, window in zip(hidden_states.unbind(), windows, strict=True)
         ]
 
 
-def _check_ids(model: Model, ids: NDArray[np.int64]) -> None:
-    if ids.min() < 0 or ids.max() >= model.embedding.num_embeddings:
+def _check_ids(model: LanguageModel, ids: NDArray[np.int64]) -> None:
+    if ids.min() < 0 or ids.max() >= model.vocab_size:
         raise SpikeError(
-            f"a document has an id outside 0 … {model.embedding.num_embeddings - 1}; "
+            f"a document has an id outside 0 … {model.vocab_size - 1}; "
             "encode it with the model's tokenizer"
         )

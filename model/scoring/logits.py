@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spiketok.errors import SpikeError
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from .hidden_states import fresh_rows
 from .sliding_windows import NO_END, check_windows, sliding_windows
 from .ttt.learner import Learner
@@ -40,7 +40,7 @@ def piece_of(rows: TokenLogits, start: int, stop: int) -> TokenLogits:
 
 
 def stream_logits(
-    model: Model,
+    model: LanguageModel,
     documents: Documents,
     *,
     eos_id: int,

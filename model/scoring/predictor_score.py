@@ -14,7 +14,7 @@ import numpy as np
 
 from spiketok.errors import SpikeError
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from .context_mixing.predictor import Predictor
 from .logits import Documents, TokenLogits, piece_of, stream_logits, uniform_rows
 from .sliding_windows import NO_END
@@ -73,7 +73,7 @@ class PredictorScore:
 
 def score_with(
     predictor: Predictor,
-    model: Model | None,
+    model: LanguageModel | None,
     documents: Documents,
     *,
     eos_id: int,

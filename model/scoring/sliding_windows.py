@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 
 # Ids; which of them and of the separator after them are scored; the bytes of the scored ones.
 Document: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_], int]
@@ -111,7 +111,7 @@ def window_borders(targets: int, context: int, stride: int) -> Iterator[tuple[in
         fresh = stop
 
 
-def check_windows(model: Model, context: int, stride: int) -> None:
+def check_windows(model: LanguageModel, context: int, stride: int) -> None:
     """Raise for windows that the model cannot read or that leave targets out."""
     if not 1 <= stride <= context <= model.config.context:
         raise SpikeError(

@@ -17,6 +17,7 @@ from spiketok.errors import SpikeError, parse_failures
 
 from ..config.mixing import PredictorSettings
 from ..config.ttt import TTTConfig
+from ..families.sections import FAMILY_SECTIONS
 from ..runs.folder import Run
 from ..scoring.predictor_spec import PredictorSpec
 from ..scoring.sliding_windows import check_windows
@@ -269,8 +270,8 @@ def check_lossless(run: Run) -> None:
 def model_fingerprint(run: Run) -> str:
     """Return the sha256 of everything of the model that predictions depend on."""
     digest = hashlib.sha256(msgspec.json.encode(run.config.model))
-    for section in (run.config.golf, run.config.spikewhale):
-        digest.update(msgspec.json.encode(section))
+    for name in FAMILY_SECTIONS:
+        digest.update(msgspec.json.encode(getattr(run.config, name)))
     for name, weight in sorted(run.model.state_dict().items()):
         digest.update(name.encode())
         digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().data)

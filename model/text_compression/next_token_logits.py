@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..scoring.sliding_windows import check_windows, window_borders
 from ..scoring.ttt.learner import Learner
 
 
 def predict_tokens(
-    model: Model,
+    model: LanguageModel,
     tokens: int,
     *,
     eos_id: int,
@@ -28,19 +28,19 @@ def predict_tokens(
     """
     check_windows(model, context, stride)
     stream = [eos_id]
-    device = model.embedding.weight.device
+    device = model.device
     for start, scored, stop in window_borders(tokens, context, stride):
         # Nothing looks back over a separator, so separators can pad missing ids.
-        seen_before = ([eos_id] * model.lookback + stream[:start])[start:]
-        before = torch.tensor([seen_before], device=device) if model.lookback else None
-        cache = model.new_kv_cache(batch=1)
+        prefix = ([eos_id] * model.lookback + stream[:start])[start:]
+        prefix_ids = torch.tensor([prefix], device=device) if model.lookback else None
+        kv_cache = model.new_kv_cache(batch=1)
         unread = stream[start:]
         for _ in range(scored, stop):
             with torch.inference_mode():
                 ids = torch.tensor([unread], device=device)
-                hidden = model.backbone(ids, before, cache=cache)[0, -1]
-                logits = model.logits(hidden).cpu()
-            before = None
+                hidden_states = model.backbone(ids, prefix_ids, kv_cache=kv_cache)
+                logits = model.logits(hidden_states[0, -1]).cpu()
+            prefix_ids = None
             chosen = yield logits
             stream.append(chosen)
             unread = [chosen]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spiketok.errors import SpikeError
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..scoring.context_mixing.predictor import Predictor
 from ..scoring.ttt.learner import Learner
 from .arithmetic_coder import Decoder, Encoder, cumulative_frequencies
@@ -27,7 +27,7 @@ class CodeError(SpikeError):
 
 def encode_tokens(
     predictor: Predictor,
-    model: Model,
+    model: LanguageModel,
     ids: NDArray[np.integer],
     *,
     rungs: tuple[str, ...],
@@ -65,7 +65,7 @@ def encode_tokens(
 
 def decode_tokens(
     predictor: Predictor,
-    model: Model,
+    model: LanguageModel,
     coded: dict[str, bytes],
     tokens: int,
     *,
@@ -103,7 +103,7 @@ def decode_tokens(
 
 
 def prediction_checksum(
-    predictor: Predictor, model: Model, *, eos_id: int, context: int, stride: int
+    predictor: Predictor, model: LanguageModel, *, eos_id: int, context: int, stride: int
 ) -> str:
     """Return the xxh3-64 of the distributions of a predictor along fixed ids, in hex.
 
@@ -121,7 +121,7 @@ def prediction_checksum(
 
 def _places(
     predictor: Predictor,
-    model: Model,
+    model: LanguageModel,
     tokens: int,
     eos_id: int,
     context: int,

@@ -1,4 +1,4 @@
-"""Activation checkpointing: the backward pass computes blocks again instead of storing them.
+"""Activation checkpointing: the backward pass computes layers again instead of storing them.
 
 Chen et al. 2016 (arXiv:1604.06174). Only the input of each block is stored, and one block's
 activations at a time.
@@ -8,10 +8,10 @@ from functools import partial
 
 from torch.utils.checkpoint import checkpoint
 
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 
 
-def checkpoint_activations(model: Model) -> None:
-    """Checkpoint the activations of every block; weights and their names stay."""
-    for block in model.blocks:
-        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+def checkpoint_activations(model: LanguageModel) -> None:
+    """Checkpoint the activations of every decoder layer; weights and their names stay."""
+    for layer in model.layers:
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)

@@ -6,18 +6,17 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from ..families.golf.model import GolfTransformer
 from .distillation import Distillation
 from .lr_schedule import share_done
 from .state import RunState
 
 
-def step_trunk(
+def step_backbone(
     run: RunState, precision: AbstractContextManager[object]
 ) -> Callable[[Tensor], Tensor]:
-    """Return the model's trunk for training steps, compiled if `train.compile` is set.
+    """Return the model's backbone for training steps, compiled if `train.compile` is set.
 
-    Teachers' trunks are compiled then, too.
+    Teachers' backbones are compiled then, too.
 
     One graph is compiled for each number of passes of the loop layers, and so none once they begin
     to loop. Features that are off are not in the graphs.
@@ -32,9 +31,8 @@ def step_trunk(
     if run.teaching is not None:
         _compile_teachers(run.teaching, inputs, precision)
     model.train()
-    for looping in _phases(run):
-        if isinstance(model, GolfTransformer):
-            model.looping = looping
+    for progress in _phases(run):
+        model.set_progress(progress, 1.0)
         with precision:
             backbone(inputs).sum().backward()  # type: ignore[no-untyped-call]
     model.eval()
@@ -45,15 +43,15 @@ def step_trunk(
 def _compile_teachers(
     teaching: Distillation, inputs: Tensor, precision: AbstractContextManager[object]
 ) -> None:
-    """Replace the teachers' trunks by compiled ones."""
-    teaching.trunks[:] = [torch.compile(backbone) for backbone in teaching.trunks]
-    for backbone in teaching.trunks:
+    """Replace the teachers' backbones by compiled ones."""
+    teaching.backbones[:] = [torch.compile(backbone) for backbone in teaching.backbones]
+    for backbone in teaching.backbones:
         with torch.no_grad(), precision:
             backbone(inputs)
 
 
-def _phases(run: RunState) -> list[bool]:
-    """Return whether layers loop, for each remaining part of the run."""
-    golf, config = run.config.golf, run.config
+def _phases(run: RunState) -> list[float]:
+    """Return a share of the training for each graph that the rest of the run needs."""
+    config = run.config
     done = share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
-    return [False, True] if golf and done < golf.recur_start else [True]
+    return [done, *(change for change in run.model.progress_changes() if change > done)]

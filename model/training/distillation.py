@@ -18,7 +18,7 @@ from spiketok.errors import SpikeError
 from ..chunked_backward import DistillationTerm
 from ..config.distillation import DistillConfig
 from ..config.schema import Config
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..layers.jepa import cosine_distance
 from .kl_divergence import divergence
 
@@ -33,15 +33,15 @@ class Distillation:
     """Teachers, and the projection of the student's rows to theirs."""
 
     config: DistillConfig
-    teachers: list[Model]
-    trunks: list[Callable[[Tensor], Tensor]]
-    """The teachers' trunks, perhaps compiled."""
+    teachers: list[LanguageModel]
+    backbones: list[Callable[[Tensor], Tensor]]
+    """Their backbones, perhaps compiled."""
     head: nn.Linear | None
     """Projection of the student's hidden rows [..., D] to the first teacher's [..., E]."""
 
 
 def init_distillation(
-    config: Config, student: Model, teachers: Sequence[Model]
+    config: Config, student: LanguageModel, teachers: Sequence[LanguageModel]
 ) -> Distillation | None:
     """Return the initial distillation; None where there is no section `[distill]`.
 
@@ -55,21 +55,21 @@ def init_distillation(
     if wanted is None:
         return None
     for folder, teacher in zip(wanted.teachers, teachers, strict=True):
-        check_compatible(folder, teacher, config, student.embedding.num_embeddings)
+        check_compatible(folder, teacher, config, student.vocab_size)
     head = None
     if wanted.hidden_loss_weight:
         head = init_projection(student, teachers[0], config.train.seed)
     return Distillation(
-        config=wanted, teachers=[*teachers], trunks=[t.backbone for t in teachers], head=head
+        config=wanted, teachers=[*teachers], backbones=[t.backbone for t in teachers], head=head
     )
 
 
-def init_projection(student: Model, teacher: Model, seed: int) -> nn.Linear:
+def init_projection(student: LanguageModel, teacher: LanguageModel, seed: int) -> nn.Linear:
     """Return a projection of the student's rows [..., D] to the teacher's, with deviation 1 / √D.
 
     It has its own random generator, so that students with and without it start from equal numbers.
     """
-    dim, device = student.config.dim, student.embedding.weight.device
+    dim, device = student.config.dim, student.device
     digest = hashlib.sha256(f"{seed} {HEAD}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7]))
     with torch.random.fork_rng(devices=[]):
@@ -78,13 +78,13 @@ def init_projection(student: Model, teacher: Model, seed: int) -> nn.Linear:
     return head.to(device)
 
 
-def check_compatible(folder: str, teacher: Model, config: Config, vocab_size: int) -> None:
+def check_compatible(folder: str, teacher: LanguageModel, config: Config, vocab_size: int) -> None:
     """Raise for a teacher that cannot read the student's windows.
 
     Raises:
         SpikeError: its context is shorter, or it has another number of ids.
     """
-    context, ids = teacher.config.context, teacher.embedding.num_embeddings
+    context, ids = teacher.config.context, teacher.vocab_size
     if context < config.model.context:
         raise SpikeError(
             f"{folder}: this teacher reads {context} tokens, fewer than model.context = "
@@ -101,7 +101,7 @@ def head_parameters(teaching: Distillation | None) -> dict[str, nn.Parameter]:
     return {f"{HEAD}.{name}": p for name, p in teaching.head.named_parameters()}
 
 
-def active_teachers(teaching: Distillation) -> list[Model]:
+def active_teachers(teaching: Distillation) -> list[LanguageModel]:
     """Return the teachers that must run: all, for hidden rows alone the first, or none."""
     if teaching.config.kl_weight:
         return teaching.teachers
@@ -123,7 +123,7 @@ def teacher_forward(
         return None
     config, head, asked = teaching.config, teaching.head, active_teachers(teaching)
     with torch.no_grad():
-        said = [backbone(ids) for backbone, _ in zip(teaching.trunks, asked, strict=False)]
+        said = [backbone(ids) for backbone, _ in zip(teaching.backbones, asked, strict=False)]
 
     def add(lesson: int, values: Tensor) -> Tensor:
         total = values.sum()

@@ -14,9 +14,9 @@ from spiketok.cpu_count import available_cores
 
 from ..config.schema import Config
 from ..device import autocast, choose_device
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..families.parameters import role_of
-from .compile import step_trunk
+from .compile import step_backbone
 from .state import start_run
 from .step import train_step
 
@@ -31,7 +31,7 @@ COUNTED = "matrix products and arrays that are counted, both lower bounds"
 
 
 def estimated(
-    config: Config, model: Model, flops_per_token: int, validation_windows: int | None
+    config: Config, model: LanguageModel, flops_per_token: int, validation_windows: int | None
 ) -> dict[str, Any]:
     """Return device, seconds, bytes of memory, and the source of the estimate.
 
@@ -73,9 +73,9 @@ def estimated(
     }
 
 
-def model_ids(model: Model) -> int:
+def model_ids(model: LanguageModel) -> int:
     """Return the number of ids of a model."""
-    return int(model.embedding.num_embeddings)
+    return int(model.vocab_size)
 
 
 def measured_step(config: Config, vocab_size: int, device: str, parts: int) -> tuple[float, int]:
@@ -90,7 +90,7 @@ def measured_step(config: Config, vocab_size: int, device: str, parts: int) -> t
     with TemporaryDirectory() as folder:
         run = start_run(config, Path(folder), vocab_size, 0, {}, resume=False)
     precision = autocast(config.train, run.device)
-    backbone = step_trunk(run, precision)
+    backbone = step_backbone(run, precision)
     train_step(run, (ids, None), 0.0, backbone=backbone, precision=precision)
     begun, steps, seconds = time.perf_counter(), 0, 0.0
     while not steps or (steps < MAX_STEPS and seconds < 1):
@@ -125,7 +125,7 @@ def wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def counted_memory(config: Config, model: Model) -> int:
+def counted_memory(config: Config, model: LanguageModel) -> int:
     """Return the bytes of weights, gradients, optimisers' state, means and kept activations.
 
     A block's activations per token for the backward pass are counted as ten rows of the residual
@@ -134,7 +134,7 @@ def counted_memory(config: Config, model: Model) -> int:
     numbers = 0
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            muon = config.optimizer.muon and role_of(name, parameter) == "matrix"
+            muon = config.optimizer.muon and role_of(name).optimizer == "matrix"
             numbers += parameter.numel() * (3 if muon else 4)
         else:
             numbers += parameter.numel()

@@ -1,7 +1,7 @@
-"""Cross-entropy and its gradient, without the logits of all positions in memory.
+"""Training loss and its gradient: cross-entropy of the next token and auxiliary losses, in chunks.
 
 A batch of 8 × 512 positions over 16,512 ids would need 270 MB for the logits and twice that for
-their gradients. Here a slice of positions goes through the output layer, the loss and back before
+their gradients. Here a chunk of positions goes through the output layer, the loss and back before
 the next one does; the result is the same and, memory being slow, faster.
 """
 
@@ -10,55 +10,70 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..chunked_backward import DistillationTerm, chunked_backward
-from ..families.build import Model
-from ..layers.mtp import IGNORE_INDEX, MTPHeads, mtp_targets
-from ..layers.softcap import softcap
+from ..families.language_model import LOSS_NAMES, LanguageModel, LossRows
+from ..layers.mtp import mtp_targets
 
 
-def backward_cross_entropy(
-    model: Model,
+def backward_loss(
+    model: LanguageModel,
     hidden_states: Tensor,
     targets: Tensor,
     count: int,
+    *,
     mask: Tensor | None = None,
-    ahead: MTPHeads | None = None,
-    mtp_loss_weight: float = 0.0,
-    lesson: DistillationTerm | None = None,
+    share: float = 1.0,
+    distillation: DistillationTerm | None = None,
 ) -> Tensor:
-    """Add the gradient of (sum of cross-entropies) / `count` to every parameter's gradient.
+    """Add the gradient of the loss, a sum / `count`, to every parameter's gradient.
+
+    All weights are per target of the next token. A step's loss is the sum of all parts over its
+    rows, divided by the number of these targets, so that parts of a batch add up.
 
     Args:
-        model: its output layer is used.
+        model: has just mapped the ids before the targets to `hidden_states`.
         hidden_states: [B, T, D], from `model.backbone`; its graph is consumed.
         targets: ids [B, T], int64.
         count: the divisor: the targets of the whole step, those outside the mask left out.
-        mask: bool [B, T], the targets that count; None: all.
-        ahead: heads that predict the tokens after the targets.
-        mtp_loss_weight: weight of the mean of these heads' losses, which the gradient has too.
-        lesson: adds its sum to the gradient, too.
+        mask: bool [B, T], the targets that count, for all losses; None: all.
+        share: of these sequences in the step's.
+        distillation: adds its sum to the gradient, too.
 
     Returns:
-        The sum of the cross-entropies of the targets, in nats, float64, a scalar on the device of
-        `hidden_states`.
+        For each of LOSS_NAMES its unweighted sum, in nats where it is a cross-entropy, and its
+        count, float64 [5, 2].
     """
-    heads = len(ahead.heads) if ahead is not None else 0
-    wanted = torch.stack([targets, *mtp_targets(targets, heads, mask)], dim=-1)
-    nats = torch.zeros((), dtype=torch.float64, device=hidden_states.device)
+    device = hidden_states.device
+    future = mtp_targets(targets, model.future_targets, mask)
+    model.mask_future_targets(future, targets)
+    all_targets = torch.stack([targets, *future], dim=-1)  # [B, T, 1 + F]
+    all_hidden_states = hidden_states.detach()
+    positions = torch.arange(targets.numel(), device=device).view(targets.shape)
+    sums = torch.zeros(len(LOSS_NAMES), 2, dtype=torch.float64, device=device)
 
-    def loss_of(rows: Tensor, next_ids: Tensor, *known: Tensor) -> Tensor:
-        logits = model.logits(rows)
-        loss = functional.cross_entropy(logits, next_ids[:, 0], reduction="sum")
-        nats.add_(loss.detach())
-        if ahead is not None:
-            cap = model.config.logit_softcap
-            for foreseen, further in zip(ahead(rows), next_ids.T[1:], strict=True):
-                share = functional.cross_entropy(
-                    softcap(foreseen, cap), further, reduction="sum", ignore_index=IGNORE_INDEX
-                )
-                loss = loss + mtp_loss_weight / heads * share
-        if lesson is not None:
-            loss = loss + lesson.loss_of(rows, logits, *known)
+    def add(name: str, total: Tensor, number: int) -> None:
+        row = LOSS_NAMES.index(name)
+        sums[row, 0] += total.detach()
+        sums[row, 1] += number
+
+    def loss_of(hidden: Tensor, ids: Tensor, positions: Tensor, *known: Tensor) -> Tensor:
+        logits = model.logits(hidden)  # [N, V]
+        nats = functional.cross_entropy(logits, ids[:, 0], reduction="none")
+        loss = nats.sum()
+        add("loss", loss, len(ids))
+        rows = LossRows(hidden, logits, nats, ids, positions, all_hidden_states)
+        for name, weight, values in model.auxiliary_losses(rows):
+            total = values.sum()
+            add(name, total, values.numel())
+            loss = loss + weight * total
+        if distillation is not None:
+            loss = loss + distillation.loss_of(hidden, logits, *known)
         return loss / count
 
-    chunked_backward(hidden_states, [wanted, *(lesson.beside if lesson else [])], mask, loss_of)
-    return nats
+    more, balance = None, model.balance_loss()
+    if balance is not None:
+        weight, value = balance
+        more = share * weight * value
+        add("aux_loss", value * targets.numel(), targets.numel())
+    beside = [all_targets, positions, *(distillation.beside if distillation else [])]
+    chunked_backward(hidden_states, beside, mask, loss_of, more)
+    return sums

@@ -11,30 +11,30 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from ..config.schema import OptimizerConfig
-from ..families.build import Model
-from ..families.parameters import Role, role_of
+from ..families.language_model import LanguageModel
+from ..families.parameters import role_of
 from .muon import Muon
 
 
 def build_optimizers(
-    model: Model, config: OptimizerConfig, beside: Iterable[torch.nn.Parameter] = ()
+    model: LanguageModel, config: OptimizerConfig, beside: Iterable[torch.nn.Parameter] = ()
 ) -> list[torch.optim.Optimizer]:
     """Return AdamW and, where `config.muon`, Muon; between them each parameter that trains once.
 
-    Those `beside` the model's own train as heads that look ahead do.
+    Those `beside` the model's own train as MTP heads do.
     """
-    of_role: dict[Role, list[torch.nn.Parameter]] = defaultdict(list)
+    of_role: dict[str, list[torch.nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        role = role_of(name, parameter)
+        role = role_of(name).optimizer
         of_role["table" if role == "matrix" and not config.muon else role].append(parameter)
-    of_role["ahead"] += beside
+    of_role["mtp"] += beside
     table_rate, decay = config.adamw_learning_rate, config.adamw_weight_decay
-    settings: dict[Role, tuple[float, float]] = {
+    settings = {
         "table": (table_rate, decay),
         "memory": (table_rate, 0.0),
-        "ahead": (config.mtp_learning_rate or table_rate, decay),
+        "mtp": (config.mtp_learning_rate or table_rate, decay),
         "vector": (config.vector_learning_rate or table_rate, config.vector_weight_decay),
     }
     groups = [

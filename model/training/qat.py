@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..config.quantization import QuantizeConfig, parse_qat
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..families.parameters import quantizable_weights, swapped_weights
 from ..quantization.plan import Precision, quantization_plan
 from ..quantization.quantizer import rounded, row_scales
@@ -56,7 +56,7 @@ def has_begun(run: RunState, settings: QuantizeConfig, lr_scale: float) -> bool:
 
 
 @torch.no_grad()
-def scales_of(model: Model, plan: Mapping[str, Precision]) -> dict[str, Tensor]:
+def scales_of(model: LanguageModel, plan: Mapping[str, Precision]) -> dict[str, Tensor]:
     """Return the scales of the rows of each matrix of a plan in which every clip is given."""
     weights = quantizable_weights(model)
     return {
@@ -67,7 +67,7 @@ def scales_of(model: Model, plan: Mapping[str, Precision]) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def add_crown_q(model: Model, scales: Mapping[str, Tensor], weight: float) -> None:
+def add_crown_q(model: LanguageModel, scales: Mapping[str, Tensor], weight: float) -> None:
     """Add the gradient of weight / 12 · Σ over matrices of mean(w²δ²), δ being the row's scale.
 
     Rounding to a grid of step δ has a variance of δ² / 12; the step counts as a constant.

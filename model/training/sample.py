@@ -10,7 +10,7 @@ from spiketok import Tokenizer
 from spiketok.chat.chatml import END, START
 
 from ..config.schema import Config
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..inference.sampling import SamplingParams
 from ..inference.text import continue_prompt, reply_to, text_after
 from ..runs.trained_ids import TrainedIds
@@ -19,7 +19,7 @@ from .trainer import Sample
 
 def training_sampler(
     config: Config, tokenizer: Tokenizer, chat_prompt: Callable[[Tokenizer], Sequence[int]]
-) -> Callable[[Model, TrainedIds], Sample] | None:
+) -> Callable[[LanguageModel, TrainedIds], Sample] | None:
     """Return the function that samples from the model during a run; None where none is wanted.
 
     Args:
@@ -33,7 +33,7 @@ def training_sampler(
     sampling, tokens = SamplingParams(temperature=0.8, top_p=0.95), config.sample.tokens
     ids = list(chat_prompt(tokenizer))
 
-    def sample(model: Model, trained: TrainedIds) -> Sample:
+    def sample(model: LanguageModel, trained: TrainedIds) -> Sample:
         if trained is not None and not trained.any():
             trained = None
         if ids:

@@ -17,7 +17,8 @@ from ..config.loader import config_fingerprint
 from ..config.schema import Config
 from ..device import choose_device
 from ..distributed import world_size
-from ..families.build import Model, build_model
+from ..families.build import build_model
+from ..families.language_model import LanguageModel
 from ..runs.checkpoint import load_averages, load_trained_ids, load_weights, read_state
 from ..runs.checkpoint_folders import (
     advice,
@@ -39,7 +40,7 @@ class RunState:
 
     config: Config
     folder: Path
-    model: Model
+    model: LanguageModel
     optimizers: list[torch.optim.Optimizer]
     averages: Averages
     device: str
@@ -81,7 +82,7 @@ def start_run(
     vocab_size: int,
     eos_id: int,
     lineage: Mapping[str, str],
-    teachers: Sequence[Model] = (),
+    teachers: Sequence[LanguageModel] = (),
     *,
     resume: bool,
     weights: Mapping[str, Tensor] | None = None,
@@ -173,7 +174,7 @@ def _restore(run: RunState, checkpoint: Path) -> None:
     load_weights(checkpoint, run.model)
     load_training(checkpoint, run.model, run.optimizers, head_parameters(run.teaching))
     averages_from_tensors(run.averages, load_averages(checkpoint, run.model), run.device)
-    run.trained_ids = load_trained_ids(checkpoint, run.model.embedding.num_embeddings)
+    run.trained_ids = load_trained_ids(checkpoint, run.model.vocab_size)
     run.step, run.seconds = state.step, state.seconds
     if (state.samples, state.tokens) != (run.samples, run.tokens):
         raise SpikeError(

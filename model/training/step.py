@@ -14,14 +14,10 @@ from torch import Tensor
 from spiketok.errors import SpikeError
 
 from ..distributed import all_reduce_sum, rank, sum_gradients, world_size
-from ..families.build import Model
-from ..families.golf.model import GolfTransformer
-from ..families.spikewhale.loss import MTP, NEXT, PARTS, backward_spikewhale_loss
-from ..families.spikewhale.model import SpikeWhale
-from ..layers.mtp import MTPHeads
+from ..families.language_model import LOSS_NAMES, LanguageModel
 from ..runs.metrics import Metrics
 from .distillation import DISTILL_LOSSES, teacher_forward
-from .loss import backward_cross_entropy
+from .loss import backward_loss
 from .lr_schedule import share_done
 from .optimizers import scale_learning_rates, set_muon_momentum
 from .qat import fake_quantized
@@ -65,7 +61,7 @@ def train_step(
         )
     limit = run.config.train.grad_clip or math.inf
     norm = torch.nn.utils.clip_grad_norm_(run.parameters, limit).item()
-    loss = sums[NEXT, 0].item() / count if count else math.nan
+    loss = sums[0, 0].item() / count if count else math.nan
     if not ((math.isfinite(loss) or not count) and math.isfinite(norm)):
         raise SpikeError(
             f"{run.folder}: step {step}: loss {loss}, gradient norm {norm}; start a new "
@@ -80,7 +76,7 @@ def train_step(
     update_averages(run.averages, run.model, step, lr_scale)
     note_targets(run, batch)
     run.step = step
-    means = zip((*PARTS, *DISTILL_LOSSES)[MTP:], sums[MTP:].tolist(), strict=True)
+    means = zip((*LOSS_NAMES, *DISTILL_LOSSES)[1:], sums[1:].tolist(), strict=True)
     return loss, norm, count, {name: total / number for name, (total, number) in means if number}
 
 
@@ -97,30 +93,33 @@ def compute_gradients(
     The gradients are of the weights during this call.
 
     Returns:
-        For each of PARTS and DISTILL_LOSSES its sum and count, float64 [7, 2], where the sum of
-        NEXT is that of the targets' cross-entropies in nats; and the number of targets.
+        For each of LOSS_NAMES and DISTILL_LOSSES its sum and count, float64 [7, 2]; and the number
+        of targets.
     """
     size = run.config.train.micro_batch_size
     ids, mask = checked_batch(run, batch)
     mask = scored_targets(run.model, ids, mask)
     run.model.train()
-    ahead, mtp_loss_weight = _prepare_golf(run, lr_scale)
+    run.model.set_progress(progress(run), lr_scale)
     count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
-    sums = torch.zeros(len(PARTS) + len(DISTILL_LOSSES), 2, dtype=torch.float64, device=ids.device)
-    own, taught = sums.tensor_split([len(PARTS)])
+    sums = torch.zeros(
+        len(LOSS_NAMES) + len(DISTILL_LOSSES), 2, dtype=torch.float64, device=ids.device
+    )
+    own, taught = sums.tensor_split([len(LOSS_NAMES)])
     masks = repeat(None) if mask is None else torch.split(mask[:, 1:], size)
     parts = zip(torch.split(ids, size), masks, strict=False)
     for part, chosen in islice(parts, rank(), None, world_size()):
         with precision:
-            lesson = teacher_forward(run.teaching, part[:, :-1], taught)
-            hidden_states = backbone(part[:, :-1])
-            of_part = (hidden_states, part[:, 1:], max(count, 1), chosen)
-            if isinstance(run.model, SpikeWhale):
-                share = len(part) / len(ids)
-                own += backward_spikewhale_loss(run.model, *of_part, share, lesson)
-            else:
-                more = (ahead, mtp_loss_weight, lesson)
-                own[NEXT, 0] += backward_cross_entropy(run.model, *of_part, *more)
+            distillation = teacher_forward(run.teaching, part[:, :-1], taught)
+            own += backward_loss(
+                run.model,
+                backbone(part[:, :-1]),
+                part[:, 1:],
+                max(count, 1),
+                mask=chosen,
+                share=len(part) / len(ids),
+                distillation=distillation,
+            )
     run.model.eval()
     sum_gradients(run.parameters)
     all_reduce_sum([sums])
@@ -131,7 +130,7 @@ def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:
     """Return the batch as int64 and bool on the run's device, after checking shapes and ids."""
     ids, mask = batch
     expected = (run.config.train.batch_size, run.config.model.context + 1)
-    vocab_size = run.model.embedding.num_embeddings
+    vocab_size = run.model.vocab_size
     for array in (ids,) if mask is None else (ids, mask):
         if array.shape != expected:
             raise SpikeError(f"step {run.step + 1}: a batch of shape {array.shape}, not {expected}")
@@ -143,9 +142,9 @@ def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:
     return tokens, None if mask is None else torch.from_numpy(mask).to(run.device)
 
 
-def scored_targets(model: Model, ids: Tensor, mask: Tensor | None) -> Tensor | None:
+def scored_targets(model: LanguageModel, ids: Tensor, mask: Tensor | None) -> Tensor | None:
     """Return the mask [batch, context + 1] without the positions of memory tokens."""
-    memory = model.golf.memory_tokens if isinstance(model, GolfTransformer) else 0
+    memory = model.num_memory_tokens
     if not memory:
         return mask
     scored = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.clone()
@@ -159,18 +158,14 @@ def note_targets(run: RunState, batch: Batch) -> None:
         run.trained_ids[target_ids(run.model, batch)] = True
 
 
-def target_ids(model: Model, batch: Batch) -> NDArray[np.integer]:
+def target_ids(model: LanguageModel, batch: Batch) -> NDArray[np.integer]:
     """Return the target ids of a batch's loss, in a row; `scored_targets` selects them."""
     ids, mask = batch
-    begin = 1 + (model.golf.memory_tokens if isinstance(model, GolfTransformer) else 0)
+    begin = 1 + model.num_memory_tokens
     return ids[:, begin:].ravel() if mask is None else ids[:, begin:][mask[:, begin:]]
 
 
-def _prepare_golf(run: RunState, lr_scale: float) -> tuple[MTPHeads | None, float]:
-    """Switch layer loops on when due; return the MTP heads and their weight."""
-    model, config = run.model, run.config
-    if not isinstance(model, GolfTransformer):
-        return None, 0.0
-    done = share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
-    model.looping = done >= model.golf.recur_start
-    return model.ahead, model.golf.mtp_loss_weight * lr_scale
+def progress(run: RunState) -> float:
+    """Return the share of the training that is done at the run's next step."""
+    config = run.config
+    return share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)

@@ -21,11 +21,11 @@ from spiketok.errors import SpikeError
 from ..config.schema import Config
 from ..device import autocast
 from ..distributed import largest, rank
-from ..families.build import Model
+from ..families.language_model import LanguageModel
 from ..runs.metrics import METRICS, Metrics, append_metrics, cut_back_metrics, sync_metrics
 from ..runs.trained_ids import TrainedIds
 from ..scoring.bits_per_byte import validation_score
-from .compile import step_trunk
+from .compile import step_backbone
 from .lr_schedule import lr_multiplier
 from .state import RunState, save_run, start_run
 from .step import Batch, target_ids, train_step
@@ -78,13 +78,13 @@ def train(
     vocab_size: int,
     eos_id: int,
     lineage: Mapping[str, str],
-    teachers: Sequence[Model] = (),
+    teachers: Sequence[LanguageModel] = (),
     weights: Mapping[str, Tensor] | None = None,
     trained_ids: TrainedIds = None,
     resume: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
-    sample: Callable[[Model, TrainedIds], Sample] | None = None,
+    sample: Callable[[LanguageModel, TrainedIds], Sample] | None = None,
 ) -> TrainResult:
     """Train to the configured step, with a checkpoint at the end.
 
@@ -122,7 +122,7 @@ def train(
     precision = autocast(config.train, run.device)
     largest(run.step, run.device)  # all ranks have read the folder before one writes to it
     first = rank() == 0
-    backbone = step_trunk(run, precision)
+    backbone = step_backbone(run, precision)
     metrics_file = run_folder / METRICS
     _prepare(run, begun=bool(weights))
     batches, steps = open_batches(run.samples), config.train.steps
@@ -252,7 +252,9 @@ def with_sample(metrics: Metrics, sample: Sample | None) -> Mapping[str, int | f
     return {**metrics, "sample_prompt": sample.prompt, "sample": sample.text}
 
 
-def _written(run: RunState, sample: Callable[[Model, TrainedIds], Sample] | None) -> Sample | None:
+def _written(
+    run: RunState, sample: Callable[[LanguageModel, TrainedIds], Sample] | None
+) -> Sample | None:
     with averaged_weights(run.averages, run.model):
         return sample(run.model, run.trained_ids) if sample is not None else None
 

@@ -11,7 +11,7 @@ from spiketok.errors import SpikeError
 
 from ..config.schema import Config
 from ..families.build import build_model
-from ..families.parameters import AUXILIARY_MODULES
+from ..families.parameters import role_of
 from ..runs.folder import Run, load_run
 from ..runs.stored_weights import check_weights, described
 
@@ -72,8 +72,8 @@ def choose_starting_weights(
     """
     model = build_model(config, vocab_size, eos_id=0, device="meta")
     needed, found = described(model.state_dict()), described(given)
-    fresh = [name for name in sorted(needed.keys() - found.keys()) if _practised(name)]
-    unused = [name for name in sorted(found.keys() - needed.keys()) if _practised(name)]
+    fresh = [name for name in sorted(needed.keys() - found.keys()) if role_of(name).training_only]
+    unused = [name for name in sorted(found.keys() - needed.keys()) if role_of(name).training_only]
     for name in unused:
         del found[name]
     for name in fresh:
@@ -81,7 +81,3 @@ def choose_starting_weights(
     check_weights(found, needed, place, "use a configuration of the same shape")
     weights = {name: given[name] for name in needed}
     return StartingWeights(weights=weights, fresh=tuple(fresh), unused=tuple(unused))
-
-
-def _practised(name: str) -> bool:
-    return name.partition(".")[0] in AUXILIARY_MODULES

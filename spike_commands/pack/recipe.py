@@ -14,8 +14,8 @@ from spike_lm.model.artifact.open import open_run
 from spike_lm.model.artifact.pack import code_bytes, pack_run
 from spike_lm.model.config.mixing import PredictorSettings
 from spike_lm.model.config.quantization import QuantizeConfig, quantize_problems
+from spike_lm.model.families.parameters import exported_state
 from spike_lm.model.quantization.plan import quantization_plan
-from spike_lm.model.quantization.quantize import needed_tensors
 from spike_lm.model.runs.folder import Run, load_run
 from spike_lm.model.scoring.predictor_spec import COUNTS
 from spiketok.atomic_files import check_writable, write_durably
@@ -133,7 +133,7 @@ def counts_table(run: Run, folder: Path | None, most: int, show: Callbacks) -> d
 @contextmanager
 def rounding_progress(run: Run, show: Callbacks) -> Iterator[Callable[[str], None]]:
     """Show how many weights are rounded; with a budget the bar begins again with each try."""
-    total, done = len(needed_tensors(run.model)), count()
+    total, done = len(exported_state(run.model)), count()
     with show.progress("round", total, "weights") as report:
         yield lambda name: report(next(done) % total + 1, name)
 

@@ -5,9 +5,8 @@ from typing import Any
 
 from datapipe import Windows, open_stream, read_manifest
 from spike_lm.model import Config
-from spike_lm.model.families.build import build_model, training_flops
-from spike_lm.model.families.parameters import exported_parameters
-from spike_lm.model.families.qwen3.model import count_parameters
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.parameters import count_parameters, exported_parameters
 from spike_lm.model.runs.folder import TOKENIZER, read_config
 from spike_lm.model.training.distillation import active_teachers, init_distillation
 from spike_lm.model.training.estimate import estimated
@@ -38,7 +37,7 @@ def dry_run_numbers(config: Config, data_folder: Path | None) -> dict[str, Any]:
         "exported_parameters": exported_parameters(model),
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "tokens": config.train.steps * config.train.batch_size * config.model.context,
-        "flops_per_token": training_flops(model),
+        "flops_per_token": model.flops_per_token(),
         "vocab_size": vocab_size,
     }
     sizes |= teaching_numbers(config, vocab_size) if config.distill else {}
@@ -85,7 +84,7 @@ def teaching_numbers(config: Config, vocab_size: int) -> dict[str, int]:
     return {
         "teacher_parameters": sum(count_parameters(model) for model in models),
         "teacher_head_parameters": head,
-        "teaching_flops_per_token": sum(map(training_flops, asked)) // 3 + 6 * head,
+        "teaching_flops_per_token": sum(model.flops_per_token() for model in asked) // 3 + 6 * head,
     }
 
 

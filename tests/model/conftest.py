@@ -5,8 +5,8 @@ import pytest
 from spike_lm.model import Config
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.golf.model import GolfTransformer
-from spike_lm.model.families.qwen3.model import Transformer, build_transformer
-from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config
+from spike_lm.model.families.qwen3.model import Qwen3
+from tests.model.tiny import VOCAB, build_plain, golf_config, shaken, tiny_config
 
 
 @pytest.fixture
@@ -15,9 +15,9 @@ def config() -> Config:
 
 
 @pytest.fixture
-def model(config: Config) -> Transformer:
+def model(config: Config) -> Qwen3:
     """Return a tiny model whose residual branches are not zero."""
-    return shaken(build_transformer(config.model, VOCAB, seed=1))
+    return shaken(build_plain(config.model, VOCAB, seed=1))
 
 
 @pytest.fixture

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch import nn
 
 from spike_lm.model import Config, load_config
+from spike_lm.model.config.schema import ModelConfig
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.language_model import LanguageModel
 from spike_lm.model.training.trainer import TrainResult, train
 
 VOCAB = 32
@@ -104,6 +108,14 @@ def golf_config(*overrides: str) -> Config:
 
 def whale_config(*overrides: str) -> Config:
     return tiny_config(*WHALE, *overrides)
+
+
+def build_plain(
+    shape: ModelConfig, vocab_size: int = VOCAB, *, seed: int = 0, device: str = "cpu"
+) -> LanguageModel:
+    """Return a Qwen3-shaped model of that shape."""
+    config = msgspec.structs.replace(tiny_config(), model=shape)
+    return build_model(config, vocab_size, eos_id=3, seed=seed, device=device)
 
 
 def shaken(model: nn.Module) -> Any:

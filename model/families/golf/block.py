@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from ...config.schema import GolfConfig, ModelConfig
 from ...layers.leaky_relu_squared import LeakyReLUSquaredMLP
-from ...layers.masks import UpdateKV, last_rows, mask_of_last
+from ...layers.masks import AttentionInputs, last_rows
 from ...layers.partial_rope import apply_rope_first
 from ...layers.qk_norm import qk_norm
 from ...layers.residual import ResidualBranches
@@ -22,57 +22,52 @@ class GolfAttention(nn.Module):
     def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
         super().__init__()
         self.head_dim = config.head_dim
-        self.exclusive = layer >= config.layers - golf.xsa_last_n
+        self.use_xsa = layer >= config.layers - golf.xsa_last_n
         q_dim, kv_dim = (n * config.head_dim for n in (config.heads, config.kv_heads))
-        self.query = nn.Linear(config.dim, q_dim, bias=False)
-        self.key = nn.Linear(config.dim, kv_dim, bias=False)
-        self.value = nn.Linear(config.dim, kv_dim, bias=False)
-        self.output = nn.Linear(q_dim, config.dim, bias=False)
-        self.gain = nn.Parameter(torch.full((config.heads,), golf.qk_gain_init))
+        self.q_proj = nn.Linear(config.dim, q_dim, bias=False)
+        self.k_proj = nn.Linear(config.dim, kv_dim, bias=False)
+        self.v_proj = nn.Linear(config.dim, kv_dim, bias=False)
+        self.o_proj = nn.Linear(q_dim, config.dim, bias=False)
+        self.q_gain = nn.Parameter(torch.full((config.heads,), golf.qk_gain_init))
         self.value_residual = ValueResidual() if golf.value_residual and layer else None
 
     def forward(
         self,
-        normed: Tensor,
-        rope: tuple[Tensor, Tensor],
-        attn_mask: Tensor | None,
-        update_kv: UpdateKV | None,
-        added: Tensor | None,
+        hidden_states: Tensor,
+        inputs: AttentionInputs,
+        value_embedding: Tensor | None,
         first_value: list[Tensor],
-        last: int | None = None,
     ) -> Tensor:
-        """Map [B, T, D] to [B, T or last, D]; row t depends on rows 0 … t and on the cache.
+        """Map normed rows [B, T, D] to [B, T or logits_to_keep, D].
 
         Args:
-            normed: input of the layer.
-            rope: cosines and sines, [T, R] or [B, 1, T, R].
-            attn_mask: bool [B, 1, T, N], what each row may see; None: all before it, and N = T.
-            update_kv: appends keys and values to the cache and returns all of them.
-            added: value embedding to add to the values, [B, T, G · K]; None: none.
+            hidden_states: normed rows; row t of the result depends on rows 0 … t and on the cache.
+            inputs: what all layers share.
+            value_embedding: is added to the values, [B, T, G · K]; None: none.
             first_value: the first layer's values, [B, G, T, K]; the first layer appends them.
-            last: number of last rows to return; None: all.
         """
-        asking, attn_mask = last_rows(normed, last), mask_of_last(attn_mask, normed, last)
+        query_rows, query_rope, attn_mask = inputs.query_rows(hidden_states)
         heads = (-1, self.head_dim)
-        query = self.query(asking).unflatten(-1, heads).transpose(1, 2)  # [B, H, T, K]
-        key = self.key(normed).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
-        value = self.value(normed) if added is None else self.value(normed) + added
+        query = self.q_proj(query_rows).unflatten(-1, heads).transpose(1, 2)  # [B, H, T, K]
+        key = self.k_proj(hidden_states).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
+        value = self.v_proj(hidden_states)
+        value = value if value_embedding is None else value + value_embedding
         value = value.unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
         if not first_value:
             first_value.append(value)
         elif self.value_residual is not None:
             value = self.value_residual(value, first_value[0])
-        query, key = qk_norm(query, key, self.gain)
-        query = apply_rope_first(query, *(last_rows(table, last) for table in rope))
-        key, own = apply_rope_first(key, *rope), last_rows(value, last)
-        if update_kv is not None:
-            key, value = update_kv(key, value)
-        gathered = functional.scaled_dot_product_attention(
+        query, key = qk_norm(query, key, self.q_gain)
+        query, key = apply_rope_first(query, *query_rope), apply_rope_first(key, *inputs.rope)
+        own_value = last_rows(value, inputs.logits_to_keep)
+        if inputs.update_kv is not None:
+            key, value = inputs.update_kv(key, value)  # [B, G, N, K]
+        attended = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attn_mask, is_causal=attn_mask is None, enable_gqa=True
         )
-        if self.exclusive:
-            gathered = remove_self_value(gathered, own)
-        output: Tensor = self.output(gathered.transpose(1, 2).flatten(2))
+        if self.use_xsa:
+            attended = remove_self_value(attended, own_value)
+        output: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))
         return output
 
 
@@ -81,40 +76,40 @@ class GolfBlock(nn.Module):
 
     def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
         super().__init__()
-        self.mix = ResidualMix(dim=config.dim) if golf.x0_mix else None
-        self.attention = GolfAttention(config, golf, layer)
-        self.feed_forward = LeakyReLUSquaredMLP(
+        self.x0_mix = ResidualMix(dim=config.dim) if golf.x0_mix else None
+        self.self_attn = GolfAttention(config, golf, layer)
+        self.mlp = LeakyReLUSquaredMLP(
             dim=config.dim, ffn_dim=config.ffn_dim, slope=golf.leaky_relu_slope
         )
-        self.branches = ResidualBranches(
+        self.residual = ResidualBranches(
             dim=config.dim,
             parallel=layer >= config.layers - golf.parallel_residual_last_n,
-            scale=depth_scale(layer) if golf.ln_scale else 1.0,
+            norm_scale=depth_scale(layer) if golf.ln_scale else 1.0,
         )
 
     def forward(
         self,
         stream: Tensor,
         embedded: Tensor,
-        rope: tuple[Tensor, Tensor],
-        attn_mask: Tensor | None,
-        update_kv: UpdateKV | None,
-        added: Tensor | None,
+        inputs: AttentionInputs,
+        value_embedding: Tensor | None,
         first_value: list[Tensor],
-        last: int | None = None,
     ) -> Tensor:
-        """Map the stream [B, T, D] to the next; `embedded` is the stream before all layers.
+        """Map the residual stream [B, T, D] to the next, or to its last rows.
 
-        The rest is as in attention.
+        Args:
+            stream: residual stream.
+            embedded: the stream before all layers, [B, T, D].
+            inputs: what all layers share.
+            value_embedding: as in attention.
+            first_value: as in attention.
         """
-        if self.mix is not None:
-            stream = self.mix(stream, embedded)
-        next_stream: Tensor = self.branches(
+        if self.x0_mix is not None:
+            stream = self.x0_mix(stream, embedded)
+        next_stream: Tensor = self.residual(
             stream,
-            lambda normed: self.attention(
-                normed, rope, attn_mask, update_kv, added, first_value, last
-            ),
-            self.feed_forward,
-            last,
+            lambda normed: self.self_attn(normed, inputs, value_embedding, first_value),
+            self.mlp,
+            inputs.logits_to_keep,
         )
         return next_stream

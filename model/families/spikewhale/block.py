@@ -7,77 +7,75 @@ from ...config.schema import ModelConfig
 from ...config.spikewhale import SpikeWhaleConfig
 from ...layers.feed_forward import FeedForward
 from ...layers.hyper_connections import Route, branch
-from ...layers.masks import UpdateKV
+from ...layers.masks import AttentionInputs
 from ...layers.mla import LatentAttention
-from ...layers.moe import Experts
-from ...layers.token_reinjection import embedding_again
-
-NORM_EPS = 1e-6
+from ...layers.moe import MoE
+from ...layers.rms_norm import NORM_EPS
+from ...layers.token_reinjection import reinject_tokens
 
 
 class WhaleBlock(nn.Module):
-    """Decoder block."""
+    """Decoder block: latent attention, then SwiGLU or experts, between the residual streams."""
 
     def __init__(self, config: ModelConfig, whale: SpikeWhaleConfig, layer: int) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
-        self.attention = LatentAttention(
+        self.attn_norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
+        self.attn = LatentAttention(
             dim=config.dim,
             heads=config.heads,
             kv_heads=config.kv_heads,
             head_dim=config.head_dim,
             q_lora_rank=whale.q_lora_rank,
             o_lora_rank=whale.o_lora_rank,
-            exclusive=whale.use_xsa,
+            use_xsa=whale.use_xsa,
             derf=whale.derf,
             norm_eps=NORM_EPS,
         )
-        self.feed_forward_norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
-        self.feed_forward: FeedForward | Experts
+        self.ffn_norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
+        self.ffn: FeedForward | MoE
         if layer in whale.expert_layers:
-            self.feed_forward = Experts(
+            self.ffn = MoE(
                 dim=config.dim,
                 ffn_dim=config.ffn_dim,
-                experts=whale.n_routed_experts,
-                chosen=whale.num_experts_per_tok,
-                shared=whale.n_shared_experts,
-                scale=whale.routed_scaling_factor,
-                hashed=layer < whale.hashed_layers,
+                num_experts=whale.n_routed_experts,
+                top_k=whale.num_experts_per_tok,
+                num_shared=whale.n_shared_experts,
+                routed_scaling_factor=whale.routed_scaling_factor,
+                hash_routing=layer < whale.hashed_layers,
             )
         else:
-            self.feed_forward = FeedForward(dim=config.dim, ffn_dim=config.ffn_dim)
-        self.again = nn.Parameter(torch.zeros(())) if whale.embedding_again else None
+            self.ffn = FeedForward(dim=config.dim, ffn_dim=config.ffn_dim)
+        self.token_gate = nn.Parameter(torch.zeros(())) if whale.embedding_again else None
 
     def forward(
         self,
         streams: Tensor,
         routes: tuple[Route | None, Route | None],
-        tokens: Tensor | None,
         ids: Tensor,
-        rope: tuple[Tensor, Tensor],
-        attn_mask: Tensor | None,
-        update_kv: UpdateKV | None = None,
-        last: int | None = None,
+        embedded_tokens: Tensor | None,
+        inputs: AttentionInputs,
     ) -> Tensor:
-        """Map the streams [N, B, T, D], or the one stream [B, T, D], to the next.
+        """Map the residual streams to the next, or to their last rows.
 
-        `tokens` are the ids' embeddings, for layers that read them again; `rope`, `attn_mask`,
-        `update_kv` and `last` are as in attention.
+        Args:
+            streams: [N, B, T, D], or one stream [B, T, D].
+            routes: of attention and of the feed-forward network; None: one stream.
+            ids: [B, T], for experts that hash them.
+            embedded_tokens: embeddings [B, T, D], for layers that read them again.
+            inputs: what all layers share.
         """
 
         def attend(stream: Tensor) -> Tensor:
-            if self.again is not None and tokens is not None:
-                stream = embedding_again(stream, tokens, self.again)
-            normed = self.attention_norm(stream)
-            gathered: Tensor = self.attention(normed, rope, attn_mask, update_kv, last)
-            return gathered
+            if self.token_gate is not None and embedded_tokens is not None:
+                stream = reinject_tokens(stream, embedded_tokens, self.token_gate)
+            attended: Tensor = self.attn(self.attn_norm(stream), inputs)
+            return attended
 
-        def feed(stream: Tensor) -> Tensor:
-            normed = self.feed_forward_norm(stream)
-            if isinstance(self.feed_forward, Experts):
-                chosen: Tensor = self.feed_forward(normed, ids[:, -normed.shape[1] :])
-                return chosen
-            worked: Tensor = self.feed_forward(normed)
-            return worked
+        def feed_forward(stream: Tensor) -> Tensor:
+            normed = self.ffn_norm(stream)
+            last_ids = (ids[:, -normed.shape[1] :],) if isinstance(self.ffn, MoE) else ()
+            output: Tensor = self.ffn(normed, *last_ids)
+            return output
 
-        return branch(branch(streams, routes[0], attend, last), routes[1], feed)
+        streams = branch(streams, routes[0], attend, inputs.logits_to_keep)
+        return branch(streams, routes[1], feed_forward)

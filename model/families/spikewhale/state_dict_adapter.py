@@ -1,10 +1,12 @@
 """State dict adapter: the released names and shapes of SpikeWhaleLM's weights.
 
-Released files have the output layer as a second copy of the embedding, and rotary tables for each
-layer. They split the tables of the engram and of the hyper-connections.
+Most names are the same. Released files have the output layer as a second copy of the embedding, and
+rotary tables for each layer. They split the tables of the engram and of the hyper-connections,
+which are one tensor here so that one operation reads them.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -14,47 +16,22 @@ from spiketok.errors import SpikeError
 from ...config.schema import ModelConfig
 from ...config.spikewhale import SpikeWhaleConfig
 from ...layers.rope import rope_cos_sin
+from .model import SpikeWhaleLM
 
 Tensors = dict[str, Tensor]
 
-ONCE = {
-    "embedding.weight": "model.embed_tokens.weight",
-    "engram.compressor": "model.engram.compressor.proj.weight",
-    "engram.gate.weight": "model.engram.gate.proj.weight",
-    "engram.gate.bias": "model.engram.gate.proj.bias",
-    "engram.slope": "model.engram.gate.alpha",
-    "engram.shift": "model.engram.gate.bias",
-    "engram.height": "model.engram.gate.gamma",
-    "connections.end": "model.hc_out_mix.logits",
-    "refinement.norm.weight": "model.hrm_refine.norm.weight",
-    "refinement.down.weight": "model.hrm_refine.down.weight",
-    "refinement.up.weight": "model.hrm_refine.up.weight",
-    "refinement.gates": "model.hrm_refine.gate",
-    "norm.weight": "model.norm.weight",
-    "latent.norm.weight": "jepa.norm.weight",
-    "latent.down.weight": "jepa.down.weight",
-    "latent.up.weight": "jepa.up.weight",
-    "latent.gates": "jepa.gate",
+ENGRAM = {
+    "model.engram.compressor": "model.engram.compressor.proj.weight",
+    "model.engram.gate.weight": "model.engram.gate.proj.weight",
+    "model.engram.gate.bias": "model.engram.gate.proj.bias",
+    "model.engram.slope": "model.engram.gate.alpha",
+    "model.engram.shift": "model.engram.gate.bias",
+    "model.engram.height": "model.engram.gate.gamma",
 }
-PER_LAYER = {
-    "attention_norm": "attn_norm",
-    "attention.query_down": "attn.q_a_proj",
-    "attention.query_down_norm": "attn.q_a_norm",
-    "attention.query_up": "attn.q_b_proj",
-    "attention.key": "attn.k_proj",
-    "attention.value": "attn.v_proj",
-    "attention.output_down": "attn.o_a_proj",
-    "attention.output_up": "attn.o_b_proj",
-    "attention.query_norm": "attn.q_norm",
-    "attention.key_norm": "attn.k_norm",
-    "feed_forward_norm": "ffn_norm",
-    "feed_forward.gate": "ffn.gate_proj",
-    "feed_forward.up": "ffn.up_proj",
-    "feed_forward.down": "ffn.down_proj",
-}
-BRANCH_NAMES = ("hc_attn", "hc_ffn")
-BRANCH_LOGITS = {"read": "pre_logits", "write": "post_logits", "mix": "res_logits"}
-TABLE, HEAD, EMBEDDING = "engram.table.weight", "lm_head.weight", "model.embed_tokens.weight"
+# Parts that the releases switch off.
+UNNAMED = re.compile(r".*\.(derf\..+|token_gate|ffn\.(gate|experts|shared_experts)\..+)")
+BRANCHES, BRANCH_LOGITS = ("hc_attn", "hc_ffn"), ("pre_logits", "post_logits", "res_logits")
+TABLE, HEAD, EMBEDDING = "model.engram.table.weight", "lm_head.weight", "model.embed_tokens.weight"
 
 
 def to_published(
@@ -65,12 +42,12 @@ def to_published(
     Raises:
         SpikeError: the model has a part that the releases switch off and do not name.
     """
-    pieces = _pieces(config, whale)
+    if unnamed := sorted(name for name in weights if UNNAMED.fullmatch(name)):
+        raise SpikeError(f"{unnamed[0]}: the published layout has no name for it; switch it off")
+    pieces = _pieces(weights, config, whale)
     published: Tensors = {}
-    for ours, weight in weights.items():
-        if ours not in pieces:
-            raise SpikeError(f"{ours}: the published layout has no name for it; switch it off")
-        published |= zip(pieces[ours], _cut(ours, weight, len(pieces[ours])), strict=True)
+    for ours, names in pieces.items():
+        published |= zip(names, _cut(ours, weights[ours], len(names)), strict=True)
     rotary = _rotary_pairs(config, whale)
     return published | {HEAD: published[EMBEDDING]} | dict.fromkeys(_rotary_names(config), rotary)
 
@@ -83,7 +60,9 @@ def from_published(
     Raises:
         SpikeError: a tensor is missing or unknown, or the output layer is not the embedding.
     """
-    pieces = _pieces(config, whale)
+    with torch.device("meta"):
+        model = SpikeWhaleLM(config, whale, len(published.get(EMBEDDING, ())), eos_id=0)
+    pieces = _pieces(model.state_dict(), config, whale)
     known = {name for names in pieces.values() for name in names}
     made_anew = {HEAD, *_rotary_names(config)}
     for name in sorted(known ^ (published.keys() - made_anew)):
@@ -95,37 +74,27 @@ def from_published(
     }
 
 
-def _pieces(config: ModelConfig, whale: SpikeWhaleConfig) -> dict[str, list[str]]:
+def _pieces(
+    ours: Iterable[str], config: ModelConfig, whale: SpikeWhaleConfig
+) -> dict[str, list[str]]:
     """Return, for each tensor of spike, the published ones that it is split into."""
-    parts = {
-        "engram": bool(whale.engram_table_size),
-        "connections": whale.hc_mult > 1,
-        "refinement": bool(whale.hrm_refine_steps),
-        "latent": bool(whale.jepa_horizon),
-    }
-    pieces = {ours: [name] for ours, name in ONCE.items() if parts.get(ours.split(".")[0], True)}
-    layers = range(config.layers)
-    for layer in layers:
-        for ours, name in PER_LAYER.items():
-            pieces[f"blocks.{layer}.{ours}.weight"] = [f"model.layers.{layer}.{name}.weight"]
-    for head in range(whale.mtp_num_heads):
-        pieces[f"ahead.heads.{head}.weight"] = [f"mtp_heads.{head}.proj.weight"]
-    if parts["connections"]:
-        for ours, name in BRANCH_LOGITS.items():
-            pieces[f"connections.{ours}"] = [
-                f"model.layers.{layer}.{branch}.{name}"
-                for layer in layers
-                for branch in BRANCH_NAMES
-            ]
-    if parts["engram"]:
-        lookup = "model.engram.lookup"
-        pieces[TABLE] = [f"{lookup}.tables.{head}.weight" for head in range(whale.engram_num_heads)]
-        pieces["engram.projections"] = [
-            f"{lookup}.hash_proj_n{order}_p{place}"
-            for order in range(1, whale.engram_max_ngram + 1)
-            for place in range(order)
+    hyper, lookup = "model.hyper_connections", "model.engram.lookup"
+    split = {
+        f"{hyper}.{logits}": [
+            f"model.layers.{layer}.{branch}.{logits}"
+            for layer in range(config.layers)
+            for branch in BRANCHES
         ]
-    return pieces
+        for logits in BRANCH_LOGITS
+    }
+    split[f"{hyper}.out_logits"] = ["model.hc_out_mix.logits"]
+    split[TABLE] = [f"{lookup}.tables.{head}.weight" for head in range(whale.engram_num_heads)]
+    split["model.engram.projections"] = [
+        f"{lookup}.hash_proj_n{length}_p{place}"
+        for length in range(1, whale.engram_max_ngram + 1)
+        for place in range(length)
+    ]
+    return {name: split.get(name, [ENGRAM.get(name, name)]) for name in ours}
 
 
 def _cut(ours: str, weight: Tensor, count: int) -> list[Tensor]:

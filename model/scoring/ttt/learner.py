@@ -25,7 +25,7 @@ from spiketok.errors import SpikeError
 from ...chunked_backward import chunked_backward
 from ...config.ttt import TTTConfig, chunk_rate
 from ...distributed import all_gather, rank, world_size
-from ...families.build import Model
+from ...families.language_model import LanguageModel
 from ...families.parameters import swapped_weights
 from .trainable_weights import (
     assign_gradients,
@@ -51,7 +51,7 @@ class Learner:
 
     def __init__(
         self,
-        model: Model,
+        model: LanguageModel,
         settings: TTTConfig,
         *,
         targets: int,
@@ -63,7 +63,7 @@ class Learner:
         self._model, self._settings = model, settings
         self._targets, self._context = targets, context
         self.every = settings.chunk if settings.epochs else 0
-        device = model.embedding.weight.device
+        device = model.device
         self._byte_lengths = torch.from_numpy(byte_lengths.astype(np.float32)).to(device)
         self._learned = start_learned(model, settings)
         self._parameters = [learned.parameter for learned in self._learned]
@@ -141,8 +141,8 @@ class Learner:
         """Return the gradients of a pass over sequences of one length; zeros without any."""
         model = self._model
         if rows:
-            ids = torch.from_numpy(np.stack(rows)).to(model.embedding.weight.device)
-            before = ids[:, : model.lookback] if model.lookback else None
+            ids = torch.from_numpy(np.stack(rows)).to(model.device)
+            prefix_ids = ids[:, : model.lookback] if model.lookback else None
             inputs, targets = ids[:, model.lookback : -1], ids[:, model.lookback + 1 :]
 
             def loss_of(hidden: Tensor, wanted: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ class Learner:
                     nats = nats * self._byte_lengths[wanted]
                 return nats.sum() / count
 
-            chunked_backward(model.backbone(inputs, before), [targets], None, loss_of)
+            chunked_backward(model.backbone(inputs, prefix_ids), [targets], None, loss_of)
         found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         for parameter in self._parameters:
             parameter.grad = None
@@ -160,7 +160,7 @@ class Learner:
 
 @contextmanager
 def learning(
-    model: Model,
+    model: LanguageModel,
     settings: TTTConfig,
     *,
     targets: int,

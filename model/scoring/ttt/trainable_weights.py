@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from spiketok.errors import SpikeError
 
 from ...config.ttt import TTTConfig
-from ...families.build import Model
-from ...families.parameters import training_only_modules
+from ...families.language_model import LanguageModel
+from ...families.parameters import layer_of, role_of
 from .lora import factor_gradients, start_factors, with_factors
 
 
@@ -28,7 +28,9 @@ class TrainedParameter:
     """Means of the leaves over the steps."""
 
 
-def chosen_parameters(model: Model, settings: TTTConfig) -> Iterator[tuple[str, nn.Parameter]]:
+def chosen_parameters(
+    model: LanguageModel, settings: TTTConfig
+) -> Iterator[tuple[str, nn.Parameter]]:
     """Yield the trained parameters: matrices of the last blocks, and vectors anywhere.
 
     Tables, memory rows, frozen and trained-only parameters stay.
@@ -44,18 +46,17 @@ def chosen_parameters(model: Model, settings: TTTConfig) -> Iterator[tuple[str, 
         )
     if not (settings.blocks or settings.vectors):
         raise SpikeError("test-time training: with blocks=0 and vectors=false nothing would learn")
-    training_only = tuple(f"{name}." for name in training_only_modules(model))
-    last = tuple(f"blocks.{layer}." for layer in range(layers - settings.blocks, layers))
     for name, parameter in model.named_parameters():
+        layer = layer_of(name)
         if parameter.ndim > 1:
-            chosen = name.startswith(last)
+            chosen = layer is not None and layer >= layers - settings.blocks
         else:
-            chosen = settings.vectors and not name.startswith(training_only)
+            chosen = settings.vectors and not role_of(name).training_only
         if chosen:
             yield name, parameter
 
 
-def start_learned(model: Model, settings: TTTConfig) -> list[TrainedParameter]:
+def start_learned(model: LanguageModel, settings: TTTConfig) -> list[TrainedParameter]:
     """Return the chosen parameters with their leaves; nothing has changed yet.
 
     With a rank, linear layers learn through factors and all else by its own values.

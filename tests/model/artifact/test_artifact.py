@@ -15,7 +15,7 @@ from spike_lm.model.artifact.open import open_artifact, open_run, unpack_artifac
 from spike_lm.model.artifact.pack import pack_run
 from spike_lm.model.config.quantization import QuantizeConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.quantization.quantize import needed_tensors
+from spike_lm.model.families.parameters import exported_state
 from spike_lm.model.quantization.quantized_matrix import QuantizedMatrix
 from spike_lm.model.runs.folder import Run
 from spiketok import Tokenizer
@@ -68,9 +68,11 @@ def test_every_family_is_read_back_as_it_was_rounded(make, tmp_path):
     opened = open_run(path)
     assert (opened.step, opened.fingerprints) == (run.step, run.fingerprints)
     assert opened.tokenizer.fingerprint == run.tokenizer.fingerprint
-    assert not [name for name in opened.model.state_dict() if name.startswith(("ahead", "latent"))]
+    assert not [
+        name for name in opened.model.state_dict() if name.startswith(("mtp_heads", "jepa"))
+    ]
     state = opened.model.state_dict()
-    assert state.keys() == needed_tensors(run.model).keys()
+    assert state.keys() == exported_state(run.model).keys()
     for name, weight in result.artifact.weights.items():
         expected = weight.dequantize() if isinstance(weight, QuantizedMatrix) else weight
         assert np.array_equal(state[name].numpy(), expected.astype(np.float32)), name
@@ -132,10 +134,10 @@ def test_a_budget_is_met_with_the_steps_that_it_needs():
 @pytest.mark.parametrize("method", ["rtn", "gptq"])
 def test_a_damaged_run_is_not_packed(method):
     run = run_of(golf_config())
-    run.model.embedding.weight[2, 1] = torch.nan
+    run.model.model.embed_tokens.weight[2, 1] = torch.nan
     settings = QuantizeConfig(bits="mlp=int4,attn=int5,embed=int8", method=method)
     for budget in (None, 5000):
-        with pytest.raises(SpikeError, match=r"embedding\.weight: .* not finite"):
+        with pytest.raises(SpikeError, match=r"embed_tokens\.weight: .* not finite"):
             pack_run(run, settings, budget=budget)
 
 

@@ -28,22 +28,22 @@ NAMED = struct.pack("<5I", 48, 4, 5, 23, 6)
 FINGERPRINT = hashlib.sha256(b"spike-bese-1\nbese\n" + NAMED).hexdigest().encode()
 LINEAGE = b'{"spike":"0","step":3,"fingerprints":{"tokenizer":"%s"},"compression":{}}' % FINGERPRINT
 BLOCK_SHAPES = {
-    "attention_norm": (16,),
-    "attention.query": (32, 16),
-    "attention.key": (16, 16),
-    "attention.value": (16, 16),
-    "attention.output": (16, 32),
-    "attention.query_norm": (8,),
-    "attention.key_norm": (8,),
-    "feed_forward_norm": (16,),
-    "feed_forward.gate": (24, 16),
-    "feed_forward.up": (24, 16),
-    "feed_forward.down": (16, 24),
+    "input_layernorm": (16,),
+    "self_attn.q_proj": (32, 16),
+    "self_attn.k_proj": (16, 16),
+    "self_attn.v_proj": (16, 16),
+    "self_attn.o_proj": (16, 32),
+    "self_attn.q_norm": (8,),
+    "self_attn.k_norm": (8,),
+    "post_attention_layernorm": (16,),
+    "mlp.gate_proj": (24, 16),
+    "mlp.up_proj": (24, 16),
+    "mlp.down_proj": (16, 24),
 }
 SHAPES = {
-    "embedding.weight": (48, 16),
-    **{f"blocks.{n}.{k}.weight": shape for n in (0, 1) for k, shape in BLOCK_SHAPES.items()},
-    "norm.weight": (16,),
+    "model.embed_tokens.weight": (48, 16),
+    **{f"model.layers.{n}.{k}.weight": shape for n in (0, 1) for k, shape in BLOCK_SHAPES.items()},
+    "model.norm.weight": (16,),
 }
 PLAIN, XZ, ADAPTIVE = 0, 1, 2
 

@@ -26,5 +26,5 @@ def test_last_rows_are_those_of_the_whole(config, last, attention_mask):
     model = shaken(build_model(config, VOCAB, eos_id=3, seed=1)).double()
     before = BEFORE[:, -model.lookback :] if model.lookback else None
     whole = model.backbone(IDS, before, attention_mask=attention_mask)
-    part = model.backbone(IDS, before, attention_mask=attention_mask, last=last)
+    part = model.backbone(IDS, before, attention_mask=attention_mask, logits_to_keep=last)
     torch.testing.assert_close(part, whole[:, -last:], rtol=1e-10, atol=1e-10)

@@ -25,7 +25,7 @@ def test_every_function_and_class_is_that_of_its_module():
         if hasattr(node, "name")
     }
     assert joined == own
-    assert {"SpikeForCausalLM", "SpikeWhale", "GolfTransformer", "Transformer"} <= own.keys()
+    assert {"SpikeForCausalLM", "SpikeWhaleLM", "GolfTransformer", "Qwen3"} <= own.keys()
 
 
 def test_all_layers_are_there():

@@ -12,6 +12,7 @@ from spike_lm.model.config.loader import config_fingerprint
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.parameters import exported_parameters
 from spike_lm.model.huggingface import export_model, import_model
+from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.runs.folder import create_run, load_run
 from spike_lm.model.training.checkpoint import save_checkpoint
 from spiketok import BeseVocabulary, Tokenizer
@@ -42,18 +43,22 @@ def test_the_reason_is_named(runs, tmp_path):
     }
     for kind, wanted in {**reasons, "plain": [], "rare": ["spikewhale"]}.items():
         assert exported[kind].beyond_stock == wanted
-    assert exported["whale"].left_out == ["ahead", "latent"]
-    assert exported["golf"].left_out == ["ahead"]
+    assert exported["whale"].left_out == ["mtp_heads", "jepa"]
+    assert exported["golf"].left_out == ["mtp_heads"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_are_those_that_count_and_no_others(runs, kind):
     run, folder = runs(kind)
     with safe_open(folder / "model.safetensors", framework="pt") as file:
-        numbers = [file.get_tensor(name).numel() for name in file.keys()]  # noqa: SIM118
+        names = list(file.keys())
+        numbers = [file.get_tensor(name).numel() for name in names]
     model = load_run(run).model
-    kept = sum(b.numel() for n, b in model.named_buffers() if n == "engram.projections")
+    kept = sum(b.numel() for n, b in model.named_buffers() if n == "model.engram.projections")
     assert sum(numbers) == exported_parameters(model) + kept
+    with safe_open(newest_checkpoint(run) / "model.safetensors", framework="pt") as file:
+        in_the_run = [name for name in list(file.keys()) if name.startswith(("model.", "lm_head."))]
+    assert sorted(names) == sorted(in_the_run)
 
 
 def test_nothing_tells_where_the_run_its_data_and_teachers_lay(tmp_path):

@@ -83,8 +83,8 @@ def test_trainer_takes_a_step(both, runs, kind, transformers, tmp_path):
     assert losses[1] < losses[0]
     after = theirs.state_dict()
     unchanged = {name for name, weight in after.items() if torch.equal(weight, before[name])}
-    assert frozen == ({"model.engram.compressor"} if kind == "whale" else set())
-    assert unchanged == frozen | ({"model.engram.projections"} if kind == "whale" else set())
+    assert frozen == ({"model.model.engram.compressor"} if kind == "whale" else set())
+    assert unchanged == frozen | ({"model.model.engram.projections"} if kind == "whale" else set())
 
 
 @families

@@ -212,7 +212,7 @@ def test_what_was_saved_elsewhere_can_be_imported(both, runs, kind, tmp_path):
     (tmp_path / "saved/spike_tokenizer.json").write_bytes(vocabulary.read_bytes())
     import_model(tmp_path / "saved", tmp_path / "back")
     back = load_run(tmp_path / "back")
-    assert torch.equal(back.model.embedding.weight, theirs.get_input_embeddings().weight)
+    assert torch.equal(back.model.model.embed_tokens.weight, theirs.get_input_embeddings().weight)
     ids = torch.arange(4, 20)[None]
     with torch.no_grad():
         assert (back.model(ids) - theirs(ids).logits).abs().max() < 1e-5
@@ -223,7 +223,7 @@ def test_a_new_model_is_drawn_from_a_configuration(both, kind, transformers):
     _, theirs = both(kind)
     transformers.set_seed(3)
     model = type(theirs)(theirs.config)
-    for name, table in model.model.rotary().items():
+    for name, table in model.model.rope_tables().items():
         assert torch.equal(getattr(model.model, name), table)
-    assert model.model.embedding.weight.std() < 0.1
+    assert model.model.embed_tokens.weight.std() < 0.1
     assert model(torch.arange(4, 20)[None]).logits.isfinite().all()

@@ -78,7 +78,7 @@ def test_a_text_without_a_prompt_is_not_empty(monkeypatch):
     for tokenizer in (TOKENIZER, BESE):
         size, eos_id = tokenizer.vocab_size, tokenizer.eos_id
         model = build_model(tiny_config(), size, eos_id=eos_id, seed=1)
-        towards = model.embedding.weight[eos_id].detach() * 1e4
+        towards = model.model.embed_tokens.weight[eos_id].detach() * 1e4
         monkeypatch.setattr(
             model, "backbone", lambda *_, towards=towards, **__: towards[None, None]
         )

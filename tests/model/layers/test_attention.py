@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from spike_lm.model.layers.attention import Attention
 from spike_lm.model.layers.feed_forward import FeedForward
+from spike_lm.model.layers.masks import AttentionInputs
 from spike_lm.model.layers.rope import apply_rope, rope_cos_sin
 
 
@@ -43,14 +44,14 @@ def test_attention_equals_its_definition(kv_heads):
     stream = torch.randn(2, 5, 12, generator=generator)
     rope = rope_cos_sin(positions=5, head_dim=6, base=10.0)
     torch.testing.assert_close(
-        attention(stream, rope), _attention(attention, stream, rope, 4 // kv_heads)
+        attention(stream, AttentionInputs(rope)), _attention(attention, stream, rope, 4 // kv_heads)
     )
 
 
 def _attention(attention, stream, rope, group):
     """Attention, one token and head at a time."""
 
-    def hidden_states(head, weight):
+    def normed(head, weight):
         return head / (head.square().mean() + 1e-6).sqrt() * weight
 
     def turned(head, t):
@@ -60,28 +61,28 @@ def _attention(attention, stream, rope, group):
     for b, rows in enumerate(stream):
         queries, keys, values = (
             (rows @ getattr(attention, name).weight.T).unflatten(1, (-1, 6))
-            for name in ("query", "key", "value")
+            for name in ("q_proj", "k_proj", "v_proj")
         )
         for t in range(len(rows)):
             for h in range(4):
-                query = turned(hidden_states(queries[t, h], attention.query_norm.weight), t)
+                query = turned(normed(queries[t, h], attention.q_norm.weight), t)
                 g = h // group
                 scores = torch.stack(
                     [
-                        query @ turned(hidden_states(keys[s, g], attention.key_norm.weight), s)
+                        query @ turned(normed(keys[s, g], attention.k_norm.weight), s)
                         for s in range(t + 1)
                     ]
                 )
                 weights = torch.softmax(scores / 6**0.5, dim=0)
                 out[b, t, 6 * h : 6 * h + 6] = weights @ values[: t + 1, g]
-    return out @ attention.output.weight.T
+    return out @ attention.o_proj.weight.T
 
 
 def test_feed_forward_equals_its_definition():
     block = FeedForward(dim=3, ffn_dim=5)
     x = torch.randn(7, 3, generator=_generator(1))
-    gate, up = x @ block.gate.weight.T, x @ block.up.weight.T
-    expected = (gate / (1 + torch.exp(-gate)) * up) @ block.down.weight.T
+    gate, up = x @ block.gate_proj.weight.T, x @ block.up_proj.weight.T
+    expected = (gate / (1 + torch.exp(-gate)) * up) @ block.down_proj.weight.T
     torch.testing.assert_close(block(x), expected)
 
 

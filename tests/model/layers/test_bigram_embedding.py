@@ -20,7 +20,7 @@ def test_block_equals_its_definition():
     block = BigramEmbedding(rows=16, table_dim=3, dim=5, eos_id=SEPARATOR)
     ids = torch.randint(0, 9, (2, 7), generator=torch.Generator().manual_seed(0))
     rows = hashed_bigrams(ids, rows=16, eos_id=SEPARATOR)
-    expected = block.table.weight[rows] @ block.projection.weight.T * 0.05
+    expected = block.table.weight[rows] @ block.proj.weight.T * 0.05
     torch.testing.assert_close(block(ids), expected)
 
 

@@ -6,20 +6,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spike_lm.model.layers.document_masks import document_numbers, document_starts
-from spike_lm.model.layers.engram import LARGEST, Engram
+from spike_lm.model.layers.engram import MAX_HASH_FACTOR, Engram
 from tests.model.layers.causality import assert_causal, noise
 
 SEPARATOR, ROWS, WIDTH = 3, 64, 24
+SHAPE = {
+    "num_heads": 2,
+    "max_ngram": 3,
+    "compress_dim": 8,
+    "dim": WIDTH,
+    "gate_init_bias": -1.0,
+}
 IDS = torch.randint(4, 11, (2, 9), generator=torch.Generator().manual_seed(0))
 IDS[0, 4] = SEPARATOR
 
 
 def engram(rows=ROWS):
-    block = Engram(rows=rows, heads=2, orders=3, code_width=8, dim=WIDTH, gate_bias=-1.0)
+    block = Engram(table_size=rows, **SHAPE)
     block = block.double().requires_grad_(False)
     generator = torch.Generator().manual_seed(1)
     for frozen in (block.compressor, block.projections):
-        frozen.random_(-LARGEST, LARGEST + 1, generator=generator)
+        frozen.random_(-MAX_HASH_FACTOR, MAX_HASH_FACTOR + 1, generator=generator)
     for parameter in (block.table.weight, *block.gate.parameters(), block.slope, block.height):
         parameter.normal_(generator=generator)
     return block
@@ -73,7 +80,7 @@ def test_a_document_does_not_see_the_one_before():
 
 
 def test_the_gate_starts_open_by_a_thirteenth():
-    block = Engram(rows=ROWS, heads=2, orders=3, code_width=8, dim=WIDTH, gate_bias=-1.0)
+    block = Engram(table_size=ROWS, **SHAPE)
     torch.nn.init.ones_(block.table.weight)
     torch.nn.init.zeros_(block.gate.weight)
     torch.nn.init.zeros_(block.gate.bias)

@@ -10,10 +10,10 @@ ROUTE = Route(noise(3, seed=1), noise(3, seed=2), noise(3, 3, seed=3))
 
 def test_equals_its_definition():
     after = branch(STREAMS, ROUTE, torch.sin)
-    work = torch.sin(sum(ROUTE.read[i] * STREAMS[i] for i in range(3)))
+    work = torch.sin(sum(ROUTE.pre[i] * STREAMS[i] for i in range(3)))
     for i in range(3):
-        mixed = sum(ROUTE.mix[i, j] * STREAMS[j] for j in range(3))
-        torch.testing.assert_close(after[i], mixed + ROUTE.write[i] * work)
+        mixed = sum(ROUTE.res[i, j] * STREAMS[j] for j in range(3))
+        torch.testing.assert_close(after[i], mixed + ROUTE.post[i] * work)
 
 
 def test_without_a_route_a_branch_is_added():
@@ -50,7 +50,7 @@ def test_the_start_is_a_plain_residual_network():
 
 def test_branches_read_different_streams_so_that_streams_can_differ():
     connections = HyperConnections(branches=4, streams=2, rounds=20).double()
-    first = [int(route.read.argmax()) for route in connections.routes()]
+    first = [int(route.pre.argmax()) for route in connections.routes()]
     assert first == [0, 1, 0, 1]
     optimizer = torch.optim.SGD(connections.parameters(), lr=0.1)
     for _ in range(3):

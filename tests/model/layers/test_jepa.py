@@ -12,12 +12,12 @@ def predictor():
 def test_equals_its_definition():
     block, h = predictor(), noise(2, 5, 4)
     assert torch.equal(block(h, 1), h)
-    block.gates.data = noise(2, seed=1)
+    block.gate.data = noise(2, seed=1)
     block.norm.weight.data = noise(4, seed=2)
     for distance in (1, 2):
         hidden_states = h / (h.square().mean(-1, True) + 1e-6).sqrt() * block.norm.weight
         inner = functional.silu(hidden_states @ block.down.weight.T) @ block.up.weight.T
-        expected = h + torch.tanh(block.gates[distance - 1]) * inner
+        expected = h + torch.tanh(block.gate[distance - 1]) * inner
         torch.testing.assert_close(block(h, distance), expected)
     assert_causal(lambda x: block(x, 2), h)
 

@@ -41,7 +41,7 @@ def test_reading_in_parts_equals_reading_at_once(model, cuts, padding):
     whole, cache = model.backbone(IDS, attention_mask=attention_mask), model.new_kv_cache(batch=2)
     for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), 12], strict=True):
         part = model.backbone(
-            IDS[:, start:stop], attention_mask=attention_mask[:, start:stop], cache=cache
+            IDS[:, start:stop], attention_mask=attention_mask[:, start:stop], kv_cache=cache
         )
         torch.testing.assert_close(part[0], whole[0, start:stop], **close)
         inside = attention_mask[1, start:stop].bool()
@@ -55,8 +55,8 @@ def test_reading_in_parts_equals_reading_at_once(model, cuts, padding):
 def test_a_window_in_parts_looks_back_on_what_stood_before_it(model, cut):
     before = torch.randint(0, VOCAB, (2, model.lookback)) if model.lookback else None
     whole, cache = model.backbone(IDS, before), model.new_kv_cache(batch=2)
-    first = model.backbone(IDS[:, :cut], before, cache=cache)
-    parts = [first, model.backbone(IDS[:, cut:], cache=cache)]
+    first = model.backbone(IDS[:, :cut], before, kv_cache=cache)
+    parts = [first, model.backbone(IDS[:, cut:], kv_cache=cache)]
     torch.testing.assert_close(torch.cat(parts, 1), whole, **close)
 
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from spike_lm.model.layers.masks import AttentionInputs
 from spike_lm.model.layers.mla import LatentAttention
 from spike_lm.model.layers.partial_rope import apply_rope_last
 from spike_lm.model.layers.rope import rope_cos_sin
@@ -10,7 +11,7 @@ TABLES = rope_cos_sin(positions=5, head_dim=4, base=10.0)
 STREAM = noise(2, 5, 12)
 
 
-def attention(exclusive=False, derf=False, kv_heads=2):
+def attention(use_xsa=False, derf=False, kv_heads=2):
     block = LatentAttention(
         dim=12,
         heads=4,
@@ -18,7 +19,7 @@ def attention(exclusive=False, derf=False, kv_heads=2):
         head_dim=6,
         q_lora_rank=5,
         o_lora_rank=7,
-        exclusive=exclusive,
+        use_xsa=use_xsa,
         derf=derf,
         norm_eps=1e-6,
     )
@@ -31,35 +32,36 @@ def _normed(x, norm):
     return x / (x.square().mean(-1, True) + 1e-6).sqrt() * norm.weight
 
 
-@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("use_xsa", [False, True])
 @pytest.mark.parametrize("kv_heads", [1, 2])
-def test_equals_its_definition(exclusive, kv_heads):
-    block, past = attention(exclusive, kv_heads=kv_heads), torch.ones(5, 5).tril().bool()
-    narrow = _normed(STREAM @ block.query_down.weight.T, block.query_down_norm)
-    query = (narrow @ block.query_up.weight.T).unflatten(-1, (4, 6))
+def test_equals_its_definition(use_xsa, kv_heads):
+    block, past = attention(use_xsa, kv_heads=kv_heads), torch.ones(5, 5).tril().bool()
+    narrow = _normed(STREAM @ block.q_a_proj.weight.T, block.q_a_norm)
+    query = (narrow @ block.q_b_proj.weight.T).unflatten(-1, (4, 6))
     key, value = (
-        (STREAM @ part.weight.T).unflatten(-1, (kv_heads, 6)) for part in (block.key, block.value)
+        (STREAM @ part.weight.T).unflatten(-1, (kv_heads, 6))
+        for part in (block.k_proj, block.v_proj)
     )
     heads = []
     for h in range(4):
-        q, k = _normed(query[:, :, h], block.query_norm), key[:, :, h * kv_heads // 4]
-        q, k = apply_rope_last(q, *TABLES), apply_rope_last(_normed(k, block.key_norm), *TABLES)
+        q, k = _normed(query[:, :, h], block.q_norm), key[:, :, h * kv_heads // 4]
+        q, k = apply_rope_last(q, *TABLES), apply_rope_last(_normed(k, block.k_norm), *TABLES)
         scores = (q @ k.mT / 6**0.5).masked_fill(~past, -torch.inf)
         v = value[:, :, h * kv_heads // 4]
         y = torch.softmax(scores, -1) @ v
-        if exclusive:
+        if use_xsa:
             y = y - (y * v).sum(-1, True) / v.square().sum(-1, True) * v
         heads.append(y)
-    expected = torch.cat(heads, -1) @ block.output_down.weight.T @ block.output_up.weight.T
-    torch.testing.assert_close(block(STREAM, TABLES), expected)
+    expected = torch.cat(heads, -1) @ block.o_a_proj.weight.T @ block.o_b_proj.weight.T
+    torch.testing.assert_close(block(STREAM, AttentionInputs(TABLES)), expected)
     attn_mask = past.expand(2, 1, 5, 5)
-    torch.testing.assert_close(block(STREAM, TABLES, attn_mask), expected)
+    torch.testing.assert_close(block(STREAM, AttentionInputs(TABLES, attn_mask)), expected)
 
 
 @pytest.mark.parametrize("derf", [False, True])
 def test_what_comes_later_changes_nothing(derf):
-    block = attention(exclusive=True, derf=derf)
-    assert_causal(lambda x: block(x, TABLES), STREAM)
+    block = attention(use_xsa=True, derf=derf)
+    assert_causal(lambda x: block(x, AttentionInputs(TABLES)), STREAM)
 
 
 def test_what_was_kept_is_seen():
@@ -73,5 +75,5 @@ def test_what_was_kept_is_seen():
     for start, stop in parts:
         rope = tuple(table[start:stop] for table in TABLES)
         attn_mask = torch.ones(5, 5).tril().bool()[start:stop, :stop].expand(2, 1, -1, -1)
-        part = block(STREAM[:, start:stop], rope, attn_mask, update_kv)
-        torch.testing.assert_close(part, block(STREAM, TABLES)[:, start:stop])
+        part = block(STREAM[:, start:stop], AttentionInputs(rope, attn_mask, update_kv))
+        torch.testing.assert_close(part, block(STREAM, AttentionInputs(TABLES))[:, start:stop])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from spike_lm.model.layers.moe import Experts
+from spike_lm.model.layers.moe import MoE
 from tests.model.layers.causality import noise
 
 IDS = torch.randint(0, 50, (2, 5), generator=torch.Generator().manual_seed(0))
@@ -10,8 +10,14 @@ STREAM = noise(2, 5, 4)
 
 
 def experts(hashed, shared=2):
-    return Experts(
-        dim=4, ffn_dim=3, experts=5, chosen=2, shared=shared, scale=1.5, hashed=hashed
+    return MoE(
+        dim=4,
+        ffn_dim=3,
+        num_experts=5,
+        top_k=2,
+        num_shared=shared,
+        routed_scaling_factor=1.5,
+        hash_routing=hashed,
     ).double()
 
 
@@ -24,19 +30,19 @@ def test_equals_its_definition(hashed):
             row, index = STREAM[b, t], int(IDS[b, t])
             weights = {index % 5: 0.75, (index + 1) % 5: 0.75}
             if not hashed:
-                logits = block.router.weight @ row
+                logits = block.gate.weight @ row
                 scores = functional.softplus(logits).sqrt()
                 best = scores.argsort(descending=True)[:2].tolist()
                 weights = {e: 1.5 * scores[e] / (sum(scores[best]) + 1e-8) for e in best}
                 load[best] += 1
                 likely += logits.softmax(0).detach()
             expected = sum(w * block.experts[e](row) for e, w in weights.items())
-            torch.testing.assert_close(found[b, t], expected + block.shared(row) / 2)
+            torch.testing.assert_close(found[b, t], expected + block.shared_experts(row) / 2)
     if hashed:
-        assert block.balance is None
+        assert block.aux_loss is None
     else:
         balance = 5 * (load / 10 * likely / 10).sum()
-        torch.testing.assert_close(block.balance.detach(), balance.double(), rtol=1e-5, atol=0)
+        torch.testing.assert_close(block.aux_loss.detach(), balance.double(), rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("hashed", [False, True])
@@ -54,8 +60,8 @@ def test_other_tokens_change_nothing(hashed):
 
 def test_even_work_costs_least():
     block, rows = experts(hashed=False), noise(4000, 4).view(1, -1, 4)
-    torch.nn.init.zeros_(block.router.weight)
+    torch.nn.init.zeros_(block.gate.weight)
     block(rows, torch.zeros(1, 4000, dtype=torch.int64))
-    assert block.balance.item() == pytest.approx(2)
-    block.balance.backward()
-    assert block.router.weight.grad.abs().max() > 0
+    assert block.aux_loss.item() == pytest.approx(2)
+    block.aux_loss.backward()
+    assert block.gate.weight.grad.abs().max() > 0

@@ -8,7 +8,7 @@ TARGETS = torch.randint(0, 11, (2, 5), generator=torch.Generator().manual_seed(0
 
 def test_heads_equal_their_definition():
     block, hidden_states = MTPHeads(heads=2, dim=3, vocab_size=11).double(), noise(2, 5, 3)
-    for head, logits in zip(block.heads, block(hidden_states), strict=True):
+    for head, logits in zip(block, block(hidden_states), strict=True):
         torch.testing.assert_close(logits, hidden_states @ head.weight.T)
     assert_causal(lambda x: block(x)[1], hidden_states)
 

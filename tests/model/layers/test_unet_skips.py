@@ -19,7 +19,7 @@ def test_late_layers_read_early_ones_in_reverse(layers, partners):
     skips, pushed = UNetSkips(layers=layers, dim=3).double(), []
     skips.weights.data = noise(layers // 2, 3)
     for layer in range(layers):
-        read = skips.add(torch.zeros(1, 1, 3, dtype=torch.float64), layer, pushed)
+        read = skips.pop(torch.zeros(1, 1, 3, dtype=torch.float64), layer, pushed)
         expected = torch.zeros(3, dtype=torch.float64)
         if layer in partners:
             expected = skips.weights[layer - layers // 2] * (partners[layer] + 1)
@@ -30,4 +30,4 @@ def test_late_layers_read_early_ones_in_reverse(layers, partners):
 
 def test_what_comes_later_changes_nothing():
     skips = UNetSkips(layers=2, dim=3).double()
-    assert_causal(lambda x: skips.add(x, 1, [x * 2]), noise(2, 5, 3))
+    assert_causal(lambda x: skips.pop(x, 1, [x * 2]), noise(2, 5, 3))

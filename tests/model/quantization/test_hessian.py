@@ -17,7 +17,9 @@ FAMILIES = {
     "whale": whale_config(),
     "experts": whale_config(*WHALE_RARE),
 }
-ONLY_LOOKED_UP = {"bigram.table.weight", "value_embedding.table.weight", "engram.table.weight"}
+ONLY_LOOKED_UP = {
+    f"model.{name}.table.weight" for name in ("bigram_embedding", "value_embedding", "engram")
+}
 
 
 def ids(seed=0, batch=6):
@@ -36,7 +38,9 @@ def any_model(family):
 
 def test_all_that_multiplies_has_one(family, any_model):
     missing = quantizable_weights(any_model).keys() - gather_hessians(any_model, [ids()]).keys()
-    assert missing <= ONLY_LOOKED_UP | ({"embedding.weight"} if family == "untied" else set())
+    assert missing <= ONLY_LOOKED_UP | (
+        {"model.embed_tokens.weight"} if family == "untied" else set()
+    )
 
 
 def by_hooks(model, batches):
@@ -52,7 +56,7 @@ def by_hooks(model, batches):
     hidden = [model.backbone(torch.from_numpy(batch)).flatten(0, 1) for batch in batches]
     for handle in handles:
         handle.remove()
-    read["head" if "head" in dict(model.named_modules()) else "embedding"] = hidden
+    read[model.output_weight.removesuffix(".weight")] = hidden
     rows = {f"{name}.weight": torch.cat(inputs).double() for name, inputs in read.items()}
     return {name: inputs.T @ inputs / len(inputs) for name, inputs in rows.items() if len(inputs)}
 
@@ -64,7 +68,7 @@ def test_equal_the_inputs_that_modules_see(any_model):
     assert found.keys() == expected.keys() & quantizable_weights(any_model).keys()
     for name, hessian in found.items():
         wanted = expected[name]
-        if name == "embedding.weight":
+        if name == "model.embed_tokens.weight":
             wanted = wanted + LOOKED_UP * wanted.diagonal().mean() * torch.eye(len(wanted))
         torch.testing.assert_close(hessian.double(), wanted, rtol=1e-4, atol=1e-5)
         assert hessian.dtype == torch.float32
@@ -88,12 +92,12 @@ def test_layers_that_loop_are_seen_each_time():
     model = build_model(golf_config(), VOCAB, eos_id=3)
     calls = {2: 0, 4: 0}
     for layer in calls:
-        model.blocks[layer].attention.query.register_forward_hook(
+        model.layers[layer].self_attn.q_proj.register_forward_hook(
             lambda *_, layer=layer: calls.update({layer: calls[layer] + 1})
         )
     hessians = gather_hessians(model, [ids()])
     assert calls == {2: 3, 4: 1}
-    assert "blocks.2.attention.query.weight" in hessians
+    assert "model.layers.2.self_attn.q_proj.weight" in hessians
 
 
 def test_an_expert_that_no_token_chose_has_none():
@@ -101,5 +105,5 @@ def test_an_expert_that_no_token_chose_has_none():
     config = whale_config(*(f"spikewhale.{key}" for key in hashed))
     model = build_model(config, VOCAB, eos_id=3)  # choosing by the id: id and id + 1, mod 8
     hessians = gather_hessians(model, [np.full((1, 12), 8)])
-    seen = {name.split(".")[4] for name in hessians if ".experts." in name}
+    seen = {name.split(".")[5] for name in hessians if ".experts." in name}
     assert seen == {"0", "1"}

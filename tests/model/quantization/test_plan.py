@@ -2,7 +2,7 @@ import pytest
 
 from spike_lm.model.config.quantization import Clip, QuantizeConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import quantizable_weights, quantization_group
+from spike_lm.model.families.parameters import quantizable_weights, role_of
 from spike_lm.model.quantization.plan import Precision, quantization_plan
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, tiny_config, whale_config
 
@@ -17,32 +17,29 @@ MODELS = {
 # Owners of the matrices, layers and experts apart.
 EXPECTED = {
     "plain": {
-        "attn": {"attention.query", "attention.key", "attention.value", "attention.output"},
-        "mlp": {"feed_forward.gate", "feed_forward.up", "feed_forward.down"},
-        "embed": {"embedding"},
+        "attn": {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"},
+        "mlp": {"mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"},
+        "embed": {"embed_tokens"},
         "other": set(),
     },
     "golf": {
-        "attn": {"attention.query", "attention.key", "attention.value", "attention.output"},
-        "mlp": {"feed_forward.up", "feed_forward.down"},
-        "embed": {"embedding", "bigram.table", "value_embedding.table"},
-        "other": {"bigram.projection", "value_embedding.projection"},
+        "attn": {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"},
+        "mlp": {"mlp.up_proj", "mlp.down_proj"},
+        "embed": {"embed_tokens", "bigram_embedding.table", "value_embedding.table"},
+        "other": {"bigram_embedding.proj", "value_embedding.proj"},
     },
     "whale": {
-        "attn": {
-            f"attention.{p}"
-            for p in ("query_down", "query_up", "key", "value", "output_down", "output_up")
-        },
+        "attn": {f"attn.{p}_proj" for p in ("q_a", "q_b", "k", "v", "o_a", "o_b")},
         "mlp": {
-            f"feed_forward.{prefix}{p}"
-            for prefix in ("", "experts.0.", "experts.1.", "experts.2.", "shared.")
+            f"ffn.{prefix}{p}_proj"
+            for prefix in ("", "experts.0.", "experts.1.", "experts.2.", "shared_experts.")
             for p in ("gate", "up", "down")
         },
-        "embed": {"embedding", "engram.table"},
-        "other": {"engram.gate", "feed_forward.router", "refinement.down", "refinement.up"},
+        "embed": {"embed_tokens", "engram.table"},
+        "other": {"engram.gate", "ffn.gate", "hrm_refine.down", "hrm_refine.up"},
     },
 }
-EXPECTED["untied"] = EXPECTED["plain"] | {"embed": {"embedding", "head"}}
+EXPECTED["untied"] = EXPECTED["plain"] | {"embed": {"embed_tokens", "lm_head"}}
 
 
 def model_of(family):
@@ -50,15 +47,15 @@ def model_of(family):
 
 
 def owner(name):
-    parts = name.removesuffix(".weight").split(".")
-    return ".".join(parts[2:] if parts[0] == "blocks" else parts)
+    parts = name.removesuffix(".weight").removeprefix("model.").split(".")
+    return ".".join(parts[2:] if parts[0] == "layers" else parts)
 
 
 @pytest.mark.parametrize("family", MODELS)
 def test_each_matrix_is_of_the_part_listed(family):
     found = {part: set() for part in EXPECTED[family]}
     for name in quantizable_weights(model_of(family)):
-        found[quantization_group(name)].add(owner(name))
+        found[role_of(name).quantization].add(owner(name))
     assert found == EXPECTED[family]
 
 
@@ -66,8 +63,8 @@ def test_each_matrix_is_of_the_part_listed(family):
 def test_all_that_is_large_is_a_matrix(family):
     model = model_of(family)
     rest = set(dict(model.named_parameters())) - set(quantizable_weights(model))
-    training_only = ("ahead", "latent", "engram.compressor")
-    small = ("memory", "skips", "connections")
+    training_only = ("mtp_heads", "jepa", "model.engram.compressor")
+    small = tuple(f"model.{name}" for name in ("memory", "unet_skips", "hyper_connections"))
     for name in rest:
         shape = model.get_parameter(name).shape
         assert len(shape) < 2 or name.startswith((*training_only, *small)) or "derf" in name, name
@@ -79,8 +76,8 @@ def test_a_plan_names_every_matrix():
     plan = quantization_plan(model, settings)
     assert plan.keys() == quantizable_weights(model).keys()
     clip = Clip("std", 12.5)
-    assert plan["blocks.3.feed_forward.down.weight"] == Precision(5, clip)
-    assert plan["blocks.0.attention.key.weight"] == Precision(6, clip)
-    assert plan["embedding.weight"] == Precision(8, clip)
-    assert plan["bigram.projection.weight"] == Precision(16, clip)
+    assert plan["model.layers.3.mlp.down_proj.weight"] == Precision(5, clip)
+    assert plan["model.layers.0.self_attn.k_proj.weight"] == Precision(6, clip)
+    assert plan["model.embed_tokens.weight"] == Precision(8, clip)
+    assert plan["model.bigram_embedding.proj.weight"] == Precision(16, clip)
     assert [Precision(b).whole for b in (2, 8, 16, 32)] == [True, True, False, False]

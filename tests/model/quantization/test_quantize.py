@@ -53,7 +53,7 @@ def test_each_tensor_is_as_planned(family):
     plan = quantization_plan(model, QuantizeConfig(bits="mlp=int4,attn=fp16,embed=int8"))
     weights = quantize_model(model, plan, report=names.append)
     assert names == list(weights)
-    assert own.keys() - weights.keys() == {n for n in own if n.startswith(("ahead", "latent"))}
+    assert own.keys() - weights.keys() == {n for n in own if n.startswith(("mtp_heads", "jepa"))}
     for name, value in weights.items():
         assert torch.equal(model.state_dict()[name], own[name])
         bits = plan[name].bits if name in plan else 32
@@ -94,19 +94,19 @@ def test_the_smallest_weights_become_zero_and_stay_it():
 def test_refuses_plans_and_weights_of_other_models():
     model = fresh("plain")
     plan = quantization_plan(model, MIXED)
-    with pytest.raises(SpikeError, match=r"embedding.weight: without a precision"):
-        quantize_model(model, {n: p for n, p in plan.items() if n != "embedding.weight"})
+    with pytest.raises(SpikeError, match=r"model.embed_tokens.weight: without a precision"):
+        quantize_model(model, {n: p for n, p in plan.items() if n != "model.embed_tokens.weight"})
     with pytest.raises(SpikeError, match=r"head.weight: no matrix of this model"):
         quantize_model(model, plan | {"head.weight": Precision(4)})
     weights = quantize_model(model, plan)
-    before = model.state_dict()["norm.weight"].clone()
-    changed = {"norm.weight": before + 1}
+    before = model.state_dict()["model.norm.weight"].clone()
+    changed = {"model.norm.weight": before + 1}
     with pytest.raises(SpikeError, match="more: shape"):
         put_quantized(model, weights | changed | {"more": torch.zeros(1)})
-    with pytest.raises(SpikeError, match=r"embedding.weight: shape None"):
+    with pytest.raises(SpikeError, match=r"model.embed_tokens.weight: shape None"):
         put_quantized(
-            model, {n: v for n, v in weights.items() if n != "embedding.weight"} | changed
+            model, {n: v for n, v in weights.items() if n != "model.embed_tokens.weight"} | changed
         )
-    with pytest.raises(SpikeError, match=r"embedding.weight: shape \(3,\)"):
-        put_quantized(model, weights | changed | {"embedding.weight": torch.zeros(3)})
-    assert torch.equal(model.state_dict()["norm.weight"], before)
+    with pytest.raises(SpikeError, match=r"model.embed_tokens.weight: shape \(3,\)"):
+        put_quantized(model, weights | changed | {"model.embed_tokens.weight": torch.zeros(3)})
+    assert torch.equal(model.state_dict()["model.norm.weight"], before)

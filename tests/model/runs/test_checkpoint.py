@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from spike_lm.model.families.qwen3.model import build_transformer
 from spike_lm.model.runs.checkpoint import load_weights, read_state
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spiketok.errors import SpikeError
-from tests.model.tiny import VOCAB, tiny_config, train_tiny
+from tests.model.tiny import VOCAB, build_plain, tiny_config, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +69,19 @@ def test_a_changed_state_is_noticed(key, value, message, checkpoint):
 
 
 def test_weights_of_another_shape_are_refused(saved):
-    model = build_transformer(tiny_config("model.ffn_dim=25").model, VOCAB)
-    with pytest.raises(SpikeError, match=r"blocks\.0\.feed_forward\.down\.weight': torch.float32"):
+    model = build_plain(tiny_config("model.ffn_dim=25").model, VOCAB)
+    with pytest.raises(
+        SpikeError, match=r"model\.layers\.0\.mlp\.down_proj\.weight': torch.float32"
+    ):
         load_weights(saved, model)
 
 
 def test_a_missing_weight_is_refused(checkpoint):
     weights = load_file(checkpoint / "model.safetensors")
-    del weights["norm.weight"]
+    del weights["model.norm.weight"]
     save_file(weights, checkpoint / "model.safetensors")
     with pytest.raises(SpikeError, match=r"norm\.weight': missing"):
-        load_weights(checkpoint, build_transformer(tiny_config().model, VOCAB))
+        load_weights(checkpoint, build_plain(tiny_config().model, VOCAB))
 
 
 def test_unfinished_checkpoints_are_not_seen(tmp_path):

@@ -191,9 +191,9 @@ def test_a_damaged_fingerprint_names_both_files_and_shows_the_difference(run, pl
     [
         (
             "model.dim=4096",
-            r"\[16, 16\], but the configuration needs torch\.float32 \[16, 4096\]",
+            r"torch\.float32 \[264, 16\], but the configuration needs torch\.float32 \[264, 4096\]",
         ),
-        ("model.ffn_dim=999999", "feed_forward"),
+        ("model.ffn_dim=999999", "mlp.down_proj"),
         ("model.layers=1024", "fewer weights than its configuration has layers"),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.spikewhale.model import SpikeWhale
+from spike_lm.model.families.spikewhale.model import SpikeWhaleLM
 from spike_lm.model.layers.document_masks import document_numbers
 from spike_lm.model.scoring.bits_per_byte import score_documents, score_replies, validation_score
 from spiketok.errors import SpikeError
@@ -90,7 +90,7 @@ def test_nats_of_conversations_are_those_of_their_replies(model, batch_windows):
 
 def test_bits_per_byte_of_a_model_that_knows_nothing(model):
     with torch.no_grad():
-        model.embedding.weight.zero_()
+        model.model.embed_tokens.weight.zero_()
     documents = [(np.arange(8), 10), (np.arange(20), 30)]
     score = score_documents(model, documents, eos_id=SEPARATOR, context=12, stride=6)
     assert score.bits_per_byte == pytest.approx(30 * math.log2(VOCAB) / 40)
@@ -120,7 +120,7 @@ def test_windows_out_of_range_are_refused(model, context, stride):
 
 def test_a_damaged_model_has_no_score(model):
     with torch.no_grad():
-        model.embedding.weight[SEPARATOR, 0] = torch.nan
+        model.model.embed_tokens.weight[SEPARATOR, 0] = torch.nan
     with pytest.raises(SpikeError, match="not finite"):
         score_documents(model, [(np.arange(3), 3)], eos_id=SEPARATOR, context=4, stride=2)
 
@@ -240,10 +240,10 @@ def test_windows_get_the_ids_before_them(name, documents, context, stride, reset
 def embedded(model, stream, start, target):
     """Return hidden rows of a window whose embeddings are those of one pass over the stream."""
     ids = torch.tensor([stream])
-    about = document_numbers(ids, model.eos_id) if isinstance(model, SpikeWhale) else None
-    whole = model.embed(ids, about, len(stream))
-    embed, model.embed = model.embed, lambda *_: whole[:, start:target]
+    about = document_numbers(ids, model.model.eos_id) if isinstance(model, SpikeWhaleLM) else None
+    whole = model.model.embed(ids, about, len(stream))
+    embed, model.model.embed = model.model.embed, lambda *_: whole[:, start:target]
     try:
         return model.backbone(ids[:, start:target])
     finally:
-        model.embed = embed
+        model.model.embed = embed

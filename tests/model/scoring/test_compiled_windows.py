@@ -14,7 +14,8 @@ def test_only_full_windows_are_compiled_and_one_graph_is_made(monkeypatch):
 
     def compiled(function, **_):
         return lambda ids, *rest, **options: (
-            graphs.append((*ids.shape, options["last"])) or function(ids, *rest, **options)
+            graphs.append((*ids.shape, options["logits_to_keep"]))
+            or function(ids, *rest, **options)
         )
 
     monkeypatch.setattr("torch.compile", compiled)

@@ -42,7 +42,7 @@ def test_weights_are_those_of_the_time_of_asking(model):
     passes = fresh_rows(model, windows, batch_windows=1)
     same = next(passes).hidden
     with torch.no_grad():
-        model.norm.weight.mul_(2)
+        model.model.norm.weight.mul_(2)
     assert torch.equal(same, first[0])
     assert torch.allclose(next(passes).hidden, 2 * first[1])
 

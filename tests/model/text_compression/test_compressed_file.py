@@ -93,7 +93,7 @@ def test_what_does_not_fit_is_refused():
     data = compress(run, TEXT, **WINDOWS)
     other = make_run(CONFIGS["plain"])
     with torch.no_grad():
-        other.model.embedding.weight[0, 0] += 1e-3
+        other.model.model.embed_tokens.weight[0, 0] += 1e-3
     with pytest.raises(SpikeError, match="compressed with model"):
         decompress(other, data)
     other_tokenizer = Tokenizer(build_vocabulary([b"ab", b"the "], 300, "minimal"))

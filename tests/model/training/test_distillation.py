@@ -15,10 +15,9 @@ from torch.nn import functional
 
 from spike_lm.model import chunked_backward
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.spikewhale.loss import backward_spikewhale_loss
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.training.distillation import DISTILL_LOSSES, init_distillation, teacher_forward
-from spike_lm.model.training.loss import backward_cross_entropy
+from spike_lm.model.training.loss import backward_loss
 from spike_lm.model.training.state import start_run
 from spike_lm.model.training.step import compute_gradients
 from spiketok.errors import SpikeError
@@ -83,14 +82,13 @@ def test_equals_its_definition(family, their_family, masked, monkeypatch):
     overrides = ["distill.kl_weight=0.7", "distill.temperature=2", "distill.hidden_loss_weight=0.3"]
     teachers = [teacher(their_family), teacher("plain", seed=6)]
     student, teaching, lesson, sums = student_and_lesson(family, overrides, teachers, inputs)
-    backward = backward_spikewhale_loss if family == "whale" else backward_cross_entropy
     both = {n: p for m in (student, teaching.head) for n, p in m.named_parameters()}
 
-    backward(student, student.backbone(inputs), targets, 10, mask, lesson=lesson)
+    backward_loss(student, student.backbone(inputs), targets, 10, mask=mask, distillation=lesson)
     found = {name: p.grad for name, p in both.items() if p.requires_grad}
     for parameter in both.values():
         parameter.grad = None
-    backward(student, student.backbone(inputs), targets, 10, mask)
+    backward_loss(student, student.backbone(inputs), targets, 10, mask=mask)
     hidden_states = student.backbone(inputs)
     probabilities = torch.stack([(t(inputs) / 2).softmax(-1) for t in teachers]).mean(0)
     logs = (student.logits(hidden_states) / 2).log_softmax(-1)

@@ -3,10 +3,9 @@ import torch
 
 from spike_lm.model import chunked_backward
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.qwen3.model import build_transformer
 from spike_lm.model.layers.mtp import IGNORE_INDEX, mtp_targets
-from spike_lm.model.training.loss import backward_cross_entropy
-from tests.model.tiny import VOCAB, golf_config, tiny_config
+from spike_lm.model.training.loss import backward_loss
+from tests.model.tiny import VOCAB, build_plain, golf_config, tiny_config
 
 
 @pytest.mark.parametrize("tied", ["true", "false"])
@@ -15,11 +14,11 @@ from tests.model.tiny import VOCAB, golf_config, tiny_config
 def test_in_slices_as_in_one(tied, softcap, rows, monkeypatch):
     monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
     config = tiny_config(f"model.tie_embeddings={tied}", f"model.logit_softcap={softcap}").model
-    model = build_transformer(config, VOCAB).double()
+    model = build_plain(config, VOCAB).double()
     ids = torch.randint(0, VOCAB, (3, 9), generator=torch.Generator().manual_seed(0))
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
-    nats = backward_cross_entropy(model, model.backbone(inputs), targets, 24)
+    nats = backward_loss(model, model.backbone(inputs), targets, 24)[0, 0]
     sliced = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     logits = model(inputs).flatten(0, 1)
@@ -35,13 +34,13 @@ def test_in_slices_as_in_one(tied, softcap, rows, monkeypatch):
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_targets_outside_the_mask_do_not_count(rows, share, monkeypatch):
     monkeypatch.setattr(chunked_backward, "ROWS_ON_CPU", rows)
-    model = build_transformer(tiny_config().model, VOCAB).double()
+    model = build_plain(tiny_config().model, VOCAB).double()
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(0, VOCAB, (3, 9), generator=generator)
     mask = torch.rand((3, 8), generator=generator) < share
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
-    nats = backward_cross_entropy(model, model.backbone(inputs), targets, 24, mask)
+    nats = backward_loss(model, model.backbone(inputs), targets, 24, mask=mask)[0, 0]
     found = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     each = torch.nn.functional.cross_entropy(
@@ -67,23 +66,25 @@ def test_heads_that_look_ahead_add_their_mean(rows, monkeypatch):
     inputs, targets = ids[:, :-1], ids[:, 1:]
 
     hidden_states = model.backbone(inputs)
-    nats = backward_cross_entropy(model, hidden_states, targets, 10, mask, model.ahead, 0.3)
+    model.set_progress(1.0, 1.5)  # the weight 0.2 times 1.5
+    sums = backward_loss(model, hidden_states, targets, 10, mask=mask)
     found = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     hidden_states = model.backbone(inputs)
     logits = [
         model.logits(hidden_states),
-        *(5 * torch.tanh(x / 5) for x in model.ahead(hidden_states)),
+        *(5 * torch.tanh(x / 5) for x in model.mtp_heads(hidden_states)),
     ]
-    sums = [
+    wanted_sums = [
         torch.nn.functional.cross_entropy(
             these[mask], wanted[mask], reduction="sum", ignore_index=IGNORE_INDEX
         )
         for these, wanted in zip(logits, [targets, *mtp_targets(targets, 2, mask)], strict=True)
     ]
-    ((sums[0] + 0.3 * (sums[1] + sums[2]) / 2) / 10).backward()
+    ((wanted_sums[0] + 0.3 * (wanted_sums[1] + wanted_sums[2]) / 2) / 10).backward()
 
-    assert nats.item() == pytest.approx(sums[0].item(), rel=1e-12)
-    assert found["ahead.heads.1.weight"].any()
+    mtp = wanted_sums[1] + wanted_sums[2]
+    assert sums[:2, 0].tolist() == pytest.approx([wanted_sums[0].item(), mtp.item()], rel=1e-12)
+    assert found["mtp_heads.1.weight"].any()
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(found[name], parameter.grad, rtol=1e-9, atol=1e-12)

@@ -21,10 +21,10 @@ from torch._dynamo.testing import CompileCounter
 from torch.nn.utils import parametrize
 
 from spike_lm.model.config.quantization import parse_bits
-from spike_lm.model.families.parameters import quantizable_weights, quantization_group
-from spike_lm.model.families.spikewhale.model import SpikeWhale
+from spike_lm.model.families.parameters import quantizable_weights, role_of
+from spike_lm.model.families.spikewhale.model import SpikeWhaleLM
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
-from spike_lm.model.training.compile import step_trunk
+from spike_lm.model.training.compile import step_backbone
 from spike_lm.model.training.lr_schedule import lr_multiplier
 from spike_lm.model.training.qat import fake_quantized, has_begun
 from spike_lm.model.training.state import start_run
@@ -65,10 +65,10 @@ def dequantized(run, spared=""):
     bits = parse_bits(run.config.quantize.bits)
     return {
         name: torch.from_numpy(
-            by_definition(weight.detach().numpy(), bits[quantization_group(name)])
+            by_definition(weight.detach().numpy(), bits[role_of(name).quantization])
         )
         for name, weight in quantizable_weights(run.model).items()
-        if name != spared and bits[quantization_group(name)] < 16
+        if name != spared and bits[role_of(name).quantization] < 16
     }
 
 
@@ -81,9 +81,9 @@ def gradients(run, backbone=None):
         )
     found = {name: p.grad for name, p in run.model.named_parameters() if p.grad is not None}
     run.model.zero_grad(set_to_none=True)
-    if isinstance(run.model, SpikeWhale):
-        for experts in run.model.experts():
-            experts.balance = None  # of a graph, which no copy is made of
+    if isinstance(run.model, SpikeWhaleLM):
+        for experts in run.model.moe_layers():
+            experts.aux_loss = None  # of a graph, which no copy is made of
     return sums[0, 0].item(), found
 
 
@@ -134,7 +134,7 @@ def test_every_matrix_named_is_rounded_compiled_or_not(family, backend, tmp_path
         _dynamo.reset()
         monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
         run.config = with_compile(run.config)
-        backbone = step_trunk(run, nullcontext())
+        backbone = step_backbone(run, nullcontext())
     run.step = 4  # rounding begins here, after graphs were made
     loss, found = gradients(run, backbone)
     expected, wanted = plain_gradients(run, dequantized(run))
@@ -169,8 +169,8 @@ def test_gradients_are_those_straight_through_rounding(tmp_path):
     for name, parameter in run.model.named_parameters():
         assert torch.equal(parameter, own[name])
     of_name = {name: id(p) for name, p in run.model.named_parameters()}
-    for block in run.model.blocks:
-        for modules, bits in ((block.attention, 6), (block.feed_forward, 5)):
+    for block in run.model.layers:
+        for modules, bits in ((block.self_attn, 6), (block.mlp, 5)):
             for module in list(modules.modules()):
                 if isinstance(module, torch.nn.Linear):
                     parametrize.register_parametrization(module, "weight", StraightThrough(bits))
@@ -188,8 +188,8 @@ def test_the_penalty_has_the_gradient_of_its_formula(tmp_path):
     _, without = gradients(run)
     penalty = torch.zeros(())
     for name, weight in quantizable_weights(run.model).items():
-        if quantization_group(name) in ("mlp", "attn"):
-            top = {"mlp": 15, "attn": 31}[quantization_group(name)]
+        if role_of(name).quantization in ("mlp", "attn"):
+            top = {"mlp": 15, "attn": 31}[role_of(name).quantization]
             steps = weight.detach().abs().amax(dim=1, keepdim=True) / top
             penalty = penalty + 0.3 / 12 * (weight.square() * steps.square()).mean()
     penalty.backward()

@@ -12,13 +12,20 @@ import torch
 from safetensors.torch import load_file
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.qwen3.model import build_transformer
 from spike_lm.model.runs.checkpoint import load_averages
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.training import step
 from spike_lm.model.training.trainer import Sample
 from spiketok.errors import SpikeError
-from tests.model.tiny import VOCAB, bytes_of_run, golf_config, open_batches, tiny_config, train_tiny
+from tests.model.tiny import (
+    VOCAB,
+    build_plain,
+    bytes_of_run,
+    golf_config,
+    open_batches,
+    tiny_config,
+    train_tiny,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -164,7 +171,7 @@ def test_bits_per_byte_are_of_the_targets_that_the_loss_is_of(share, tmp_path):
 def test_stops_at_the_step_that_is_not_finite(tmp_path):
     def spoil(model, _):
         with torch.no_grad():
-            model.embedding.weight.fill_(torch.inf)
+            model.model.embed_tokens.weight.fill_(torch.inf)
         return Sample("", "")
 
     config = tiny_config("sample.every=6")
@@ -247,7 +254,7 @@ def test_all_inside_the_mask_trains_as_without_one_under_other_names(whole_run, 
 def test_the_loss_is_of_the_targets_inside_the_mask(tmp_path):
     train_tiny(tmp_path, tiny_config("train.steps=1"), open_batches=masked_batches(0.3))
     ids, mask = next(masked_batches(0.3)(0))
-    model = build_transformer(tiny_config().model, VOCAB, seed=0)
+    model = build_plain(tiny_config().model, VOCAB, seed=0)
     logs = torch.log_softmax(model(torch.from_numpy(ids[:, :-1])), -1)
     nats = -logs.gather(-1, torch.from_numpy(ids[:, 1:, None]))[..., 0][
         torch.from_numpy(mask[:, 1:])
@@ -304,9 +311,11 @@ def test_a_golf_run_keeps_its_means(whole_golf_run):
         load_file(checkpoint / "model.safetensors"),
     )
     assert ema.keys() == weights.keys()
-    assert not torch.equal(ema["embedding.weight"], weights["embedding.weight"])
+    assert not torch.equal(ema["model.embed_tokens.weight"], weights["model.embed_tokens.weight"])
     other = build_model(golf_config("golf.bigram_vocab_size=65"), VOCAB, eos_id=3, device="meta")
-    with pytest.raises(SpikeError, match=r"average/ema/bigram.table.weight: fits no parameter"):
+    with pytest.raises(
+        SpikeError, match=r"average/ema/model.bigram_embedding.table.weight: fits no parameter"
+    ):
         load_averages(checkpoint, other)
 
 
@@ -315,7 +324,7 @@ def test_layers_loop_from_their_share_on(tmp_path, monkeypatch):
 
     def watched(run, *arguments, **settings):
         done = step.train_step(run, *arguments, **settings)
-        seen.append(run.model.looping)
+        seen.append(run.model.model.looping)
         assert not run.model.training
         return done
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import AUXILIARY_MODULES
+from spike_lm.model.families.parameters import role_of
 from spike_lm.model.runs.checkpoint import load_weights
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.training.warm_start import choose_starting_weights
@@ -55,8 +55,8 @@ def test_resumed_without_the_weights_equals_uninterrupted(config_of, stop_at, tm
 @FAMILIES
 def test_a_weight_that_does_not_fit_is_named(config_of):
     given = weights_of(config_of())
-    name = "blocks.1.feed_forward.down.weight"
-    name = name if name in given else next(n for n in given if n.startswith("blocks.1."))
+    name = "model.layers.1.mlp.down_proj.weight"
+    name = name if name in given else next(n for n in given if n.startswith("model.layers.1."))
     without = {n: tensor for n, tensor in given.items() if n != name}
     for wrong, complaint in (
         (without, "missing"),
@@ -78,7 +78,7 @@ def test_a_weight_that_does_not_fit_is_named(config_of):
 )
 def test_heads_that_only_training_needs_may_be_absent_on_either_side(with_heads, without):
     full, bare = weights_of(with_heads), weights_of(without)
-    heads = tuple(sorted(name for name in full if name.partition(".")[0] in AUXILIARY_MODULES))
+    heads = tuple(sorted(name for name in full if role_of(name).training_only))
     assert heads
     missing, spare = chosen(with_heads, bare), chosen(without, full)
     assert (missing.fresh, missing.unused) == (heads, ())

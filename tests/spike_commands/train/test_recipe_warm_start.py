@@ -48,7 +48,7 @@ def test_what_does_not_fit_is_told_before_the_folder_is_made(begun, line, folder
     wrong = ["--set", "model.ffn_dim=48", "--out", "runs/never"]
     status, errors = begun(*wrong)
     assert (status, errors.count("\n")) == (1, 1)
-    assert "runs/base: 'blocks.0." in errors
+    assert "runs/base: 'model.layers.0." in errors
     assert not (folder / "runs/never").exists()
     status, _, errors = line("train", "--resume", "runs/base", "--init", "runs/base")
     assert (status, errors.count("\n")) == (2, 1)
@@ -69,7 +69,7 @@ def test_another_tokenizer_is_refused(begun, line, folder):
 def test_heads_that_come_from_nowhere_are_told(line, tiny):
     whale = ["--config", "base", *tiny, "--set", "spikewhale.q_lora_rank=8"]
     assert line("train", *whale, "--out", "runs/bare", "-q")[0] == 0
-    more = ["--set", "spikewhale.mtp_num_heads=1", "--init", "runs/bare", "--out", "runs/ahead"]
+    more = ["--set", "spikewhale.mtp_num_heads=1", "--init", "runs/bare", "--out", "runs/mtp"]
     status, _, errors = line("train", *whale, *more)
     assert status == 0
-    assert "runs/bare has no weights for ahead." in errors
+    assert "runs/bare has no weights for mtp_heads." in errors

@@ -4,9 +4,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from spike_lm.model.families.build import build_model, training_flops
-from spike_lm.model.families.parameters import exported_parameters
-from spike_lm.model.families.qwen3.model import count_parameters
+from spike_lm.model.families.build import build_model
+from spike_lm.model.families.parameters import count_parameters, exported_parameters
 from spike_lm.model.layers.partial_rope import apply_rope_first
 from spike_lm.model.layers.rope import rope_cos_sin
 from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config
@@ -21,47 +20,51 @@ MEMORY = 3
 @pytest.mark.parametrize("looping", [False, True])
 def test_equals_its_definition(golf, training, looping):
     golf.train(training)
-    golf.looping = looping
+    golf.model.looping = looping
     loops = 3 if looping or not training else 1
     hidden = golf.backbone(IDS)
     torch.testing.assert_close(hidden, _trunk(golf, IDS, training, loops))
-    logits = 5 * torch.tanh(hidden @ golf.embedding.weight.T / 5)
+    logits = 5 * torch.tanh(hidden @ golf.model.embed_tokens.weight.T / 5)
     torch.testing.assert_close(golf.logits(hidden), logits)
 
 
 def _trunk(golf, ids, training, loops):
     """The whole model in plain operations, for the configuration in tiny.py."""
-    stream = _norm(golf.embedding.weight[ids] + golf.bigram(ids))
-    share = torch.sigmoid(golf.smear.gate)
+    stream = _norm(golf.model.embed_tokens.weight[ids] + golf.model.bigram_embedding(ids))
+    share = torch.sigmoid(golf.model.smear_gate.gate)
     before = torch.cat([torch.zeros(2, 1, 16), stream[:, :-1]], dim=1)
     begins = (ids == SEPARATOR).unsqueeze(-1)
     stream = torch.where(begins, stream, (1 - share) * stream + share * before)
-    narrow = golf.value_embedding.table.weight[ids] @ golf.value_embedding.projection.weight.T
-    rows = golf.memory.rows.expand(2, -1, -1)
+    narrow = golf.model.value_embedding.table.weight[ids] @ golf.model.value_embedding.proj.weight.T
+    rows = golf.model.memory_tokens.rows.expand(2, -1, -1)
     hidden = MEMORY if training else 0
     first = stream = torch.cat([rows, stream[:, hidden:]], dim=1)
     narrow = torch.cat([torch.zeros(2, MEMORY, 16), narrow[:, hidden:]], dim=1)
     first_value, outputs = None, {}
     for turn, i in enumerate([0, 1, *[2, 3] * loops, 4, 5]):
-        block = golf.blocks[i]
+        block = golf.layers[i]
         if (i >= 3 and turn < 4) or i >= 4:
-            stream = stream + golf.skips.weights[i - 3] * outputs[5 - i]
-        u = block.mix.stream * stream + block.mix.first * first
+            stream = stream + golf.model.unet_skips.weights[i - 3] * outputs[5 - i]
+        u = block.x0_mix.stream * stream + block.x0_mix.first * first
         scale = (i + 1) ** -0.5
         hidden_states = scale * _norm(u)
-        value = hidden_states @ block.attention.value.weight.T
+        value = hidden_states @ block.self_attn.v_proj.weight.T
         if i >= 4:
-            sizes = golf.value_embedding.layer_sizes[i - 4] * golf.value_embedding.size
+            sizes = (
+                golf.model.value_embedding.layer_scales[i - 4] * golf.model.value_embedding.scale
+            )
             value = value + sizes * narrow
         if first_value is None:
             first_value = value
         if i:
-            shares = block.attention.value_residual.shares
+            shares = block.self_attn.value_residual.shares
             value = shares[0] * first_value + shares[1] * value
-        y = u + block.branches.attention * _attention(block.attention, hidden_states, value, i >= 3)
+        y = u + block.residual.attn_scale * _attention(
+            block.self_attn, hidden_states, value, i >= 3
+        )
         read = hidden_states if i >= 4 else scale * _norm(y)
-        work = functional.leaky_relu(read @ block.feed_forward.up.weight.T, 0.5) ** 2
-        stream = y + block.branches.feed_forward * (work @ block.feed_forward.down.weight.T)
+        work = functional.leaky_relu(read @ block.mlp.up_proj.weight.T, 0.5) ** 2
+        stream = y + block.residual.mlp_scale * (work @ block.mlp.down_proj.weight.T)
         outputs.setdefault(i, stream)
     return _norm(stream[:, -ids.shape[1] :])
 
@@ -70,9 +73,9 @@ def _attention(attention, hidden_states, value, exclusive):
     length = hidden_states.shape[1]
     base = 10000 * (12 / 6) ** 2  # 4 numbers turn: the exponent is 4 / (4 − 2)
     tables = rope_cos_sin(positions=length, head_dim=4, base=base)
-    query = _norm((hidden_states @ attention.query.weight.T).unflatten(-1, (4, 8)))
-    query = query * attention.gain[:, None]
-    key = _norm((hidden_states @ attention.key.weight.T).unflatten(-1, (2, 8)))
+    query = _norm((hidden_states @ attention.q_proj.weight.T).unflatten(-1, (4, 8)))
+    query = query * attention.q_gain[:, None]
+    key = _norm((hidden_states @ attention.k_proj.weight.T).unflatten(-1, (2, 8)))
     value = value.unflatten(-1, (2, 8))
     past = torch.ones(length, length, dtype=torch.bool).tril()
     heads = []
@@ -83,7 +86,7 @@ def _attention(attention, hidden_states, value, exclusive):
         if exclusive:
             y = y - (y * v).sum(-1, True) / (v * v).sum(-1, True) * v
         heads.append(y)
-    return torch.cat(heads, dim=-1) @ attention.output.weight.T
+    return torch.cat(heads, dim=-1) @ attention.o_proj.weight.T
 
 
 def _norm(x):
@@ -126,7 +129,7 @@ def test_no_feature_alone_lets_a_logit_see_what_comes_later(feature):
 @pytest.mark.parametrize("training", [False, True])
 def test_what_comes_later_changes_nothing(golf, training):
     golf.train(training)
-    golf.looping = True
+    golf.model.looping = True
     before = golf(IDS)
     for t in range(MEMORY if training else 0, 11):
         changed = IDS.clone()
@@ -149,15 +152,15 @@ def test_windows_embed_as_one_long_pass(golf, ids, cut):
     cut = min(cut, len(ids) - 1)
     stream = torch.tensor([SEPARATOR, *ids])
     seen = torch.cat([torch.tensor([SEPARATOR]), stream[:cut]])[-2:]
-    window = golf.embed(torch.cat([seen, stream[cut:]])[None], None, len(stream) - cut)
-    whole = golf.embed(stream[None], None, len(stream))[:, cut:]
+    window = golf.model.embed(torch.cat([seen, stream[cut:]])[None], None, len(stream) - cut)
+    whole = golf.model.embed(stream[None], None, len(stream))[:, cut:]
     torch.testing.assert_close(window, whole, rtol=0, atol=1e-12)
 
 
 def test_nothing_looks_back_over_a_separator(golf):
     changed = IDS.clone()
     changed[0, :5] = (changed[0, :5] + 1) % VOCAB
-    after, before = (golf.embed(ids, None, 12)[0] for ids in (changed, IDS))
+    after, before = (golf.model.embed(ids, None, 12)[0] for ids in (changed, IDS))
     assert torch.equal(after[5:], before[5:])
     assert not torch.equal(after[4], before[4])
 
@@ -173,21 +176,21 @@ def test_memory_hides_the_first_tokens_in_training_alone(golf):
 
 def test_layers_loop_in_evaluation_and_when_told(golf):
     looped = golf(IDS)
-    golf.looping = True
+    golf.model.looping = True
     assert torch.equal(golf(IDS), looped)
     golf.train()
     looped = golf(IDS)
-    golf.looping = False
+    golf.model.looping = False
     assert not torch.equal(golf(IDS), looped)
 
 
 def test_a_fresh_model_is_its_tables_alone():
     model = build_model(golf_config("golf.memory_tokens=0"), VOCAB, eos_id=SEPARATOR)
-    stream = functional.rms_norm(model.embedding(IDS), (16,))
+    stream = functional.rms_norm(model.model.embed_tokens(IDS), (16,))
     smeared = (stream + functional.pad(stream[:, :-1], (0, 0, 1, 0))) / 2
     stream = torch.where((IDS == SEPARATOR).unsqueeze(-1), stream, smeared)
     # Skips add more of the same, and the last norm takes its size away.
-    logits = functional.rms_norm(stream, (16,)) @ model.embedding.weight.T
+    logits = functional.rms_norm(stream, (16,)) @ model.model.embed_tokens.weight.T
     torch.testing.assert_close(model(IDS), 5 * torch.tanh(logits / 5))
 
 
@@ -200,7 +203,7 @@ def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():
     assert torch.equal(torch.get_rng_state(), before)
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name])
-    assert not torch.equal(first.embedding.weight, other.embedding.weight)
+    assert not torch.equal(first.model.embed_tokens.weight, other.model.embed_tokens.weight)
 
 
 OFF = {
@@ -231,11 +234,11 @@ def test_a_feature_that_is_off_leaves_the_start_of_all_else_as_it_is(off):
 def test_matrices_start_orthogonal_or_zero():
     model = build_model(golf_config("golf.projection_gain=0.25"), VOCAB, eos_id=SEPARATOR)
     for name, weight in model.named_parameters():
-        if (name.startswith("blocks.") and weight.ndim == 2) or name.endswith("projection.weight"):
-            if name.endswith(("output.weight", "down.weight")):
+        if (name.startswith("model.layers.") and weight.ndim == 2) or name.endswith(".proj.weight"):
+            if name.endswith(("o_proj.weight", "down_proj.weight")):
                 assert not weight.any()
                 continue
-            gain = 0.25 if "projection" in name else 1.0
+            gain = 0.25 if ".proj." in name else 1.0
             narrow = weight if weight.shape[0] <= weight.shape[1] else weight.T
             expected = gain**2 * torch.eye(len(narrow))
             torch.testing.assert_close(narrow @ narrow.T, expected, rtol=0, atol=1e-5)
@@ -247,7 +250,7 @@ def test_everything_off_is_a_small_model():
     block = 16 * 8 * (2 * 4 + 2 * 2) + 2 * 16 * 24 + 2 * 16 + 4
     assert count_parameters(model) == exported_parameters(model) == 2 * block + VOCAB * 16
     weights = 2 * (block - 2 * 16 - 4) + VOCAB * 16
-    assert training_flops(model) == 6 * weights + 12 * 2 * 4 * 8 * 12
+    assert model.flops_per_token() == 6 * weights + 12 * 2 * 4 * 8 * 12
 
 
 def test_loops_and_heads_count_as_work():
@@ -255,5 +258,5 @@ def test_loops_and_heads_count_as_work():
     matrices = 16 * 8 * (2 * 4 + 2 * 2) + 2 * 16 * 24
     heads = 2 * 16 * VOCAB
     weights = 10 * matrices + VOCAB * 16 + heads + 2 * 4 * 16
-    assert training_flops(model) == 6 * weights + 12 * 10 * 4 * 8 * 12
+    assert model.flops_per_token() == 6 * weights + 12 * 10 * 4 * 8 * 12
     assert exported_parameters(model) == count_parameters(model) - heads

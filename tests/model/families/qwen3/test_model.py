@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_lm.model.families.qwen3.model import build_transformer, count_parameters, flops_per_token
-from tests.model.tiny import VOCAB, tiny_config
+from spike_lm.model.families.parameters import count_parameters
+from tests.model.tiny import VOCAB, build_plain, tiny_config
 
 IDS = torch.randint(0, VOCAB, (2, 12), generator=torch.Generator().manual_seed(3))
 
@@ -27,19 +27,19 @@ def test_every_earlier_token_matters(model):
 
 def test_a_fresh_model_is_its_tables_alone():
     config = tiny_config().model
-    model = build_transformer(config, VOCAB)
-    expected = model.norm(model.embedding(IDS)) @ model.embedding.weight.T
+    model = build_plain(config, VOCAB)
+    expected = model.model.norm(model.model.embed_tokens(IDS)) @ model.model.embed_tokens.weight.T
     torch.testing.assert_close(model(IDS), expected)
 
 
 def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():
     config = tiny_config().model
     before = torch.get_rng_state()
-    first, second, other = (build_transformer(config, VOCAB, seed=seed) for seed in (5, 5, 6))
+    first, second, other = (build_plain(config, VOCAB, seed=seed) for seed in (5, 5, 6))
     assert torch.equal(torch.get_rng_state(), before)
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name])
-    assert not torch.equal(first.embedding.weight, other.embedding.weight)
+    assert not torch.equal(first.model.embed_tokens.weight, other.model.embed_tokens.weight)
 
 
 @settings(deadline=None, max_examples=20)
@@ -61,18 +61,18 @@ def test_parameters_without_allocating_any(layers, dim, kv_heads, group, ffn_dim
         f"model.ffn_dim={ffn_dim}",
         f"model.tie_embeddings={str(tied).lower()}",
     ).model
-    model = build_transformer(config, 1000, device="meta")
+    model = build_plain(config, 1000, device="meta")
     attention = 8 * dim * (2 * heads + 2 * kv_heads) + 2 * 8
     block = attention + 3 * dim * ffn_dim + 2 * dim
     tables = 1000 * dim * (1 if tied else 2)
     assert count_parameters(model) == layers * block + dim + tables
     multiplied = layers * block + dim + 1000 * dim
-    assert flops_per_token(model) == 6 * multiplied + 12 * layers * heads * 8 * 12
+    assert model.flops_per_token() == 6 * multiplied + 12 * layers * heads * 8 * 12
     assert all(parameter.is_meta for parameter in model.parameters())
 
 
 def test_softcap_bounds_the_logits(model):
-    capped = build_transformer(tiny_config("model.logit_softcap=0.5").model, VOCAB)
+    capped = build_plain(tiny_config("model.logit_softcap=0.5").model, VOCAB)
     capped.load_state_dict(model.state_dict())
     plain = model(IDS)
     assert plain.abs().max() > 0.5

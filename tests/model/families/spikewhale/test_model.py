@@ -31,10 +31,10 @@ one_model = settings(
 def whale(*overrides):
     """Return a tiny model in double precision in which nothing is zero."""
     model = build_model(whale_config(*overrides), VOCAB, eos_id=SEPARATOR, seed=1).double()
-    frozen = None if model.engram is None else model.engram.compressor.clone()
+    frozen = None if model.model.engram is None else model.model.engram.compressor.clone()
     shaken(model)
     if frozen is not None:
-        model.engram.compressor.copy_(frozen)
+        model.model.engram.compressor.copy_(frozen)
     return model
 
 
@@ -46,22 +46,26 @@ def model():
 def test_equals_its_definition(model):
     hidden = model.backbone(IDS)
     torch.testing.assert_close(hidden, _trunk(model, IDS), rtol=1e-6, atol=1e-6)
-    assert torch.equal(model(IDS), hidden @ model.embedding.weight.T)
+    assert torch.equal(model(IDS), hidden @ model.model.embed_tokens.weight.T)
 
 
 def _trunk(model, ids):
     """The whole model in plain operations, for the configuration in tiny.py."""
     documents = document_numbers(ids, SEPARATOR)
-    stream = model.embedding.weight[ids]
-    codes = model.engram.id_codes(ids)
-    stream = stream + model.engram(codes, stream, document_starts(documents))
+    stream = model.model.embed_tokens.weight[ids]
+    codes = model.model.engram.id_codes(ids)
+    stream = stream + model.model.engram(codes, stream, document_starts(documents))
     streams = [stream, stream]
-    connections = model.connections
-    for number, block in enumerate(model.blocks):
+    hyper = model.model.hyper_connections
+    for number, block in enumerate(model.layers):
         for site, work in enumerate((_attention, _feed_forward)):
             read, write, mix = (
                 logits[2 * number + site]
-                for logits in (connections.read, connections.write, connections.mix)
+                for logits in (
+                    hyper.pre_logits,
+                    hyper.post_logits,
+                    hyper.res_logits,
+                )
             )
             share, mix = torch.softmax(read, 0), sinkhorn(mix, 20)
             out = work(block, share[0] * streams[0] + share[1] * streams[1], documents)
@@ -69,12 +73,12 @@ def _trunk(model, ids):
                 mix[i, 0] * streams[0] + mix[i, 1] * streams[1] + 2 * torch.sigmoid(write[i]) * out
                 for i in range(2)
             ]
-    share = torch.softmax(connections.end, 0)
+    share = torch.softmax(hyper.out_logits, 0)
     x = share[0] * streams[0] + share[1] * streams[1]
-    part = model.refinement
+    part = model.model.hrm_refine
     inner = torch.cat([_norm(x, part.norm), x], -1) @ part.down.weight.T
-    x = x + torch.tanh(part.gates[0]) * (functional.silu(inner) @ part.up.weight.T)
-    return _norm(x, model.norm)
+    x = x + torch.tanh(part.gate[0]) * (functional.silu(inner) @ part.up.weight.T)
+    return _norm(x, model.model.norm)
 
 
 def _norm(x, norm):
@@ -82,25 +86,26 @@ def _norm(x, norm):
 
 
 def _feed_forward(block, stream, documents):
-    x, part = _norm(stream, block.feed_forward_norm), block.feed_forward
-    return (functional.silu(x @ part.gate.weight.T) * (x @ part.up.weight.T)) @ part.down.weight.T
+    x, part = _norm(stream, block.ffn_norm), block.ffn
+    gated = functional.silu(x @ part.gate_proj.weight.T) * (x @ part.up_proj.weight.T)
+    return gated @ part.down_proj.weight.T
 
 
 def _attention(block, stream, documents):
-    x, part = _norm(stream, block.attention_norm), block.attention
-    narrow = _norm(x @ part.query_down.weight.T, part.query_down_norm)
-    queries = (narrow @ part.query_up.weight.T).unflatten(-1, (4, 8))
+    x, part = _norm(stream, block.attn_norm), block.attn
+    narrow = _norm(x @ part.q_a_proj.weight.T, part.q_a_norm)
+    queries = (narrow @ part.q_b_proj.weight.T).unflatten(-1, (4, 8))
     tables = rope_cos_sin(positions=x.shape[1], head_dim=4, base=10000.0)
-    key = apply_rope_last(_norm(x @ part.key.weight.T, part.key_norm), *tables)
-    value, heads = x @ part.value.weight.T, []
+    key = apply_rope_last(_norm(x @ part.k_proj.weight.T, part.k_norm), *tables)
+    value, heads = x @ part.v_proj.weight.T, []
     apart = documents[:, :, None] != documents[:, None, :]
     for h in range(4):
-        query = apply_rope_last(_norm(queries[:, :, h], part.query_norm), *tables)
+        query = apply_rope_last(_norm(queries[:, :, h], part.q_norm), *tables)
         scores = query @ key.mT / 8**0.5
         scores = scores.masked_fill(apart | ~torch.ones_like(apart[0]).tril(), -torch.inf)
         y = torch.softmax(scores, -1) @ value
         heads.append(y - (y * value).sum(-1, True) / value.square().sum(-1, True) * value)
-    return torch.cat(heads, -1) @ part.output_down.weight.T @ part.output_up.weight.T
+    return torch.cat(heads, -1) @ part.o_a_proj.weight.T @ part.o_b_proj.weight.T
 
 
 @pytest.mark.parametrize("feature", RARE, ids=str)
@@ -128,7 +133,9 @@ def test_a_document_is_read_as_if_alone(model):
     documents = document_numbers(IDS, SEPARATOR)
     alone = document_numbers(IDS[:1, 5:], SEPARATOR)
     torch.testing.assert_close(
-        running.embed(IDS, documents, 12)[:1, 5:], running.embed(IDS[:1, 5:], alone, 7), **close
+        running.model.embed(IDS, documents, 12)[:1, 5:],
+        running.model.embed(IDS[:1, 5:], alone, 7),
+        **close,
     )
 
 
@@ -140,8 +147,8 @@ def test_windows_embed_as_one_long_pass(model, ids, cut):
     seen = torch.cat([torch.full((1, 2), SEPARATOR), stream[:, :cut]], 1)[:, -2:]
     window = torch.cat([seen, stream[:, cut:]], 1)
     time = window.shape[1] - 2
-    found = model.embed(window, document_numbers(window, SEPARATOR), time)
-    whole = model.embed(stream, document_numbers(stream, SEPARATOR), stream.shape[1])
+    found = model.model.embed(window, document_numbers(window, SEPARATOR), time)
+    whole = model.model.embed(stream, document_numbers(stream, SEPARATOR), stream.shape[1])
     torch.testing.assert_close(found, whole[:, cut:], **close)
     if time <= 12:
         assert torch.isfinite(model.backbone(stream[:, cut:], seen)).all()
@@ -151,23 +158,23 @@ def test_the_published_memory_is_one_vector():
     model = build_model(
         whale_config("spikewhale.layout=published"), VOCAB, eos_id=SEPARATOR, seed=1
     )
-    stream, begins = model.embedding(IDS), document_starts(torch.zeros_like(IDS))
-    rows, _ = model.engram.lookup(model.engram.embedding_codes(stream), begins)
+    stream, begins = model.model.embed_tokens(IDS), document_starts(torch.zeros_like(IDS))
+    rows, _ = model.model.engram.lookup(model.model.engram.embedding_codes(stream), begins)
     assert rows.unique().tolist() == [0, 16]
     repaired = build_model(whale_config(), VOCAB, eos_id=SEPARATOR, seed=1)
-    rows, _ = repaired.engram.lookup(repaired.engram.id_codes(IDS), begins)
+    rows, _ = repaired.model.engram.lookup(repaired.model.engram.id_codes(IDS), begins)
     assert len(rows.unique()) == 32
 
 
 def test_a_fresh_model_is_a_plain_one_without_refinement_and_its_heads_are_identities():
     model = build_model(whale_config(), VOCAB, eos_id=SEPARATOR).double()
     hidden = model.backbone(IDS)
-    for state in model.ahead(hidden):
+    for state in model.mtp_heads(hidden):
         assert torch.equal(state, hidden)
-    assert torch.equal(model.latent(hidden, 1), hidden)
-    model.refinement = None
+    assert torch.equal(model.jepa(hidden, 1), hidden)
+    model.model.hrm_refine = None
     assert torch.equal(model.backbone(IDS), hidden)
-    model.connections = None
+    model.model.hyper_connections = None
     torch.testing.assert_close(model.backbone(IDS), hidden, rtol=1e-4, atol=1e-4)
 
 
@@ -181,22 +188,24 @@ def test_the_seed_alone_decides_the_weights_and_the_random_state_is_left_alone()
     first, second, other = built
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name])
-    for name in ("embedding.weight", "engram.compressor", "engram.projections"):
-        assert not torch.equal(first.state_dict()[name], other.state_dict()[name])
+    for name in ("embed_tokens.weight", "engram.compressor", "engram.projections"):
+        assert not torch.equal(
+            first.state_dict()[f"model.{name}"], other.state_dict()[f"model.{name}"]
+        )
 
 
 def test_everything_off_is_a_small_model():
     model = build_model(tiny_config("spikewhale.q_lora_rank=8"), VOCAB, eos_id=SEPARATOR)
     assert model.lookback == 0
-    names = {name.split(".")[0] for name, _ in model.named_parameters()}
-    assert names == {"embedding", "blocks", "norm"}
+    names = {name.split(".")[1] for name, _ in model.named_parameters()}
+    assert names == {"embed_tokens", "layers", "norm"}
     assert not list(model.buffers())[2:]
 
 
 def test_frozen_numbers_do_not_train():
     model = build_model(whale_config(), VOCAB, eos_id=SEPARATOR)
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
-    assert frozen == ["engram.compressor"]
+    assert frozen == ["model.engram.compressor"]
 
 
 @pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
@@ -205,13 +214,13 @@ def test_autocast_keeps_the_streams_precise(feature):
     config = whale_config(*feature)
     model = build_model(config, VOCAB, eos_id=SEPARATOR, seed=1)
     seen = []
-    for block in model.blocks:
+    for block in model.layers:
         block.register_forward_hook(lambda *call: seen.append(call[-1].dtype))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(IDS)
         cache = model.new_kv_cache(batch=2)
         for t in range(12):
-            last = model.logits(model.backbone(IDS[:, t : t + 1], cache=cache))[:, 0]
+            last = model.logits(model.backbone(IDS[:, t : t + 1], kv_cache=cache))[:, 0]
             torch.testing.assert_close(last, logits[:, t], rtol=0.05, atol=0.05)
     assert set(seen) == {torch.float32}
     torch.testing.assert_close(logits.float(), model(IDS), rtol=0.05, atol=0.05)

@@ -54,14 +54,14 @@ def test_losses_are_reported_apart(whole_run):
 
 def test_parts_of_a_batch_add_up(tmp_path):
     for parts in (2, 4):
-        train_tiny(
-            tmp_path / str(parts), whale_config(*WHALE_RARE, f"train.micro_batch_size={parts}")
-        )
+        # The load of experts is that of a part; its gradient would not add up.
+        settings = (f"train.micro_batch_size={parts}", "spikewhale.moe_aux_loss_coef=0")
+        train_tiny(tmp_path / str(parts), whale_config(*WHALE_RARE, *settings))
     for a, b in zip(*(metrics_of(tmp_path / parts) for parts in "24"), strict=True):
         assert {"loss", "mtp_loss", "jepa_loss", "z_loss", "aux_loss"} < a.keys()
         assert a["aux_loss"] == pytest.approx(2, abs=0.1)
         for name in ("loss", "mtp_loss", "jepa_loss", "z_loss"):
-            assert a[name] == pytest.approx(b[name], rel=1e-3)
+            assert a[name] == pytest.approx(b[name], rel=1e-4)
 
 
 def test_with_a_mask_every_loss_is_that_of_the_replies(tmp_path):
@@ -114,7 +114,7 @@ def test_recomputed_blocks_train_to_the_same_weights(make, tmp_path):
 def test_recomputed_blocks_do_run_again():
     model = build_model(tiny_config(), VOCAB, eos_id=3)
     runs = []
-    model.blocks[1].attention.register_forward_pre_hook(lambda *_: runs.append(1))
+    model.layers[1].self_attn.register_forward_pre_hook(lambda *_: runs.append(1))
     checkpoint_activations(model)
     model(torch.zeros(1, 4, dtype=torch.int64)).sum().backward()
     assert len(runs) == 2
@@ -125,13 +125,18 @@ def test_roles_of_parameters():
     model = build_model(config, VOCAB, eos_id=3)
     adamw, muon = build_optimizers(model, config.optimizer)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    tables, ahead, vectors = (
-        {names[id(p)] for p in group["params"]} for group in adamw.param_groups
-    )
-    assert tables == {"embedding.weight", "engram.table.weight"}
-    assert ahead == {"ahead.heads.0.weight", "ahead.heads.1.weight"}
-    assert {"connections.mix", "engram.gate.weight", "refinement.up.weight"} < vectors
-    assert {"blocks.0.attention.derf.slope", "blocks.0.again", "latent.gates"} < vectors
+    tables, mtp, vectors = ({names[id(p)] for p in group["params"]} for group in adamw.param_groups)
+    assert tables == {"model.embed_tokens.weight", "model.engram.table.weight"}
+    assert mtp == {"mtp_heads.0.proj.weight", "mtp_heads.1.proj.weight"}
+    assert {
+        "model.hyper_connections.res_logits",
+        "model.engram.gate.weight",
+        "model.hrm_refine.up.weight",
+    } < vectors
+    assert {"model.layers.0.attn.derf.slope", "model.layers.0.token_gate", "jepa.gate"} < vectors
     matrices = {names[id(p)] for p in muon.param_groups[0]["params"]}
-    assert {"blocks.1.feed_forward.experts.2.up.weight", "blocks.0.attention.key.weight"} < matrices
-    assert tables | ahead | vectors | matrices == set(names.values()) - {"engram.compressor"}
+    assert {
+        "model.layers.1.ffn.experts.2.up_proj.weight",
+        "model.layers.0.attn.k_proj.weight",
+    } < matrices
+    assert tables | mtp | vectors | matrices == set(names.values()) - {"model.engram.compressor"}

@@ -47,10 +47,11 @@ def test_there_and_back():
     assert all(torch.equal(back[name], weight) for name, weight in weights.items())
     assert torch.equal(published["lm_head.weight"], published["model.embed_tokens.weight"])
     assert torch.equal(
-        published["model.layers.1.hc_ffn.pre_logits"], weights["connections.read"][3]
+        published["model.layers.1.hc_ffn.pre_logits"],
+        weights["model.hyper_connections.pre_logits"][3],
     )
     assert torch.equal(
-        published["model.engram.lookup.hash_proj_n3_p1"], weights["engram.projections"][4]
+        published["model.engram.lookup.hash_proj_n3_p1"], weights["model.engram.projections"][4]
     )
     rotary = published["model.layers.0.attn.rope.freqs_cis"]
     assert rotary.shape == (12, 2, 2)
@@ -89,5 +90,5 @@ def test_what_is_not_the_release_is_refused(damage, message):
 def test_parts_without_a_published_name_are_refused():
     config = whale_config("spikewhale.derf=true")
     model = build_model(config, VOCAB, eos_id=3)
-    with pytest.raises(SpikeError, match=r"blocks.0.attention.derf.slope: the published layout"):
+    with pytest.raises(SpikeError, match=r"model.layers.0.attn.derf.height: the published layout"):
         to_published(model.state_dict(), config.model, config.spikewhale)

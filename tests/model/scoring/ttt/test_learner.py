@@ -264,7 +264,7 @@ def test_nothing_leaks_and_only_what_is_chosen_moves(any_model, settings):
 
 def test_weights_come_back_after_an_error(model):
     with torch.no_grad():
-        model.embedding.weight[5] = math.inf
+        model.model.embed_tokens.weight[5] = math.inf
     before = copies(model)
     with pytest.raises(SpikeError, match="in chunk 1 is not finite; lower `rate`"):
         learn_and_score(model, QUICK, [np.full(30, 5)])
