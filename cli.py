@@ -4,36 +4,36 @@ import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from errno import EDQUOT, EFBIG, ENOSPC
+from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM
 from importlib import import_module
 
 import click
 
 from spike_commands.console import ROLES, WRITTEN, discard
 from spike_commands.visible import safe_for_terminals
-from spiketok.errors import PLACE_FAULTS, WRITE_FIXES, SettingError, SpikeError
+from spiketok.errors import FIXES, PLACE_FAULTS, WRITE_FIXES, SettingError, SpikeError
 
 # Command → module, name in it, summary for `spike --help`, which imports none of them.
 COMMANDS = {
-    "chat": ("chat.chat", "chat", "Talk with a model, in a terminal or a page."),
+    "chat": ("chat.chat", "chat", "Chat with a model in a terminal or browser."),
     "compress": ("score.compress", "compress", "Compress a file with a model's predictions."),
     "data": ("data.group", "data", "Inspect and verify token shards."),
-    "decompress": ("score.compress", "decompress", "Restore a file that compress has made."),
+    "decompress": ("score.compress", "decompress", "Restore a file that compress wrote."),
     "demo": ("demo", "demo", "Train and score a small model in minutes."),
     "eval": ("score.evaluate", "evaluate", "Score text in bits per byte."),
     "export": ("huggingface.export", "export", "Write tokenizers and models for transformers."),
     "generate": ("chat.generate", "generate", "Continue prompts with a model."),
-    "import": ("huggingface.import_", "import_folder", "Make a run of an exported model."),
-    "inspect": ("pack.pack", "inspect", "Show where the bytes of a packed model go."),
+    "import": ("huggingface.import_", "import_folder", "Convert an exported model to a run."),
+    "inspect": ("pack.pack", "inspect", "Show the sizes of a packed model's parts."),
     "pack": ("pack.pack", "pack", "Pack a run into one small file."),
     "shard": ("data.shard", "shard", "Write text as token shards."),
     "tokenizer": ("tokenizer.group", "tokenizer", "Train, use and compare tokenizers."),
     "train": ("train.train", "train", "Train a model on token shards."),
-    "unpack": ("pack.pack", "unpack", "Make a run folder of a packed model."),
+    "unpack": ("pack.pack", "unpack", "Convert a packed model to a run folder."),
 }
 EXIT_FAILURE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-# Advice for each command that runs out of memory; empty where its inputs set the need.
-MEMORY_CURES = {
+# Fix for each command that runs out of memory; missing where the inputs determine its memory.
+MEMORY_FIXES = {
     "tokenizer train": "pass a smaller --memory, or a smaller --max-record with --errors skip",
     "shard": "pass --workers 1, or a smaller --max-record with --errors skip",
     "train": "set a smaller train.micro_batch_size, a shorter model.context or a smaller model",
@@ -43,7 +43,7 @@ MEMORY_CURES = {
     "pack": "pass fewer --calibration-sequences, or --method rtn",
 }
 MORE_MEMORY = "end other programs or raise the limit (ulimit -v)"
-# Options that had another name, for the error that refuses the old one.
+# Old name of an option → the new one, for the error that names it.
 RENAMED_OPTIONS = {
     "--tokens": "--max-tokens",
     "--window": "--context",
@@ -59,7 +59,7 @@ RENAMED_OPTIONS = {
     "--no-heal": "--no-token-healing",
     "--held-out": "--validation",
 }
-WORDS = {"version": ["--version"], "presets": ["train", "--list"]}
+ALIASES = {"version": ["--version"], "presets": ["train", "--list"]}
 
 
 class LazyGroup(click.Group):
@@ -80,7 +80,11 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of a command line; an unknown one is named with similar ones."""
+        """Find the command of a command line.
+
+        Raises:
+            NoSuchCommand: there is none of this name; similar ones are named.
+        """
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand:
@@ -108,16 +112,18 @@ def spike() -> None:
     """
 
 
-def meant(arguments: Sequence[str]) -> list[str]:
-    """Return the command line meant by words that are no commands.
+def expand_aliases(arguments: Sequence[str]) -> list[str]:
+    """Replace words that are not commands, such as `help` and `version`, by their options.
 
-    >>> meant(["help", "train"]), meant(["version"]), meant(["train", "help"])
-    (['train', '--help'], ['--version'], ['train', 'help'])
+    >>> expand_aliases(["help", "train"]), expand_aliases(["version"])
+    (['train', '--help'], ['--version'])
+    >>> expand_aliases(["train", "help"])
+    ['train', 'help']
     """
     first, *rest = arguments or [""]
     if first == "help":
         return [*rest, "--help"]
-    return [*WORDS[first], *rest] if first in WORDS else list(arguments)
+    return [*ALIASES[first], *rest] if first in ALIASES else list(arguments)
 
 
 def command_name(arguments: Sequence[str]) -> str:
@@ -130,10 +136,10 @@ def command_name(arguments: Sequence[str]) -> str:
     context = click.Context(spike)
     names = []
     for word in arguments:
-        found = command.get_command(context, word) if isinstance(command, click.Group) else None
-        if found is None:
+        inner = command.get_command(context, word) if isinstance(command, click.Group) else None
+        if inner is None:
             break
-        command = found
+        command = inner
         names.append(word)
     return " ".join(names)
 
@@ -145,7 +151,7 @@ def run(arguments: Sequence[str]) -> int:
     written: Collection[str] = ()
     try:
         # Not spike.main, which prints its own line when interrupted.
-        with spike.make_context("spike", meant(arguments)) as context:
+        with spike.make_context("spike", expand_aliases(arguments)) as context:
             roles = context.meta.setdefault(ROLES, {})
             written = context.meta.setdefault(WRITTEN, set())
             spike.invoke(context)
@@ -157,10 +163,11 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_USAGE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "spike"
-        complain(f"{where}: {renamed(error) or error.format_message()} (see {where} --help)")
+        fault = renamed(error) or error.format_message()
+        print_error(f"{where}: {fault} (see {where} --help)")
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
-        complain("spike: interrupted")
+        print_error("spike: interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout has left; all files are complete before anything is printed.
@@ -169,19 +176,19 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        cure = MEMORY_CURES.get(command_name(arguments), MORE_MEMORY)
-        complain(f"spike: {explain(error, roles, written, cure)}")
+        memory_fix = MEMORY_FIXES.get(command_name(arguments), MORE_MEMORY)
+        print_error(f"spike: {explain(error, roles, written, memory_fix)}")
         return EXIT_USAGE if is_usage(error) else EXIT_FAILURE
 
 
 def renamed(error: click.UsageError) -> str:
-    """Return the new name of an option that the command had under another one; else nothing."""
+    """Return the message on an option that was renamed; "" for other errors."""
     if not isinstance(error, click.NoSuchOption) or error.ctx is None:
         return ""
-    now = RENAMED_OPTIONS.get(error.option_name, "")
+    new = RENAMED_OPTIONS.get(error.option_name, "")
     known = {name for option in error.ctx.command.params for name in option.opts}
     known |= {name for option in error.ctx.command.params for name in option.secondary_opts}
-    return f"{error.option_name} is now {now}" if now in known else ""
+    return f"{error.option_name} is now {new}" if new in known else ""
 
 
 def is_usage(error: Exception) -> bool:
@@ -193,37 +200,42 @@ def explain(
     error: Exception,
     roles: Mapping[str, str],
     written: Collection[str] = (),
-    cure: str = MORE_MEMORY,
+    memory_fix: str = MORE_MEMORY,
 ) -> str:
-    """Return one line on what went wrong: the message alone when it was written for the user.
+    """Return the message of an error: place, fault and fix.
 
-    `roles` maps each path to its argument or option; `written` are those to write;
-    `cure` helps where memory is not enough.
+    Args:
+        error: of a command.
+        roles: path → the argument or option that named it.
+        written: the paths that the command writes.
+        memory_fix: the fix where memory is not enough.
     """
     if isinstance(error, SpikeError):
         return str(error)
-    # torch has no type of its own for this on CPUs.
-    lacks = any(words in str(error) for words in ("allocate memory", "out of memory"))
-    if isinstance(error, MemoryError) or lacks:
-        return f"not enough memory; {cure}"
+    # torch has no exception class for this on CPUs.
+    is_memory = any(words in str(error) for words in ("allocate memory", "out of memory"))
+    if isinstance(error, MemoryError) or is_memory:
+        return f"not enough memory; {memory_fix}"
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         if not place and error.errno in (ENOSPC, EDQUOT, EFBIG):
-            place = "standard output: "  # files that spike writes are named in their failures
-        role = roles.get(str(error.filename))
+            place = "standard output: "  # errors on files that spike writes have their names
+        role = f" as {roles[str(error.filename)]}" if str(error.filename) in roles else ""
         if isinstance(error, IsADirectoryError):
-            return f"{place}is a folder; {role or 'this command'} needs a file"
+            return f"{place}is a folder; name a file{role}"
         if error.errno in PLACE_FAULTS and str(error.filename) in written:
             return f"{place}{error.strerror}; choose another output"
         if error.errno in WRITE_FIXES:
             return f"{place}{error.strerror}; {WRITE_FIXES[error.errno]}"
-        return f"{place}{error.strerror}" + (f" (given as {role})" if role else "")
-    what = f"{type(error).__name__}: {error}"
-    return f"this is a defect of spike: {what} (--debug shows where)"
+        if error.errno in (EACCES, EPERM):
+            return f"{place}{error.strerror}; {FIXES[error.errno]}"
+        return f"{place}{error.strerror}; " + (f"name another file{role}" if place else "run again")
+    fault = f"{type(error).__name__}: {error}"
+    return f"this is a bug of spike: {fault}; report it with the traceback of --debug"
 
 
-def complain(message: str) -> None:
-    """Print one line on stderr, whatever the message contains."""
+def print_error(message: str) -> None:
+    """Print a message on stderr, in one line."""
     line = " ".join(message.split())
     with suppress(BrokenPipeError):
         click.echo(safe_for_terminals(line) if sys.stderr.isatty() else line, err=True)

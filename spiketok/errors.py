@@ -44,7 +44,7 @@ class SpikeError(Exception):
     """Bad input or a bad state of files, described in one line.
 
     The message names the file, the place in it and the fix. The command line prints it and exits
-    with 1; every other exception that reaches the command line is a defect of spike.
+    with 1; every other exception that reaches the command line is a bug of spike.
     """
 
 

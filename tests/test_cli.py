@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from safetensors.torch import load_file
 
-from cli import MEMORY_CURES, MORE_MEMORY, run, spike
+from cli import MEMORY_FIXES, MORE_MEMORY, run, spike
 from spike_lm.model.config.loader import load_config
 from tests.conftest import CHATS
 
@@ -104,13 +104,13 @@ def test_where_memory_is_not_enough_the_commands_own_cure_is_named(
     monkeypatch.setattr(command, "params", [])
     monkeypatch.setattr(command, "callback", fail)
     assert run(list(path)) == 1
-    cure = MEMORY_CURES.get(" ".join(path), MORE_MEMORY)
+    cure = MEMORY_FIXES.get(" ".join(path), MORE_MEMORY)
     assert capsys.readouterr().err == f"spike: not enough memory; {cure}\n"
 
 
 def test_cures_name_options_and_settings_that_there_are():
     found = {" ".join(path): command for path, command in commands()}
-    for name, cure in MEMORY_CURES.items():
+    for name, cure in MEMORY_FIXES.items():
         options = {option for one in found[name].params for option in one.opts}
         assert set(re.findall(r"--[a-z-]+", cure)) <= options
         for section, key in re.findall(r"(\w+)\.(\w+)", cure):
@@ -528,7 +528,7 @@ def test_conversations_go_the_whole_road(line, chat_folder):
         (
             ["shard", "--format", "chat", "held.txt", "--out", "d"],
             1,
-            "held.txt: no file of",
+            "held.txt: is not a file of",
         ),
         (
             ["shard", "--format", "chat", "corpus/words.jsonl", "--out", "d"],
@@ -536,7 +536,7 @@ def test_conversations_go_the_whole_road(line, chat_folder):
             "words.jsonl: line 1",
         ),
         (["eval", "runs/chat"], 2, "--text FILE, --chat FILE"),
-        (["eval", "runs/chat", "--chat", "held.txt"], 1, "held.txt: no file of"),
+        (["eval", "runs/chat", "--chat", "held.txt"], 1, "held.txt: is not a file of"),
         (["eval", "runs/chat", "--text", "held.txt", "--parse-markers"], 2, "--chat"),
     ],
 )

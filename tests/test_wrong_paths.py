@@ -72,9 +72,9 @@ def test_contents_are_distinct_prefixes(line, folder, tmp_path):
 
 def test_the_argument_that_a_path_was_given_as_is_named(line):
     command = ["compress", "corpus", "-m", "runs/base", "-o", "x"]
-    assert "corpus: is a folder; FILE needs a file" in line(*command)[2]
+    assert "corpus: is a folder; name a file as FILE" in line(*command)[2]
     status, _, errors = line("generate", "runs/base", "--prompts", "nowhere.txt")
-    assert (status, "(given as --prompts)" in errors) == (1, True)
+    assert (status, "; name another file as --prompts" in errors) == (1, True)
 
 
 def test_a_page_is_not_written_over(line, tmp_path):
