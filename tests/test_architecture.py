@@ -58,6 +58,7 @@ EDGES = {
 }
 VAGUE = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 MAX_FILE, MAX_FUNCTION = 300, 60
+MAX_LAZY = 30  # one for each command, and a few for its errors
 LONG_FILES: dict[str, str] = {}  # path -> reason
 LONG_FUNCTIONS: dict[str, str] = {}  # path:function -> reason
 FILES = [
@@ -158,6 +159,21 @@ def test_sizes(path):
     for function, length in functions(path):
         entry = f"{name(path)}:{function}"
         assert length <= MAX_FUNCTION or entry in LONG_FUNCTIONS, f"{entry}: {length} lines"
+
+
+def test_few_imports_are_inside_functions():
+    """A command imports its library once, when it runs; all other imports are at file tops."""
+    lazy = [
+        f"{name(path)}:{node.lineno}"
+        for path in FILES
+        if path.is_relative_to(ROOT / "spike_commands")
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert len(lazy) <= MAX_LAZY, lazy
+    assert not [place for place in lazy if "/recipe.py:" in place]
 
 
 def test_exceptions_are_still_needed():

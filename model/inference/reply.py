@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from spiketok import Part
+from spiketok import Part, ReplyStream
+from spiketok.chat.chatml import END
+from spiketok.chat.reply_parser import joined
 
-    from .chat import Conversation
-    from .sampling import SamplingParams
+from .chat import Conversation, ask, reply
+from .sampling import SamplingParams
 
 # Reasons for the end of a reply, where they are worth a remark.
 REMARKS = {
@@ -19,20 +20,16 @@ REMARKS = {
 
 
 def stretches(
-    conversation: "Conversation",
-    sampling: "SamplingParams",
+    conversation: Conversation,
+    sampling: SamplingParams,
     max_tokens: int,
     ids: list[int],
     should_stop: Callable[[], bool],
-) -> Iterator["Part"]:
+) -> Iterator[Part]:
     """Yield the reply to the last question as it is sampled; append its ids to `ids`.
 
     `should_stop` is called after each id.
     """
-    from spiketok import ReplyStream
-
-    from .chat import reply
-
     stream = ReplyStream(conversation.tokenizer)
     with closing(reply(conversation, sampling, max_tokens)) as sampled:
         for token in sampled:
@@ -44,11 +41,9 @@ def stretches(
 
 
 def finish_reason(
-    conversation: "Conversation", max_tokens: int, ids: list[int], stopped: bool
+    conversation: Conversation, max_tokens: int, ids: list[int], stopped: bool
 ) -> str:
     """Return why a reply of these ids ended: `end`, `stopped`, `max-tokens` or `context`."""
-    from spiketok.chat.chatml import END
-
     if ids and ids[-1] == conversation.tokenizer.special_ids[END]:
         return "end"
     if stopped:
@@ -57,13 +52,9 @@ def finish_reason(
 
 
 def answer(
-    conversation: "Conversation", sampling: "SamplingParams", max_tokens: int, question: str
+    conversation: Conversation, sampling: SamplingParams, max_tokens: int, question: str
 ) -> dict[str, Any]:
     """Return a whole answer, as `spike chat --json` prints it."""
-    from spiketok.chat.reply_parser import joined
-
-    from .chat import ask
-
     dropped, ids = ask(conversation, question, max_tokens), list[int]()
     parts = joined(stretches(conversation, sampling, max_tokens, ids, lambda: False))
     return {

@@ -4,26 +4,26 @@ import codecs
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import takewhile
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from spiketok import Tokenizer
+from spiketok import StreamDecoder, TokenHealer, Tokenizer
+from spiketok.chat.chatml import END
 
-    from ..families.language_model import LanguageModel
-    from ..runs.trained_ids import TrainedIds
-    from .generate import SampledToken
-    from .sampling import SamplingParams
+from ..families.language_model import LanguageModel
+from ..runs.trained_ids import TrainedIds, unseen_ids
+from .chat import suppressed_ids
+from .generate import SampledToken, generate
+from .sampling import SamplingParams
 
 
 def continue_prompt(
-    model: "LanguageModel",
-    tokenizer: "Tokenizer",
+    model: LanguageModel,
+    tokenizer: Tokenizer,
     prompt: bytes,
     tokens: int,
-    sampling: "SamplingParams",
+    sampling: SamplingParams,
     heal: bool = True,
-    trained_ids: "TrainedIds" = None,
-) -> tuple[list[int], bytes, Iterator["SampledToken"]]:
+    trained_ids: TrainedIds = None,
+) -> tuple[list[int], bytes, Iterator[SampledToken]]:
     """Continue `prompt` by at most `tokens`, up to the end of the document.
 
     The prompt begins a document, so the model reads the separator first. Special and reserved
@@ -34,9 +34,6 @@ def continue_prompt(
         The ids of the prompt; its last bytes where token healing samples these again with the bytes
         after them; and an iterator over the sampled tokens.
     """
-    from ..runs.trained_ids import unseen_ids
-    from .generate import generate
-
     eos_id = tokenizer.eos_id
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
     banned = (unused - {eos_id}) | unseen_ids(trained_ids)
@@ -63,23 +60,17 @@ def first_of(choices: Sequence[int], new: Sequence[int]) -> Sequence[int] | None
 
 
 def reply_to(
-    model: "LanguageModel",
-    tokenizer: "Tokenizer",
+    model: LanguageModel,
+    tokenizer: Tokenizer,
     conversation: Sequence[int],
     tokens: int,
-    sampling: "SamplingParams",
-    trained_ids: "TrainedIds" = None,
+    sampling: SamplingParams,
+    trained_ids: TrainedIds = None,
 ) -> str:
     """Return a reply of at most `tokens` to a conversation's ids, an assistant's header at the end.
 
     Only ids of assistants' messages that are in `trained_ids` are sampled; markers are names.
     """
-    from spiketok.chat.chatml import END
-
-    from ..runs.trained_ids import unseen_ids
-    from .chat import suppressed_ids
-    from .generate import generate
-
     end = tokenizer.special_ids[END]
     sampled = generate(
         model,
@@ -94,14 +85,12 @@ def reply_to(
 
 
 def prompt_ids(
-    tokenizer: "Tokenizer", prompt: bytes, heal: bool, banned_ids: Collection[int] = frozenset()
+    tokenizer: Tokenizer, prompt: bytes, heal: bool, banned_ids: Collection[int] = frozenset()
 ) -> tuple[list[int], bytes, Callable[[Sequence[int]], Sequence[int] | None]]:
     """Return a prompt's certain ids, its other bytes, and the ids that these leave open.
 
     Where only banned ids could spell the other bytes, the prompt's ids stay as they are cut.
     """
-    from spiketok import TokenHealer
-
     if not heal or tokenizer.algorithm != "length-max":
         return tokenizer.encode(prompt).tolist(), b"", lambda _: None
     healer = TokenHealer(tokenizer)
@@ -117,11 +106,9 @@ def prompt_ids(
 
 
 def text_after(
-    tokenizer: "Tokenizer", kept: Sequence[int], rest: bytes, sampled: Iterable["SampledToken"]
+    tokenizer: Tokenizer, kept: Sequence[int], rest: bytes, sampled: Iterable[SampledToken]
 ) -> Iterator[str]:
     """Yield the text that is added to a prompt, as soon as it is certain."""
-    from spiketok import StreamDecoder
-
     decoder = StreamDecoder(tokenizer)
     # A character that the prompt leaves unfinished is part of what is added.
     prompt = tokenizer.decode_bytes(kept) + rest

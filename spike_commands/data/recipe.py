@@ -34,16 +34,21 @@ class Sharding:
 
 
 def shard_text(
-    inputs: tuple[Path, ...],
+    inputs: Sequence[Path],
     tokenizer_path: Path,
     out: Path,
-    options: Mapping[str, Any],
     *,
+    validation: tuple[float, Sequence[Path]] | None = None,
     extensions: Sequence[str] = (),
+    text_field: str | None = None,
+    errors: str | None = None,
+    split_text: str | None = None,
+    max_record: int = 1024,
     workers: int = 0,
     overwrite: bool = False,
     show: Callbacks = SILENT,
     ask: Callable[[str], bool] | None = None,
+    **settings: Any,
 ) -> Sharding:
     """Write text or conversations as token shards; after a crash a second call goes on.
 
@@ -51,50 +56,57 @@ def shard_text(
         inputs: files, folders and patterns; none: those that the tokenizer was trained on.
         tokenizer_path: its file.
         out: the folder to fill.
-        options: those of `ShardSettings`, but for `max_record`, which is in MiB, and `validation`,
-            a fraction and files; a text option that is None is as the tokenizer was trained.
+        validation: a fraction of documents to hold out, chosen by content, and files to hold out;
+            None: those that the tokenizer held out of the same inputs, else 0.01.
         extensions: endings of names that are plain text.
+        text_field: the column with the text; None: as the tokenizer was trained; so the next two.
+        errors: what to do with a broken record: strict, replace or skip.
+        split_text: how a plain text becomes documents.
+        max_record: MiB of the largest record.
         workers: processes; 0: one per allowed core.
         overwrite: begin again, whatever the folder holds.
         show: callbacks for progress and remarks.
         ask: returns the answer to a question; None where there is nobody to ask.
+        settings: others of `ShardSettings`, such as `chat`.
 
     Raises:
         SpikeError: an input cannot be read, the folder holds other shards, or the tokenizer names
             inputs that may not be read without asking.
     """
     vocabulary = Tokenizer.load(tokenizer_path).vocabulary
-    given, inputs = inputs, inputs or trained_inputs(tokenizer_path, vocabulary, out)
-    options = {**options, **as_trained(options, vocabulary.settings)}
+    given, inputs = inputs, tuple(inputs) or trained_inputs(tokenizer_path, vocabulary, out)
+    asked = {"text_field": text_field, "errors": errors, "split_text": split_text}
+    how = as_trained({**asked, "max_record": max_record}, vocabulary.settings)
     usual = held_out_files(tokenizer_path, vocabulary) if inputs == vocabulary.inputs else ()
-    options["validation"], files = options["validation"] or (0.0 if usual else 0.01, usual)
+    share, files = validation or (0.0 if usual else 0.01, usual)
+    options = {**settings, **how, "validation": share}
     remark_what_was_seen(tokenizer_path, vocabulary, inputs, options, files, show)
     endings = text_endings(extensions or words_of(vocabulary.settings.get("ext")))
-    of_chats = "chat" in options
+    of_chats = "chat" in settings
     sources, skipped = find_sources(inputs, endings, of_chats)
     warn_skipped(skipped, show, of_chats)
-    validation = find_sources(files, endings, of_chats)[0] if files else []
-    every = [*without(sources, validation), *validation] if files == usual else sources
+    held_out = find_sources(files, endings, of_chats)[0] if files else []
+    every = [*without(sources, held_out), *held_out] if files == usual else sources
     unnamed = without(every, sources) if given else every
     check_trained_on(tokenizer_path, vocabulary, unnamed, every, options, show, ask)
-    sources = without(sources, validation)
+    sources = without(sources, held_out)
     if not of_chats:
         remark_marker(sources, options["split_text"], show)
-    total = sum(source.bytes for source in (*sources, *validation)) / 1e6
+    total = sum(source.bytes for source in (*sources, *held_out)) / 1e6
     with show.progress("shard", total, "MB") as report:
         write_shards(
             sources,
             tokenizer_path,
             out,
             ShardSettings(**options),
-            validation=validation,
+            validation=held_out,
             workers=workers,
             overwrite=overwrite,
             report=lambda bytes_done: report(bytes_done / 1e6, ""),
             remark=show.remark,
         )
     found = describe(out)
-    fraction = None if files else options["validation"]
+    fraction = None if files else share
     notes = tuple(notes_on(out, sources, found, fraction))
     return Sharding(found=found, algorithm=vocabulary.algorithm, notes=notes)
 

@@ -127,12 +127,12 @@ def shard(
         inputs,
         tokenizer_path,
         out,
-        options,
         extensions=extensions,
         workers=workers,
         overwrite=overwrite,
         show=callbacks(quiet),
         ask=partial(click.confirm, default=False, err=True) if terminal else None,
+        **options,
     )
     following = after_sharding(out, made.found, made.algorithm)
     rows = shard_rows(out, made.found)

@@ -74,6 +74,7 @@ def train_run(
     with process_group() as number:
         if number > 0:
             show, with_xz = SILENT, False
+        data_folder = data_folder.absolute()
         found = _train(config, data_folder, folder, resume, source, init, with_xz, show, signals)
     return {**found, "rank": number}
 
