@@ -1,4 +1,4 @@
-"""tokenizer.json (docs/formats.md §1): parse it and trust nothing in it."""
+"""tokenizer.json (docs/formats.md §1): parse the file and validate all of it."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def parse(path: Path, data: bytes, *algorithms: str, most_ids: int = MAX_IDS) ->
             raise_other_kind(path, {"model": {}}, algorithms)
         refuse(path, "the file", f"cannot be read ({parse_fault(error)})")
     if not isinstance(content, dict):
-        refuse(path, "the file", "holds no JSON object")
+        refuse(path, "the file", "is not a JSON object")
     if content.get("algorithm") not in algorithms:
         raise_other_kind(path, content, algorithms)
     return content

@@ -193,7 +193,7 @@ def room_for_pieces(vocab_size: int, layout: str) -> int:
     16124
     """
     if layout not in LAYOUTS:
-        raise SettingError("layout", f"{layout!r} is unknown; take one of {', '.join(LAYOUTS)}")
+        raise SettingError("layout", f"{layout!r} is unknown; use one of {', '.join(LAYOUTS)}")
     smallest = smallest_vocab_size(layout)
     if not smallest <= vocab_size <= MAX_IDS:
         raise SettingError(

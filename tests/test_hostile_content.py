@@ -76,7 +76,7 @@ BAD_JSON = {
 # Modules that parse, each with its test here or, after the dash, elsewhere. A new one needs a door.
 READERS = {
     "datapipe/sources/chat_reader.py": "chat",
-    "datapipe/sources/chat_records.py": "chat - test_chat_records.py",
+    "datapipe/sources/sharegpt.py": "chat - test_chat_records.py",
     "datapipe/shards/json_files.py": "plan, unit, block, manifest",
     "datapipe/sources/jsonl.py": "texts - test_jsonl.py",
     "datapipe/sources/large_record.py": "texts - test_large_record.py",

@@ -38,6 +38,8 @@ HEADLESS = re.compile(r"(?:(?<=[.!?;:]\s)|(?<=\n\n)|\A)(?=What\s)[^.?!]*[.!]")
 # In names no word that has a plain one; methods of files keep theirs.
 NAME = re.compile(r"(?:^|_)(mends?|mended|anew|afresh|told|tells?)(?:_|$)", re.IGNORECASE)
 OF_FILES = {"tell"}
+ERRORS = {"SpikeError", "SettingError"}
+MOST_WORDS = 25  # of an error before its fix
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *(path for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "lab-notes.md"),
@@ -94,6 +96,36 @@ def faults_of(path):
     return faults(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
 
 
+def messages(source):
+    """Yield line and text of the errors that a file makes of literals; `{…}` for what is put in."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not node.args or ast.unparse(node.func) not in ERRORS:
+            continue
+        parts = getattr(node.args[-1], "values", [node.args[-1]])
+        yield (
+            node.lineno,
+            "".join(
+                str(part.value)
+                if isinstance(part, ast.Constant)
+                else f"{{{ast.unparse(getattr(part, 'value', part))}}}"
+                for part in parts
+            ),
+        )
+
+
+def without_fix(name, source):
+    """Return `file:line: message` of each error that names no fix, or is long before it.
+
+    A message that ends with a variable, or begins with another error, may have it in there.
+    """
+    return [
+        f"{name}:{line}: {text}"
+        for line, text in messages(source)
+        if (";" not in text and not text.endswith("}") and "{error}" not in text)
+        or len(text.partition(";")[0].split()) > MOST_WORDS
+    ]
+
+
 def code(package):
     paths = [*(ROOT / package).rglob("*.py"), *(ROOT / package).rglob("*.pyi")]
     return sorted(path for path in paths if "__pycache__" not in path.parts)
@@ -102,6 +134,16 @@ def code(package):
 @pytest.mark.parametrize("package", HELD)
 def test_code_is_in_plain_words(package):
     found = [fault for path in code(package) for fault in faults_of(path)]
+    assert not found, "\n".join(["", *found])
+
+
+@pytest.mark.parametrize("package", HELD)
+def test_errors_name_a_fix(package):
+    found = [
+        fault
+        for path in code(package)
+        for fault in without_fix(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
+    ]
     assert not found, "\n".join(["", *found])
 
 
@@ -124,6 +166,13 @@ def test_documents_are_in_plain_words(path):
 )
 def test_each_kind_is_found(name, source, expected):
     assert expected in faults(name, source)
+
+
+def test_errors_without_a_fix_are_found():
+    assert without_fix("a.py", 'SpikeError(f"{path}: is empty")') == ["a.py:1: {path}: is empty"]
+    assert without_fix("a.py", f'SpikeError("{"so " * 26}; stop")')
+    for text in ("{path}: is empty; fill it", "{path}: is empty; {fix}", "{error} (again)"):
+        assert not without_fix("a.py", f'SpikeError(f"{text}")')
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class BeseSettings:
     def __post_init__(self) -> None:
         if self.alphabet not in ALPHABETS:
             known = ", ".join(ALPHABETS)
-            raise SettingError("alphabet", f"{self.alphabet!r} is unknown; take one of {known}")
+            raise SettingError("alphabet", f"{self.alphabet!r} is unknown; use one of {known}")
         if not BASE_IDS <= self.vocab_size <= MAX_IDS:
             fault = f"{self.vocab_size:,} is out of range; choose {BASE_IDS} to {MAX_IDS:,}"
             raise SettingError("vocab_size", fault)

@@ -1,4 +1,4 @@
-"""Vocabulary pruning: drop the entries that the longest-match encoder misses least."""
+"""Vocabulary pruning: drop the entries whose loss costs the fewest tokens."""
 
 import heapq
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Training rounds: grow and shrink a vocabulary, and measure each change with the real encoder."""
+"""Training rounds: grow and shrink a vocabulary, and measure each change with the encoder."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple

@@ -115,7 +115,7 @@ class LengthMaxSettings:
             ("effort", tuple(EFFORTS)),
         ):
             if (wrong := getattr(self, name)) not in choices:
-                raise SettingError(name, f"{wrong!r} is unknown; take one of {', '.join(choices)}")
+                raise SettingError(name, f"{wrong!r} is unknown; use one of {', '.join(choices)}")
         if not 2 <= self.max_token_bytes <= MAX_TOKEN_BYTES:
             wrong = self.max_token_bytes
             fault = f"{wrong} is out of range; choose 2 to {MAX_TOKEN_BYTES}"

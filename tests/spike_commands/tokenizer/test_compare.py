@@ -252,8 +252,5 @@ def test_a_column_that_is_not_there_is_told_with_those_that_are(line, folder, ro
     status, _, errors = line(*command, "rows.jsonl")
     assert (status, errors.count("\n")) == (1, 1)
     assert message in errors
-    assert (
-        "(there are: 'text', 'code'); name one of those with --by"
-        in line(*command, "rows.parquet")[2]
-    )
+    assert "(but 'text', 'code'); name one of those with --by" in line(*command, "rows.parquet")[2]
     assert "txt files have no columns, use file" in line(*command, "held.txt")[2]
