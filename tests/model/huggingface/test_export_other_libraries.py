@@ -83,8 +83,8 @@ def test_trainer_takes_a_step(both, runs, kind, transformers, tmp_path):
     assert losses[1] < losses[0]
     after = theirs.state_dict()
     unchanged = {name for name, weight in after.items() if torch.equal(weight, before[name])}
-    assert frozen == ({"model.model.engram.compressor"} if kind == "whale" else set())
-    assert unchanged == frozen | ({"model.model.engram.projections"} if kind == "whale" else set())
+    assert frozen == ({"model.engram.compressor"} if kind == "whale" else set())
+    assert unchanged == frozen | ({"model.engram.projections"} if kind == "whale" else set())
 
 
 @families
@@ -93,8 +93,8 @@ def test_lora_learns_and_leaves_the_model_as_it_was(both, kind, tmp_path):
     peft = pytest.importorskip("peft")
     run, theirs = both(kind)
     before = {name: weight.clone() for name, weight in theirs.state_dict().items()}
-    targets = {"plain": ["q_proj", "v_proj"], "whale": ["query_up", "value"]}
-    chosen = targets.get(kind, ["query", "value"])
+    targets = {"plain": ["q_proj", "v_proj"], "whale": ["q_b_proj", "v_proj"]}
+    chosen = targets.get(kind, ["q_proj", "v_proj"])
     config = peft.LoraConfig(r=2, target_modules=chosen, task_type="CAUSAL_LM")
     adapted = peft.get_peft_model(theirs, config)
     ids = torch.tensor([ids_of(run, b"the and a user")])
