@@ -1,5 +1,9 @@
 """Fingerprints in messages: shortened, but never so that two different ones look alike."""
 
+from pathlib import Path
+
+from .errors import SpikeError
+
 DIGITS = 12
 
 
@@ -19,3 +23,25 @@ def distinct_prefixes(one: str, other: str) -> tuple[str, str]:
         text[:digits] + "…" * (len(text) > digits) or "no fingerprint" for text in (one, other)
     )
     return first, second
+
+
+def check_same_tokenizer(
+    place: Path | str, found: str, other: Path | str, wanted: str, fix: str
+) -> None:
+    """Check that two things have the same tokenizer, by its fingerprints.
+
+    Args:
+        place: the file or folder that is checked.
+        found: the fingerprint of its tokenizer.
+        other: what it is checked against, such as `the data`.
+        wanted: the fingerprint of that one's tokenizer.
+        fix: an imperative that removes the difference.
+
+    Raises:
+        SpikeError: the fingerprints differ.
+    """
+    if found != wanted:
+        mine, theirs = distinct_prefixes(found, wanted)
+        raise SpikeError(
+            f"{place}: its tokenizer is {mine}, but that of {other} is {theirs}; {fix}"
+        )

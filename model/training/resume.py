@@ -7,7 +7,7 @@ from shlex import quote
 
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError, write_fix
-from spiketok.fingerprints import distinct_prefixes
+from spiketok.fingerprints import check_same_tokenizer, distinct_prefixes
 
 from ..runs.checkpoint_folders import has_begun, newest_checkpoint
 from ..runs.folder import LINEAGE, TOKENIZER, read_lineage
@@ -28,19 +28,17 @@ def check_data(folder: Path, data_folder: Path, tokenizer: Tokenizer, data: str)
             missing or damaged.
     """
     known, own = read_lineage(folder).fingerprints, folder / TOKENIZER
-    ours, theirs = distinct_prefixes(known.get("tokenizer", ""), tokenizer.fingerprint)
-    fault = tokenizer_fault(own, known.get("tokenizer", ""))
-    if ours != theirs:
-        if not tokenizer_fault(own, tokenizer.fingerprint):
-            raise SpikeError(
-                f"{folder / LINEAGE}: its fingerprint of the tokenizer ({ours}) is neither that of "
-                f"{own} nor that of {data_folder} ({theirs}); restore it from a copy"
-            )
-        source = f"that tokenizer ({own} is {fault})" if fault else own
+    recorded = known.get("tokenizer", "")
+    fault = tokenizer_fault(own, recorded)
+    if recorded != tokenizer.fingerprint and not tokenizer_fault(own, tokenizer.fingerprint):
+        ours, theirs = distinct_prefixes(recorded, tokenizer.fingerprint)
         raise SpikeError(
-            f"{data_folder}: shards of another tokenizer ({theirs}); {folder} was trained "
-            f"with {ours}: name shards made with {source} (--data)"
+            f"{folder / LINEAGE}: its fingerprint of the tokenizer ({ours}) is neither that of "
+            f"{own} nor that of {data_folder} ({theirs}); restore it from a copy"
         )
+    source = f"that tokenizer ({own} is {fault})" if fault else own
+    fix = f"name shards made with {source} (--data)"
+    check_same_tokenizer(data_folder, tokenizer.fingerprint, folder, recorded, fix)
     if fault:
         raise SpikeError(f"{own}: {fault}; copy {data_folder / TOKENIZER} there")
     former, now = distinct_prefixes(known.get("data", ""), data)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError
-from spiketok.fingerprints import distinct_prefixes
+from spiketok.fingerprints import check_same_tokenizer
 
 from ..config.schema import Config
 from ..device import choose_device
@@ -26,12 +26,9 @@ def open_teachers(config: Config, tokenizer: Tokenizer) -> list[Run]:
             teacher = load_run(Path(folder), device)
         except SpikeError as error:
             raise SpikeError(f"distill.teachers: {error}") from None
-        theirs, ours = distinct_prefixes(teacher.tokenizer.fingerprint, tokenizer.fingerprint)
-        if theirs != ours:
-            raise SpikeError(
-                f"{folder}: this teacher's tokenizer is {theirs}, the data's {ours}; "
-                "both must be one, so shard the text with the teacher's tokenizer.json"
-            )
+        theirs, ours = teacher.tokenizer.fingerprint, tokenizer.fingerprint
+        fix = "shard the text with the teacher's tokenizer.json"
+        check_same_tokenizer(folder, theirs, "the data", ours, fix)
         check_compatible(folder, teacher.model, config, tokenizer.vocab_size)
         teachers.append(teacher)
     return teachers

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from spiketok import Tokenizer
-from spiketok.errors import SpikeError
+from spiketok.fingerprints import check_same_tokenizer
 
 from ..config.schema import Config
 from ..families.build import build_model
@@ -45,11 +45,8 @@ def load_starting_weights(
         SpikeError: the other run has another tokenizer than the data, or weights of other shapes.
     """
     run = load_run(start)
-    if run.tokenizer.fingerprint != tokenizer.fingerprint:
-        raise SpikeError(
-            f"{start}: its tokenizer is not the data's; "
-            f"make shards with --tokenizer {start / 'tokenizer.json'}"
-        )
+    fix = f"make shards with --tokenizer {start / 'tokenizer.json'}"
+    check_same_tokenizer(start, run.tokenizer.fingerprint, "the data", tokenizer.fingerprint, fix)
     vocab_size = tokenizer.vocab_size
     return choose_starting_weights(config, vocab_size, run.model.state_dict(), str(start)), run
 

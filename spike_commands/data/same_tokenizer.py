@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from spike_lm.model.runs.folder import Run
-from spiketok.errors import SpikeError
+from spiketok.fingerprints import check_same_tokenizer
 
 
 def check_tokenizer(folder: Path, fingerprint: str, run: Run) -> None:
@@ -12,8 +12,5 @@ def check_tokenizer(folder: Path, fingerprint: str, run: Run) -> None:
     Raises:
         SpikeError: they are not the same.
     """
-    if fingerprint != run.tokenizer.fingerprint:
-        raise SpikeError(
-            f"{folder}: shards of another tokenizer than the model's; shard the text again with "
-            "the model's tokenizer.json"
-        )
+    fix = "shard the text again with the model's tokenizer.json"
+    check_same_tokenizer(folder, fingerprint, "the model", run.tokenizer.fingerprint, fix)

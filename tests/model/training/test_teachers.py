@@ -112,7 +112,7 @@ def test_what_cannot_teach_is_refused(spoil, message, runs):
 
 
 def test_another_tokenizer_is_refused(runs):
-    with pytest.raises(SpikeError, match=r"a: this teacher's tokenizer is .*…, the data's"):
+    with pytest.raises(SpikeError, match=r"a: its tokenizer is .*…, but that of the data is"):
         open_teachers(student_of(runs[0]), tokenizer(b"of", b"and "))
 
 

@@ -244,4 +244,4 @@ def test_shards_of_another_tokenizer_are_refused(line, process, folder, inputs):
     ):
         status, output, errors = line(*words)
         assert (status, output, errors.count("\n")) == (1, "", 1)
-        assert "other: shards of another tokenizer than the model's" in errors
+        assert ", but that of the model is " in errors

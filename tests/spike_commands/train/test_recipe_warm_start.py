@@ -63,7 +63,7 @@ def test_another_tokenizer_is_refused(begun, line, folder):
         "--data", "data420", "--set", "model.vocab_size=0", "--out", "runs/no", "-q"
     )
     assert (status, errors.count("\n")) == (1, 1)
-    assert "its tokenizer is not the data's" in errors
+    assert "but that of the data is " in errors
 
 
 def test_heads_that_come_from_nowhere_are_told(line, tiny):

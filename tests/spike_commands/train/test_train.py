@@ -235,8 +235,8 @@ def test_shards_of_another_tokenizer_are_never_said_to_be_the_runs(own, vocab, l
     status, _, errors = line("train", "--resume", str(run), "--data", str(other))
     assert (status, errors.count("\n")) == (1, 1)
     theirs = fingerprint(other / "tokenizer.json")
-    assert f"{other}: shards of another tokenizer ({theirs}…)" in errors
-    assert f"trained with {ours}…: name shards made with " in errors
+    assert f"{other}: its tokenizer is {theirs}…, but that of " in errors
+    assert f" is {ours}…; name shards made with " in errors
     assert (f"{run}/tokenizer.json is {own}" in errors) == (own != "whole")
     assert "copy" not in errors
 
