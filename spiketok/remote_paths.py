@@ -31,11 +31,11 @@ def remote_fault(path: str) -> str | None:
     >>> remote_fault("s3://bucket/a.txt")
     's3://bucket/a.txt: is a remote path; copy it to this machine with aws s3 cp'
     """
-    found = _URL.match(path)
-    if not found:
+    url = _URL.match(path)
+    if not url:
         return None
-    scheme = (found[1] or found[2]).lower()
-    if found[2]:
+    scheme = (url[1] or url[2]).lower()
+    if url[2]:
         path = path.replace(":/", "://", 1)
     if scheme == "file":
         return f"{path}: is a URL; give the path without file://"

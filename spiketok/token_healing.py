@@ -52,21 +52,21 @@ class TokenHealer:
         """
         start, stop = self._beginning_with(rest)
         within = range(start, stop)
-        found = [self._ids[place] for place in within if self._entries[place] != rest]
+        fitting_ids = [self._ids[place] for place in within if self._entries[place] != rest]
         for length in range(min(len(rest), self._longest), 0, -1):
             place = bisect_left(self._entries, rest[:length])
             if place < len(self._entries) and self._entries[place] == rest[:length]:
-                return sorted([*found, self._ids[place]])
-        return sorted(found)
+                return sorted([*fitting_ids, self._ids[place]])
+        return sorted(fitting_ids)
 
     def choices(self, rest: bytes, banned_ids: Container[int]) -> list[int]:
         """Return the ids of `fitting` from which ids that are not banned can spell all of `rest`.
 
         Empty where the text can begin with `rest` only by banned ids.
         """
-        found = [token for token in self.fitting(rest) if token not in banned_ids]
-        left = {token: rest[len(self._by_id[token]) :] for token in found}
-        return [t for t in found if not left[t] or self.choices(left[t], banned_ids)]
+        allowed = [token for token in self.fitting(rest) if token not in banned_ids]
+        left = {token: rest[len(self._by_id[token]) :] for token in allowed}
+        return [t for t in allowed if not left[t] or self.choices(left[t], banned_ids)]
 
     def _beginning_with(self, rest: bytes) -> tuple[int, int]:
         """Return the range of entries that begin with `rest`."""

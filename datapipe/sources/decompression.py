@@ -154,13 +154,13 @@ class GzipStream:
 
 def before_damage(decoder: Any, data: bytes) -> tuple[bytes, int]:
     """Decompress up to the byte that fails; return the output and the number of bytes before it."""
-    found = []
+    pieces = []
     for place in range(len(data)):
         try:
-            found.append(decoder.decompress(data[place : place + 1]))
+            pieces.append(decoder.decompress(data[place : place + 1]))
         except zlib.error:
-            return b"".join(found), place
-    return b"".join(found), len(data)
+            return b"".join(pieces), place
+    return b"".join(pieces), len(data)
 
 
 class ZstdStream:

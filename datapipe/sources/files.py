@@ -129,8 +129,8 @@ def text_endings(words: Iterable[str]) -> tuple[str, ...]:
     >>> text_endings(["md,.PY", "rst"])
     ('md', 'py', 'rst')
     """
-    found = (ending.strip().lstrip(".").lower() for word in words for ending in word.split(","))
-    return tuple(sorted({ending for ending in found if ending}))
+    names = (ending.strip().lstrip(".").lower() for word in words for ending in word.split(","))
+    return tuple(sorted({ending for ending in names if ending}))
 
 
 def _sources_of(

@@ -35,13 +35,13 @@ def large_text(line: bytes, text_field: str) -> bytearray | None:
         "Record", [("text", msgspec.Raw, msgspec.Raw())], rename={"text": text_field}
     )
     try:
-        found = memoryview(msgspec.json.decode(line, type=record).text)
-        first = bytes(found[:1])
+        value = memoryview(msgspec.json.decode(line, type=record).text)
+        first = bytes(value[:1])
         if first == b'"':
-            return unescaped(found[1:-1])
+            return unescaped(value[1:-1])
     except (ValueError, RecursionError):
         return None  # `parse_line` also accepts NaN, lone surrogates and deeper nesting
-    if not found:
+    if not value:
         raise BadRecordError(NO_TEXT, f"no {text_field!r}")
     if first == b"n":
         raise BadRecordError(NULL_TEXT)

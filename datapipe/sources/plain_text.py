@@ -97,17 +97,17 @@ def batches(
 ) -> Iterator[tuple[list[int], list[bytes | bytearray]]]:
     """Yield pieces in lists of about `BATCH_BYTES`, with their offsets."""
     offsets: list[int] = []
-    found: list[bytes | bytearray] = []
+    batch: list[bytes | bytearray] = []
     size = 0
     for offset, piece in pieces:
         offsets.append(offset)
-        found.append(piece)
+        batch.append(piece)
         size += len(piece)
         if size >= BATCH_BYTES:
-            yield offsets, found
-            offsets, found, size = [], [], 0
-    if found:
-        yield offsets, found
+            yield offsets, batch
+            offsets, batch, size = [], [], 0
+    if batch:
+        yield offsets, batch
 
 
 def checked(

@@ -119,8 +119,8 @@ def even_pieces(buffer: Buffer, size: int) -> Iterator[tuple[int, bytes]]:
 
 def cut_in(data: bytearray, begin: int, stop: int) -> int:
     """Return the position at which to cut the block `[begin, stop)`."""
-    if found := PARAGRAPH_END.search(data, begin, stop):
-        return found.end()
+    if match := PARAGRAPH_END.search(data, begin, stop):
+        return match.end()
     if (line_end := data.find(b"\n", begin, stop)) >= 0:
         return line_end + 1
     # A code point has at most three continuation bytes; a fourth belongs to none.
@@ -136,7 +136,7 @@ def pieces_after(buffer: Buffer, pattern: re.Pattern[bytes]) -> Iterator[tuple[i
     while True:
         # Twice as much where there was no end: a long line is not searched again and again.
         buffer.fill(max(READ_BYTES, 2 * len(buffer.data)))
-        ends = [found.end() for found in pattern.finditer(buffer.data)]
+        ends = [match.end() for match in pattern.finditer(buffer.data)]
         # Blanks at the end of what is read may begin another blank line.
         if ends and not buffer.data[ends[-1] :].strip(BLANKS):
             ends.pop()

@@ -93,12 +93,12 @@ def cut(text: str, pattern: re.Pattern[str], ids: Mapping[str, int]) -> Iterator
     """
     end = 0
     role_follows = False
-    for found in pattern.finditer(text):
-        yield from plain_segments(text[end : found.start()], end, role_follows)
-        name = found[found.lastindex or 0]
-        yield Segment(found[0], ids[name], found.start())
+    for match in pattern.finditer(text):
+        yield from plain_segments(text[end : match.start()], end, role_follows)
+        name = match[match.lastindex or 0]
+        yield Segment(match[0], ids[name], match.start())
         role_follows = name == START
-        end = found.end()
+        end = match.end()
     yield from plain_segments(text[end:], end, role_follows)
 
 

@@ -104,5 +104,5 @@ def branches(node: dict[str, Any]) -> str:
     # The fuller a branch, the likelier it is, so it is tried first.
     longer = sorted((way + rest for way, rest in ways.items() if rest), key=len, reverse=True)
     last = "".join(way for way, rest in ways.items() if not rest)
-    found = "|".join([*longer, *([f"[{last}]"] if last else [])])
-    return f"(?:{found}){'?' if '' in node else ''}" if found else ""
+    alternatives = "|".join([*longer, *([f"[{last}]"] if last else [])])
+    return f"(?:{alternatives}){'?' if '' in node else ''}" if alternatives else ""

@@ -127,8 +127,8 @@ class Rounds:
             texts = self.texts.beginning(len(entries) * self.effort.growing_text)
             ids, offsets = encode(entries, texts, self.threads)
             number = min(int(len(entries) * (GROWTH - 1)) + 1, limit - len(entries))
-            found = self.neighbours(entries, ids, offsets, number, allowed)
-            added = choose(found, occurrences(ids, entries), number)
+            candidates = self.neighbours(entries, ids, offsets, number, allowed)
+            added = choose(candidates, occurrences(ids, entries), number)
             if not added:
                 break
             self.report_round(entries, int(texts[1][-1]), len(ids))
@@ -188,13 +188,15 @@ class Rounds:
     def propose(self, entries: list[bytes], number: int, most_bytes: int) -> list[bytes]:
         """Return at most `number` new entries that save most tokens, each measured by itself."""
         ids, offsets = encode(entries, self.texts.beginning(most_bytes), self.threads)
-        found = list(self.neighbours(entries, ids, offsets, number, self.allowed))
-        found += beginnings(entries, found, self.allowed)
-        tried = [*entries, *(one.piece for one in found)]
+        candidates = list(self.neighbours(entries, ids, offsets, number, self.allowed))
+        candidates += beginnings(entries, candidates, self.allowed)
+        tried = [*entries, *(candidate.piece for candidate in candidates)]
         changes = self.marginal_costs(tried, len(entries), most_bytes)
         gains = [-change for change in discounted(changes)[len(entries) :]]
-        ranked = sorted(zip(gains, found, strict=True), key=lambda item: (-item[0], item[1].piece))
-        return choose((one for gain, one in ranked if gain > 0), occurrences(ids, entries), number)
+        pairs = zip(gains, candidates, strict=True)
+        ranked = sorted(pairs, key=lambda item: (-item[0], item[1].piece))
+        useful = (candidate for gain, candidate in ranked if gain > 0)
+        return choose(useful, occurrences(ids, entries), number)
 
     def neighbours(
         self,
@@ -220,15 +222,15 @@ class Rounds:
     def marginal_costs(self, entries: list[bytes], used: int, most_bytes: int) -> Changes:
         """Measure adding each entry from `used` on; where all are used, removing each."""
         trie = EntryTrie(*join(entries))
-        uses, more = np.zeros((2, len(entries)), np.int64)
+        uses, deltas = np.zeros((2, len(entries)), np.int64)
         tokens = text_bytes = 0
         for texts in self.texts.blocks(most_bytes):
             measured = trie.marginal_costs(used, used == len(entries), *texts, self.threads)
             uses += measured[0]
-            more += measured[1]
+            deltas += measured[1]
             tokens += measured[2]
             text_bytes += int(texts[1][-1])
-        return Changes(uses.tolist(), more.tolist(), tokens, text_bytes)
+        return Changes(uses.tolist(), deltas.tolist(), tokens, text_bytes)
 
     def count_tokens(self, entries: list[bytes], most_bytes: int) -> tuple[int, int]:
         """Return the number of tokens of about `most_bytes` of text, and its bytes."""
@@ -256,7 +258,7 @@ def discounted(changes: Changes) -> list[float]:
     [0.0, 0.0, 6.0]
     """
     pairs = zip(changes.uses, changes.tokens_more, strict=True)
-    return [more * (1 - 1 / max(uses, 1)) for uses, more in pairs]
+    return [delta * (1 - 1 / max(uses, 1)) for uses, delta in pairs]
 
 
 def in_order(entries: Iterable[bytes]) -> list[bytes]:
