@@ -1,4 +1,4 @@
-"""Checks of a configuration between keys, and type errors in plain words."""
+"""Validation of a configuration: checks between keys, and type errors in plain words."""
 
 import re
 from collections.abc import Mapping
@@ -31,16 +31,17 @@ def problems_between_keys(config: Config) -> Problems:
     model, train, schedule = config.model, config.train, config.schedule
     problems: Problems = {
         "model.heads": model.heads % model.kv_heads
-        and f"{model.heads} is no multiple of model.kv_heads = {model.kv_heads}",
+        and f"{model.heads} is not divisible; make it a multiple of model.kv_heads = "
+        f"{model.kv_heads}",
         "train.batch_size": train.batch_size % train.micro_batch_size
-        and f"{train.batch_size} is no multiple of train.micro_batch_size = "
-        f"{train.micro_batch_size}",
+        and f"{train.batch_size} is not divisible; make it a multiple of "
+        f"train.micro_batch_size = {train.micro_batch_size}",
         "schedule.decay_fraction": schedule.warmup_fraction + schedule.decay_fraction > 1
-        and "more than 1 together with schedule.warmup_fraction",
+        and "more than 1 together with schedule.warmup_fraction; lower one of them",
         "averaging.use": _missing_mean(config),
         "distill.teachers": config.distill is not None
         and not config.distill.teachers
-        and 'name at least one run folder, as ["runs/large"]',
+        and 'no teacher; name at least one run folder, as ["runs/large"]',
     }
     if config.golf:
         problems |= _golf_problems(config, config.golf)
@@ -52,26 +53,35 @@ def problems_between_keys(config: Config) -> Problems:
 
 
 def type_problem(message: str, sections: Mapping[str, Any]) -> str:
-    """Return a type error of msgspec in plain words: the place, the required and the actual value.
+    """Return a type error of msgspec in plain words: the place, its value and the legal ones.
 
     >>> type_problem("Expected `int` >= 1 - at `$.train.steps`", {"train": {"steps": 0}})
-    'train.steps must be a whole number >= 1, not 0'
+    'train.steps is 0; write a whole number >= 1'
     """
-    what, _, path = message.partition(" - at ")
+    problem, _, path = message.partition(" - at ")
     place = path.strip("`").removeprefix("$.")
     section, _, key = place.partition(".")
     value: Any = sections
     for step in re.findall(r"\w+", place):
         value = value[int(step)] if isinstance(value, list) else value.get(step)
     if choices := choices_of(section, key):
-        return f"{place} must be one of {', '.join(choices)}, not {shown(value)}"
-    if not what.startswith("Expected "):
-        return f"{place}: {what[:1].lower()}{what[1:]}"
-    wanted = what.removeprefix("Expected ").partition(", got ")[0]
-    for kind in re.findall(r"`([^`]+)`", wanted):
+        return f"{place} is {shown(value)}; write one of {', '.join(choices)}"
+    if not problem.startswith("Expected "):
+        return f"{place}: {problem[:1].lower()}{problem[1:]}; correct it"
+    return f"{place} is {shown(value)}; write {in_words(problem)}"
+
+
+def in_words(problem: str) -> str:
+    """Return the type and range that msgspec expected, in plain words.
+
+    >>> in_words("Expected `int` >= 1, got `str`")
+    'a whole number >= 1'
+    """
+    expected = problem.removeprefix("Expected ").partition(", got ")[0]
+    for kind in re.findall(r"`([^`]+)`", expected):
         words = " or ".join(KINDS.get(one, one) for one in kind.split(" | "))
-        wanted = wanted.replace(f"`{kind}`", words)
-    return f"{place} must be {wanted}, not {shown(value)}"
+        expected = expected.replace(f"`{kind}`", words)
+    return expected
 
 
 def _missing_mean(config: Config) -> str | bool:
@@ -79,9 +89,9 @@ def _missing_mean(config: Config) -> str | bool:
     kept = config.averaging
     if kept is None:
         return False
-    wanted = {"ema": ("ema_decay", kept.ema_decay), "swa": ("swa_every", kept.swa_every)}
-    key, value = wanted.get(kept.use, ("", 1))
-    return not value and f"{kept.use}, but averaging.{key} is 0"
+    switches = {"ema": ("ema_decay", kept.ema_decay), "swa": ("swa_every", kept.swa_every)}
+    key, value = switches.get(kept.use, ("", 1))
+    return not value and f"{kept.use}, but averaging.{key} is 0; set it, or use another mean"
 
 
 def _unreached_rate(config: Config) -> dict[str, str]:
@@ -93,45 +103,55 @@ def _unreached_rate(config: Config) -> dict[str, str]:
         lowest = 1.0
     if start is None or start.kind != "rate" or lowest < start.value:
         return {}
-    return {"quantize.qat": f"the learning rates never fall below {start.value}; see [schedule]"}
+    return {
+        "quantize.qat": f"the learning rates never fall below {start.value}; lower "
+        "schedule.min_lr_ratio or set a decay"
+    }
 
 
 def _golf_problems(config: Config, golf: GolfConfig) -> Problems:
     """Return the problems between the keys of a golf model, by place."""
     model, loop = config.model, golf.recur_layers
     problems: Problems = {
-        "model.tie_embeddings": not model.tie_embeddings and "the golf family ties its tables",
+        "model.tie_embeddings": not model.tie_embeddings
+        and "the golf family ties its tables; set it to true",
         "golf.rope_dims": golf.rope_dims > model.head_dim
-        and f"{golf.rope_dims} is more than model.head_dim = {model.head_dim}",
+        and f"{golf.rope_dims} is more than model.head_dim = {model.head_dim}; lower it",
         "golf.recur_layers": any(after != layer + 1 for layer, after in pairwise(loop))
-        and "layers that follow one another are needed",
-        "golf.bigram_vocab_size": golf.bigram_vocab_size == 1 and "0 or at least 2 are needed",
+        and "the layers are not consecutive; name layers that follow one another",
+        "golf.bigram_vocab_size": golf.bigram_vocab_size == 1
+        and "1 is too few; write 0 or at least 2",
         "golf.memory_tokens": golf.memory_tokens >= model.context
-        and f"{golf.memory_tokens} leave nothing of model.context = {model.context}",
+        and f"{golf.memory_tokens} leave nothing of model.context = {model.context}; lower it",
     }
     for key in ("xsa_last_n", "parallel_residual_last_n", "ve_last_n"):
         problems[f"golf.{key}"] = getattr(golf, key) > model.layers and (
-            f"more than model.layers = {model.layers}"
+            f"more than model.layers = {model.layers}; lower it"
         )
     if loop and max(loop) >= model.layers:
-        problems["golf.recur_layers"] = f"{max(loop)} is past the last layer, {model.layers - 1}"
+        problems["golf.recur_layers"] = _past_last_layer(max(loop), model.layers)
     return problems
+
+
+def _past_last_layer(layer: int, layers: int) -> str:
+    return f"{layer} is past the last layer, {layers - 1}; count layers from 0"
 
 
 def _spikewhale_problems(config: Config, whale: SpikeWhaleConfig) -> Problems:
     """Return the problems between the keys of a SpikeWhaleLM, by place."""
     model, expert_layers = config.model, whale.expert_layers
     return {
-        "spikewhale": config.golf is not None and "a model is of one family; remove [golf]",
-        "model.tie_embeddings": not model.tie_embeddings and "SpikeWhaleLM ties its tables",
+        "spikewhale": config.golf is not None and "a model has one family; remove [golf]",
+        "model.tie_embeddings": not model.tie_embeddings
+        and "SpikeWhaleLM ties its tables; set it to true",
         "spikewhale.qk_rope_head_dim": whale.qk_rope_head_dim > model.head_dim
-        and f"{whale.qk_rope_head_dim} is more than model.head_dim = {model.head_dim}",
+        and f"{whale.qk_rope_head_dim} is more than model.head_dim = {model.head_dim}; lower it",
         "spikewhale.engram_table_size": bool(whale.engram_table_size)
         and model.dim < ID_BITS
-        and f"an engram needs model.dim ≥ {ID_BITS}",
+        and f"an engram needs model.dim ≥ {ID_BITS}; raise model.dim or write 0",
         "spikewhale.expert_layers": max(expert_layers, default=0) >= model.layers
-        and f"{max(expert_layers, default=0)} is past the last layer, {model.layers - 1}",
+        and _past_last_layer(max(expert_layers, default=0), model.layers),
         "spikewhale.num_experts_per_tok": whale.num_experts_per_tok > whale.n_routed_experts
         and f"{whale.num_experts_per_tok} is more than "
-        f"spikewhale.n_routed_experts = {whale.n_routed_experts}",
+        f"spikewhale.n_routed_experts = {whale.n_routed_experts}; lower it",
     }

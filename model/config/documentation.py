@@ -38,7 +38,7 @@ HEAD = ("| key | type and range | unit | default | |", "| --- | --- | --- | --- 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A key of the configuration."""
+    """Setting: a key of the configuration and its documentation."""
 
     section: str
     key: str

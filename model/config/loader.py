@@ -1,7 +1,7 @@
-"""Loading of a configuration from TOML; errors name the place and the fix.
+"""Configuration loader: TOML files and presets; errors name the place and the fix.
 
-A file has only what differs from the preset `base`, or from the preset or file that it `extends`;
-overrides come on top. The result has every key, and a run folder keeps it.
+A file has only what differs from the preset `base`, or from the preset or file that it `extends`.
+Overrides come last. The result has every key, and a run folder keeps it.
 """
 
 import difflib
@@ -145,7 +145,7 @@ def _extended(
         _check_known(section, (EXTENDS, *Config.__struct_fields__), origin, section)
     parent = changes.pop(EXTENDS, "base")
     if not isinstance(parent, str):
-        raise SpikeError(f'{origin}: {EXTENDS} must be the name of a preset or file, as "base"')
+        raise SpikeError(f'{origin}: {EXTENDS} is no text; name a preset or file, as "base"')
     if origin in seen:
         raise SpikeError(f"{origin}: extends itself; name another preset or file")
     if origin == "preset base":
@@ -185,7 +185,7 @@ def _read(path_or_preset: str, folder: Path | None, child: str) -> tuple[str, st
         meant = f"did you mean `{close[0]}`? All " if close else ""
         fault = (
             f"neither a file nor a preset; {meant}presets: {', '.join(presets)} "
-            "(spike train --list says more)"
+            "(spike train --list describes them)"
         )
         if child:
             raise SpikeError(f"{child}: {EXTENDS}: {path_or_preset}: {fault}")
@@ -241,8 +241,8 @@ def _parse_override(override: str) -> Sections:
     section, dot, key = place.strip().partition(".")
     if not (equals and dot and section and key):
         homes = [name for name in Config.__struct_fields__ if place.strip() in keys_of(name)]
-        mend = f"; perhaps {homes[0]}.{override.strip()}" if equals and homes else ""
-        raise SpikeError(f"--set {override}: expected section.key=value{mend}")
+        example = f", as {homes[0]}.{override.strip()}" if equals and homes else ""
+        raise SpikeError(f"--set {override}: no section; write section.key=value{example}")
     try:
         parsed = _loads(f"value = {text}")
     except (ValueError, RecursionError):  # a bare string, or a value that the type check rejects
@@ -256,7 +256,7 @@ def _merge(sections: Sections, changes: Mapping[str, Any], origin: str) -> None:
     for section, keys in changes.items():
         _check_known(section, Config.__struct_fields__, origin, section)
         if not isinstance(keys, dict):
-            raise SpikeError(f"{origin}: {section}: expected a table, [{section}]")
+            raise SpikeError(f"{origin}: {section}: not a table; write [{section}]")
         merged = sections.setdefault(section, {})
         for key, value in keys.items():
             _check_known(key, keys_of(section), origin, f"{section}.{key}")
@@ -269,8 +269,8 @@ def _check_known(name: str, known: Iterable[str], origin: str, place: str) -> No
         return
     check_not_renamed(name, names, origin, place)
     close = difflib.get_close_matches(name, names, n=1)
-    mend = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(names)}"
-    raise SpikeError(f"{origin}: {place}: no such key; {mend}")
+    fix = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(names)}"
+    raise SpikeError(f"{origin}: {place}: no such key; {fix}")
 
 
 def _check_utf8(value: Any, place: str) -> None:

@@ -1,7 +1,4 @@
-"""Quantization settings: the section `[quantize]`, and how its words are parsed.
-
-No torch here: configurations are read without it.
-"""
+"""Quantization settings: the section `[quantize]`, and the parsers of its words; no torch here."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias, get_args
@@ -20,31 +17,33 @@ UNNAMED = BITS["fp16"]
 
 
 class QuantizeConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Bits of the weights, their use in training, and the method of quantization."""
+    """Weight quantization: bits, method, and quantization-aware training (QAT)."""
 
     bits: str
-    """Bits of the matrices of each part, as in "mlp=int5,attn=int6,embed=fp16"; others fp16."""
+    """Bits of each part's matrices, as "mlp=int5,attn=int6,embed=fp16"; parts not named: fp16."""
     clip: str = "search"
-    """Largest number of a row: "max", "percentile=99.95", "std=12.5", or "search" (by GPTQ)."""
+    """Clip value of a row: "max", "percentile=99.95", "std=12.5", or "search" (by GPTQ)."""
     qat: str = "off"
-    """When training at rounded weights begins: "off", "start", "progress=0.6", "rate=0.15"."""
+    """Start of quantization-aware training: "off", "start", "progress=0.6", "rate=0.15"."""
     crown_q: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
-    """Weight λ of CROWN-Q's penalty, from that moment on: λ/12 · mean of w²δ², per matrix."""
+    """Weight λ of CROWN-Q's penalty during QAT: λ/12 · mean of w²δ², per matrix."""
     method: Literal["gptq", "rtn"] = "gptq"
-    """Choice of codes: `gptq` compensates errors, `rtn` rounds each to the nearest."""
+    """Quantization method: GPTQ, or round to nearest (RTN)."""
     sparsity: Annotated[BelowOne, "share of the weights"] = 0.0
-    """Share of the weights of each matrix, the smallest, that become zero."""
+    """Magnitude pruning: share of each matrix's weights, the smallest, that become zero."""
     correction_rank: Annotated[int, Meta(ge=0, le=64)] = 0
-    """Rank of a correction of what rounding changed, of four bits; 0 for none."""
+    """Rank of a low-rank correction of the rounding errors, in int4; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Clip: how the largest number of a row's grid follows from the row."""
+    """Clip: rule for the largest value of a row's grid."""
 
     kind: Literal["max", "percentile", "std", "size"]
-    """Its largest size, a percentile of its sizes, a multiple of its deviation, or the size."""
+    """The row's largest magnitude, a percentile of its magnitudes, a multiple of its standard
+    deviation, or the given magnitude itself."""
     value: float = 0.0
+    """Percentile, multiple or magnitude; unused by `max`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,13 @@ class QatStart:
     """Start of quantization-aware training."""
 
     kind: Literal["progress", "rate"]
-    """From this share of the training on, or once the learning rates fall below this share."""
+    """At a share of the training, or once the learning rates fall below a share of theirs."""
     value: float
+    """The share, from 0 to 1."""
 
 
 def parse_bits(text: str) -> dict[Part, int]:
-    """Return the bits of each part; 16 and 32 are of floating-point numbers.
+    """Parse the bits of each part; 16 and 32 mean floating-point numbers.
 
     Raises:
         SpikeError: a part or precision is unknown or named twice.
@@ -70,20 +70,22 @@ def parse_bits(text: str) -> dict[Part, int]:
         name, _, precision = (word.strip() for word in item.partition("="))
         part = next((known for known in PARTS if known == name), None)
         if part is None:
-            raise SpikeError(f"`{name}` is no part of a model; known: {', '.join(PARTS)}")
+            raise SpikeError(f"`{name}` is no part of a model; name some of {', '.join(PARTS)}")
         if precision not in BITS:
-            raise SpikeError(f"{part}: `{precision}` is no precision; known: {', '.join(BITS)}")
+            raise SpikeError(
+                f"{part}: `{precision}` is no precision; write one of {', '.join(BITS)}"
+            )
         if part in bits:
-            raise SpikeError(f"{part} is named twice")
+            raise SpikeError(f"{part} is named twice; name it once")
         bits[part] = BITS[precision]
     return {part: bits.get(part, UNNAMED) for part in PARTS}
 
 
 def parse_clip(text: str) -> Clip | None:
-    """Return the clip; None: search for it.
+    """Parse a clip rule; None: search for the clip.
 
     Raises:
-        SpikeError: the text is no clip.
+        SpikeError: the text is no clip rule.
 
     >>> parse_clip("percentile=99.95")
     Clip(kind='percentile', value=99.95)
@@ -97,11 +99,13 @@ def parse_clip(text: str) -> Clip | None:
             return Clip("percentile", value)
         case "std", float(value) if 0 < value <= 1000:
             return Clip("std", value)
-    raise SpikeError(f"`{text}` is none of search, max, percentile=0 … 100, std=0 … 1000")
+    raise SpikeError(
+        f"`{text}` is no clip rule; write search, max, percentile=0 … 100 or std=0 … 1000"
+    )
 
 
 def parse_qat(text: str) -> QatStart | None:
-    """Return when rounding begins; None: never.
+    """Parse the start of quantization-aware training; None: never.
 
     Raises:
         SpikeError: the text is no start.
@@ -118,7 +122,7 @@ def parse_qat(text: str) -> QatStart | None:
             return QatStart("progress", value)
         case "rate", float(value) if 0 < value <= 1:
             return QatStart("rate", value)
-    raise SpikeError(f"`{text}` is none of off, start, progress=0 … 1, rate=0 … 1")
+    raise SpikeError(f"`{text}` is no start; write off, start, progress=0 … 1 or rate=0 … 1")
 
 
 def _word_and_number(text: str) -> tuple[str, float | None]:
@@ -139,7 +143,9 @@ def quantize_problems(settings: QuantizeConfig) -> dict[str, str]:
             problems[f"quantize.{key}"] = str(error)
     off = settings.qat.strip() == "off"
     if not off and settings.clip.strip() == "search":
-        problems.setdefault("quantize.clip", "training needs one; use max, percentile=… or std=…")
+        problems.setdefault(
+            "quantize.clip", "QAT needs a clip rule; write max, percentile=… or std=…"
+        )
     if off and settings.crown_q:
-        problems["quantize.crown_q"] = "works with quantize.qat, which is off"
+        problems["quantize.crown_q"] = "quantize.qat is off; set it, or crown_q to 0"
     return problems

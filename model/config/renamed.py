@@ -1,4 +1,4 @@
-"""Renamed keys of configurations: old name to new, for the error that refuses the old one."""
+"""Renamed configuration keys: old name to new, for the error that rejects the old one."""
 
 from collections.abc import Collection
 
@@ -66,7 +66,7 @@ RENAMED = (
 
 
 def check_not_renamed(key: str, known: Collection[str], origin: str, place: str) -> None:
-    """Raise the error that names the new name of a key, where the section has that.
+    """Check that a key has no new name in its section.
 
     Args:
         key: a key that the section does not have.

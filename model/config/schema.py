@@ -5,8 +5,8 @@ has all sections: `bese-golf.toml` explains `[golf]` and `[averaging]`, `escarda
 `[spikewhale]`, the end of `base.toml` `[distill]`, and docs/formats.md `[quantize]`. Loading and
 the checks that need more than one key are in `loader.py`.
 
-A key that has a default here came later than the others. Its default is the behaviour before, and
-it is written only where it differs, so that fingerprints of older configurations stay.
+Keys with a default were added later. They are written only where they differ from it, so older
+configurations keep their fingerprint.
 """
 
 from typing import Annotated, Literal, get_args, get_origin, get_type_hints
@@ -20,88 +20,88 @@ from .spikewhale import SpikeWhaleConfig
 
 
 class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Shape of the transformer."""
+    """Shape of the transformer and its vocabulary size."""
 
     layers: Annotated[int, Meta(ge=1, le=1024), "blocks"]
-    """Number of blocks."""
+    """Number of transformer blocks."""
     dim: Annotated[int, Meta(ge=1, le=65_536), "numbers"]
-    """Numbers in the residual stream, per token."""
+    """Model width (hidden size): length of the residual stream's vectors."""
     heads: Annotated[int, Meta(ge=1, le=1024), "heads"]
-    """Query heads; a multiple of `kv_heads`."""
+    """Number of query heads; a multiple of `kv_heads`."""
     kv_heads: Annotated[int, Meta(ge=1, le=1024), "heads"]
-    """Key and value heads, each shared by `heads` / `kv_heads` query heads."""
+    """Number of key and value heads (GQA); each serves `heads` / `kv_heads` query heads."""
     head_dim: Annotated[int, Meta(ge=2, le=1024, multiple_of=2), "numbers"]
-    """Numbers in one head; even, because rotary positions turn pairs."""
+    """Length of a head's vectors; even, because RoPE rotates pairs."""
     ffn_dim: Annotated[int, Meta(ge=1, le=1_000_000), "numbers"]
-    """Numbers in the hidden layer of the feed-forward network."""
+    """Intermediate size of the feed-forward network."""
     context: Annotated[int, Meta(ge=1, le=1_000_000), "tokens"]
-    """Tokens that one prediction may look back on."""
+    """Context length: largest number of tokens that a prediction depends on."""
     rope_base: Annotated[float, Meta(gt=1, le=1e12)]
-    """Base of the rotary wavelengths."""
+    """Base θ of RoPE's wavelengths."""
     tie_embeddings: bool
-    """Whether the output layer is the embedding table."""
+    """Whether the output layer shares the weights of the token embedding."""
     logit_softcap: Annotated[float, Meta(ge=0, le=1e6), "nats"]
-    """Bound c of the logits, by c · tanh(logit / c); 0 for none."""
+    """Soft-capping of the logits: bound c of c · tanh(logit / c); 0 for none."""
     vocab_size: Annotated[int, Meta(ge=0, le=16_777_216), "ids"]
-    """Number of token ids; 0 to take it from the data."""
+    """Vocabulary size; 0 to take it from the data."""
 
 
 class GolfConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Additions of the golf family to the shape of the transformer; every default is off."""
+    """Features of the golf family on top of `[model]`; every default is off."""
 
     qk_gain_init: Annotated[float, Meta(gt=0, le=1000)] = 1.0
-    """Factor of the queries at the start, which each head then learns."""
+    """Initial gain of the queries in QK-norm, learned per head."""
     rope_dims: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
-    """Numbers of a head that turn with the position; 0 for all."""
+    """Partial RoPE: how many dimensions of a head are rotated; 0 for all."""
     original_context: Annotated[CountOrZero, "tokens"] = 0
-    """Tokens that `model.rope_base` is meant for; longer contexts enlarge it. 0 for any."""
+    """Context that `model.rope_base` is for; a longer one scales the base (NTK). 0 for any."""
     xsa_last_n: Annotated[CountOrZero, "blocks"] = 0
-    """Layers, the last ones, whose attention leaves out a token's own value."""
+    """Number of last layers with exclusive self-attention (XSA)."""
     leaky_relu_slope: Fraction = 0.0
-    """Slope of the activation below zero, before it is squared."""
+    """Negative slope of LeakyReLU² in the feed-forward network; 0 for ReLU²."""
     ln_scale: bool = False
-    """Whether layer i (from 0) reads its norms times 1 / √(i + 1)."""
+    """Whether the norms of layer i (from 0) are multiplied by 1 / √(i + 1) (LN scale)."""
     x0_mix: bool = False
-    """Whether each layer mixes the first embedding in."""
+    """Whether each layer's input is mixed with the first embedding x₀."""
     unet_skips: bool = False
-    """Whether late layers read the outputs of early ones, in reverse."""
+    """Whether U-Net skip connections add early layers' outputs to late layers' inputs."""
     parallel_residual_last_n: Annotated[CountOrZero, "blocks"] = 0
-    """Layers, the last ones, with attention and feed-forward network side by side."""
+    """Number of last layers that run attention and feed-forward network in parallel."""
     recur_layers: tuple[CountOrZero, ...] = ()
-    """Layers, one after the other, that run several times; counted from 0."""
+    """Depth recurrence: consecutive layers that run several times; counted from 0."""
     num_loops: Annotated[int, Meta(ge=1, le=100)] = 1
-    """Number of times they run."""
+    """Number of passes through `recur_layers`."""
     recur_start: Annotated[Fraction, "share of the run"] = 0.0
-    """Share of the training after which they do; before it they run once."""
+    """Share of the training after which the recurrence starts."""
     bigram_vocab_size: Annotated[int, Meta(ge=0, le=1_000_000_000), "rows"] = 0
-    """Rows of the table of hashed pairs of tokens; 0 for none, else at least 2."""
+    """Rows of the bigram hash embedding's table; 0 for none, else at least 2."""
     bigram_dim: Annotated[Count, "numbers"] = 128
-    """Numbers in a row of that table."""
+    """Width of that table."""
     smear_gate: bool = False
-    """Whether embeddings are blended with the one before."""
+    """Whether a gate blends each embedding with that of the token before."""
     ve_last_n: Annotated[CountOrZero, "blocks"] = 0
-    """Layers, the last ones, whose values get an embedding of the token."""
+    """Number of last layers with a value embedding; 0 for none."""
     ve_dim: Annotated[Count, "numbers"] = 128
-    """Numbers in a row of that embedding's table."""
+    """Width of the value embedding's table."""
     value_residual: bool = False
-    """Whether the first layer's values are mixed into those of the others."""
+    """Whether the first layer's values are mixed into those of the others (ResFormer)."""
     memory_tokens: Annotated[CountOrZero, "tokens"] = 0
-    """Learned rows before the text; in training they take the place of as many tokens."""
+    """Learned vectors before the text; in training they replace the sequence's first tokens."""
     mtp_num_heads: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
-    """Heads that predict tokens further ahead, for training only."""
+    """Number of multi-token prediction heads (MTP), for training only."""
     mtp_loss_weight: Annotated[float, Meta(ge=0, le=100)] = 0.2
-    """Weight of their mean loss; it falls with the learning rates."""
+    """Weight of their mean loss; it follows the learning-rate schedule."""
     projection_gain: Annotated[float, Meta(gt=0, le=100)] = 1.0
-    """Initial scale of the projections after the narrow tables."""
+    """Initial scale of the projections after the bigram and value embedding tables."""
 
 
 class DataConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Training data."""
 
     path: str
-    """Shard folder."""
+    """Shard folder of the training and validation splits."""
     shuffle_seed: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    """Seed of the order of the windows."""
+    """Seed of the order of the training windows."""
 
 
 class TrainConfig(
@@ -110,103 +110,103 @@ class TrainConfig(
     """Length of the run, batch sizes, device and precision."""
 
     steps: Annotated[int, Meta(ge=1, le=99_999_999), "steps"]
-    """Optimiser steps."""
+    """Number of optimiser steps."""
     batch_size: Annotated[Count, "sequences"]
-    """Sequences per step."""
+    """Sequences per optimiser step."""
     micro_batch_size: Annotated[Count, "sequences"]
-    """Sequences per forward pass; divides `batch_size`; smaller needs less memory."""
+    """Sequences per forward pass (gradient accumulation); divides `batch_size`."""
     grad_clip: Annotated[float, Meta(ge=0, le=1e6), "gradient norm"]
-    """Largest norm of the gradient; 0 for no clipping."""
+    """Gradient clipping: largest norm of the whole gradient; 0 for none."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     """Seed of the initial weights."""
     device: Literal["auto", "cpu", "cuda"]
-    """`auto` takes a CUDA device where there is one."""
+    """Device of training; `auto` takes a CUDA device where there is one."""
     precision: Literal["auto", "float32", "bfloat16"]
-    """Type of matrix products; `auto` is bfloat16 on CUDA devices that know it, else float32."""
+    """Autocast type; `auto` is bfloat16 on CUDA devices that support it, else float32."""
     threads: Annotated[int, Meta(ge=0, le=4096), "threads"]
     """CPU threads; 0 for one per available core."""
     compile: bool
-    """Whether torch.compile is used: a slow first step, faster ones after it."""
+    """Whether torch.compile is used: a slow first step, then faster steps."""
     log_every: Annotated[Count, "steps"]
-    """Steps from one line of metrics to the next."""
+    """Steps between lines of metrics."""
     activation_checkpointing: bool = False
-    """Whether the backward pass computes blocks again instead of keeping what they made."""
+    """Whether the backward pass recomputes the blocks' activations, which saves memory."""
 
 
 class OptimizerConfig(
     Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
 ):
-    """Update rules of the tensors, and their learning rates."""
+    """Optimisers and learning rates of the parameter groups."""
 
     muon: bool
-    """Whether the matrices of the blocks are trained by Muon; AdamW trains the rest."""
+    """Whether Muon trains the matrices of the blocks; AdamW trains the rest."""
     muon_learning_rate: Annotated[Rate, "spectral norm per step"]
-    """Length of a step, per matrix, in units of its spectral norm."""
+    """Learning rate of Muon: the spectral norm of a matrix's update."""
     muon_momentum: Annotated[BelowOne, "share per step"]
-    """Share of the old direction that is kept at each step."""
+    """Momentum of Muon: share of the old direction kept per step."""
     muon_weight_decay: Annotated[Fraction, "× rate, per step"]
-    """Share of a matrix removed per step, times the learning rate."""
+    """Decoupled weight decay of Muon: share removed per step, times the learning rate."""
     adamw_learning_rate: Annotated[Rate, "per number and step"]
-    """Length of a step, per number."""
+    """Learning rate of AdamW."""
     adamw_betas: Annotated[tuple[BelowOne, BelowOne], "share per step"]
-    """Shares of the old mean and the old mean square of the gradient kept at each step."""
+    """Coefficients β₁ and β₂ of AdamW's means of the gradient and of its square."""
     adamw_weight_decay: Annotated[Fraction, "× rate, per step"]
-    """The same as `muon_weight_decay`, for matrices and tables that AdamW trains."""
+    """Decoupled weight decay of the matrices and tables that AdamW trains."""
     muon_momentum_start: Annotated[BelowOne, "share per step"] = 0.0
     """Momentum of the first step, where `muon_momentum_warmup` is not 0."""
     muon_momentum_warmup: Annotated[CountOrZero, "steps"] = 0
-    """Steps in which the momentum goes from its start to its height."""
+    """Steps in which Muon's momentum rises from its start to `muon_momentum`; 0 for none."""
     vector_learning_rate: Annotated[float, Meta(ge=0, le=100), "per number and step"] = 0.0
-    """The same as `adamw_learning_rate`, for vectors and small projections; 0 for the same."""
+    """AdamW's learning rate of vectors and small projections; 0 for `adamw_learning_rate`."""
     vector_weight_decay: Annotated[Fraction, "× rate, per step"] = 0.0
-    """The same as `adamw_weight_decay`, for vectors and small projections."""
+    """Decoupled weight decay of vectors and small projections."""
     mtp_learning_rate: Annotated[float, Meta(ge=0, le=100), "per number and step"] = 0.0
-    """The same as `adamw_learning_rate`, for the heads that look ahead; 0 for the same."""
+    """AdamW's learning rate of the MTP heads; 0 for `adamw_learning_rate`."""
 
 
 class ScheduleConfig(
     Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True
 ):
-    """Warmup, plateau and decay of the learning rates."""
+    """Learning-rate schedule: warm-up, stable phase, decay (WSD)."""
 
     warmup_fraction: Annotated[Fraction, "share of the run"]
-    """Share of the training in which the rates rise from zero."""
+    """Share of the training in which the learning rates rise linearly from zero."""
     decay_fraction: Annotated[Fraction, "share of the run"]
-    """Share of the training, its end, in which the rates fall."""
+    """Share of the training, at its end, in which the learning rates fall."""
     min_lr_ratio: Annotated[Fraction, "share of the rate"]
-    """Final rates, as a share of the full ones."""
+    """Final learning rates, as a share of the full ones."""
     seconds: Annotated[float, Meta(ge=0, le=1e9), "seconds"] = 0.0
-    """Seconds of training, validation apart, after which it ends; 0 to count steps alone."""
+    """Time limit of the training, without validation; 0 for none: it ends by `train.steps`."""
     decay_steps: Annotated[CountOrZero, "steps"] = 0
-    """Length of the decay in steps, or in mean step times; 0 to use `decay_fraction`."""
+    """Length of the decay in steps, or in mean step times; 0 for `decay_fraction`."""
     decay_shape: Literal["linear", "cosine", "adaptive-cosine"] = "linear"
     """Shape of the decay; `adaptive-cosine` first raises the rates to `adaptive_peak` times."""
     adaptive_peak: Annotated[float, Meta(ge=1, le=100), "× rate"] = 3.0
-    """Factor of the rates in `adaptive-cosine` after 0.3 of the decay."""
+    """Multiple of the rates that `adaptive-cosine` reaches after 0.3 of the decay."""
 
 
 class AveragingConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Means of the weights over the steps, and the weights for export."""
+    """Weight averaging over the steps (EMA, SWA), and the weights for export."""
 
     ema_decay: Annotated[BelowOne, "share per update"] = 0.0
-    """Share of the old mean kept by the exponential mean at each update; 0 for none."""
+    """EMA decay per update; 0 disables the EMA."""
     ema_every: Annotated[Count, "steps"] = 1
-    """Steps from one update to the next."""
+    """Steps between updates of the EMA."""
     swa_every: Annotated[CountOrZero, "steps"] = 0
-    """Steps between the snapshots of the plain mean; 0 for none."""
+    """Steps between snapshots of the plain mean (SWA); 0 for none."""
     swa_start_lr_ratio: Annotated[Fraction, "share of the rate"] = 1.0
-    """Share of the full learning rates at which snapshots begin; 1 for all (Polyak's mean)."""
+    """Share of the full learning rates below which snapshots start; 1 for the first step."""
     use: Literal["weights", "ema", "swa"] = "weights"
-    """Weights that are validated, sampled, scored and exported."""
+    """Weights for validation, samples, scores and export."""
 
 
 class ValidationConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Scoring of held-out text."""
+    """Validation on held-out text."""
 
     every: Annotated[CountOrZero, "steps"]
     """Steps between validations; 0 for the last step only."""
     windows: Annotated[CountOrZero, "windows"]
-    """Windows of `context` + 1 tokens to score; 0 for no validation."""
+    """Number of windows of `context` + 1 tokens to score; 0 for no validation."""
 
 
 class SampleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -215,9 +215,9 @@ class SampleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     every: Annotated[CountOrZero, "steps"]
     """Steps between samples; 0 for none."""
     prompt: str
-    """Text to continue; with a loss mask a question, else one of the validation split."""
+    """Prompt; if empty, one from the validation split. Of conversations, the user's question."""
     tokens: Annotated[Count, "tokens"]
-    """Tokens to sample."""
+    """Number of tokens to sample."""
 
 
 class CheckpointConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -226,7 +226,7 @@ class CheckpointConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     every: Annotated[Count, "steps"]
     """Steps between checkpoints."""
     keep: Annotated[Count, "checkpoints"]
-    """Newest checkpoints to keep."""
+    """Number of newest checkpoints to keep."""
 
 
 class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
@@ -262,7 +262,7 @@ def keys_of(section: str) -> tuple[str, ...]:
 
 
 def choices_of(section: str, key: str) -> tuple[str, ...]:
-    """Return the words that a key accepts; none where it accepts other values.
+    """Return the words that a key accepts; empty where it is no choice of words.
 
     >>> choices_of("train", "device")
     ('auto', 'cpu', 'cuda')
@@ -272,7 +272,7 @@ def choices_of(section: str, key: str) -> tuple[str, ...]:
 
 
 def struct_of(section: str) -> type[Struct]:
-    """Return the class of a section."""
+    """Return the configuration class of a section."""
     hint = get_type_hints(Config)[section]
     kinds = (hint, *get_args(hint))
     return next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Struct))

@@ -10,65 +10,65 @@ Weight = Annotated[float, Meta(ge=0, le=100)]
 
 
 class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The parts of the model; every default of an optional one is off."""
+    """Features of SpikeWhaleLM on top of `[model]`; every default of an optional one is off."""
 
     layout: Literal["repaired", "published"] = "repaired"
-    """`published` does what the released code does: the engram finds row 0, documents run on."""
+    """`published` computes as the released code: the engram reads row 0, documents are joined."""
     documents_apart: bool = True
-    """Whether attention stops at separators; costs a mask. As published it does not."""
+    """Whether attention is masked at document boundaries; the released code does not."""
     q_lora_rank: Annotated[Count, "numbers"] = 128
-    """Width to which the queries' projection narrows."""
+    """Rank of the queries' low-rank projection (MLA)."""
     o_lora_rank: Annotated[Count, "numbers"] = 128
-    """Width to which the attention's output projection narrows."""
+    """Rank of the attention's low-rank output projection."""
     qk_rope_head_dim: Annotated[int, Meta(ge=0, le=1024, multiple_of=2), "numbers"] = 0
-    """Numbers of a head, the last ones, that turn with the position; 0 for all."""
+    """Partial RoPE: how many dimensions of a head, the last ones, are rotated; 0 for all."""
     use_xsa: bool = False
-    """Whether attention leaves out a token's own value (XSA)."""
+    """Whether attention is exclusive (XSA): without the token's own value."""
     derf: bool = False
-    """Whether attention weighs by the error function instead of softmax."""
+    """Whether attention weights come from the error function (Derf) instead of softmax."""
     embedding_again: bool = False
-    """Whether each layer's attention reads the token's embedding again."""
+    """Whether the token's embedding is added to each layer's attention input, by a gate."""
     hc_mult: Annotated[int, Meta(ge=1, le=16), "streams"] = 1
-    """Residual streams, joined by hyper-connections; 1 for a plain one."""
+    """Number of residual streams, joined by hyper-connections; 1 for a plain one."""
     hc_sinkhorn_iters: Annotated[int, Meta(ge=1, le=1000), "rounds"] = 20
-    """Rounds of making the matrices that mix the streams doubly stochastic."""
+    """Sinkhorn iterations that make the streams' mixing matrices doubly stochastic."""
     engram_table_size: Annotated[CountOrZero, "rows"] = 0
-    """Rows of each of the engram's tables; 0 for no engram."""
+    """Rows of each of the engram's tables (hashed n-gram memory); 0 for no engram."""
     engram_num_heads: Annotated[int, Meta(ge=1, le=64), "tables"] = 2
-    """Tables, each with a hash of its own."""
+    """Number of the engram's tables, each with its own hash."""
     engram_max_ngram: Annotated[int, Meta(ge=1, le=16), "tokens"] = 3
-    """Longest run of tokens that is looked up."""
+    """Longest n-gram that the engram looks up."""
     engram_compress_dim: Annotated[int, Meta(ge=1, le=1024), "numbers"] = 32
-    """Numbers in the frozen code of a token."""
+    """Length of a token's frozen code, which is hashed."""
     engram_gate_init_bias: Annotated[float, Meta(ge=-100, le=100)] = -1.0
-    """Where the gate of what is found starts; -1 opens it by 0.0786."""
+    """Initial bias of the engram's gate; -1 opens it by 0.0786."""
     hrm_refine_steps: Annotated[int, Meta(ge=0, le=100), "steps"] = 0
-    """Steps of refinement before the output layer; 0 for none."""
+    """Steps of HRM refinement before the output layer; 0 for none."""
     hrm_refine_dim: Annotated[Count, "numbers"] = 128
-    """Numbers inside a refinement step."""
+    """Hidden width of a refinement step."""
     mtp_num_heads: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
-    """Heads that predict tokens further ahead (MTP), for training only."""
+    """Number of multi-token prediction heads (MTP), for training only."""
     mtp_loss_weight: Weight = 0.3
     """Weight of their mean loss."""
     jepa_horizon: Annotated[int, Meta(ge=0, le=16), "tokens"] = 0
-    """Tokens ahead up to which hidden rows are predicted, for training only; 0 for none."""
+    """JEPA: hidden states up to this far ahead are predicted, for training only; 0 for none."""
     jepa_pred_dim: Annotated[Count, "numbers"] = 256
-    """Numbers inside that predictor."""
+    """Hidden width of the JEPA predictor."""
     jepa_loss_weight: Weight = 0.1
-    """Weight of its loss, the mean of 1 - cosine."""
+    """Weight of the JEPA loss, the mean of 1 - cosine."""
     zloss_coef: Weight = 0.0
-    """Weight of the mean square of the logits' log-sum-exp."""
+    """Weight of the z-loss: the mean square of the logits' log-sum-exp."""
     expert_layers: tuple[CountOrZero, ...] = ()
-    """Layers with experts for a feed-forward network; counted from 0."""
+    """Layers with a mixture of experts (MoE) as feed-forward network; counted from 0."""
     hashed_layers: Annotated[CountOrZero, "blocks"] = 0
-    """Of these, layers below this number choose experts by the token's id."""
+    """MoE layers below this number choose experts by a hash of the token's id (hash routing)."""
     n_routed_experts: Annotated[int, Meta(ge=1, le=1024), "experts"] = 6
-    """Experts of a layer with experts, each as wide as `model.ffn_dim`."""
+    """Routed experts of an MoE layer, each as wide as `model.ffn_dim`."""
     num_experts_per_tok: Annotated[int, Meta(ge=1, le=1024), "experts"] = 2
-    """Number of experts that read a token."""
+    """Routed experts per token (top-k)."""
     n_shared_experts: Annotated[int, Meta(ge=0, le=64), "experts"] = 1
-    """Further experts that read every token."""
+    """Shared experts, which every token passes through."""
     routed_scaling_factor: Annotated[float, Meta(gt=0, le=100)] = 1.0
     """Sum of the chosen experts' weights."""
     moe_aux_loss_coef: Weight = 0.01
-    """Weight of the loss that keeps the experts evenly busy."""
+    """Weight of the load-balancing loss of the routers."""

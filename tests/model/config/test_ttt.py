@@ -16,13 +16,13 @@ def test_words_are_read():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("chunks=1", "no `chunks`; known: chunk, epochs"),
-        ("chunk", "chunk=: Expected `int`"),
-        ("chunk=0", "chunk=0: Expected `int` >= 1"),
-        ("rate=nan", "rate=nan: "),
-        ("rate=-1", "rate=-1: Expected `float` > 0"),
-        ("polyak=1", "polyak=1: Expected `float` < 1"),
-        ("optimizer=adam", "optimizer=adam: Invalid enum value"),
+        ("chunks=1", "no `chunks`; name some of chunk, epochs"),
+        ("chunk", "chunk is ''; write a whole number"),
+        ("chunk=0", "chunk is '0'; write a whole number >= 1"),
+        ("rate=nan", "rate is 'nan'; write a number"),
+        ("rate=-1", "rate is '-1'; write a number > 0"),
+        ("polyak=1", "polyak is '1'; write a number < 1"),
+        ("optimizer=adam", "optimizer is 'adam'; write adamw or sgd"),
         ("rank=8,rank=8", "`rank` is named twice"),
     ],
 )
@@ -34,8 +34,8 @@ def test_what_is_out_of_range_is_named(text, problem):
 
 @pytest.mark.parametrize("chunks", [2, 3, 10, 474])
 def test_the_rate_is_the_records(chunks):
-    told = settings.TTTConfig(rate=1e-4)
-    rates = [settings.chunk_rate(told, chunk, chunks) for chunk in range(chunks)]
+    config = settings.TTTConfig(rate=1e-4)
+    rates = [settings.chunk_rate(config, chunk, chunks) for chunk in range(chunks)]
     for chunk, rate in enumerate(rates):
         cosine = 0.5 * (1 + math.cos(math.pi * chunk / (chunks - 1)))
         assert rate == pytest.approx(1e-4 * cosine * (1 + 2 * min(1, chunk / (0.3 * chunks))))

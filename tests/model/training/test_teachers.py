@@ -119,12 +119,12 @@ def test_another_tokenizer_is_refused(runs):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("distill.teachers=[]", "distill.teachers: name at least one run folder"),
+        ("distill.teachers=[]", "distill.teachers: no teacher; name at least one run folder"),
         ('distill.teachers=[""]', "distill.teachers"),
-        ("distill.teachers=runs/a", "distill.teachers must be a list"),
+        ("distill.teachers=runs/a", "distill.teachers is 'runs/a'; write a list"),
         ("distill.kl_weight=-1", "distill.kl_weight"),
         ("distill.temperature=0", "distill.temperature"),
-        ("distill.kl_weight=1", "distill.teachers: name at least one run folder"),
+        ("distill.kl_weight=1", "distill.teachers: no teacher; name at least one run folder"),
     ],
 )
 def test_settings_that_cannot_be(override, message):

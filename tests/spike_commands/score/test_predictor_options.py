@@ -127,7 +127,7 @@ def test_the_published_rule_is_never_a_rate(line):
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["--with", "ngrams"], 2, "'ngrams' is none of temperature"),
+        (["--with", "ngrams"], 2, "'ngrams' is no part; name some of temperature"),
         (["--with", "temperature", "--without-network"], 2, "without a network"),
         (["--counts", "data"], 2, "--counts goes with --with ngram"),
         (["--with", "match", "--counts", "data"], 2, "--counts goes with --with ngram"),
@@ -135,7 +135,7 @@ def test_the_published_rule_is_never_a_rate(line):
         (["--method", "published-0.2071", "--verify"], 2, "stands alone"),
         (["--without-network", "--ttt", "default"], 2, "--ttt teaches the network"),
         (["--ttt", "speed=3"], 2, "no `speed`"),
-        (["--with", ""], 2, "'' is none of temperature"),
+        (["--with", ""], 2, "'' is no part; name some of temperature"),
         (["--without-network", "--compile"], 2, "--compile is for the network"),
     ],
 )

@@ -26,7 +26,10 @@ def test_a_printed_preset_is_a_file_to_start_from(line, tmp_path, monkeypatch):
 
 def test_a_printed_configuration_has_its_overrides_and_comments(line):
     _, output, _ = line("train", "--config", "base", "--set", "train.steps=7", "--print")
-    assert "# Optimiser steps.\n# whole number, ≥ 1, ≤ 99,999,999 (steps)\nsteps = 7\n" in output
+    assert (
+        "# Number of optimiser steps.\n# whole number, ≥ 1, ≤ 99,999,999 (steps)\nsteps = 7\n"
+        in output
+    )
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -62,14 +65,14 @@ def test_an_option_it_lacks_names_the_key(option, hint, line):
 
 def test_a_value_of_the_wrong_type_is_named_in_words(line):
     status, _, errors = line("train", "--config", "base", "--set", "train.steps=five")
-    fault = "train.steps must be a whole number, not 'five'"
+    fault = "train.steps is 'five'; write a whole number"
     assert (status, errors) == (2, f"spike: --set train.steps=five: {fault}\n")
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--config", "base", "--set", "steps=5"], "perhaps train.steps=5"),
+        (["--config", "base", "--set", "steps=5"], "write section.key=value, as train.steps=5"),
         (
             ["--config", "base", "--set", "train.step=5"],
             "train.step: no such key; did you mean",
