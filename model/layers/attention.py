@@ -13,7 +13,7 @@ from .rope import apply_rope
 
 
 class Attention(nn.Module):
-    """Attention: four projections without biases around the attention kernel of torch."""
+    """Grouped-query attention: four projections without biases, and torch's attention kernel."""
 
     def __init__(
         self, *, dim: int, heads: int, kv_heads: int, head_dim: int, norm_eps: float
@@ -34,6 +34,7 @@ class Attention(nn.Module):
         """
         query_rows, query_rope, attn_mask = inputs.query_rows(hidden_states)
         heads = (-1, self.head_dim)
+        # Projections are split into heads of K numbers, then [B, T, H, K] → [B, H, T, K].
         query = self.q_norm(self.q_proj(query_rows).unflatten(-1, heads)).transpose(1, 2)
         key = self.k_norm(self.k_proj(hidden_states).unflatten(-1, heads)).transpose(1, 2)
         value = self.v_proj(hidden_states).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
@@ -43,5 +44,5 @@ class Attention(nn.Module):
         attended = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attn_mask, is_causal=attn_mask is None, enable_gqa=True
         )
-        output: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))
+        output: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))  # from [B, T, H · K]
         return output

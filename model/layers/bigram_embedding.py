@@ -16,8 +16,14 @@ def hashed_bigrams(
 ) -> Tensor:
     """Return the table's row for each of ids [B, T]: a hash of the id and of the one before it.
 
-    The last row is for ids without predecessor: the first id, ids after padding (not bool
-    `attention_mask`), and every separator, so that no document depends on the one before it.
+    The last row is for ids without predecessor: the first id, ids after padding and every
+    separator. So no document depends on the one before it.
+
+    Args:
+        ids: int64 [B, T].
+        rows: number of rows of the table.
+        eos_id: the separator.
+        attention_mask: bool [B, T], false for padding; None: no padding.
     """
     paired = (FACTOR * ids[:, 1:]) ^ (FACTOR_BEFORE * ids[:, :-1])
     hashed = torch.nn.functional.pad(paired % (rows - 1), (1, 0), value=rows - 1)

@@ -9,7 +9,13 @@ from torch import Tensor
 
 
 def derf(x: Tensor, slope: Tensor, shift: Tensor, height: Tensor) -> Tensor:
-    """Return height · (erf(slope · x + shift) + 1) / 2; all shapes broadcast.
+    """Return height · (erf(slope · x + shift) + 1) / 2.
+
+    Args:
+        x: of any shape.
+        slope: α, of a shape that broadcasts with x, as the others.
+        shift: β.
+        height: γ.
 
     >>> derf(*(torch.tensor(v) for v in (0.0, 1.0, 0.0, 3.0))).item()
     1.5

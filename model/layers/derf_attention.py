@@ -24,13 +24,17 @@ class DerfAttention(nn.Module):
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None
     ) -> Tensor:
-        """Gather values [B, G, N, K] by queries [B, H, T, K] and keys [B, G, N, K].
+        """Return the attention output [B, H, T, K].
 
-        Bool `attn_mask` [B, 1, T, N] is false for masked pairs; None: causal, and T = N.
+        Args:
+            query: [B, H, T, K].
+            key: [B, G, N, K].
+            value: [B, G, N, K].
+            attn_mask: bool [B, 1, T, N], false for masked pairs; None: causal, and T = N.
         """
         group = query.shape[1] // key.shape[1]
-        key, value = (x.repeat_interleave(group, dim=1) for x in (key, value))
-        scores = query @ key.mT * query.shape[-1] ** -0.5
+        key, value = (x.repeat_interleave(group, dim=1) for x in (key, value))  # [B, H, N, K]
+        scores = query @ key.mT * query.shape[-1] ** -0.5  # [B, H, T, N]
         weights = derf(scores, self.slope, self.shift, self.height)
         weights = weights.tril() if attn_mask is None else weights.masked_fill(~attn_mask, 0.0)
         return (weights / (weights.sum(dim=-1, keepdim=True) + EPS)).to(value.dtype) @ value

@@ -21,20 +21,23 @@ def document_numbers(
     >>> document_numbers(torch.tensor([[7, 8, 3, 9]]), 3).tolist()
     [[0, 0, 1, 1]]
     """
-    is_border = torch.zeros_like(ids) if eos_id is None else ids == eos_id
-    numbers = is_border.cumsum(dim=1)
+    is_separator = torch.zeros_like(ids) if eos_id is None else ids == eos_id
+    numbers = is_separator.cumsum(dim=1)
     return numbers if attention_mask is None else numbers.masked_fill(~attention_mask, PADDING)
 
 
 def document_starts(documents: Tensor) -> Tensor:
-    """Return bool [B, T]: where the number differs from the one before, and at the start."""
+    """Return bool [B, T], true at the first token of each document of numbers [B, T]."""
     changed = documents[:, 1:] != documents[:, :-1]
     return torch.nn.functional.pad(changed, (1, 0), value=True)
 
 
 def document_mask(documents: Tensor, queries: int) -> Tensor:
-    """Return bool [B, 1, queries, N]: the N tokens that each of the last `queries` attends to."""
+    """Return the attention mask of the last `queries` of documents [B, N].
+
+    It is bool [B, 1, queries, N], true where a token attends to another.
+    """
     time = torch.arange(documents.shape[1], device=documents.device)
-    earlier = time <= time[-queries:, None]
-    same = documents[:, None, :] == documents[:, -queries:, None]
+    earlier = time <= time[-queries:, None]  # [queries, N]
+    same = documents[:, None, :] == documents[:, -queries:, None]  # [B, queries, N]
     return (earlier & same).unsqueeze(1)

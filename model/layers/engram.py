@@ -1,15 +1,15 @@
 """Engram: hashed n-gram memory, added to the embeddings.
 
 The engram memory of SpikeWhale, after DeepSeek's Engram (arXiv:2601.07372). Every token has a code
-of a few numbers, of frozen random columns. For each run of 1, 2, … tokens fixed random projections
-of its codes add up to one number per head. Its size, modulo the rows, is the row of that head's
-table. The mean of these rows passes a gate that reads it and the token.
+of a few numbers, from frozen random columns. For each n-gram of 1, 2, … tokens, fixed random
+projections of its codes add up to one number per head. Its absolute value, modulo the table's size,
+is a row of that head's table. The mean of these rows passes a gate that reads it and the token.
 
-A code is made of the bits of the token's id. All frozen numbers are whole, so that sums are exact
-in any order, type and device, and their rows are those of a universal hash: two runs share a row
-by chance alone. As published a code is made of the token's embedding instead, at a scale at which
-every sum is below 1: every run finds row 0. Scaled up, its rows would move with each step of
-training and with each rounding.
+A code is computed from the bits of the token's id. All frozen numbers are integers, so sums are
+exact in any order, type and device. The rows are those of a universal hash: two n-grams share one
+by chance alone. As published, a code is computed from the token's embedding instead, at a scale at
+which every sum is below 1, so every n-gram reads row 0. At a larger scale the rows would change
+with each step of training and each rounding.
 """
 
 import torch
@@ -41,8 +41,9 @@ class Engram(nn.Module):
         super().__init__()
         self.table_size, self.num_heads, self.max_ngram = table_size, num_heads, max_ngram
         self.compressor = nn.Parameter(torch.zeros(compress_dim, dim), requires_grad=False)
-        runs = max_ngram * (max_ngram + 1) // 2  # one projection per length and place in an n-gram
-        self.register_buffer("projections", torch.zeros(runs, num_heads, compress_dim))
+        # One projection per length of an n-gram and place in it.
+        count = max_ngram * (max_ngram + 1) // 2
+        self.register_buffer("projections", torch.zeros(count, num_heads, compress_dim))
         self.table = nn.Embedding(num_heads * table_size, dim)
         self.gate = nn.Linear(2 * dim, dim)
         nn.init.zeros_(self.gate.bias)
@@ -61,39 +62,47 @@ class Engram(nn.Module):
         rows, fits = self.lookup(codes, begins)
         weights = fits.repeat_interleave(self.num_heads, dim=-1).to(self.table.weight.dtype)
         weights = weights / weights.sum(dim=-1, keepdim=True)
-        found = functional.embedding_bag(
+        # Bags are the rows of all n-grams and heads of one token: [B · T, n-grams · heads].
+        memory = functional.embedding_bag(
             rows.flatten(2).flatten(0, 1),
             self.table.weight,
             mode="sum",
             per_sample_weights=weights.flatten(0, 1),
         ).view(stream.shape)
-        opened = self.gate(torch.cat([found, stream], dim=-1))
-        return derf(opened, self.slope, self.shift, self.height) * found
+        opened = self.gate(torch.cat([memory, stream], dim=-1))
+        return derf(opened, self.slope, self.shift, self.height) * memory
 
     def lookup(self, codes: Tensor, begins: Tensor) -> tuple[Tensor, Tensor]:
-        """Return rows [B, T, n-grams, heads] and bool [B, T, n-grams]: which n-grams exist."""
+        """Return rows [B, T, n-grams, heads] and bool [B, T, n-grams]: which n-grams exist.
+
+        `codes` [B, T, compress_dim] and bool `begins` [B, T] are as in `forward`.
+        """
         shares = functional.linear(codes, self.projections.flatten(0, 1).to(codes.dtype))
-        shares = shares.view(*begins.shape, -1, self.num_heads)  # [B, T, runs, heads]
-        there = torch.ones_like(begins)
+        shares = shares.view(*begins.shape, -1, self.num_heads)  # [B, T, projections, heads]
+        exists = torch.ones_like(begins)
         sums, fits, first = [], [], 0
         for length in range(1, self.max_ngram + 1):
             if length > 1:
-                there = there & ~_later(begins, length - 2, value=True)
-            run = [_later(shares[:, :, first + k], length - 1 - k) for k in range(length)]
-            sums.append(torch.stack(run).sum(dim=0))
-            fits.append(there)
+                # Token t has an n-gram if no document begins at the tokens t - length + 2 … t.
+                exists = exists & ~_later(begins, length - 2, value=True)
+            terms = [_later(shares[:, :, first + k], length - 1 - k) for k in range(length)]
+            sums.append(torch.stack(terms).sum(dim=0))
+            fits.append(exists)
             first += length
         offsets = self.table_size * torch.arange(self.num_heads, device=codes.device)
         rows = torch.stack(sums, dim=2).abs().long() % self.table_size + offsets
         return rows, torch.stack(fits, dim=2)
 
     def id_codes(self, ids: Tensor) -> Tensor:
-        """Return codes of ids [B, T], float64: the compressor's columns at the ids' bits, added."""
+        """Return float64 codes [B, T, compress_dim] of ids [B, T].
+
+        A code is the sum of the compressor's columns at the 1 bits of the id.
+        """
         bits = ids.unsqueeze(-1) >> torch.arange(ID_BITS, device=ids.device) & 1
         return functional.linear(bits.double(), self.compressor[:, :ID_BITS].double())
 
     def embedding_codes(self, embedded: Tensor) -> Tensor:
-        """Return codes as published, float64: the compressor times embeddings [B, T, D]."""
+        """Return float64 codes [B, T, compress_dim] as published: compressor · embeddings."""
         return functional.linear(embedded.detach().double(), self.compressor.double())
 
 

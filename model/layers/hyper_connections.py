@@ -1,11 +1,12 @@
-"""Hyper-connections: several residual streams; each branch learns where it reads.
+"""Hyper-connections: several residual streams that each branch reads and writes with own weights.
 
 Zhu et al. 2024 (arXiv:2409.19606), in the static form: a branch reads a mean of the streams and
-writes to all of them. A matrix whose rows and columns add up to 1, by Sinkhorn's rounds, mixes the
-streams, so that no depth makes them grow (mHC, arXiv:2512.24880).
+writes to all of them. A matrix whose rows and columns add up to 1, by Sinkhorn iterations, mixes
+the streams, so that they do not grow with depth (mHC, arXiv:2512.24880).
 
 All streams start as the embedding. Branch s reads mostly stream s mod N, or they would stay equal
-for ever; writing equally at first, the whole starts as a plain residual network.
+for ever. Branches write to all streams equally at first, so the model starts as a plain residual
+network.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ READ_START, MIX_START = 2.0, 4.0  # logits: a share of 0.88 of two streams, and 
 
 
 class Route(NamedTuple):
-    """Weights by which one branch reads (pre), writes (post) and mixes (res) N streams."""
+    """Route: weights by which one branch reads (pre), writes (post) and mixes (res) N streams."""
 
     pre: Tensor
     """[N], adds up to 1."""
@@ -59,7 +60,10 @@ class HyperConnections(nn.Module):
 
 
 def sinkhorn(logits: Tensor, rounds: int) -> Tensor:
-    """Return matrices [..., N, N] whose rows and columns add up to nearly 1 (Sinkhorn 1964)."""
+    """Return logits [..., N, N] as matrices whose rows and columns add up to nearly 1.
+
+    The Sinkhorn iteration (Sinkhorn 1964): columns, then rows are divided by their sums.
+    """
     matrix = logits.softmax(dim=-1) + SINKHORN_EPS
     for _ in range(rounds):
         matrix = matrix / (matrix.sum(dim=-2, keepdim=True) + SINKHORN_EPS)

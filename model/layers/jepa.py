@@ -1,8 +1,8 @@
 """JEPA auxiliary objective: the model predicts its own later hidden states.
 
 From SpikeWhale: joint-embedding prediction (LeCun 2022; for language models Huang et al. 2025,
-arXiv:2509.14252) of the row some tokens later, which gets no gradient. The loss is 1 − cosine.
-Next-token prediction keeps the rows from collapsing.
+arXiv:2509.14252) of the hidden state some tokens later, which gets no gradient. The loss is
+1 − cosine. Next-token prediction keeps the hidden states from collapsing.
 """
 
 import torch
@@ -23,13 +23,13 @@ class JEPAPredictor(nn.Module):
         self.gate = nn.Parameter(torch.zeros(horizon))
 
     def forward(self, rows: Tensor, distance: int) -> Tensor:
-        """Map [..., D] to the predicted rows `distance` (from 1) tokens later."""
+        """Map hidden states [..., D] to those predicted `distance` (from 1) tokens later."""
         inner = self.up(functional.silu(self.down(self.norm(rows))))
         return torch.addcmul(rows, torch.tanh(self.gate[distance - 1]), inner)
 
 
-def cosine_distance(expected: Tensor, found: Tensor) -> Tensor:
-    """Return 1 − cosine of rows [N, D], [N], in float32 or better; `found` gets no gradient."""
-    precise = torch.promote_types(expected.dtype, torch.float32)
-    target = found.detach().to(precise)
-    return 1 - functional.cosine_similarity(expected.to(precise), target, dim=-1)
+def cosine_distance(predicted: Tensor, target: Tensor) -> Tensor:
+    """Return 1 − cosine of rows [N, D] as [N], in float32 or better; `target` gets no gradient."""
+    precise = torch.promote_types(predicted.dtype, torch.float32)
+    constant = target.detach().to(precise)
+    return 1 - functional.cosine_similarity(predicted.to(precise), constant, dim=-1)

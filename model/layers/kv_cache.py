@@ -1,4 +1,4 @@
-"""KV cache: what a model has read, so that each further token costs one short pass."""
+"""KV cache: keys and values of the tokens read, so that a further token costs one short pass."""
 
 from dataclasses import dataclass
 
@@ -29,10 +29,12 @@ class KVCache:
     def append(
         self, ids: Tensor, attention_mask: Tensor | None = None, prefix_ids: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Append ids [B, T], and in front of the first ones `prefix_ids`, those before the text.
+        """Append ids [B, T] and their attention mask, bool [B, T].
+
+        The first call may have `prefix_ids` [B, prefix], the ids before the text.
 
         Returns:
-            All ids so far and which of them are not padding, [B, prefix + length].
+            All ids so far and their attention mask, [B, prefix + length].
         """
         if prefix_ids is not None:
             self.prefix = prefix_ids.shape[1]
@@ -67,7 +69,18 @@ def new_kv_cache(
     memory_tokens: int = 0,
     lookback: int = 0,
 ) -> KVCache:
-    """Return a cache without tokens, on the device and in the type of `like`."""
+    """Return a cache without tokens, on the device and in the type of `like`.
+
+    Args:
+        layers: number of layers that run, each with keys and values of its own.
+        batch: number of texts, B.
+        kv_heads: number of key and value heads, G.
+        context: largest number of tokens.
+        head_dim: length of a head's vectors, K.
+        like: a tensor of any shape.
+        memory_tokens: number of memory tokens before the text.
+        lookback: number of ids before the text on which embeddings depend.
+    """
     shape = (layers, batch, kv_heads, memory_tokens + context, head_dim)
     tokens = (batch, lookback + context)
     return KVCache(
@@ -85,7 +98,7 @@ def extend_ids(
     attention_mask: Tensor | None,
     kv_cache: KVCache | None,
 ) -> tuple[Tensor, Tensor | None]:
-    """Return all ids up to the new ones, [B, N], and their attention mask; None: no padding.
+    """Return all ids up to the new ones and their attention mask, [B, N]; None: no padding.
 
     Args:
         ids: the new ones, [B, T].
@@ -104,9 +117,9 @@ def extend_ids(
 
 
 def context_window_start(length: int, context: int) -> int:
-    """Return the first of `length` tokens in the window that predicts the next one.
+    """Return where the window of `length` tokens starts that predicts the next token.
 
-    Once the context is full, the window moves on by half of it, whenever it is full again.
+    Whenever the window is full, it moves on by half of the context.
 
     >>> [context_window_start(length, 4) for length in (4, 5, 6, 7, 8)]
     [0, 3, 3, 3, 6]

@@ -1,7 +1,7 @@
 """LeakyReLU² feed-forward network.
 
-ReLU² is from Primer (So et al. 2021, arXiv:2109.08668); a slope of 0.5 below zero, squared after,
-is from openai/parameter-golf. Slope 0 is ReLU².
+ReLU² is from Primer (So et al. 2021, arXiv:2109.08668). A slope below zero, 0.5 in the records, is
+from openai/parameter-golf. Slope 0 is ReLU².
 """
 
 from torch import Tensor, nn

@@ -15,7 +15,7 @@ RoPE: TypeAlias = tuple[Tensor, Tensor]
 
 
 class AttentionInputs(NamedTuple):
-    """Attention inputs that are the same for all layers, beside the hidden states [B, T, D]."""
+    """Attention inputs besides the hidden states [B, T, D]: RoPE, mask, KV cache, rows to keep."""
 
     rope: RoPE
     """Cosines and sines of the T tokens."""
@@ -27,7 +27,10 @@ class AttentionInputs(NamedTuple):
     """Number of last rows to return; None: all."""
 
     def query_rows(self, hidden_states: Tensor) -> tuple[Tensor, RoPE, Tensor | None]:
-        """Return hidden states, RoPE tables and mask of the rows to return, which have queries."""
+        """Return hidden states, RoPE tables and mask of the rows to keep, the only queries.
+
+        Hidden states [B, T, D] become [B, logits_to_keep, D].
+        """
         cosines, sines = (last_rows(table, self.logits_to_keep) for table in self.rope)
         attn_mask = mask_of_last(self.attn_mask, hidden_states, self.logits_to_keep)
         return last_rows(hidden_states, self.logits_to_keep), (cosines, sines), attn_mask

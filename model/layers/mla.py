@@ -1,8 +1,8 @@
 """Multi-head latent attention (MLA) in SpikeWhale's form: low-rank queries and output.
 
-After multi-head latent attention (DeepSeek-V2, arXiv:2405.04434), which narrows keys and values;
-in SpikeWhale these have one head for all queries instead, which keeps the cache as small. Queries
-and keys are normed before the last numbers of each head are rotated by position.
+Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434) compresses keys and values. In
+SpikeWhale these have one head for all queries instead, which makes the KV cache as small. Queries
+and keys are normed, then the last dimensions of each head are rotated (partial RoPE).
 """
 
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from .xsa import remove_self_value
 
 
 class LatentAttention(nn.Module):
-    """Latent attention: six projections without biases, of which two pairs are low-rank."""
+    """Latent attention: six projections without biases; queries and output have low-rank pairs."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class LatentAttention(nn.Module):
         query = apply_rope_last(self.q_norm(query).transpose(1, 2), *query_rope)  # [B, H, T, K]
         key = self.k_norm(self.k_proj(hidden_states).unflatten(-1, heads)).transpose(1, 2)
         key = apply_rope_last(key, *inputs.rope)  # [B, G, T, K]
-        own_value = self.v_proj(hidden_states).unflatten(-1, heads).transpose(1, 2)
+        own_value = self.v_proj(hidden_states).unflatten(-1, heads).transpose(1, 2)  # [B, G, T, K]
         value = own_value
         if inputs.update_kv is not None:
             key, value = inputs.update_kv(key, value)  # [B, G, N, K]

@@ -1,9 +1,9 @@
 """Mixture of experts (MoE): top-k or hash routing, with shared experts.
 
-Shazeer et al. 2017 (arXiv:1701.06538) with experts that all tokens share
-(DeepSeekMoE, arXiv:2401.06066), scores √softplus, and a loss that keeps the load even (Switch
-Transformers, arXiv:2101.03961). Hashed layers choose by the token's id and learn no router (Hash
-Layers, arXiv:2106.04426); the published code hashes positions, which do not depend on a token.
+Shazeer et al. 2017 (arXiv:1701.06538) with shared experts (DeepSeekMoE, arXiv:2401.06066), scores
+√softplus, and a load-balancing loss (Switch Transformers, arXiv:2101.03961). Layers with hash
+routing choose by the token's id and have no router (Hash Layers, arXiv:2106.04426). The published
+code hashes positions instead of ids.
 """
 
 import torch
@@ -19,7 +19,10 @@ class MoE(nn.Module):
     """Mixture of experts: each token goes to `top_k` of `num_experts`, and to all shared ones."""
 
     aux_loss: Tensor | None = None
-    """Experts · Σ (share of tokens · mean probability) of the last pass; None if hashed."""
+    """Load-balancing loss of the last pass, a scalar; None with hash routing.
+
+    Number of experts · Σ over experts (share of tokens · mean probability).
+    """
 
     def __init__(
         self,
@@ -51,15 +54,15 @@ class MoE(nn.Module):
             experts, weights = self._routed(self.gate(rows))
         output = torch.zeros_like(rows)
         for number, expert in enumerate(self.experts):
-            row, choice = torch.nonzero(experts == number, as_tuple=True)
-            part = expert(rows[row]) * weights[row, choice, None]
+            row, choice = torch.nonzero(experts == number, as_tuple=True)  # [n] each
+            part = expert(rows[row]) * weights[row, choice, None]  # [n, D]
             output = output.index_add(0, row, part.to(output.dtype))
         if self.shared_experts is not None:
             output = output + self.shared_experts(rows) / self.num_shared
         return output.view(hidden_states.shape)
 
     def _routed(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the experts [N, top_k] of each row and their weights, which add up to scale."""
+        """Return the top-k experts [N, top_k] of each row and their weights, whose sum is scale."""
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         scores, experts = functional.softplus(logits).sqrt().topk(self.top_k, dim=-1)
         load = functional.one_hot(experts, logits.shape[-1]).sum(dim=1).to(logits.dtype).mean(dim=0)

@@ -21,10 +21,10 @@ class MTPHeads(nn.ModuleList):
 
 
 def mtp_targets(targets: Tensor, heads: int, mask: Tensor | None = None) -> list[Tensor]:
-    """Return the targets of each head where `targets` [B, T] are the next ids.
+    """Return the targets of each head.
 
     Args:
-        targets: ids [B, T].
+        targets: the next ids, [B, T].
         heads: number of heads.
         mask: bool [B, T], the targets that count; None: all.
 

@@ -1,15 +1,15 @@
 """Multi-token prediction (MTP) through the model's own output layer.
 
-From SpikeWhale: a head maps the last hidden state to the predicted one some tokens later. It is the
-cheapest of its kind; in DeepSeek-V3 (arXiv:2412.19437) each head has a layer and reads the tokens
-between.
+From SpikeWhale: a head maps the last hidden state to the predicted one some tokens later, which the
+output layer reads. In DeepSeek-V3 (arXiv:2412.19437) each head also has a layer and reads the
+tokens between.
 """
 
 from torch import Tensor, nn
 
 
 class MTPState(nn.Module):
-    """MTP state: maps hidden states h to h + W h; with W = 0, as at the start, to themselves."""
+    """MTP state: maps hidden states h to h + W h; W is initially 0."""
 
     def __init__(self, *, dim: int) -> None:
         super().__init__()

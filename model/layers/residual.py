@@ -14,7 +14,7 @@ from .rms_norm import scaled_norm
 
 
 class ResidualBranches(nn.Module):
-    """Residual branches: two scale vectors over the width, all ones at the start."""
+    """Residual branches: a learned vector of scales [D] for each of the two, initially ones."""
 
     def __init__(self, *, dim: int, parallel: bool, norm_scale: float) -> None:
         super().__init__()

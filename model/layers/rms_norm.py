@@ -1,6 +1,7 @@
-"""LN scale: the norms' output shrinks with depth.
+"""RMSNorm without gain, and LN scale: the norms' output shrinks with depth.
 
-Sun et al. 2025 (arXiv:2502.05795, "The Curse of Depth").
+RMSNorm is from Zhang and Sennrich 2019 (arXiv:1910.07467), LN scale from Sun et al. 2025
+(arXiv:2502.05795, "The Curse of Depth").
 """
 
 from torch import Tensor

@@ -1,7 +1,7 @@
 """Rotary position embedding (RoPE) of queries and keys.
 
-Su et al. 2021 (arXiv:2104.09864). Number i of a head is paired with
-number i + K/2, the layout of Llama and Qwen checkpoints.
+Su et al. 2021 (arXiv:2104.09864). Dimension i of a head is paired with dimension i + K/2, the
+layout of Llama and Qwen checkpoints.
 """
 
 import torch
@@ -22,5 +22,5 @@ def rope_cos_sin(*, positions: int, head_dim: int, base: float) -> tuple[Tensor,
 def apply_rope(heads: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Rotate heads [..., T, K] by tables [T, K], in the type of `heads`."""
     first, second = heads.chunk(2, dim=-1)
-    turned = torch.cat([-second, first], dim=-1)
-    return heads * cosines.to(heads.dtype) + turned * sines.to(heads.dtype)
+    rotated_half = torch.cat([-second, first], dim=-1)
+    return heads * cosines.to(heads.dtype) + rotated_half * sines.to(heads.dtype)

@@ -1,7 +1,7 @@
 """Smear gate: blends each token's embedding with that of the token before.
 
-From openai/parameter-golf, where without a mask documents read the end of the one before
-(PR #1851).
+From openai/parameter-golf. Its first form had no mask, so that documents read the end of the one
+before (PR #1851).
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 class SmearGate(nn.Module):
-    """Smear gate: one vector over the width; shares are its sigmoid, a half at the start."""
+    """Smear gate: a learned vector [D]; its sigmoid, initially a half, is the share g."""
 
     def __init__(self, *, dim: int) -> None:
         super().__init__()
@@ -19,8 +19,8 @@ class SmearGate(nn.Module):
     def forward(self, stream: Tensor, begins: Tensor) -> Tensor:
         """Map [B, T, D] to (1 − g) x_t + g x_(t−1).
 
-        Where bool `begins` [B, T] is true a document begins and x_t is unchanged. Zeros precede the
-        first row.
+        Where bool `begins` [B, T] is true, a document begins and x_t is unchanged. Zeros precede
+        the first row.
         """
         share = torch.sigmoid(self.gate).to(stream.dtype) * ~begins.unsqueeze(-1)
         before = functional.pad(stream[:, :-1], (0, 0, 1, 0))

@@ -5,5 +5,5 @@ from torch import Tensor
 
 
 def softcap(logits: Tensor, cap: float) -> Tensor:
-    """Return cap · tanh(logits / cap), or the logits themselves where `cap` is 0."""
+    """Return cap · tanh(logits / cap), or the logits, of any shape, where `cap` is 0."""
     return cap * torch.tanh(logits / cap) if cap else logits

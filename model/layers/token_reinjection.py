@@ -1,7 +1,7 @@
 """Token re-injection: each layer's attention reads the token's embedding again.
 
-SpikeWhale's optional value embedding: the token's embedding, times tanh of a learned number that
-starts at zero, is added to the input of a layer's attention.
+SpikeWhale's optional value embedding: the token's embedding, times tanh of a learned scalar that is
+initially zero, is added to the input of a layer's attention.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """U-Net skip connections from early to late layers.
 
-The first half of the layers push their outputs; the second half pop them, the last pushed first,
-each times a learned vector, and add them to their inputs. From U-Net (Ronneberger et al. 2015,
+The first half of the layers push their outputs. The second half pop them, the last pushed first,
+and add them to their inputs, each times a learned vector. From U-Net (Ronneberger et al. 2015,
 arXiv:1505.04597) by way of modded-nanogpt; used by all records of openai/parameter-golf.
 """
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class UNetSkips(nn.Module):
-    """U-Net skips: one vector per skip, over the width; all ones at the start."""
+    """U-Net skips: a learned vector [D] per skip, initially ones."""
 
     def __init__(self, *, layers: int, dim: int) -> None:
         super().__init__()
@@ -25,6 +25,6 @@ class UNetSkips(nn.Module):
         return stream + weight.to(stream.dtype) * pushed.pop()
 
     def push(self, stream: Tensor, layer: int, pushed: list[Tensor]) -> None:
-        """Push the output of `layer`, where a later layer needs it."""
+        """Push the output [B, T, D] of `layer` to `pushed`, if a later layer reads it."""
         if layer < self.num_encoder_layers:
             pushed.append(stream)

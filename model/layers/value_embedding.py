@@ -1,9 +1,8 @@
-"""Value embedding: adds a token's vector to the values of some layers.
+"""Value embedding: adds a vector of the token to the attention values of some layers.
 
 All these layers share one table of narrow vectors and one projection that widens them. The result
-is added to the values, times a learned number for all and one per layer.
-openai/parameter-golf calls it VE128; value embeddings come from modded-nanogpt, after Zhou et al.
-2024 (arXiv:2410.17897).
+is multiplied by a learned scalar for all layers and one per layer. openai/parameter-golf calls it
+VE128; value embeddings come from modded-nanogpt, after Zhou et al. 2024 (arXiv:2410.17897).
 """
 
 import torch

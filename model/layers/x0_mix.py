@@ -1,6 +1,6 @@
-"""x0 mix: each layer reads the first embedding again.
+"""x0 mix: each layer's input is mixed with the first embedding.
 
-x ← a ⊙ x + b ⊙ x₀ before a layer, a = 1 and b = 0 at the start. From modded-nanogpt
+x ← a ⊙ x + b ⊙ x₀ before a layer, initially a = 1 and b = 0. From modded-nanogpt
 (https://github.com/KellerJordan/modded-nanogpt), used by all records of openai/parameter-golf.
 """
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ResidualMix(nn.Module):
-    """x0 mix: two vectors over the width."""
+    """x0 mix: two learned vectors [D], a and b."""
 
     def __init__(self, *, dim: int) -> None:
         super().__init__()
