@@ -42,6 +42,7 @@ from spike_lm.model.runs.folder import Run
 from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 from spike_lm.model.scoring.predictor_score import PredictorScore, score_with
 from spike_lm.model.scoring.predictor_spec import PredictorSpec
+from spike_lm.model.scoring.sliding_windows import default_windows
 from spike_lm.model.text_compression.verify import coded_sizes
 
 # Chosen on texts that are none of these (docs/lab-notes.md).
@@ -138,8 +139,7 @@ def rows_of(
     """Score the documents, and prove the beginning of the text; yield a row for each part."""
     whole, beginning = scored(run, start, documents), beginning_of(documents, prove_bytes)
     part = scored(run, start, [beginning])
-    context = run.config.model.context
-    sizes = coded_sizes(run, [beginning], start, context=context, stride=context // 2)
+    sizes = coded_sizes(run, [beginning], default_windows(run.model), start)
     seconds = 0.0
     for name, rung in whole.rungs.items():
         seconds += rung.seconds
@@ -161,16 +161,15 @@ def rows_of(
 
 def scored(run: Run, start: PredictorSpec, documents: list[bytes]) -> PredictorScore:
     """Score documents as `spike eval` does; what is no score stops it."""
-    tokenizer, context = run.tokenizer, run.config.model.context
+    tokenizer, windows = run.tokenizer, default_windows(run.model)
     pairs = [(tokenizer.encode(text), len(text)) for text in documents]
-    with start.learning(run, sum(len(ids) + 1 for ids, _ in pairs), context) as learner:
+    with start.learning(run, sum(len(ids) + 1 for ids, _ in pairs), windows.context) as learner:
         return score_with(
             start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
             run.model if start.settings.network else None,
             pairs,
+            windows,
             eos_id=tokenizer.eos_id,
-            context=context,
-            stride=context // 2,
             learner=learner,
         )
 

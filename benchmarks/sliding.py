@@ -30,7 +30,7 @@ from spike_lm.model.families.build import build_model
 from spike_lm.model.families.language_model import LanguageModel
 from spike_lm.model.scoring.bits_per_byte import score_documents
 from spike_lm.model.scoring.compiled_windows import compile_full_windows
-from spike_lm.model.scoring.sliding_windows import window_borders
+from spike_lm.model.scoring.sliding_windows import WindowConfig, window_borders
 
 VOCAB, SEPARATOR = 4096, 3
 SHAPE = ("layers=6", "dim=384", "heads=6", "kv_heads=6", "head_dim=64", "ffn_dim=1024")
@@ -68,13 +68,12 @@ def measured(window: int, stride: int, options: argparse.Namespace) -> str:
     targets = window + (max(1, options.windows * 1024 // window) - 1) * stride
     ids = np.random.default_rng(0).integers(4, VOCAB, targets - 1)
     work = flops(model.config, targets, window, stride)
+    windows = WindowConfig(context=window, stride=stride, batch_windows=256)
     if options.compile:
-        compile_full_windows(model, window, stride)
+        compile_full_windows(model, windows)
 
     def score() -> None:
-        score_documents(
-            model, [(ids, 1)], eos_id=SEPARATOR, context=window, stride=stride, batch_windows=256
-        )
+        score_documents(model, [(ids, 1)], windows, eos_id=SEPARATOR)
 
     score()
     rounds = [(peak(), timed(score)) for _ in range(options.rounds)]

@@ -22,7 +22,14 @@ from spiketok.errors import SpikeError
 from ..distributed import all_reduce_sum, rank, world_size
 from ..families.language_model import LanguageModel
 from .hidden_states import batches, logits_in_slices, read_batch
-from .sliding_windows import NO_END, Document, Window, check_windows, sliding_windows
+from .sliding_windows import (
+    NO_END,
+    Document,
+    Window,
+    WindowConfig,
+    check_windows,
+    sliding_windows,
+)
 
 if TYPE_CHECKING:
     from .ttt.learner import Learner
@@ -55,12 +62,9 @@ class Score:
 def score_documents(
     model: LanguageModel,
     documents: Iterable[tuple[NDArray[np.integer], int]],
+    windows: WindowConfig,
     *,
     eos_id: int,
-    context: int,
-    stride: int,
-    batch_windows: int = 8,
-    reset: bool = True,
     learner: "Learner | None" = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Score:
@@ -72,13 +76,8 @@ def score_documents(
     Args:
         model: gives the predictions; runs where its weights are, in their type.
         documents: pairs of ids, without any separator, and the bytes of the original text.
+        windows: the windows in which the model reads them.
         eos_id: the id that ends each document.
-        context: tokens per window, at most the model's.
-        stride: tokens by which windows move on, 1 … context. Every token but a document's first
-            ones is predicted from at least context − stride + 1 tokens before it.
-        batch_windows: windows per forward pass.
-        reset: whether each document is a stream of its own. Otherwise all are one, windows run over
-            their borders, and a document's first tokens are predicted from the one before it, too.
         learner: trains the model on scored text (`ttt/learner.py`); None: it stays as it is.
         report: called after each batch with the tokens passed so far.
 
@@ -88,11 +87,8 @@ def score_documents(
     return _score(
         model,
         ((ids, np.ones(len(ids) + 1, bool), text_bytes) for ids, text_bytes in documents),
+        windows,
         eos_id=eos_id,
-        context=context,
-        stride=stride,
-        batch_windows=batch_windows,
-        reset=reset,
         learner=learner,
         report=report,
     )
@@ -101,28 +97,32 @@ def score_documents(
 def score_replies(
     model: LanguageModel,
     conversations: Iterable[tuple[NDArray[np.integer], NDArray[np.bool_], int]],
+    windows: WindowConfig,
     *,
     eos_id: int,
-    context: int,
-    stride: int,
-    batch_windows: int = 8,
     report: Callable[[int], None] = lambda _: None,
 ) -> Score:
     """Score the replies of assistants, each token from all tokens before it.
 
-    A conversation is ids [n] without any separator, the mask [n] of those to score, and the bytes
-    of these, none for markers. All else is as for `score_documents`.
+    Args:
+        model: gives the predictions.
+        conversations: ids [n] without any separator, the mask [n] of those to score, and the bytes
+            of these, none for markers.
+        windows: the windows in which the model reads them.
+        eos_id: the id that ends each conversation.
+        report: called after each batch with the tokens passed so far.
 
     Returns:
         Nats, tokens and bytes of the replies alone; no separator is scored.
+
+    Raises:
+        SpikeError: as for `score_documents`.
     """
     return _score(
         model,
         ((ids, np.append(mask, False), n_bytes) for ids, mask, n_bytes in conversations),
+        windows,
         eos_id=eos_id,
-        context=context,
-        stride=stride,
-        batch_windows=batch_windows,
         report=report,
     )
 
@@ -130,29 +130,19 @@ def score_replies(
 def _score(
     model: LanguageModel,
     documents: Iterable[Document],
+    windows: WindowConfig,
     *,
     eos_id: int,
-    context: int,
-    stride: int,
-    batch_windows: int,
     report: Callable[[int], None],
-    reset: bool = True,
     learner: "Learner | None" = None,
 ) -> Score:
-    check_windows(model, context, stride)
+    check_windows(model, windows)
     tokens = passed = n_bytes = n_documents = 0
-    windows = sliding_windows(
-        documents,
-        eos_id=eos_id,
-        context=context,
-        stride=stride,
-        lookback=model.lookback,
-        reset=reset,
-    )
+    cut = sliding_windows(documents, windows, eos_id=eos_id, lookback=model.lookback)
     sums: list[list[float]] = []  # of nats, and of those of separators, in each batch
     by_document = _DocumentNats()
     every = learner.every if learner else 0
-    for number, batch in enumerate(batches(windows, batch_windows, every)):
+    for number, batch in enumerate(batches(cut, windows.batch_windows, every)):
         sums.append([0.0, 0.0])
         by_document.begin(batch)
         for rows in read_batch(model, batch) if number % world_size() == rank() else ():

@@ -45,12 +45,12 @@ class WindowHidden:
         return sum(len(window.counted) for window in self.windows)
 
 
-def fresh_rows(
+def window_hidden_states(
     model: LanguageModel, windows: Iterable[Window], *, batch_windows: int, every: int = 0
 ) -> Iterator[WindowHidden]:
-    """Yield the fresh rows of windows, in the order of the text.
+    """Yield the hidden states of the fresh targets of windows, in the order of the text.
 
-    Rows are computed on demand, with the weights that the model then has.
+    They are computed on demand, with the weights that the model then has.
 
     Args:
         model: runs where its weights are, in their type, in evaluation mode.
@@ -68,7 +68,7 @@ def fresh_rows(
 
 
 def read_batch(model: LanguageModel, batch: list[Window]) -> Iterator[WindowHidden]:
-    """Yield the fresh rows of some windows, in the order of the text."""
+    """Yield the hidden states [N, D] of the fresh targets of some windows, in the text's order."""
     most_tokens = TOKENS_ON_CUDA if model.device.type == "cuda" else TOKENS_ON_CPU
     found: dict[int, Tensor] = {}
     done = 0

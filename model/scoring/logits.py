@@ -11,8 +11,8 @@ from torch import Tensor
 from spiketok.errors import SpikeError
 
 from ..families.language_model import LanguageModel
-from .hidden_states import fresh_rows
-from .sliding_windows import NO_END, check_windows, sliding_windows
+from .hidden_states import window_hidden_states
+from .sliding_windows import NO_END, WindowConfig, check_windows, sliding_windows
 from .ttt.learner import Learner
 
 # Rows of logits per slice: few enough to stay in a CPU's cache while they are read.
@@ -42,30 +42,33 @@ def piece_of(rows: TokenLogits, start: int, stop: int) -> TokenLogits:
 def stream_logits(
     model: LanguageModel,
     documents: Documents,
+    windows: WindowConfig,
     *,
     eos_id: int,
-    context: int,
-    stride: int,
-    batch_windows: int = 8,
-    reset: bool = True,
     learner: Learner | None = None,
 ) -> Iterator[TokenLogits]:
     """Yield the tokens of documents, each with its separator, and their logits; all in order.
 
-    Arguments and errors are those of `score_documents`. A learner gets a pass's tokens once the
-    caller has taken all of them.
+    Args:
+        model: gives the predictions.
+        documents: pairs of ids [n], without any separator, and the bytes of the original text.
+        windows: the windows in which the model reads them.
+        eos_id: the id that ends each document.
+        learner: gets a pass's tokens once the caller has taken all of them.
+
+    Raises:
+        SpikeError: as for `score_documents`.
     """
-    check_windows(model, context, stride)
-    windows = sliding_windows(
+    check_windows(model, windows)
+    cut = sliding_windows(
         ((ids, np.ones(len(ids) + 1, bool), text_bytes) for ids, text_bytes in documents),
+        windows,
         eos_id=eos_id,
-        context=context,
-        stride=stride,
         lookback=model.lookback,
-        reset=reset,
     )
     every = learner.every if learner else 0
-    for part in fresh_rows(model, windows, batch_windows=batch_windows, every=every):
+    passes = window_hidden_states(model, cut, batch_windows=windows.batch_windows, every=every)
+    for part in passes:
         ids = np.concatenate([window.fresh for window in part.windows])
         ends = np.concatenate([window.ends for window in part.windows])
         for first in range(0, len(ids), ROWS):
@@ -84,7 +87,17 @@ def uniform_rows(
     vocab_size: int,
     size: int,
 ) -> Iterator[TokenLogits]:
-    """Yield the same without a network, `size` tokens at a time."""
+    """Yield the same without a network, `size` tokens at a time.
+
+    Args:
+        documents: pairs of ids [n], without any separator, and the bytes of the original text.
+        eos_id: the id that ends each document.
+        vocab_size: number of ids.
+        size: tokens per part.
+
+    Raises:
+        SpikeError: an id is outside the vocabulary.
+    """
     for text, text_bytes in documents:
         ids = np.append(text.astype(np.int64), eos_id)
         if ids.min() < 0 or ids.max() >= vocab_size:

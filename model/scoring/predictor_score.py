@@ -17,7 +17,7 @@ from spiketok.errors import SpikeError
 from ..families.language_model import LanguageModel
 from .context_mixing.predictor import Predictor
 from .logits import Documents, TokenLogits, piece_of, stream_logits, uniform_rows
-from .sliding_windows import NO_END
+from .sliding_windows import NO_END, WindowConfig
 from .ttt.learner import Learner
 
 # Distributions to check, and how far from 1 their sums may be.
@@ -75,12 +75,9 @@ def score_with(
     predictor: Predictor,
     model: LanguageModel | None,
     documents: Documents,
+    windows: WindowConfig,
     *,
     eos_id: int,
-    context: int,
-    stride: int,
-    batch_windows: int = 8,
-    reset: bool = True,
     learner: Learner | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> PredictorScore:
@@ -90,11 +87,8 @@ def score_with(
         predictor: in the context of a separator; its state changes.
         model: the network; None where none takes part.
         documents: pairs of ids, without any separator, and the bytes of the original text.
+        windows: the windows in which the network reads them.
         eos_id: the id that ends each document.
-        context: tokens per window of the network; this and what follows is for it alone.
-        stride: tokens by which windows move on.
-        batch_windows: windows per forward pass.
-        reset: whether each document is a stream of its own.
         learner: trains the network on scored text.
         report: called with the tokens scored so far.
 
@@ -107,16 +101,7 @@ def score_with(
         if model is None:
             size = min(1 << 16, max(256, total // PLACES))
             return uniform_rows(texts, eos_id=eos_id, vocab_size=predictor.vocab_size, size=size)
-        return stream_logits(
-            model,
-            texts,
-            eos_id=eos_id,
-            context=context,
-            stride=stride,
-            batch_windows=batch_windows,
-            reset=reset,
-            learner=learner,
-        )
+        return stream_logits(model, texts, windows, eos_id=eos_id, learner=learner)
 
     tally = _Tally(predictor, max(1, total // PLACES))
     tally.add_all(rows_of(documents, learner), report)

@@ -21,6 +21,47 @@ Document: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_], int]
 NO_END = -1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowConfig:
+    """Settings of sliding windows over a text.
+
+    Attributes:
+        context: tokens per window, at most the model's.
+        stride: tokens by which windows move on once they are full, 1 … context. Every token but a
+            stream's first ones is predicted from at least context − stride + 1 tokens before it.
+        batch_windows: windows per forward pass; where tokens are read one by one it has no effect.
+        reset: whether each document is a stream of its own. Otherwise all are one, windows run over
+            their borders, and a document's first tokens are predicted from the one before it, too.
+    """
+
+    context: int
+    stride: int
+    batch_windows: int = 8
+    reset: bool = True
+
+
+def default_windows(
+    model: LanguageModel,
+    context: int = 0,
+    stride: int = 0,
+    *,
+    batch_windows: int = 8,
+    reset: bool = True,
+) -> WindowConfig:
+    """Return windows in which zeros become the model's context, and half a window.
+
+    Args:
+        model: the model that reads the windows.
+        context: tokens per window; 0: the model's context.
+        stride: tokens by which windows move on; 0: half a window.
+        batch_windows: as in `WindowConfig`.
+        reset: as in `WindowConfig`.
+    """
+    context = context or model.config.context
+    stride = stride or max(1, context // 2)
+    return WindowConfig(context=context, stride=stride, batch_windows=batch_windows, reset=reset)
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """Stream of one or several documents in a row, with n targets."""
@@ -58,29 +99,22 @@ class Window:
 
 
 def sliding_windows(
-    documents: Iterable[Document],
-    *,
-    eos_id: int,
-    context: int,
-    stride: int,
-    lookback: int,
-    reset: bool = True,
+    documents: Iterable[Document], windows: WindowConfig, *, eos_id: int, lookback: int
 ) -> Iterator[Window]:
     """Yield the windows of documents, in the order of the text.
 
     Args:
-        documents: read as they are needed, or, unless `reset`, all at once.
+        documents: read as they are needed, or, unless `windows.reset`, all at once.
+        windows: their settings.
         eos_id: the id that ends each document.
-        context: inputs per window.
-        stride: targets by which windows move on.
         lookback: ids before a window on which embeddings depend.
-        reset: whether each document is a stream of its own.
     """
     streams = (_joined([document], eos_id) for document in documents)
-    for stream in streams if reset else [_joined(documents, eos_id)]:
+    for stream in streams if windows.reset else [_joined(documents, eos_id)]:
         # Nothing looks back over a separator, so separators can pad missing ids.
         padded = np.concatenate([np.full(lookback, eos_id), stream.ids])
-        for start, fresh, stop in window_borders(len(stream.counted), context, stride):
+        borders = window_borders(len(stream.counted), windows.context, windows.stride)
+        for start, fresh, stop in borders:
             yield Window(
                 ids=stream.ids[start : stop + 1],
                 before=padded[start : start + lookback],
@@ -111,10 +145,14 @@ def window_borders(targets: int, context: int, stride: int) -> Iterator[tuple[in
         fresh = stop
 
 
-def check_windows(model: LanguageModel, context: int, stride: int) -> None:
-    """Raise for windows that the model cannot read or that leave targets out."""
-    if not 1 <= stride <= context <= model.config.context:
+def check_windows(model: LanguageModel, windows: WindowConfig) -> None:
+    """Check that the model can read the windows and that they leave no target out.
+
+    Raises:
+        SpikeError: context or stride is out of range.
+    """
+    if not 1 <= windows.stride <= windows.context <= model.config.context:
         raise SpikeError(
-            f"context {context}, stride {stride}: needed is 1 ≤ stride ≤ context ≤ the model's "
-            f"context, {model.config.context}"
+            f"context {windows.context}, stride {windows.stride}: choose them so that "
+            f"1 ≤ stride ≤ context ≤ the model's context, {model.config.context}"
         )

@@ -20,7 +20,7 @@ from ..config.ttt import TTTConfig
 from ..families.sections import FAMILY_SECTIONS
 from ..runs.folder import Run
 from ..scoring.predictor_spec import PredictorSpec
-from ..scoring.sliding_windows import check_windows
+from ..scoring.sliding_windows import WindowConfig, check_windows
 from .arithmetic_coder import most_choices
 from .token_coder import CodeError, decode_tokens, encode_tokens, prediction_checksum
 
@@ -66,10 +66,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def compress(
     run: Run,
     text: bytes,
+    windows: WindowConfig,
     start: PredictorSpec | None = None,
     *,
-    context: int,
-    stride: int,
     report: Callable[[int, int, int], None] = lambda *_: None,
 ) -> bytes:
     """Return the compressed file.
@@ -77,9 +76,8 @@ def compress(
     Args:
         run: the model; only with it can the file be decompressed.
         text: any bytes.
+        windows: their context and stride.
         start: the predictor; without one it is the model alone.
-        context: tokens per window, at most the model's.
-        stride: tokens by which windows move on once they are full.
         report: called after each token with tokens, bytes of the text and bytes coded so far.
 
     Raises:
@@ -87,33 +85,32 @@ def compress(
     """
     tokenizer, start = run.tokenizer, start or PredictorSpec()
     check_lossless(run)
-    check_windows(run.model, context, stride)
+    check_windows(run.model, windows)
     ids = tokenizer.encode(text)
     header = Header(
         format=FORMAT,
         model=model_fingerprint(run),
         tokenizer=tokenizer.fingerprint,
         machine=this_machine(),
-        predictions=checksum_here(run, start.settings, context, stride),
+        predictions=checksum_here(run, start.settings, windows),
         predictor=start.settings,
         counts=start.counts_from,
         ttt=start.ttt,
-        context=context,
-        stride=stride,
+        context=windows.context,
+        stride=windows.stride,
         tokens=len(ids),
         bytes=len(text),
         sha256=hashlib.sha256(text).hexdigest(),
     )
     passed, whole = tokenizer.byte_offsets(ids).tolist(), start.settings.rungs[-1]
-    with start.learning(run, len(ids) + 1, context) as learner:
+    with start.learning(run, len(ids) + 1, windows.context) as learner:
         coded = encode_tokens(
             start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
             run.model,
             ids,
+            windows,
             rungs=(whole,),
             eos_id=tokenizer.eos_id,
-            context=context,
-            stride=stride,
             learner=learner,
             report=lambda done, size: report(done, passed[done], size),
         )
@@ -149,9 +146,9 @@ def decompress(
         ("test-time training", header.ttt, start.ttt),
     ):
         check_equal(what, theirs, here)
-    check_windows(run.model, header.context, header.stride)
-    predictions = checksum_here(run, header.predictor, header.context, header.stride)
-    if predictions != header.predictions:
+    windows = WindowConfig(context=header.context, stride=header.stride)
+    check_windows(run.model, windows)
+    if checksum_here(run, header.predictor, windows) != header.predictions:
         raise other_predictions()
     try:
         with start.learning(run, header.tokens + 1, header.context) as learner:
@@ -160,9 +157,8 @@ def decompress(
                 run.model,
                 {start.settings.rungs[-1]: coded},
                 header.tokens,
+                windows,
                 eos_id=tokenizer.eos_id,
-                context=header.context,
-                stride=header.stride,
                 learner=learner,
                 report=lambda done: report(done, header.tokens),
             )
@@ -183,15 +179,14 @@ def other_predictions() -> SpikeError:
     )
 
 
-def checksum_here(run: Run, settings: PredictorSettings, context: int, stride: int) -> str:
+def checksum_here(run: Run, settings: PredictorSettings, windows: WindowConfig) -> str:
     """Return the checksum of some predictions here; no counts and no learning take part."""
     tokenizer = run.tokenizer
     return prediction_checksum(
         PredictorSpec(settings=settings).predictor(tokenizer.vocab_size, tokenizer.eos_id),
         run.model,
+        windows,
         eos_id=tokenizer.eos_id,
-        context=context,
-        stride=stride,
     )
 
 

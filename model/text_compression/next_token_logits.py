@@ -7,29 +7,38 @@ import torch
 from torch import Tensor
 
 from ..families.language_model import LanguageModel
-from ..scoring.sliding_windows import check_windows, window_borders
+from ..scoring.sliding_windows import WindowConfig, check_windows, window_borders
 from ..scoring.ttt.learner import Learner
 
 
 def predict_tokens(
     model: LanguageModel,
     tokens: int,
+    windows: WindowConfig,
     *,
     eos_id: int,
-    context: int,
-    stride: int,
     learner: Learner | None = None,
 ) -> Generator[Tensor, int, None]:
     """Yield the logits [V] of each of `tokens` ids, on the CPU; the caller sends the id after each.
 
     Each is predicted from the same context as in `score_documents`, up to rounding. Equal ids give
-    equal bytes on one machine, with one build of torch and one number of threads. A learner trains
-    the model on the sent ids where `score_documents` would, with the same resulting weights.
+    equal bytes on one machine, with one build of torch and one number of threads.
+
+    Args:
+        model: the network.
+        tokens: ids to predict.
+        windows: their context and stride.
+        eos_id: the id before the first.
+        learner: trains the model on the sent ids where `score_documents` would, with the same
+            resulting weights.
+
+    Raises:
+        SpikeError: context or stride is out of range.
     """
-    check_windows(model, context, stride)
+    check_windows(model, windows)
     stream = [eos_id]
     device = model.device
-    for start, scored, stop in window_borders(tokens, context, stride):
+    for start, scored, stop in window_borders(tokens, windows.context, windows.stride):
         # Nothing looks back over a separator, so separators can pad missing ids.
         prefix = ([eos_id] * model.lookback + stream[:start])[start:]
         prefix_ids = torch.tensor([prefix], device=device) if model.lookback else None

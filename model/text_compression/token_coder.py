@@ -12,6 +12,7 @@ from spiketok.errors import SpikeError
 
 from ..families.language_model import LanguageModel
 from ..scoring.context_mixing.predictor import Predictor
+from ..scoring.sliding_windows import WindowConfig
 from ..scoring.ttt.learner import Learner
 from .arithmetic_coder import Decoder, Encoder, cumulative_frequencies
 from .next_token_logits import predict_tokens
@@ -29,11 +30,10 @@ def encode_tokens(
     predictor: Predictor,
     model: LanguageModel,
     ids: NDArray[np.integer],
+    windows: WindowConfig,
     *,
     rungs: tuple[str, ...],
     eos_id: int,
-    context: int,
-    stride: int,
     learner: Learner | None = None,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, bytes]:
@@ -43,15 +43,14 @@ def encode_tokens(
         predictor: in the context of a separator; reads the ids and a separator after them.
         model: the network.
         ids: [n], without any separator.
+        windows: their context and stride.
         rungs: names of those that code; the network is evaluated once for all.
         eos_id: the id before and after the ids.
-        context: tokens per window.
-        stride: tokens by which windows move on once they are full.
         learner: trains the model on coded text, as on scored text.
         report: called after each token with tokens and the bytes of the last rung so far.
     """
     encoders = {rung: Encoder() for rung in rungs}
-    places = _places(predictor, model, len(ids), eos_id, context, stride, learner)
+    places = _places(predictor, model, len(ids), windows, eos_id, learner)
     every = next(places)
     for done, token in enumerate(ids.tolist(), 1):
         for rung, encoder in encoders.items():
@@ -68,14 +67,23 @@ def decode_tokens(
     model: LanguageModel,
     coded: dict[str, bytes],
     tokens: int,
+    windows: WindowConfig,
     *,
     eos_id: int,
-    context: int,
-    stride: int,
     learner: Learner | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> list[int]:
     """Return the ids that `encode_tokens` was given, decoded from each rung alike.
+
+    Args:
+        predictor: in the context of a separator; reads the ids and a separator after them.
+        model: the network.
+        coded: by rung, the bytes of `encode_tokens`.
+        tokens: number of ids.
+        windows: their context and stride.
+        eos_id: the id before and after the ids.
+        learner: trains the model on decoded text, as on scored text.
+        report: called after each token with the tokens so far.
 
     Raises:
         CodeError: the data is damaged, or was made with other predictions, or rungs do not agree.
@@ -83,7 +91,7 @@ def decode_tokens(
     decoders = {rung: Decoder(data) for rung, data in coded.items()}
     encoders = {rung: Encoder() for rung in coded}
     ids: list[int] = []
-    places = _places(predictor, model, tokens, eos_id, context, stride, learner)
+    places = _places(predictor, model, tokens, windows, eos_id, learner)
     every = next(places)
     for done in range(1, tokens + 1):
         shares = {rung: cumulative_frequencies(every[rung]) for rung in decoders}
@@ -103,15 +111,20 @@ def decode_tokens(
 
 
 def prediction_checksum(
-    predictor: Predictor, model: LanguageModel, *, eos_id: int, context: int, stride: int
+    predictor: Predictor, model: LanguageModel, windows: WindowConfig, *, eos_id: int
 ) -> str:
     """Return the xxh3-64 of the distributions of a predictor along fixed ids, in hex.
 
     Machines whose sums differ in a last bit, as with other BLAS kernels, have other checksums.
-    The arguments are those of `encode_tokens`; the predictor has read the ids afterwards.
+
+    Args:
+        predictor: in the context of a separator; reads the ids and a separator after them.
+        model: the network.
+        windows: their context and stride.
+        eos_id: the id before and after the ids.
     """
     digest, last = xxhash.xxh3_64(), predictor.settings.rungs[-1]
-    places = _places(predictor, model, CHECKED_PLACES, eos_id, context, stride, None)
+    places = _places(predictor, model, CHECKED_PLACES, windows, eos_id, None)
     every = next(places)
     for place in range(CHECKED_PLACES):
         digest.update(np.ascontiguousarray(every[last], np.float64).data)
@@ -123,23 +136,15 @@ def _places(
     predictor: Predictor,
     model: LanguageModel,
     tokens: int,
+    windows: WindowConfig,
     eos_id: int,
-    context: int,
-    stride: int,
     learner: Learner | None,
 ) -> Generator[Every, int, None]:
     """Yield the distributions [V] by rung at each place; the caller sends the token at that place.
 
     After the tokens comes the place of the separator, which ends the generator.
     """
-    steps = predict_tokens(
-        model,
-        tokens + 1,
-        eos_id=eos_id,
-        context=context,
-        stride=stride,
-        learner=learner,
-    )
+    steps = predict_tokens(model, tokens + 1, windows, eos_id=eos_id, learner=learner)
     logits = next(steps) if predictor.settings.network else None
     for _ in range(tokens + 1):
         token = yield predictor.distributions(logits)

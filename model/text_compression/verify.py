@@ -10,7 +10,7 @@ from spiketok.errors import SpikeError
 
 from ..runs.folder import Run
 from ..scoring.predictor_spec import PredictorSpec
-from ..scoring.sliding_windows import check_windows
+from ..scoring.sliding_windows import WindowConfig, check_windows
 from .compressed_file import check_lossless
 from .token_coder import decode_tokens, encode_tokens
 
@@ -18,10 +18,9 @@ from .token_coder import decode_tokens, encode_tokens
 def coded_sizes(
     run: Run,
     texts: Sequence[bytes],
+    windows: WindowConfig,
     start: PredictorSpec | None = None,
     *,
-    context: int,
-    stride: int,
     report: Callable[[int], None] = lambda _: None,
 ) -> dict[str, int]:
     """Return by rung the coded size of texts, in bytes, after decoding them to the same bytes.
@@ -32,48 +31,45 @@ def coded_sizes(
     Args:
         run: the model.
         texts: any bytes.
+        windows: their context and stride; each text is a stream of its own.
         start: the predictor; without one it is the model alone.
-        context: tokens per window, at most the model's.
-        stride: tokens by which windows move on once they are full.
         report: called with the tokens done so far; each token of the texts counts twice.
 
     Raises:
         SpikeError: a text was decoded to other bytes; or as for `compress`.
     """
     check_lossless(run)
-    check_windows(run.model, context, stride)
+    check_windows(run.model, windows)
     tokenizer, start = run.tokenizer, start or PredictorSpec()
     ids = [tokenizer.encode(text) for text in texts]
     eos_id = tokenizer.eos_id
     done, coded = 0, []
     targets = sum(len(row) + 1 for row in ids)
     predictor = start.predictor(tokenizer.vocab_size, eos_id)
-    with start.learning(run, targets, context) as learner:
+    with start.learning(run, targets, windows.context) as learner:
         for row in ids:
             found = encode_tokens(
                 predictor,
                 run.model,
                 row,
+                windows,
                 rungs=start.settings.rungs,
                 eos_id=eos_id,
-                context=context,
-                stride=stride,
                 learner=learner,
                 report=_moved_on(report, done),
             )
             coded.append(found)
             done += len(row)
     predictor = start.predictor(tokenizer.vocab_size, eos_id)
-    with start.learning(run, targets, context) as learner:
+    with start.learning(run, targets, windows.context) as learner:
         for text, row, data in zip(texts, ids, coded, strict=True):
             decoded = decode_tokens(
                 predictor,
                 run.model,
                 data,
                 len(row),
+                windows,
                 eos_id=eos_id,
-                context=context,
-                stride=stride,
                 learner=learner,
                 report=_moved_on(report, done),
             )

@@ -18,6 +18,7 @@ from spike_lm.model.families.parameters import exported_state
 from spike_lm.model.quantization.plan import quantization_plan
 from spike_lm.model.runs.folder import Run, load_run
 from spike_lm.model.scoring.predictor_spec import COUNTS
+from spike_lm.model.scoring.sliding_windows import default_windows
 from spiketok.atomic_files import check_writable, write_durably
 from spiketok.errors import SpikeError
 
@@ -142,8 +143,7 @@ def scores(
     run: Run, file: Path, text: ScoredText, with_xz: bool, show: Callbacks
 ) -> dict[str, Any]:
     """Score a text under the artifact, the result, and under the run before compression."""
-    context = run.config.model.context
-    windows = {"context": context, "stride": max(1, context // 2)}
+    windows = default_windows(run.model)
     name = run.tokenizer.score_name
     after = text_score(open_run(file), text, windows, with_xz=with_xz, show=show)
     # The xz baseline of the same text is known by now.

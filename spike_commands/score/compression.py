@@ -10,6 +10,7 @@ from spike_lm.model.artifact.open import open_run
 from spike_lm.model.config.mixing import PredictorSettings
 from spike_lm.model.config.ttt import TTTConfig
 from spike_lm.model.runs.folder import Run
+from spike_lm.model.scoring.sliding_windows import default_windows
 from spike_lm.model.text_compression.compressed_file import (
     check_claims,
     check_header,
@@ -62,7 +63,6 @@ def compress_file(
         SpikeError: a file cannot be read or written, or the tokenizer loses text.
     """
     loaded = open_model(model_path, out)
-    context = context or loaded.config.model.context
     text = read_given(file)
     start = begin(loaded, settings or PredictorSettings(), counts_folder, ttt, show)
     started = time.monotonic()
@@ -70,9 +70,8 @@ def compress_file(
         data = compress(
             loaded,
             text,
+            default_windows(loaded.model, context, stride),
             start,
-            context=context,
-            stride=stride or max(1, context // 2),
             report=lambda _, done, size: report(done, f"{8 * size / done:.3f} bits per byte"),
         )
     write_durably(out, data)

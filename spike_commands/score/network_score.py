@@ -5,6 +5,7 @@ from typing import Any
 from spike_lm.model.runs.folder import Run
 from spike_lm.model.scoring.bits_per_byte import score_documents, score_replies
 from spike_lm.model.scoring.predictor_spec import PredictorSpec
+from spike_lm.model.scoring.sliding_windows import WindowConfig
 
 from ..callbacks import SILENT, Callbacks
 from ..scored_bytes import text_bytes
@@ -16,7 +17,7 @@ from .text import ScoredText, by_source
 def text_score(
     loaded: Run,
     text: ScoredText,
-    windows: dict[str, Any],
+    windows: WindowConfig,
     start: PredictorSpec | None = None,
     *,
     by: str | None = None,
@@ -29,13 +30,13 @@ def text_score(
     """
     start, rate = start or PredictorSpec(), loaded.tokenizer.score_name
     total = sum(len(ids) + 1 for ids, _ in text.documents)
-    taught = start.learning(loaded, total, windows["context"])
+    taught = start.learning(loaded, total, windows.context)
     with show.progress("eval", total, "tokens") as report, taught as learner:
         score = score_documents(
             loaded.model,
             text.documents,
+            windows,
             eos_id=loaded.tokenizer.eos_id,
-            **windows,
             learner=learner,
             report=lambda scored: report(scored, ""),
         )
@@ -55,7 +56,7 @@ def text_score(
 def reply_score(
     loaded: Run,
     text: ScoredText,
-    windows: dict[str, Any],
+    windows: WindowConfig,
     *,
     by: str | None = None,
     with_xz: bool = True,
@@ -67,14 +68,13 @@ def reply_score(
     chats = [
         (ids, mask, n_bytes) for (ids, n_bytes), mask in zip(text.documents, masks, strict=True)
     ]
-    windows = {name: value for name, value in windows.items() if name != "reset"}
     said = (text_bytes(ids[mask], tokenizer) for ids, mask, _ in chats)
     with show.progress("eval", total, "tokens") as report:
         score = score_replies(
             loaded.model,
             chats,
+            windows,
             eos_id=tokenizer.eos_id,
-            **windows,
             report=lambda passed: report(passed, ""),
         )
     return {

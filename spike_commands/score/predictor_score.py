@@ -12,6 +12,7 @@ from spike_lm.model.scoring.logits import stream_logits
 from spike_lm.model.scoring.predictor_score import PredictorScore, score_with
 from spike_lm.model.scoring.predictor_spec import PredictorSpec
 from spike_lm.model.scoring.published_rule import network_numbers, on_random_tokens
+from spike_lm.model.scoring.sliding_windows import WindowConfig
 from spike_lm.model.text_compression.verify import coded_sizes
 from spiketok.errors import SpikeError
 
@@ -26,7 +27,7 @@ TTT = "ttt"
 def predictor_score(
     loaded: Run,
     text: ScoredText,
-    windows: dict[str, Any],
+    windows: WindowConfig,
     start: PredictorSpec,
     *,
     with_xz: bool = True,
@@ -64,21 +65,21 @@ def predictor_score(
 def scored(
     loaded: Run,
     text: ScoredText,
-    windows: dict[str, Any],
+    windows: WindowConfig,
     start: PredictorSpec,
     show: Callbacks,
 ) -> PredictorScore:
     """Score documents with one predictor."""
     tokenizer = loaded.tokenizer
     total = sum(len(ids) + 1 for ids, _ in text.documents)
-    taught = start.learning(loaded, total, windows["context"])
+    taught = start.learning(loaded, total, windows.context)
     with show.progress("eval", total, "tokens") as report, taught as learner:
         return score_with(
             start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
             loaded.model if start.settings.network else None,
             text.documents,
+            windows,
             eos_id=tokenizer.eos_id,
-            **windows,
             learner=learner,
             report=lambda done: report(done, ""),
         )
@@ -111,7 +112,7 @@ def rate(nats: float, n_bytes: int) -> float | None:
 def proof(
     loaded: Run,
     text: ScoredText,
-    windows: dict[str, Any],
+    windows: WindowConfig,
     start: PredictorSpec,
     found: dict[str, Any],
     show: Callbacks = SILENT,
@@ -127,7 +128,7 @@ def proof(
     sizes: dict[str, int] = {}
     for one in [start] if start.ttt is None else [replace(start, ttt=None), start]:
         with show.progress("prove", max(1, tokens), "tokens") as report:
-            parts = coded_sizes(loaded, contents, one, **windows, report=lambda n: report(n, ""))
+            parts = coded_sizes(loaded, contents, windows, one, report=lambda n: report(n, ""))
         sizes |= parts if one.ttt is None else {TTT: list(parts.values())[-1]}
     sizes = {part: sizes[part] for part in rungs}
     for part, size in sizes.items():
@@ -142,12 +143,12 @@ def proof(
 
 
 def published_score(
-    loaded: Run, text: ScoredText, windows: dict[str, Any], show: Callbacks = SILENT
+    loaded: Run, text: ScoredText, windows: WindowConfig, show: Callbacks = SILENT
 ) -> dict[str, Any]:
     """Apply the rule of the record that reported 0.2071; its result is no rate."""
     tokenizer, documents = loaded.tokenizer, text.documents
     total, done = sum(len(ids) + 1 for ids, _ in documents), 0
-    rows = stream_logits(loaded.model, documents, eos_id=tokenizer.eos_id, **windows)
+    rows = stream_logits(loaded.model, documents, windows, eos_id=tokenizer.eos_id)
     with show.progress("eval", total, "tokens") as report:
 
         def shown() -> Any:

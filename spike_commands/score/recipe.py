@@ -12,6 +12,7 @@ from spike_lm.model.device import choose_device
 from spike_lm.model.distributed import process_group
 from spike_lm.model.runs.folder import Run
 from spike_lm.model.scoring.compiled_windows import compile_full_windows
+from spike_lm.model.scoring.sliding_windows import WindowConfig, default_windows
 
 from ..callbacks import SILENT, Callbacks
 from .network_score import reply_score, text_score
@@ -90,36 +91,41 @@ def evaluate_run(
         if rank > 0:
             show = SILENT
         loaded = open_run(run, choose_device(how.device))
-        context = how.context or loaded.config.model.context
-        windows = {"context": context, "stride": how.stride or max(1, context // 2)}
+        windows = default_windows(
+            loaded.model,
+            how.context,
+            how.stride,
+            batch_windows=how.batch_windows,
+            reset=how.reset,
+        )
         if how.compiled:
-            compile_full_windows(loaded.model, **windows)
+            compile_full_windows(loaded.model, windows)
         text = scored_text(loaded, texts, how.chats, how.data_folder, how.of_texts, how.reads, show)
         found = score_text(loaded, text, windows, how, with_xz=how.with_xz and rank == 0, show=show)
-    return {"run": str(run), "step": loaded.step, **found, **windows, "rank": rank}
+    shape = {"context": windows.context, "stride": windows.stride}
+    return {"run": str(run), "step": loaded.step, **found, **shape, "rank": rank}
 
 
 def score_text(
     loaded: Run,
     text: ScoredText,
-    windows: dict[str, int],
+    windows: WindowConfig,
     how: Scoring,
     *,
     with_xz: bool,
     show: Callbacks,
 ) -> dict[str, Any]:
     """Score an encoded text in the way that the options ask for."""
-    reading = windows | {"batch_windows": how.batch_windows, "reset": how.reset}
     shown: dict[str, Any] = {"with_xz": with_xz, "show": show}
     if text.masks is not None:
-        return reply_score(loaded, text, reading, by=how.by, **shown)
+        return reply_score(loaded, text, windows, by=how.by, **shown)
     if how.method:
-        return published_score(loaded, text, reading, show)
+        return published_score(loaded, text, windows, show)
     settings = how.settings or PredictorSettings()
     start = begin(loaded, settings, how.counts_folder, how.ttt, show)
     if how.settings:
-        found = predictor_score(loaded, text, reading, start, **shown)
+        found = predictor_score(loaded, text, windows, start, **shown)
     else:
-        found = text_score(loaded, text, reading, start, by=how.by, **shown)
+        found = text_score(loaded, text, windows, start, by=how.by, **shown)
     found["reset"] = how.reset
     return found | (proof(loaded, text, windows, start, found, show) if how.prove else {})

@@ -10,10 +10,12 @@ from spike_lm.model.families.build import build_model
 from spike_lm.model.families.spikewhale.model import SpikeWhaleLM
 from spike_lm.model.layers.document_masks import document_numbers
 from spike_lm.model.scoring.bits_per_byte import score_documents, score_replies, validation_score
+from spike_lm.model.scoring.sliding_windows import WindowConfig
 from spiketok.errors import SpikeError
 from tests.model.tiny import GOLF, VOCAB, WHALE, shaken, tiny_config
 
 SEPARATOR = 3
+HALVES = WindowConfig(context=12, stride=6)
 Documents = st.lists(st.lists(st.integers(0, VOCAB - 1), max_size=40), max_size=4)
 
 
@@ -36,11 +38,8 @@ def test_equals_the_definition(model, documents, context, stride, batch_windows,
     score = score_documents(
         model,
         pairs,
+        WindowConfig(context=context, stride=stride, batch_windows=batch_windows, reset=reset),
         eos_id=SEPARATOR,
-        context=context,
-        stride=stride,
-        batch_windows=batch_windows,
-        reset=reset,
     )
     streams = _streams(documents, reset)
     nats = [n for stream in streams for n in _nats(model, stream, context, stride)]
@@ -82,9 +81,10 @@ def test_nats_of_conversations_are_those_of_their_replies(model, batch_windows):
     random = np.random.default_rng(0)
     texts = [random.integers(0, VOCAB, size) for size in (5, 0, 31, 1, 17, 0)]
     chats = [(ids, np.arange(len(ids)) % 2 == 0, len(ids)) for ids in texts]
-    windows = {"eos_id": SEPARATOR, "context": 8, "stride": 3}
-    found = score_replies(model, chats, **windows, batch_windows=batch_windows)
-    alone = [score_replies(model, [one], **windows).nats for one in chats]
+    windows = WindowConfig(context=8, stride=3, batch_windows=batch_windows)
+    found = score_replies(model, chats, windows, eos_id=SEPARATOR)
+    windows = WindowConfig(context=8, stride=3)
+    alone = [score_replies(model, [one], windows, eos_id=SEPARATOR).nats for one in chats]
     assert found.document_nats == pytest.approx(alone, rel=1e-4)
 
 
@@ -92,7 +92,7 @@ def test_bits_per_byte_of_a_model_that_knows_nothing(model):
     with torch.no_grad():
         model.model.embed_tokens.weight.zero_()
     documents = [(np.arange(8), 10), (np.arange(20), 30)]
-    score = score_documents(model, documents, eos_id=SEPARATOR, context=12, stride=6)
+    score = score_documents(model, documents, HALVES, eos_id=SEPARATOR)
     assert score.bits_per_byte == pytest.approx(30 * math.log2(VOCAB) / 40)
     assert score.nats_separators == pytest.approx(2 * math.log(VOCAB))
 
@@ -103,10 +103,8 @@ def test_reports_and_takes_any_iterable(model):
     score_documents(
         model,
         documents,
+        WindowConfig(context=12, stride=6, batch_windows=3),
         eos_id=SEPARATOR,
-        context=12,
-        stride=6,
-        batch_windows=3,
         report=seen.append,
     )
     assert seen == [18, 24]
@@ -115,20 +113,20 @@ def test_reports_and_takes_any_iterable(model):
 @pytest.mark.parametrize(("context", "stride"), [(13, 1), (4, 5), (4, 0), (0, 0)])
 def test_windows_out_of_range_are_refused(model, context, stride):
     with pytest.raises(SpikeError, match="1 ≤ stride ≤ context"):
-        score_documents(model, [], eos_id=SEPARATOR, context=context, stride=stride)
+        score_documents(model, [], WindowConfig(context=context, stride=stride), eos_id=SEPARATOR)
 
 
 def test_a_damaged_model_has_no_score(model):
     with torch.no_grad():
         model.model.embed_tokens.weight[SEPARATOR, 0] = torch.nan
     with pytest.raises(SpikeError, match="not finite"):
-        score_documents(model, [(np.arange(3), 3)], eos_id=SEPARATOR, context=4, stride=2)
+        score_documents(model, [(np.arange(3), 3)], HALVES, eos_id=SEPARATOR)
 
 
 def test_ids_that_the_model_does_not_have_are_refused(model):
     documents = [(np.array([VOCAB]), 1)]
     with pytest.raises(SpikeError, match="id outside 0 … 31"):
-        score_documents(model, documents, eos_id=SEPARATOR, context=4, stride=2)
+        score_documents(model, documents, HALVES, eos_id=SEPARATOR)
 
 
 def test_validation_scores_each_window_for_itself(model):
@@ -173,8 +171,8 @@ def test_replies_are_scored_from_all_that_stands_before_them(model, context, str
     for size in (1, 4, 11, 30):
         mask = random.random(size) < 0.5
         conversations.append((random.integers(0, VOCAB, size), mask, int(mask.sum())))
-    options = {"eos_id": SEPARATOR, "context": context, "stride": stride}
-    score = score_replies(model, conversations, batch_windows=3, **options)
+    windows = WindowConfig(context=context, stride=stride, batch_windows=3)
+    score = score_replies(model, conversations, windows, eos_id=SEPARATOR)
     nats = 0.0
     for ids, mask, _ in conversations:
         stream = [SEPARATOR, *ids.tolist(), SEPARATOR]
@@ -195,9 +193,9 @@ def test_replies_are_scored_from_all_that_stands_before_them(model, context, str
 
 def test_all_of_a_text_as_a_reply_scores_as_the_text_without_its_end(model):
     ids = np.arange(20) % VOCAB
-    options = {"eos_id": SEPARATOR, "context": 12, "stride": 5}
-    text = score_documents(model, [(ids, 7)], **options)
-    reply = score_replies(model, [(ids, np.ones(20, bool), 7)], **options)
+    windows = WindowConfig(context=12, stride=5)
+    text = score_documents(model, [(ids, 7)], windows, eos_id=SEPARATOR)
+    reply = score_replies(model, [(ids, np.ones(20, bool), 7)], windows, eos_id=SEPARATOR)
     assert reply.nats == pytest.approx(text.nats - text.nats_separators, rel=1e-6)
     assert (reply.tokens, reply.bytes) == (20, 7)
 
@@ -228,9 +226,9 @@ FAMILIES = {
 def test_windows_get_the_ids_before_them(name, documents, context, stride, reset):
     model, stride = FAMILIES[name], min(stride, context)
     assert model.lookback > 0
-    options = {"eos_id": SEPARATOR, "context": context, "stride": stride, "reset": reset}
+    windows = WindowConfig(context=context, stride=stride, reset=reset)
     pairs = [(np.array(ids, np.uint16), 1) for ids in documents]
-    score = score_documents(model, pairs, **options)
+    score = score_documents(model, pairs, windows, eos_id=SEPARATOR)
     wanted = [
         _nats(model, stream, context, stride, embedded) for stream in _streams(documents, reset)
     ]

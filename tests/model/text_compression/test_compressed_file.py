@@ -13,7 +13,7 @@ from torch.nn import functional
 from spike_lm.model.families.build import build_model
 from spike_lm.model.runs.folder import Run
 from spike_lm.model.scoring.bits_per_byte import score_documents
-from spike_lm.model.scoring.sliding_windows import window_borders
+from spike_lm.model.scoring.sliding_windows import WindowConfig, window_borders
 from spike_lm.model.text_compression.compressed_file import (
     checksum,
     compress,
@@ -28,7 +28,7 @@ from tests.model.tiny import golf_config, shaken, tiny_config, whale_config
 TOKENIZER = Tokenizer(build_vocabulary([b"ab", b"abc", b"the "], 300, "minimal"))
 CONFIGS = {"plain": tiny_config(), "golf": golf_config(), "spikewhale": whale_config()}
 drawn = settings(deadline=None, max_examples=10, suppress_health_check=list(HealthCheck))
-WINDOWS = {"context": 12, "stride": 5}
+WINDOWS = WindowConfig(context=12, stride=5)
 TEXT = b"abc the abab" * 4 + bytes(range(250, 256))
 
 
@@ -47,24 +47,22 @@ def run(request):
 @drawn
 @given(st.binary(max_size=40), st.integers(1, 12), st.integers(1, 12))
 def test_every_text_comes_back_and_takes_what_its_score_says(run, text, context, stride):
-    windows = {"context": context, "stride": min(stride, context)}
-    data = compress(run, text, **windows)
+    windows = WindowConfig(context=context, stride=min(stride, context))
+    data = compress(run, text, windows)
     assert decompress(run, data) == text
-    assert compress(run, text, **windows) == data
+    assert compress(run, text, windows) == data
     ids = [*TOKENIZER.encode(text).tolist(), TOKENIZER.eos_id]
-    nats = nats_of(run.model, ids, **windows)
-    score = score_documents(
-        run.model, [(np.array(ids[:-1]), 1)], eos_id=TOKENIZER.eos_id, **windows
-    )
+    nats = nats_of(run.model, ids, windows)
+    score = score_documents(run.model, [(np.array(ids[:-1]), 1)], windows, eos_id=TOKENIZER.eos_id)
     assert score.nats == pytest.approx(nats, rel=1e-5)
     bits = (score.nats - score.nats_separators) / math.log(2)
     assert 8 * len(read_header(data)[1]) <= bits * 1.001 + 16
 
 
-def nats_of(model, ids, context, stride):
+def nats_of(model, ids, windows):
     """Read each window at once."""
     stream, nats = [TOKENIZER.eos_id, *ids], 0.0
-    for start, scored, stop in window_borders(len(ids), context, stride):
+    for start, scored, stop in window_borders(len(ids), windows.context, windows.stride):
         behind = [TOKENIZER.eos_id] * model.lookback + stream[:start]
         before = torch.tensor([behind[start:]]) if model.lookback else None
         hidden = model.backbone(torch.tensor([stream[start:stop]]), before)[0, scored - start :]
@@ -76,21 +74,21 @@ def nats_of(model, ids, context, stride):
 @drawn
 @given(st.lists(st.integers(4, 299), max_size=30), st.integers(1, 12), st.integers(1, 12))
 def test_predicts_what_windows_read_at_once_predict(run, ids, context, stride):
-    windows = {"context": context, "stride": min(stride, context)}
+    windows = WindowConfig(context=context, stride=min(stride, context))
     model = copy.deepcopy(run.model).double()
-    steps = predict_tokens(model, len(ids), eos_id=TOKENIZER.eos_id, **windows)
+    steps = predict_tokens(model, len(ids), windows, eos_id=TOKENIZER.eos_id)
     nats = 0.0
     for place, token in enumerate(ids):
         logits = next(steps) if place == 0 else steps.send(ids[place - 1])
         found = torch.softmax(logits, dim=-1).numpy()
         assert found.sum() == pytest.approx(1, abs=1e-12)
         nats -= math.log(found[token])
-    assert nats == pytest.approx(nats_of(model, ids, **windows), rel=1e-9, abs=1e-9)
+    assert nats == pytest.approx(nats_of(model, ids, windows), rel=1e-9, abs=1e-9)
 
 
 def test_what_does_not_fit_is_refused():
     run = make_run(CONFIGS["plain"])
-    data = compress(run, TEXT, **WINDOWS)
+    data = compress(run, TEXT, WINDOWS)
     other = make_run(CONFIGS["plain"])
     with torch.no_grad():
         other.model.model.embed_tokens.weight[0, 0] += 1e-3
@@ -107,10 +105,10 @@ def test_what_does_not_fit_is_refused():
     assert decompress(run, data) == TEXT
     lossy = Tokenizer(BeseVocabulary(merges=(), vocab_size=40, alphabet="bese-published"))
     with pytest.raises(SpikeError, match="loses text"):
-        compress(make_run(CONFIGS["plain"], lossy), TEXT, **WINDOWS)
-    for wrong in ({"context": 13, "stride": 1}, {"context": 4, "stride": 5}):
-        with pytest.raises(SpikeError, match="needed is"):
-            compress(run, TEXT, **wrong)
+        compress(make_run(CONFIGS["plain"], lossy), TEXT, WINDOWS)
+    for context, stride in ((13, 1), (4, 5)):
+        with pytest.raises(SpikeError, match="1 ≤ stride ≤ context"):
+            compress(run, TEXT, WindowConfig(context=context, stride=stride))
 
 
 def one_ulp_off(run, calls_before=0):
@@ -130,7 +128,7 @@ def one_ulp_off(run, calls_before=0):
 def test_other_predictions_are_told_from_damage(calls_before):
     run = make_run(CONFIGS["plain"])
     text = TEXT * 8
-    data = compress(run, text, **WINDOWS)
+    data = compress(run, text, WINDOWS)
     assert decompress(run, data) == text
     other = one_ulp_off(run, calls_before)
     # One ulp seldom moves a share of 2^32 across a border, but here it does.
@@ -142,7 +140,7 @@ def test_other_predictions_are_told_from_damage(calls_before):
 
 
 def test_files_of_other_formats_are_named():
-    data = compress(make_run(CONFIGS["plain"]), TEXT, **WINDOWS)
+    data = compress(make_run(CONFIGS["plain"]), TEXT, WINDOWS)
     for number, words in ((2, "format 2, of an earlier spike"), (4, "format 4 is not known")):
         with pytest.raises(SpikeError, match=words):
             read_header(data.replace(b'"format":3', b'"format":%d' % number, 1))
@@ -150,7 +148,7 @@ def test_files_of_other_formats_are_named():
 
 def test_damage_is_an_error_or_harmless():
     run = make_run(CONFIGS["plain"])
-    data = compress(run, TEXT, **WINDOWS)
+    data = compress(run, TEXT, WINDOWS)
     random = np.random.default_rng(0)
     damaged = [data[:cut] for cut in range(0, len(data), 7)]
     for _ in range(60):
@@ -177,7 +175,7 @@ def claiming(data, **claims):
 
 def test_claims_beyond_what_a_file_can_hold_are_refused_before_the_work():
     run = make_run(CONFIGS["plain"])
-    data = compress(run, TEXT, **WINDOWS)
+    data = compress(run, TEXT, WINDOWS)
     assert decompress(run, claiming(data)) == TEXT
     tokens, longest = read_header(data)[0].tokens, int(TOKENIZER.byte_lengths.max())
     for claims, words in (

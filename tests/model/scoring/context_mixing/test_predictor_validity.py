@@ -19,6 +19,7 @@ from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 from spike_lm.model.scoring.context_mixing.predictor import Predictor
 from spike_lm.model.scoring.predictor_score import PredictorScore, score_with
 from spike_lm.model.scoring.published_rule import PublishedRule, on_random_tokens
+from spike_lm.model.scoring.sliding_windows import WindowConfig
 from spike_lm.model.text_compression.arithmetic_coder import Encoder, cumulative_frequencies
 from spiketok.errors import SpikeError
 
@@ -194,7 +195,9 @@ def test_7_every_part_is_told_apart_and_what_is_no_rate_gets_no_score(line):
 
 
 def scored(predictor, documents) -> PredictorScore:
-    return score_with(predictor, None, documents, eos_id=SEPARATOR, context=1, stride=1)
+    return score_with(
+        predictor, None, documents, WindowConfig(context=1, stride=1), eos_id=SEPARATOR
+    )
 
 
 class Doubled:

@@ -18,6 +18,7 @@ from spike_lm.model.families.build import build_model
 from spike_lm.model.families.parameters import training_only_modules
 from spike_lm.model.scoring import bits_per_byte
 from spike_lm.model.scoring.bits_per_byte import score_documents
+from spike_lm.model.scoring.sliding_windows import WindowConfig
 from spike_lm.model.scoring.ttt.learner import learning
 from spike_lm.model.scoring.ttt.lora import start_factors
 from spike_lm.model.scoring.ttt.trainable_weights import chosen_parameters, write_weights
@@ -26,6 +27,7 @@ from spiketok.errors import SpikeError
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
 
 SEPARATOR, CONTEXT, STRIDE = 3, 8, 3
+WINDOWS = WindowConfig(context=CONTEXT, stride=STRIDE)
 BYTES = np.arange(VOCAB) % 5
 CONFIGS = {
     "plain": tiny_config(),
@@ -58,7 +60,11 @@ def learn_and_score(model, settings, ids, **options):
     known = {"context": CONTEXT, "eos_id": SEPARATOR}
     with learning(model, parsed, targets=targets, byte_lengths=BYTES, **known) as learner:
         score = score_documents(
-            model, documents, stride=STRIDE, learner=learner, **known, **options
+            model,
+            documents,
+            WindowConfig(context=CONTEXT, stride=STRIDE, **options),
+            eos_id=SEPARATOR,
+            learner=learner,
         )
         return score, copies(model)
 
@@ -214,7 +220,7 @@ def test_a_decoder_makes_the_same_weights(any_model, settings):
     with learning(
         any_model, parse_ttt(settings), targets=targets, byte_lengths=BYTES, **known
     ) as learner:
-        steps = predict_tokens(any_model, targets, stride=STRIDE, learner=learner, **known)
+        steps = predict_tokens(any_model, targets, WINDOWS, eos_id=SEPARATOR, learner=learner)
         nats, found = 0.0, next(steps)
         for token in document.tolist():
             nats -= torch.log_softmax(found.double(), dim=-1)[token].item()
@@ -231,9 +237,8 @@ def test_without_epochs_the_score_is_the_plain_one(any_model):
     plain = score_documents(
         any_model,
         [(text, len(text)) for text in documents],
+        WINDOWS,
         eos_id=SEPARATOR,
-        context=CONTEXT,
-        stride=STRIDE,
     )
     assert found == plain
     assert_same(weights, copies(any_model))
