@@ -67,7 +67,7 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
             "no engram": "spikewhale.engram_table_size=0",
             "one stream": "spikewhale.hc_mult=1",
             "no HRM": "spikewhale.hrm_refine_steps=0",
-            "no MTP": "spikewhale.mtp_num_heads=0",
+            "no MTP": "spikewhale.num_nextn_predict_layers=0",
             "no JEPA": "spikewhale.jepa_horizon=0",
         },
     ),

@@ -139,7 +139,7 @@ def _past_last_layer(layer: int, layers: int) -> str:
 
 def _spikewhale_problems(config: Config, whale: SpikeWhaleConfig) -> Problems:
     """Return the problems between the keys of a SpikeWhaleLM, by place."""
-    model, expert_layers = config.model, whale.expert_layers
+    model, moe_layers = config.model, whale.moe_layers
     return {
         "spikewhale": config.golf is not None and "a model has one family; remove [golf]",
         "model.tie_embeddings": not model.tie_embeddings
@@ -149,8 +149,8 @@ def _spikewhale_problems(config: Config, whale: SpikeWhaleConfig) -> Problems:
         "spikewhale.engram_table_size": bool(whale.engram_table_size)
         and model.dim < ID_BITS
         and f"an engram needs model.dim ≥ {ID_BITS}; raise model.dim or write 0",
-        "spikewhale.expert_layers": max(expert_layers, default=0) >= model.layers
-        and _past_last_layer(max(expert_layers, default=0), model.layers),
+        "spikewhale.moe_layers": max(moe_layers, default=0) >= model.layers
+        and _past_last_layer(max(moe_layers, default=0), model.layers),
         "spikewhale.num_experts_per_tok": whale.num_experts_per_tok > whale.n_routed_experts
         and f"{whale.num_experts_per_tok} is more than "
         f"spikewhale.n_routed_experts = {whale.n_routed_experts}; lower it",

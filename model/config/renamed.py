@@ -60,6 +60,12 @@ RENAMED = (
     ("micro_batch", "micro_batch_size"),
     ("clip", "grad_clip"),
     ("recompute", "activation_checkpointing"),
+    ("expert_layers", "moe_layers"),
+    ("hashed_layers", "num_hash_layers"),
+    ("embedding_again", "use_value_embed"),
+    ("derf", "use_derf"),
+    ("ahead_heads", "num_nextn_predict_layers"),
+    ("mtp_num_heads", "num_nextn_predict_layers"),
     ("rotary_width", "rope_dims"),
     ("rotary_width", "qk_rope_head_dim"),
 )

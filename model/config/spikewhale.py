@@ -24,9 +24,9 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Partial RoPE: how many dimensions of a head, the last ones, are rotated; 0 for all."""
     use_xsa: bool = False
     """Whether attention is exclusive (XSA): without the token's own value."""
-    derf: bool = False
+    use_derf: bool = False
     """Whether attention weights come from the error function (Derf) instead of softmax."""
-    embedding_again: bool = False
+    use_value_embed: bool = False
     """Whether the token's embedding is added to each layer's attention input, by a gate."""
     hc_mult: Annotated[int, Meta(ge=1, le=16), "streams"] = 1
     """Number of residual streams, joined by hyper-connections; 1 for a plain one."""
@@ -46,7 +46,7 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Steps of HRM refinement before the output layer; 0 for none."""
     hrm_refine_dim: Annotated[Count, "numbers"] = 128
     """Hidden width of a refinement step."""
-    mtp_num_heads: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
+    num_nextn_predict_layers: Annotated[int, Meta(ge=0, le=16), "heads"] = 0
     """Number of multi-token prediction heads (MTP), for training only."""
     mtp_loss_weight: Weight = 0.3
     """Weight of their mean loss."""
@@ -58,9 +58,9 @@ class SpikeWhaleConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     """Weight of the JEPA loss, the mean of 1 - cosine."""
     zloss_coef: Weight = 0.0
     """Weight of the z-loss: the mean square of the logits' log-sum-exp."""
-    expert_layers: tuple[CountOrZero, ...] = ()
+    moe_layers: tuple[CountOrZero, ...] = ()
     """Layers with a mixture of experts (MoE) as feed-forward network; counted from 0."""
-    hashed_layers: Annotated[CountOrZero, "blocks"] = 0
+    num_hash_layers: Annotated[CountOrZero, "blocks"] = 0
     """MoE layers below this number choose experts by a hash of the token's id (hash routing)."""
     n_routed_experts: Annotated[int, Meta(ge=1, le=1024), "experts"] = 6
     """Routed experts of an MoE layer, each as wide as `model.ffn_dim`."""

@@ -21,12 +21,12 @@ def without_training_only(config: Config) -> Config:
     return replace(
         config,
         golf=golf and replace(golf, mtp_num_heads=0),
-        spikewhale=whale and replace(whale, mtp_num_heads=0, jepa_horizon=0),
+        spikewhale=whale and replace(whale, num_nextn_predict_layers=0, jepa_horizon=0),
     )
 
 
 def fewest_weights(config: Config) -> int:
     """Return a lower bound of the number of tensors: each layer and each expert has one."""
     whale = config.spikewhale
-    experts = len(whale.expert_layers) * whale.n_routed_experts if whale else 0
+    experts = len(whale.moe_layers) * whale.n_routed_experts if whale else 0
     return config.model.layers + experts

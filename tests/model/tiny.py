@@ -83,17 +83,17 @@ WHALE = [
     "spikewhale.engram_compress_dim=8",
     "spikewhale.hrm_refine_steps=1",
     "spikewhale.hrm_refine_dim=8",
-    "spikewhale.mtp_num_heads=2",
+    "spikewhale.num_nextn_predict_layers=2",
     "spikewhale.jepa_horizon=2",
     "spikewhale.jepa_pred_dim=8",
     "spikewhale.zloss_coef=0.001",
 ]
 # What they have off.
 WHALE_RARE = [
-    "spikewhale.derf=true",
-    "spikewhale.embedding_again=true",
-    "spikewhale.expert_layers=[0, 1]",
-    "spikewhale.hashed_layers=1",
+    "spikewhale.use_derf=true",
+    "spikewhale.use_value_embed=true",
+    "spikewhale.moe_layers=[0, 1]",
+    "spikewhale.num_hash_layers=1",
     "spikewhale.n_routed_experts=3",
 ]
 

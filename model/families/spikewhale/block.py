@@ -28,12 +28,12 @@ class WhaleBlock(nn.Module):
             q_lora_rank=whale.q_lora_rank,
             o_lora_rank=whale.o_lora_rank,
             use_xsa=whale.use_xsa,
-            derf=whale.derf,
+            derf=whale.use_derf,
             norm_eps=NORM_EPS,
         )
         self.ffn_norm = nn.RMSNorm(config.dim, eps=NORM_EPS)
         self.ffn: FeedForward | MoE
-        if layer in whale.expert_layers:
+        if layer in whale.moe_layers:
             self.ffn = MoE(
                 dim=config.dim,
                 ffn_dim=config.ffn_dim,
@@ -41,11 +41,11 @@ class WhaleBlock(nn.Module):
                 top_k=whale.num_experts_per_tok,
                 num_shared=whale.n_shared_experts,
                 routed_scaling_factor=whale.routed_scaling_factor,
-                hash_routing=layer < whale.hashed_layers,
+                hash_routing=layer < whale.num_hash_layers,
             )
         else:
             self.ffn = FeedForward(dim=config.dim, ffn_dim=config.ffn_dim)
-        self.token_gate = nn.Parameter(torch.zeros(())) if whale.embedding_again else None
+        self.token_gate = nn.Parameter(torch.zeros(())) if whale.use_value_embed else None
 
     def forward(
         self,

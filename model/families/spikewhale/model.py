@@ -99,7 +99,7 @@ class SpikeWhaleBackbone(Backbone):
         embedded = self.embed(all_ids, documents, time)
         attended = time if kv_cache is None else kv_cache.length
         inputs = self._attention_inputs(documents[:, -attended:], mask, time)
-        embedded_tokens = self.embed_tokens(ids) if self.whale.embedding_again else None
+        embedded_tokens = self.embed_tokens(ids) if self.whale.use_value_embed else None
         stream = embedded
         routes: list[Route | None] = [None] * (2 * len(self.layers))
         if self.hyper_connections is not None:
@@ -165,9 +165,11 @@ class SpikeWhaleLM(LanguageModel):
     ) -> None:
         super().__init__(SpikeWhaleBackbone(config, whale, vocab_size, eos_id))
         self.whale = whale
-        self.future_targets = max(whale.mtp_num_heads, whale.jepa_horizon - 1)
+        self.future_targets = max(whale.num_nextn_predict_layers, whale.jepa_horizon - 1)
         self.mtp_heads = (
-            MTPStates(heads=whale.mtp_num_heads, dim=config.dim) if whale.mtp_num_heads else None
+            MTPStates(heads=whale.num_nextn_predict_layers, dim=config.dim)
+            if whale.num_nextn_predict_layers
+            else None
         )
         self.jepa = (
             JEPAPredictor(
@@ -214,7 +216,7 @@ class SpikeWhaleLM(LanguageModel):
             for name, p in self.named_parameters()
             if p.ndim == 2 and p.requires_grad and not name.startswith(not_multiplied)
         )
-        weights += (1 + whale.mtp_num_heads) * self.model.embed_tokens.weight.numel()
+        weights += (1 + whale.num_nextn_predict_layers) * self.model.embed_tokens.weight.numel()
         for moe in self.moe_layers():
             idle = whale.n_routed_experts - whale.num_experts_per_tok
             weights -= idle * sum(p.numel() for p in moe.experts[0].parameters())
@@ -245,7 +247,7 @@ class SpikeWhaleLM(LanguageModel):
             logsumexp = rows.nats + rows.logits.gather(1, rows.targets[:, :1]).squeeze(1)
             yield "z_loss", whale.zloss_coef, logsumexp.square()
         if self.mtp_heads is not None:
-            weight = whale.mtp_loss_weight / whale.mtp_num_heads
+            weight = whale.mtp_loss_weight / whale.num_nextn_predict_layers
             states = self.mtp_heads(rows.hidden_states)
             for state, targets in zip(states, rows.targets.T[1:], strict=False):
                 counted = targets != IGNORE_INDEX

@@ -125,7 +125,7 @@ def test_overrides_are_toml_or_bare_strings():
         ("golf.parallel_residual_last_n=5", ["golf.parallel_residual_last_n", "model.layers = 4"]),
         ("spikewhale.hc_mul=2", ["spikewhale.hc_mul", "did you mean `hc_mult`?"]),
         ("spikewhale.qk_rope_head_dim=34", ["spikewhale.qk_rope_head_dim", "model.head_dim = 32"]),
-        ("spikewhale.expert_layers=[0, 4]", ["spikewhale.expert_layers", "last layer, 3"]),
+        ("spikewhale.moe_layers=[0, 4]", ["spikewhale.moe_layers", "last layer, 3"]),
         ("spikewhale.num_experts_per_tok=7", ["spikewhale.num_experts_per_tok", "experts = 6"]),
         ("spikewhale.layout=other", ["spikewhale.layout", "other"]),
         ("averaging.use=ema", ["averaging.use", "averaging.ema_decay is 0"]),

@@ -19,7 +19,7 @@ CONFIGS = {
     "untied": tiny_config("model.tie_embeddings=false"),
     "golf": golf_config(),
     "whale": whale_config(),
-    "experts": whale_config(*WHALE_RARE, "spikewhale.hashed_layers=0"),
+    "experts": whale_config(*WHALE_RARE, "spikewhale.num_hash_layers=0"),
 }
 EXPORTED = ("model.", "lm_head.")
 

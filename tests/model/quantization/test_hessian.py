@@ -101,7 +101,7 @@ def test_layers_that_loop_are_seen_each_time():
 
 
 def test_an_expert_that_no_token_chose_has_none():
-    hashed = ["expert_layers=[0]", "n_routed_experts=8", "hashed_layers=1"]
+    hashed = ["moe_layers=[0]", "n_routed_experts=8", "num_hash_layers=1"]
     config = whale_config(*(f"spikewhale.{key}" for key in hashed))
     model = build_model(config, VOCAB, eos_id=3)  # choosing by the id: id and id + 1, mod 8
     hessians = gather_hessians(model, [np.full((1, 12), 8)])

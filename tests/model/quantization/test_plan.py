@@ -10,9 +10,7 @@ MODELS = {
     "plain": tiny_config(),
     "untied": tiny_config("model.tie_embeddings=false"),
     "golf": golf_config(),
-    "whale": whale_config(
-        *WHALE_RARE, "spikewhale.expert_layers=[1]", "spikewhale.hashed_layers=0"
-    ),
+    "whale": whale_config(*WHALE_RARE, "spikewhale.moe_layers=[1]", "spikewhale.num_hash_layers=0"),
 }
 # Owners of the matrices, layers and experts apart.
 EXPECTED = {

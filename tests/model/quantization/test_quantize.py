@@ -16,7 +16,7 @@ from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config
 FAMILIES = {
     "plain": tiny_config(),
     "golf": golf_config(),
-    "whale": whale_config(*WHALE_RARE, "spikewhale.expert_layers=[1]"),
+    "whale": whale_config(*WHALE_RARE, "spikewhale.moe_layers=[1]"),
 }
 IDS = np.random.default_rng(0).integers(0, VOCAB, (6, 12))
 MIXED = QuantizeConfig(bits="mlp=int4,attn=int6,embed=int8,other=fp32")

@@ -98,7 +98,9 @@ def test_nothing_is_predicted_beyond_the_end_of_a_document():
 
 def test_parts_that_are_off_are_not_counted():
     model = whale(
-        "spikewhale.mtp_num_heads=0", "spikewhale.jepa_horizon=0", "spikewhale.zloss_coef=0"
+        "spikewhale.num_nextn_predict_layers=0",
+        "spikewhale.jepa_horizon=0",
+        "spikewhale.zloss_coef=0",
     )
     sums = backward_loss(model, model.backbone(IDS[:, :-1]), IDS[:, 1:], 24)
     assert sums[:, 1].tolist() == [24, 0, 0, 0, 0]

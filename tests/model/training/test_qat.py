@@ -48,7 +48,7 @@ FAMILIES = {
     "plain": tiny_config("model.tie_embeddings=false", *LATE),
     "golf": golf_config(*LATE),
     "whale": whale_config(*LATE),
-    "experts": whale_config(*WHALE_RARE, "spikewhale.hashed_layers=0", *LATE),
+    "experts": whale_config(*WHALE_RARE, "spikewhale.num_hash_layers=0", *LATE),
 }
 
 

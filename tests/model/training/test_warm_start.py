@@ -72,7 +72,10 @@ def test_a_weight_that_does_not_fit_is_named(config_of):
     ("with_heads", "without"),
     [
         (golf_config(), golf_config("golf.mtp_num_heads=0")),
-        (whale_config(), whale_config("spikewhale.mtp_num_heads=0", "spikewhale.jepa_horizon=0")),
+        (
+            whale_config(),
+            whale_config("spikewhale.num_nextn_predict_layers=0", "spikewhale.jepa_horizon=0"),
+        ),
     ],
     ids=["golf", "whale"],
 )

@@ -69,7 +69,14 @@ def test_another_tokenizer_is_refused(begun, line, folder):
 def test_heads_that_come_from_nowhere_are_told(line, tiny):
     whale = ["--config", "base", *tiny, "--set", "spikewhale.q_lora_rank=8"]
     assert line("train", *whale, "--out", "runs/bare", "-q")[0] == 0
-    more = ["--set", "spikewhale.mtp_num_heads=1", "--init", "runs/bare", "--out", "runs/mtp"]
+    more = [
+        "--set",
+        "spikewhale.num_nextn_predict_layers=1",
+        "--init",
+        "runs/bare",
+        "--out",
+        "runs/mtp",
+    ]
     status, _, errors = line("train", *whale, *more)
     assert status == 0
     assert "runs/bare has no weights for mtp_heads." in errors

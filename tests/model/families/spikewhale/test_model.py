@@ -232,7 +232,12 @@ def fresh(*overrides):
 
 def test_features_leave_the_first_numbers_of_other_weights_alone():
     whole = dict(fresh().named_parameters())
-    for setting in ("engram_table_size=0", "hc_mult=1", "mtp_num_heads=0", "hrm_refine_steps=0"):
+    for setting in (
+        "engram_table_size=0",
+        "hc_mult=1",
+        "num_nextn_predict_layers=0",
+        "hrm_refine_steps=0",
+    ):
         less = dict(fresh(f"spikewhale.{setting}").named_parameters())
         assert less.keys() < whole.keys()
         assert all(torch.equal(weight, whole[name]) for name, weight in less.items())

@@ -52,7 +52,7 @@ def test_the_small_sibling_has_every_feature_on(name):
 
 def test_experts_that_see_no_token_do_not_count_as_work():
     config = load_config(
-        "byrne-tiny", ["spikewhale.expert_layers=[1]", "spikewhale.n_routed_experts=6"]
+        "byrne-tiny", ["spikewhale.moe_layers=[1]", "spikewhale.n_routed_experts=6"]
     )
     dense, sparse = of("byrne-tiny"), build_model(config, 1024, eos_id=3, device="meta")
     # Two of six and the shared one instead of one, and the router.

@@ -38,7 +38,7 @@ def test_names_and_shapes_are_the_published_ones(name, tensors, elements, kind):
 
 
 def test_there_and_back():
-    config = whale_config("spikewhale.jepa_horizon=1", "spikewhale.mtp_num_heads=1")
+    config = whale_config("spikewhale.jepa_horizon=1", "spikewhale.num_nextn_predict_layers=1")
     model = shaken(build_model(config, VOCAB, eos_id=3, seed=1))
     weights = model.state_dict()
     published = to_published(weights, config.model, config.spikewhale)
@@ -88,7 +88,7 @@ def test_what_is_not_the_release_is_refused(damage, message):
 
 
 def test_parts_without_a_published_name_are_refused():
-    config = whale_config("spikewhale.derf=true")
+    config = whale_config("spikewhale.use_derf=true")
     model = build_model(config, VOCAB, eos_id=3)
     with pytest.raises(SpikeError, match=r"model.layers.0.attn.derf.height: the published layout"):
         to_published(model.state_dict(), config.model, config.spikewhale)
