@@ -11,7 +11,6 @@ which is scored and has no bytes; the books are one row, behind one separator.
 
 import argparse
 import hashlib
-import math
 import resource
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from corpora import SHARED, rows
 from numpy.typing import NDArray
 
 from spike_lm.model.config.mixing import settings_of
+from spike_lm.model.scoring.bits_per_byte import nats_to_bits
 from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 from spike_lm.model.scoring.context_mixing.predictor import Predictor
 from spiketok import Tokenizer
@@ -107,7 +107,7 @@ def grown(vocab_size: int, learn: NDArray, text: NDArray, *, continuation: bool)
 
 def bits(p: NDArray[np.float64]) -> float:
     """Return the bits that probabilities stand for."""
-    return float(-np.log(p).sum() / math.log(2))
+    return nats_to_bits(float(-np.log(p).sum()))
 
 
 def stream(tokenizer: Tokenizer, books: list[bytes]) -> NDArray[np.uint32]:

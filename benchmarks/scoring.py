@@ -19,7 +19,6 @@ as `--patch-from`, PPMd as the difference of two archives.
 
 import argparse
 import json
-import math
 import shutil
 import subprocess
 import tempfile
@@ -39,6 +38,7 @@ from spike_lm.model.artifact.open import open_run
 from spike_lm.model.config.mixing import PredictorSettings, settings_of
 from spike_lm.model.config.ttt import parse_ttt
 from spike_lm.model.runs.folder import Run
+from spike_lm.model.scoring.bits_per_byte import bits_per_byte, nats_to_bits
 from spike_lm.model.scoring.context_mixing.ngram_model import NgramModel
 from spike_lm.model.scoring.predictor_score import PredictorScore, score_with
 from spike_lm.model.scoring.predictor_spec import PredictorSpec
@@ -143,13 +143,15 @@ def rows_of(
     seconds = 0.0
     for name, rung in whole.rungs.items():
         seconds += rung.seconds
-        told = (part.rungs[name].nats - part.rungs[name].nats_separators) / math.log(2)
-        if abs(8 * sizes[name] - told) > 0.001 * told + 64 * 8:
-            raise SystemExit(f"{name}: the score says {told:.0f} bits, coding {8 * sizes[name]}")
+        expected = nats_to_bits(part.rungs[name].nats - part.rungs[name].nats_separators)
+        if abs(8 * sizes[name] - expected) > 0.001 * expected + 64 * 8:
+            raise SystemExit(
+                f"{name}: the score says {expected:.0f} bits, coding {8 * sizes[name]}"
+            )
         yield (
             prefix + name,
             {
-                "bits_per_byte": rung.nats / math.log(2) / whole.bytes,
+                "bits_per_byte": bits_per_byte(rung.nats, whole.bytes),
                 "microseconds_per_token": 1e6 * seconds / whole.tokens,
                 "tokens": whole.tokens,
                 "proved_bytes": sizes[name],

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -206,6 +207,14 @@ def test_import_weight(statement, heavy):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not heavy & set(json.loads(result.stdout))
+
+
+def test_nats_become_bits_in_one_module():
+    """bits_per_byte.py divides by ln 2; the arithmetic coder's use is no rate of a text."""
+    own = {"model/scoring/bits_per_byte.py", "model/text_compression/arithmetic_coder.py"}
+    for path in [*FILES, *sorted((ROOT / "benchmarks").glob("*.py"))]:
+        found = re.search(r"\blog\(2(\.0)?\)", path.read_text(encoding="utf-8"))
+        assert not found or name(path) in own, f"{name(path)}: call bits_per_byte or nats_to_bits"
 
 
 def test_only_families_know_which_family_a_model_is():

@@ -10,12 +10,12 @@ from msgspec import Meta
 from spiketok.errors import SpikeError, parse_failures
 from spiketok.regular_files import read_regular
 
+from ..runs.checkpoint import Count
 from ..runs.tensor_files import tensors_sha256
 
 FORMAT = 1
 CONFIG, RECORD = "spike_config.toml", "spike_run.json"
 WEIGHTS = "model.safetensors"
-Count = Annotated[int, Meta(ge=0)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 

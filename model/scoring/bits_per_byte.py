@@ -54,9 +54,23 @@ class Score:
     """[documents]: the nats of each; of `score_replies` those of its replies."""
 
     @property
-    def bits_per_byte(self) -> float:
-        """Bits per original byte; infinite where there is none."""
-        return self.nats / (math.log(2) * self.bytes) if self.bytes else math.inf
+    def bits_per_byte(self) -> float | None:
+        """Bits per byte of the original text; None where it has no byte."""
+        return bits_per_byte(self.nats, self.bytes)
+
+
+def nats_to_bits(nats: float) -> float:
+    """Return bits: nats / ln 2."""
+    return nats / math.log(2)
+
+
+def bits_per_byte(nats: float, n_bytes: int) -> float | None:
+    """Return bits per byte, nats / (ln 2 · bytes); None where there is no byte.
+
+    >>> bits_per_byte(math.log(2), 4), bits_per_byte(1.0, 0)
+    (0.25, None)
+    """
+    return nats / (math.log(2) * n_bytes) if n_bytes else None
 
 
 def score_documents(

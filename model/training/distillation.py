@@ -6,7 +6,6 @@ student's windows in evaluation mode; no gradient reaches it. Hidden rows are pr
 those of the first teacher, at the same place.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from spiketok.errors import SpikeError
 from ..chunked_backward import DistillationTerm
 from ..config.distillation import DistillConfig
 from ..config.schema import Config
+from ..families.initialization import per_parameter_generator
 from ..families.language_model import LanguageModel
 from ..layers.jepa import cosine_distance
 from .kl_divergence import divergence
@@ -70,11 +70,9 @@ def init_projection(student: LanguageModel, teacher: LanguageModel, seed: int) -
     It has its own random generator, so that students with and without it start from equal numbers.
     """
     dim, device = student.config.dim, student.device
-    digest = hashlib.sha256(f"{seed} {HEAD}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7]))
     with torch.random.fork_rng(devices=[]):
         head = nn.Linear(dim, teacher.config.dim, bias=False)
-    nn.init.normal_(head.weight, 0.0, dim**-0.5, generator=generator)
+    nn.init.normal_(head.weight, 0.0, dim**-0.5, generator=per_parameter_generator(seed, HEAD))
     return head.to(device)
 
 

@@ -24,7 +24,7 @@ from ..distributed import largest, rank
 from ..families.language_model import LanguageModel
 from ..runs.metrics import METRICS, Metrics, append_metrics, cut_back_metrics, sync_metrics
 from ..runs.trained_ids import TrainedIds
-from ..scoring.bits_per_byte import validation_score
+from ..scoring.bits_per_byte import bits_per_byte, validation_score
 from .compile import step_backbone
 from .lr_schedule import lr_multiplier
 from .state import RunState, save_run, start_run
@@ -208,7 +208,7 @@ def _losses(
     Bits per byte are those of the loss: all nats of the targets over their bytes.
     """
     size = int(byte_lengths[target_ids(run.model, batch)].sum())
-    rate = loss * count / (math.log(2) * size) if size else math.nan
+    rate = number_or_nan(bits_per_byte(loss * count, size))
     if batch[1] is None:
         return {"loss": loss, f"train_{score_name}": rate, **beside}
     replies = {f"reply_{name}": number for name, number in {"loss": loss, **beside}.items()}
@@ -240,9 +240,14 @@ def _validated(
         score = validation_score(run.model, ids, byte_lengths, mask=mask)
     what = "validation" if mask is None else "validation_reply"
     return {
-        f"{what}_{score_name}": score.bits_per_byte,
+        f"{what}_{score_name}": number_or_nan(score.bits_per_byte),
         f"{what}_nats_per_token": score.nats / score.tokens,
     }
+
+
+def number_or_nan(number: float | None) -> float:
+    """Return a number as metrics have it: NaN, which they write as null, where there is none."""
+    return math.nan if number is None else number
 
 
 def with_sample(metrics: Metrics, sample: Sample | None) -> Mapping[str, int | float | str]:

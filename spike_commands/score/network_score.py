@@ -41,7 +41,7 @@ def text_score(
             report=lambda scored: report(scored, ""),
         )
     return {
-        rate: score.bits_per_byte if score.bytes else None,
+        rate: score.bits_per_byte,
         "bytes": score.bytes,
         "tokens": score.tokens,
         "nats": score.nats,
@@ -78,7 +78,7 @@ def reply_score(
             report=lambda passed: report(passed, ""),
         )
     return {
-        rate: score.bits_per_byte if score.bytes else None,
+        rate: score.bits_per_byte,
         "reply_bytes": score.bytes,
         "reply_tokens": score.tokens,
         "reply_nats": score.nats,

@@ -1,13 +1,14 @@
 """Predictor scores of `spike eval`, part by part, and the published rule that is no predictor."""
 
 from dataclasses import replace
-from math import log, log2
+from math import log2
 from typing import Any
 
 import numpy as np
 from msgspec.structs import asdict
 
 from spike_lm.model.runs.folder import Run
+from spike_lm.model.scoring.bits_per_byte import bits_per_byte, nats_to_bits
 from spike_lm.model.scoring.logits import stream_logits
 from spike_lm.model.scoring.predictor_score import PredictorScore, score_with
 from spike_lm.model.scoring.predictor_spec import PredictorSpec
@@ -96,17 +97,12 @@ def rungs_of(score: PredictorScore, name: str) -> dict[str, Any]:
     for part, rung in score.rungs.items():
         seconds += rung.seconds
         found[part] = {
-            name: rate(rung.nats, score.bytes),
+            name: bits_per_byte(rung.nats, score.bytes),
             "microseconds_per_token": 1e6 * seconds / max(1, score.tokens),
             "nats": rung.nats,
             "nats_separators": rung.nats_separators,
         }
     return found
-
-
-def rate(nats: float, n_bytes: int) -> float | None:
-    """Return bits per byte; None where there is no byte."""
-    return nats / (log(2) * n_bytes) if n_bytes else None
 
 
 def proof(
@@ -132,9 +128,11 @@ def proof(
         sizes |= parts if one.ttt is None else {TTT: list(parts.values())[-1]}
     sizes = {part: sizes[part] for part in rungs}
     for part, size in sizes.items():
-        told = (rungs[part]["nats"] - rungs[part]["nats_separators"]) / log(2) / 8
-        if size > told * 1.001 + 64 * len(contents):
-            raise SpikeError(f"{part}: coding took {size:,} bytes, but the score says {told:,.0f}")
+        expected = nats_to_bits(rungs[part]["nats"] - rungs[part]["nats_separators"]) / 8
+        if size > expected * 1.001 + 64 * len(contents):
+            raise SpikeError(
+                f"{part}: coding took {size:,} bytes, but the score says {expected:,.0f}"
+            )
     *_, whole = sizes.values()
     proved: dict[str, Any] = {"coded_bytes": whole, "proved": ", ".join(sizes)}
     if "rungs" in found:
@@ -162,11 +160,11 @@ def published_score(
     random = on_random_tokens(total, tokenizer.vocab_size)
     pseudo_nats = -float(np.log(rule.scores()).sum())
     return {
-        "pseudo_bits_per_byte": rate(pseudo_nats, n_bytes),
+        "pseudo_bits_per_byte": bits_per_byte(pseudo_nats, n_bytes),
         "bytes": n_bytes,
         "tokens": total,
         "documents": len(documents),
-        "pseudo_bits_per_token": pseudo_nats / log(2) / max(1, total),
+        "pseudo_bits_per_token": nats_to_bits(pseudo_nats) / max(1, total),
         "pseudo_bits_per_random_token": random.bits,
         "bits_per_random_token": random.true_bits,
         "total_instead_of_1": random.total,

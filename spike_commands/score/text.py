@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import log
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from datapipe import Dropped, encoded_conversations, read_manifest, read_split
 from spike_lm.model.runs.folder import Run
+from spike_lm.model.scoring.bits_per_byte import bits_per_byte
 from spiketok.errors import SpikeError
 
 from ..callbacks import SILENT, Callbacks
@@ -159,7 +159,7 @@ def by_source(text: ScoredText, nats: NDArray[np.float64], rate: str) -> list[di
     rows = [
         {
             "value": source,
-            rate: cost / (log(2) * n_bytes) if n_bytes else None,
+            rate: bits_per_byte(cost, int(n_bytes)),
             "bytes": n_bytes,
             "tokens": n_tokens,
             "documents": documents,

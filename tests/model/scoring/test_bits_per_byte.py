@@ -97,6 +97,12 @@ def test_bits_per_byte_of_a_model_that_knows_nothing(model):
     assert score.nats_separators == pytest.approx(2 * math.log(VOCAB))
 
 
+def test_without_bytes_there_is_no_rate(model):
+    score = score_documents(model, [(np.arange(8), 0)], HALVES, eos_id=SEPARATOR)
+    assert score.nats > 0
+    assert score.bits_per_byte is None
+
+
 def test_reports_and_takes_any_iterable(model):
     seen = []
     documents = ((np.arange(5), 5) for _ in range(4))
