@@ -18,13 +18,13 @@ def build_model(
     device: str = "cpu",
     init_weights: bool = True,
 ) -> LanguageModel:
-    """Return a freshly initialised model in float32 and evaluation mode; seeds decide its bytes.
+    """Build a model with initial weights, in float32 and evaluation mode.
 
     Args:
         config: its section `golf` or `spikewhale`, if there is one, sets the family.
         vocab_size: number of ids.
-        eos_id: the id between documents, over which embeddings do not look back.
-        seed: of the initial weights.
+        eos_id: the separator of documents; embeddings do not read ids before it.
+        seed: of the initial weights; equal seeds give equal bytes.
         device: on `meta` the model has shapes and no numbers.
         init_weights: whether weights are initialised; if not, all must be replaced.
     """

@@ -1,9 +1,9 @@
 """Language model: the one interface of all families.
 
 A `LanguageModel` is a `Backbone`, which maps token ids to hidden states, and an output layer.
-Training uses further parts: auxiliary losses, which a family adds to the cross-entropy of the next
-token, and the share of the training that is done. The names of the weights are those of published
-checkpoints: `model.embed_tokens`, `model.layers.0`, `model.norm`, `lm_head`; parts with other
+For training, a family adds auxiliary losses to the cross-entropy of the next token, and may change
+its graph with the progress of the training. The names of the weights are those of published
+checkpoints: `model.embed_tokens`, `model.layers.0`, `model.norm`, `lm_head`. Modules with other
 names are for training alone.
 """
 
@@ -19,12 +19,12 @@ from ..layers.kv_cache import KVCache, new_kv_cache
 from ..layers.softcap import softcap
 
 # Losses that a training reports: cross-entropy of the next token in nats, multi-token prediction
-# (MTP), 1 − cosine of later hidden states (JEPA), squared log-sum-exp, load of experts.
+# (MTP), 1 − cosine of later hidden states (JEPA), squared log-sum-exp, load balance of experts.
 LOSS_NAMES = ("loss", "mtp_loss", "jepa_loss", "z_loss", "aux_loss")
 
 
 class LossRows(NamedTuple):
-    """Loss inputs of N positions of a batch [B, T]."""
+    """Loss inputs: the tensors of N positions of a batch [B, T]."""
 
     hidden_states: Tensor
     """[N, D]."""
@@ -46,9 +46,9 @@ class Backbone(nn.Module):
     cosines: Tensor
     sines: Tensor
     lookback = 0
-    """Ids before a window on which its embeddings depend."""
+    """Number of ids before a window on which its embeddings depend."""
     num_memory_tokens = 0
-    """Learned rows before the text; in training they take the place of its first tokens."""
+    """Number of memory tokens before the text; in training they replace its first tokens."""
 
     def __init__(self, config: ModelConfig, vocab_size: int) -> None:
         super().__init__()
@@ -56,12 +56,16 @@ class Backbone(nn.Module):
         self.embed_tokens = nn.Embedding(vocab_size, config.dim)
 
     def register_rope_tables(self) -> None:
-        """Register cosines and sines as buffers, which files of weights do not have."""
+        """Register RoPE's cosines and sines as buffers that are not in the state dict."""
         for name, table in self.rope_tables().items():
             self.register_buffer(name, table, persistent=False)
 
     def rope_tables(self) -> dict[str, Tensor]:
-        """Return cosines and sines of all positions, by the names of their buffers."""
+        """Return cosines and sines [positions, R], by the names of their buffers.
+
+        Raises:
+            NotImplementedError: a family must define it.
+        """
         raise NotImplementedError
 
     def forward(
@@ -77,18 +81,21 @@ class Backbone(nn.Module):
 
         Args:
             ids: the new ones. In training mode the first `num_memory_tokens` rows predict nothing.
-            prefix_ids: up to `lookback` ids before them, [B, P], on which embeddings look back and
-                attention does not; None for none. Separators may pad ids that a text does not have.
+            prefix_ids: up to `lookback` ids before them, [B, P], which embeddings read and
+                attention does not; None for none. Separators may fill the places before a text.
             attention_mask: [B, T], 1 or true for tokens, 0 or false for padding, on any side; None:
                 all tokens.
             kv_cache: of the ids read before, for evaluation mode; is extended by the new ones.
             logits_to_keep: number of last rows to return; None: all.
+
+        Raises:
+            NotImplementedError: a family must define it.
         """
         raise NotImplementedError
 
     @property
     def cached_layers(self) -> int:
-        """Layers that run, each with keys and values of its own."""
+        """Number of layers that run, each with its own keys and values."""
         return self.config.layers
 
     def new_kv_cache(self, batch: int) -> KVCache:
@@ -109,7 +116,7 @@ class LanguageModel(nn.Module):
     """Causal language model: token ids in, logits of the next token out."""
 
     future_targets = 0
-    """Further targets of each position that `auxiliary_losses` reads."""
+    """Number of later targets of each position that `auxiliary_losses` reads."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -142,12 +149,12 @@ class LanguageModel(nn.Module):
 
     @property
     def lookback(self) -> int:
-        """Ids before a window on which its embeddings depend."""
+        """Number of ids before a window on which its embeddings depend."""
         return self.model.lookback
 
     @property
     def num_memory_tokens(self) -> int:
-        """Learned rows before the text; in training, first tokens of a sequence without a loss."""
+        """Number of memory tokens; in training, the first tokens of a sequence have no loss."""
         return self.model.num_memory_tokens
 
     @property
@@ -171,7 +178,15 @@ class LanguageModel(nn.Module):
         kv_cache: KVCache | None = None,
         logits_to_keep: int | None = None,
     ) -> Tensor:
-        """Map ids [B, T] to normed hidden states [B, T, D], as `Backbone.forward` does."""
+        """Map ids [B, T] to normed hidden states [B, T, D], as `Backbone.forward` does.
+
+        Args:
+            ids: int64 [B, T].
+            prefix_ids: up to `lookback` ids before them, [B, P].
+            attention_mask: [B, T], false for padding; None: no padding.
+            kv_cache: of the ids read before; is extended.
+            logits_to_keep: number of last rows to return; None: all.
+        """
         hidden_states: Tensor = self.model(
             ids,
             prefix_ids,
@@ -192,11 +207,19 @@ class LanguageModel(nn.Module):
         return self.model.new_kv_cache(batch)
 
     def init_weights(self, seed: int) -> None:
-        """Initialise the weights; equal seeds give equal bytes on any machine."""
+        """Initialise the weights; equal seeds give equal bytes on any machine.
+
+        Raises:
+            NotImplementedError: a family must define it.
+        """
         raise NotImplementedError
 
     def flops_per_token(self) -> int:
-        """Return the floating-point operations to train on one token, as the family counts."""
+        """Return the floating-point operations to train on one token.
+
+        Raises:
+            NotImplementedError: a family must define it.
+        """
         raise NotImplementedError
 
     def progress_changes(self) -> tuple[float, ...]:
@@ -204,25 +227,25 @@ class LanguageModel(nn.Module):
         return ()
 
     def set_progress(self, progress: float, lr_scale: float) -> None:
-        """Set the share of the training that is done and the share of the full learning rates."""
+        """Set the progress of the training, 0 to 1, and the learning rates' share of the full."""
 
     def mask_future_targets(self, targets: list[Tensor], ended: Tensor) -> None:
         """Set targets [B, T] that cannot be predicted to IGNORE_INDEX, in place.
 
         Args:
-            targets: the ids 2, 3, … tokens later.
-            ended: the next ids, [B, T].
+            targets: the ids 2, 3, … tokens later, [B, T] each.
+            ended: the next ids, [B, T], among which separators end a document.
         """
 
     def auxiliary_losses(self, rows: LossRows) -> Iterator[tuple[str, float, Tensor]]:
-        """Yield losses of the rows beside that of the next token: name, weight and values [n].
+        """Yield losses besides that of the next token: name, weight and values [n].
 
-        The sum of all values times the weight, divided by the number of targets of the next token,
+        The sum of the values times the weight, divided by the number of targets of the next token,
         is added to the loss.
         """
         del rows
         return iter(())
 
     def balance_loss(self) -> tuple[float, Tensor] | None:
-        """Return weight and value of the load-balancing loss of the last pass; None: no experts."""
+        """Return weight and scalar value of the load-balancing loss of the last pass, if any."""
         return None

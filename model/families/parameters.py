@@ -1,4 +1,4 @@
-"""Parameter roles: one table by the names of parameters, and what reads weights by name.
+"""Parameter roles: one table by the names of parameters, and functions on weights by name.
 
 Optimisers, quantization, initialisation, test-time training and export take the role of a
 parameter from here.
@@ -16,12 +16,12 @@ Group: TypeAlias = Literal["attn", "mlp", "embed", "other"]
 
 
 class Role(NamedTuple):
-    """Role of a parameter."""
+    """Role of a parameter in optimisers, quantization, initialisation and export."""
 
     optimizer: Literal["matrix", "table", "vector", "memory", "mtp"]
-    """Group in the optimisers: Muon trains matrices, AdamW the others."""
+    """Parameter group of the optimisers: Muon trains matrices, AdamW the others."""
     quantization: Group | None = None
-    """Part of the model in `[quantize]`; None: is stored as it is."""
+    """Part of the model in `[quantize]`; None: is not quantized."""
     residual_output: bool = False
     """Whether it is the last projection of a residual branch."""
     training_only: bool = False
@@ -65,13 +65,13 @@ def role_of(name: str) -> Role:
 
 
 def layer_of(name: str) -> int | None:
-    """Return the number of the decoder layer that a parameter is in; None: outside of layers.
+    """Return the number of the decoder layer that a parameter belongs to; None: to none.
 
     >>> layer_of("model.layers.12.mlp.up_proj.weight")
     12
     """
-    found = re.match(r"model\.layers\.(\d+)\.", name)
-    return int(found[1]) if found else None
+    match = re.match(r"model\.layers\.(\d+)\.", name)
+    return int(match[1]) if match else None
 
 
 def quantizable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -91,22 +91,22 @@ def training_only_modules(model: nn.Module) -> list[str]:
 
 
 def exported_parameters(model: nn.Module) -> int:
-    """Return the number of weights without trained-only ones."""
+    """Return the number of exported weights, that is, without those for training only."""
     return sum(p.numel() for name, p in model.named_parameters() if not role_of(name).training_only)
 
 
 def exported_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return the state dict without trained-only weights."""
+    """Return the state dict for export: tensors of any shape, without those for training only."""
     state = model.state_dict()
     return {name: weight for name, weight in state.items() if not role_of(name).training_only}
 
 
 @contextmanager
 def swapped_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """Replace the values of the parameters of these names inside the block; then restore them.
+    """Swap in weights, by the names of parameters, inside the block; then restore the own ones.
 
-    Gradients taken inside are of the replaced values: with rounded weights, those of a
-    straight-through estimator.
+    Gradients taken inside are of the swapped values: with rounded weights, those of a
+    straight-through estimator. Each weight has the shape of its parameter.
     """
     own = {name: p.detach().clone() for name, p in model.named_parameters() if name in weights}
     load_weights_(model, weights)
@@ -118,7 +118,7 @@ def swapped_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator
 
 @torch.no_grad()
 def load_weights_(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copy weights into the parameters of their names; others stay."""
+    """Copy weights, of any shape, into the parameters of their names; others stay."""
     for name, parameter in model.named_parameters():
         if name in weights:
             parameter.copy_(weights[name])

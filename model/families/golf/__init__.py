@@ -1,1 +1,1 @@
-"""Golf transformer: the parameter golf family."""
+"""Golf transformer: the family of the openai/parameter-golf records."""

@@ -1,4 +1,4 @@
-"""Decoder block of the golf family."""
+"""Decoder block of the golf family: attention with its options, and LeakyReLU²."""
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from ...layers.xsa import remove_self_value
 
 
 class GolfAttention(nn.Module):
-    """Grouped-query attention with partial rotary positions, and the changes of values."""
+    """Grouped-query attention with partial RoPE, value embedding, value residual and XSA."""
 
     def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
         super().__init__()
@@ -42,9 +42,9 @@ class GolfAttention(nn.Module):
 
         Args:
             hidden_states: normed rows; row t of the result depends on rows 0 … t and on the cache.
-            inputs: what all layers share.
-            value_embedding: is added to the values, [B, T, G · K]; None: none.
-            first_value: the first layer's values, [B, G, T, K]; the first layer appends them.
+            inputs: attention inputs that all layers share.
+            value_embedding: [B, T, G · K], is added to the values; None: none.
+            first_value: the first layer's values [B, G, T, K], once that layer has appended them.
         """
         query_rows, query_rope, attn_mask = inputs.query_rows(hidden_states)
         heads = (-1, self.head_dim)
@@ -72,7 +72,7 @@ class GolfAttention(nn.Module):
 
 
 class GolfBlock(nn.Module):
-    """Decoder block: the first embedding mixed in, then attention and feed-forward network."""
+    """Decoder block: x0 mix, then attention and feed-forward network."""
 
     def __init__(self, config: ModelConfig, golf: GolfConfig, layer: int) -> None:
         super().__init__()
@@ -99,8 +99,8 @@ class GolfBlock(nn.Module):
 
         Args:
             stream: residual stream.
-            embedded: the stream before all layers, [B, T, D].
-            inputs: what all layers share.
+            embedded: the first embedding, [B, T, D].
+            inputs: attention inputs that all layers share.
             value_embedding: as in attention.
             first_value: as in attention.
         """

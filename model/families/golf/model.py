@@ -1,12 +1,12 @@
-"""Golf transformer: the three parameter-golf records as presets of one model.
+"""Golf transformer: the models of three openai/parameter-golf records.
 
-The models of three records of openai/parameter-golf (PRs #1666, #851 and #352) are presets of this
-one model. Norms have no gain and no layer has biases. `training/muon.py` updates matrices of one
-shape together, which the records call parameter banks.
+The records (PRs #1666, #851 and #352) are presets of this one model. Norms have no gain and no
+layer has biases. `training/muon.py` updates matrices of one shape together, which the records call
+parameter banks.
 
-A model is in training mode only during a step; otherwise memory tokens precede the text and layers
-loop. Embeddings look back over up to two tokens. In evaluation the caller passes the tokens before
-a window, so that the embeddings of windows equal those of one long pass.
+A model is in training mode only during a step. Otherwise memory tokens precede the text and layers
+loop. Embeddings read up to two tokens before. In evaluation the caller passes the tokens before a
+window, so that the embeddings of windows equal those of one long pass.
 """
 
 from collections.abc import Iterator
@@ -91,7 +91,7 @@ class GolfBackbone(Backbone):
 
     @property
     def cached_layers(self) -> int:
-        """Layers that run, each with keys and values of its own."""
+        """Number of layers that run, each with its own keys and values."""
         return len(self.orders[1])
 
     def forward(
@@ -103,9 +103,16 @@ class GolfBackbone(Backbone):
         kv_cache: KVCache | None = None,
         logits_to_keep: int | None = None,
     ) -> Tensor:
-        """Map ids [B, T] to normed hidden states [B, T, D]; in training M rows are memory tokens.
+        """Map ids [B, T] to normed hidden states [B, T, D].
 
-        The rows of the memory tokens are the first ones and predict nothing.
+        In training mode the first M rows are those of memory tokens and predict nothing.
+
+        Args:
+            ids: int64 [B, T].
+            prefix_ids: up to `lookback` ids before them, [B, P], for the embeddings.
+            attention_mask: [B, T], false for padding; None: no padding.
+            kv_cache: of the ids read before; is extended.
+            logits_to_keep: number of last rows to return; None: all.
         """
         all_ids, mask = extend_ids(ids, prefix_ids, attention_mask, kv_cache)
         time = ids.shape[1]
@@ -113,7 +120,7 @@ class GolfBackbone(Backbone):
         if self.memory_tokens is not None and (kv_cache is None or kv_cache.length == time):
             memory = self.memory_tokens
             embedded = memory.overwrite(embedded) if self.training else memory.prepend(embedded)
-        rows = embedded.shape[1]
+        rows = embedded.shape[1]  # T, or M + T where memory tokens precede the text
         inputs = AttentionInputs((self.cosines[:rows], self.sines[:rows]))
         if mask is not None:
             attended = mask[:, -(time if kv_cache is None else kv_cache.length) :]
@@ -140,7 +147,7 @@ class GolfBackbone(Backbone):
     def embed(self, ids: Tensor, attention_mask: Tensor | None, time: int) -> Tensor:
         """Map the last `time` of ids [B, N] to [B, time, D]; the earlier ids are for the look-back.
 
-        Memory tokens are not among them; `attention_mask` is false for padding, None: nowhere.
+        `attention_mask` [B, N] is false for padding; None: no padding.
         """
         window = slice(-(time + self.lookback), None)
         ids = ids[:, window]
@@ -156,7 +163,7 @@ class GolfBackbone(Backbone):
         return stream[:, -time:]
 
     def _padded_inputs(self, attention_mask: Tensor, rows: int) -> AttentionInputs:
-        """Return RoPE tables and mask of the last `rows` rows; the memory's are first."""
+        """Return RoPE tables and mask of the last `rows` rows; memory tokens are first."""
         memory = self.num_memory_tokens
         attention_mask = functional.pad(
             attention_mask[:, memory if self.training else 0 :], (memory, 0), value=True
@@ -166,7 +173,7 @@ class GolfBackbone(Backbone):
         return AttentionInputs(*padded_inputs(tables, documents, attention_mask, rows))
 
     def _value_embeddings(self, ids: Tensor, rows: int) -> dict[int, Tensor]:
-        """Return the value embedding of each layer, with zeros for memory tokens."""
+        """Return the value embedding [B, rows, G · K] of each layer; zeros for memory tokens."""
         if self.value_embedding is None:
             return {}
         text = ids[:, self.num_memory_tokens :] if self.training else ids
@@ -187,7 +194,7 @@ class GolfTransformer(LanguageModel):
         super().__init__(GolfBackbone(config, golf, vocab_size, eos_id))
         self.golf = golf
         self.future_targets = golf.mtp_num_heads
-        self.mtp_scale = 1.0  # the weight of the MTP loss falls with the learning rates
+        self.mtp_scale = 1.0  # the weight of the MTP loss follows the learning rates
         self.mtp_heads = (
             MTPHeads(heads=golf.mtp_num_heads, dim=config.dim, vocab_size=vocab_size)
             if golf.mtp_num_heads
@@ -196,11 +203,11 @@ class GolfTransformer(LanguageModel):
 
     @torch.no_grad()
     def init_weights(self, seed: int) -> None:
-        """Initialise the weights as the records did; vectors start as their blocks made them.
+        """Initialise the weights as the records did; vectors keep their constructors' values.
 
         Matrices are orthogonal, but last projections of residual branches and MTP heads are zero.
         The embedding has a standard deviation of 0.005, the value embedding's table 0.01, memory
-        tokens 0.02; the bigram table is zero. Each parameter has its own random generator.
+        tokens 0.02. The bigram table is zero. Each parameter has its own random generator.
         """
         deviations = {
             "model.embed_tokens.weight": 0.005,
@@ -222,8 +229,8 @@ class GolfTransformer(LanguageModel):
     def flops_per_token(self) -> int:
         """Return the floating-point operations to train on one token once layers loop.
 
-        6 × every weight that multiplies, as often as it does, and 12 × layers run × H × K × T;
-        tables that are looked up do not count, except the embedding once, as the output layer.
+        6 × every weight for each time that it multiplies + 12 × layers run × H × K × T. Tables do
+        not count, except the embedding once, as the output layer.
         """
         config, order, model = self.config, self.model.orders[1], self.model
         multiplying = [model.layers[layer] for layer, _ in order]
@@ -243,12 +250,12 @@ class GolfTransformer(LanguageModel):
         return (self.golf.recur_start,)
 
     def set_progress(self, progress: float, lr_scale: float) -> None:
-        """Loop layers from `recur_start` on, and lower the MTP loss with the learning rates."""
+        """Loop layers from `recur_start` on, and scale the MTP loss with the learning rates."""
         self.model.looping = progress >= self.golf.recur_start
         self.mtp_scale = lr_scale
 
     def auxiliary_losses(self, rows: LossRows) -> Iterator[tuple[str, float, Tensor]]:
-        """Yield the cross-entropies of the MTP heads."""
+        """Yield the cross-entropies [n] of each MTP head."""
         if self.mtp_heads is None:
             return
         weight = self.golf.mtp_loss_weight * self.mtp_scale / len(self.mtp_heads)

@@ -1,8 +1,8 @@
 """Qwen3-shaped dense causal language model (arXiv:2505.09388).
 
-Pre-norm with RMSNorm (arXiv:1910.07467), rotary positions, grouped-query attention with normed
-queries and keys, SwiGLU, no biases, and one table for input and output where `tie_embeddings`. The
-names of the weights are those of `Qwen3ForCausalLM`.
+Pre-norm with RMSNorm (arXiv:1910.07467), RoPE, grouped-query attention with QK-norm, SwiGLU, no
+biases, and one table for input and output where `tie_embeddings`. The names of the weights are
+those of `Qwen3ForCausalLM`.
 """
 
 from functools import partial
@@ -72,7 +72,15 @@ class Qwen3Backbone(Backbone):
         kv_cache: KVCache | None = None,
         logits_to_keep: int | None = None,
     ) -> Tensor:
-        """Map ids [B, T] to normed hidden states [B, T, D]; embeddings do not look back."""
+        """Map ids [B, T] to normed hidden states [B, T, D].
+
+        Args:
+            ids: int64 [B, T].
+            prefix_ids: not used: embeddings do not look back.
+            attention_mask: [B, T], false for padding; None: no padding.
+            kv_cache: of the ids read before; is extended.
+            logits_to_keep: number of last rows to return; None: all.
+        """
         del prefix_ids
         time = ids.shape[1]
         all_ids, mask = extend_ids(ids, None, attention_mask, kv_cache)
@@ -82,7 +90,7 @@ class Qwen3Backbone(Backbone):
             inputs = AttentionInputs(
                 *padded_inputs((self.cosines, self.sines), documents, mask, time)
             )
-        stream = self.embed_tokens(ids)
+        stream = self.embed_tokens(ids)  # [B, T, D]
         for number, layer in enumerate(self.layers):
             stream = layer(
                 stream,
@@ -106,8 +114,8 @@ class Qwen3(LanguageModel):
     def init_weights(self, seed: int) -> None:
         """Initialise the weights; residual branches end in zeros, so each block is the identity.
 
-        Tables have a standard deviation of 0.02, other matrices 0.5 / √columns, which about keeps
-        the size of their input; norms start at one.
+        Tables have a standard deviation of 0.02. Other matrices have 0.5 / √columns, which about
+        preserves the scale of their input. Gains of norms are one.
         """
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
@@ -125,8 +133,8 @@ class Qwen3(LanguageModel):
         """Return the floating-point operations to train on one token: 6 N + 12 L (H K) T.
 
         The convention of PaLM (arXiv:2204.02311, appendix B): N counts every weight that
-        multiplies, the output table included and an untied input table not; attention counts in
-        full although the causal half would do; recomputation does not count.
+        multiplies, with the output table and without an untied input table. Attention counts in
+        full although it is causal. Recomputation does not count.
         """
         config = self.config
         multiplied = sum(parameter.numel() for parameter in self.parameters())

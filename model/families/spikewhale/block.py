@@ -1,4 +1,4 @@
-"""Decoder block of SpikeWhaleLM: branches of the residual streams."""
+"""Decoder block of SpikeWhaleLM: attention and feed-forward network on the residual streams."""
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from ...layers.token_reinjection import reinject_tokens
 
 
 class WhaleBlock(nn.Module):
-    """Decoder block: latent attention, then SwiGLU or experts, between the residual streams."""
+    """Decoder block: latent attention, then SwiGLU or MoE, on the residual streams."""
 
     def __init__(self, config: ModelConfig, whale: SpikeWhaleConfig, layer: int) -> None:
         super().__init__()
@@ -60,9 +60,9 @@ class WhaleBlock(nn.Module):
         Args:
             streams: [N, B, T, D], or one stream [B, T, D].
             routes: of attention and of the feed-forward network; None: one stream.
-            ids: [B, T], for experts that hash them.
+            ids: [B, T], for hash routing.
             embedded_tokens: embeddings [B, T, D], for layers that read them again.
-            inputs: what all layers share.
+            inputs: attention inputs that all layers share.
         """
 
         def attend(stream: Tensor) -> Tensor:

@@ -1,10 +1,10 @@
 """SpikeWhaleLM, the model of Escarda-86M and Byrne-86M.
 
-Embedding and engram; layers of low-rank attention and SwiGLU between residual streams; a
-refinement, the last norm and the embedding table as output layer. Two trained-only heads predict
-further tokens and further hidden states. docs/seeds.md lists the differences from the releases and
-their reasons. The names of the weights are the releases', but for those of the engram and of the
-hyper-connections, which `state_dict_adapter.py` splits.
+Embedding with engram; layers of latent attention and SwiGLU or MoE, joined by hyper-connections;
+HRM refinement, a last norm, and the embedding table as output layer. For training only: MTP heads
+and a JEPA predictor. docs/seeds.md lists the differences from the releases and their reasons. The
+names of the weights are the releases', except those of the engram and of the hyper-connections,
+which `state_dict_adapter.py` splits.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ from .block import WhaleBlock
 
 
 class SpikeWhaleBackbone(Backbone):
-    """SpikeWhale backbone: embedding, engram, decoder layers between residual streams, a norm."""
+    """SpikeWhale backbone: embedding, engram, decoder layers on residual streams, a norm."""
 
     def __init__(
         self, config: ModelConfig, whale: SpikeWhaleConfig, vocab_size: int, eos_id: int
@@ -92,7 +92,15 @@ class SpikeWhaleBackbone(Backbone):
         kv_cache: KVCache | None = None,
         logits_to_keep: int | None = None,
     ) -> Tensor:
-        """Map ids [B, T] to normed hidden states [B, T, D]."""
+        """Map ids [B, T] to normed hidden states [B, T, D].
+
+        Args:
+            ids: int64 [B, T].
+            prefix_ids: up to `lookback` ids before them, [B, P], for the engram.
+            attention_mask: [B, T], false for padding; None: no padding.
+            kv_cache: of the ids read before; is extended.
+            logits_to_keep: number of last rows to return; None: all.
+        """
         all_ids, mask = extend_ids(ids, prefix_ids, attention_mask, kv_cache)
         documents = document_numbers(all_ids, self.eos_id, mask)
         time = ids.shape[1]
@@ -121,7 +129,7 @@ class SpikeWhaleBackbone(Backbone):
         return hidden_states
 
     def embed(self, ids: Tensor, documents: Tensor, time: int) -> Tensor:
-        """Map the last `time` of ids [B, N], with their document numbers, to [B, time, D]."""
+        """Map the last `time` of ids [B, N], with document numbers [B, N], to [B, time, D]."""
         window = slice(-(time + self.lookback), None)
         ids, documents = ids[:, window], documents[:, window]
         stream: Tensor = self.embed_tokens(ids)
@@ -137,14 +145,12 @@ class SpikeWhaleBackbone(Backbone):
     def _attention_inputs(
         self, documents: Tensor, attention_mask: Tensor | None, time: int
     ) -> AttentionInputs:
-        """Return RoPE tables and mask of the last `time` tokens.
-
-        Padding has no position, so texts padded to one length keep theirs.
-        """
+        """Return RoPE tables and mask of the last `time` tokens; padding has no position."""
         apart = self.eos_id is not None and self.whale.documents_apart
         if attention_mask is None:
             rope = (self.cosines[:time], self.sines[:time])
-            # A mask doubles the cost of attention; a compiled model cannot check the need for it.
+            # A mask doubles the cost of attention; a compiled model cannot check whether it is
+            # needed.
             if apart and (torch.compiler.is_compiling() or _has_several(documents)):
                 return AttentionInputs(rope, document_mask(documents, time))
             return AttentionInputs(rope)
@@ -156,7 +162,7 @@ class SpikeWhaleBackbone(Backbone):
 
 
 class SpikeWhaleLM(LanguageModel):
-    """SpikeWhaleLM, with the heads that only training uses."""
+    """SpikeWhaleLM, with MTP heads and JEPA predictor for training."""
 
     model: SpikeWhaleBackbone
 
@@ -181,11 +187,11 @@ class SpikeWhaleLM(LanguageModel):
 
     @torch.no_grad()
     def init_weights(self, seed: int) -> None:
-        """Initialise the weights; vectors, gates and routes start as their blocks made them.
+        """Initialise the weights; vectors, gates and routes keep the values of their constructors.
 
         Matrices and tables have a standard deviation of 0.02, as published, each with its own
-        random generator; MTP heads start as identity. The engram's frozen numbers are integers, or
-        as published small.
+        random generator. MTP heads start as the identity. The engram's frozen numbers are random
+        integers, or as published normal ones.
         """
         for name, parameter in self.named_parameters():
             if role_of(name).optimizer == "mtp":
@@ -206,8 +212,9 @@ class SpikeWhaleLM(LanguageModel):
     def flops_per_token(self) -> int:
         """Return the floating-point operations to train on one token.
 
-        6 × every weight that multiplies, the embedding once for each set of logits, of experts
-        those that read a token, and 12 × L × H × K × T; looked-up and frozen weights do not count.
+        6 × every weight that multiplies + 12 × L × H × K × T. The embedding counts once for each
+        set of logits; of the experts, those of one token count. Looked-up and frozen weights do
+        not count.
         """
         config, whale = self.config, self.whale
         not_multiplied = ("model.embed_tokens", "model.engram.table", "model.hyper_connections")
@@ -224,11 +231,11 @@ class SpikeWhaleLM(LanguageModel):
         return 6 * weights + 12 * attention
 
     def moe_layers(self) -> list[MoE]:
-        """Return the mixtures of experts of all layers that have one."""
+        """Return the MoE modules of all layers that have one."""
         return [layer.ffn for layer in self.model.layers if isinstance(layer.ffn, MoE)]
 
     def mask_future_targets(self, targets: list[Tensor], ended: Tensor) -> None:
-        """Ignore targets after a separator: with document masks they cannot be predicted."""
+        """Set targets [B, T] after a separator to IGNORE_INDEX: masks make them unpredictable."""
         if self.model.eos_id is None:
             return
         past_end = torch.zeros_like(ended, dtype=torch.bool)
@@ -240,7 +247,7 @@ class SpikeWhaleLM(LanguageModel):
             ids.masked_fill_(past_end, IGNORE_INDEX)
 
     def auxiliary_losses(self, rows: LossRows) -> Iterator[tuple[str, float, Tensor]]:
-        """Yield z-loss, the cross-entropies of the MTP heads and the distances of JEPA."""
+        """Yield z-loss, cross-entropies of the MTP heads and distances of JEPA: values [n]."""
         whale = self.whale
         if whale.zloss_coef:
             # The cross-entropy is the log-sum-exp less the target's logit.
@@ -268,7 +275,7 @@ class SpikeWhaleLM(LanguageModel):
                 yield "jepa_loss", weight, cosine_distance(predicted, later)
 
     def balance_loss(self) -> tuple[float, Tensor] | None:
-        """Return weight and value of the load-balancing loss of the last pass; None: no experts."""
+        """Return weight and scalar value of the load-balancing loss of the last pass, if any."""
         losses = [moe.aux_loss for moe in self.moe_layers() if moe.aux_loss is not None]
         if not losses:
             return None

@@ -1,7 +1,7 @@
 """State dict adapter: the released names and shapes of SpikeWhaleLM's weights.
 
 Most names are the same. Released files have the output layer as a second copy of the embedding, and
-rotary tables for each layer. They split the tables of the engram and of the hyper-connections,
+RoPE tables for each layer. They split the tables of the engram and of the hyper-connections,
 which are one tensor here so that one operation reads them.
 """
 
@@ -37,7 +37,7 @@ TABLE, HEAD, EMBEDDING = "model.engram.table.weight", "lm_head.weight", "model.e
 def to_published(
     weights: Mapping[str, Tensor], config: ModelConfig, whale: SpikeWhaleConfig
 ) -> Tensors:
-    """Return the published tensors for the state dict of a model of that configuration.
+    """Return the published tensors, of any shape, for the state dict of such a model.
 
     Raises:
         SpikeError: the model has a part that the releases switch off and do not name.
@@ -55,7 +55,7 @@ def to_published(
 def from_published(
     published: Mapping[str, Tensor], config: ModelConfig, whale: SpikeWhaleConfig
 ) -> Tensors:
-    """Return the state dict for published tensors; rotary tables are computed again.
+    """Return the state dict for published tensors of any shape; RoPE tables are computed again.
 
     Raises:
         SpikeError: a tensor is missing or unknown, or the output layer is not the embedding.
@@ -64,11 +64,14 @@ def from_published(
         model = SpikeWhaleLM(config, whale, len(published.get(EMBEDDING, ())), eos_id=0)
     pieces = _pieces(model.state_dict(), config, whale)
     known = {name for names in pieces.values() for name in names}
-    made_anew = {HEAD, *_rotary_names(config)}
-    for name in sorted(known ^ (published.keys() - made_anew)):
-        raise SpikeError(f"{name}: {'missing' if name in known else 'not in this configuration'}")
+    computed = {HEAD, *_rotary_names(config)}
+    for name in sorted(known ^ (published.keys() - computed)):
+        fault = "missing" if name in known else "not in this configuration"
+        raise SpikeError(f"{name}: {fault}; use the configuration of these weights")
     if HEAD in published and not torch.equal(published[HEAD], published[EMBEDDING]):
-        raise SpikeError(f"{HEAD}: not the embedding; SpikeWhaleLM ties its tables")
+        raise SpikeError(
+            f"{HEAD}: differs from {EMBEDDING}; use weights of SpikeWhaleLM, which ties them"
+        )
     return {
         ours: _join(ours, [published[name] for name in names]) for ours, names in pieces.items()
     }
@@ -77,7 +80,7 @@ def from_published(
 def _pieces(
     ours: Iterable[str], config: ModelConfig, whale: SpikeWhaleConfig
 ) -> dict[str, list[str]]:
-    """Return, for each tensor of spike, the published ones that it is split into."""
+    """Return the published names into which each tensor is split."""
     hyper, lookup = "model.hyper_connections", "model.engram.lookup"
     split = {
         f"{hyper}.{logits}": [

@@ -75,7 +75,7 @@ def _untied(published):
     [
         (_without_norm, "model.norm.weight: missing"),
         (_with_more, "model.extra: not in this configuration"),
-        (_untied, "lm_head.weight: not the embedding"),
+        (_untied, "lm_head.weight: differs from model.embed_tokens.weight"),
     ],
 )
 def test_what_is_not_the_release_is_refused(damage, message):
