@@ -175,6 +175,8 @@ def test_few_imports_are_inside_functions():
     ]
     assert len(lazy) <= MAX_LAZY, lazy
     assert not [place for place in lazy if "/recipe.py:" in place]
+    recipes = [path for path in FILES if path.stem == "recipe"]
+    assert not [name(path) for path in recipes if "click" in {*imports(path)}]
 
 
 def test_exceptions_are_still_needed():
