@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spike_lm.model.training.step import Batch
+from spike_lm.model.training.data import Batch
 from spiketok import Tokenizer
 
 from .xz_baseline import yardstick

@@ -15,7 +15,7 @@ from ..quantization.quantized_matrix import QuantizedMatrix
 from ..runs.folder import Run, create_run, load_run
 from ..runs.stored_weights import check_weights, model_of_shapes
 from ..runs.tensor_files import file_sha256
-from ..training.checkpoint import save_checkpoint
+from ..training.checkpoint import RunPosition, TrainingTensors, save_checkpoint
 from .artifact import read_artifact
 
 
@@ -88,16 +88,11 @@ def unpack_artifact(path: Path, folder: Path) -> Run:
                 save_checkpoint(
                     unfinished,
                     run.model,
-                    [],
-                    {},
-                    {},
-                    step=run.step,
-                    samples=0,
-                    tokens=0,
-                    seconds=None,
-                    fingerprints={**origin, "config": config_fingerprint(run.config)},
-                    keep=1,
-                    trained_ids=run.trained_ids,
+                    RunPosition(
+                        step=run.step,
+                        fingerprints={**origin, "config": config_fingerprint(run.config)},
+                    ),
+                    TrainingTensors(trained_ids=run.trained_ids),
                 )
     except FileExistsError:
         raise SpikeError(f"{folder}: exists already; choose another name with --to") from None

@@ -31,7 +31,7 @@ from ..runs.folder import create_run
 from ..runs.stored_weights import FIX, check_weights, model_of_shapes
 from ..runs.tensor_files import read_failures
 from ..runs.trained_ids import TrainedIds
-from ..training.checkpoint import save_checkpoint
+from ..training.checkpoint import RunPosition, TrainingTensors, save_checkpoint
 from .config_json import MODEL_TYPE, spike_fields
 from .provenance import CONFIG, WEIGHTS, Record, read_record
 from .qwen3 import MODEL_TYPE as STOCK_TYPE
@@ -221,14 +221,11 @@ def _save(
         save_checkpoint(
             run_folder,
             model,
-            [],
-            means,
-            {},
-            step=record.step if record else 0,
-            samples=record.samples if record else 0,
-            tokens=record.tokens if record else 0,
-            seconds=None,
-            fingerprints={"config": config_fingerprint(config), **lineage},
-            keep=1,
-            trained_ids=trained_ids,
+            RunPosition(
+                step=record.step if record else 0,
+                samples=record.samples if record else 0,
+                tokens=record.tokens if record else 0,
+                fingerprints={"config": config_fingerprint(config), **lineage},
+            ),
+            TrainingTensors(averages=means, trained_ids=trained_ids),
         )

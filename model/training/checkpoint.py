@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -28,48 +29,82 @@ from ..runs.trained_ids import TrainedIds
 from .optimizer_states import RANDOM, generators, optimizer_memory, put_generators, put_memory
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPosition:
+    """Position of a run in its training, as `state.json` records it.
+
+    Attributes:
+        step: optimiser steps done.
+        samples: sequences consumed.
+        tokens: tokens trained on.
+        seconds: of training, where these measure the run.
+        fingerprints: of the run's sources and its configuration, by name.
+    """
+
+    step: int
+    samples: int = 0
+    tokens: int = 0
+    seconds: float | None = None
+    fingerprints: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingTensors:
+    """Tensors of a checkpoint other than the model's weights.
+
+    Attributes:
+        optimizers: those whose states are saved.
+        averages: means of the weights, as `kind/parameter`.
+        beside: trained-only parameters that are not the model's, by name.
+        trained_ids: the ids that were targets so far, bool [vocab_size]; None where unknown.
+    """
+
+    optimizers: Sequence[torch.optim.Optimizer] = ()
+    averages: Mapping[str, Tensor] = field(default_factory=dict)
+    beside: Mapping[str, nn.Parameter] = field(default_factory=dict)
+    trained_ids: TrainedIds = None
+
+
 def save_checkpoint(
     run_folder: Path,
     model: nn.Module,
-    optimizers: Sequence[torch.optim.Optimizer],
-    averages: Mapping[str, Tensor],
-    beside: Mapping[str, nn.Parameter],
+    position: RunPosition,
+    training: TrainingTensors,
     *,
-    step: int,
-    samples: int,
-    tokens: int,
-    seconds: float | None,
-    fingerprints: Mapping[str, str],
-    keep: int,
-    trained_ids: TrainedIds = None,
+    keep: int = 1,
 ) -> Path:
-    """Write the checkpoint of `step`, unless it is there, and remove all but the newest `keep`.
+    """Write the checkpoint of a step, unless it is there, and remove all but the newest `keep`.
 
-    Parameters `beside` the model's and `trained_ids` are saved with the training state.
+    Args:
+        run_folder: of the run.
+        model: its weights are saved.
+        position: step and sources of the run.
+        training: all other tensors from which training continues.
+        keep: checkpoints to keep.
 
     Raises:
         OSError: the disk is full; earlier checkpoints stay.
     """
-    target = checkpoint_folder(run_folder, step)
+    target, beside = checkpoint_folder(run_folder, position.step), training.beside
     if not target.exists():
         with durable_folder(target) as folder:
             save_tensors(on_cpu(model.state_dict()), folder / WEIGHTS)
-            training = generators() | optimizer_memory(
-                optimizers, {**dict(model.named_parameters()), **beside}
+            tensors = generators() | optimizer_memory(
+                training.optimizers, {**dict(model.named_parameters()), **beside}
             )
-            training |= {f"{BESIDE}/{name}": p for name, p in beside.items()}
-            training |= {f"{AVERAGE}/{name}": mean for name, mean in averages.items()}
-            if trained_ids is not None:
-                training[TRAINED_IDS] = torch.from_numpy(trained_ids)
-            save_tensors(on_cpu(training), folder / TRAINING)
+            tensors |= {f"{BESIDE}/{name}": p for name, p in beside.items()}
+            tensors |= {f"{AVERAGE}/{name}": mean for name, mean in training.averages.items()}
+            if training.trained_ids is not None:
+                tensors[TRAINED_IDS] = torch.from_numpy(training.trained_ids)
+            save_tensors(on_cpu(tensors), folder / TRAINING)
             state = State(
                 format=FORMAT,
-                step=step,
-                samples=samples,
-                tokens=tokens,
-                fingerprints=dict(fingerprints),
+                step=position.step,
+                samples=position.samples,
+                tokens=position.tokens,
+                fingerprints=dict(position.fingerprints),
                 sha256={name: file_sha256(folder / name) for name in (WEIGHTS, TRAINING)},
-                seconds=seconds,
+                seconds=position.seconds,
             )
             text = msgspec.json.format(msgspec.json.encode(state), indent=2)
             (folder / STATE).write_bytes(text + b"\n")
@@ -85,6 +120,12 @@ def load_training(
     beside: Mapping[str, nn.Parameter],
 ) -> None:
     """Restore the training state: trained-only parameters, optimiser states, random generators.
+
+    Args:
+        folder: of the checkpoint.
+        model: has its weights already.
+        optimizers: whose states are restored.
+        beside: trained-only parameters that are not the model's, by name.
 
     Raises:
         SpikeError: the file has a tensor that is none of these, or of another shape or dtype.

@@ -17,6 +17,7 @@ from ..device import autocast, choose_device
 from ..families.language_model import LanguageModel
 from ..families.parameters import role_of
 from .compile import step_backbone
+from .data import TokenizerFacts
 from .state import start_run
 from .step import train_step
 
@@ -88,7 +89,8 @@ def measured_step(config: Config, vocab_size: int, device: str, parts: int) -> t
     shape = (size, config.model.context + 1)
     ids = np.random.default_rng(0).integers(0, vocab_size, shape)
     with TemporaryDirectory() as folder:
-        run = start_run(config, Path(folder), vocab_size, 0, {}, resume=False)
+        facts = TokenizerFacts(byte_lengths=np.zeros(vocab_size, np.int64), eos_id=0)
+        run = start_run(config, Path(folder), facts, lineage={}, resume=False)
     precision = autocast(config.train, run.device)
     backbone = step_backbone(run, precision)
     train_step(run, (ids, None), 0.0, backbone=backbone, precision=precision)

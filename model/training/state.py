@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from spiketok.cpu_count import available_cores
 from spiketok.errors import SpikeError
@@ -28,7 +27,8 @@ from ..runs.checkpoint_folders import (
 from ..runs.metrics import METRICS
 from ..runs.trained_ids import TrainedIds
 from .activation_checkpointing import checkpoint_activations
-from .checkpoint import load_training, save_checkpoint
+from .checkpoint import RunPosition, TrainingTensors, load_training, save_checkpoint
+from .data import InitialWeights, TokenizerFacts
 from .distillation import Distillation, head_parameters, init_distillation
 from .optimizers import build_optimizers
 from .weight_averaging import Averages, averages_from_tensors, averages_to_tensors, init_averages
@@ -79,24 +79,30 @@ class RunState:
 def start_run(
     config: Config,
     folder: Path,
-    vocab_size: int,
-    eos_id: int,
-    lineage: Mapping[str, str],
-    teachers: Sequence[LanguageModel] = (),
+    tokenizer: TokenizerFacts,
     *,
     resume: bool,
-    weights: Mapping[str, Tensor] | None = None,
-    trained_ids: TrainedIds = None,
+    lineage: Mapping[str, str],
+    teachers: Sequence[LanguageModel] = (),
+    initial: InitialWeights | None = None,
 ) -> RunState:
     """Return the run at its newest checkpoint, or at step 0 where there is none.
 
-    Sets the number of threads and the random seed of torch for this process. `weights` replace
-    the initial ones of their names; `trained_ids` are those of the run that they come from.
+    Sets the number of threads and the random seed of torch for this process.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        tokenizer: facts about the tokenizer of its data.
+        resume: whether the folder may hold a run.
+        lineage: fingerprints of the run's sources, by name.
+        teachers: those that `distill.teachers` names, on the run's device.
+        initial: weights from another run; None: random ones.
 
     Raises:
         SpikeError: there is a run and `resume` is false, or its fingerprints differ.
     """
-    wanted = config.model.vocab_size
+    wanted, vocab_size = config.model.vocab_size, tokenizer.vocab_size
     if wanted not in (0, vocab_size):
         raise SpikeError(
             f"model.vocab_size: {wanted}, but the data has {vocab_size} ids; use 0 to follow it"
@@ -114,8 +120,9 @@ def start_run(
     torch.set_num_threads(config.train.threads or max(1, available_cores() // ranks))
     torch.manual_seed(config.train.seed)
     device = choose_device(config.train.device)
-    model = build_model(config, vocab_size, eos_id=eos_id, seed=config.train.seed, device=device)
-    model.load_state_dict(weights or {}, strict=False)
+    seed, eos_id = config.train.seed, tokenizer.eos_id
+    model = build_model(config, vocab_size, eos_id=eos_id, seed=seed, device=device)
+    model.load_state_dict(initial.weights if initial else {}, strict=False)
     if config.train.activation_checkpointing:
         checkpoint_activations(model)
     teaching = init_distillation(config, model, teachers)
@@ -131,7 +138,7 @@ def start_run(
         step=0,
         seconds=0.0 if config.schedule.seconds else None,
         teaching=teaching,
-        trained_ids=_copied(trained_ids) if weights else np.zeros(vocab_size, np.bool_),
+        trained_ids=_copied(initial.trained_ids) if initial else np.zeros(vocab_size, np.bool_),
     )
     if newest:
         _restore(run, newest)
@@ -143,16 +150,20 @@ def save_run(run: RunState) -> None:
     save_checkpoint(
         run.folder,
         run.model,
-        run.optimizers,
-        averages_to_tensors(run.averages),
-        head_parameters(run.teaching),
-        step=run.step,
-        samples=run.samples,
-        tokens=run.tokens,
-        seconds=run.seconds,
-        fingerprints=run.fingerprints,
+        RunPosition(
+            step=run.step,
+            samples=run.samples,
+            tokens=run.tokens,
+            seconds=run.seconds,
+            fingerprints=run.fingerprints,
+        ),
+        TrainingTensors(
+            optimizers=run.optimizers,
+            averages=averages_to_tensors(run.averages),
+            beside=head_parameters(run.teaching),
+            trained_ids=run.trained_ids,
+        ),
         keep=run.config.checkpoint.keep,
-        trained_ids=run.trained_ids,
     )
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from itertools import islice, repeat
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from spiketok.errors import SpikeError
 from ..distributed import all_reduce_sum, rank, sum_gradients, world_size
 from ..families.language_model import LOSS_NAMES, LanguageModel
 from ..runs.metrics import Metrics
+from .data import Batch
 from .distillation import DISTILL_LOSSES, teacher_forward
 from .loss import backward_loss
 from .lr_schedule import share_done
@@ -23,9 +23,6 @@ from .optimizers import scale_learning_rates, set_muon_momentum
 from .qat import fake_quantized
 from .state import RunState
 from .weight_averaging import update_averages
-
-# Ids, and of the same shape which of them are trained on; None: all.
-Batch: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_] | None]
 
 
 def train_step(

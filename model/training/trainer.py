@@ -12,10 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-
 from spiketok.errors import SpikeError
 
 from ..config.schema import Config
@@ -26,9 +22,10 @@ from ..runs.metrics import METRICS, Metrics, append_metrics, cut_back_metrics, s
 from ..runs.trained_ids import TrainedIds
 from ..scoring.bits_per_byte import bits_per_byte, validation_score
 from .compile import step_backbone
+from .data import Batch, InitialWeights, TokenizerFacts, TrainingData
 from .lr_schedule import lr_multiplier
 from .state import RunState, save_run, start_run
-from .step import Batch, target_ids, train_step
+from .step import target_ids, train_step
 from .weight_averaging import averaged_weights
 
 
@@ -56,6 +53,26 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerCallbacks:
+    """Functions that the training loop calls.
+
+    Attributes:
+        report: called after each step, by the first rank.
+        should_stop: called before each step; if true on any rank, a checkpoint is saved and
+            training ends.
+        sample: returns sampled text, given the model and the ids that were targets so far; None
+            for no samples.
+    """
+
+    report: Callable[[Progress], None] = lambda _: None
+    should_stop: Callable[[], bool] = lambda: False
+    sample: Callable[[LanguageModel, TrainedIds], Sample] | None = None
+
+
+SILENT = TrainerCallbacks()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
     """Result of a training call."""
 
@@ -70,21 +87,13 @@ class TrainResult:
 def train(
     config: Config,
     run_folder: Path,
+    data: TrainingData,
     *,
-    open_batches: Callable[[int], Iterator[Batch]],
-    validation: Batch | None,
-    byte_lengths: NDArray[np.int64],
-    score_name: str = "bits_per_byte",
-    vocab_size: int,
-    eos_id: int,
     lineage: Mapping[str, str],
     teachers: Sequence[LanguageModel] = (),
-    weights: Mapping[str, Tensor] | None = None,
-    trained_ids: TrainedIds = None,
+    initial: InitialWeights | None = None,
     resume: bool = False,
-    report: Callable[[Progress], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
-    sample: Callable[[LanguageModel, TrainedIds], Sample] | None = None,
+    callbacks: TrainerCallbacks = SILENT,
 ) -> TrainResult:
     """Train to the configured step, with a checkpoint at the end.
 
@@ -94,41 +103,37 @@ def train(
     Args:
         config: of the run; the caller handles `data` and the prompt of `sample`.
         run_folder: exists; `metrics.jsonl` and `checkpoints/` are written here.
-        open_batches: given the samples consumed, yields batches from there on: ids
-            [batch, context + 1] and a mask of the same shape, or None where every target counts.
-        validation: windows of ids [n, context + 1] and their mask, or None.
-        byte_lengths: bytes of each id, [vocab_size].
-        score_name: name of the score in the metrics, after `validation_`.
-        vocab_size: number of ids.
-        eos_id: the id between documents.
+        data: batches, validation windows, and facts about their tokenizer.
         lineage: fingerprints of the run's sources; a checkpoint with others raises.
         teachers: those that `distill.teachers` names, in evaluation mode, on the run's device.
-        weights: initial weights from another run. A checkpoint of step 0 holds them, so that
-            resuming does not need the other run.
-        trained_ids: the ids that were targets in that run; None where that is unknown.
+        initial: weights from another run; None: random ones.
         resume: continue from the newest checkpoint, or from the start where there is none.
-        report: called after each step, by the first rank.
-        should_stop: called before each step; if true on any rank, a checkpoint is saved and the
-            call returns.
-        sample: returns sampled text, given the model and the ids that were targets so far.
+        callbacks: functions that are called after and before steps.
 
     Raises:
         SpikeError: the folder holds a run and `resume` is false; its checkpoint is of another
             configuration, tokenizer, data or teachers; the batches end or do not fit; loss or
             gradient is not finite (the last checkpoint stays the newest).
     """
-    wanted = (config, run_folder, vocab_size, eos_id, lineage, teachers)
-    run = start_run(*wanted, resume=resume, weights=weights, trained_ids=trained_ids)
+    run = start_run(
+        config,
+        run_folder,
+        data.tokenizer,
+        lineage=lineage,
+        teachers=teachers,
+        initial=initial,
+        resume=resume,
+    )
     precision = autocast(config.train, run.device)
     largest(run.step, run.device)  # all ranks have read the folder before one writes to it
     first = rank() == 0
     backbone = step_backbone(run, precision)
     metrics_file = run_folder / METRICS
-    _prepare(run, begun=bool(weights))
-    batches, steps = open_batches(run.samples), config.train.steps
+    _prepare(run, begun=initial is not None)
+    batches, steps = data.open_batches(run.samples), config.train.steps
     metrics: Metrics = {}
     seconds, timed_tokens = 0.0, 0
-    while not run.finished and not largest(should_stop(), run.device):
+    while not run.finished and not largest(callbacks.should_stop(), run.device):
         batch = _next_batch(batches, run)
         lr_scale = lr_multiplier(run.step + 1, steps, config.schedule, run.seconds or 0.0)
         started = time.perf_counter()
@@ -140,20 +145,21 @@ def train(
         if run.seconds is not None:
             run.seconds = largest(run.seconds + passed, run.device)
         timed_tokens += config.train.batch_size * config.model.context
-        validate = validation is not None and _due(config.validation.every, run)
-        write = sample is not None and bool(config.sample.every) and _due(config.sample.every, run)
+        validate = data.validation is not None and _due(config.validation.every, run)
+        write = callbacks.sample is not None and config.sample.every > 0
+        write = write and _due(config.sample.every, run)
         due = validate or write or run.step == 1 or _due(config.train.log_every, run)
         if first:
-            losses = _losses(run, batch, loss, count, beside, byte_lengths, score_name)
+            losses = _losses(run, batch, loss, count, beside, data.tokenizer)
             measured = _step_metrics(run, losses, norm, lr_scale, timed_tokens / seconds)
             written = None
             if due:
                 seconds, timed_tokens, metrics = 0.0, 0, measured
-                if validation is not None and validate:
-                    measured |= _validated(run, validation, byte_lengths, score_name)
-                written = _written(run, sample) if write else None
+                if validate:
+                    measured |= _validated(run, data)
+                written = _written(run, callbacks) if write else None
                 append_metrics(metrics_file, with_sample(measured, written))
-            report(_progress(run, measured, due, written))
+            callbacks.report(_progress(run, measured, due, written))
         if run.step % config.checkpoint.every == 0:
             _checkpoint(run)
     _checkpoint(run)
@@ -200,15 +206,15 @@ def _losses(
     loss: float,
     count: int,
     beside: Metrics,
-    byte_lengths: NDArray[np.int64],
-    score_name: str,
+    tokenizer: TokenizerFacts,
 ) -> Metrics:
     """Return the losses of a step; with a mask all names mark them as of replies alone.
 
     Bits per byte are those of the loss: all nats of the targets over their bytes.
     """
-    size = int(byte_lengths[target_ids(run.model, batch)].sum())
+    size = int(tokenizer.byte_lengths[target_ids(run.model, batch)].sum())
     rate = number_or_nan(bits_per_byte(loss * count, size))
+    score_name = tokenizer.score_name
     if batch[1] is None:
         return {"loss": loss, f"train_{score_name}": rate, **beside}
     replies = {f"reply_{name}": number for name, number in {"loss": loss, **beside}.items()}
@@ -232,15 +238,15 @@ def _step_metrics(
     }
 
 
-def _validated(
-    run: RunState, windows: Batch, byte_lengths: NDArray[np.int64], score_name: str
-) -> Metrics:
-    ids, mask = windows
+def _validated(run: RunState, data: TrainingData) -> Metrics:
+    if data.validation is None:
+        return {}
+    (ids, mask), tokenizer = data.validation, data.tokenizer
     with averaged_weights(run.averages, run.model):
-        score = validation_score(run.model, ids, byte_lengths, mask=mask)
+        score = validation_score(run.model, ids, tokenizer.byte_lengths, mask=mask)
     what = "validation" if mask is None else "validation_reply"
     return {
-        f"{what}_{score_name}": number_or_nan(score.bits_per_byte),
+        f"{what}_{tokenizer.score_name}": number_or_nan(score.bits_per_byte),
         f"{what}_nats_per_token": score.nats / score.tokens,
     }
 
@@ -257,11 +263,11 @@ def with_sample(metrics: Metrics, sample: Sample | None) -> Mapping[str, int | f
     return {**metrics, "sample_prompt": sample.prompt, "sample": sample.text}
 
 
-def _written(
-    run: RunState, sample: Callable[[LanguageModel, TrainedIds], Sample] | None
-) -> Sample | None:
+def _written(run: RunState, callbacks: TrainerCallbacks) -> Sample | None:
+    if callbacks.sample is None:
+        return None
     with averaged_weights(run.averages, run.model):
-        return sample(run.model, run.trained_ids) if sample is not None else None
+        return callbacks.sample(run.model, run.trained_ids)
 
 
 def _checkpoint(run: RunState) -> None:

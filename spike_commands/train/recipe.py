@@ -9,19 +9,17 @@ from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
-from torch import Tensor
 
 from datapipe import Windows, batches, open_stream, read_manifest
 from spike_lm.model import Config
 from spike_lm.model.distributed import process_group, rank
 from spike_lm.model.runs.folder import create_run
 from spike_lm.model.runs.metrics import METRICS, last_metrics
-from spike_lm.model.runs.trained_ids import TrainedIds
+from spike_lm.model.training.data import Batch, InitialWeights, TrainingData, tokenizer_facts
 from spike_lm.model.training.resume import advise_resuming, check_data, resumed_lineage
 from spike_lm.model.training.sample import first_prompt, training_sampler
-from spike_lm.model.training.step import Batch
 from spike_lm.model.training.teachers import open_teachers, teacher_fingerprints
-from spike_lm.model.training.trainer import TrainResult
+from spike_lm.model.training.trainer import TrainerCallbacks, TrainResult
 from spike_lm.model.training.trainer import train as train_model
 from spike_lm.model.training.warm_start import INIT, load_starting_weights
 from spiketok import Tokenizer, encode_chat, message
@@ -95,14 +93,14 @@ def _train(
     tokenizer = Tokenizer.load(data_folder / "tokenizer.json")
     if resume:
         check_data(folder, data_folder, tokenizer, stream.fingerprint)
-    vocab_size = checked_vocabulary(config, data_folder)
+    checked_vocabulary(config, data_folder)
     length, batch = config.model.context, config.train.batch_size
     open_batches = partial(batches, stream, length, batch, config.data.shuffle_seed)
     teachers = open_teachers(config, tokenizer)
     check_length(data_folder, Windows(stream, length))  # before the run folder is made
     validation = validation_windows(config, data_folder, show.remark)
     sampler = training_sampler(config, tokenizer, partial(chat_prompt, config, data_folder))
-    weights, begun, trained_ids = starting_weights(init, config, tokenizer, show.remark)
+    initial, begun = starting_weights(init, config, tokenizer, show.remark)
     fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
     fingerprints |= {**begun, **teacher_fingerprints(teachers)}
     make_folder(folder)
@@ -121,20 +119,20 @@ def _train(
         result = train_model(
             config,
             folder,
-            open_batches=open_batches,
-            validation=validation,
-            byte_lengths=tokenizer.byte_lengths,
-            score_name=tokenizer.score_name,
-            vocab_size=vocab_size,
-            eos_id=tokenizer.eos_id,
+            TrainingData(
+                open_batches=open_batches,
+                validation=validation,
+                tokenizer=tokenizer_facts(tokenizer),
+            ),
             lineage=fingerprints,
             teachers=[teacher.model for teacher in teachers],
-            weights=weights,
-            trained_ids=trained_ids,
+            initial=initial,
             resume=resume,
-            report=training_progress(config, tokenizer.score_name, report, show.remark),
-            should_stop=lambda: signals is not None and signals.received > 0,
-            sample=sampler,
+            callbacks=TrainerCallbacks(
+                report=training_progress(config, tokenizer.score_name, report, show.remark),
+                should_stop=lambda: signals is not None and signals.received > 0,
+                sample=sampler,
+            ),
         )
     ended = {"seconds": time.monotonic() - started, "stopped": not result.finished}
     score = reached(folder, result, tokenizer.score_name, masked=stream.masked)
@@ -144,19 +142,24 @@ def _train(
 
 def starting_weights(
     start: Path | None, config: Config, tokenizer: Tokenizer, remark: Callable[[str], None]
-) -> tuple[dict[str, Tensor], dict[str, str], TrainedIds]:
-    """Return a run's exported weights, their fingerprint under its name, and its trained ids.
+) -> tuple[InitialWeights | None, dict[str, str]]:
+    """Return a run's exported weights with its trained ids, and their fingerprint by its name.
 
-    All three are empty without a run to start from.
+    Args:
+        start: the run to start from; None: nothing is returned.
+        config: of the new run.
+        tokenizer: of its data.
+        remark: reports weights that one of both runs lacks.
     """
     if start is None:
-        return {}, {}, None
+        return None, {}
     chosen, run = load_starting_weights(start, config, tokenizer)
     if chosen.fresh:
         remark(f"{start} has no weights for {named(chosen.fresh)}; initialising them randomly")
     if chosen.unused:
         remark(f"{start} has weights that the configuration does not use: {named(chosen.unused)}")
-    return chosen.weights, {INIT: run.digest}, run.trained_ids
+    initial = InitialWeights(weights=chosen.weights, trained_ids=run.trained_ids)
+    return initial, {INIT: run.digest}
 
 
 def named(names: Sequence[str]) -> str:

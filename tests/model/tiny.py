@@ -14,9 +14,11 @@ from spike_lm.model import Config, load_config
 from spike_lm.model.config.schema import ModelConfig
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.language_model import LanguageModel
-from spike_lm.model.training.trainer import TrainResult, train
+from spike_lm.model.training.data import InitialWeights, TokenizerFacts, TrainingData
+from spike_lm.model.training.trainer import TrainerCallbacks, TrainResult, train
 
 VOCAB = 32
+FACTS = TokenizerFacts(byte_lengths=np.arange(VOCAB), eos_id=3)
 
 TINY = [
     "model.layers=2",
@@ -137,17 +139,23 @@ def open_batches(samples: int) -> Iterator[tuple[np.ndarray, None]]:
 
 
 def train_tiny(folder: Path, config: Config | None = None, **changes: Any) -> TrainResult:
-    """Train on `open_batches`, with the last windows as validation."""
+    """Train on `open_batches`, with the last windows as validation.
+
+    Changes are of `train`, or of the attributes of its `data`, `tokenizer` and `callbacks`.
+    """
     folder.mkdir(exist_ok=True)
-    settings = {
-        "open_batches": open_batches,
-        "validation": next(open_batches(10_000)),
-        "byte_lengths": np.arange(VOCAB),
-        "vocab_size": VOCAB,
-        "eos_id": 3,
-        "lineage": {"tokenizer": "t", "data": "d"},
-    }
-    return train(config or tiny_config(), folder, **(settings | changes))
+    given = {"open_batches": open_batches, "lineage": {"tokenizer": "t", "data": "d"}} | changes
+
+    def taken(*names: str) -> dict[str, Any]:
+        return {name: given.pop(name) for name in names if name in given}
+
+    given.setdefault("validation", next(open_batches(10_000)))
+    facts = {"eos_id": FACTS.eos_id, "byte_lengths": FACTS.byte_lengths} | taken("byte_lengths")
+    data = TrainingData(**taken("open_batches", "validation"), tokenizer=TokenizerFacts(**facts))
+    callbacks = TrainerCallbacks(**taken("report", "should_stop", "sample"))
+    if "weights" in given:
+        given["initial"] = InitialWeights(**taken("weights", "trained_ids"))
+    return train(config or tiny_config(), folder, data, callbacks=callbacks, **given)
 
 
 def bytes_of_run(folder: Path) -> dict[str, object]:

@@ -8,7 +8,7 @@ from spike_lm.model.config.loader import config_fingerprint
 from spike_lm.model.families.build import build_model
 from spike_lm.model.huggingface import export_model
 from spike_lm.model.runs.folder import create_run, load_run
-from spike_lm.model.training.checkpoint import save_checkpoint
+from spike_lm.model.training.checkpoint import RunPosition, TrainingTensors, save_checkpoint
 from spiketok import Tokenizer, build_vocabulary
 from tests.model.tiny import GOLF, WHALE, WHALE_RARE, shaken, tiny_config
 
@@ -32,10 +32,10 @@ def make_run(folder: Path, overrides: list[str], averages=None, trained_ids=None
     create_run(folder, config, tokenizer, lineage)
     model = build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id, seed=1)
     shaken(model)
-    counts = {"step": 8, "samples": 32, "tokens": 768, "seconds": None, "keep": 1}
-    counts["trained_ids"] = trained_ids
     prints = {"config": config_fingerprint(config), **lineage}
-    save_checkpoint(folder, model, [], averages or {}, {}, fingerprints=prints, **counts)
+    position = RunPosition(step=8, samples=32, tokens=768, fingerprints=prints)
+    tensors = TrainingTensors(averages=averages or {}, trained_ids=trained_ids)
+    save_checkpoint(folder, model, position, tensors)
     lines = [
         '{"step":4,"train_bits_per_byte":5.5,"validation_bits_per_byte":3.25}',
         '{"step":8,"train_bits_per_byte":4.5}',

@@ -14,7 +14,7 @@ from spike_lm.model.families.parameters import exported_parameters
 from spike_lm.model.huggingface import export_model, import_model
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.runs.folder import create_run, load_run
-from spike_lm.model.training.checkpoint import save_checkpoint
+from spike_lm.model.training.checkpoint import RunPosition, TrainingTensors, save_checkpoint
 from spiketok import BeseVocabulary, Tokenizer
 from spiketok.errors import SpikeError
 from tests.model.huggingface.conftest import KINDS, make_run
@@ -137,8 +137,8 @@ def test_models_with_a_bese_tokenizer_go_out_without_its_class(tmp_path):
     create_run(tmp_path / "run", config, tokenizer, lineage)
     model = build_model(config, 41, eos_id=tokenizer.eos_id)
     prints = {"config": config_fingerprint(config), **lineage}
-    counts = {"step": 8, "samples": 32, "tokens": 768, "seconds": None, "keep": 1}
-    save_checkpoint(tmp_path / "run", model, [], {}, {}, fingerprints=prints, **counts)
+    position = RunPosition(step=8, samples=32, tokens=768, fingerprints=prints)
+    save_checkpoint(tmp_path / "run", model, position, TrainingTensors())
     exported = export_model(tmp_path / "run", tmp_path / "exported")
     assert "tokenizer_config.json" not in exported.files
     assert "no class reads it" in (tmp_path / "exported/README.md").read_text()

@@ -30,7 +30,6 @@ def run(tokenizer, tmp_path):
     create_run(folder, tiny_config(), tokenizer, fingerprints)
     train_tiny(
         folder,
-        vocab_size=tokenizer.vocab_size,
         byte_lengths=tokenizer.byte_lengths,
         lineage=fingerprints,
     )
@@ -58,7 +57,6 @@ def test_opens_the_weights_that_are_to_be_exported(exported, tokenizer, tmp_path
     result = train_tiny(
         tmp_path,
         config,
-        vocab_size=tokenizer.vocab_size,
         byte_lengths=tokenizer.byte_lengths,
         lineage=fingerprints,
     )

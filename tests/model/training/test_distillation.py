@@ -22,6 +22,7 @@ from spike_lm.model.training.state import start_run
 from spike_lm.model.training.step import compute_gradients
 from spiketok.errors import SpikeError
 from tests.model.tiny import (
+    FACTS,
     VOCAB,
     bytes_of_run,
     golf_config,
@@ -233,10 +234,9 @@ def test_the_head_alone_learns(tmp_path):
     run = start_run(
         tiny_config(ONE, "distill.kl_weight=0", "distill.hidden_loss_weight=1"),
         tmp_path,
-        VOCAB,
-        3,
-        {},
-        [teacher()],
+        FACTS,
+        lineage={},
+        teachers=[teacher()],
         resume=False,
     )
     batch = next(open_batches(0))

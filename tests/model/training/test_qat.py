@@ -30,7 +30,7 @@ from spike_lm.model.training.qat import fake_quantized, has_begun
 from spike_lm.model.training.state import start_run
 from spike_lm.model.training.step import compute_gradients
 from tests.model.tiny import (
-    VOCAB,
+    FACTS,
     WHALE_RARE,
     bytes_of_run,
     golf_config,
@@ -103,7 +103,7 @@ def without_compress(config):
 
 def shaken_run(config, folder):
     """Return a run before its first step, in double precision; no weight that trains is zero."""
-    run = start_run(config, folder, VOCAB, 3, {}, resume=False)
+    run = start_run(config, folder, FACTS, lineage={}, resume=False)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for parameter in run.model.parameters():
@@ -215,7 +215,7 @@ def test_the_penalty_has_the_gradient_of_its_formula(tmp_path):
 def test_begins_when_it_is_to(keys, expected, tmp_path):
     schedule = ["warmup_fraction=0.25", "decay_fraction=0.625", "min_lr_ratio=0.0"]
     config = tiny_config(*SOME[:2], *keys, *(f"schedule.{key}" for key in schedule))
-    run = start_run(config, tmp_path, VOCAB, 3, {}, resume=False)
+    run = start_run(config, tmp_path, FACTS, lineage={}, resume=False)
     begun = []
     for run.step in range(8):
         lr_scale = lr_multiplier(run.step + 1, 8, config.schedule)

@@ -23,7 +23,7 @@ def trained(folder, config=None, words=OURS, **changes):
     fingerprints = {"tokenizer": words.fingerprint, "data": "d"}
     fingerprints |= changes.pop("more_lineage", {})
     create_run(folder, config, words, fingerprints)
-    settings = {"vocab_size": 264, "byte_lengths": words.byte_lengths, "lineage": fingerprints}
+    settings = {"byte_lengths": words.byte_lengths, "lineage": fingerprints}
     train_tiny(folder, config, **(settings | changes))
     return folder
 
@@ -60,7 +60,7 @@ def test_a_teacher_that_went_on_learning_is_another_one(tmp_path):
     run = trained(tmp_path / "run", config, should_stop=lambda: next(asked) == 2)
     before = teacher_fingerprints(open_teachers(student_of(run), OURS))
     lineage = {"tokenizer": OURS.fingerprint, "data": "d"}
-    settings = {"vocab_size": 264, "byte_lengths": OURS.byte_lengths, "lineage": lineage}
+    settings = {"byte_lengths": OURS.byte_lengths, "lineage": lineage}
     train_tiny(run, config, resume=True, should_stop=lambda: next(asked) == 6, **settings)
     assert teacher_fingerprints(open_teachers(student_of(run), OURS)) != before
 

@@ -47,7 +47,6 @@ def losses(preset, folder):
         open_batches=text,
         validation=next(text(1000)),
         byte_lengths=np.ones(IDS, np.int64),
-        vocab_size=IDS,
     )
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     scores = [line.get("validation_bits_per_byte") for line in lines]
