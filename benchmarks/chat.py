@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from corpora import SHARED
 
 from datapipe import read_conversation
-from spike_lm.model.inference.chat import ask, begin_conversation, reply
+from spike_lm.model.inference.chat import add_user_turn, begin_conversation, generate_reply
 from spike_lm.model.inference.reply import finish_reason
 from spike_lm.model.inference.sampling import SamplingParams
 from spike_lm.model.runs.folder import load_run
@@ -94,8 +94,8 @@ def asked(options: argparse.Namespace) -> dict[str, Any]:
         if len(conversation.system) + len(run.tokenizer.encode(question)) + 16 > room:
             skipped += 1
             continue
-        ask(conversation, question, options.max_tokens)
-        ids = list(reply(conversation, drawing, options.max_tokens))
+        add_user_turn(conversation, question, options.max_tokens)
+        ids = list(generate_reply(conversation, drawing, options.max_tokens))
         ends[finish_reason(conversation, options.max_tokens, ids, stopped=False)] += 1
         tokens += len(ids)
     seconds = time.perf_counter() - started

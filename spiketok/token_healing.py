@@ -1,7 +1,7 @@
 """Token healing: remove the token boundary at a prompt's end before the text continues.
 
 Longest match takes the longest entry that fits. At a prompt's end it takes a shorter one than it
-would if the text continued: "hel" + "lo" are not the ids of "hello". The cut is certain up to the
+would if the text continued: "hel" + "lo" are not the ids of "hello". The ids are stable up to the
 first boundary at which some entry begins with all of the rest of the prompt and is longer.
 The tokens before that boundary begin the encoding of every longer text; the rest is sampled again.
 """
@@ -32,8 +32,8 @@ class TokenHealer:
         self._ids = [token for _, token in pairs]
         self._longest = max(map(len, self._entries))
 
-    def certain(self, text: bytes) -> tuple[list[int], bytes]:
-        """Return the common first ids of all texts that begin with `text`, and the rest."""
+    def stable_prefix(self, text: bytes) -> tuple[list[int], bytes]:
+        """Return the first ids of each text that begins with `text`, and the rest of `text`."""
         ids = self._tokenizer.encode(text).tolist()
         borders = self._tokenizer.byte_offsets(ids)
         first = int(borders.searchsorted(len(text) - self._longest, "right"))
@@ -45,26 +45,26 @@ class TokenHealer:
                 return ids[:place], rest
         return ids, b""
 
-    def fitting(self, rest: bytes) -> list[int]:
+    def allowed_ids(self, rest: bytes) -> list[int]:
         """Return the ids that longest match may take where the text continues with `rest`.
 
         That is every entry that begins with it and is longer, and the longest one within it.
         """
         start, stop = self._beginning_with(rest)
         within = range(start, stop)
-        fitting_ids = [self._ids[place] for place in within if self._entries[place] != rest]
+        allowed = [self._ids[place] for place in within if self._entries[place] != rest]
         for length in range(min(len(rest), self._longest), 0, -1):
             place = bisect_left(self._entries, rest[:length])
             if place < len(self._entries) and self._entries[place] == rest[:length]:
-                return sorted([*fitting_ids, self._ids[place]])
-        return sorted(fitting_ids)
+                return sorted([*allowed, self._ids[place]])
+        return sorted(allowed)
 
     def choices(self, rest: bytes, banned_ids: Container[int]) -> list[int]:
-        """Return the ids of `fitting` from which ids that are not banned can spell all of `rest`.
+        """Return those `allowed_ids` from which ids that are not banned can spell all of `rest`.
 
         Empty where the text can begin with `rest` only by banned ids.
         """
-        allowed = [token for token in self.fitting(rest) if token not in banned_ids]
+        allowed = [token for token in self.allowed_ids(rest) if token not in banned_ids]
         left = {token: rest[len(self._by_id[token]) :] for token in allowed}
         return [t for t in allowed if not left[t] or self.choices(left[t], banned_ids)]
 

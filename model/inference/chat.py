@@ -92,7 +92,7 @@ def header(tokenizer: Tokenizer) -> list[int]:
     return ids
 
 
-def ask(conversation: Conversation, question: str, max_tokens: int) -> int:
+def add_user_turn(conversation: Conversation, question: str, max_tokens: int) -> int:
     """Add a user's message; return how many of the oldest turns were dropped for it.
 
     Afterwards there is room for a reply: a quarter of the context, or `max_tokens`.
@@ -118,7 +118,7 @@ def ask(conversation: Conversation, question: str, max_tokens: int) -> int:
     return dropped
 
 
-def reply(
+def generate_reply(
     conversation: Conversation, sampling: SamplingParams, max_tokens: int
 ) -> Generator[int, None, None]:
     """Yield the ids of a reply as they are sampled, up to `<|im_end|>`, and keep them.

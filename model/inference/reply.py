@@ -8,7 +8,7 @@ from spiketok import Part, ReplyStream
 from spiketok.chat.chatml import END
 from spiketok.chat.reply_parser import joined
 
-from .chat import Conversation, ask, reply
+from .chat import Conversation, add_user_turn, generate_reply
 from .sampling import SamplingParams
 
 # Reasons for the end of a reply, where they are worth a remark.
@@ -19,7 +19,7 @@ REMARKS = {
 }
 
 
-def stretches(
+def stream_reply_parts(
     conversation: Conversation,
     sampling: SamplingParams,
     max_tokens: int,
@@ -31,7 +31,7 @@ def stretches(
     `should_stop` is called after each id.
     """
     stream = ReplyStream(conversation.tokenizer)
-    with closing(reply(conversation, sampling, max_tokens)) as sampled:
+    with closing(generate_reply(conversation, sampling, max_tokens)) as sampled:
         for token in sampled:
             ids.append(token)
             yield from stream.add(token)
@@ -55,8 +55,8 @@ def answer(
     conversation: Conversation, sampling: SamplingParams, max_tokens: int, question: str
 ) -> dict[str, Any]:
     """Return a whole answer, as `spike chat --json` prints it."""
-    dropped, ids = ask(conversation, question, max_tokens), list[int]()
-    parts = joined(stretches(conversation, sampling, max_tokens, ids, lambda: False))
+    dropped, ids = add_user_turn(conversation, question, max_tokens), list[int]()
+    parts = joined(stream_reply_parts(conversation, sampling, max_tokens, ids, lambda: False))
     return {
         "question": question,
         "parts": [{"type": kind, "text": text} for kind, text in parts],

@@ -94,7 +94,7 @@ def prompt_ids(
     if not heal or tokenizer.algorithm != "length-max":
         return tokenizer.encode(prompt).tolist(), b"", lambda _: None
     healer = TokenHealer(tokenizer)
-    kept, rest = healer.certain(prompt)
+    kept, rest = healer.stable_prefix(prompt)
     if rest and not healer.choices(rest, banned_ids):
         return tokenizer.encode(prompt).tolist(), b"", lambda _: None
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
-from spike_lm.model.inference.chat import Conversation, ask
+from spike_lm.model.inference.chat import Conversation, add_user_turn
 from spike_lm.model.inference.incremental import IncrementalDecoder
-from spike_lm.model.inference.reply import REMARKS, finish_reason, stretches
+from spike_lm.model.inference.reply import REMARKS, finish_reason, stream_reply_parts
 from spike_lm.model.inference.sampling import SamplingParams
 from spiketok.errors import SpikeError
 
@@ -152,7 +152,7 @@ class ChatHandler(BoundedHandler):
         conversation = begun(shared, wanted)
         before = list(conversation.turns)
         try:
-            dropped = ask(conversation, text_of(wanted, "question"), shared.max_tokens)
+            dropped = add_user_turn(conversation, text_of(wanted, "question"), shared.max_tokens)
         except SpikeError as error:
             raise RefusedError(400, str(error)) from None
         try:
@@ -185,7 +185,9 @@ class ChatHandler(BoundedHandler):
             shared.read = None
             if dropped:
                 self.tell({"remark": f"the context is full: the oldest {dropped} are forgotten"})
-            for kind, text in stretches(conversation, shared.sampling, limit, ids, should_stop):
+            for kind, text in stream_reply_parts(
+                conversation, shared.sampling, limit, ids, should_stop
+            ):
                 self.tell({"kind": kind, "text": text})
             shared.read = (conversation.system, conversation.turns, conversation.reading)
             ended = finish_reason(conversation, limit, ids, stopped=stop.is_set())

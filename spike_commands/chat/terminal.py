@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from spike_lm.model.inference.chat import Conversation, ask
-from spike_lm.model.inference.reply import REMARKS, answer, finish_reason, stretches
+from spike_lm.model.inference.chat import Conversation, add_user_turn
+from spike_lm.model.inference.reply import REMARKS, answer, finish_reason, stream_reply_parts
 from spike_lm.model.inference.sampling import SamplingParams
 from spiketok import Part
 from spiketok.chat.chatml import AROUND
@@ -52,7 +52,7 @@ def chat_in_terminal(begin: Begin, system: str, sampling: SamplingParams, max_to
                 conversation, system = begin(wanted), wanted
                 tell(f"a new conversation, {'with a' if system else 'without'} system prompt")
             else:
-                if dropped := ask(conversation, line, max_tokens):
+                if dropped := add_user_turn(conversation, line, max_tokens):
                     tell(f"the context is full: forgot the oldest {dropped} of your questions")
                 show_reply(conversation, sampling, max_tokens)
         except SpikeError as error:
@@ -96,7 +96,11 @@ def show_reply(conversation: Conversation, sampling: SamplingParams, max_tokens:
     """Print the reply to the last question while it is written; Ctrl-C stops it."""
     ids: list[int] = []
     with stop_on_signals() as signals:
-        show(stretches(conversation, sampling, max_tokens, ids, lambda: signals.received > 0))
+        show(
+            stream_reply_parts(
+                conversation, sampling, max_tokens, ids, lambda: signals.received > 0
+            )
+        )
     ended = finish_reason(conversation, max_tokens, ids, stopped=signals.received > 0)
     if ended in REMARKS:
         tell(REMARKS[ended])
@@ -107,15 +111,15 @@ def show_reply(conversation: Conversation, sampling: SamplingParams, max_tokens:
 def show(parts: Iterable[Part]) -> None:
     """Print a reply's text, each part on lines of its own and in its own style."""
     before, begins, line_begins = None, True, True
-    for kind, stretch in parts:
+    for kind, piece in parts:
         style = STYLES.get(kind, {})
-        if kind != before or not stretch:
+        if kind != before or not piece:
             if not line_begins:
                 click.echo()
             write(NAMES.get(kind, ""), style)
             before, begins, line_begins = kind, True, kind not in NAMES
         # Models write line breaks around their blocks, which have lines of their own already.
-        shown = stretch.lstrip("\n") if begins else stretch
+        shown = piece.lstrip("\n") if begins else piece
         if shown:
             write(safe_for_terminals(shown), style)
             begins, line_begins = False, shown.endswith("\n")

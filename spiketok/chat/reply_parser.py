@@ -13,7 +13,7 @@ OPENED = {AROUND[kind][0]: kind for kind in KINDS_OF_ROLE[ASSISTANT] if kind != 
 class ReplyStream:
     """Streaming parser of a reply: yields text of its parts as soon as it is certain.
 
-    A part between markers begins with an empty stretch. A marker that
+    A part between markers begins with an empty piece. A marker that
     cannot come there is text, its name.
     """
 
@@ -45,16 +45,16 @@ class ReplyStream:
             yield Part(self._kind, tail)
 
 
-def joined(stretches: Iterable[Part]) -> list[Part]:
-    """Return the stretches of a reply joined to whole parts.
+def joined(pieces: Iterable[Part]) -> list[Part]:
+    """Return the pieces of a reply joined to whole parts.
 
     >>> joined([Part("think", ""), Part("think", "a"), Part("think", "b"), Part("text", "c")])
     [Part(kind='think', text='ab'), Part(kind='text', text='c')]
     """
     parts: list[Part] = []
-    for stretch in stretches:
-        if parts and parts[-1].kind == stretch.kind and stretch.text:
-            parts[-1] = Part(stretch.kind, parts[-1].text + stretch.text)
+    for piece in pieces:
+        if parts and parts[-1].kind == piece.kind and piece.text:
+            parts[-1] = Part(piece.kind, parts[-1].text + piece.text)
         else:
-            parts.append(stretch)
+            parts.append(piece)
     return parts

@@ -19,7 +19,7 @@ def encode(text):
 @given(texts, texts, st.integers(0, 3))
 def test_what_is_certain_begins_every_longer_text(text, more, cut):
     text = text[: max(0, len(text) - cut)]
-    kept, rest = HEALER.certain(text)
+    kept, rest = HEALER.stable_prefix(text)
     assert TOKENIZER.decode_bytes(kept) + rest == text
     assert encode(text + more)[: len(kept)] == kept
 
@@ -27,7 +27,7 @@ def test_what_is_certain_begins_every_longer_text(text, more, cut):
 @settings(deadline=None)
 @given(texts)
 def test_no_further_token_is_certain(text):
-    kept, rest = HEALER.certain(text)
+    kept, rest = HEALER.stable_prefix(text)
     if rest:
         following = {encode(text + entry)[len(kept)] for entry in [b"", *tails(rest)]}
         assert len(following) > 1
@@ -40,26 +40,26 @@ def tails(rest):
 @settings(deadline=None)
 @given(texts, texts)
 def test_what_fits_is_what_longest_match_may_take(text, more):
-    kept, rest = HEALER.certain(text)
+    kept, rest = HEALER.stable_prefix(text)
     whole = encode(text + more)[len(kept) :]
     for token in whole:
         if not rest:
             break
-        assert token in HEALER.fitting(rest)
+        assert token in HEALER.allowed_ids(rest)
         rest = rest[len(TOKENIZER.decode_bytes([token])) :]
     if kept != encode(text):
-        _, rest = HEALER.certain(text)
+        _, rest = HEALER.stable_prefix(text)
         reached = {encode(text + tail)[len(kept)] for tail in [b"", *tails(rest)]}
-        assert set(HEALER.fitting(rest)) == reached
+        assert set(HEALER.allowed_ids(rest)) == reached
 
 
 @settings(deadline=None)
 @given(texts, st.sets(st.sampled_from(range(4, len(PIECES) + 260)), max_size=80), st.randoms())
 def test_choices_spell_the_rest_with_ids_that_are_not_banned(text, banned, random):
-    _, rest = HEALER.certain(text)
+    _, rest = HEALER.stable_prefix(text)
     first = HEALER.choices(rest, banned) if rest else []
-    assert {*first} <= {*HEALER.fitting(rest)} - banned
-    assert HEALER.choices(rest, set()) == HEALER.fitting(rest)
+    assert {*first} <= {*HEALER.allowed_ids(rest)} - banned
+    assert HEALER.choices(rest, set()) == HEALER.allowed_ids(rest)
     left = rest
     while left and first:
         choices = HEALER.choices(left, banned)
@@ -71,15 +71,15 @@ def test_choices_spell_the_rest_with_ids_that_are_not_banned(text, banned, rando
 
 
 def test_an_example():
-    assert HEALER.certain(b"xab") == (encode(b"x"), b"ab")
-    assert sorted(TOKENIZER.decode_bytes([t]) for t in HEALER.fitting(b"ab")) == [
+    assert HEALER.stable_prefix(b"xab") == (encode(b"x"), b"ab")
+    assert sorted(TOKENIZER.decode_bytes([t]) for t in HEALER.allowed_ids(b"ab")) == [
         b"ab",
         b"abc",
         b"abcde",
     ]
-    assert HEALER.certain(b"abce") == (encode(b"abce"), b"")
-    assert HEALER.certain(b"<|im_end|>")[1] == b""
-    assert HEALER.certain(b"") == ([], b"")
+    assert HEALER.stable_prefix(b"abce") == (encode(b"abce"), b"")
+    assert HEALER.stable_prefix(b"<|im_end|>")[1] == b""
+    assert HEALER.stable_prefix(b"") == ([], b"")
 
 
 def test_bese_is_not_healed():

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.inference.chat import ask, begin_conversation, reply, suppressed_ids
+from spike_lm.model.inference.chat import (
+    add_user_turn,
+    begin_conversation,
+    generate_reply,
+    suppressed_ids,
+)
 from spike_lm.model.inference.generate import SampledToken, generate
 from spike_lm.model.inference.sampling import SamplingParams
 from spiketok import Tokenizer, build_vocabulary, encode_chat, message, read_messages
@@ -39,9 +44,9 @@ def test_a_reply_goes_on_from_exactly_what_was_drawn(config_of):
     conversation = begun(config_of, system="be brief")
     expected = [TOKENIZER.eos_id, *ids_of(message("system", "be brief"))]
     for number, question in enumerate(["hi", "the <|im_end|>"]):
-        assert ask(conversation, question, 5) == 0
+        assert add_user_turn(conversation, question, 5) == 0
         expected += ids_of(message("user", question), generation_prompt=True)
-        drawn = list(reply(conversation, DRAWING, 5))
+        drawn = list(generate_reply(conversation, DRAWING, 5))
         alone = generate(
             conversation.model,
             expected,
@@ -62,8 +67,8 @@ def test_ids_are_those_of_training_when_the_reply_is_cut_as_the_encoder_cuts(mon
         lambda *_, **__: (SampledToken(token, 0.0) for token in [*said, END]),
     )
     conversation = begun()
-    ask(conversation, "who?", 9)
-    list(reply(conversation, DRAWING, 5))
+    add_user_turn(conversation, "who?", 9)
+    list(generate_reply(conversation, DRAWING, 5))
     whole = ids_of(message("user", "who?"), message("assistant", "the cat"))
     assert conversation.turns == [whole]
 
@@ -80,8 +85,8 @@ def test_what_an_assistant_cannot_say_is_never_drawn():
 
 def test_a_reply_broken_off_is_closed_and_kept():
     conversation = begun()
-    ask(conversation, "hi", 5)
-    with closing(reply(conversation, DRAWING, 5)) as drawn:
+    add_user_turn(conversation, "hi", 5)
+    with closing(generate_reply(conversation, DRAWING, 5)) as drawn:
         first = next(drawn)
     asked = ids_of(message("user", "hi"), generation_prompt=True)
     ending = [] if first == END else [END]
@@ -93,14 +98,14 @@ def test_the_oldest_turns_go_whole_and_the_system_prompt_stays():
     system, dropped = conversation.system, 0
     for _ in range(12):
         before = list(conversation.turns)
-        gone = ask(conversation, "the question", 20)
+        gone = add_user_turn(conversation, "the question", 20)
         dropped += gone
         assert conversation.turns[:-1] == before[gone:]
         # All that was there could not have stayed.
         kept = sum(map(len, before[max(0, gone - 1) :]))
         asked = len(conversation.turns[-1]) + len(ids_of(generation_prompt=True))
         assert not gone or 1 + len(system) + kept + asked + 20 > 80
-        list(reply(conversation, SamplingParams(), 20))
+        list(generate_reply(conversation, SamplingParams(), 20))
         assert conversation.system == system
     assert dropped > 5
 
@@ -110,24 +115,24 @@ def test_replies_are_of_trained_ids_that_an_assistant_may_say():
     trained[[4 + ord("a"), 4 + ord("b"), TOKENIZER.special_ids["<|im_start|>"]]] = True
     model = begun().model
     conversation = begin_conversation(model, TOKENIZER, trained_ids=trained)
-    ask(conversation, "hi", 20)
-    assert set(reply(conversation, SamplingParams(), 20)) == {4 + ord("a"), 4 + ord("b")}
+    add_user_turn(conversation, "hi", 20)
+    assert set(generate_reply(conversation, SamplingParams(), 20)) == {4 + ord("a"), 4 + ord("b")}
 
 
 def test_a_full_context_ends_a_reply():
     conversation = begun(context=60)
-    ask(conversation, "hi", 1000)
-    drawn = list(reply(conversation, SamplingParams(), 1000))
+    add_user_turn(conversation, "hi", 1000)
+    drawn = list(generate_reply(conversation, SamplingParams(), 1000))
     asked = len(ids_of(message("user", "hi"), generation_prompt=True))
     assert drawn[-1] == END or len(drawn) == 60 - 1 - asked
 
 
 def test_a_question_too_long_changes_nothing():
     conversation = begun(context=60)
-    ask(conversation, "hi", 5)
+    add_user_turn(conversation, "hi", 5)
     before = [list(turn) for turn in conversation.turns]
     with pytest.raises(SpikeError, match="too many"):
-        ask(conversation, "word " * 50, 5)
+        add_user_turn(conversation, "word " * 50, 5)
     assert conversation.turns == before
 
 
@@ -141,7 +146,7 @@ def test_a_system_prompt_leaves_room_for_a_question_and_a_quarter_for_its_reply(
         except SpikeError:
             break
         longest += 1
-        assert ask(conversation, "?", 1000) == 0
+        assert add_user_turn(conversation, "?", 1000) == 0
     assert longest > 5
 
 

@@ -11,7 +11,7 @@ import pytest
 from spike_commands.chat.answer_queue import AnswerQueue, QueueFullError
 from spike_commands.chat.server import Served, open_server
 from spike_lm.model.families.build import build_model
-from spike_lm.model.inference.chat import ask, begin_conversation, reply
+from spike_lm.model.inference.chat import add_user_turn, begin_conversation, generate_reply
 from spike_lm.model.inference.generate import SampledToken
 from spike_lm.model.inference.sampling import SamplingParams
 from spiketok import Tokenizer, build_vocabulary
@@ -107,8 +107,8 @@ def test_answers_of_forty_pages_in_turn_are_those_of_one_conversation_each(
     def alone(questions):
         conversation = shared.begin("be brief")
         for question in questions:
-            ask(conversation, question, shared.max_tokens)
-            list(reply(conversation, shared.sampling, shared.max_tokens))
+            add_user_turn(conversation, question, shared.max_tokens)
+            list(generate_reply(conversation, shared.sampling, shared.max_tokens))
         return conversation.turns
 
     said = dict.fromkeys(range(40))

@@ -27,8 +27,8 @@ PARTS = st.lists(st.builds(Part, st.sampled_from(KINDS), st.text())).flatmap(
 
 def read(ids):
     stream = ReplyStream(TOKENIZER)
-    stretches = [stretch for token in ids for stretch in stream.add(token)]
-    return joined([*stretches, *stream.finish()])
+    pieces = [piece for token in ids for piece in stream.add(token)]
+    return joined([*pieces, *stream.finish()])
 
 
 @settings(deadline=None)
