@@ -61,7 +61,7 @@ def rate_distortion_candidates(
             looked_up=name.endswith("table.weight"),
         )
         for name, precision in plan.items()
-        if precision.whole
+        if precision.is_integer
     }
 
 

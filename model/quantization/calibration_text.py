@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..families.language_model import LanguageModel
 
 
-def own_texts(
+def sample_calibration_texts(
     model: LanguageModel,
     *,
     sequences: int,
@@ -22,14 +22,14 @@ def own_texts(
 
     Args:
         model: in evaluation mode.
-        sequences: how many in all.
-        batch: at most so many at once.
+        sequences: number of sequences in all.
+        batch: sequences sampled at once, at most.
         length: of each, separator included.
         eos_id: the id that each begins with.
         banned_ids: never sampled.
     """
     for first in range(0, sequences, batch):
-        yield own_text(
+        yield sample_calibration_text(
             model,
             sequences=min(batch, sequences - first),
             length=length,
@@ -40,7 +40,7 @@ def own_texts(
 
 
 @torch.no_grad()
-def own_text(
+def sample_calibration_text(
     model: LanguageModel,
     *,
     sequences: int,
@@ -53,7 +53,7 @@ def own_text(
 
     Args:
         model: in evaluation mode.
-        sequences: how many.
+        sequences: number of sequences.
         length: of each, separator included; at most the model's context.
         eos_id: the id that each begins with.
         banned_ids: never sampled: reserved ids, and special ones but the separator.

@@ -34,17 +34,17 @@ class Columns:
             0, self.order, self.factor.diagonal().square().reciprocal()
         )
 
-    def weigh(self, error: Tensor) -> Tensor:
+    def whiten(self, error: Tensor) -> Tensor:
         """Return errors [rows, columns] times a root of the Hessian; their squares are the cost."""
         # R with H = R Rᵀ is the inverse of U: X R is the solution Y of Y U = X.
-        weighted: Tensor = torch.linalg.solve_triangular(
+        whitened: Tensor = torch.linalg.solve_triangular(
             self.factor, error[:, self.order], upper=True, left=False
         )
-        return weighted
+        return whitened
 
-    def unweigh(self, weighted: Tensor) -> Tensor:
-        """Return the errors of weighted ones [rows, columns]; the inverse of `weigh`."""
-        return torch.empty_like(weighted).index_copy_(1, self.order, weighted @ self.factor)
+    def unwhiten(self, whitened: Tensor) -> Tensor:
+        """Return the errors of whitened ones [rows, columns]; the inverse of `whiten`."""
+        return torch.empty_like(whitened).index_copy_(1, self.order, whitened @ self.factor)
 
 
 def prepare_hessian(hessian: Tensor) -> Columns | None:

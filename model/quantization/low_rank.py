@@ -14,21 +14,21 @@ from .quantizer import quantize_codes, search_scales
 BITS = 4
 
 
-def low_rank_correction(missing: Tensor, rank: int, columns: Columns | None = None) -> LowRank:
-    """Return a low-rank product near `missing`.
+def low_rank_correction(residual: Tensor, rank: int, columns: Columns | None = None) -> LowRank:
+    """Return a low-rank product near `residual`.
 
     Rounding to four bits may make it worse than none; the caller checks that.
 
     Args:
-        missing: the error to correct, [rows, columns].
+        residual: the error to correct, [rows, columns].
         rank: of the product; at most the smaller side of the matrix is used.
         columns: of the Hessian; None: errors in all columns count the same.
     """
-    rank = min(rank, *missing.shape)
-    weighted = missing if columns is None else columns.weigh(missing)
-    directions = torch.linalg.eigh(weighted.T @ weighted).eigenvectors[:, -rank:]
-    right = directions.T if columns is None else columns.unweigh(directions.T)
-    return LowRank(left=_four_bits((weighted @ directions).T), right=_four_bits(right))
+    rank = min(rank, *residual.shape)
+    whitened = residual if columns is None else columns.whiten(residual)
+    directions = torch.linalg.eigh(whitened.T @ whitened).eigenvectors[:, -rank:]
+    right = directions.T if columns is None else columns.unwhiten(directions.T)
+    return LowRank(left=_four_bits((whitened @ directions).T), right=_four_bits(right))
 
 
 def _four_bits(factor: Tensor) -> QuantizedMatrix:

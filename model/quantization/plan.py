@@ -24,7 +24,7 @@ class Precision:
     """Clip of a row's grid; None: the one that costs least by the Hessian, if there is one."""
 
     @property
-    def whole(self) -> bool:
+    def is_integer(self) -> bool:
         """Whether the matrix is quantized to integers with scales."""
         return self.bits < FLOAT_BITS
 

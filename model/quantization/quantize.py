@@ -51,7 +51,7 @@ def quantize_model(
     quantized: dict[str, QuantizedMatrix | Tensor] = {}
     for name, tensor in exported_state(model).items():
         precision = plan.get(name, Precision(32))
-        if precision.whole:
+        if precision.is_integer:
             hessian = (hessians or {}).get(name)
             quantized[name] = quantize_matrix(
                 tensor, precision, hessian, sparsity=sparsity, correction_rank=correction_rank
@@ -92,16 +92,16 @@ def quantize_matrix(
     if pruned is not None:
         codes.masked_fill_(pruned, 0.0)
     if columns is not None:
-        made_up = gptq_codes(weight, scales, bits, columns, pruned)
+        gptq = gptq_codes(weight, scales, bits, columns, pruned)
         nearest_errors, errors = (
             weighted_errors(weight - tried * scales.unsqueeze(1), hessian)
-            for tried in (codes, made_up)
+            for tried in (codes, gptq)
         )
-        codes = torch.where((errors < nearest_errors).unsqueeze(1), made_up, codes)
+        codes = torch.where((errors < nearest_errors).unsqueeze(1), gptq, codes)
     correction = None
     if correction_rank:
-        missing = weight - codes * scales.unsqueeze(1)
-        correction = _correction(missing, correction_rank, hessian, columns)
+        residual = weight - codes * scales.unsqueeze(1)
+        correction = _correction(residual, correction_rank, hessian, columns)
     return QuantizedMatrix(
         codes=codes.to(torch.int8).cpu().numpy(),
         scales=scales.half().cpu().numpy(),
@@ -111,12 +111,12 @@ def quantize_matrix(
 
 
 def _correction(
-    missing: Tensor, rank: int, hessian: Tensor | None, columns: Columns | None
+    residual: Tensor, rank: int, hessian: Tensor | None, columns: Columns | None
 ) -> LowRank | None:
     """Return the low-rank correction of a matrix, if it lowers the error."""
-    found = low_rank_correction(missing, rank, columns)
-    rest = missing - torch.from_numpy(found.dequantize()).to(missing.device)
-    before, after = (weighted_errors(error, hessian).sum() for error in (missing, rest))
+    found = low_rank_correction(residual, rank, columns)
+    rest = residual - torch.from_numpy(found.dequantize()).to(residual.device)
+    before, after = (weighted_errors(error, hessian).sum() for error in (residual, rest))
     return found if after < before else None
 
 

@@ -20,11 +20,11 @@ from ..config.schema import Config
 from ..families.initialization import per_parameter_generator
 from ..families.language_model import LanguageModel
 from ..layers.jepa import cosine_distance
-from .kl_divergence import divergence
+from .kl_divergence import kl_divergence
 
 # Reported apart: nats of divergence at the temperature, and 1 - cosine of hidden rows.
 DISTILL_LOSSES = ("distill_loss", "distill_hidden_loss")
-DIVERGENCE, HIDDEN = range(len(DISTILL_LOSSES))
+KL, HIDDEN = range(len(DISTILL_LOSSES))
 HEAD = "teacher_head"
 
 
@@ -134,8 +134,8 @@ def teacher_forward(
         if config.kl_weight:
             with torch.no_grad():
                 theirs = [teacher.logits(t) for teacher, t in zip(asked, taught, strict=True)]
-            nats = divergence(logits, theirs, temperature=config.temperature, top_k=config.top_k)
-            loss = loss + config.kl_weight * config.temperature**2 * add(DIVERGENCE, nats)
+            nats = kl_divergence(logits, theirs, temperature=config.temperature, top_k=config.top_k)
+            loss = loss + config.kl_weight * config.temperature**2 * add(KL, nats)
         if head is not None:
             distances = cosine_distance(head(rows), taught[0])
             loss = loss + config.hidden_loss_weight * add(HIDDEN, distances)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 
-def divergence(
+def kl_divergence(
     student: Tensor, teachers: Sequence[Tensor], *, temperature: float, top_k: int
 ) -> Tensor:
     """Return the Kullback-Leibler divergence of each row in nats, [N].

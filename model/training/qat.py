@@ -34,7 +34,7 @@ def fake_quantized(run: RunState, lr_scale: float) -> Iterator[None]:
     if settings is None or not has_begun(run, settings, lr_scale):
         yield
         return
-    plan = {name: p for name, p in quantization_plan(run.model, settings).items() if p.whole}
+    plan = {name: p for name, p in quantization_plan(run.model, settings).items() if p.is_integer}
     scales = scales_of(run.model, plan)
     weights = quantizable_weights(run.model)
     lent = {name: rounded(weights[name].detach(), scales[name], plan[name].bits) for name in plan}

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from datapipe import Windows, open_stream
-from spike_lm.model.quantization.calibration_text import own_texts
+from spike_lm.model.quantization.calibration_text import sample_calibration_texts
 from spike_lm.model.quantization.hessian import gather_hessians
 from spike_lm.model.runs.folder import Run
 from spike_lm.model.runs.trained_ids import unseen_ids
@@ -53,7 +53,7 @@ def run_hessians(
         unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
         count, batches = (
             wanted,
-            own_texts(
+            sample_calibration_texts(
                 run.model,
                 sequences=wanted,
                 batch=batch,

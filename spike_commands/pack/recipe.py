@@ -118,7 +118,7 @@ def open_with_settings(
 
 def rounded_matrices(run: Run, settings: QuantizeConfig) -> list[str]:
     """Return the names of the matrices that are quantized to integers."""
-    return [name for name, to in quantization_plan(run.model, settings).items() if to.whole]
+    return [name for name, to in quantization_plan(run.model, settings).items() if to.is_integer]
 
 
 def counts_table(run: Run, folder: Path | None, most: int, show: Callbacks) -> dict[str, bytes]:

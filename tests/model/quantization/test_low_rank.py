@@ -18,9 +18,9 @@ def matrices(rows, columns, seed):
 @given(
     st.integers(1, 12), st.integers(1, 12), st.integers(1, 5), st.integers(0, 1000), st.booleans()
 )
-def test_never_leaves_more_than_there_was(rows, columns, rank, seed, weighted):
+def test_never_leaves_more_than_there_was(rows, columns, rank, seed, whitened):
     weight, hessian = matrices(rows, columns, seed)
-    known = hessian if weighted else None
+    known = hessian if whitened else None
     plain = quantize_matrix(weight, Precision(2), known)
     corrected = quantize_matrix(weight, Precision(2), known, correction_rank=rank)
     before, after = (
@@ -31,13 +31,13 @@ def test_never_leaves_more_than_there_was(rows, columns, rank, seed, weighted):
     assert (corrected.codes == plain.codes).all()
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_finds_a_product_of_its_rank(weighted):
+@pytest.mark.parametrize("whitened", [False, True])
+def test_finds_a_product_of_its_rank(whitened):
     left, hessian = matrices(40, 2, 0)[0], matrices(1, 30, 1)[1]
     product = left @ matrices(2, 30, 2)[0]
-    found = low_rank_correction(product, 2, prepare_hessian(hessian) if weighted else None)
+    found = low_rank_correction(product, 2, prepare_hessian(hessian) if whitened else None)
     rest = product - torch.from_numpy(found.dequantize())
-    known = hessian if weighted else None
+    known = hessian if whitened else None
     assert weighted_errors(rest, known).sum() < 0.05 * weighted_errors(product, known).sum()
 
 
@@ -45,10 +45,10 @@ def test_weighs_as_the_hessian_does():
     error, hessian = matrices(7, 9, 0)
     columns = prepare_hessian(hessian)
     damped = hessian + DAMPING * hessian.diagonal().mean() * torch.eye(9)
-    weighted = columns.weigh(error)
+    whitened = columns.whiten(error)
     expected = weighted_errors(error, damped).float()
-    torch.testing.assert_close(weighted.square().sum(dim=1), expected, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(columns.unweigh(weighted), error, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(whitened.square().sum(dim=1), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(columns.unwhiten(whitened), error, rtol=1e-4, atol=1e-4)
 
 
 def test_nothing_is_corrected_by_nothing():

@@ -78,4 +78,4 @@ def test_a_plan_names_every_matrix():
     assert plan["model.layers.0.self_attn.k_proj.weight"] == Precision(6, clip)
     assert plan["model.embed_tokens.weight"] == Precision(8, clip)
     assert plan["model.bigram_embedding.proj.weight"] == Precision(16, clip)
-    assert [Precision(b).whole for b in (2, 8, 16, 32)] == [True, True, False, False]
+    assert [Precision(b).is_integer for b in (2, 8, 16, 32)] == [True, True, False, False]

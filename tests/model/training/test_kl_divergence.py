@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from spike_lm.model.training.kl_divergence import divergence
+from spike_lm.model.training.kl_divergence import kl_divergence
 
 ROWS, IDS = 7, 11
 
@@ -40,7 +40,7 @@ def plain(student, teachers, temperature, top_k=0):
 def test_equals_its_definition_and_so_does_the_gradient(teachers, temperature, top_k):
     theirs = [logits(number + 1) for number in range(teachers)]
     ours, again = logits(0).requires_grad_(), logits(0).requires_grad_()
-    found = divergence(ours, theirs, temperature=temperature, top_k=top_k)
+    found = kl_divergence(ours, theirs, temperature=temperature, top_k=top_k)
     expected = plain(again, theirs, temperature, top_k)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
     weights = torch.arange(1.0, ROWS + 1, dtype=torch.float64)
@@ -51,7 +51,7 @@ def test_equals_its_definition_and_so_does_the_gradient(teachers, temperature, t
 
 def test_no_gradient_reaches_a_teacher():
     teacher = logits(1).requires_grad_()
-    divergence(logits(0).requires_grad_(), [teacher], temperature=1.0, top_k=0).sum().backward()
+    kl_divergence(logits(0).requires_grad_(), [teacher], temperature=1.0, top_k=0).sum().backward()
     assert teacher.grad is None
 
 
@@ -59,7 +59,8 @@ def test_no_gradient_reaches_a_teacher():
 def test_as_many_ids_as_there_are_is_all(top_k):
     both = logits(0), [logits(1)]
     assert torch.equal(
-        divergence(*both, temperature=2.0, top_k=top_k), divergence(*both, temperature=2.0, top_k=0)
+        kl_divergence(*both, temperature=2.0, top_k=top_k),
+        kl_divergence(*both, temperature=2.0, top_k=0),
     )
 
 
@@ -67,7 +68,8 @@ def test_as_many_ids_as_there_are_is_all(top_k):
 def test_lumping_more_never_says_more(seed, size, temperature):
     student, teacher = logits(seed, size), logits(seed + 1, size)
     found = [
-        divergence(student, [teacher], temperature=temperature, top_k=k) for k in range(1, IDS + 1)
+        kl_divergence(student, [teacher], temperature=temperature, top_k=k)
+        for k in range(1, IDS + 1)
     ]
     for fewer, more in pairwise(found):
         assert (fewer <= more + 1e-9).all()
@@ -81,17 +83,17 @@ def test_certain_teachers_and_students_give_finite_numbers(top_k):
     student = torch.zeros(1, IDS)
     student[0, 5] = 1e4
     student.requires_grad_()
-    found = divergence(student, [teacher], temperature=1.0, top_k=top_k)
+    found = kl_divergence(student, [teacher], temperature=1.0, top_k=top_k)
     found.sum().backward()
     assert found.item() == pytest.approx(1e4)
     assert student.grad.isfinite().all()
-    same = divergence(teacher, [teacher], temperature=1.0, top_k=top_k)
+    same = kl_divergence(teacher, [teacher], temperature=1.0, top_k=top_k)
     assert same.item() == 0
 
 
 def test_half_precision_is_widened():
     student, teacher = logits(0).bfloat16(), logits(1).bfloat16()
-    found = divergence(student, [teacher], temperature=1.0, top_k=0)
+    found = kl_divergence(student, [teacher], temperature=1.0, top_k=0)
     assert found.dtype == torch.float32
     expected = plain(student.double(), [teacher.double()], 1.0)
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
