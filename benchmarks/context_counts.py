@@ -83,16 +83,16 @@ def report(vocab_size: int, learn: NDArray, text: NDArray, n_bytes: int) -> None
     taken = (time.process_time() - before) / len(learn) * 1e6
     print(f"scoring and learning the same from nothing {taken:.2f} µs a token")
     predictor = Predictor(vocab_size, settings_of(["all"], network=False), counts)
-    predictor.begin(int(text[0]))
+    predictor.read_separator(int(text[0]))
     before = time.process_time()
     scores = predictor.score(text[1:])
     taken = (time.process_time() - before) / len(text) * 1e6
     for name, p in scores.items():
         print(f"held-out books, {name}: {bits(p) / n_bytes:.4f} bits per byte")
     print(f"all of it {taken:.2f} µs a token")
-    for fewest in (2, 3, 5):
-        static = counts.keep(fewest=fewest)
-        print(f"strings that count {fewest} and more: {len(static.tokens):,}")
+    for min_count in (2, 3, 5):
+        pruned = counts.pruned(min_count=min_count)
+        print(f"n-grams that count {min_count} and more: {len(pruned.tokens):,}")
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at the peak")
 
 

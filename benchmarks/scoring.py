@@ -114,7 +114,7 @@ def counts_of(run: Run, shards: Path) -> NgramModel:
     stream = open_stream(shards, "train")
     if stream.made_by.fingerprint != run.tokenizer.fingerprint:
         raise SystemExit("these shards are of another tokenizer than the run")
-    counts = NgramModel(run.tokenizer.vocab_size, longest=PredictorSettings().lengths[-1])
+    counts = NgramModel(run.tokenizer.vocab_size, max_context=PredictorSettings().lengths[-1])
     counts.learn(stream.read(np.array([0]), stream.tokens)[0])
     return counts
 
@@ -134,12 +134,12 @@ def stack_rows(
 
 
 def rows_of(
-    run: Run, start: PredictorSpec, documents: list[bytes], prove_bytes: int, prefix: str
+    run: Run, spec: PredictorSpec, documents: list[bytes], prove_bytes: int, prefix: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Score the documents, and prove the beginning of the text; yield a row for each part."""
-    whole, beginning = scored(run, start, documents), beginning_of(documents, prove_bytes)
-    part = scored(run, start, [beginning])
-    sizes = coded_sizes(run, [beginning], default_windows(run.model), start)
+    whole, beginning = scored(run, spec, documents), beginning_of(documents, prove_bytes)
+    part = scored(run, spec, [beginning])
+    sizes = coded_sizes(run, [beginning], default_windows(run.model), spec)
     seconds = 0.0
     for name, rung in whole.rungs.items():
         seconds += rung.seconds
@@ -161,14 +161,14 @@ def rows_of(
         )
 
 
-def scored(run: Run, start: PredictorSpec, documents: list[bytes]) -> PredictorScore:
+def scored(run: Run, spec: PredictorSpec, documents: list[bytes]) -> PredictorScore:
     """Score documents as `spike eval` does; what is no score stops it."""
     tokenizer, windows = run.tokenizer, default_windows(run.model)
     pairs = [(tokenizer.encode(text), len(text)) for text in documents]
-    with start.learning(run, sum(len(ids) + 1 for ids, _ in pairs), windows.context) as learner:
+    with spec.learning(run, sum(len(ids) + 1 for ids, _ in pairs), windows.context) as learner:
         return score_with(
-            start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
-            run.model if start.settings.network else None,
+            spec.build(tokenizer.vocab_size, tokenizer.eos_id),
+            run.model if spec.settings.network else None,
             pairs,
             windows,
             eos_id=tokenizer.eos_id,

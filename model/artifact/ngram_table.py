@@ -16,11 +16,11 @@ def counts_that_fit(counts: NgramModel, most: int) -> tuple[bytes, int]:
         SpikeError: not even a table of next to nothing fits.
     """
 
-    def table(fewest: int) -> bytes:
-        return counts_to_bytes(counts.keep(fewest=fewest))
+    def table(min_count: int) -> bytes:
+        return counts_to_bytes(counts.pruned(min_count=min_count))
 
-    def size(fewest: int) -> int:
-        made = table(fewest)
+    def size(min_count: int) -> int:
+        made = table(min_count)
         # xz takes minutes for a table far too large; an n-gram never took less than a byte.
         return len(made) // 16 if len(made) > 64 * most else len(to_xz(made))
 

@@ -26,11 +26,11 @@ class PredictorSpec:
     ttt: TTTConfig | None = None
     """Settings of training the network on scored text; None: it stays as it is."""
 
-    def predictor(self, vocab_size: int, eos_id: int) -> Predictor:
+    def build(self, vocab_size: int, eos_id: int) -> Predictor:
         """Return a new predictor, in the context of one separator."""
         counts = None if self.counts is None else self.counts.copy()
         predictor = Predictor(vocab_size, self.settings, counts)
-        predictor.begin(eos_id)
+        predictor.read_separator(eos_id)
         return predictor
 
     def learning(

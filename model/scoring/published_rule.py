@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .context_mixing.logit_calibration import NetworkAdjustment
+from .context_mixing.logit_calibration import LogitCalibration
 from .context_mixing.tilt import Probabilities
 from .logits import TokenLogits
 from .sliding_windows import NO_END
@@ -181,7 +181,7 @@ def on_random_tokens(tokens: int, vocab_size: int, places: int = 16) -> RandomVe
 
 def network_numbers(rows: Iterable[TokenLogits], vocab_size: int) -> tuple[PublishedRule, int]:
     """Return the rule for a text from a network's logits, and the text's bytes."""
-    adjustment = NetworkAdjustment(vocab_size)
+    adjustment = LogitCalibration(vocab_size)
     ids, p, entropies, n_bytes = [], [], [], 0
     for part in rows:
         assert part.logits is not None  # noqa: S101 — rows of windows have logits

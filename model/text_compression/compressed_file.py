@@ -67,7 +67,7 @@ def compress(
     run: Run,
     text: bytes,
     windows: WindowConfig,
-    start: PredictorSpec | None = None,
+    spec: PredictorSpec | None = None,
     *,
     report: Callable[[int, int, int], None] = lambda *_: None,
 ) -> bytes:
@@ -77,13 +77,13 @@ def compress(
         run: the model; only with it can the file be decompressed.
         text: any bytes.
         windows: their context and stride.
-        start: the predictor; without one it is the model alone.
+        spec: the predictor; without one it is the model alone.
         report: called after each token with tokens, bytes of the text and bytes coded so far.
 
     Raises:
         SpikeError: the tokenizer loses text, or context and stride do not fit.
     """
-    tokenizer, start = run.tokenizer, start or PredictorSpec()
+    tokenizer, spec = run.tokenizer, spec or PredictorSpec()
     check_lossless(run)
     check_windows(run.model, windows)
     ids = tokenizer.encode(text)
@@ -92,20 +92,20 @@ def compress(
         model=model_fingerprint(run),
         tokenizer=tokenizer.fingerprint,
         machine=this_machine(),
-        predictions=checksum_here(run, start.settings, windows),
-        predictor=start.settings,
-        counts=start.counts_from,
-        ttt=start.ttt,
+        predictions=checksum_here(run, spec.settings, windows),
+        predictor=spec.settings,
+        counts=spec.counts_from,
+        ttt=spec.ttt,
         context=windows.context,
         stride=windows.stride,
         tokens=len(ids),
         bytes=len(text),
         sha256=hashlib.sha256(text).hexdigest(),
     )
-    passed, whole = tokenizer.byte_offsets(ids).tolist(), start.settings.rungs[-1]
-    with start.learning(run, len(ids) + 1, windows.context) as learner:
+    passed, whole = tokenizer.byte_offsets(ids).tolist(), spec.settings.rungs[-1]
+    with spec.learning(run, len(ids) + 1, windows.context) as learner:
         coded = encode_tokens(
-            start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
+            spec.build(tokenizer.vocab_size, tokenizer.eos_id),
             run.model,
             ids,
             windows,
@@ -122,7 +122,7 @@ def compress(
 def decompress(
     run: Run,
     data: bytes,
-    start: PredictorSpec | None = None,
+    spec: PredictorSpec | None = None,
     *,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> bytes:
@@ -137,13 +137,13 @@ def decompress(
     """
     header, coded = read_header(data)
     tokenizer = run.tokenizer
-    start = start or PredictorSpec(settings=header.predictor, ttt=header.ttt)
+    spec = spec or PredictorSpec(settings=header.predictor, ttt=header.ttt)
     check_header(run, header)
     check_claims(run, header, len(coded))
     for what, theirs, here in (
-        ("predictor", header.predictor, start.settings),
-        ("counts", header.counts, start.counts_from),
-        ("test-time training", header.ttt, start.ttt),
+        ("predictor", header.predictor, spec.settings),
+        ("counts", header.counts, spec.counts_from),
+        ("test-time training", header.ttt, spec.ttt),
     ):
         check_equal(what, theirs, here)
     windows = WindowConfig(context=header.context, stride=header.stride)
@@ -151,11 +151,11 @@ def decompress(
     if checksum_here(run, header.predictor, windows) != header.predictions:
         raise other_predictions()
     try:
-        with start.learning(run, header.tokens + 1, header.context) as learner:
+        with spec.learning(run, header.tokens + 1, header.context) as learner:
             ids = decode_tokens(
-                start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
+                spec.build(tokenizer.vocab_size, tokenizer.eos_id),
                 run.model,
-                {start.settings.rungs[-1]: coded},
+                {spec.settings.rungs[-1]: coded},
                 header.tokens,
                 windows,
                 eos_id=tokenizer.eos_id,
@@ -183,7 +183,7 @@ def checksum_here(run: Run, settings: PredictorSettings, windows: WindowConfig) 
     """Return the checksum of some predictions here; no counts and no learning take part."""
     tokenizer = run.tokenizer
     return prediction_checksum(
-        PredictorSpec(settings=settings).predictor(tokenizer.vocab_size, tokenizer.eos_id),
+        PredictorSpec(settings=settings).build(tokenizer.vocab_size, tokenizer.eos_id),
         run.model,
         windows,
         eos_id=tokenizer.eos_id,

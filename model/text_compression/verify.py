@@ -19,7 +19,7 @@ def coded_sizes(
     run: Run,
     texts: Sequence[bytes],
     windows: WindowConfig,
-    start: PredictorSpec | None = None,
+    spec: PredictorSpec | None = None,
     *,
     report: Callable[[int], None] = lambda _: None,
 ) -> dict[str, int]:
@@ -32,7 +32,7 @@ def coded_sizes(
         run: the model.
         texts: any bytes.
         windows: their context and stride; each text is a stream of its own.
-        start: the predictor; without one it is the model alone.
+        spec: the predictor; without one it is the model alone.
         report: called with the tokens done so far; each token of the texts counts twice.
 
     Raises:
@@ -40,28 +40,28 @@ def coded_sizes(
     """
     check_lossless(run)
     check_windows(run.model, windows)
-    tokenizer, start = run.tokenizer, start or PredictorSpec()
+    tokenizer, spec = run.tokenizer, spec or PredictorSpec()
     ids = [tokenizer.encode(text) for text in texts]
     eos_id = tokenizer.eos_id
     done, coded = 0, []
     targets = sum(len(row) + 1 for row in ids)
-    predictor = start.predictor(tokenizer.vocab_size, eos_id)
-    with start.learning(run, targets, windows.context) as learner:
+    predictor = spec.build(tokenizer.vocab_size, eos_id)
+    with spec.learning(run, targets, windows.context) as learner:
         for row in ids:
             found = encode_tokens(
                 predictor,
                 run.model,
                 row,
                 windows,
-                rungs=start.settings.rungs,
+                rungs=spec.settings.rungs,
                 eos_id=eos_id,
                 learner=learner,
                 report=_moved_on(report, done),
             )
             coded.append(found)
             done += len(row)
-    predictor = start.predictor(tokenizer.vocab_size, eos_id)
-    with start.learning(run, targets, windows.context) as learner:
+    predictor = spec.build(tokenizer.vocab_size, eos_id)
+    with spec.learning(run, targets, windows.context) as learner:
         for text, row, data in zip(texts, ids, coded, strict=True):
             decoded = decode_tokens(
                 predictor,
@@ -76,7 +76,7 @@ def coded_sizes(
             done += len(decoded)
             if tokenizer.decode_bytes(decoded) != text:
                 raise SpikeError("a text did not come back from its code as it went in")
-    return {rung: sum(len(data[rung]) for data in coded) for rung in start.settings.rungs}
+    return {rung: sum(len(data[rung]) for data in coded) for rung in spec.settings.rungs}
 
 
 def _moved_on(report: Callable[[int], None], begun: int) -> Callable[..., None]:

@@ -126,8 +126,8 @@ def counts_table(run: Run, folder: Path | None, most: int, show: Callbacks) -> d
     if folder is None:
         return {}
     counts, _ = learned_counts(run, folder, PredictorSettings().lengths[-1], show)
-    table, fewest = counts_that_fit(counts, most)
-    show.remark(f"counts of {fewest} and more fit in {most:,} bytes")
+    table, min_count = counts_that_fit(counts, most)
+    show.remark(f"counts of {min_count} and more fit in {most:,} bytes")
     return {COUNTS: table}
 
 

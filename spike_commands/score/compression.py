@@ -26,7 +26,7 @@ from ..callbacks import SILENT, Callbacks
 from ..output_paths import check_new
 from ..results import some
 from ..xz_baseline import yardstick
-from .predictor import begin
+from .predictor import predictor_spec
 
 
 def compress_file(
@@ -64,14 +64,14 @@ def compress_file(
     """
     loaded = open_model(model_path, out)
     text = read_given(file)
-    start = begin(loaded, settings or PredictorSettings(), counts_folder, ttt, show)
+    spec = predictor_spec(loaded, settings or PredictorSettings(), counts_folder, ttt, show)
     started = time.monotonic()
     with show.progress("compress", max(1, len(text)), "bytes") as report:
         data = compress(
             loaded,
             text,
             default_windows(loaded.model, context, stride),
-            start,
+            spec,
             report=lambda _, done, size: report(done, f"{8 * size / done:.3f} bits per byte"),
         )
     write_durably(out, data)
@@ -125,9 +125,9 @@ def decompress_file(
             )
         claims = f"{some(header.tokens, 'token')}, {some(header.bytes, 'byte')} of text"
         show.remark(f"{file}: {claims}")
-        start = begin(loaded, header.predictor, counts_folder, header.ttt, show)
+        spec = predictor_spec(loaded, header.predictor, counts_folder, header.ttt, show)
         with show.progress("decompress", max(1, header.tokens), "tokens") as report:
-            text = decompress(loaded, data, start, report=lambda done, _: report(done, ""))
+            text = decompress(loaded, data, spec, report=lambda done, _: report(done, ""))
     except SettingError:
         raise
     except SpikeError as error:

@@ -18,7 +18,7 @@ def text_score(
     loaded: Run,
     text: ScoredText,
     windows: WindowConfig,
-    start: PredictorSpec | None = None,
+    spec: PredictorSpec | None = None,
     *,
     by: str | None = None,
     with_xz: bool = True,
@@ -28,9 +28,9 @@ def text_score(
 
     With test-time training the model learns from them while it scores.
     """
-    start, rate = start or PredictorSpec(), loaded.tokenizer.score_name
+    spec, rate = spec or PredictorSpec(), loaded.tokenizer.score_name
     total = sum(len(ids) + 1 for ids, _ in text.documents)
-    taught = start.learning(loaded, total, windows.context)
+    taught = spec.learning(loaded, total, windows.context)
     with show.progress("eval", total, "tokens") as report, taught as learner:
         score = score_documents(
             loaded.model,
@@ -49,7 +49,7 @@ def text_score(
         "documents": score.documents,
         **(yardstick(text.contents) if with_xz else {}),
         **({"by": {by: by_source(text, score.document_nats, rate)}} if by else {}),
-        **test_time_training(start),
+        **test_time_training(spec),
     }
 
 

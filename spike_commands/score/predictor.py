@@ -22,42 +22,46 @@ from ..data.same_tokenizer import check_tokenizer
 SLICE = 1 << 18
 
 
-def begin(
+def predictor_spec(
     run: Run,
     settings: PredictorSettings,
     counts_folder: Path | None = None,
     ttt: TTTConfig | None = None,
     show: Callbacks = SILENT,
 ) -> PredictorSpec:
-    """Return a predictor's start, with its initial counts.
+    """Return a predictor's specification, with its initial counts.
 
     Raises:
         SpikeError: the counts are of shards of another tokenizer, or a damaged table.
         SettingError: shards are named and no part uses their counts.
     """
-    longest = settings.lengths[-1]
+    max_context = settings.lengths[-1]
     table = run.tables.get(COUNTS)
     known: dict[str, Any] = {}
     if counts_folder is not None:
         if not settings.has("ngram"):
             raise SettingError("--counts", "goes with --with ngram")
-        counts, fingerprint = learned_counts(run, counts_folder, longest, show)
+        counts, fingerprint = learned_counts(run, counts_folder, max_context, show)
         known = {"counts": counts, "counts_from": f"shards {fingerprint}"}
     elif table is not None and settings.has("ngram"):
         size = run.tokenizer.vocab_size
         try:
-            known["counts"] = NgramModel(size, longest=longest, static=counts_from_bytes(table))
+            known["counts"] = NgramModel(
+                size, max_context=max_context, initial=counts_from_bytes(table)
+            )
         except ValueError as error:
             raise SpikeError(f"the artifact's table of counts is damaged: {error}") from None
         known["counts_from"] = f"table {sha256(table).hexdigest()}"
     return PredictorSpec(settings=settings, ttt=ttt, **known)
 
 
-def learned_counts(run: Run, folder: Path, longest: int, show: Callbacks) -> tuple[NgramModel, str]:
+def learned_counts(
+    run: Run, folder: Path, max_context: int, show: Callbacks
+) -> tuple[NgramModel, str]:
     """Count the training split of shards; return the counts and the shards' fingerprint."""
     stream = open_stream(folder, "train")
     check_tokenizer(folder, stream.made_by.fingerprint, run)
-    counts = NgramModel(run.tokenizer.vocab_size, longest=longest)
+    counts = NgramModel(run.tokenizer.vocab_size, max_context=max_context)
     counts.reserve(stream.tokens)
     with show.progress("count", max(1, stream.tokens), "tokens") as report:
         for first in range(0, stream.tokens, SLICE):

@@ -29,7 +29,7 @@ def predictor_score(
     loaded: Run,
     text: ScoredText,
     windows: WindowConfig,
-    start: PredictorSpec,
+    spec: PredictorSpec,
     *,
     with_xz: bool = True,
     show: Callbacks = SILENT,
@@ -39,10 +39,10 @@ def predictor_score(
     With test-time training they are read twice: first without it.
     """
     name = loaded.tokenizer.score_name
-    score = scored(loaded, text, windows, replace(start, ttt=None), show)
+    score = scored(loaded, text, windows, replace(spec, ttt=None), show)
     rungs = rungs_of(score, name)
-    if start.ttt is not None:
-        score = scored(loaded, text, windows, start, show)
+    if spec.ttt is not None:
+        score = scored(loaded, text, windows, spec, show)
         rungs[TTT] = list(rungs_of(score, name).values())[-1]
     *_, whole = rungs.values()
     return {
@@ -50,7 +50,7 @@ def predictor_score(
         "bytes": score.bytes,
         "tokens": score.tokens,
         "documents": score.documents,
-        "counts": start.counts_from or None,
+        "counts": spec.counts_from or None,
         "rungs": rungs,
         "checks": {
             "distributions": score.places,
@@ -59,7 +59,7 @@ def predictor_score(
             "least_possible": log2(score.vocab_size),
         },
         **(yardstick(text.contents) if with_xz else {}),
-        **test_time_training(start),
+        **test_time_training(spec),
     }
 
 
@@ -67,17 +67,17 @@ def scored(
     loaded: Run,
     text: ScoredText,
     windows: WindowConfig,
-    start: PredictorSpec,
+    spec: PredictorSpec,
     show: Callbacks,
 ) -> PredictorScore:
     """Score documents with one predictor."""
     tokenizer = loaded.tokenizer
     total = sum(len(ids) + 1 for ids, _ in text.documents)
-    taught = start.learning(loaded, total, windows.context)
+    taught = spec.learning(loaded, total, windows.context)
     with show.progress("eval", total, "tokens") as report, taught as learner:
         return score_with(
-            start.predictor(tokenizer.vocab_size, tokenizer.eos_id),
-            loaded.model if start.settings.network else None,
+            spec.build(tokenizer.vocab_size, tokenizer.eos_id),
+            loaded.model if spec.settings.network else None,
             text.documents,
             windows,
             eos_id=tokenizer.eos_id,
@@ -86,9 +86,9 @@ def scored(
         )
 
 
-def test_time_training(start: PredictorSpec) -> dict[str, Any]:
+def test_time_training(spec: PredictorSpec) -> dict[str, Any]:
     """Return the settings of test-time training, if there is any."""
-    return {} if start.ttt is None else {"test_time_training": asdict(start.ttt)}
+    return {} if spec.ttt is None else {"test_time_training": asdict(spec.ttt)}
 
 
 def rungs_of(score: PredictorScore, name: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def proof(
     loaded: Run,
     text: ScoredText,
     windows: WindowConfig,
-    start: PredictorSpec,
+    spec: PredictorSpec,
     found: dict[str, Any],
     show: Callbacks = SILENT,
 ) -> dict[str, Any]:
@@ -119,10 +119,10 @@ def proof(
     bytes a document.
     """
     contents = text.contents
-    rungs = found.get("rungs") or {TTT if start.ttt else "network": found}
+    rungs = found.get("rungs") or {TTT if spec.ttt else "network": found}
     tokens = 2 * (found["tokens"] - found["documents"])
     sizes: dict[str, int] = {}
-    for one in [start] if start.ttt is None else [replace(start, ttt=None), start]:
+    for one in [spec] if spec.ttt is None else [replace(spec, ttt=None), spec]:
         with show.progress("prove", max(1, tokens), "tokens") as report:
             parts = coded_sizes(loaded, contents, windows, one, report=lambda n: report(n, ""))
         sizes |= parts if one.ttt is None else {TTT: list(parts.values())[-1]}

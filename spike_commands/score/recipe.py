@@ -16,7 +16,7 @@ from spike_lm.model.scoring.sliding_windows import WindowConfig, default_windows
 
 from ..callbacks import SILENT, Callbacks
 from .network_score import reply_score, text_score
-from .predictor import begin
+from .predictor import predictor_spec
 from .predictor_score import predictor_score, proof, published_score
 from .text import ScoredText, scored_text
 
@@ -122,10 +122,10 @@ def score_text(
     if how.method:
         return published_score(loaded, text, windows, show)
     settings = how.settings or PredictorSettings()
-    start = begin(loaded, settings, how.counts_folder, how.ttt, show)
+    spec = predictor_spec(loaded, settings, how.counts_folder, how.ttt, show)
     if how.settings:
-        found = predictor_score(loaded, text, windows, start, **shown)
+        found = predictor_score(loaded, text, windows, spec, **shown)
     else:
-        found = text_score(loaded, text, windows, start, by=how.by, **shown)
+        found = text_score(loaded, text, windows, spec, by=how.by, **shown)
     found["reset"] = how.reset
-    return found | (proof(loaded, text, windows, start, found, show) if how.prove else {})
+    return found | (proof(loaded, text, windows, spec, found, show) if how.prove else {})

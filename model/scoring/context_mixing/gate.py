@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def gate_weight(
-    lengths: NDArray[np.uint32], entropies: NDArray[np.float64], longest: int = 8
+    lengths: NDArray[np.uint32], entropies: NDArray[np.float64], max_context: int = 8
 ) -> NDArray[np.float64]:
     """Return the weight [n] of counts beside the network; it depends on the prefix alone.
 
@@ -19,9 +19,9 @@ def gate_weight(
     Args:
         lengths: [n], of the longest contexts that something followed before.
         entropies: [n], of the network's distributions, in nats.
-        longest: the length for which f is 1.
+        max_context: the length for which f is 1.
     """
-    share = np.clip((lengths.astype(np.float64) - 1) / max(1, longest - 1), 0.0, 1.0)
+    share = np.clip((lengths.astype(np.float64) - 1) / max(1, max_context - 1), 0.0, 1.0)
     rising = 0.05 + 0.9 / (1 + np.exp(np.clip(-2 * (entropies - 5 + 3 * share), -60, 60)))
     return np.where(lengths > 0, np.minimum(0.99, rising * (0.3 + 1.7 * share)), 0.0)
 
@@ -31,7 +31,7 @@ def weight_sets(
 ) -> NDArray[np.uint32]:
     """Return the weight set of each place: by length, and entropy in eighths.
 
-    Below `SETS_PER_LENGTH` · (longest + 1); without entropies the first of each length.
+    Below `SETS_PER_LENGTH` · (max_context + 1); without entropies the first of each length.
     """
     sets = lengths.astype(np.uint32) * np.uint32(SETS_PER_LENGTH)
     if entropies is None:

@@ -1,4 +1,4 @@
-"""Kneser–Ney discounts by length, from the numbers of strings that count 1, 2, 3, 4."""
+"""Kneser–Ney discounts by length, from the numbers of n-grams that count 1, 2, 3, 4."""
 
 from typing import TypeAlias
 
@@ -15,10 +15,10 @@ def estimate_discounts(counts_of_counts: NDArray[np.uint64]) -> Discounts:
     """Return the discounts of modified Kneser–Ney smoothing (Chen & Goodman 1998), by length.
 
     Args:
-        counts_of_counts: how many strings of k + 1 tokens count 1, 2, 3 and 4, at [4k … 4k + 3].
+        counts_of_counts: how many n-grams of k + 1 tokens count 1, 2, 3 and 4, at [4k … 4k + 3].
 
     Returns:
-        [lengths, 4]. A length with fewer than 100 strings of any of these counts keeps a first
+        [lengths, 4]. A length with fewer than 100 n-grams of any of these counts keeps a first
         guess.
 
     >>> estimate_discounts(np.array([1000, 400, 200, 120], np.uint64)).round(3).tolist()

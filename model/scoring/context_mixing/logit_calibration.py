@@ -16,17 +16,17 @@ from spiketok.errors import SpikeError
 from ..._counting import calibrated_probabilities
 from .tilt import Probabilities
 
-COOLEST, HOTTEST = 0.9, 1.05
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.9, 1.05
 NONE = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdjustmentSettings:
-    """Settings of the adjustment of logits; the defaults are the record's."""
+class LogitCalibrationConfig:
+    """Settings of the calibration of logits; the defaults are the record's."""
 
-    heat: bool = True
+    temperature: bool = True
     """Whether there is a temperature: 1 − sharpening · (1 − H / ln V), within 0.9 … 1.05."""
-    calibrate: bool = True
+    bias: bool = True
     """Whether a bias is learned."""
     sharpening: float = 0.15
     """Sharpening of a certain prediction."""
@@ -34,10 +34,10 @@ class AdjustmentSettings:
     """Share of older counts kept after an interval."""
     interval: int = 2048
     """Tokens between changes of the bias."""
-    first: int = 50_000
+    bias_after: int = 50_000
     """Tokens before the first bias."""
-    most: float = 2.0
-    """The bias is within ± most."""
+    max_bias: float = 2.0
+    """Largest magnitude of the bias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,48 +47,48 @@ class NetworkScores:
     rungs: dict[str, Probabilities]
     """[n, m] each: `network`, then `temperature` and `calibration` where they are on."""
     entropies: Probabilities
-    """[n]: of the distributions before any adjustment, in nats."""
+    """[n]: of the distributions before any calibration, in nats."""
 
     @property
     def last(self) -> Probabilities:
-        """Probabilities with all adjustments."""
+        """Probabilities with all calibrations."""
         return list(self.rungs.values())[-1]
 
 
-class NetworkAdjustment:
+class LogitCalibration:
     """Calibration from logits to distributions, with the bias learned so far."""
 
-    def __init__(self, vocab_size: int, settings: AdjustmentSettings | None = None) -> None:
+    def __init__(self, vocab_size: int, settings: LogitCalibrationConfig | None = None) -> None:
         """Initialise without a bias."""
-        self.settings = settings or AdjustmentSettings()
+        self.settings = settings or LogitCalibrationConfig()
         self._bias_factors = np.zeros(0, np.float32)
         self._seen, self._expected = np.zeros(vocab_size), np.zeros(vocab_size)
         self._tokens = 0
 
-    def peek(self, logits: Tensor, asked: NDArray[np.integer]) -> NetworkScores:
-        """Return the probabilities of the ids `asked` [n, m] by logits [n, V], on the CPU.
+    def peek(self, logits: Tensor, target_ids: NDArray[np.integer]) -> NetworkScores:
+        """Return the probabilities of `target_ids` [n, m] by logits [n, V], on the CPU.
 
         Raises:
             SpikeError: a logit is not finite.
             ValueError: an id is not in the vocabulary.
         """
-        return self._scores(logits, asked, NONE)
+        return self._scores(logits, target_ids, NONE)
 
     def read(
-        self, logits: Tensor, asked: NDArray[np.integer], ids: NDArray[np.integer]
+        self, logits: Tensor, target_ids: NDArray[np.integer], ids: NDArray[np.integer]
     ) -> NetworkScores:
         """Return the same for logits that predict ids [n], and learn after each interval.
 
         Numbers equal those of `peek` at their place. The bias comes from complete intervals only,
         so it does not depend on the division into calls.
         """
-        learns = self.settings.calibrate
+        learns = self.settings.bias
         parts: list[NetworkScores] = []
         start = 0
         while start < len(ids) or not parts:
             stop = start + self.settings.interval - self._tokens % self.settings.interval
             expected = self._expected if learns else NONE
-            parts.append(self._scores(logits[start:stop], asked[start:stop], expected))
+            parts.append(self._scores(logits[start:stop], target_ids[start:stop], expected))
             if learns:
                 self._learn(ids[start:stop])
             start = stop
@@ -100,19 +100,19 @@ class NetworkAdjustment:
         )
 
     def _scores(
-        self, logits: Tensor, asked: NDArray[np.integer], expected: Probabilities
+        self, logits: Tensor, target_ids: NDArray[np.integer], expected: Probabilities
     ) -> NetworkScores:
         try:
             plain, with_temperature, with_bias, entropies = calibrated_probabilities(
                 logits.float().contiguous().numpy(),
-                np.ascontiguousarray(asked, np.uint32),
+                np.ascontiguousarray(target_ids, np.uint32),
                 self._bias_factors,
                 expected,
-                use_temperature=self.settings.heat,
+                use_temperature=self.settings.temperature,
                 sharpening=self.settings.sharpening,
-                min_temperature=COOLEST,
-                max_temperature=HOTTEST,
-                use_bias=self.settings.calibrate,
+                min_temperature=MIN_TEMPERATURE,
+                max_temperature=MAX_TEMPERATURE,
+                use_bias=self.settings.bias,
             )
         except ValueError:
             if logits.isfinite().all():
@@ -121,9 +121,9 @@ class NetworkAdjustment:
                 "the model's predictions are not finite; its weights are damaged"
             ) from None
         rungs = {"network": plain}
-        if self.settings.heat:
+        if self.settings.temperature:
             rungs["temperature"] = with_temperature
-        if self.settings.calibrate:
+        if self.settings.bias:
             rungs["calibration"] = with_bias
         return NetworkScores(rungs, entropies)
 
@@ -132,10 +132,10 @@ class NetworkAdjustment:
         self._seen += np.bincount(ids, minlength=len(self._seen))
         if self._tokens % self.settings.interval or not len(ids):
             return
-        if self._tokens >= self.settings.first:
+        if self._tokens >= self.settings.bias_after:
             seen, expected = self._seen / self._seen.sum(), self._expected / self._expected.sum()
             bias = np.log((seen + 1e-8) / (expected + 1e-8))
-            most = self.settings.most
-            self._bias_factors = np.exp(bias.clip(-most, most)).astype(np.float32)
+            max_bias = self.settings.max_bias
+            self._bias_factors = np.exp(bias.clip(-max_bias, max_bias)).astype(np.float32)
         self._seen *= self.settings.decay
         self._expected *= self.settings.decay

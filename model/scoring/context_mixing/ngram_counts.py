@@ -10,10 +10,10 @@ Probabilities = NDArray[np.uint32]
 
 @dataclass(frozen=True, slots=True)
 class PrunedNgramCounts:
-    """Trie of strings, level by level, siblings by rising token; string 0 is the empty one."""
+    """Trie of n-grams, level by level, siblings by rising token; n-gram 0 is the empty one."""
 
     children: Probabilities
-    """[n + 1]: number of children of each, strings that are one token longer."""
+    """[n + 1]: number of children of each, n-grams that are one token longer."""
     tokens: Probabilities
     """[n]: the last token of each but the empty one."""
     counts: Probabilities
@@ -22,14 +22,14 @@ class PrunedNgramCounts:
     """[n + 1]: total count after each that is in none of its children."""
 
     @classmethod
-    def of_strings(
+    def of_ngrams(
         cls,
         parents: Probabilities,
         tokens: Probabilities,
         counts: Probabilities,
         totals: Probabilities,
     ) -> "PrunedNgramCounts":
-        """Sort strings, parents before children, into their storage order."""
+        """Sort n-grams, parents before children, into their storage order."""
         order, places = _by_level(parents, tokens)
         children = np.bincount(places[parents], minlength=len(parents) + 1)
         sums = np.bincount(parents, weights=counts, minlength=len(parents) + 1)
@@ -42,7 +42,7 @@ class PrunedNgramCounts:
             pruned,
         )
 
-    def strings(self) -> tuple[Probabilities, Probabilities, Probabilities, Probabilities]:
+    def ngrams(self) -> tuple[Probabilities, Probabilities, Probabilities, Probabilities]:
         """Return parents, tokens, counts and totals, parents first.
 
         Raises:
@@ -52,7 +52,7 @@ class PrunedNgramCounts:
         if not len(self.children) - 1 == size == len(self.counts) == len(self.pruned) - 1:
             raise ValueError("the arrays of the counts differ in length")
         if int(self.children.sum(dtype=np.uint64)) != size:
-            raise ValueError("the strings are not as many as their parents have children")
+            raise ValueError("the n-grams are not as many as their parents have children")
         parents = np.repeat(np.arange(size + 1, dtype=np.uint32), self.children)
         sums = np.bincount(parents, weights=self.counts, minlength=size + 1) + self.pruned
         if sums.max() >= 1 << 31:
@@ -63,7 +63,7 @@ class PrunedNgramCounts:
 def _by_level(
     parents: Probabilities, tokens: Probabilities
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the strings in order, and the place of each string, the empty one being 0."""
+    """Return the n-grams in order, and the place of each n-gram, the empty one being 0."""
     depths = np.zeros(len(parents) + 1, np.int64)
     level, members = 0, np.arange(len(parents))
     while len(members):

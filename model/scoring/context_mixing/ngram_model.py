@@ -32,15 +32,15 @@ class ContextScores:
     """Scores of n tokens by counts; all but the probabilities is known before the token is."""
 
     probabilities: NDArray[np.float64]
-    """[n, longest + 1]: Pₖ of the token."""
+    """[n, max_context + 1]: Pₖ of the token."""
     over: NDArray[np.float64]
     """[n]: P of the token by all contexts of one token and more, over another base; or [0]."""
     lengths: NDArray[np.uint32]
     """[n]: of the longest context that something followed before."""
     totals: NDArray[np.uint32]
     """[n]: number of tokens that followed it."""
-    kinds: NDArray[np.uint32]
-    """[n]: number of different ones."""
+    distinct: NDArray[np.uint32]
+    """[n]: number of distinct tokens that followed it."""
 
 
 class NgramModel:
@@ -50,31 +50,31 @@ class NgramModel:
         self,
         vocab_size: int,
         *,
-        longest: int = 8,
-        shortest: int = 0,
+        max_context: int = 8,
+        min_context: int = 0,
         continuation: bool = True,
         discounts: Discounts | None = None,
-        static: PrunedNgramCounts | None = None,
+        initial: PrunedNgramCounts | None = None,
     ) -> None:
         """Initialise without counts, or with those of training data.
 
         Args:
             vocab_size: ids are below it.
-            longest: tokens in the longest contexts, so n-grams of up to `longest` + 1.
-            shortest: contexts below this length are left to the base.
-            continuation: count the different tokens before a string, for all but the longest.
-            discounts: [longest + 1, 4]; without, they are estimated from the counts as they grow.
-            static: counts to continue from.
+            max_context: tokens in the longest contexts, so n-grams of up to one more.
+            min_context: contexts below this length are left to the base.
+            continuation: count the distinct tokens before an n-gram, for all but the longest.
+            discounts: [max_context + 1, 4]; None: estimated from the counts as these grow.
+            initial: counts to continue from.
 
         Raises:
-            ValueError: a number is out of range, or the static counts do not fit.
+            ValueError: a number is out of range, or the initial counts do not fit.
         """
         self.vocab_size = vocab_size
-        self.longest = longest
-        self.shortest = shortest
-        self._counts = NgramCounts(vocab_size, longest, continuation)
-        if static is not None:
-            self._counts.load(*static.strings())
+        self.max_context = max_context
+        self.min_context = min_context
+        self._counts = NgramCounts(vocab_size, max_context, continuation)
+        if initial is not None:
+            self._counts.load(*initial.ngrams())
         self._learned = 0
         self._estimates = discounts is None
         self.discounts = self._estimated() if discounts is None else discounts
@@ -90,9 +90,9 @@ class NgramModel:
         other._counts = self._counts.copy()
         return other
 
-    def reserve(self, strings: int) -> None:
-        """Reserve memory for `strings` strings at once; growing step by step takes longer."""
-        self._counts.reserve(strings)
+    def reserve(self, ngrams: int) -> None:
+        """Reserve memory for `ngrams` n-grams at once; growing step by step takes longer."""
+        self._counts.reserve(ngrams)
 
     def restart(self) -> None:
         """Begin a new row, without context."""
@@ -128,7 +128,7 @@ class NgramModel:
                     base[start:end],
                     beside,
                     self.discounts,
-                    min_context=self.shortest,
+                    min_context=self.min_context,
                     learn=learn,
                 )
             )
@@ -143,23 +143,23 @@ class NgramModel:
         return every
 
     def distributions(self, base: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return [longest + 1, vocab_size]: Pₖ of every id as the next token, over a base.
+        """Return [max_context + 1, vocab_size]: Pₖ of every id as the next token, over a base.
 
         Equal to the last bit to the result of `score`, each id with its own base probability.
         """
-        return self._counts.distribution(base, self.discounts, self.shortest)
+        return self._counts.distribution(base, self.discounts, self.min_context)
 
-    def describe(self) -> ContextScores:
-        """Return the scores of the next token's contexts, without probabilities."""
-        length, total, kinds = (
+    def longest_context(self) -> ContextScores:
+        """Return facts of the next token's contexts: scores without probabilities."""
+        length, total, distinct = (
             np.array([item], np.uint32) for item in self._counts.longest_context()
         )
-        return ContextScores(np.empty((1, 0)), np.empty(0), length, total, kinds)
+        return ContextScores(np.empty((1, 0)), np.empty(0), length, total, distinct)
 
-    def keep(self, *, fewest: int = 2, longest: int | None = None) -> PrunedNgramCounts:
-        """Return the counts as tables to store: strings counted `fewest` times or more."""
-        longest = self.longest if longest is None else longest
-        return PrunedNgramCounts.of_strings(*self._counts.pruned(fewest, longest))
+    def pruned(self, *, min_count: int = 2, max_context: int | None = None) -> PrunedNgramCounts:
+        """Return the counts as tables to store: n-grams counted `min_count` times or more."""
+        max_context = self.max_context if max_context is None else max_context
+        return PrunedNgramCounts.of_ngrams(*self._counts.pruned(min_count, max_context))
 
     def _note_learned(self, tokens: int, now: bool) -> None:
         before = self._learned // BLOCK

@@ -29,20 +29,20 @@ def counts_from_bytes(data: bytes) -> PrunedNgramCounts:
     """
     if len(data) < HEADER.size:
         raise ValueError("it is cut")
-    version, strings = HEADER.unpack_from(data)
+    version, ngrams = HEADER.unpack_from(data)
     if version != FORMAT:
         raise ValueError(f"its format {version} is not known; use a newer spike")
-    sizes = (strings + 1, strings, strings, strings + 1)
+    sizes = (ngrams + 1, ngrams, ngrams, ngrams + 1)
     if len(data) != HEADER.size + 4 * sum(sizes):
-        raise ValueError(f"{len(data):,} bytes do not hold {strings:,} strings")
+        raise ValueError(f"{len(data):,} bytes do not hold {ngrams:,} n-grams")
     arrays, place = [], HEADER.size
     for size in sizes:
         planes = np.frombuffer(data, np.uint8, 4 * size, place).reshape(4, size)
         arrays.append(np.ascontiguousarray(planes.T).view("<u4").ravel().astype(np.uint32))
         place += 4 * size
     children, steps, numbers, pruned = arrays
-    if int(children.sum(dtype=np.uint64)) != strings:
-        raise ValueError("the strings are not as many as their parents have children")
+    if int(children.sum(dtype=np.uint64)) != ngrams:
+        raise ValueError("the n-grams are not as many as their parents have children")
     firsts = _firsts(children)
     # Sums wrap around, as the steps did; the results are checked as any ids are.
     sums = np.cumsum(steps, dtype=np.uint32)
@@ -52,7 +52,7 @@ def counts_from_bytes(data: bytes) -> PrunedNgramCounts:
 
 
 def _firsts(children: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Return the place of the first child of each string that has any."""
+    """Return the place of the first child of each n-gram that has any."""
     ends = np.cumsum(children, dtype=np.int64)
     firsts: NDArray[np.int64] = (ends - children)[children > 0]
     return firsts

@@ -3,7 +3,7 @@
 Each rung is a prediction of its own and builds on the one before: the network, with a temperature,
 with a learned bias, mixed with counts by a gate, lifted toward the token after a long repeat. The
 mixture is the last rung. First the experts are mixed; on that mean build the counts of the text
-read so far alone (the cache) and hints from long repeats; a second mixture weighs these. All
+read so far alone (the cache) and predictions of a match model; a second mixture weighs these. All
 weights come from scores of earlier tokens.
 
 There are two entry points. `score` takes known tokens and evaluates each expert for these alone;
@@ -23,11 +23,11 @@ from torch import Tensor
 from ..._counting import MatchModel, Mixer
 from ...config.mixing import PredictorSettings
 from .gate import SETS_PER_LENGTH, gate_weight, weight_sets
-from .logit_calibration import AdjustmentSettings, NetworkAdjustment, NetworkScores
+from .logit_calibration import LogitCalibration, LogitCalibrationConfig, NetworkScores
 from .ngram_model import NgramModel, plain_ids
 from .tilt import Probabilities, mix_point_mass, tilt
 
-NO_HINT = (1 << 32) - 1
+NO_MATCH = (1 << 32) - 1
 Ids = NDArray[np.unsignedinteger]
 # Of a cache's counts: all but little of what was seen once or twice, and weights by length beside.
 CACHE_DISCOUNTS = np.array([[0.8, 1.0, 1.2, w] for w in (1e9, 300.0, 30.0, 6.0, 2.0, 2.0)])
@@ -38,8 +38,8 @@ class _Place:
     """Context data known before a token, [n] or [1] each."""
 
     lengths: NDArray[np.uint32]
-    hints: NDArray[np.uint32]
-    trusts: Probabilities
+    predicted_ids: NDArray[np.uint32]
+    confidences: Probabilities
     sets: NDArray[np.uint32]
 
 
@@ -50,11 +50,11 @@ class _Given:
     ids: Ids
     place: _Place
     network: NetworkScores | None
-    """[n, 2]: of the ids and of the hints; [1, V] of all ids."""
+    """[n, 2]: of the ids and of the match model's; [1, V] of all ids."""
     p: Probabilities | None
-    """[n]: of the network with all adjustments."""
-    p_hints: Probabilities | None
-    """[n] or [1]: the same of the hints, 0 where there is none."""
+    """[n]: of the network with all calibrations."""
+    p_predicted: Probabilities | None
+    """[n] or [1]: the same of the match model's predicted ids, 0 where there is none."""
     counts: list[Probabilities]
     """[n] each: by the lengths of the settings; with a network, also the longest ones over it."""
 
@@ -69,28 +69,30 @@ class Predictor:
         self.settings, self.vocab_size = settings, vocab_size
         self.seconds = dict.fromkeys(settings.rungs, 0.0)
         """Seconds that `score` has spent on each rung."""
-        longest = settings.lengths[-1]
-        self._network = NetworkAdjustment(
+        max_context = settings.lengths[-1]
+        self._network = LogitCalibration(
             vocab_size,
-            AdjustmentSettings(
-                heat=settings.has("temperature"), calibrate=settings.has("calibration")
+            LogitCalibrationConfig(
+                temperature=settings.has("temperature"), bias=settings.has("calibration")
             ),
         )
         self._counts: NgramModel | None = None
         if settings.has("ngram"):
-            self._counts = counts or NgramModel(vocab_size, longest=longest)
-            if self._counts.longest != longest or self._counts.vocab_size != vocab_size:
+            self._counts = counts or NgramModel(vocab_size, max_context=max_context)
+            if self._counts.max_context != max_context or self._counts.vocab_size != vocab_size:
                 raise ValueError("the counts are of other contexts or another vocabulary")
-        self._cache = NgramModel(vocab_size, longest=5, shortest=1, discounts=CACHE_DISCOUNTS)
+        self._cache = NgramModel(
+            vocab_size, max_context=5, min_context=1, discounts=CACHE_DISCOUNTS
+        )
         self._match_model = MatchModel(vocab_size, np.array(settings.repeats, np.uint32))
-        sets = SETS_PER_LENGTH * (longest + 1)
+        sets = SETS_PER_LENGTH * (max_context + 1)
         first = 1 + settings.network * (1 + settings.has("match") + settings.has("ngram"))
         first += (len(settings.lengths) + settings.network) * settings.has("ngram")
         self._first = self._mixture(sets, first)
         second = 1 + settings.has("ngram") + settings.has("match")
         self._second = self._mixture(sets, second)
 
-    def begin(self, eos_id: int) -> None:
+    def read_separator(self, eos_id: int) -> None:
         """Read a separator as the context of the next token; it is learned, not scored."""
         if self._counts is not None:
             self._counts.restart()
@@ -112,21 +114,23 @@ class Predictor:
         self._check(logits)
         targets = plain_ids(ids)
         settings, found, clock = self.settings, {}, _Clock(self.seconds)
-        hints, trusts = self._hints(targets)
+        predicted_ids, confidences = self._matches(targets)
         clock.stop("match")
-        network = p = p_hints = None
+        network = p = p_predicted = None
         entropies = None
         if logits is not None:
-            known = hints != NO_HINT
-            asked = np.stack([targets, np.where(known, hints, 0)], axis=1)
-            network = self._network.read(logits, asked, targets)
-            p, p_hints = network.last[:, 0], np.where(known, network.last[:, 1], 0.0)
+            known = predicted_ids != NO_MATCH
+            target_ids = np.stack([targets, np.where(known, predicted_ids, 0)], axis=1)
+            network = self._network.read(logits, target_ids, targets)
+            p, p_predicted = network.last[:, 0], np.where(known, network.last[:, 1], 0.0)
             entropies = network.entropies
             found = {name: rung[:, 0] for name, rung in network.rungs.items()}
         clock.stop(list(found)[-1] if found else "match")
         lengths, columns = self._counted(targets, p)
-        place = _Place(lengths, hints, trusts, weight_sets(lengths, entropies, self.vocab_size))
-        given = _Given(targets, place, network, p, p_hints, columns)
+        place = _Place(
+            lengths, predicted_ids, confidences, weight_sets(lengths, entropies, self.vocab_size)
+        )
+        given = _Given(targets, place, network, p, p_predicted, columns)
         found |= self._rungs(
             given,
             lambda experts: self._first.score(_table(experts), place.sets, True),
@@ -143,28 +147,30 @@ class Predictor:
         """
         self._check(logits)
         ids = np.arange(self.vocab_size, dtype=np.uint32)
-        hint, trust = NO_HINT, 0.0
+        predicted, confidence = NO_MATCH, 0.0
         if self.settings.has("match"):
-            hint, kind, trust = self._match_model.predict_next()
-            trust = 0.0 if kind == NO_HINT else trust
-        hints, trusts = np.array([hint], np.uint32), np.array([trust])
-        network = p = p_hints = entropies = None
+            predicted, index, confidence = self._match_model.predict_next()
+            confidence = 0.0 if index == NO_MATCH else confidence
+        predicted_ids, confidences = np.array([predicted], np.uint32), np.array([confidence])
+        network = p = p_predicted = entropies = None
         found: dict[str, Probabilities] = {}
         if logits is not None:
             network = self._network.peek(logits[None], ids[None])
             p, entropies = network.last[0], network.entropies
-            p_hints = np.zeros(1) if hint == NO_HINT else p[hints]
+            p_predicted = np.zeros(1) if predicted == NO_MATCH else p[predicted_ids]
             found = {name: rung[0] for name, rung in network.rungs.items()}
         lengths, columns = np.zeros(1, np.uint32), []
         if self._counts is not None:
-            lengths = self._counts.describe().lengths
+            lengths = self._counts.longest_context().lengths
             every = self._counts.distributions(np.full(self.vocab_size, 1 / self.vocab_size))
             columns = [every[k] for k in self.settings.lengths]
             columns += [] if p is None else [self._counts.over(p)]
-        place = _Place(lengths, hints, trusts, weight_sets(lengths, entropies, self.vocab_size))
+        place = _Place(
+            lengths, predicted_ids, confidences, weight_sets(lengths, entropies, self.vocab_size)
+        )
         (chosen,) = place.sets.tolist()
         found |= self._rungs(
-            _Given(ids, place, network, p, p_hints, columns),
+            _Given(ids, place, network, p, p_predicted, columns),
             lambda experts: _mean(self._first.weights(chosen), experts),
             lambda mean: self._cache.distributions(mean)[-1],
             lambda experts: _mean(self._second.weights(chosen), experts),
@@ -172,11 +178,11 @@ class Predictor:
         )
         return {name: found[name] for name in self.settings.rungs}
 
-    def _hints(self, targets: Ids) -> tuple[NDArray[np.uint32], Probabilities]:
+    def _matches(self, targets: Ids) -> tuple[NDArray[np.uint32], Probabilities]:
         if not self.settings.has("match"):
-            return np.full(len(targets), NO_HINT, np.uint32), np.zeros(len(targets))
-        hints, kinds, trusts = self._match_model.predict(targets, True)
-        return hints, np.where(kinds == NO_HINT, 0.0, trusts)
+            return np.full(len(targets), NO_MATCH, np.uint32), np.zeros(len(targets))
+        predicted_ids, indices, confidences = self._match_model.predict(targets, True)
+        return predicted_ids, np.where(indices == NO_MATCH, 0.0, confidences)
 
     def _counted(
         self, targets: Ids, network: Probabilities | None
@@ -226,12 +232,12 @@ class Predictor:
         self, given: _Given, gated: Probabilities | None, floor: Probabilities
     ) -> dict[str, Probabilities]:
         experts: dict[str, Probabilities] = {}
-        if given.p is not None and given.p_hints is not None:
+        if given.p is not None and given.p_predicted is not None:
             experts["network"] = given.p
             if self.settings.has("match"):
-                strengths = self.settings.tilt * given.place.trusts
+                strengths = self.settings.tilt * given.place.confidences
                 experts["tilted"] = tilt(
-                    given.p, given.ids, given.place.hints, given.p_hints, strengths
+                    given.p, given.ids, given.place.predicted_ids, given.p_predicted, strengths
                 )
             if gated is not None:
                 experts["gated"] = gated
@@ -263,7 +269,7 @@ class _Clock:
 
 
 def _lift(p: Probabilities, ids: Ids, place: _Place) -> Probabilities:
-    return mix_point_mass(p, ids, place.hints, place.trusts)
+    return mix_point_mass(p, ids, place.predicted_ids, place.confidences)
 
 
 def _table(experts: dict[str, Probabilities]) -> Probabilities:

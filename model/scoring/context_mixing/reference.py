@@ -10,9 +10,9 @@ from .kneser_ney import Discounts
 class PlainCounts:
     """Counts of the tokens after each context in one row of tokens, in dictionaries."""
 
-    def __init__(self, longest: int, continuation: bool) -> None:
+    def __init__(self, max_context: int, continuation: bool) -> None:
         """Initialise without counts."""
-        self.longest = longest
+        self.max_context = max_context
         self.continuation = continuation
         self.row: list[int] = []
         self.followers: dict[tuple[int, ...], Counter[int]] = {}
@@ -20,13 +20,13 @@ class PlainCounts:
     def contexts(self) -> list[tuple[int, ...]]:
         """Return the contexts of the next token, the empty one first."""
         size = len(self.row)
-        return [tuple(self.row[size - k :]) for k in range(min(self.longest, size) + 1)]
+        return [tuple(self.row[size - k :]) for k in range(min(self.max_context, size) + 1)]
 
     def learn(self, token: int) -> None:
         """Count a token after its contexts.
 
-        A string's count is how often it was seen. With continuation, that of a string shorter than
-        the longest possible grows only where the string that is one longer is new.
+        An n-gram's count is how often it was seen. With continuation, that of an n-gram shorter
+        than the longest possible grows only where the n-gram that is one longer is new.
         """
         contexts = self.contexts()
         known = [k for k, c in enumerate(contexts) if self.followers.get(c, Counter())[token]]
@@ -36,26 +36,26 @@ class PlainCounts:
         self.row.append(token)
 
     def probabilities(
-        self, token: int, base: float, discounts: Discounts, shortest: int = 0
+        self, token: int, base: float, discounts: Discounts, min_context: int = 0
     ) -> list[float]:
-        """Return Pₖ of a token, k = 0 … longest; ngram_model.py has the formula."""
+        """Return Pₖ of a token, k = 0 … max_context; ngram_model.py has the formula."""
         found, p = [], base
-        contexts: list[tuple[int, ...] | None] = [*self.contexts(), *[None] * self.longest]
-        for k, context in enumerate(contexts[: self.longest + 1]):
+        contexts: list[tuple[int, ...] | None] = [*self.contexts(), *[None] * self.max_context]
+        for k, context in enumerate(contexts[: self.max_context + 1]):
             counts = self.followers.get(context) if context is not None else None
-            if counts and k >= shortest:
+            if counts and k >= min_context:
                 one, two, more, weight = (float(item) for item in discounts[k])
-                kinds = [sum(c == n for c in counts.values()) for n in (1, 2)]
-                many = len(counts) - sum(kinds)
+                rare = [sum(c == n for c in counts.values()) for n in (1, 2)]
+                many = len(counts) - sum(rare)
                 c = counts[token]
                 own = c - (more if c > 2 else two if c == 2 else one) if c else 0.0
-                back = weight + one * kinds[0] + two * kinds[1] + more * many
+                back = weight + one * rare[0] + two * rare[1] + more * many
                 p = (own + back * p) / (counts.total() + weight)
             found.append(p)
         return found
 
-    def describe(self) -> tuple[int, int, int]:
-        """Return length, total and kinds of the longest context that something followed."""
+    def longest_context(self) -> tuple[int, int, int]:
+        """Return length, total and distinct followers of the longest context that has any."""
         for context in reversed(self.contexts()):
             if counts := self.followers.get(context):
                 return len(context), counts.total(), len(counts)
@@ -93,53 +93,53 @@ def _shares(weights: Sequence[float]) -> list[float]:
     return [weight / whole for weight in weights]
 
 
-def plain_hints(
+def plain_matches(
     row: Sequence[int], lengths: Sequence[int]
 ) -> list[tuple[int | None, int | None, float]]:
-    """Return for each token of a row the hint before it: token, length's number, trust."""
-    hints: list[tuple[int | None, int | None, float]] = []
-    tried, right = [0] * len(lengths), [0] * len(lengths)
+    """Return for each token of a row the prediction before it: token, length's index, accuracy."""
+    matches: list[tuple[int | None, int | None, float]] = []
+    tried, correct = [0] * len(lengths), [0] * len(lengths)
     for end, token in enumerate(row):
         found = _last_place(row[:end], lengths)
         if found is None:
-            hints.append((None, None, 0.0))
+            matches.append((None, None, 0.0))
             continue
-        place, kind = found
-        hints.append((row[place], kind, (right[kind] + 0.5) / (tried[kind] + 1)))
-        tried[kind] += 1
-        right[kind] += row[place] == token
-    return hints
+        place, index = found
+        matches.append((row[place], index, (correct[index] + 0.5) / (tried[index] + 1)))
+        tried[index] += 1
+        correct[index] += row[place] == token
+    return matches
 
 
 def _last_place(row: Sequence[int], lengths: Sequence[int]) -> tuple[int, int] | None:
-    """Return where the longest context that occurred before ended last, and its length's number."""
-    for kind in reversed(range(len(lengths))):
-        length = lengths[kind]
+    """Return where the longest context that occurred before ended last, and its length's index."""
+    for index in reversed(range(len(lengths))):
+        length = lengths[index]
         for place in range(len(row) - 1, length - 1, -1):
             if row[place - length : place] == row[len(row) - length :]:
-                return place, kind
+                return place, index
     return None
 
 
 def plain_mixture(
     rows: Sequence[Sequence[float]],
     sets: Sequence[int],
-    first: Sequence[float],
+    initial_weights: Sequence[float],
     *,
-    slowest: float,
-    share: float,
+    min_rate: float,
+    fixed_share: float,
 ) -> list[float]:
     """Return the mixtures of rows of probabilities; mixer.hpp explains how the weights learn."""
-    weights, uses, mixed = {s: list(first) for s in sets}, dict.fromkeys(sets, 0), []
+    weights, uses, mixed = {s: list(initial_weights) for s in sets}, dict.fromkeys(sets, 0), []
     for row, chosen in zip(rows, sets, strict=True):
         now = weights[chosen]
         mean = sum(w * p for w, p in zip(now, row, strict=True))
         mixed.append(mean)
         if mean <= 1e-290:
             continue
-        rate = max(slowest, 1 / (uses[chosen] + 2))
+        rate = max(min_rate, 1 / (uses[chosen] + 2))
         uses[chosen] += 1
         learned = [w * (1 - rate + rate * p / mean) for w, p in zip(now, row, strict=True)]
-        learned = [w + share * (f - w) for w, f in zip(learned, first, strict=True)]
+        learned = [w + fixed_share * (f - w) for w, f in zip(learned, initial_weights, strict=True)]
         weights[chosen] = [w / sum(learned) for w in learned]
     return mixed

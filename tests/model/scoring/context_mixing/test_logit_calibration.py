@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from spike_lm.model._counting import calibrated_probabilities
 from spike_lm.model.scoring.context_mixing.logit_calibration import (
-    AdjustmentSettings,
-    NetworkAdjustment,
+    LogitCalibration,
+    LogitCalibrationConfig,
 )
 from spike_lm.model.scoring.context_mixing.reference import plain_calibrated
 from spiketok.errors import SpikeError
 
-SETTINGS = AdjustmentSettings(interval=50, first=100)
+SETTINGS = LogitCalibrationConfig(interval=50, bias_after=100)
 NUMBERS = {"sharpening": 0.15, "min_temperature": 0.9, "max_temperature": 1.05}
 EVERY = np.tile(np.arange(20), (400, 1))
 
@@ -30,11 +30,11 @@ def example(size=400, vocab=20):
 
 def test_numbers_do_not_depend_on_calls_nor_on_the_future():
     logits, ids = example()
-    whole = NetworkAdjustment(20, SETTINGS).read(logits, EVERY, ids)
+    whole = LogitCalibration(20, SETTINGS).read(logits, EVERY, ids)
     assert list(whole.rungs) == ["network", "temperature", "calibration"]
     for rung in whole.rungs.values():
         assert np.allclose(rung.sum(axis=1), 1, rtol=0, atol=1e-12)
-    single = NetworkAdjustment(20, SETTINGS)
+    single = LogitCalibration(20, SETTINGS)
     for i in range(400):
         ahead = single.peek(logits[i : i + 1], EVERY[:1])
         row = single.read(logits[i : i + 1], EVERY[:1], ids[i : i + 1])
@@ -42,7 +42,7 @@ def test_numbers_do_not_depend_on_calls_nor_on_the_future():
             assert np.array_equal(ahead.rungs[name], rung)
             assert np.array_equal(rung[0], whole.rungs[name][i])
     other = np.concatenate([ids[:275], np.full(125, 19)])
-    changed = NetworkAdjustment(20, SETTINGS).read(logits, EVERY, other)
+    changed = LogitCalibration(20, SETTINGS).read(logits, EVERY, other)
     # What was learned from 275 on counts from the next interval.
     assert np.array_equal(changed.last[:300], whole.last[:300])
     assert not np.array_equal(changed.last[300:], whole.last[300:])
@@ -50,15 +50,15 @@ def test_numbers_do_not_depend_on_calls_nor_on_the_future():
 
 def test_calibration_learns_how_often_ids_come():
     logits, ids = example(2_000)
-    found = NetworkAdjustment(20, SETTINGS).read(logits, ids[:, None], ids)
+    found = LogitCalibration(20, SETTINGS).read(logits, ids[:, None], ids)
     means = {name: np.log(rung).mean() for name, rung in found.rungs.items()}
     assert means["calibration"] > means["temperature"] + 0.5
 
 
 def test_the_network_alone_is_its_softmax():
     logits, ids = example()
-    settings = AdjustmentSettings(heat=False, calibrate=False)
-    found = NetworkAdjustment(20, settings).read(logits, EVERY, ids)
+    settings = LogitCalibrationConfig(temperature=False, bias=False)
+    found = LogitCalibration(20, settings).read(logits, EVERY, ids)
     assert list(found.rungs) == ["network"]
     plain = torch.softmax(logits.double(), dim=1)
     assert np.allclose(found.last, plain.numpy(), rtol=1e-5, atol=0)
@@ -67,10 +67,10 @@ def test_the_network_alone_is_its_softmax():
 
 
 def test_temperature_follows_entropy_within_bounds():
-    settings = AdjustmentSettings(calibrate=False)
+    settings = LogitCalibrationConfig(bias=False)
     flat, sure = torch.zeros(1, 20), torch.zeros(1, 20)
     sure[0, 0] = 9.0
-    found = NetworkAdjustment(20, settings).peek(torch.cat([flat, sure]), EVERY[:2])
+    found = LogitCalibration(20, settings).peek(torch.cat([flat, sure]), EVERY[:2])
     assert np.allclose(found.last[0], 0.05)
     assert found.entropies[0] == pytest.approx(math.log(20))
     expected = torch.softmax(sure[0].double() / 0.9, dim=0)
@@ -80,7 +80,7 @@ def test_temperature_follows_entropy_within_bounds():
 def test_nothing_is_impossible():
     sure = torch.zeros(1, 20)
     sure[0, 0] = 1e4
-    found = NetworkAdjustment(20).peek(sure, EVERY[:1])
+    found = LogitCalibration(20).peek(sure, EVERY[:1])
     for rung in found.rungs.values():
         assert rung.min() > 0
         assert rung.sum() == pytest.approx(1, abs=1e-12)
@@ -145,6 +145,6 @@ def test_arguments_that_do_not_fit_are_refused():
 
 def test_a_model_that_is_broken_is_named():
     with pytest.raises(SpikeError, match="not finite"):
-        NetworkAdjustment(20).peek(torch.full((1, 20), torch.nan), EVERY[:1])
+        LogitCalibration(20).peek(torch.full((1, 20), torch.nan), EVERY[:1])
     with pytest.raises(ValueError, match="vocabulary"):
-        NetworkAdjustment(20).peek(torch.zeros(1, 20), EVERY[:1] + 1)
+        LogitCalibration(20).peek(torch.zeros(1, 20), EVERY[:1] + 1)

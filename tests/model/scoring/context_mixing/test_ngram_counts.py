@@ -15,14 +15,14 @@ ROWS = st.lists(st.integers(0, VOCAB - 1), max_size=150)
 
 
 def grown(row, **settings):
-    model = NgramModel(VOCAB, longest=4, **settings)
+    model = NgramModel(VOCAB, max_context=4, **settings)
     model.learn(np.array(row, np.uint32))
     return model
 
 
-def spelt(static):
-    """Return the strings of the tables as a dictionary of counts."""
-    parents, tokens, counts, _ = static.strings()
+def spelt(pruned):
+    """Return the n-grams of the tables as a dictionary of counts."""
+    parents, tokens, counts, _ = pruned.ngrams()
     names = [()]
     for parent, token in zip(parents, tokens, strict=True):
         names.append((*names[parent], int(token)))
@@ -31,32 +31,32 @@ def spelt(static):
 
 @settings(deadline=None)
 @given(ROWS, st.integers(2, 4), st.integers(0, 5))
-def test_kept_are_the_strings_that_count_enough(row, fewest, longest):
-    static = grown(row, continuation=False).keep(fewest=fewest, longest=longest)
-    strings = Counter(
+def test_kept_are_the_ngrams_that_count_enough(row, min_count, max_context):
+    pruned = grown(row, continuation=False).pruned(min_count=min_count, max_context=max_context)
+    ngrams = Counter(
         tuple(row[i : i + n])
-        for n in range(1, min(longest, 4) + 2)
+        for n in range(1, min(max_context, 4) + 2)
         for i in range(len(row) - n + 1)
     )
-    assert spelt(static) == {s: c for s, c in strings.items() if c >= fewest}
-    assert list(spelt(static)) == sorted(spelt(static), key=lambda s: (len(s), s))
+    assert spelt(pruned) == {s: c for s, c in ngrams.items() if c >= min_count}
+    assert list(spelt(pruned)) == sorted(spelt(pruned), key=lambda s: (len(s), s))
 
 
 @settings(deadline=None)
 @given(ROWS, st.integers(1, 3), st.booleans())
-def test_tables_survive_being_taken_over(row, fewest, continuation):
-    static = grown(row, continuation=continuation).keep(fewest=fewest)
-    again = NgramModel(VOCAB, longest=4, continuation=continuation, static=static)
-    kept = again.keep(fewest=1)
+def test_tables_survive_being_taken_over(row, min_count, continuation):
+    pruned = grown(row, continuation=continuation).pruned(min_count=min_count)
+    again = NgramModel(VOCAB, max_context=4, continuation=continuation, initial=pruned)
+    kept = again.pruned(min_count=1)
     for name in PrunedNgramCounts.__slots__:
-        assert np.array_equal(getattr(kept, name), getattr(static, name)), name
+        assert np.array_equal(getattr(kept, name), getattr(pruned, name)), name
 
 
 @settings(deadline=None)
 @given(ROWS, ROWS, st.integers(1, 3), st.booleans())
-def test_pruned_counts_still_give_distributions(row, more, fewest, continuation):
-    static = grown(row, continuation=continuation).keep(fewest=fewest)
-    model = NgramModel(VOCAB, longest=4, continuation=continuation, static=static)
+def test_pruned_counts_still_give_distributions(row, more, min_count, continuation):
+    pruned = grown(row, continuation=continuation).pruned(min_count=min_count)
+    model = NgramModel(VOCAB, max_context=4, continuation=continuation, initial=pruned)
     base = np.full(VOCAB, 1 / VOCAB)
     for token in more:
         every = model.distributions(base)
@@ -71,12 +71,14 @@ def test_what_is_pruned_stays_with_the_base(row, read):
     """Counts of 2 and more, over the base, give what the definition gives without the rest."""
     discounts = np.tile([1.0, 0.7, 1.1, 0.0], (5, 1))
     whole = grown(row, continuation=False, discounts=discounts)
-    static = whole.keep(fewest=2)
-    pruned = NgramModel(VOCAB, longest=4, discounts=discounts, static=static, continuation=False)
+    pruned = whole.pruned(min_count=2)
+    pruned = NgramModel(
+        VOCAB, max_context=4, discounts=discounts, initial=pruned, continuation=False
+    )
     base = np.full(len(read), 1 / VOCAB)
     read = np.array(read, np.uint32)
     whole.restart()
-    # With a whole count taken of what was seen once, such strings give nothing of their own.
+    # With a whole count taken of what was seen once, such n-grams give nothing of their own.
     expected = whole.score(read, base, learn=False).probabilities
     found = pruned.score(read, base, learn=False).probabilities
     assert np.allclose(found, expected, rtol=1e-12)
@@ -94,21 +96,21 @@ def test_what_is_pruned_stays_with_the_base(row, read):
     ],
 )
 def test_hostile_tables_are_refused(name, value):
-    static = grown([1, 2, 3, 1, 2, 3, 1, 2, 4, 5, 0]).keep(fewest=1)
-    arrays = {slot: getattr(static, slot).copy() for slot in PrunedNgramCounts.__slots__}
+    pruned = grown([1, 2, 3, 1, 2, 3, 1, 2, 4, 5, 0]).pruned(min_count=1)
+    arrays = {slot: getattr(pruned, slot).copy() for slot in PrunedNgramCounts.__slots__}
     arrays[name][0] = value
     with pytest.raises(ValueError):
-        NgramModel(VOCAB, longest=4, static=PrunedNgramCounts(**arrays))
+        NgramModel(VOCAB, max_context=4, initial=PrunedNgramCounts(**arrays))
 
 
 def test_children_before_parents_and_wrong_lengths_are_refused():
-    static = grown([1, 2, 3, 1, 2, 3]).keep(fewest=1)
+    pruned = grown([1, 2, 3, 1, 2, 3]).pruned(min_count=1)
     backwards = PrunedNgramCounts(
-        static.children[::-1].copy(), static.tokens, static.counts, static.pruned
+        pruned.children[::-1].copy(), pruned.tokens, pruned.counts, pruned.pruned
     )
-    short = PrunedNgramCounts(static.children, static.tokens[1:], static.counts, static.pruned)
+    short = PrunedNgramCounts(pruned.children, pruned.tokens[1:], pruned.counts, pruned.pruned)
     for wrong in (backwards, short):
         with pytest.raises(ValueError):
-            NgramModel(VOCAB, longest=4, static=wrong)
+            NgramModel(VOCAB, max_context=4, initial=wrong)
     with pytest.raises(ValueError, match="long"):
-        NgramModel(VOCAB, longest=1, static=static)
+        NgramModel(VOCAB, max_context=1, initial=pruned)

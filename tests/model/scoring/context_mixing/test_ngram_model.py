@@ -20,31 +20,31 @@ ROWS = st.lists(st.integers(0, VOCAB - 1), min_size=1, max_size=120) | st.builds
 )
 
 
-def discounts_of(longest, seed):
+def discounts_of(max_context, seed):
     generator = np.random.default_rng(seed)
-    return generator.random((longest + 1, 4)) * [1, 2, 3, 4]
+    return generator.random((max_context + 1, 4)) * [1, 2, 3, 4]
 
 
 @settings(deadline=None)
 @given(ROWS, st.integers(0, 6), st.booleans(), st.integers(0, 9), st.integers(0, 3))
-def test_scores_are_those_of_the_definition(row, longest, continuation, seed, shortest):
-    discounts = discounts_of(longest, seed)
+def test_scores_are_those_of_the_definition(row, max_context, continuation, seed, min_context):
+    discounts = discounts_of(max_context, seed)
     ids, base = np.array(row, np.uint16), np.random.default_rng(seed).random(len(row))
-    counts = NgramCounts(VOCAB, longest, continuation)
+    counts = NgramCounts(VOCAB, max_context, continuation)
     other = np.random.default_rng(seed + 1).random(len(row))
-    p, over, lengths, totals, kinds = counts.score(
-        ids, base, other, discounts, min_context=shortest, learn=True
+    p, over, lengths, totals, distinct = counts.score(
+        ids, base, other, discounts, min_context=min_context, learn=True
     )
-    plain = PlainCounts(longest, continuation)
+    plain = PlainCounts(max_context, continuation)
     for i, token in enumerate(row):
-        assert p[i].tolist() == plain.probabilities(token, base[i], discounts, shortest)
+        assert p[i].tolist() == plain.probabilities(token, base[i], discounts, min_context)
         assert over[i] == plain.probabilities(token, other[i], discounts, 1)[-1]
-        assert (lengths[i], totals[i], kinds[i]) == plain.describe()
+        assert (lengths[i], totals[i], distinct[i]) == plain.longest_context()
         plain.learn(token)
-    assert counts.longest_context() == plain.describe()
-    every = counts.distribution(np.full(VOCAB, 1 / VOCAB), discounts, shortest)
+    assert counts.longest_context() == plain.longest_context()
+    every = counts.distribution(np.full(VOCAB, 1 / VOCAB), discounts, min_context)
     for token in range(VOCAB):
-        expected = plain.probabilities(token, 1 / VOCAB, discounts, shortest)
+        expected = plain.probabilities(token, 1 / VOCAB, discounts, min_context)
         assert every[:, token].tolist() == expected
 
 
@@ -66,17 +66,17 @@ def test_tables_that_grow_change_nothing(continuation):
 
 @settings(deadline=None)
 @given(ROWS, st.integers(0, 5))
-def test_counts_of_counts_and_continuations_are_true(row, longest):
-    counts = NgramCounts(VOCAB, longest, True)
+def test_counts_of_counts_and_continuations_are_true(row, max_context):
+    counts = NgramCounts(VOCAB, max_context, True)
     counts.learn(np.array(row, np.uint32))
-    strings = {
-        k: [tuple(row[i : i + k + 1]) for i in range(len(row) - k)] for k in range(longest + 1)
+    ngrams = {
+        k: [tuple(row[i : i + k + 1]) for i in range(len(row) - k)] for k in range(max_context + 1)
     }
-    for k, found in strings.items():
-        # A string at the row's beginning stands behind nothing, which is one more kind of left.
+    for k, found in ngrams.items():
+        # An n-gram at the row's beginning stands behind nothing, which is one more kind of left.
         lefts = {s: set() for s in found}
-        for i, string in enumerate(found):
-            lefts[string].add(row[i - 1] if i and k < longest else ("start", i))
+        for i, ngram in enumerate(found):
+            lefts[ngram].add(row[i - 1] if i and k < max_context else ("start", i))
         sizes = [len(left) for left in lefts.values()]
         expected = [sum(size == n for size in sizes) for n in (1, 2, 3, 4)]
         assert counts.counts_of_counts()[4 * k : 4 * k + 4].tolist() == expected
@@ -87,7 +87,7 @@ def test_counts_of_counts_and_continuations_are_true(row, longest):
 def test_calls_do_not_matter_nor_does_the_future(row, other, data, continuation):
     cut = data.draw(st.integers(0, len(row)))
     whole, parts, changed = (
-        NgramModel(VOCAB, longest=4, continuation=continuation) for _ in range(3)
+        NgramModel(VOCAB, max_context=4, continuation=continuation) for _ in range(3)
     )
     base = np.full(len(row), 1 / VOCAB)
     scores = whole.score(np.array(row, np.uint16), base).probabilities
@@ -132,7 +132,7 @@ def test_a_scored_token_is_not_learned_before():
 @settings(deadline=None)
 @given(ROWS, ROWS, ROWS, st.booleans())
 def test_what_is_read_without_learning_leaves_no_trace(row, read, more, continuation):
-    models = [NgramModel(VOCAB, longest=4, continuation=continuation) for _ in range(2)]
+    models = [NgramModel(VOCAB, max_context=4, continuation=continuation) for _ in range(2)]
     for model in models:
         model.learn(np.array(row))
     models[0].score(np.array(read), np.full(len(read), 1 / VOCAB), learn=False)
@@ -145,7 +145,7 @@ def test_what_is_read_without_learning_leaves_no_trace(row, read, more, continua
 @given(ROWS, ROWS)
 def test_reading_without_learning_uses_the_counts_of_before(row, read):
     discounts = discounts_of(4, 1)
-    model, plain = NgramModel(VOCAB, longest=4, discounts=discounts), PlainCounts(4, True)
+    model, plain = NgramModel(VOCAB, max_context=4, discounts=discounts), PlainCounts(4, True)
     model.learn(np.array(row))
     for token in row:
         plain.learn(token)
@@ -159,7 +159,7 @@ def test_reading_without_learning_uses_the_counts_of_before(row, read):
 def test_discounts_are_estimated_at_the_same_places():
     ids = np.random.default_rng(3).zipf(1.3, 2 * BLOCK + 77).clip(max=299)
     base = np.full(len(ids), 1 / 300)
-    whole, parts = NgramModel(300, longest=2), NgramModel(300, longest=2)
+    whole, parts = NgramModel(300, max_context=2), NgramModel(300, max_context=2)
     expected = whole.score(ids, base)
     found = [
         parts.score(ids[a:b], base[a:b]).probabilities
@@ -170,7 +170,7 @@ def test_discounts_are_estimated_at_the_same_places():
 
 
 def test_wrong_input_is_refused():
-    model = NgramModel(4, longest=2)
+    model = NgramModel(4, max_context=2)
     for ids in ([4], [-1], [1 << 32]):
         with pytest.raises(ValueError):
             model.score(np.array(ids), np.ones(1))
@@ -179,9 +179,9 @@ def test_wrong_input_is_refused():
     with pytest.raises(ValueError):
         model.distributions(np.ones(3))
     for row in ([1.1, 0, 0, 0], [0, 2.1, 0, 0], [0, 0, 3.1, 0], [0, 0, 0, -1], [math.nan, 0, 0, 0]):
-        wrong = NgramModel(4, longest=0, discounts=np.array([row]))
+        wrong = NgramModel(4, max_context=0, discounts=np.array([row]))
         with pytest.raises(ValueError, match="discount"):
             wrong.score(np.array([1]), np.ones(1))
-    for size, longest in ((0, 2), (4, 65)):
+    for size, max_context in ((0, 2), (4, 65)):
         with pytest.raises(ValueError):
-            NgramModel(size, longest=longest)
+            NgramModel(size, max_context=max_context)

@@ -13,16 +13,16 @@ VOCAB = 9
 ROWS = st.lists(st.integers(0, VOCAB - 1), max_size=150)
 
 
-def table(row, fewest=1):
-    counts = NgramModel(VOCAB, longest=4)
+def table(row, min_count=1):
+    counts = NgramModel(VOCAB, max_context=4)
     counts.learn(np.array(row, np.uint32))
-    return counts.keep(fewest=fewest)
+    return counts.pruned(min_count=min_count)
 
 
 @settings(deadline=None)
 @given(ROWS, st.integers(1, 3))
-def test_counts_come_back(row, fewest):
-    counts = table(row, fewest)
+def test_counts_come_back(row, min_count):
+    counts = table(row, min_count)
     data = counts_to_bytes(counts)
     again = counts_from_bytes(data)
     for name in PrunedNgramCounts.__slots__:
@@ -42,7 +42,7 @@ def test_damage_is_a_value_error_or_gives_distributions():
     opened = 0
     for wrong in damaged:
         try:
-            counts = NgramModel(VOCAB, longest=4, static=counts_from_bytes(wrong))
+            counts = NgramModel(VOCAB, max_context=4, initial=counts_from_bytes(wrong))
         except ValueError:
             continue
         opened += 1

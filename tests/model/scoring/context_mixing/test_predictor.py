@@ -34,7 +34,7 @@ def predictor(network, parts=("all",), learned=500):
         counts = NgramModel(VOCAB)
         counts.learn(text(learned, 7))
     made = Predictor(VOCAB, settings, counts)
-    made.begin(3)
+    made.read_separator(3)
     return made
 
 
@@ -112,13 +112,13 @@ def test_parts_come_in_one_order_and_only_where_they_can():
     assert settings_of(PARTS[::-1]) == settings_of(["all"])
     assert settings_of([]).rungs == ("network",)
     for wrong in (["ngrams"], ["network"]):
-        with pytest.raises(ValueError, match="none of"):
+        with pytest.raises(ValueError, match="is no part; name some of"):
             settings_of(wrong)
     for parts in (["temperature"], []):
         with pytest.raises(ValueError, match="without a network"):
             settings_of(parts, network=False)
     for wrong in ({"parts": ("match", "ngram")}, {"lengths": (3, 2)}, {"repeats": ()}):
-        with pytest.raises(ValueError, match=r"order|rise"):
+        with pytest.raises(ValueError, match=r"order|rising"):
             PredictorSettings(**wrong)
 
 
@@ -130,4 +130,4 @@ def test_a_network_is_given_where_it_is_wanted():
     with pytest.raises(ValueError, match="vocabulary"):
         predictor(False).score(np.array([VOCAB]))
     with pytest.raises(ValueError, match="other contexts"):
-        Predictor(VOCAB, settings_of(["ngram"]), NgramModel(VOCAB, longest=3))
+        Predictor(VOCAB, settings_of(["ngram"]), NgramModel(VOCAB, max_context=3))

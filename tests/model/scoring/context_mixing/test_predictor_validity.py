@@ -51,7 +51,7 @@ def start(parts=("all",), alone=False):
         counts = NgramModel(VOCAB)
         counts.learn(text(3_000, 7))
     predictor = Predictor(VOCAB, settings, counts)
-    predictor.begin(SEPARATOR)
+    predictor.read_separator(SEPARATOR)
     return predictor
 
 

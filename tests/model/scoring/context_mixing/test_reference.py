@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spike_lm.model._counting import MatchModel, Mixer
-from spike_lm.model.scoring.context_mixing.predictor import NO_HINT
-from spike_lm.model.scoring.context_mixing.reference import plain_hints, plain_mixture
+from spike_lm.model.scoring.context_mixing.predictor import NO_MATCH
+from spike_lm.model.scoring.context_mixing.reference import plain_matches, plain_mixture
 
 ROWS = st.lists(st.integers(0, 2), max_size=60) | st.builds(
     lambda part, times: (part * times)[:90], st.lists(st.integers(0, 2), max_size=9), st.just(15)
@@ -21,11 +21,11 @@ def test_hints_are_those_of_the_definition(row, lengths, cut):
     model = MatchModel(3, np.array(lengths, np.uint32))
     found = []
     for part in (row[:cut], row[cut:]):
-        tokens, kinds, trusts = model.predict(np.array(part, np.uint16), True)
-        found += zip(tokens.tolist(), kinds.tolist(), trusts.tolist(), strict=True)
+        tokens, indices, confidences = model.predict(np.array(part, np.uint16), True)
+        found += zip(tokens.tolist(), indices.tolist(), confidences.tolist(), strict=True)
     plain = [
-        (NO_HINT, NO_HINT, 0.0) if token is None else (token, kind, trust)
-        for token, kind, trust in plain_hints([*row, 0], lengths)
+        (NO_MATCH, NO_MATCH, 0.0) if token is None else (token, index, confidence)
+        for token, index, confidence in plain_matches([*row, 0], lengths)
     ]
     assert found == plain[:-1]
     assert model.predict_next() == plain[-1]
@@ -36,8 +36,8 @@ def test_reading_without_learning_leaves_no_trace():
     one, other = (MatchModel(2, np.array([3, 8], np.uint32)) for _ in range(2))
     one.predict(ids, True)
     other.predict(ids, True)
-    tokens, kinds, _ = one.predict(ids[:50], False)
-    assert (kinds != NO_HINT).all()
+    tokens, indices, _ = one.predict(ids[:50], False)
+    assert (indices != NO_MATCH).all()
     assert set(tokens.tolist()) <= {0, 1}
     other.restart()
     for a, b in zip(one.predict(ids, True), other.predict(ids, True), strict=True):
@@ -61,7 +61,9 @@ def test_mixtures_are_those_of_the_definition(rows, slowest, share, cut):
         ).tolist()
         for a, b in ((0, cut), (cut, max(cut, len(rows))))
     ]
-    assert found[0] + found[1] == plain_mixture(rows, sets, first, slowest=slowest, share=share)
+    assert found[0] + found[1] == plain_mixture(
+        rows, sets, first, min_rate=slowest, fixed_share=share
+    )
     assert mixer.weights(0).sum() == pytest.approx(1)
 
 

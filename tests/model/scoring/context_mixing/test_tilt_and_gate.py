@@ -7,27 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spike_lm.model.scoring.context_mixing.gate import SETS_PER_LENGTH, gate_weight, weight_sets
-from spike_lm.model.scoring.context_mixing.predictor import NO_HINT
+from spike_lm.model.scoring.context_mixing.predictor import NO_MATCH
 from spike_lm.model.scoring.context_mixing.tilt import mix_point_mass, tilt
 
 
-@given(st.integers(1, 9), st.integers(0, 8) | st.just(NO_HINT), st.floats(0, 1), st.floats(0, 20))
-def test_distributions_stay_so(size, hint, trust, strength):
-    hint = hint if hint < size else NO_HINT
+@given(st.integers(1, 9), st.integers(0, 8) | st.just(NO_MATCH), st.floats(0, 1), st.floats(0, 20))
+def test_distributions_stay_so(size, predicted, confidence, strength):
+    predicted = predicted if predicted < size else NO_MATCH
     p = np.random.default_rng(size).dirichlet(np.ones(size))
-    ids, hints = np.arange(size), np.array([hint])
-    trusts = np.array([trust if hint != NO_HINT else 0.0])
-    p_hints = p[hints] if hint != NO_HINT else np.zeros(1)
+    ids, predicted_ids = np.arange(size), np.array([predicted])
+    confidences = np.array([confidence if predicted != NO_MATCH else 0.0])
+    p_predicted = p[predicted_ids] if predicted != NO_MATCH else np.zeros(1)
     moved = (
-        mix_point_mass(p, ids, hints, trusts),
-        tilt(p, ids, hints, p_hints, np.array([strength])),
+        mix_point_mass(p, ids, predicted_ids, confidences),
+        tilt(p, ids, predicted_ids, p_predicted, np.array([strength])),
     )
     for found in moved:
         assert abs(found.sum() - 1) < 1e-9
-        if hint == NO_HINT:
+        if predicted == NO_MATCH:
             assert np.array_equal(found, p)
         else:
-            assert found[hint] >= p[hint] - 1e-12
+            assert found[predicted] >= p[predicted] - 1e-12
 
 
 def test_the_gate_trusts_long_contexts_and_doubtful_networks():
