@@ -27,7 +27,7 @@ from corpora import SHARED, texts
 
 from spike_lm.model import load_config
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import exported_parameters
+from spike_lm.model.families.parameter_roles import exported_parameters
 from spiketok.holdout import document_id, is_held_out
 
 BOOKS = SHARED / "books_en/books-00.parquet"

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from spike_commands.pack.calibration import run_hessians
 from spike_lm.model.artifact.encodings import AdaptiveState, smallest_bytes
-from spike_lm.model.families.parameters import quantizable_weights
+from spike_lm.model.families.parameter_roles import quantizable_weights
 from spike_lm.model.quantization.gptq import weighted_errors
 from spike_lm.model.quantization.plan import Precision
 from spike_lm.model.quantization.quantize import quantize_matrix

@@ -78,7 +78,7 @@ def all_gather(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
     ]
 
 
-def largest(value: float, device: str) -> float:
+def all_reduce_max(value: float, device: str) -> float:
     """Return the maximum of `value` over all ranks; it is also a barrier."""
     if world_size() == 1:
         return value

@@ -23,9 +23,9 @@ TECHNIQUES = [
     "model/training/muon.py",
     "model/training/optimizers.py",
     "model/training/lr_schedule.py",
-    "model/training/weight_averaging.py",
+    "model/training/ema_swa.py",
     "model/training/distillation.py",
-    "model/training/kl_divergence.py",
+    "model/training/distillation_kl.py",
     "model/training/qat.py",
 ]
 SOURCE = re.compile(
@@ -34,7 +34,11 @@ SOURCE = re.compile(
 )
 # Files there that implement nothing published.
 NO_SOURCE = {
-    *("model/layers/document_masks.py", "model/layers/kv_cache.py", "model/layers/masks.py"),
+    *(
+        "model/layers/attention_mask.py",
+        "model/layers/kv_cache.py",
+        "model/layers/attention_inputs.py",
+    ),
     "model/quantization/calibration_text.py",
     "model/quantization/plan.py",
     "model/quantization/quantize.py",

@@ -1,4 +1,4 @@
-"""Shuffle: a permutation of 0 … n − 1, a pure function of position and seed, without a table.
+"""Shuffling of training windows: a permutation of 0 … n − 1, from position and seed alone.
 
 A balanced Feistel network permutes the smallest range of 4^k numbers that holds n. A position that
 leaves the range of n follows its cycle until it is back (Black and Rogaway, "Ciphers with arbitrary

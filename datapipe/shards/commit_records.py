@@ -1,4 +1,9 @@
-"""Commit records: the files of a shard folder and the JSON records that commit them."""
+"""Commit protocol of shards: the JSON records that commit the files of a shard folder.
+
+A shard counts as written when its commit record exists and its bytes have the record's digest;
+anything else is written again. `writer.py` completes a file before it writes its record, and
+`resume.py` compares both (docs/formats.md).
+"""
 
 import re
 from dataclasses import dataclass

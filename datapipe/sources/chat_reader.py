@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from spiketok import Message
-from spiketok.chat.chatml import ASSISTANT, pieces
+from spiketok.chat.chatml import pieces
 from spiketok.chat.encoding import CODES, TEXT_CODE
+from spiketok.chat.loss_mask import ASSISTANT
 from spiketok.errors import SpikeError, parse_fault
 
 from .arrow_tables import table_records

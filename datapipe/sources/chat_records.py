@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
 from spiketok import Message, message
-from spiketok.chat.chatml import ASSISTANT
+from spiketok.chat.loss_mask import ASSISTANT
 from spiketok.chat.messages import read_message
 from spiketok.errors import SpikeError
 from spiketok.json_values import checked

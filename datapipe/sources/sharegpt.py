@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from spiketok.chat.chatml import ASSISTANT
+from spiketok.chat.loss_mask import ASSISTANT
 from spiketok.chat.messages import TRAINED
 from spiketok.errors import SpikeError, parse_fault
 from spiketok.json_values import checked, checked_name

@@ -7,7 +7,7 @@ from typing import Any
 
 from spiketok.atomic_files import named_failures
 
-from ..families.parameters import role_of
+from ..families.parameter_roles import role_of
 from .arrays import entropy_bytes, load_arrays
 from .artifact import read_artifact, read_contents
 

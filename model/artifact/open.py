@@ -9,7 +9,7 @@ from spiketok.errors import SpikeError
 
 from ..config.loader import config_fingerprint
 from ..families.build import build_model
-from ..families.parameters import exported_state
+from ..families.parameter_roles import exported_state
 from ..quantization.quantize import put_quantized
 from ..quantization.quantized_matrix import QuantizedMatrix
 from ..runs.folder import Run, create_run, load_run

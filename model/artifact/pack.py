@@ -12,7 +12,7 @@ from spiketok.errors import SpikeError
 
 from ..config.quantization import QuantizeConfig
 from ..families.language_model import LanguageModel
-from ..families.parameters import exported_state
+from ..families.parameter_roles import exported_state
 from ..quantization.bit_allocation import allocate_bits, rate_distortion_candidates
 from ..quantization.plan import Precision, quantization_plan
 from ..quantization.quantize import quantize_model

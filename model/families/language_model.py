@@ -45,6 +45,7 @@ class Backbone(nn.Module):
 
     cosines: Tensor
     sines: Tensor
+    layers: nn.ModuleList
     lookback = 0
     """Number of ids before a window on which its embeddings depend."""
     num_memory_tokens = 0
@@ -144,8 +145,7 @@ class LanguageModel(nn.Module):
     @property
     def layers(self) -> nn.ModuleList:
         """Decoder layers, in the order of their numbers."""
-        layers: nn.ModuleList = self.model.get_submodule("layers")  # type: ignore[assignment]
-        return layers
+        return self.model.layers
 
     @property
     def lookback(self) -> int:

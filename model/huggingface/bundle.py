@@ -10,8 +10,8 @@ from spiketok.huggingface import join_modules
 PACKAGE = Path(__file__).parent.parent
 # In this order: each module comes after those that it imports.
 LAYERS = (
-    *("softcap", "rope", "partial_rope", "document_masks", "rms_norm", "derf", "qk_norm"),
-    *("masks", "xsa", "derf_attention", "attention", "mla"),
+    *("softcap", "rope", "partial_rope", "attention_mask", "rms_norm", "derf", "qk_norm"),
+    *("attention_inputs", "xsa", "derf_attention", "attention", "mla"),
     *("feed_forward", "leaky_relu_squared", "moe", "engram", "bigram_embedding"),
     *("token_reinjection", "value_embedding", "value_residual", "smear_gate", "memory_tokens"),
     *("residual", "x0_mix", "unet_skips", "depth_recurrence", "hyper_connections"),
@@ -20,7 +20,7 @@ LAYERS = (
 MODULES = (
     *(f"layers/{layer}" for layer in LAYERS),
     *("huggingface/configuration_spike", "families/initialization"),
-    *("families/parameters", "families/language_model"),
+    *("families/parameter_roles", "families/language_model"),
     *("families/qwen3/model", "families/golf/block", "families/golf/model"),
     *("families/spikewhale/block", "families/spikewhale/model"),
     *("huggingface/cache", "huggingface/call_arguments", "huggingface/modeling_spike"),

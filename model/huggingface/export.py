@@ -18,7 +18,7 @@ from spiketok.huggingface import VOCABULARY_FILE, write_tokenizer
 
 from ..config.loader import dump_config
 from ..config.schema import Config
-from ..families.parameters import exported_state, training_only_modules
+from ..families.parameter_roles import exported_state, training_only_modules
 from ..families.sections import without_training_only
 from ..runs.checkpoint import read_state
 from ..runs.checkpoint_folders import newest_checkpoint

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..families.parameters import exported_parameters
+from ..families.parameter_roles import exported_parameters
 from ..families.sections import family_sections
 from ..runs.folder import Run
 from .provenance import CONFIG, RECORD, Record

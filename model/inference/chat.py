@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from spiketok import Tokenizer, encode_chat, message
-from spiketok.chat.chatml import AROUND, ASSISTANT, END, KINDS_OF_ROLE, TEXT, marker_ids
+from spiketok.chat.chatml import AROUND, END, KINDS_OF_ROLE, TEXT, marker_ids
+from spiketok.chat.loss_mask import ASSISTANT
 from spiketok.errors import SpikeError
 
 from ..families.language_model import LanguageModel

@@ -8,7 +8,7 @@ share a key and value head (Ainslie et al. 2023, arXiv:2305.13245), with normed 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .masks import AttentionInputs
+from .attention_inputs import AttentionInputs
 from .rope import apply_rope
 
 

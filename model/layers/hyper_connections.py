@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .masks import last_rows
+from .attention_inputs import last_rows
 
 SINKHORN_EPS = 1e-6
 READ_START, MIX_START = 2.0, 4.0  # logits: a share of 0.88 of two streams, and of 0.98

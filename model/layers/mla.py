@@ -8,8 +8,8 @@ and keys are normed, then the last dimensions of each head are rotated (partial 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .attention_inputs import AttentionInputs, last_rows
 from .derf_attention import DerfAttention
-from .masks import AttentionInputs, last_rows
 from .partial_rope import apply_rope_last
 from .xsa import remove_self_value
 

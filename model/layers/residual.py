@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .masks import last_rows
+from .attention_inputs import last_rows
 from .rms_norm import scaled_norm
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..config.quantization import Clip
 from ..families.language_model import LanguageModel
-from ..families.parameters import quantizable_weights
+from ..families.parameter_roles import quantizable_weights
 from .gptq import prepare_hessian
 from .plan import Precision
 from .quantized_matrix import largest_code

@@ -25,7 +25,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from ..families.language_model import LanguageModel
-from ..families.parameters import quantizable_weights
+from ..families.parameter_roles import quantizable_weights
 
 BLOCK = 256  # columns
 LOOKED_UP = 0.1  # of the mean diagonal, for a tied table

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..config.quantization import Clip, QuantizeConfig, parse_bits, parse_clip
 from ..families.language_model import LanguageModel
-from ..families.parameters import role_of
+from ..families.parameter_roles import role_of
 
 FLOAT_BITS = 16
 

@@ -9,7 +9,7 @@ from spiketok.errors import SpikeError
 
 from ..config.quantization import Clip
 from ..families.language_model import LanguageModel
-from ..families.parameters import exported_state, quantizable_weights
+from ..families.parameter_roles import exported_state, quantizable_weights
 from .gptq import Columns, gptq_codes, prepare_hessian, weighted_errors
 from .low_rank import low_rank_correction
 from .plan import FLOAT_BITS, Precision

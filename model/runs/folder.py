@@ -21,7 +21,7 @@ from ..config.loader import config_fingerprint, dump_config, load_config
 from ..config.schema import Config
 from ..families.build import build_model
 from ..families.language_model import LanguageModel
-from ..families.parameters import load_weights_
+from ..families.parameter_roles import load_weights_
 from .checkpoint import STATE, WEIGHTS, load_averages, load_trained_ids, parse_state, read_state
 from .checkpoint_folders import check_no_links_inside, has_begun, newest_checkpoint
 from .stored_weights import check_weights, described, model_of_shapes

@@ -20,7 +20,7 @@ from ..config.schema import Config
 from ..families.initialization import per_parameter_generator
 from ..families.language_model import LanguageModel
 from ..layers.jepa import cosine_distance
-from .kl_divergence import kl_divergence
+from .distillation_kl import kl_divergence
 
 # Reported apart: nats of divergence at the temperature, and 1 - cosine of hidden rows.
 DISTILL_LOSSES = ("distill_loss", "distill_hidden_loss")

@@ -15,7 +15,7 @@ from spiketok.cpu_count import available_cores
 from ..config.schema import Config
 from ..device import autocast, choose_device
 from ..families.language_model import LanguageModel
-from ..families.parameters import role_of
+from ..families.parameter_roles import role_of
 from .compile import step_backbone
 from .data import TokenizerFacts
 from .state import start_run
@@ -136,7 +136,7 @@ def counted_memory(config: Config, model: LanguageModel) -> int:
     numbers = 0
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            muon = config.optimizer.muon and role_of(name).optimizer == "matrix"
+            muon = config.optimizer.muon and role_of(name).param_group == "matrix"
             numbers += parameter.numel() * (3 if muon else 4)
         else:
             numbers += parameter.numel()

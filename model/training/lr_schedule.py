@@ -50,6 +50,8 @@ def _shaped(rising: float, remaining: float, schedule: ScheduleConfig) -> float:
     return rising * raised * cosine
 
 
-def share_done(step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0) -> float:
+def training_progress(
+    step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0
+) -> float:
     """Return the share of the run before `step`, of 1 … `steps`."""
     return seconds / schedule.seconds if schedule.seconds else (step - 1) / steps

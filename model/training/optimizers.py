@@ -12,7 +12,7 @@ import torch
 
 from ..config.schema import OptimizerConfig
 from ..families.language_model import LanguageModel
-from ..families.parameters import role_of
+from ..families.parameter_roles import role_of
 from .muon import Muon
 
 
@@ -27,7 +27,7 @@ def build_optimizers(
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        role = role_of(name).optimizer
+        role = role_of(name).param_group
         of_role["table" if role == "matrix" and not config.muon else role].append(parameter)
     of_role["mtp"] += beside
     table_rate, decay = config.adamw_learning_rate, config.adamw_weight_decay

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ..config.quantization import QuantizeConfig, parse_qat
 from ..families.language_model import LanguageModel
-from ..families.parameters import quantizable_weights, swapped_weights
+from ..families.parameter_roles import quantizable_weights, swapped_weights
 from ..quantization.plan import Precision, quantization_plan
 from ..quantization.quantizer import rounded, row_scales
-from .lr_schedule import share_done
+from .lr_schedule import training_progress
 from .state import RunState
 
 
@@ -49,7 +49,7 @@ def has_begun(run: RunState, settings: QuantizeConfig, lr_scale: float) -> bool:
     start, schedule = parse_qat(settings.qat), run.config.schedule
     if start is None:
         return False
-    done = share_done(run.step + 1, run.config.train.steps, schedule, run.seconds or 0.0)
+    done = training_progress(run.step + 1, run.config.train.steps, schedule, run.seconds or 0.0)
     if start.kind == "progress":
         return done >= start.value
     return lr_scale < start.value and done >= schedule.warmup_fraction

@@ -30,8 +30,8 @@ from .activation_checkpointing import checkpoint_activations
 from .checkpoint import RunPosition, TrainingTensors, load_training, save_checkpoint
 from .data import InitialWeights, TokenizerFacts
 from .distillation import Distillation, head_parameters, init_distillation
+from .ema_swa import WeightAverages, averages_from_tensors, averages_to_tensors, init_averages
 from .optimizers import build_optimizers
-from .weight_averaging import Averages, averages_from_tensors, averages_to_tensors, init_averages
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class RunState:
     folder: Path
     model: LanguageModel
     optimizers: list[torch.optim.Optimizer]
-    averages: Averages
+    averages: WeightAverages
     device: str
     fingerprints: dict[str, str]
     step: int

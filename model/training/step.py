@@ -17,12 +17,13 @@ from ..families.language_model import LOSS_NAMES, LanguageModel
 from ..runs.metrics import Metrics
 from .data import Batch
 from .distillation import DISTILL_LOSSES, teacher_forward
+from .ema_swa import update_averages
+from .gradient_clipping import clip_gradients
 from .loss import backward_loss
-from .lr_schedule import share_done
+from .lr_schedule import training_progress
 from .optimizers import scale_learning_rates, set_muon_momentum
 from .qat import fake_quantized
 from .state import RunState
-from .weight_averaging import update_averages
 
 
 def train_step(
@@ -56,8 +57,7 @@ def train_step(
         sums, count = compute_gradients(
             run, batch, lr_scale, backbone=backbone, precision=precision
         )
-    limit = run.config.train.grad_clip or math.inf
-    norm = torch.nn.utils.clip_grad_norm_(run.parameters, limit).item()
+    norm = clip_gradients(run.parameters, run.config.train.grad_clip)
     loss = sums[0, 0].item() / count if count else math.nan
     if not ((math.isfinite(loss) or not count) and math.isfinite(norm)):
         raise SpikeError(
@@ -165,4 +165,4 @@ def target_ids(model: LanguageModel, batch: Batch) -> NDArray[np.integer]:
 def progress(run: RunState) -> float:
     """Return the share of the training that is done at the run's next step."""
     config = run.config
-    return share_done(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
+    return training_progress(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)

@@ -16,17 +16,17 @@ from spiketok.errors import SpikeError
 
 from ..config.schema import Config
 from ..device import autocast
-from ..distributed import largest, rank
+from ..distributed import all_reduce_max, rank
 from ..families.language_model import LanguageModel
 from ..runs.metrics import METRICS, Metrics, append_metrics, cut_back_metrics, sync_metrics
 from ..runs.trained_ids import TrainedIds
 from ..scoring.bits_per_byte import bits_per_byte, validation_score
 from .compile import step_backbone
 from .data import Batch, InitialWeights, TokenizerFacts, TrainingData
+from .ema_swa import averaged_weights
 from .lr_schedule import lr_multiplier
 from .state import RunState, save_run, start_run
 from .step import target_ids, train_step
-from .weight_averaging import averaged_weights
 
 
 class Sample(NamedTuple):
@@ -125,7 +125,7 @@ def train(
         resume=resume,
     )
     precision = autocast(config.train, run.device)
-    largest(run.step, run.device)  # all ranks have read the folder before one writes to it
+    all_reduce_max(run.step, run.device)  # all ranks have read the folder before one writes to it
     first = rank() == 0
     backbone = step_backbone(run, precision)
     metrics_file = run_folder / METRICS
@@ -133,7 +133,7 @@ def train(
     batches, steps = data.open_batches(run.samples), config.train.steps
     metrics: Metrics = {}
     seconds, timed_tokens = 0.0, 0
-    while not run.finished and not largest(callbacks.should_stop(), run.device):
+    while not run.finished and not all_reduce_max(callbacks.should_stop(), run.device):
         batch = _next_batch(batches, run)
         lr_scale = lr_multiplier(run.step + 1, steps, config.schedule, run.seconds or 0.0)
         started = time.perf_counter()
@@ -143,7 +143,7 @@ def train(
         passed = time.perf_counter() - started
         seconds += passed
         if run.seconds is not None:
-            run.seconds = largest(run.seconds + passed, run.device)
+            run.seconds = all_reduce_max(run.seconds + passed, run.device)
         timed_tokens += config.train.batch_size * config.model.context
         validate = data.validation is not None and _due(config.validation.every, run)
         write = callbacks.sample is not None and config.sample.every > 0

@@ -11,7 +11,7 @@ from spiketok.fingerprints import check_same_tokenizer
 
 from ..config.schema import Config
 from ..families.build import build_model
-from ..families.parameters import role_of
+from ..families.parameter_roles import role_of
 from ..runs.folder import Run, load_run
 from ..runs.stored_weights import check_weights, described
 

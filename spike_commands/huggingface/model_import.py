@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from spike_lm.model.families.parameters import count_parameters
+from spike_lm.model.families.parameter_roles import count_parameters
 from spike_lm.model.huggingface import import_model
 from spike_lm.model.runs.folder import load_run
 

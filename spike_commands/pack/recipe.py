@@ -14,7 +14,7 @@ from spike_lm.model.artifact.open import open_run
 from spike_lm.model.artifact.pack import code_bytes, pack_run
 from spike_lm.model.config.mixing import PredictorSettings
 from spike_lm.model.config.quantization import QuantizeConfig, quantize_problems
-from spike_lm.model.families.parameters import exported_state
+from spike_lm.model.families.parameter_roles import exported_state
 from spike_lm.model.quantization.plan import quantization_plan
 from spike_lm.model.runs.folder import Run, load_run
 from spike_lm.model.scoring.predictor_spec import COUNTS

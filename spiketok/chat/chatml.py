@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import SpikeError
+from .loss_mask import ASSISTANT, in_loss
 
 START, END = "<|im_start|>", "<|im_end|>"
 TEXT = "text"
@@ -22,7 +23,6 @@ AROUND = {
     "tool_response": ("<tool_response>", "</tool_response>"),
 }
 MARKERS = (START, END, *(marker for pair in AROUND.values() for marker in pair))
-ASSISTANT = "assistant"
 # Role → the kinds of part its messages may have.
 KINDS_OF_ROLE = {
     "system": (TEXT,),
@@ -100,11 +100,11 @@ def pieces(messages: Iterable[Message], generation_prompt: bool = False) -> list
     ['<|im_start|>', 'user\n', 'Hi', '<|im_end|>', '\n', '<|im_start|>', 'assistant\n']
     """
     row: list[Piece] = []
-    for number, (role, parts, in_loss) in enumerate(messages):
+    for number, (role, parts, wants_loss) in enumerate(messages):
         if role not in KINDS_OF_ROLE:
             known = ", ".join(KINDS_OF_ROLE)
             raise SpikeError(f"messages[{number}]: role {role!r} is unknown; use one of {known}")
-        trained = in_loss and role == ASSISTANT
+        trained = in_loss(role, wants_loss)
         row += HEADERS[role]
         before = ""
         for kind, text in parts:

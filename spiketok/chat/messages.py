@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import SpikeError
 from ..json_values import checked, checked_name, kind_name, shown
-from .chatml import AROUND, ASSISTANT, KINDS_OF_ROLE, TEXT, Message, Part
+from .chatml import AROUND, KINDS_OF_ROLE, TEXT, Message, Part
+from .loss_mask import ASSISTANT
 from .tool_calls import check_answer, read_call, without_nulls
 
 REASONING = ("reasoning", "reasoning_content", "thinking")

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from ..stream_decoder import StreamDecoder
 from ..tokenizer import Tokenizer
-from .chatml import AROUND, ASSISTANT, END, KINDS_OF_ROLE, TEXT, Part
+from .chatml import AROUND, END, KINDS_OF_ROLE, TEXT, Part
+from .loss_mask import ASSISTANT
 
 # Marker → the kind of part that it begins.
 OPENED = {AROUND[kind][0]: kind for kind in KINDS_OF_ROLE[ASSISTANT] if kind != TEXT}

@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).parent.parent
 # In this order: each module comes after those that it imports from.
 MODULES = (
     *("errors", "json_values", "id_layout", "tokenizer_json", "longest_match_python"),
-    *("chat/chatml", "chat/tool_calls", "chat/messages"),
+    *("chat/loss_mask", "chat/chatml", "chat/tool_calls", "chat/messages"),
     *("huggingface/names", "huggingface/chat_template"),
     *("huggingface/text_processing", "huggingface/tokenization_spike"),
 )

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spike_lm.model.distributed import all_reduce_sum, largest, rank, world_size
+from spike_lm.model.distributed import all_reduce_max, all_reduce_sum, rank, world_size
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spiketok.errors import SpikeError
 from tests.model.tiny import train_tiny
@@ -23,7 +23,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import distributed
 from spike_lm.model.training import trainer
-from spike_lm.model.training.weight_averaging import averages_to_tensors
+from spike_lm.model.training.ema_swa import averages_to_tensors
 from tests.model import tiny
 from tests.model.training import test_trainer
 
@@ -76,7 +76,7 @@ def metrics_of(folder):
 
 
 def test_one_process_is_one_rank():
-    assert (rank(), world_size(), largest(2.5, "cpu")) == (0, 1, 2.5)
+    assert (rank(), world_size(), all_reduce_max(2.5, "cpu")) == (0, 1, 2.5)
     tensor = torch.ones(2)
     all_reduce_sum([tensor])
     assert torch.equal(tensor, torch.ones(2))

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...config.schema import GolfConfig, ModelConfig
+from ...layers.attention_inputs import AttentionInputs, last_rows
 from ...layers.leaky_relu_squared import LeakyReLUSquaredMLP
-from ...layers.masks import AttentionInputs, last_rows
 from ...layers.partial_rope import apply_rope_first
 from ...layers.qk_norm import qk_norm
 from ...layers.residual import ResidualBranches

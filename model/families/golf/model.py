@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...config.schema import GolfConfig, ModelConfig
+from ...layers.attention_inputs import AttentionInputs, padded_inputs
+from ...layers.attention_mask import document_ids
 from ...layers.bigram_embedding import BigramEmbedding
 from ...layers.depth_recurrence import layer_order
-from ...layers.document_masks import document_numbers
 from ...layers.kv_cache import KVCache, extend_ids
-from ...layers.masks import AttentionInputs, padded_inputs
 from ...layers.memory_tokens import MemoryTokens
 from ...layers.mtp import IGNORE_INDEX, MTPHeads
 from ...layers.partial_rope import ntk_scaled_base
@@ -33,7 +33,7 @@ from ...layers.unet_skips import UNetSkips
 from ...layers.value_embedding import ValueEmbedding
 from ..initialization import per_parameter_generator
 from ..language_model import Backbone, LanguageModel, LossRows
-from ..parameters import role_of
+from ..parameter_roles import role_of
 from .block import GolfBlock
 
 
@@ -168,7 +168,7 @@ class GolfBackbone(Backbone):
         attention_mask = functional.pad(
             attention_mask[:, memory if self.training else 0 :], (memory, 0), value=True
         )
-        documents = document_numbers(attention_mask.long(), attention_mask=attention_mask)
+        documents = document_ids(attention_mask.long(), attention_mask=attention_mask)
         tables = (self.cosines, self.sines)
         return AttentionInputs(*padded_inputs(tables, documents, attention_mask, rows))
 
@@ -223,7 +223,7 @@ class GolfTransformer(LanguageModel):
             elif role.quantization == "other":  # the projections of the small tables
                 gain = self.golf.projection_gain
                 nn.init.orthogonal_(parameter, gain=gain, generator=generator)
-            elif role.optimizer == "matrix":
+            elif role.param_group == "matrix":
                 nn.init.orthogonal_(parameter, generator=generator)
 
     def flops_per_token(self) -> int:

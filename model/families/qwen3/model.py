@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from ...config.schema import ModelConfig
 from ...layers.attention import Attention
-from ...layers.document_masks import document_numbers
+from ...layers.attention_inputs import AttentionInputs, last_rows, padded_inputs
+from ...layers.attention_mask import document_ids
 from ...layers.feed_forward import FeedForward
 from ...layers.kv_cache import KVCache, extend_ids
-from ...layers.masks import AttentionInputs, last_rows, padded_inputs
 from ...layers.rms_norm import NORM_EPS
 from ...layers.rope import rope_cos_sin
 from ..language_model import Backbone, LanguageModel
-from ..parameters import role_of
+from ..parameter_roles import role_of
 
 
 class Qwen3Block(nn.Module):
@@ -86,7 +86,7 @@ class Qwen3Backbone(Backbone):
         all_ids, mask = extend_ids(ids, None, attention_mask, kv_cache)
         inputs = AttentionInputs((self.cosines[:time], self.sines[:time]))
         if mask is not None:
-            documents = document_numbers(all_ids, attention_mask=mask)
+            documents = document_ids(all_ids, attention_mask=mask)
             inputs = AttentionInputs(
                 *padded_inputs((self.cosines, self.sines), documents, mask, time)
             )
@@ -124,7 +124,7 @@ class Qwen3(LanguageModel):
                 parameter.fill_(1.0)
             elif role.residual_output:
                 parameter.zero_()
-            elif role.optimizer == "matrix":
+            elif role.param_group == "matrix":
                 parameter.normal_(0.0, 0.5 * parameter.shape[1] ** -0.5, generator=generator)
             else:
                 parameter.normal_(0.0, 0.02, generator=generator)

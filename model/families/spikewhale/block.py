@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 from ...config.schema import ModelConfig
 from ...config.spikewhale import SpikeWhaleConfig
+from ...layers.attention_inputs import AttentionInputs
 from ...layers.feed_forward import FeedForward
 from ...layers.hyper_connections import Route, branch
-from ...layers.masks import AttentionInputs
 from ...layers.mla import LatentAttention
 from ...layers.moe import MoE
 from ...layers.rms_norm import NORM_EPS

@@ -16,13 +16,13 @@ from torch.nn import functional
 
 from ...config.schema import ModelConfig
 from ...config.spikewhale import SpikeWhaleConfig
-from ...layers.document_masks import document_mask, document_numbers, document_starts
+from ...layers.attention_inputs import AttentionInputs, padded_inputs
+from ...layers.attention_mask import document_ids, document_mask, document_starts
 from ...layers.engram import MAX_HASH_FACTOR, Engram
 from ...layers.hrm import HRMRefine
 from ...layers.hyper_connections import HyperConnections, Route
 from ...layers.jepa import JEPAPredictor, cosine_distance
 from ...layers.kv_cache import KVCache, extend_ids
-from ...layers.masks import AttentionInputs, padded_inputs
 from ...layers.moe import MoE
 from ...layers.mtp import IGNORE_INDEX
 from ...layers.mtp_states import MTPStates
@@ -30,7 +30,7 @@ from ...layers.rms_norm import NORM_EPS
 from ...layers.rope import rope_cos_sin
 from ..initialization import per_parameter_generator
 from ..language_model import Backbone, LanguageModel, LossRows
-from ..parameters import role_of
+from ..parameter_roles import role_of
 from .block import WhaleBlock
 
 
@@ -102,7 +102,7 @@ class SpikeWhaleBackbone(Backbone):
             logits_to_keep: number of last rows to return; None: all.
         """
         all_ids, mask = extend_ids(ids, prefix_ids, attention_mask, kv_cache)
-        documents = document_numbers(all_ids, self.eos_id, mask)
+        documents = document_ids(all_ids, self.eos_id, mask)
         time = ids.shape[1]
         embedded = self.embed(all_ids, documents, time)
         attended = time if kv_cache is None else kv_cache.length
@@ -156,7 +156,7 @@ class SpikeWhaleBackbone(Backbone):
             return AttentionInputs(rope)
         attention_mask = attention_mask[:, -documents.shape[1] :]
         if not apart:
-            documents = document_numbers(documents, attention_mask=attention_mask)
+            documents = document_ids(documents, attention_mask=attention_mask)
         tables = (self.cosines, self.sines)
         return AttentionInputs(*padded_inputs(tables, documents, attention_mask, time))
 
@@ -194,7 +194,7 @@ class SpikeWhaleLM(LanguageModel):
         integers, or as published normal ones.
         """
         for name, parameter in self.named_parameters():
-            if role_of(name).optimizer == "mtp":
+            if role_of(name).param_group == "mtp":
                 parameter.zero_()
             elif parameter.ndim == 2 and not name.startswith("model.hyper_connections."):
                 parameter.normal_(0.0, 0.02, generator=per_parameter_generator(seed, name))

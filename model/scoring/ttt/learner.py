@@ -26,7 +26,7 @@ from ...chunked_backward import chunked_backward
 from ...config.ttt import TTTConfig, chunk_rate
 from ...distributed import all_gather, rank, world_size
 from ...families.language_model import LanguageModel
-from ...families.parameters import swapped_weights
+from ...families.parameter_roles import swapped_weights
 from .trainable_weights import (
     assign_gradients,
     chosen_parameters,

@@ -11,7 +11,7 @@ from spiketok.errors import SpikeError
 
 from ...config.ttt import TTTConfig
 from ...families.language_model import LanguageModel
-from ...families.parameters import layer_of, role_of
+from ...families.parameter_roles import layer_of, role_of
 from .lora import factor_gradients, start_factors, with_factors
 
 

@@ -15,7 +15,7 @@ from spike_lm.model.artifact.open import open_artifact, open_run, unpack_artifac
 from spike_lm.model.artifact.pack import pack_run
 from spike_lm.model.config.quantization import QuantizeConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import exported_state
+from spike_lm.model.families.parameter_roles import exported_state
 from spike_lm.model.quantization.quantized_matrix import QuantizedMatrix
 from spike_lm.model.runs.folder import Run
 from spiketok import Tokenizer

@@ -16,7 +16,7 @@ from spike_lm.model.artifact.open import open_run
 from spike_lm.model.artifact.pack import pack_run
 from spike_lm.model.config.quantization import QuantizeConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import exported_parameters, quantizable_weights
+from spike_lm.model.families.parameter_roles import exported_parameters, quantizable_weights
 from spike_lm.model.runs.folder import Run
 from spiketok import Tokenizer
 from spiketok.bese.vocabulary import BeseVocabulary

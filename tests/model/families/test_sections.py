@@ -1,5 +1,5 @@
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import exported_state
+from spike_lm.model.families.parameter_roles import exported_state
 from spike_lm.model.families.sections import (
     family_sections,
     fewest_weights,

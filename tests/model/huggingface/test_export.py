@@ -10,7 +10,7 @@ from safetensors import safe_open
 from spike_lm.model import load_config
 from spike_lm.model.config.loader import config_fingerprint
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import exported_parameters
+from spike_lm.model.families.parameter_roles import exported_parameters
 from spike_lm.model.huggingface import export_model, import_model
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.runs.folder import create_run, load_run

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spike_lm.model.layers.attention import Attention
+from spike_lm.model.layers.attention_inputs import AttentionInputs
 from spike_lm.model.layers.feed_forward import FeedForward
-from spike_lm.model.layers.masks import AttentionInputs
 from spike_lm.model.layers.rope import apply_rope, rope_cos_sin
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_lm.model.layers.document_masks import document_numbers, document_starts
+from spike_lm.model.layers.attention_mask import document_ids, document_starts
 from spike_lm.model.layers.engram import MAX_HASH_FACTOR, Engram
 from tests.model.layers.causality import assert_causal, noise
 
@@ -33,7 +33,7 @@ def engram(rows=ROWS):
 
 
 def added(block, ids, stream):
-    begins = document_starts(document_numbers(ids, SEPARATOR))
+    begins = document_starts(document_ids(ids, SEPARATOR))
     return block(block.id_codes(ids), stream, begins)
 
 
@@ -41,7 +41,7 @@ def added(block, ids, stream):
 def test_equals_its_definition(published):
     block, stream = engram(), noise(2, 9, WIDTH)
     codes = block.embedding_codes(stream) if published else block.id_codes(IDS)
-    found = block(codes, stream, document_starts(document_numbers(IDS, SEPARATOR)))
+    found = block(codes, stream, document_starts(document_ids(IDS, SEPARATOR)))
     for b in range(2):
         for t in range(9):
             rows = []

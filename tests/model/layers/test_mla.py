@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spike_lm.model.layers.masks import AttentionInputs
+from spike_lm.model.layers.attention_inputs import AttentionInputs
 from spike_lm.model.layers.mla import LatentAttention
 from spike_lm.model.layers.partial_rope import apply_rope_last
 from spike_lm.model.layers.rope import rope_cos_sin

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import quantizable_weights
+from spike_lm.model.families.parameter_roles import quantizable_weights
 from spike_lm.model.quantization.hessian import BLOCK, LOOKED_UP, gather_hessians, upper_products
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, shaken, tiny_config, whale_config
 

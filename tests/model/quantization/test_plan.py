@@ -2,7 +2,7 @@ import pytest
 
 from spike_lm.model.config.quantization import Clip, QuantizeConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import quantizable_weights, role_of
+from spike_lm.model.families.parameter_roles import quantizable_weights, role_of
 from spike_lm.model.quantization.plan import Precision, quantization_plan
 from tests.model.tiny import VOCAB, WHALE_RARE, golf_config, tiny_config, whale_config
 

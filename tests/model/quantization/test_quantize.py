@@ -4,7 +4,7 @@ import torch
 
 from spike_lm.model.config.quantization import QuantizeConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import quantizable_weights
+from spike_lm.model.families.parameter_roles import quantizable_weights
 from spike_lm.model.quantization.gptq import weighted_errors
 from spike_lm.model.quantization.hessian import gather_hessians
 from spike_lm.model.quantization.plan import Precision, quantization_plan

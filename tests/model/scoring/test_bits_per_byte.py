@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.spikewhale.model import SpikeWhaleLM
-from spike_lm.model.layers.document_masks import document_numbers
+from spike_lm.model.layers.attention_mask import document_ids
 from spike_lm.model.scoring.bits_per_byte import score_documents, score_replies, validation_score
 from spike_lm.model.scoring.sliding_windows import WindowConfig
 from spiketok.errors import SpikeError
@@ -244,7 +244,7 @@ def test_windows_get_the_ids_before_them(name, documents, context, stride, reset
 def embedded(model, stream, start, target):
     """Return hidden rows of a window whose embeddings are those of one pass over the stream."""
     ids = torch.tensor([stream])
-    about = document_numbers(ids, model.model.eos_id) if isinstance(model, SpikeWhaleLM) else None
+    about = document_ids(ids, model.model.eos_id) if isinstance(model, SpikeWhaleLM) else None
     whole = model.model.embed(ids, about, len(stream))
     embed, model.model.embed = model.model.embed, lambda *_: whole[:, start:target]
     try:

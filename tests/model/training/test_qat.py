@@ -21,7 +21,7 @@ from torch._dynamo.testing import CompileCounter
 from torch.nn.utils import parametrize
 
 from spike_lm.model.config.quantization import parse_bits
-from spike_lm.model.families.parameters import quantizable_weights, role_of
+from spike_lm.model.families.parameter_roles import quantizable_weights, role_of
 from spike_lm.model.families.spikewhale.model import SpikeWhaleLM
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.training.compile import step_backbone

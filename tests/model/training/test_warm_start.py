@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import role_of
+from spike_lm.model.families.parameter_roles import role_of
 from spike_lm.model.runs.checkpoint import load_weights
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
 from spike_lm.model.training.warm_start import choose_starting_weights

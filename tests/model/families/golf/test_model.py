@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import count_parameters, exported_parameters
+from spike_lm.model.families.parameter_roles import count_parameters, exported_parameters
 from spike_lm.model.layers.partial_rope import apply_rope_first
 from spike_lm.model.layers.rope import rope_cos_sin
 from tests.model.tiny import VOCAB, golf_config, shaken, tiny_config

@@ -5,7 +5,7 @@ import pytest
 from spike_lm.model import load_config, preset_names
 from spike_lm.model.config.schema import GolfConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import count_parameters, exported_parameters
+from spike_lm.model.families.parameter_roles import count_parameters, exported_parameters
 from spike_lm.model.training.optimizers import build_optimizers
 
 COUNTS = {

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spike_lm.model.families.parameters import count_parameters
+from spike_lm.model.families.parameter_roles import count_parameters
 from tests.model.tiny import VOCAB, build_plain, tiny_config
 
 IDS = torch.randint(0, VOCAB, (2, 12), generator=torch.Generator().manual_seed(3))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.layers.document_masks import document_numbers, document_starts
+from spike_lm.model.layers.attention_mask import document_ids, document_starts
 from spike_lm.model.layers.hyper_connections import sinkhorn
 from spike_lm.model.layers.partial_rope import apply_rope_last
 from spike_lm.model.layers.rope import rope_cos_sin
@@ -51,7 +51,7 @@ def test_equals_its_definition(model):
 
 def _trunk(model, ids):
     """The whole model in plain operations, for the configuration in tiny.py."""
-    documents = document_numbers(ids, SEPARATOR)
+    documents = document_ids(ids, SEPARATOR)
     stream = model.model.embed_tokens.weight[ids]
     codes = model.model.engram.id_codes(ids)
     stream = stream + model.model.engram(codes, stream, document_starts(documents))
@@ -130,8 +130,8 @@ def test_a_document_is_read_as_if_alone(model):
     torch.testing.assert_close(model(IDS)[:1, 5:], alone, rtol=0, atol=1e-6)
     running = whale("spikewhale.documents_apart=false")
     assert not torch.allclose(running(IDS)[:1, 5:], running(IDS[:1, 5:]))
-    documents = document_numbers(IDS, SEPARATOR)
-    alone = document_numbers(IDS[:1, 5:], SEPARATOR)
+    documents = document_ids(IDS, SEPARATOR)
+    alone = document_ids(IDS[:1, 5:], SEPARATOR)
     torch.testing.assert_close(
         running.model.embed(IDS, documents, 12)[:1, 5:],
         running.model.embed(IDS[:1, 5:], alone, 7),
@@ -147,8 +147,8 @@ def test_windows_embed_as_one_long_pass(model, ids, cut):
     seen = torch.cat([torch.full((1, 2), SEPARATOR), stream[:, :cut]], 1)[:, -2:]
     window = torch.cat([seen, stream[:, cut:]], 1)
     time = window.shape[1] - 2
-    found = model.model.embed(window, document_numbers(window, SEPARATOR), time)
-    whole = model.model.embed(stream, document_numbers(stream, SEPARATOR), stream.shape[1])
+    found = model.model.embed(window, document_ids(window, SEPARATOR), time)
+    whole = model.model.embed(stream, document_ids(stream, SEPARATOR), stream.shape[1])
     torch.testing.assert_close(found, whole[:, cut:], **close)
     if time <= 12:
         assert torch.isfinite(model.backbone(stream[:, cut:], seen)).all()

@@ -8,7 +8,7 @@ import pytest
 from spike_lm.model import load_config, preset_names
 from spike_lm.model.config.spikewhale import SpikeWhaleConfig
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import count_parameters, exported_parameters
+from spike_lm.model.families.parameter_roles import count_parameters, exported_parameters
 
 COUNTS = {"escarda": (85_656_196, 85_635_716), "byrne": (85_327_875, 85_307_395)}
 

@@ -15,7 +15,7 @@ from torch.func import functional_call
 
 from spike_lm.model.config.ttt import parse_ttt
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import training_only_modules
+from spike_lm.model.families.parameter_roles import training_only_modules
 from spike_lm.model.scoring import bits_per_byte
 from spike_lm.model.scoring.bits_per_byte import score_documents
 from spike_lm.model.scoring.sliding_windows import WindowConfig

@@ -11,14 +11,14 @@ from torch import Tensor
 PADDING = -1
 
 
-def document_numbers(
+def document_ids(
     ids: Tensor, eos_id: int | None = None, attention_mask: Tensor | None = None
 ) -> Tensor:
     """Return the document number of each of ids [B, T]; PADDING where `attention_mask` is false.
 
     Without a separator all but the padding is one document.
 
-    >>> document_numbers(torch.tensor([[7, 8, 3, 9]]), 3).tolist()
+    >>> document_ids(torch.tensor([[7, 8, 3, 9]]), 3).tolist()
     [[0, 0, 1, 1]]
     """
     is_separator = torch.zeros_like(ids) if eos_id is None else ids == eos_id

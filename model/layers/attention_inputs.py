@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from .document_masks import document_mask
+from .attention_mask import document_mask
 
 # Appends new keys and values [B, G, T, K] and returns all of them, [B, G, N, K].
 UpdateKV: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from spike_lm.model.training.kl_divergence import kl_divergence
+from spike_lm.model.training.distillation_kl import kl_divergence
 
 ROWS, IDS = 7, 11
 

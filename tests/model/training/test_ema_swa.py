@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from spike_lm.model.config.schema import AveragingConfig
-from spike_lm.model.training.weight_averaging import (
+from spike_lm.model.training.ema_swa import (
     averaged_weights,
     averages_from_tensors,
     averages_to_tensors,

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from spike_lm.model.families.build import build_model
-from spike_lm.model.families.parameters import (
+from spike_lm.model.families.parameter_roles import (
     count_parameters,
     exported_parameters,
     exported_state,
@@ -54,7 +54,7 @@ def test_linear_layers_and_tables_are_quantized_and_nothing_else(model):
 def test_muon_takes_all_matrices_of_layers_and_no_others(model):
     for name, parameter in model.named_parameters():
         is_matrix = layer_of(name) is not None and parameter.ndim == 2
-        assert (role_of(name).optimizer == "matrix") == is_matrix, name
+        assert (role_of(name).param_group == "matrix") == is_matrix, name
 
 
 def test_each_residual_branch_has_one_last_projection(model):

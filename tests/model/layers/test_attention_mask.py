@@ -2,9 +2,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spike_lm.model.layers.document_masks import (
+from spike_lm.model.layers.attention_mask import (
+    document_ids,
     document_mask,
-    document_numbers,
     document_starts,
 )
 
@@ -17,7 +17,7 @@ def test_a_token_sees_its_document_and_nothing_later(row, queries, apart, padded
     ids = torch.tensor([[number for number, _ in row]])
     attention_mask = torch.tensor([[is_real for _, is_real in row]])
     eos_id = SEPARATOR if apart else None
-    numbers = document_numbers(ids, eos_id, attention_mask if padded else None)
+    numbers = document_ids(ids, eos_id, attention_mask if padded else None)
     queries = min(queries, len(row))
     attn_mask = document_mask(numbers, queries)
     assert attn_mask.shape == (1, 1, queries, len(row))
@@ -37,7 +37,7 @@ def test_a_token_sees_its_document_and_nothing_later(row, queries, apart, padded
 def test_a_separator_begins_a_document_and_so_does_what_follows_padding():
     ids = torch.tensor([[9, 9, 3, 8, 3, 3, 7]])
     begins = [True, False, True, False, True, True, False]
-    assert document_starts(document_numbers(ids, SEPARATOR)).tolist() == [begins]
+    assert document_starts(document_ids(ids, SEPARATOR)).tolist() == [begins]
     attention_mask = torch.tensor([[False, True, True, True, True, True, True]])
     begins[1] = True
-    assert document_starts(document_numbers(ids, SEPARATOR, attention_mask)).tolist() == [begins]
+    assert document_starts(document_ids(ids, SEPARATOR, attention_mask)).tolist() == [begins]

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from ..config.schema import AveragingConfig
-from ..families.parameters import swapped_weights
+from ..families.parameter_roles import swapped_weights
 from ..runs.checkpoint import KINDS, SNAPSHOTS
 
 
 @dataclass(slots=True, kw_only=True)
-class Averages:
+class WeightAverages:
     """Means by kind and name of the parameter, and the number of snapshots in the plain one."""
 
     config: AveragingConfig
@@ -28,16 +28,16 @@ class Averages:
 
 
 @torch.no_grad()
-def init_averages(model: nn.Module, config: AveragingConfig | None) -> Averages:
+def init_averages(model: nn.Module, config: AveragingConfig | None) -> WeightAverages:
     """Return the means before the first step."""
-    averages = Averages(config=config or AveragingConfig())
+    averages = WeightAverages(config=config or AveragingConfig())
     if averages.config.ema_decay:
         averages.ema = {name: p.detach().clone() for name, p in model.named_parameters()}
     return averages
 
 
 @torch.no_grad()
-def update_averages(averages: Averages, model: nn.Module, step: int, lr_scale: float) -> None:
+def update_averages(averages: WeightAverages, model: nn.Module, step: int, lr_scale: float) -> None:
     """Update the means with the weights after `step`, at `lr_scale` of the full learning rates."""
     config = averages.config
     if averages.ema and step % config.ema_every == 0:
@@ -51,7 +51,7 @@ def update_averages(averages: Averages, model: nn.Module, step: int, lr_scale: f
 
 
 @contextmanager
-def averaged_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
+def averaged_weights(averages: WeightAverages, model: nn.Module) -> Iterator[None]:
     """Set the model's weights to those for export inside the block.
 
     Before the first snapshot, these are its own.
@@ -62,7 +62,7 @@ def averaged_weights(averages: Averages, model: nn.Module) -> Iterator[None]:
         yield
 
 
-def averages_to_tensors(averages: Averages) -> dict[str, Tensor]:
+def averages_to_tensors(averages: WeightAverages) -> dict[str, Tensor]:
     """Return the state for `averages_from_tensors`, as `kind/parameter`."""
     tensors = {f"{k}/{name}": m for k in KINDS for name, m in getattr(averages, k).items()}
     if averages.snapshots:
@@ -70,7 +70,9 @@ def averages_to_tensors(averages: Averages) -> dict[str, Tensor]:
     return tensors
 
 
-def averages_from_tensors(averages: Averages, tensors: Mapping[str, Tensor], device: str) -> None:
+def averages_from_tensors(
+    averages: WeightAverages, tensors: Mapping[str, Tensor], device: str
+) -> None:
     """Restore the result of `averages_to_tensors`."""
     for key, tensor in tensors.items():
         kind, _, name = key.partition("/")

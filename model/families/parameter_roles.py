@@ -18,7 +18,7 @@ Group: TypeAlias = Literal["attn", "mlp", "embed", "other"]
 class Role(NamedTuple):
     """Role of a parameter in optimisers, quantization, initialisation and export."""
 
-    optimizer: Literal["matrix", "table", "vector", "memory", "mtp"]
+    param_group: Literal["matrix", "table", "vector", "memory", "mtp"]
     """Parameter group of the optimisers: Muon trains matrices, AdamW the others."""
     quantization: Group | None = None
     """Part of the model in `[quantize]`; None: is not quantized."""
@@ -59,7 +59,7 @@ def role_of(name: str) -> Role:
     >>> role_of("model.layers.0.mlp.up_proj.weight").quantization
     'mlp'
     >>> role_of("model.layers.0.input_layernorm.weight")
-    Role(optimizer='vector', quantization=None, residual_output=False, training_only=False)
+    Role(param_group='vector', quantization=None, residual_output=False, training_only=False)
     """
     return next((role for pattern, role in ROLES if pattern.fullmatch(name)), Role("vector"))
 
