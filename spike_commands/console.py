@@ -89,17 +89,17 @@ ignore_key_option = click.option(
     "ignored_keys",
     multiple=True,
     metavar="KEY",
-    help="chat: leave this key of each record unread; may be repeated.",
+    help="chat: ignore this key of the records; may be repeated.",
 )
 ext_option = click.option(
     "--ext",
     "extensions",
     multiple=True,
     metavar="LIST",
-    help="Endings that are plain text in folders too, such as md,py; * for all.",
+    help="File endings to read as plain text in folders, such as md,py; * for all.",
 )
 text_field_option = click.option(
-    "--text-field", default="text", show_default=True, help="Column with the text."
+    "--text-field", default="text", show_default=True, help="Column that holds the text."
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
@@ -110,13 +110,13 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="auto: a CUDA device where there is one.",
+    help="auto: CUDA if available, else the CPU.",
 )
 
 
 def common_options(command: Command) -> Command:
     """Add `--quiet` and `--debug`, which every command has."""
-    quiet = click.option("--quiet", "-q", is_flag=True, help="No progress and no remarks.")
+    quiet = click.option("--quiet", "-q", is_flag=True, help="Print no progress and no remarks.")
     debug = click.option(
         "--debug", is_flag=True, expose_value=False, help="Show the traceback of a failure."
     )

@@ -13,17 +13,21 @@ from .console import OUTPUT, common_options
     type=OUTPUT,
     default=Path("spike-demo"),
     show_default=True,
-    help="Where everything is written; must not hold an earlier demo.",
+    help="Output folder; must be empty or new.",
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="As for spike train."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Change a value of the configuration, as for spike train.",
 )
 @common_options
 def demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
-    """Train and score a small model of Python code in a few minutes, every step shown.
+    """Train and score a small model of Python code in a few minutes, and print every command.
 
-    The text is the standard library's sources and the help topics of pydoc. A few files, chosen
-    by their content, are kept from the tokenizer and from the model, and scored at the end.
+    The corpus is the source code of Python's standard library and the help topics of pydoc. 3 % of
+    the documents are held out from the tokenizer and the model, and scored at the end.
 
     \b
     Example:

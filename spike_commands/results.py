@@ -37,7 +37,7 @@ def result_options(command: Command) -> Command:
         is_flag=True,
         expose_value=False,
         callback=keep_verbose,
-        help="Print all of the result, not only what decides.",
+        help="Print the whole result, not only its main rows.",
     )
     return json_option(verbose(command))
 

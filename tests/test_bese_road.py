@@ -105,4 +105,4 @@ def test_options_of_the_other_algorithm_are_refused(line):
     ):
         status, _, errors = line("tokenizer", "train", "corpus/", *options)
         assert status == 2
-        assert "means nothing to algorithm" in errors
+        assert "is no option of algorithm" in errors

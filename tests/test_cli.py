@@ -405,7 +405,7 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["tokenizer", "train", "corpus", "--out", "no/where.json"], 1, "is no folder no; make it"),
         (["tokenizer", "train", ""], 2, "empty"),
         (["generate", "runs/base", "--temperature", "nan"], 2, "temperature"),
-        (["generate", "runs/base", "--temperature", "1e-9"], 2, "too cold"),
+        (["generate", "runs/base", "--temperature", "1e-9"], 2, "too small"),
         (["generate", "runs/base", "--stop", ""], 2, "--stop"),
         (["generate", "runs/base", "x", "--prompts", "held.txt"], 2, "--prompts"),
         (["generate", "runs/base", "--prompts", "none.txt"], 1, "none.txt"),
@@ -415,7 +415,7 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["decompress", "held.txt", "-m", "runs/base", "-o", "x"], 1, "held.txt: not a file that"),
         (["eval", "runs/base", "--chat", "held.txt", "--verify"], 2, "--verify"),
         (["eval", "runs/base", "--chat", "held.txt", "--ttt", "default"], 2, "--ttt"),
-        (["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=0"], 2, "chunk=0: Expected"),
+        (["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=0"], 2, "chunk is '0'; write"),
         (["eval", "runs/base", "--text", "held.txt", "--ttt", "blocks=9"], 1, "the model has 1"),
         (
             ["eval", "runs/base", "--text", "held.txt", "--across-files", "--verify"],
@@ -428,7 +428,7 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
             1,
             "held.txt: is a file",
         ),
-        (["train", "--config", "base", "--set", "steps=3"], 2, "perhaps train.steps=3"),
+        (["train", "--config", "base", "--set", "steps=3"], 2, "as train.steps=3"),
         (["train", "--config", "base", "--set", "train.device=tpu"], 2, "auto, cpu, cuda"),
         (["eval", "runs/base", "--text", "none.txt"], 1, "none.txt"),
     ],
@@ -522,7 +522,11 @@ def test_conversations_go_the_whole_road(line, chat_folder):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["shard", "--format", "chat", "--out", "d"], 2, "which files of conversations"),
+        (
+            ["shard", "--format", "chat", "--out", "d"],
+            2,
+            "name them: spike shard --format chat INPUT…",
+        ),
         (["shard", "--format", "chat", "chats.jsonl", "--text-field", "x"], 2, "--text-field"),
         (["shard", "chats.jsonl", "--parse-markers"], 2, "--format chat"),
         (
@@ -535,7 +539,7 @@ def test_conversations_go_the_whole_road(line, chat_folder):
             1,
             "words.jsonl: line 1",
         ),
-        (["eval", "runs/chat"], 2, "--text FILE, --chat FILE"),
+        (["eval", "runs/chat"], 2, "none or several of --text, --chat and --data"),
         (["eval", "runs/chat", "--chat", "held.txt"], 1, "held.txt: is not a file of"),
         (["eval", "runs/chat", "--text", "held.txt", "--parse-markers"], 2, "--chat"),
     ],
@@ -570,7 +574,7 @@ def test_decode_says_what_is_no_token(line):
     for number in ("9" * 30, str(2**63), "400"):
         status, _, errors = line("tokenizer", "decode", number)
         assert (status, errors.count("\n")) == (1, 1)
-        assert f"id {number} at position 0 is not below the vocabulary's 400" in errors
+        assert f"id {number} at position 0 is not below the vocabulary size 400" in errors
     assert line("tokenizer", "decode", "399", "398", "-q") == (0, "", "")
-    assert "stand for nothing: 398, 399" in line("tokenizer", "decode", "399", "398")[2]
+    assert "reserved ids have no text: 398, 399" in line("tokenizer", "decode", "399", "398")[2]
     assert line("tokenizer", "decode", "--", "-1")[0] == 1

@@ -99,18 +99,18 @@ def test_the_name_of_a_file_is_no_text_of_it(line, folder, tmp_path, monkeypatch
     text = tmp_path / "text"
     text.write_text("hello")
     status, _, errors = line("tokenizer", "encode", "held.txt")
-    assert (status, "not the file of that name: held.txt; without TEXT" in errors) == (0, True)
+    assert (status, "not the file of that name: held.txt; leave TEXT out" in errors) == (0, True)
     assert line("tokenizer", "encode", "hello " * 999)[2] == ""
     assert line("tokenizer", "encode", "held.txt", "--quiet")[2] == ""
     with text.open() as stream:
         monkeypatch.setattr("sys.stdin", stream)
-        assert "not standard input; without TEXT" in line("tokenizer", "encode", "hello")[2]
+        assert "not standard input; leave TEXT out" in line("tokenizer", "encode", "hello")[2]
         assert line("tokenizer", "encode")[2] == ""
 
 
 def test_a_tokenizer_that_is_missing_can_be_trained(line):
-    told = "nowhere.json: No such file or directory; name a tokenizer file, or train one: spike"
-    assert told in line("shard", "corpus", "--tokenizer", "nowhere.json")[2]
+    advice = "nowhere.json: No such file or directory; name a tokenizer file, or train one: spike"
+    assert advice in line("shard", "corpus", "--tokenizer", "nowhere.json")[2]
 
 
 def test_the_tokenizer_of_a_run_is_exported(line, tmp_path):
@@ -129,7 +129,7 @@ def test_a_missing_transformers_is_told(line, tmp_path, monkeypatch):
     monkeypatch.setattr("spike_commands.huggingface.export.find_spec", lambda name: object())
     assert "pip install" not in line(*words, str(tmp_path / "a"))[2]
     monkeypatch.setattr("spike_commands.huggingface.export.find_spec", lambda name: None)
-    assert "not installed: pip install transformers" in line(*words, str(tmp_path / "b"))[2]
+    assert "load the folder: pip install transformers" in line(*words, str(tmp_path / "b"))[2]
 
 
 @pytest.mark.parametrize(

@@ -11,21 +11,21 @@ from .sampling_options import drawing_options
 
 @click.command()
 @click.argument("run", type=PATH)
-@click.option("--system", default="", metavar="TEXT", help="What the model is told first.")
+@click.option("--system", default="", metavar="TEXT", help="System prompt.")
 @click.option(
-    "--max-tokens", type=click.IntRange(1), default=512, show_default=True, help="Of a reply."
+    "--max-tokens", type=click.IntRange(1), default=512, show_default=True, help="Longest reply."
 )
 @drawing_options
-@click.option("--web", is_flag=True, help="On a page, for browsers of this machine alone.")
+@click.option("--web", is_flag=True, help="Chat on a web page, which only this machine can open.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
     default=0,
     show_default=True,
-    help="--web: where the page is. 0: any that is free.",
+    help="--web: port of the page. 0: any free port.",
 )
 @device_option
-@click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print each answer as one line of JSON.")
 @common_options
 def chat(
     run: Path,
@@ -39,11 +39,11 @@ def chat(
     quiet: bool,
     **sampled: Any,
 ) -> None:
-    """Talk with the model of RUN, a run folder or artifact trained on conversations.
+    """Chat with the model of RUN, a run folder or an artifact, trained on conversations.
 
-    In a terminal: a question a line, and the answer as it is written; thinking is dim, calls of
-    tools are shown and not run. /help lists the commands. Ctrl-C stops a reply. Otherwise each line
-    of standard input is a question of one conversation; --json answers with an object a line.
+    In a terminal, type one question per line; the answer is printed while it is sampled. Reasoning
+    is dim; tool calls are printed and not run. /help lists the commands, and Ctrl-C stops a reply.
+    From a pipe, each line of standard input is the next question of one conversation.
 
     \b
     Examples:
@@ -53,9 +53,9 @@ def chat(
       echo "Who are you?" | spike chat runs/chat --json
     """
     if as_json and web:
-        raise click.UsageError("--json goes without --web")
+        raise click.UsageError("--json does not go with --web; leave out one of them")
     if port and not web:
-        raise click.UsageError("--port goes with --web")
+        raise click.UsageError("--port goes with --web; add --web")
     use_passive_omp_wait()
     from .front_ends import chat_with
 

@@ -16,7 +16,7 @@ from .sampling_options import drawing_options
 @click.option(
     "--prompts",
     type=PATH,
-    help='Go on from each line of a file instead; of *.jsonl, from "prompt".',
+    help='File of prompts, one per line; in .jsonl files the value of "prompt".',
 )
 @click.option(
     "--max-tokens",
@@ -24,21 +24,21 @@ from .sampling_options import drawing_options
     type=click.IntRange(1),
     default=200,
     show_default=True,
-    help="At most.",
+    help="Largest number of sampled tokens.",
 )
 @click.option(
     "--samples",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Texts for each prompt; each further one has the next seed.",
+    help="Texts per prompt; each further one has the next seed.",
 )
-@click.option("--stop", "stops", multiple=True, help="Text to end before; may be given again.")
+@click.option("--stop", "stops", multiple=True, help="Stop before this text; may be repeated.")
 @click.option(
     "--no-token-healing",
     "no_heal",
     is_flag=True,
-    help="Keep the last tokens of the prompt as they are.",
+    help="Do not re-tokenise the end of the prompt.",
 )
 @drawing_options
 @device_option
@@ -58,12 +58,12 @@ def generate(
     quiet: bool,  # noqa: ARG001
     **sampling: Any,
 ) -> None:
-    """Continue PROMPT with the model of RUN, printing as it writes.
+    """Continue PROMPT with the model of RUN, a run folder or an artifact.
 
-    Longest match cuts a prompt's end as if the text ended there. Tokens that would be others if
-    it went on are sampled again, such that they spell the prompt (token healing), and count among
-    --max-tokens; of BESE none are. Tokens that were never targets in training are not sampled:
-    their probabilities are noise. The first text has the seed --seed, each further one the next.
+    Token healing: the last tokens of a prompt may be others when the text continues, so they are
+    sampled again such that they spell the prompt, and count among --max-tokens (not with BESE).
+    Tokens that were never targets in training are not sampled, for their probabilities are noise.
+    The first text has the seed --seed, each further one the next.
 
     \b
     Examples:
@@ -73,9 +73,9 @@ def generate(
       spike generate runs/base --prompts prompts.txt --top-k 40 --json
     """
     if "" in stops:
-        raise click.UsageError("--stop: an empty text ends nothing")
+        raise click.UsageError("--stop: the text is empty; name one, or leave --stop out")
     if prompts is not None and prompt:
-        raise click.UsageError("say either PROMPT or --prompts FILE")
+        raise click.UsageError("PROMPT and --prompts are both given; leave out one of them")
     use_passive_omp_wait()
     from .generation import continuations, read_prompts, result_of
 

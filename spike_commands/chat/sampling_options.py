@@ -11,14 +11,14 @@ SEEDS = 2**63
 def check_not_nan(_: click.Context, __: click.Parameter, number: float) -> float:
     """Check for nan, which every range accepts."""
     if number != number:
-        raise click.BadParameter("is not a number")
+        raise click.BadParameter("is not a number; name one in the range")
     return number
 
 
 def check_temperature(context: click.Context, parameter: click.Parameter, number: float) -> float:
     """Check for temperatures at which logits overflow."""
     if 0 < number < 0.001:
-        raise click.BadParameter(f"{number} is too cold; 0, or 0.001 to 1000")
+        raise click.BadParameter(f"{number} is too small; use 0, or 0.001 to 1000")
     return check_not_nan(context, parameter, number)
 
 
@@ -28,14 +28,14 @@ def drawing_options(command: Any) -> Any:
         click.option(
             "--allow-unseen",
             is_flag=True,
-            help="Also sample tokens that training never had as targets.",
+            help="Also sample tokens that were never targets in training.",
         ),
         click.option(
             "--seed",
             type=click.IntRange(0, SEEDS - 1),
             default=0,
             show_default=True,
-            help="Another seed, another text.",
+            help="Random seed.",
         ),
         click.option(
             "--repetition-penalty",
@@ -43,14 +43,14 @@ def drawing_options(command: Any) -> Any:
             default=1.0,
             show_default=True,
             callback=check_not_nan,
-            help="Above 1: tokens that the text has are less likely.",
+            help="Above 1: tokens that already occur become less likely.",
         ),
         click.option(
             "--top-k",
             type=click.IntRange(0),
             default=0,
             show_default=True,
-            help="Draw from so many likeliest tokens. 0: from all.",
+            help="Sample from the K likeliest tokens. 0: from all.",
         ),
         click.option(
             "--top-p",
@@ -58,7 +58,7 @@ def drawing_options(command: Any) -> Any:
             default=0.95,
             show_default=True,
             callback=check_not_nan,
-            help="Draw from the likeliest tokens that hold this much probability.",
+            help="Sample from the likeliest tokens whose probabilities sum to this (nucleus).",
         ),
         click.option(
             "--temperature",
@@ -66,7 +66,7 @@ def drawing_options(command: Any) -> Any:
             default=0.8,
             show_default=True,
             callback=check_temperature,
-            help="0: always the likeliest token.",
+            help="Sampling temperature. 0: always the likeliest token.",
         ),
     ):
         command = option(command)

@@ -13,18 +13,20 @@ from ..results import print_result, result_options
 
 @click.group()
 def data() -> None:
-    """Look at token shards and check them."""
+    """Inspect and verify token shards."""
 
 
-@data.command(short_help="Show what a shard folder holds.")
+@data.command(short_help="Show the contents of a shard folder.")
 @click.argument("folder", type=PATH)
-@click.option("--document", type=click.IntRange(0), help="Show this document of a split instead.")
+@click.option(
+    "--document", type=click.IntRange(0), help="Show the document with this number, from 0."
+)
 @click.option(
     "--split",
     type=click.Choice(["train", "validation"]),
     default="train",
     show_default=True,
-    help="Where --document is counted.",
+    help="Split of --document.",
 )
 @result_options
 @common_options
@@ -35,7 +37,7 @@ def inspect(
     as_json: bool,
     quiet: bool,  # noqa: ARG001
 ) -> None:
-    """Tell what a shard FOLDER holds, or show one document of it.
+    """Show the contents of a shard FOLDER, or one of its documents.
 
     \b
     Examples:
@@ -56,7 +58,7 @@ def inspect(
 @result_options
 @common_options
 def verify(folder: Path, as_json: bool, quiet: bool) -> None:
-    """Check every byte of a shard FOLDER; exit 1 and name what is damaged.
+    """Check every byte of a shard FOLDER; exit 1 and name the damaged files if there are any.
 
     \b
     Example:

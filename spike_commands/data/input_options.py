@@ -12,9 +12,9 @@ from spiketok.errors import SettingError
 from ..console import PATH, Command, Fraction
 
 SPLIT_HELP = (
-    "How a plain text file becomes documents. auto: above 256 KiB pieces of about 32 KiB that end "
-    "at blank lines; none: one document; lines, paragraphs; BYTES: pieces of about that size; any "
-    "other word: a marker between documents, such as '<|endoftext|>'."
+    "Documents of a plain text file. auto: above 256 KiB, pieces of about 32 KiB that end at blank "
+    "lines; none: one document; lines, paragraphs; BYTES: pieces of about that size; any other "
+    "word: a marker between documents, such as '<|endoftext|>'."
 )
 
 
@@ -26,7 +26,7 @@ def split_text_option(default: str | None) -> Callable[[Command], Command]:
         default=default,
         show_default=default is not None,
         callback=checked_split,
-        help=SPLIT_HELP if default else f"{SPLIT_HELP}  Else as the tokenizer was trained.",
+        help=SPLIT_HELP if default else f"{SPLIT_HELP}  [default: as for the tokenizer]",
     )
 
 
@@ -35,7 +35,7 @@ max_record_option = click.option(
     type=click.IntRange(1),
     default=1024,
     show_default=True,
-    help="MiB of the largest record, a line of JSON or a text; a larger one is broken (--errors).",
+    help="Largest record in MiB, a line of JSON or a text; --errors applies to larger ones.",
 )
 
 
@@ -58,7 +58,9 @@ def share_or_files(
     files = tuple(value for value in values if isinstance(value, Path))
     fractions = [value for value in values if not isinstance(value, Path)]
     if len(fractions) > 1 or (files and fractions):
-        raise click.BadParameter("give one fraction, or files")
+        raise click.BadParameter(
+            "several fractions, or a fraction and files; give one fraction, or files alone"
+        )
     return (fractions[0] if fractions else 0.0, files) if values else None
 
 

@@ -9,7 +9,8 @@ errors_option = click.option(
     type=click.Choice(["strict", "replace", "skip"]),
     default="strict",
     show_default=True,
-    help="What to do with a broken record.",
+    help="Broken records. strict: stop; replace: U+FFFD for bytes that are not UTF-8; skip: leave "
+    "them out.",
 )
 as_option = click.option(
     "--as",
@@ -17,7 +18,7 @@ as_option = click.option(
     type=click.Choice(["text", "bytes"]),
     default="text",
     show_default=True,
-    help="bytes: each file is one document, whatever its kind.",
+    help="bytes: each file is one document, whatever its format.",
 )
 
 

@@ -30,14 +30,14 @@ from .input_options import ShareOrFile, max_record_option, share_or_files, split
     type=OUTPUT,
     default=Path("data"),
     show_default=True,
-    help="The folder to fill.",
+    help="Output folder.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(0, 256),
     default=0,
     show_default=True,
-    help="0: one per allowed core.",
+    help="Worker processes. 0: one per allowed core.",
 )
 @click.option(
     "--validation",
@@ -45,9 +45,9 @@ from .input_options import ShareOrFile, max_record_option, share_or_files, split
     multiple=True,
     callback=share_or_files,
     metavar="FRACTION|FILE",
-    help="The validation split: a fraction of documents, chosen by content, or a file, folder or "
-    "pattern, which may be repeated.  [default: 0.01; where the tokenizer was trained on the same "
-    "inputs and held out files, those]",
+    help="Validation split: a fraction of the documents, chosen by hash, or a file, folder or "
+    "pattern, which may be repeated.  [default: the tokenizer's held-out files if the inputs are "
+    "the same, else 0.01]",
 )
 @click.option(
     "--format",
@@ -56,33 +56,32 @@ from .input_options import ShareOrFile, max_record_option, share_or_files, split
     default="text",
     show_default=True,
     help="chat: each record of INPUTS is a conversation (JSON Lines, JSON arrays, parquet, Arrow); "
-    "see docs/chat.md. The tokenizer must be a length-max one with --special-tokens chatml.",
+    "see docs/chat.md. Needs a length-max tokenizer with --special-tokens chatml.",
 )
 @click.option(
     "--parse-markers",
     is_flag=True,
-    help="chat: read <think>, <tool_call> and solution markers in what assistants say.",
+    help="chat: read <think>, <tool_call> and solution markers in assistants' messages.",
 )
 @ignore_key_option
 @ext_option
 @split_text_option(default=None)
 @max_record_option
-@click.option("--text-field", help="Column with the text; else as the tokenizer was trained.")
+@click.option("--text-field", help="Column that holds the text.  [default: as for the tokenizer]")
 @click.option(
     "--errors",
     type=click.Choice(["strict", "replace", "skip"]),
-    help="What to do with a broken record; else as the tokenizer was trained.",
+    help="Broken records. strict: stop; replace: U+FFFD for bytes that are not UTF-8; skip: leave "
+    "them out.  [default: as for the tokenizer]",
 )
 @click.option(
     "--shard-tokens",
     type=click.IntRange(1),
     default=1 << 26,
     show_default=True,
-    help="A shard ends with the document that brings it to this many tokens.",
+    help="Tokens per shard; the document that reaches this number ends it.",
 )
-@click.option(
-    "--overwrite", is_flag=True, help="Begin again, whatever the folder holds of earlier shards."
-)
+@click.option("--overwrite", is_flag=True, help="Replace shards that the folder already holds.")
 @result_options
 @common_options
 def shard(
@@ -99,12 +98,11 @@ def shard(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Write INPUTS as token shards; run again after a crash, it goes on where it stopped.
+    """Write INPUTS as token shards; after a crash, run the same command again to resume.
 
-    INPUTS are what spike tokenizer train reads; without them, those that the tokenizer was trained
-    on: files in its folder, and others where they still are that text (else it asks first).
-
-    The folder's bytes are the same for any number of workers.
+    INPUTS are files, folders and patterns as for spike tokenizer train. Without INPUTS, those that
+    the tokenizer was trained on are read: files in its folder, and other files if their text is
+    unchanged (else you are asked first). Any number of workers writes the same bytes.
 
     \b
     Examples:
@@ -117,7 +115,9 @@ def shard(
     if of_chats:
         check_chat_options(inputs, options)
     elif parse_markers or ignored_keys:
-        raise click.UsageError("--parse-markers and --ignore-key go with --format chat")
+        raise click.UsageError(
+            "--parse-markers and --ignore-key go with --format chat; add it or leave them out"
+        )
     from .recipe import chat_settings, shard_text
 
     if of_chats:
@@ -144,7 +144,11 @@ def shard(
 def check_chat_options(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:
     """Check for options that make no sense for conversations."""
     if options["text_field"] or options["split_text"]:
-        raise click.UsageError("--text-field and --split-text go with --format text")
+        raise click.UsageError(
+            "--text-field and --split-text go with --format text; leave them out"
+        )
     if not inputs:
-        raise click.UsageError("say which files of conversations: spike shard --format chat INPUT…")
+        raise click.UsageError(
+            "no conversations are named; name them: spike shard --format chat INPUT…"
+        )
     options["text_field"] = "text"

@@ -14,17 +14,17 @@ from ..results import print_result, result_options, some
 
 @click.group()
 def export() -> None:
-    """Write what spike made as other libraries load it."""
+    """Write tokenizers and models for Hugging Face transformers."""
 
 
 @export.command(short_help="Write a tokenizer for AutoTokenizer.")
 @click.argument("file", type=PATH, default=Path("tokenizer.json"))
 @misnamed("--out", "--to")
-@click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")
+@click.option("--to", "folder", type=OUTPUT, required=True, help="Output folder; empty or new.")
 @click.option(
     "--fast",
     is_flag=True,
-    help="Write a file of the library tokenizers, which needs no code of ours.",
+    help="Write a fast tokenizer, of the tokenizers library, without code.",
 )
 @click.option(
     "--format",
@@ -32,7 +32,7 @@ def export() -> None:
     type=click.Choice(["huggingface", "tiktoken"]),
     default="huggingface",
     show_default=True,
-    help="tiktoken: refused, with the reason.",
+    help="tiktoken: not possible; prints the reason.",
 )
 @result_options
 @common_options
@@ -46,9 +46,9 @@ def tokenizer(
 ) -> None:
     """Write length-max tokenizer FILE as a folder for AutoTokenizer of transformers.
 
-    The folder holds code, so it is loaded with trust_remote_code=True; the code does not need
-    spike. spike reads the vocabulary back from the file spike_tokenizer.json in the folder.
-    docs/huggingface.md tells more, also about what --fast loses.
+    The folder has code, so load it with trust_remote_code=True; the code does not need spike. The
+    vocabulary is also in it as spike_tokenizer.json, which spike can read. docs/huggingface.md
+    has the details and the limits of --fast.
 
     \b
     Examples:
@@ -58,8 +58,8 @@ def tokenizer(
     """
     if format_ == "tiktoken":
         raise SpikeError(
-            "tiktoken: its ranks say which two tokens join first, and longest match knows no such "
-            "order; use --format huggingface (docs/huggingface.md has an example)"
+            "tiktoken: its ranks order merges of token pairs, which longest match does not have; "
+            "use --format huggingface (docs/huggingface.md has an example)"
         )
     from .tokenizer_export import export_file
 
@@ -82,15 +82,15 @@ def tokenizer(
 @export.command(short_help="Write a model for AutoModelForCausalLM.")
 @click.argument("run", type=PATH)
 @misnamed("--out", "--to")
-@click.option("--to", "folder", type=OUTPUT, required=True, help="The folder to make.")
+@click.option("--to", "folder", type=OUTPUT, required=True, help="Output folder; empty or new.")
 @result_options
 @common_options
 def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
     """Write the model of RUN as a folder for AutoModelForCausalLM of transformers.
 
-    A plain transformer becomes a stock Qwen3 model, which needs no code. Other families, and what
-    Qwen3 cannot express, come with a generated file of code and are loaded with
-    trust_remote_code=True; it does not need spike. `spike import` makes a run folder of it again.
+    A plain transformer becomes a stock Qwen3 model, which needs no code. Other families, and
+    options that Qwen3 lacks, come with a generated modeling file: load them with
+    trust_remote_code=True; spike is not needed. `spike import` makes a run folder of the result.
 
     \b
     Examples:
@@ -102,9 +102,9 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
 
     done = export_model(run, folder)
     if done.beyond_stock:
-        remark(f"not a stock Qwen3 model, because of {', '.join(done.beyond_stock)}", quiet)
+        remark(f"not a stock Qwen3 model because of: {', '.join(done.beyond_stock)}", quiet)
     if done.left_out:
-        remark(f"left out, for only training needs them: {', '.join(done.left_out)}", quiet)
+        remark(f"left out, because only training needs them: {', '.join(done.left_out)}", quiet)
     found = {
         "folder": str(folder),
         "files": done.files,
@@ -129,4 +129,7 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
 def remark_missing_transformers(quiet: bool) -> None:
     """Print a remark if the library which loads the folder is not installed."""
     if find_spec("transformers") is None:
-        remark("that needs transformers, which is not installed: pip install transformers", quiet)
+        remark(
+            "transformers is not installed; to load the folder: pip install transformers",
+            quiet,
+        )

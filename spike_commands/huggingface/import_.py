@@ -11,7 +11,9 @@ from ..results import print_result, result_options
 @click.command("import")
 @click.argument("folder", type=PATH)
 @misnamed("--out", "--to")
-@click.option("--to", "run", type=OUTPUT, required=True, help="The run folder to make.")
+@click.option(
+    "--to", "run", type=OUTPUT, required=True, help="Run folder to write; must be empty or new."
+)
 @result_options
 @common_options
 def import_folder(
@@ -20,11 +22,11 @@ def import_folder(
     as_json: bool,
     quiet: bool,  # noqa: ARG001
 ) -> None:
-    """Make a run folder of FOLDER, which holds a model for transformers and a tokenizer of spike.
+    """Convert FOLDER, a model that spike export model wrote, to a run folder.
 
-    Weights come back equal to the bit. Code in the folder is never run. What save_pretrained wrote
-    after more training elsewhere comes back as a run at step 0. Heads that only practise were not
-    exported, and optimiser state neither: the run can be scored and sampled, not resumed.
+    Weights are equal bit for bit. Code in the folder is never run. A model that was trained further
+    in transformers and written by save_pretrained becomes a run at step 0. Optimiser state and
+    training-only heads are not exported, so the run can be scored and sampled, but not resumed.
 
     \b
     Examples:

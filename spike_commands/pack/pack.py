@@ -24,52 +24,64 @@ COUNTS_BYTES = 1_000_000
 
 @click.command()
 @click.argument("run", type=PATH)
-@click.option("--out", type=OUTPUT, help="The file to write; else the run's name and .spike.")
-@click.option("--budget", type=click.IntRange(1), help="Bytes that the file may have.")
+@click.option("--out", type=OUTPUT, help="File to write.  [default: the run's name and .spike]")
+@click.option("--budget", type=click.IntRange(1), help="Largest size of the file, in bytes.")
 @click.option(
     "--bits",
     metavar="PART=BITS,…",
-    help="Bits of the parts mlp, attn, embed, other; float16 is what is not named. Without the "
-    f"option the run's, else {QUANTIZE}.",
+    help="Bits of the parts mlp, attn, embed and other; float16 for parts not named.  "
+    f"[default: as in the run's configuration, else {QUANTIZE}]",
 )
-@click.option("--clip", help="Largest number of a row: search, max, percentile=…, std=….")
+@click.option("--clip", help="Clip value of each row: search, max, percentile=… or std=….")
 @click.option(
     "--method",
     type=click.Choice(["gptq", "rtn"]),
-    help="gptq: errors make up for one another, by training text; rtn: round each weight.",
+    help="gptq: GPTQ with calibration text; rtn: round each weight to nearest.",
 )
-@click.option("--sparsity", type=Fraction(0, 1, max_open=True), help="Share made zero.")
+@click.option(
+    "--sparsity",
+    type=Fraction(0, 1, max_open=True),
+    help="Share of the weights to prune, the smallest.",
+)
 @click.option(
     "--correction-rank",
     type=click.IntRange(0, 64),
-    help="Correct each matrix by a product of this rank, of four bits.",
+    help="Rank of a low-rank correction of the rounding errors, in int4; 0: none.",
 )
-@click.option("--data", "data_folder", type=PATH, help="gptq: shards; else the run's.")
+@click.option(
+    "--data", "data_folder", type=PATH, help="gptq: calibration shards.  [default: the run's]"
+)
 @click.option(
     "--calibrate-on-samples",
     "own_text",
     is_flag=True,
-    help="gptq: read what the model writes, no shards.",
+    help="gptq: calibrate on samples of the model, not on shards.",
 )
 @click.option(
     "--calibration-sequences",
     "sequences",
     type=click.IntRange(1),
-    help="gptq: how many to read, each a context long; else as many as hold 32,768 tokens.",
+    help="gptq: sequences of the context's length to read.  [default: 32,768 tokens in all]",
 )
 @click.option(
     "--counts",
     "counts_folder",
     type=PATH,
     metavar="SHARDS",
-    help="Put in counts of these shards' training split, for --with ngram of other commands.",
+    help="Add n-gram counts of these shards' training split, for --with ngram of other commands.",
 )
 @click.option(
     "--counts-bytes",
     type=click.IntRange(1),
-    help=f"--counts: bytes that they may take; else {COUNTS_BYTES:,}.",
+    help=f"--counts: largest size of the counts.  [default: {COUNTS_BYTES:,}]",
 )
-@click.option("--text", "texts", multiple=True, type=PATH, help="Score this before and after.")
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    type=PATH,
+    help="Text to score before and after packing; may be repeated.",
+)
 @result_options
 @common_options
 def pack(
@@ -86,11 +98,11 @@ def pack(
     quiet: bool,
     **changes: Any,
 ) -> None:
-    """Write RUN as one file that has all it needs: weights, tokenizer, configuration.
+    """Pack RUN into one file, an artifact: quantized weights, tokenizer and configuration.
 
-    What is not said here is taken from the run's section [quantize]. With a budget the step of
-    each matrix is chosen so that the file fits and the error is least; a file that does not fit is
-    not written. docs/quantization.md tells more.
+    Options that are not given are taken from the section [quantize] of the run's configuration.
+    With --budget, the quantization step of each matrix is chosen so that the file fits and the
+    error is least; a file that does not fit is not written. docs/quantization.md has the details.
 
     \b
     Examples:
@@ -100,7 +112,9 @@ def pack(
       spike pack runs/base --budget 4000000 --counts data/ --counts-bytes 2000000
     """
     if counts_bytes and counts_folder is None:
-        raise click.UsageError("--counts-bytes goes with --counts")
+        raise click.UsageError(
+            "--counts-bytes goes with --counts; add it or leave --counts-bytes out"
+        )
     use_passive_omp_wait()
     from .recipe import TooLargeError, open_with_settings, pack_to_file
 
@@ -143,14 +157,17 @@ def check_reading(
         raise click.UsageError("--calibrate-on-samples reads no shards; leave --data out")
     if method == "rtn" and (own_text or sequences or data_folder):
         raise click.UsageError(
-            "--calibrate-on-samples, --calibration-sequences and --data go with --method gptq"
+            "--calibrate-on-samples, --calibration-sequences and --data go with --method gptq; "
+            "leave them out"
         )
 
 
 @click.command()
 @click.argument("file", type=PATH)
 @misnamed("--out", "--to")
-@click.option("--to", "folder", type=OUTPUT, required=True, help="The run folder to make.")
+@click.option(
+    "--to", "folder", type=OUTPUT, required=True, help="Run folder to write; must be empty or new."
+)
 @result_options
 @common_options
 def unpack(
@@ -159,7 +176,7 @@ def unpack(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Make a run folder of artifact FILE, with its weights as float32.
+    """Convert artifact FILE to a run folder, with its weights as float32.
 
     \b
     Example:
@@ -170,9 +187,7 @@ def unpack(
     run = unpack_artifact(file, folder)
     found = {"run": str(folder), "step": run.step}
     for name in run.tables:
-        remark(
-            f"{file}: the {name} stay in the artifact; a run folder has no place for them", quiet
-        )
+        remark(f"{file}: the {name} are left out; run folders cannot hold them", quiet)
     rows = {"run": f"{folder}, step {run.step:,}"}
     print_result(found, as_json, rows, ("spike", "generate", folder))
 
@@ -186,9 +201,9 @@ def inspect(
     as_json: bool,
     quiet: bool,  # noqa: ARG001
 ) -> None:
-    """Show where the bytes of artifact FILE go, beside the entropy of what is stored.
+    """Show the sizes of the parts of artifact FILE, and the entropy of their values.
 
-    The entropy is of order 0: of codes by themselves, of floating-point numbers byte by byte.
+    The entropy is of order 0, over quantized codes and over the bytes of floating-point numbers.
 
     \b
     Examples:

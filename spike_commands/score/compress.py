@@ -18,10 +18,10 @@ from .predictor_options import (
 from .window_options import stride_option, window_option
 
 model_option = click.option(
-    "-m", "--model", "model_path", type=PATH, required=True, help="A run folder or an artifact."
+    "-m", "--model", "model_path", type=PATH, required=True, help="Run folder or artifact."
 )
 out_option = click.option(
-    "-o", "--out", type=OUTPUT, required=True, help="The file to write; must not be there."
+    "-o", "--out", type=OUTPUT, required=True, help="File to write; must not exist."
 )
 
 
@@ -48,14 +48,13 @@ def compress(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compress any FILE with the predictions of a model.
+    """Compress any FILE by arithmetic coding with the predictions of a model.
 
-    FILE is compressed as the bytes it holds, whatever its kind: of records and of compressed files,
-    too, so that decompressing gives the same file. Beside a header of some 650 bytes the result has
-    the size that `spike eval` reports with the same windows and parts. It can be read
-    again with the very same model and counts, on the same kind of processor, with the same versions
-    of spike and torch; its header names them and has a checksum of some predictions, and others are
-    refused.
+    The bytes of FILE are compressed as they are, in any format, and decompress to the same file.
+    The result has the size that `spike eval` reports with the same windows and parts, plus a
+    header of some 650 bytes. Decompressing needs the same model and counts, the same kind of
+    processor, and the same versions of spike and torch. The header names them and has a checksum of
+    some predictions; anything else is rejected.
 
     \b
     Examples:
@@ -97,7 +96,7 @@ def compress(
     type=click.IntRange(0),
     default=1 << 30,
     show_default=True,
-    help="The largest text to write.",
+    help="Largest text to write, in bytes.",
 )
 @result_options
 @common_options
@@ -110,10 +109,11 @@ def decompress(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Give back what `spike compress` was given, checked by its sha256.
+    """Restore a file that `spike compress` compressed, and check its sha256.
 
-    The parts are those that the file names. How much work it claims to be is said first; a claim
-    that the size of the file does not allow, or above --max-bytes, is refused.
+    The file names the windows and parts it was compressed with, and the numbers of tokens and
+    bytes, which are printed first. Numbers above --max-bytes, or too large for the size of the
+    file, are rejected.
 
     \b
     Examples:

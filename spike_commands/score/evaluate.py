@@ -37,31 +37,35 @@ USUAL = {"text_field": "text", "errors": "strict", "extensions": (), "read_as": 
     "texts",
     multiple=True,
     type=PATH,
-    help="A file, folder or pattern of text to score, or - for standard input; several may follow.",
+    help="Text to score: files, folders, patterns, or - for standard input.",
 )
 @click.option(
     "--chat",
     "chats",
     multiple=True,
     type=PATH,
-    help="A file of conversations, whose replies to score; several may follow.",
+    help="Conversations, whose replies to score: one or more files.",
 )
 @click.option(
-    "--data", "data_folder", type=PATH, help="Shards to score, as spike shard wrote them."
+    "--data", "data_folder", type=PATH, help="Shards to score, as written by spike shard."
 )
 @click.option(
     "--split",
     type=click.Choice(["validation", "train"]),
     default="validation",
     show_default=True,
-    help="Which part of --data.",
+    help="Split of --data.",
 )
 @click.option(
     "--by",
     type=click.Choice(["file", "source"]),
-    help="Also score each file by itself, of shards the file that a document is from.",
+    help="Also report the score of each file; for shards, of each source file.",
 )
-@click.option("--parse-markers", is_flag=True, help="--chat: as for spike shard.")
+@click.option(
+    "--parse-markers",
+    is_flag=True,
+    help="--chat: read markers in assistants' messages, as spike shard does.",
+)
 @ignore_key_option
 @reading_options
 @click.argument("more", nargs=-1, metavar="", type=PATH)
@@ -74,13 +78,14 @@ USUAL = {"text_field": "text", "errors": "strict", "extensions": (), "read_as": 
     "--verify",
     "prove",
     is_flag=True,
-    help="--text: also compress each file to that score, and back.",
+    help="--text: also compress each document to its score, and decompress it.",
 )
 @predictor_options
 @click.option(
     "--method",
     type=click.Choice(["published-0.2071"]),
-    help="--text: a record's rule, which is no rate; docs/why-0.2071.md tells why.",
+    help="--text: the rule of a published record, which is no bits per byte; see "
+    "docs/why-0.2071.md.",
 )
 @ttt_option
 @device_option
@@ -109,28 +114,30 @@ def evaluate(
     quiet: bool,
     **reads: Any,
 ) -> None:
-    """Score files in bits per byte under the model of RUN, a run folder or an artifact.
+    """Score text in bits per byte under the model of RUN, a run folder or an artifact.
 
-    The documents of --text are those that spike shard reads: of .jsonl, .parquet and .arrow files
-    the column --text-field; a plain text file is one document, whatever --split-text makes of it in
-    shards. A file that begins as another format than its name says is refused; with --as bytes each
-    file is one document of its bytes. Each token of a document and the separator at its end are
-    predicted once, from what stands before them in a window; bits per byte = nats / (ln 2 · bytes),
-    over the bytes of the original text. With --across-files windows run over the borders of
-    documents. Of conversations only what assistants say is scored, and its numbers have names of
-    their own. Under torchrun the processes share the work.
+    Bits per byte = nats / (ln 2 · bytes of the original text). Each token of a document, and the
+    separator at its end, is predicted once, from the tokens before it in a sliding window. With
+    --across-files, windows continue from one document into the next. Of conversations, only the
+    assistants' messages are scored, and the numbers are named reply_…. Under torchrun, the
+    processes share the work.
 
-    spike train validates on windows of its context, one after the other: spike eval RUN --data DATA
-    --across-files --stride CONTEXT is that number over all windows and the rest after the last
-    one.
+    --text reads files as spike shard does: of .jsonl, .parquet and .arrow files the column
+    --text-field. A plain text file is one document; --split-text of the shards does not apply. A
+    file whose first bytes do not match its name is rejected; with --as bytes, each file is one
+    document of its bytes.
 
-    With --ttt the model learns from the files while it scores them (docs/scoring.md); the run stays
-    as it is. Settings, each NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors,
-    rank, polyak, batch, by_bytes.
+    spike train validates on windows of its context that do not overlap. The same score over all
+    windows, and the tokens after the last one: spike eval RUN --data DATA --across-files --stride
+    CONTEXT.
 
-    With parts on the network (docs/scoring.md) the score is that of all of them, and what each one
-    gives stands beside it. A predictor whose predictions do not add up to 1, or that tells random
-    tokens, gets no score.
+    --ttt is test-time training (docs/scoring.md); the run is not changed. Its settings, each
+    NAME=VALUE: chunk, epochs, optimizer, rate, decay, blocks, vectors, rank, polyak, batch,
+    by_bytes.
+
+    --with mixes the network with other parts (docs/scoring.md): the score is that of all parts
+    together, and a table has the score up to each part. A predictor is rejected if its
+    probabilities do not sum to 1, or if it codes random tokens in fewer bits than possible.
 
     \b
     Examples:
@@ -196,21 +203,26 @@ def check_inputs(
 ) -> None:
     """Check that there is one kind of inputs, with options of that kind alone."""
     if sum(map(bool, (texts, chats, data_folder))) != 1:
-        raise click.UsageError("say one of --text FILE, --chat FILE and --data SHARDS")
+        raise click.UsageError(
+            "none or several of --text, --chat and --data are given; name one of them"
+        )
 
     for path in (*texts, *chats, *more):
         if path_contents(path).endswith("is a shard folder"):
-            raise click.UsageError(f"{path} is a shard folder; use --data {path}")
+            raise click.UsageError(f"{path}: is a shard folder; use --data {path}")
     if data_folder and more:
-        raise click.UsageError(f"--data names one folder; {more[0]} is one too many")
+        raise click.UsageError(f"--data takes one folder; leave out {more[0]}")
     if chats and of_texts:
         raise click.UsageError(
-            "--verify, --with, --without-network, --method, --across-files and --ttt go with --text"
+            "--verify, --with, --without-network, --method, --across-files and --ttt go with "
+            "--text; leave them out"
         )
     if not chats and (reads["parse_markers"] or reads["ignored_keys"]):
-        raise click.UsageError("--parse-markers and --ignore-key go with --chat")
+        raise click.UsageError("--parse-markers and --ignore-key go with --chat; leave them out")
     if not texts and any(reads[name] != value for name, value in USUAL.items()):
-        raise click.UsageError("--text-field, --errors, --ext and --as go with --text")
+        raise click.UsageError(
+            "--text-field, --errors, --ext and --as go with --text; leave them out"
+        )
 
 
 def check_scoring(
@@ -218,8 +230,12 @@ def check_scoring(
 ) -> None:
     """Check that the ways to score go together."""
     if prove and not reset:
-        raise click.UsageError("--verify reads each document alone; leave out --across-files")
+        raise click.UsageError("--verify scores each document by itself; leave out --across-files")
     if method and (predicts or prove or learns):
-        raise click.UsageError("--method stands alone, without parts, --verify and --ttt")
+        raise click.UsageError(
+            "--method goes without --with, --without-network, --verify and --ttt; leave them out"
+        )
     if by and (predicts or method):
-        raise click.UsageError("--by goes without --with, --without-network and --method")
+        raise click.UsageError(
+            "--by goes without --with, --without-network and --method; leave it out"
+        )

@@ -40,7 +40,7 @@ def predictor_spec(
     known: dict[str, Any] = {}
     if counts_folder is not None:
         if not settings.has("ngram"):
-            raise SettingError("--counts", "goes with --with ngram")
+            raise SettingError("--counts", "goes with --with ngram; add it or leave --counts out")
         counts, fingerprint = learned_counts(run, counts_folder, max_context, show)
         known = {"counts": counts, "counts_from": f"shards {fingerprint}"}
     elif table is not None and settings.has("ngram"):

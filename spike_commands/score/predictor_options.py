@@ -11,14 +11,14 @@ counts_option = click.option(
     "counts_folder",
     type=PATH,
     metavar="SHARDS",
-    help="ngram: begin with the counts of these shards' training split; else with those in the "
-    "artifact, or with none.",
+    help="ngram: initial counts, of these shards' training split.  [default: those in the "
+    "artifact, if any]",
 )
 
 ttt_option = click.option(
     "--ttt",
     metavar="SETTINGS",
-    help="Let the network learn from each chunk once it is scored; as default, or "
+    help="Test-time training on each chunk after it is scored: default, or settings such as "
     "chunk=8192,rank=8.",
 )
 
@@ -29,10 +29,13 @@ def predictor_options(command: Command) -> Command:
         "--with",
         "parts",
         metavar="PART,…",
-        help="Parts on the network: temperature, calibration, ngram, match, mixture, or all.",
+        help="Parts to mix with the network: temperature, calibration, ngram, match, mixture or "
+        "all.",
     )
     alone = click.option(
-        "--without-network", is_flag=True, help="Let the parts predict alone, all if none is named."
+        "--without-network",
+        is_flag=True,
+        help="Predict by the parts alone, all of them without --with.",
     )
     return parts(alone(counts_option(command)))
 
@@ -47,8 +50,10 @@ def check_predictor(
 ) -> None:
     """Check that counts have a part to use, and that a network to teach or compile is a part."""
     if without_network and compiled:
-        raise click.UsageError("--compile is for the network; leave out --without-network")
+        raise click.UsageError(
+            "--compile compiles the network; leave out --compile or --without-network"
+        )
     if counts_folder and parts is None and not without_network:
-        raise click.UsageError("--counts goes with --with ngram")
+        raise click.UsageError("--counts goes with --with ngram; add it or leave --counts out")
     if without_network and ttt is not None:
-        raise click.UsageError("--ttt teaches the network; it does not go with --without-network")
+        raise click.UsageError("--ttt trains the network; leave out --ttt or --without-network")

@@ -21,7 +21,7 @@ def chosen_settings(
     except ValueError as error:
         raise click.UsageError(f"--with: {error}") from None
     if counts_folder and not settings.has("ngram"):
-        raise click.UsageError("--counts goes with --with ngram")
+        raise click.UsageError("--counts goes with --with ngram; add it or leave --counts out")
     return settings
 
 

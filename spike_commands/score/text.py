@@ -132,7 +132,7 @@ def check_no_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> Non
     """Check that options for text do not come with shards of conversations."""
     if text.masks is not None and of_texts:
         raise SpikeError(
-            f"{data_folder}: shards of conversations, whose replies are scored; leave out "
+            f"{data_folder}: is of conversations, of which only replies are scored; leave out "
             "--verify, --with, --without-network, --method, --across-files and --ttt"
         )
 

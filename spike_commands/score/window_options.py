@@ -8,14 +8,14 @@ window_option = click.option(
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Tokens in a window. 0: as many as the model was trained with.",
+    help="Tokens per window. 0: the context the model was trained with.",
 )
 stride_option = click.option(
     "--stride",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Tokens between two windows; smaller gives each token more context. 0: half a window.",
+    help="Tokens from one window to the next; smaller: more context per token. 0: half a window.",
 )
 batch_option = click.option(
     "--batch-size",
@@ -23,18 +23,18 @@ batch_option = click.option(
     type=click.IntRange(1),
     default=32,
     show_default=True,
-    help="Most windows in a pass; on CPUs 2,048 tokens are the most.",
+    help="Windows per forward pass, at most; on CPUs also at most 2,048 tokens.",
 )
 reset_option = click.option(
     "--per-file/--across-files",
     "reset",
     default=True,
     show_default=True,
-    help="--text: each file is read for itself, or behind those before it.",
+    help="--text: score each document by itself, or with the documents before it as context.",
 )
 compile_option = click.option(
     "--compile",
     "compiled",
     is_flag=True,
-    help="Compile full windows first: pays where scoring takes ten minutes.",
+    help="Compile the model with torch.compile first; worth it from ten minutes of scoring on.",
 )

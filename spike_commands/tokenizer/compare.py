@@ -22,27 +22,26 @@ SHOWN_GROUPS = 40
     multiple=True,
     required=True,
     type=PATH,
-    help="Files, folders, patterns or - to encode, as spike shard reads them; may be repeated.",
+    help="Text to encode: file, folder, pattern or -, as for spike shard; may be repeated.",
 )
 @click.option(
     "--by",
     multiple=True,
-    help="Also report by a column with text, or by `file`; may be repeated.",
+    help="Also report for each value of this column, or by `file`; may be repeated.",
 )
 @click.option(
     "--passes",
     type=click.IntRange(1),
     default=5,
     show_default=True,
-    help="How often each tokenizer is timed; the result is the median.",
+    help="Timed passes of each tokenizer; the median is reported.",
 )
 @click.option(
     "--longest",
     type=click.IntRange(0),
     default=5,
     show_default=True,
-    help="How many of the longest tokens in the text to report: in --json, with --verbose, or "
-    "where this option is given.",
+    help="Longest tokens in the text to report, with --json, --verbose or this option.",
 )
 @text_field_option
 @ext_option
@@ -61,9 +60,9 @@ def compare(
 ) -> None:
     """Encode the same text with each tokenizer of FILES, on one thread.
 
-    FILES are tokenizer files of spike or of Hugging Face, SentencePiece .model files, or
-    tiktoken:NAME where its ranks are on this machine. Documents are cut into pieces of at most
-    64 KiB, at line ends where there are any.
+    FILES are tokenizer files of spike or Hugging Face, SentencePiece .model files, or
+    tiktoken:NAME (its ranks must be on this machine). Documents are split into pieces of at most
+    64 KiB, at line ends if there are any.
 
     \b
     Examples:
@@ -143,7 +142,7 @@ def group_lines(column: str, results: Sequence[Sequence[Mapping[str, Any]]]) -> 
     ]
     yield from table_lines(heading, cells)
     if len(results[0]) > len(shown):
-        yield f"… {len(results[0]) - len(shown):,} more with less text; --json has them all"
+        yield f"… {len(results[0]) - len(shown):,} more with less text; --json prints all of them"
 
 
 def ratio(value: float | None) -> str:

@@ -26,7 +26,7 @@ MAX_DIGITS = 40
 
 @click.group()
 def tokenizer() -> None:
-    """Train a tokenizer; encode and decode with it."""
+    """Train, use and compare tokenizers."""
 
 
 tokenizer.add_command(train)
@@ -34,12 +34,12 @@ tokenizer.add_command(compare)
 tokenizer.add_command(view)
 
 
-@tokenizer.command(short_help="Show what a tokenizer file holds.")
+@tokenizer.command(short_help="Show the contents of a tokenizer file.")
 @click.argument("file", type=PATH)
 @result_options
 @common_options
 def inspect(file: Path, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
-    """Tell what a tokenizer FILE holds.
+    """Show the contents of tokenizer FILE.
 
     \b
     Example:
@@ -51,7 +51,7 @@ def inspect(file: Path, as_json: bool, quiet: bool) -> None:  # noqa: ARG001
     print_result(found, as_json, tokenizer_rows(file, found))
 
 
-@tokenizer.command(short_help="Print the ids of a text.")
+@tokenizer.command(short_help="Print the token ids of a text.")
 @click.argument("text", required=False)
 @tokenizer_option
 @click.option(
@@ -66,7 +66,7 @@ def encode(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Print the ids of TEXT, or of standard input.
+    """Print the token ids of TEXT, or of standard input.
 
     \b
     Examples:
@@ -92,14 +92,14 @@ def encode(
     )
 
 
-@tokenizer.command(short_help="Print the text of ids.")
+@tokenizer.command(short_help="Print the text of token ids.")
 @click.argument("ids", nargs=-1, type=int)
 @tokenizer_option
 @common_options
 def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:
-    """Print the bytes that IDS stand for; without IDS they are read from standard input.
+    """Print the text of IDS, or of the ids on standard input.
 
-    Standard input has numbers between blanks, or what encode --json prints.
+    Standard input has numbers separated by blanks, or the output of encode --json.
 
     \b
     Examples:
@@ -113,18 +113,18 @@ def decode(ids: tuple[int, ...], tokenizer_path: Path, quiet: bool) -> None:
     for place, token in enumerate(wanted):
         if not 0 <= token < loaded.vocab_size:
             raise SpikeError(
-                f"id {token} at position {place} is not below the vocabulary's "
-                f"{loaded.vocab_size}; were the ids made by another tokenizer?"
+                f"id {token} at position {place} is not below the vocabulary size "
+                f"{loaded.vocab_size}; use the tokenizer that made the ids"
             )
     print_text(loaded.decode_bytes(wanted).decode("utf-8", "surrogateescape"), end="")
     if reserved := sorted({*wanted} & {*loaded.vocabulary.reserved_ids}):
         shown = ", ".join(map(str, reserved[:5])) + (", …" if len(reserved) > 5 else "")
-        remark(f"reserved ids stand for nothing: {shown}", quiet)
+        remark(f"reserved ids have no text: {shown}", quiet)
 
 
 def misread(text: str) -> str | None:
     """Return why TEXT is most likely not the text that is meant; None without a sign of that."""
-    how = "without TEXT, standard input is encoded; --tokenizer names the tokenizer"
+    how = "leave TEXT out to encode standard input; name the tokenizer with --tokenizer"
     with suppress(OSError, ValueError):  # a long text is no name
         if Path(text).is_file():
             return f"TEXT is encoded, not the file of that name: {text}; {how}"
@@ -142,9 +142,13 @@ def ids_from(text: str) -> Sequence[int]:
             found = json.loads(text).get("ids")
             if isinstance(found, list) and all(type(token) is int for token in found):
                 return found
-        raise click.UsageError("standard input: a JSON object without a list 'ids' of token ids")
+        raise click.UsageError(
+            "standard input: the JSON object has no list 'ids' of token ids; add it"
+        )
     words = text.split()
     for word in words:
         if not (word.isascii() and word.isdecimal() and len(word) < MAX_DIGITS):
-            raise click.UsageError(f"standard input: {word[:40]!r} is not a token id")
+            raise click.UsageError(
+                f"standard input: {word[:40]!r} is not a token id; separate ids by blanks"
+            )
     return list(map(int, words))

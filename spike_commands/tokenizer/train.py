@@ -33,14 +33,14 @@ from .train_options import LENGTH_MAX_ALONE, check_options, option_of
 @click.option(
     "--vocab",
     type=int,
-    help="Ids, special tokens included.  [default: 16512; for bese 288]",
+    help="Vocabulary size, special tokens included.  [default: 16512; for bese 288]",
 )
 @click.option(
     "--out",
     type=OUTPUT,
     default=Path("tokenizer.json"),
     show_default=True,
-    help="The file to write.",
+    help="File to write.",
 )
 @click.option(
     "--algorithm",
@@ -55,7 +55,7 @@ from .train_options import LENGTH_MAX_ALONE, check_options, option_of
     type=click.Choice(["bese", "bese-published"]),
     default="bese",
     show_default=True,
-    help="Of algorithm bese; the published one maps many texts to the same ids.",
+    help="Alphabet of algorithm bese; bese-published maps some different texts to the same ids.",
 )
 @click.option(
     "--special-tokens",
@@ -77,43 +77,43 @@ from .train_options import LENGTH_MAX_ALONE, check_options, option_of
     type=click.Choice(["tokens", "freq-length", "frequency"]),
     default="tokens",
     show_default=True,
-    help="tokens: fewest under the real encoder; freq-length, frequency: merges one at a time.",
+    help="tokens: fewest tokens of the encoder; freq-length, frequency: one merge at a time.",
 )
 @click.option(
     "--boundary",
     type=click.Choice(["none", "word", "line"]),
     default="none",
     show_default=True,
-    help="What entries may not cross. none: nothing (fewest tokens); word: GPT-4-like words.",
+    help="Boundaries that entries do not cross. none: fewest tokens; word: GPT-4-like words.",
 )
-@click.option("--pattern", help="What boundary word takes for a word, as a regular expression.")
+@click.option("--pattern", help="Words of --boundary word, as a regular expression.")
 @click.option(
     "--two-stage",
     type=Fraction(0, 1, max_open=True),
     default=0.0,
     show_default=True,
-    help="Share of the entries that is chosen first and keeps to words; the others are free.",
+    help="Share of the entries that is chosen first, inside words; the others are free.",
 )
 @click.option(
     "--digits",
     type=click.Choice(["free", "split", "group3"]),
     default="free",
     show_default=True,
-    help="split: each digit by itself; group3: up to three digits and nothing else.",
+    help="split: single digits; group3: up to three digits, without other characters.",
 )
 @click.option(
     "--min-frequency",
     type=click.IntRange(0),
     default=1,
     show_default=True,
-    help="Leave out entries that are used less often; their ids are reserved.",
+    help="Leave out entries that are used less often; reserve their ids.",
 )
 @click.option(
     "--max-token-bytes",
     type=click.IntRange(2, 255),
     default=24,
     show_default=True,
-    help="Longest entry.",
+    help="Longest entry in bytes.",
 )
 @click.option(
     "--validation",
@@ -122,16 +122,16 @@ from .train_options import LENGTH_MAX_ALONE, check_options, option_of
     multiple=True,
     callback=share_or_files,
     metavar="FRACTION|FILE",
-    help="Held-out text, measured and not learned from: a fraction of documents, chosen by "
-    "content, or a file, folder or pattern, which may be repeated.  [default: 0.01]",
+    help="Held-out text, for measurement only: a fraction of the documents, chosen by hash, or a "
+    "file, folder or pattern, which may be repeated.  [default: 0.01]",
 )
 @click.option(
     "--memory",
     type=click.IntRange(1),
     default=1024,
     show_default=True,
-    help="MiB to take at most, beside some 150 for Python, its libraries and buffers, and twice "
-    "the largest record; a corpus that exceeds about an eighth of it is sampled.",
+    help="Memory limit in MiB; a corpus larger than about an eighth of it is sampled. Python, its "
+    "libraries and buffers take some 150 MiB more, and twice the largest record.",
 )
 @text_field_option
 @ext_option
@@ -143,7 +143,7 @@ from .train_options import LENGTH_MAX_ALONE, check_options, option_of
     type=click.IntRange(0, 256),
     default=0,
     show_default=True,
-    help="0: all allowed cores.",
+    help="Threads. 0: one per allowed core.",
 )
 @result_options
 @common_options
@@ -157,11 +157,11 @@ def train(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Choose the vocabulary that makes the fewest tokens of CORPORA.
+    """Train the vocabulary that encodes CORPORA in the fewest tokens.
 
     CORPORA are files of text, jsonl (also .gz, .zst), parquet, arrow, csv or json, folders of them,
-    quoted patterns or - for standard input. A file of no known kind that is named is plain text.
-    The same input gives the same file for any number of threads.
+    quoted patterns, or - for standard input. A named file of unknown format is read as plain text.
+    Any number of threads writes the same file.
 
     \b
     Examples:

@@ -16,7 +16,7 @@ def check_options(context: click.Context, algorithm: str) -> None:
         source = context.get_parameter_source(name)
         if source not in (None, click.core.ParameterSource.DEFAULT):
             raise click.UsageError(
-                f"{option_of(name)} means nothing to algorithm {algorithm}; leave it out"
+                f"{option_of(name)} is no option of algorithm {algorithm}; leave it out"
             )
 
 

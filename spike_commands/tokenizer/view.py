@@ -9,18 +9,17 @@ from ..console import OUTPUT, PATH, callbacks, common_options, tokenizer_option
 from ..data.reading_options import reading_options
 
 
-@click.command(short_help="Show where a text is cut into tokens.")
+@click.command(short_help="Show the tokens of a text.")
 @click.argument("file", required=False, type=PATH)
 @tokenizer_option
-@click.option("--ids", "with_ids", is_flag=True, help="Show the id before each token.")
+@click.option("--ids", "with_ids", is_flag=True, help="Print the id before each token.")
 @click.option(
     "--html",
     type=OUTPUT,
-    help="Write one page to search and point at, and print nothing. It has 16 MiB of text or "
-    "2,097,152 tokens at most.",
+    help="Write a searchable HTML page instead, of at most 16 MiB of text or 2,097,152 tokens.",
 )
 @click.option(
-    "--beside", type=PATH, help="Show a second tokenizer on the page, of any kind compare reads."
+    "--beside", type=PATH, help="--html: second tokenizer for the page, in any format of compare."
 )
 @reading_options
 @common_options
@@ -33,14 +32,14 @@ def view(
     quiet: bool,
     **reads: Any,
 ) -> None:
-    """Show where the text of FILE is cut, each token in another colour than the one before.
+    """Show the tokens of FILE in alternating colours.
 
-    Without FILE, or with -, standard input is read. The documents are those that spike shard reads:
-    of JSON Lines, parquet and Arrow the column --text-field, each cut by itself; a plain text is
+    Without FILE, or with -, standard input is read. Files are read as by spike shard: of JSON
+    Lines, parquet and Arrow the column --text-field, each document by itself; a plain text file is
     one document, and with --as bytes so is any file. Line ends are shown as ⏎, tabs as ⇥, bytes
-    that are no UTF-8 as ⟨FF⟩, other invisible characters as ⟨U+200B⟩, tokens that add no bytes as
-    ∅. Where the output has no colours, tokens are separated by │. The tokenizer may be of any kind
-    that compare reads.
+    that are not UTF-8 as ⟨FF⟩, other invisible characters as ⟨U+200B⟩, tokens without bytes as ∅.
+    Without colours, tokens are separated by │. The tokenizer may have any format that compare
+    reads.
 
     \b
     Examples:
@@ -50,7 +49,7 @@ def view(
       echo "hello world" | spike tokenizer view --ids
     """
     if html is None and beside is not None:
-        raise click.UsageError("--beside needs --html")
+        raise click.UsageError("--beside goes with --html; add it or leave --beside out")
     from .viewing import show_tokens, write_html
 
     if html is None:

@@ -74,8 +74,8 @@ def new_run(
     """Return the configuration and the folder of a new run, and where the former is from."""
     if config_name is None:
         raise click.UsageError(
-            "say --config FILE or --config PRESET (spike train --list) for a new run, or "
-            "--resume RUN"
+            "no configuration is named; use --config FILE or --config PRESET (spike train --list), "
+            "or --resume RUN"
         )
     folder = out or Path("runs") / Path(config_name).stem
     return load_config(config_name, overrides), folder, config_source(config_name)

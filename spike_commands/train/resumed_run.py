@@ -21,9 +21,9 @@ def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: 
         wanted = load_config(config_name or str(resume / CONFIG), overrides)
         if config_fingerprint(wanted) != config_fingerprint(config):
             raise click.UsageError(
-                f"{resume} goes on with the configuration that it began with; only data.path (or "
-                "--data) and distill.teachers may change. For other keys begin a new run with its "
-                f"weights: spike train --init {resume} --config {resume / CONFIG} --set … --out NEW"
+                f"{resume}: only data.path (--data) and distill.teachers may change in a resumed "
+                "run; for other keys start a new run with its weights: "
+                f"spike train --init {resume} --config {resume / CONFIG} --set … --out NEW"
             )
         changed = {override.partition("=")[0].strip() for override in overrides}
         data = wanted.data if "data.path" in changed else config.data
@@ -31,7 +31,7 @@ def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: 
         config = replace(config, data=data, distill=distill)
     if not config.data.path:
         raise SpikeError(
-            f"{resume}: has weights alone, of an artifact or an exported folder, and no data to go "
-            f"on with; begin a new run: spike train --init {resume} --config CONFIG --data DATA"
+            f"{resume}: holds only weights, of an artifact or an exported folder, and names no "
+            f"data; start a new run: spike train --init {resume} --config CONFIG --data DATA"
         )
     return config

@@ -34,25 +34,30 @@ class TrainingCommand(click.Command):
 
 
 @click.command(cls=TrainingCommand)
-@click.option("--config", "config_name", help="A TOML file, or the name of a preset.")
-@click.option("--list", "lists", is_flag=True, help="Only name the presets.")
-@click.option("--print", "prints", is_flag=True, help="Only print the configuration as TOML.")
-@click.option("--data", "data_folder", type=PATH, help="Shards; else data.path's.")
+@click.option("--config", "config_name", help="TOML file, or name of a preset.")
+@click.option("--list", "lists", is_flag=True, help="Print the presets and exit.")
+@click.option("--print", "prints", is_flag=True, help="Print the configuration as TOML and exit.")
+@click.option(
+    "--data",
+    "data_folder",
+    type=PATH,
+    help="Shard folder.  [default: data.path of the configuration]",
+)
 @click.option(
     "--out",
     type=OUTPUT,
-    help="The run folder; else runs/ and the config's name.",
+    help="Run folder to write.  [default: runs/ and the name of the configuration]",
 )
-@click.option("--resume", type=PATH, help="Go on with this run folder.")
-@click.option("--init", type=PATH, help="Begin with the weights of this run.")
+@click.option("--resume", type=PATH, help="Resume the run in this folder.")
+@click.option("--init", type=PATH, help="Start a new run with the weights of this run.")
 @click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="SECTION.KEY=VALUE",
-    help="Change one value of the configuration; may be given again.",
+    help="Change a value of the configuration; may be repeated.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say how large the model and the work are.")
+@click.option("--dry-run", is_flag=True, help="Print the sizes of model and training and exit.")
 @result_options
 @common_options
 def train(
@@ -70,8 +75,8 @@ def train(
 ) -> None:
     """Train a model on token shards.
 
-    SIGTERM or Ctrl-C saves a checkpoint and stops; --resume goes on, bit for bit as if it had
-    never stopped. --init begins a new run with the weights of another one, whose tokenizer and
+    SIGTERM or Ctrl-C saves a checkpoint and stops. --resume continues from it, bit for bit as
+    without the stop. --init starts a new run with the weights of another one, whose tokenizer and
     shapes must be the same.
 
     \b
@@ -92,9 +97,9 @@ def train(
         return
     use_passive_omp_wait()
     if init and resume:
-        raise click.UsageError("--init begins a new run and --resume goes on with one")
+        raise click.UsageError("--init starts a new run and --resume continues one; leave one out")
     if resume and out not in (None, resume):
-        raise click.UsageError("--resume goes on in its own folder; leave out --out")
+        raise click.UsageError("--resume continues in its own folder; leave out --out")
     if resume:
         from .resumed_run import resumed_config
 
@@ -127,9 +132,9 @@ def train(
         print_result(found, as_json, training_rows(found), after_training(found))
     quiet = quiet or number > 0
     if result["already_finished"]:
-        remark(f"{folder} was finished already; nothing was trained", quiet)
+        remark(f"{folder}: was finished already; nothing was trained", quiet)
     if result["stopped"]:
-        remark(f"stopped by a signal; go on with: spike train --resume {folder}", quiet)
+        remark(f"stopped by a signal; to continue: spike train --resume {folder}", quiet)
         raise click.exceptions.Exit(EXIT_SIGNAL + signals.received)
 
 
@@ -143,6 +148,6 @@ def data_of(configured: str, given: Path | None, resume: Path | None) -> Path:
     folder = (given or Path(configured)).absolute()
     if resume and not given and not folder.exists():
         raise SpikeError(
-            f"{folder}: not there, and {resume} was trained on it; name the shards with --data"
+            f"{folder}: does not exist, and {resume} was trained on it; name the shards with --data"
         )
     return folder

@@ -91,7 +91,7 @@ def test_unpacking_says_that_counts_stay_behind(line, packed, tmp_path):
     file, _ = packed("--method", "rtn", "--counts", "data", "--counts-bytes", "20000")
     status, _, errors = line("unpack", str(file), "--to", str(tmp_path / "run"))
     assert status == 0
-    assert "the counts stay in the artifact" in errors.splitlines()[0]
+    assert "the counts are left out" in errors.splitlines()[0]
 
 
 def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):

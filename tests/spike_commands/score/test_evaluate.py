@@ -196,7 +196,7 @@ def test_shards_of_conversations_score_as_their_files(score, line, process, fold
         "eval", "runs/base", "--data", "replies", "--split", "train", "--verify"
     )
     assert (status, errors.count("\n")) == (1, 1)
-    assert "shards of conversations" in errors
+    assert "is of conversations, of which only replies are scored" in errors
 
 
 def test_one_conversation_has_no_validation_and_the_advice_fits(line, folder):
@@ -216,9 +216,9 @@ def test_a_file_without_conversations_is_refused(line, folder):
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["--data", "data", "--text", "held.txt"], 2, "say one of --text FILE, --chat FILE and"),
-        (["--text", "data"], 2, "data is a shard folder; use --data data"),
-        (["--data", "data", "held.txt"], 2, "--data names one folder; held.txt is one too many"),
+        (["--data", "data", "--text", "held.txt"], 2, "several of --text, --chat and --data are"),
+        (["--text", "data"], 2, "data: is a shard folder; use --data data"),
+        (["--data", "data", "held.txt"], 2, "--data takes one folder; leave out held.txt"),
         (["--data", "data", "--as", "bytes"], 2, "go with --text"),
         (["--text", "held.txt", "--by", "file", "--with", "match"], 2, "--by goes without --with"),
         (["--text", "-", "-"], 1, "standard input is given twice"),

@@ -132,11 +132,11 @@ def test_the_published_rule_is_never_a_rate(line):
         (["--counts", "data"], 2, "--counts goes with --with ngram"),
         (["--with", "match", "--counts", "data"], 2, "--counts goes with --with ngram"),
         (["--with", "ngram", "--counts", "nowhere"], 1, "nowhere"),
-        (["--method", "published-0.2071", "--verify"], 2, "stands alone"),
-        (["--without-network", "--ttt", "default"], 2, "--ttt teaches the network"),
+        (["--method", "published-0.2071", "--verify"], 2, "--method goes without --with"),
+        (["--without-network", "--ttt", "default"], 2, "--ttt trains the network"),
         (["--ttt", "speed=3"], 2, "no `speed`"),
         (["--with", ""], 2, "'' is no part; name some of temperature"),
-        (["--without-network", "--compile"], 2, "--compile is for the network"),
+        (["--without-network", "--compile"], 2, "--compile compiles the network"),
     ],
 )
 def test_what_does_not_fit_is_one_line(line, options, status, message):

@@ -80,7 +80,7 @@ def test_why_nothing_is_left_is_told(train, algorithm, records, told):
         ("--vocab 16777216", "--vocab: 16,777,216 is out of range"),
         ("--algorithm bese --vocab 39", "--vocab: 39 is out of range; choose 40 to 1,048,576"),
         ("--algorithm bese --vocab 1048577", "--vocab: 1,048,577 is out of range"),
-        ("--algorithm bese --effort max", "--effort means nothing to algorithm bese"),
+        ("--algorithm bese --effort max", "--effort is no option of algorithm bese"),
     ],
 )
 def test_settings_that_cannot_be_are_usage_errors(train, options, message):
