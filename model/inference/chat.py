@@ -1,4 +1,4 @@
-"""Chat: a conversation as ids; sampled ids are kept and never encoded again."""
+"""Chat: a conversation with a model, as ids; sampled ids are kept and never encoded again."""
 
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ SEEDS = 2**63
 
 @dataclass(slots=True, kw_only=True)
 class Conversation:
-    """Conversation so far."""
+    """Conversation: the ids in the context and the model's KV cache."""
 
     model: LanguageModel
     tokenizer: Tokenizer
@@ -35,7 +35,7 @@ class Conversation:
     replies: int = 0
     """Number of replies sampled."""
     reading: IncrementalDecoder
-    """Decoder with the part that the model has read."""
+    """Decoder with the KV cache of the ids read so far."""
     banned_ids: frozenset[int] = frozenset()
     """Ids never sampled: those that no assistant's message has, and those unseen in training."""
 
@@ -43,7 +43,7 @@ class Conversation:
 def begin_conversation(
     model: LanguageModel, tokenizer: Tokenizer, system: str = "", trained_ids: TrainedIds = None
 ) -> Conversation:
-    """Return a conversation without questions.
+    """Begin a conversation.
 
     Args:
         model: trained on conversations.
@@ -52,8 +52,8 @@ def begin_conversation(
         trained_ids: bool [V], the only ids that replies are sampled from; None: all.
 
     Raises:
-        SpikeError: the tokenizer has no chat markers, or beside the system's message there is no
-            room for a question and a quarter of the context for its reply, or no id may be sampled.
+        SpikeError: the tokenizer has no chat markers; the context is too short for the system's
+            message, a question and a reply of a quarter of it; or no id may be sampled.
     """
     marker_ids(tokenizer.special_ids)
     ids = encoded(tokenizer, "system", system) if system else []
@@ -62,13 +62,13 @@ def begin_conversation(
     most = context - -(-context // REPLY_SHARE) - around
     if most <= 0:
         raise SpikeError(
-            f"the context of {context} has no room for a question and its reply: "
-            "chat needs a model with a longer one"
+            f"the context of {context} has no room for a question and its reply; "
+            "use a model with a longer one"
         )
     if len(ids) >= most:
         raise SpikeError(
             f"the system prompt has {len(ids)} tokens, and the context of {context} has room for "
-            f"{most - 1}: shorten it"
+            f"{most - 1}; shorten it"
         )
     banned = suppressed_ids(tokenizer) | unseen_ids(trained_ids)
     check_some_id(model, banned)
@@ -82,7 +82,7 @@ def begin_conversation(
 
 
 def encoded(tokenizer: Tokenizer, role: str, text: str) -> list[int]:
-    """Return the ids of a message of plain text; what in it reads like a marker is text."""
+    """Return the ids of a message of plain text; a marker's name in it is encoded as text."""
     ids: list[int] = encode_chat(tokenizer, [message(role, text)])[0].tolist()
     return ids
 
@@ -94,9 +94,9 @@ def header(tokenizer: Tokenizer) -> list[int]:
 
 
 def add_user_turn(conversation: Conversation, question: str, max_tokens: int) -> int:
-    """Add a user's message; return how many of the oldest turns were dropped for it.
+    """Add a user's message; return the number of oldest turns that were dropped for it.
 
-    Afterwards there is room for a reply: a quarter of the context, or `max_tokens`.
+    There is then room for a reply: a quarter of the context, or `max_tokens`.
 
     Raises:
         SpikeError: the question alone is too long; nothing has changed.
@@ -107,8 +107,8 @@ def add_user_turn(conversation: Conversation, question: str, max_tokens: int) ->
     room = context - min(max_tokens, -(-context // REPLY_SHARE)) - fixed
     if room < 0:
         raise SpikeError(
-            f"the question has {len(turn)} tokens, {-room} too many beside the system prompt and "
-            f"a reply; the context has {context}: ask for less, or for fewer tokens"
+            f"the question has {len(turn)} tokens, with system prompt and reply {-room} too many "
+            f"for the context of {context}; shorten it, or ask for fewer tokens"
         )
     dropped = 0
     while sum(map(len, conversation.turns[dropped:])) > room:
@@ -124,9 +124,9 @@ def generate_reply(
 ) -> Generator[int, None, None]:
     """Yield the ids of a reply as they are sampled, up to `<|im_end|>`, and keep them.
 
-    It also ends after `max_tokens` or where the context is full. However it ends, and if the caller
-    closes the iterator before that, the message is closed and the next question can come. The seed
-    is that of the first reply; each further one has the next.
+    The reply also ends after `max_tokens`, at the end of the context, or when the caller closes the
+    iterator. In each case its message is ended, so that a question may follow. The seed is that of
+    the first reply; each later reply adds one.
     """
     tokenizer, turn = conversation.tokenizer, conversation.turns[-1]
     end = tokenizer.special_ids[END]
@@ -156,5 +156,5 @@ def suppressed_ids(tokenizer: Tokenizer) -> frozenset[int]:
     """Return the special and reserved ids that no assistant's message can contain."""
     markers = {name for kind in KINDS_OF_ROLE[ASSISTANT] if kind != TEXT for name in AROUND[kind]}
     special = tokenizer.special_ids
-    spoken = {special[name] for name in (END, *markers)}
-    return frozenset({*special.values(), *tokenizer.vocabulary.reserved_ids} - spoken)
+    used = {special[name] for name in (END, *markers)}
+    return frozenset({*special.values(), *tokenizer.vocabulary.reserved_ids} - used)

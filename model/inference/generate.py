@@ -13,11 +13,11 @@ from .sampling import SamplingParams, penalize_repetition, sample_token
 
 
 class SampledToken(NamedTuple):
-    """Generated token."""
+    """Sampled token."""
 
     id: int
     log_probability: float
-    """In nats, by the model's own distribution: before temperature, penalty and bans."""
+    """Log-probability in nats by the model's own distribution, before the sampling settings."""
 
 
 def generate(
@@ -37,11 +37,11 @@ def generate(
         model: reads at least the last half of its context at each step.
         prompt_ids: at least one id; the separator begins a text.
         sampling: sampling settings; None: the model's probabilities, with seed 0.
-        max_tokens: the most tokens to sample.
+        max_tokens: largest number of tokens to sample.
         stop_ids: ids that end the generation; the id itself is yielded.
-        banned_ids: ids never sampled: reserved ones, special ones but the separator, and those that
-            training never saw.
-        choices: given the new ids so far, the only ids that may follow; None: all may.
+        banned_ids: ids never sampled: reserved ids, special ids except the separator, and ids
+            unseen in training.
+        choices: maps the new ids so far to the only ids that may follow; None: all may.
         reading: decoder that has read a part of the prompt already.
 
     Raises:
@@ -62,9 +62,9 @@ def generate(
             allowed = allowed.index_fill(0, banned, -torch.inf)
             only = choices(ids[len(prompt_ids) :])
             if only is not None:
-                kept = torch.full_like(allowed, -torch.inf)
-                kept[list(only)] = allowed[list(only)]
-                allowed = kept
+                masked = torch.full_like(allowed, -torch.inf)
+                masked[list(only)] = allowed[list(only)]
+                allowed = masked
             chosen = sample_token(allowed, sampling, generator)
             ids.append(chosen)
             yield SampledToken(chosen, float(logits[chosen] - logits.logsumexp(dim=-1)))
@@ -75,10 +75,10 @@ def generate(
 
 
 def check_some_id(model: LanguageModel, banned_ids: Collection[int]) -> None:
-    """Check that there is an id that may be sampled.
+    """Check that at least one id may be sampled.
 
     Raises:
         SpikeError: every id is banned.
     """
     if len(banned_ids) == model.vocab_size:
-        raise SpikeError("training saw none of the ids that may be written; use --allow-unseen")
+        raise SpikeError("no id that may be sampled was seen in training; use --allow-unseen")

@@ -1,4 +1,4 @@
-"""Incremental decoding: a growing text, each token read once while the context lasts."""
+"""Incremental decoding of a growing text with a KV cache."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,9 @@ from ..layers.kv_cache import KVCache, context_window_start
 class IncrementalDecoder:
     """Incremental decoder: a model with the KV cache of a text.
 
-    Once the context is full, the window moves on by half of it, and the rest is read again. So a
-    token is predicted from half a context at least, and costs no more than two short passes.
+    Whenever the context is full, the window moves on by half of it, and the rest is read again. So
+    a token is predicted from at least half a context, and costs at most two short passes on
+    average.
     """
 
     def __init__(self, model: LanguageModel) -> None:
@@ -22,7 +23,7 @@ class IncrementalDecoder:
         self._kv_cache: KVCache | None = None
 
     def next_logits(self, ids: Sequence[int]) -> Tensor:
-        """Return the logits [V] of the id after `ids`, which begin with all ids given before."""
+        """Return the logits [V] of the id after `ids`, which begin with those of earlier calls."""
         context = self._model.config.context
         with torch.inference_mode():
             start = context_window_start(len(ids), context)

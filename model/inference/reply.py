@@ -1,4 +1,4 @@
-"""Replies: from a question to the parts of an answer, for terminals and pages alike."""
+"""Chat replies: from a question to the parts of an answer, for terminals and pages."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,7 +11,7 @@ from spiketok.chat.reply_parser import joined
 from .chat import Conversation, add_user_turn, generate_reply
 from .sampling import SamplingParams
 
-# Reasons for the end of a reply, where they are worth a remark.
+# Reasons for the end of a reply that a user is informed of, in words.
 REMARKS = {
     "stopped": "stopped",
     "max-tokens": "cut off after --max-tokens",
@@ -26,9 +26,14 @@ def stream_reply_parts(
     ids: list[int],
     should_stop: Callable[[], bool],
 ) -> Iterator[Part]:
-    """Yield the reply to the last question as it is sampled; append its ids to `ids`.
+    """Yield the parts of the reply to the last question as they are sampled.
 
-    `should_stop` is called after each id.
+    Args:
+        conversation: with the question.
+        sampling: sampling settings.
+        max_tokens: largest number of tokens.
+        ids: the reply's ids are appended to it.
+        should_stop: called after each id; true ends the reply.
     """
     stream = ReplyStream(conversation.tokenizer)
     with closing(generate_reply(conversation, sampling, max_tokens)) as sampled:
@@ -43,7 +48,14 @@ def stream_reply_parts(
 def finish_reason(
     conversation: Conversation, max_tokens: int, ids: list[int], stopped: bool
 ) -> str:
-    """Return why a reply of these ids ended: `end`, `stopped`, `max-tokens` or `context`."""
+    """Return why a reply ended: `end`, `stopped`, `max-tokens` or `context`.
+
+    Args:
+        conversation: with the reply.
+        max_tokens: largest number of tokens of the reply.
+        ids: of the reply.
+        stopped: whether it was stopped by the user.
+    """
     if ids and ids[-1] == conversation.tokenizer.special_ids[END]:
         return "end"
     if stopped:
@@ -54,7 +66,14 @@ def finish_reason(
 def answer(
     conversation: Conversation, sampling: SamplingParams, max_tokens: int, question: str
 ) -> dict[str, Any]:
-    """Return a whole answer, as `spike chat --json` prints it."""
+    """Return a whole answer, as `spike chat --json` prints it.
+
+    Args:
+        conversation: is extended by question and reply.
+        sampling: sampling settings.
+        max_tokens: largest number of tokens of the reply.
+        question: text of the user's message.
+    """
     dropped, ids = add_user_turn(conversation, question, max_tokens), list[int]()
     parts = joined(stream_reply_parts(conversation, sampling, max_tokens, ids, lambda: False))
     return {

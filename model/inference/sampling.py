@@ -1,4 +1,4 @@
-"""Sampling of a token from logits: penalty, temperature, top-k and top-p."""
+"""Sampling of a token from logits: repetition penalty, temperature, top-k and top-p."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,24 +32,28 @@ class SamplingParams:
 
     def __post_init__(self) -> None:
         if not (self.temperature == 0 or 0.001 <= self.temperature <= 1000):
-            raise SpikeError(f"temperature {self.temperature}: needed is 0, or 0.001 to 1000")
+            raise SpikeError(
+                f"temperature {self.temperature} is out of range; use 0, or 0.001 to 1000"
+            )
         if not 0 < self.top_p <= 1 or self.top_k < 0:
             raise SpikeError(
-                f"top_p {self.top_p}, top_k {self.top_k}: needed is 0 < top_p ≤ 1 and 0 ≤ top_k"
+                f"top_p {self.top_p} or top_k {self.top_k} is out of range; use 0 < top_p ≤ 1 and "
+                "0 ≤ top_k"
             )
         if not 0.01 <= self.repetition_penalty <= 100:
             raise SpikeError(
-                f"repetition penalty {self.repetition_penalty}: needed is 0.01 to 100, 1 for none"
+                f"repetition penalty {self.repetition_penalty} is out of range; use 0.01 to 100, "
+                "1 for none"
             )
 
 
 def penalize_repetition(logits: Tensor, ids: Sequence[int], penalty: float) -> Tensor:
-    """Return logits [V] in which the ids that the text has are less likely."""
+    """Return logits [V] with a penalty on the ids that the text has."""
     if penalty == 1:
         return logits
-    had = torch.tensor(sorted(set(ids)), dtype=torch.int64)
-    found = logits[had]
-    return logits.index_put((had,), torch.where(found > 0, found / penalty, found * penalty))
+    used = torch.tensor(sorted(set(ids)), dtype=torch.int64)
+    old = logits[used]
+    return logits.index_put((used,), torch.where(old > 0, old / penalty, old * penalty))
 
 
 def sample_token(logits: Tensor, sampling: SamplingParams, generator: torch.Generator) -> int:
@@ -59,7 +63,7 @@ def sample_token(logits: Tensor, sampling: SamplingParams, generator: torch.Gene
         SpikeError: no logit is finite, or one is +∞ or NaN.
     """
     if not bool(logits.max().isfinite()):
-        raise SpikeError("the model's logits are not finite; its weights are damaged")
+        raise SpikeError("the model's logits are not finite; use another checkpoint or model")
     if sampling.temperature == 0:
         return int(logits.argmax())
     likeliest, order = torch.softmax(logits / sampling.temperature, dim=-1).sort(
@@ -68,7 +72,7 @@ def sample_token(logits: Tensor, sampling: SamplingParams, generator: torch.Gene
     if sampling.top_k:
         likeliest = likeliest[: sampling.top_k]
         likeliest = likeliest / likeliest.sum()
-    # The id that crosses top_p is kept, so that at least one is.
+    # The id that crosses top_p is kept, so at least one remains.
     before = likeliest.cumsum(dim=-1) - likeliest
     kept = torch.where(before < sampling.top_p, likeliest, 0.0)
     return int(order[torch.multinomial(kept, 1, generator=generator)])

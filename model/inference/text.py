@@ -1,4 +1,4 @@
-"""Text generation with a tokenizer and a model: prompt in, tokens and text out."""
+"""Text generation with a tokenizer and a model: prompt in, sampled tokens and text out."""
 
 import codecs
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -24,15 +24,23 @@ def continue_prompt(
     heal: bool = True,
     trained_ids: TrainedIds = None,
 ) -> tuple[list[int], bytes, Iterator[SampledToken]]:
-    """Continue `prompt` by at most `tokens`, up to the end of the document.
+    """Continue a prompt up to the end of the document.
 
-    The prompt begins a document, so the model reads the separator first. Special and reserved
-    ids, which no text has, and those not in `trained_ids` are never sampled; the separator ends
-    the text.
+    The prompt begins a document, so the model reads the separator first. Special and reserved ids,
+    which no text has, are never sampled, except the separator, which ends the text.
+
+    Args:
+        model: of the tokenizer.
+        tokenizer: of the model.
+        prompt: bytes of the text's beginning; may be empty.
+        tokens: largest number of tokens.
+        sampling: sampling settings.
+        heal: whether the end of the prompt is re-tokenised (token healing).
+        trained_ids: bool [V], the only ids that are sampled; None: all.
 
     Returns:
-        The ids of the prompt; its last bytes where token healing samples these again with the bytes
-        after them; and an iterator over the sampled tokens.
+        The ids of the prompt; its last bytes, which token healing samples again, else empty; and
+        an iterator over the sampled tokens.
     """
     eos_id = tokenizer.eos_id
     unused = {*tokenizer.special_ids.values(), *tokenizer.vocabulary.reserved_ids}
@@ -55,7 +63,7 @@ def continue_prompt(
 
 
 def first_of(choices: Sequence[int], new: Sequence[int]) -> Sequence[int] | None:
-    """Return the choices of the first new id; None, which is all ids, after it."""
+    """Return the choices of the first new id; None, for all ids, after it."""
     return None if new else choices
 
 
@@ -67,9 +75,15 @@ def reply_to(
     sampling: SamplingParams,
     trained_ids: TrainedIds = None,
 ) -> str:
-    """Return a reply of at most `tokens` to a conversation's ids, an assistant's header at the end.
+    """Return the text of a reply to a conversation; markers in it have their names.
 
-    Only ids of assistants' messages that are in `trained_ids` are sampled; markers are names.
+    Args:
+        model: trained on conversations.
+        tokenizer: of the model.
+        conversation: ids, with the header of an assistant's message at the end.
+        tokens: largest number of tokens.
+        sampling: sampling settings.
+        trained_ids: bool [V], the only ids that are sampled; None: all.
     """
     end = tokenizer.special_ids[END]
     sampled = generate(
@@ -80,16 +94,22 @@ def reply_to(
         stop_ids=[end],
         banned_ids=suppressed_ids(tokenizer) | unseen_ids(trained_ids),
     )
-    said = [token.id for token in sampled if token.id != end]
-    return tokenizer.decode_bytes(said).decode("utf-8", "replace")
+    reply = [token.id for token in sampled if token.id != end]
+    return tokenizer.decode_bytes(reply).decode("utf-8", "replace")
 
 
 def prompt_ids(
     tokenizer: Tokenizer, prompt: bytes, heal: bool, banned_ids: Collection[int] = frozenset()
 ) -> tuple[list[int], bytes, Callable[[Sequence[int]], Sequence[int] | None]]:
-    """Return a prompt's certain ids, its other bytes, and the ids that these leave open.
+    """Return a prompt's certain ids, its other bytes, and the choices that these allow.
 
-    Where only banned ids could spell the other bytes, the prompt's ids stay as they are cut.
+    If only banned ids could spell the other bytes, there is no healing: all ids are certain.
+
+    Args:
+        tokenizer: of the prompt.
+        prompt: bytes of the text.
+        heal: whether the end of the prompt is re-tokenised (token healing).
+        banned_ids: never sampled.
     """
     if not heal or tokenizer.algorithm != "length-max":
         return tokenizer.encode(prompt).tolist(), b"", lambda _: None
@@ -99,8 +119,8 @@ def prompt_ids(
         return tokenizer.encode(prompt).tolist(), b"", lambda _: None
 
     def choices(new: Sequence[int]) -> Sequence[int] | None:
-        left = rest[len(tokenizer.decode_bytes(new)) :] if len(new) < len(rest) else b""
-        return healer.choices(left, banned_ids) if left else None
+        unspelled = rest[len(tokenizer.decode_bytes(new)) :] if len(new) < len(rest) else b""
+        return healer.choices(unspelled, banned_ids) if unspelled else None
 
     return kept, rest, choices
 
@@ -108,9 +128,16 @@ def prompt_ids(
 def text_after(
     tokenizer: Tokenizer, kept: Sequence[int], rest: bytes, sampled: Iterable[SampledToken]
 ) -> Iterator[str]:
-    """Yield the text that is added to a prompt, as soon as it is certain."""
+    """Yield the text after a prompt, as soon as it is certain.
+
+    Args:
+        tokenizer: of the model.
+        kept: the certain ids of the prompt, as `prompt_ids` returns them.
+        rest: the prompt's other bytes.
+        sampled: the tokens after the certain ids.
+    """
     decoder = StreamDecoder(tokenizer)
-    # A character that the prompt leaves unfinished is part of what is added.
+    # A character that the prompt leaves unfinished is part of the added text.
     prompt = tokenizer.decode_bytes(kept) + rest
     known = len(codecs.getincrementaldecoder("utf-8")("replace").decode(prompt))
     for certain in kept:
@@ -123,16 +150,16 @@ def text_after(
 
 
 def up_to_any(texts: Iterable[str], stops: Collection[str]) -> Iterator[str]:
-    """Yield the text before the first of the `stops`; hold back any possible part of one."""
+    """Yield the text before the first of the `stops`; a possible beginning of one is held back."""
     held = ""
     for text in texts:
         held += text
-        found = [held.index(stop) for stop in stops if stop in held]
-        if found:
-            yield held[: min(found)]
+        places = [held.index(stop) for stop in stops if stop in held]
+        if places:
+            yield held[: min(places)]
             return
         lengths = (n for stop in stops for n in range(1, len(stop)) if held.endswith(stop[:n]))
-        sure = len(held) - max(lengths, default=0)
-        yield held[:sure]
-        held = held[sure:]
+        certain = len(held) - max(lengths, default=0)
+        yield held[:certain]
+        held = held[certain:]
     yield held
