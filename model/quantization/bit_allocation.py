@@ -1,10 +1,11 @@
-"""Bit allocation: the step of each matrix so that all fit a size with the least error.
+"""Bit allocation: a quantization step per matrix, of the least total error for a size in bytes.
 
-Of every matrix some steps are tried on some of its rows: what rounding to the nearest leaves, and
-the entropy of the codes. Then one price of a byte for all matrices decides (Lagrange; Shoham and
-Gersho 1988): each takes the step with the smallest error + price · bytes, and the price is
-searched for that makes the sum fit. At equal steps entropy coding loses nothing to rows of unequal
-size. So a step for a whole matrix is tried beside one in proportion to each row's deviation.
+For every matrix some steps are tried on some of its rows: the error of rounding to the nearest, and
+the entropy of the codes. Then a Lagrange multiplier decides (Shoham and Gersho 1988): a price of a
+byte, the same for all matrices. Each takes the step with the smallest error + price · bytes, and
+bisection finds the price at which the sum fits. With equal steps entropy coding loses nothing to
+rows of unequal scale. So one step for a whole matrix is tried, too, besides steps in proportion to
+each row's standard deviation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from .plan import Precision
 from .quantized_matrix import largest_code
 from .quantizer import quantize_codes, row_scales
 
-# Steps in standard deviations.
+# Steps to try, in standard deviations.
 STEPS = tuple(2.0 ** (quarter / 4) for quarter in range(-20, 7))
 # Smallest extent, in deviations, of a grid that is tried.
 NARROWEST = 1.5
@@ -31,30 +32,30 @@ SCALE_BYTES = 2
 
 @dataclass(frozen=True, slots=True)
 class RateDistortion:
-    """Cost of one quantization step of a matrix."""
+    """Rate and distortion of one quantization step of a matrix."""
 
     precision: Precision
     size: float
-    """Bytes, estimated."""
+    """Estimated bytes."""
     error: float
-    """Mean square error of the layer's output, as far as known."""
+    """Estimated square error of the layer's output, summed over its rows."""
 
 
 @torch.no_grad()
 def rate_distortion_candidates(
     model: LanguageModel, plan: Mapping[str, Precision], hessians: Mapping[str, Tensor] | None
 ) -> dict[str, list[RateDistortion]]:
-    """Return the trades of each matrix that is quantized to integers, by name.
+    """Return the candidates of each matrix that is quantized to integers, by name.
 
     Args:
-        model: whose matrices they are.
+        model: with the matrices.
         plan: with the bits, which bound the codes.
-        hessians: of `gather_hessians`, by which errors are weighed; matrices without one are
-            weighed as if inputs were of size one, and tables by the mean row.
+        hessians: of `gather_hessians`, [columns, columns] each, which weight the errors. Without
+            one, all columns have weight 1, and those of tables 1 / rows.
     """
     matrices = quantizable_weights(model)
     return {
-        name: _trades(
+        name: _candidates(
             matrices[name].detach(),
             precision.bits,
             (hessians or {}).get(name),
@@ -66,32 +67,32 @@ def rate_distortion_candidates(
 
 
 def allocate_bits(
-    trades: Mapping[str, Sequence[RateDistortion]], size: float
+    candidates: Mapping[str, Sequence[RateDistortion]], size: float
 ) -> dict[str, Precision]:
     """Return the precision of each matrix, so that their estimated bytes are at most `size`.
 
-    Where even the coarsest steps need more, these are returned.
+    If even the coarsest steps need more, these are returned.
     """
     low, high = 1e-30, 1e30
     for _ in range(100):
         price = (low * high) ** 0.5
-        if sum(trade.size for trade in _taken(trades, price).values()) > size:
+        if sum(one.size for one in _best_at(candidates, price).values()) > size:
             low = price
         else:
             high = price
-    return {name: trade.precision for name, trade in _taken(trades, high).items()}
+    return {name: one.precision for name, one in _best_at(candidates, high).items()}
 
 
-def _taken(
-    trades: Mapping[str, Sequence[RateDistortion]], price: float
+def _best_at(
+    candidates: Mapping[str, Sequence[RateDistortion]], price: float
 ) -> dict[str, RateDistortion]:
     return {
-        name: min(of_one, key=lambda trade: trade.error + price * trade.size)
-        for name, of_one in trades.items()
+        name: min(of_matrix, key=lambda one: one.error + price * one.size)
+        for name, of_matrix in candidates.items()
     }
 
 
-def _trades(
+def _candidates(
     weight: Tensor, bits: int, hessian: Tensor | None, looked_up: bool
 ) -> list[RateDistortion]:
     columns = None if hessian is None else prepare_hessian(hessian)
@@ -99,9 +100,9 @@ def _trades(
     if looked_up:
         importance = importance / len(weight)
     rows = weight[:: max(1, -(-weight.numel() // SAMPLE))]
-    whole = weight.numel() / rows.numel()
+    scale = weight.numel() / rows.numel()  # from the sampled rows to all
     deviation = float(rows.square().mean().sqrt())
-    top, found = largest_code(bits), []
+    top, candidates = largest_code(bits), []
     for step in STEPS:
         clips = [Clip("std", step * top), Clip("size", step * top * deviation)]
         for clip in clips if step * top >= NARROWEST and deviation else []:
@@ -109,9 +110,9 @@ def _trades(
             codes = quantize_codes(rows, scales, bits)
             errors = (codes * scales.unsqueeze(1) - rows).square() @ importance
             stored_scales = SCALE_BYTES * len(weight) if clip.kind == "std" else 0
-            size = whole * _entropy_bytes(codes) + stored_scales
-            found.append(RateDistortion(Precision(bits, clip), size, whole * float(errors.sum())))
-    return found or [RateDistortion(Precision(bits, Clip("max")), 0.0, 0.0)]
+            size, error = scale * _entropy_bytes(codes) + stored_scales, float(errors.sum())
+            candidates.append(RateDistortion(Precision(bits, clip), size, scale * error))
+    return candidates or [RateDistortion(Precision(bits, Clip("max")), 0.0, 0.0)]
 
 
 def _entropy_bytes(codes: Tensor) -> float:

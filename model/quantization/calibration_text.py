@@ -1,4 +1,4 @@
-"""Calibration text that the model samples, for Hessians where no other text may be read."""
+"""Calibration text sampled from the model itself, for Hessians without training data."""
 
 from collections.abc import Collection, Iterator
 
@@ -18,14 +18,14 @@ def sample_calibration_texts(
     eos_id: int,
     banned_ids: Collection[int] = (),
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield ids sampled from the model's predictions in batches, each with its own seed.
+    """Yield batches of ids sampled from the model, [at most `batch`, length], each with its seed.
 
     Args:
         model: in evaluation mode.
         sequences: number of sequences in all.
-        batch: sequences sampled at once, at most.
+        batch: largest number of sequences at once.
         length: of each, separator included.
-        eos_id: the id that each begins with.
+        eos_id: the separator, with which each begins.
         banned_ids: never sampled.
     """
     for first in range(0, sequences, batch):
@@ -49,14 +49,14 @@ def sample_calibration_text(
     banned_ids: Collection[int] = (),
     seed: int = 0,
 ) -> NDArray[np.int64]:
-    """Return ids sampled from the model's predictions, all sequences at once.
+    """Return ids sampled from the model, all sequences at once.
 
     Args:
         model: in evaluation mode.
         sequences: number of sequences.
         length: of each, separator included; at most the model's context.
-        eos_id: the id that each begins with.
-        banned_ids: never sampled: reserved ids, and special ones but the separator.
+        eos_id: the separator, with which each begins.
+        banned_ids: never sampled: reserved ids, and special ids except the separator.
         seed: equal seeds give equal texts on equal machines.
 
     Returns:
@@ -72,5 +72,5 @@ def sample_calibration_text(
         logits = model.logits(hidden_states[:, -1]).float().cpu().index_fill(1, banned, -torch.inf)
         sampled = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
         ids = torch.cat([ids, sampled.to(device)], dim=1)
-    written: NDArray[np.int64] = ids.cpu().numpy()
-    return written
+    texts: NDArray[np.int64] = ids.cpu().numpy()
+    return texts

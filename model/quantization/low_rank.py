@@ -1,4 +1,4 @@
-"""Low-rank correction of rounding: a product of two thin matrices of four bits.
+"""Low-rank correction of rounding errors: a product of two thin int4 matrices.
 
 The singular value decomposition gives the best product of a rank, here for the error times a root
 of the Hessian (CALDERA, Saha et al. 2024, arXiv:2405.18886).

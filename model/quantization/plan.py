@@ -1,8 +1,8 @@
-"""Quantization plan: the matrices of a model, their part of it, and their bits.
+"""Quantization plan: the precision of each matrix of a model.
 
-A matrix here is what a linear layer multiplies by, or a table whose rows are looked up, where it is
-needed after training. All else (gains, gates, routes, memory rows, biases, frozen numbers) is small
-and stays as it is.
+A matrix here is the weight of a linear layer, or a table of embeddings, that is used after
+training. All other weights (gains, gates, routes, memory tokens, biases, frozen numbers) are small
+and are not quantized.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Precision:
     """Precision of a matrix after quantization."""
 
     bits: int
-    """2 to 8 for whole numbers, 16 or 32 for floating-point ones."""
+    """2 to 8 for integers, 16 or 32 for floating-point numbers."""
     clip: Clip | None = None
-    """Clip of a row's grid; None: the one that costs least by the Hessian, if there is one."""
+    """Clip of a row's grid; None: the one of the smallest error by the Hessian, if there is one."""
 
     @property
     def is_integer(self) -> bool:

@@ -4,9 +4,10 @@ from torch import Tensor
 
 
 def smallest_weights(weight: Tensor, share: float) -> Tensor | None:
-    """Return the pruning mask, true for the smallest `share` of `weight`, rounded down; None: none.
+    """Return the pruning mask, true for the smallest `share` of weights; None: no weight.
 
-    Where equal sizes meet the border, fewer are chosen.
+    The mask has the shape of `weight`, [rows, columns]. Their number is rounded down, and smaller
+    where equal magnitudes are at the threshold.
 
     >>> smallest_weights(Tensor([[1, -3], [0.5, 2]]), 0.5).tolist()
     [[True, False], [True, False]]
@@ -14,6 +15,6 @@ def smallest_weights(weight: Tensor, share: float) -> Tensor | None:
     count = int(share * weight.numel())
     if not count:
         return None
-    sizes = weight.abs()
-    border = sizes.flatten().kthvalue(count + 1).values
-    return sizes < border
+    magnitudes = weight.abs()
+    threshold = magnitudes.flatten().kthvalue(count + 1).values
+    return magnitudes < threshold

@@ -1,4 +1,4 @@
-"""Quantization of a model's matrices as planned, and loading of quantized weights."""
+"""Quantization of a model by a plan: RTN or GPTQ, pruning, corrections; and its loading."""
 
 from collections.abc import Callable, Mapping
 
@@ -28,26 +28,26 @@ def quantize_model(
     correction_rank: int = 0,
     report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, QuantizedMatrix | Tensor]:
-    """Return the quantized weights that the model needs after training, by `state_dict` name.
+    """Return the quantized weights for export, by their names in the state dict.
 
     Args:
-        model: stays as it is.
+        model: is not changed.
         plan: the precision of each of its matrices.
-        hessians: of `gather_hessians`; matrices that have one are rounded by GPTQ, all others to
-            the nearest. None: no matrix has one.
+        hessians: of `gather_hessians`, [columns, columns] each. Matrices with one are rounded by
+            GPTQ, all others to the nearest. None: no matrix has one.
         sparsity: share of the weights of each integer matrix that become zero.
-        correction_rank: of the correction of each such matrix; 0 for none.
-        report: called with each name once it is done.
+        correction_rank: rank of the correction of each integer matrix; 0 for none.
+        report: called with each name after its quantization.
 
     Returns:
-        Integer matrices, tensors of float16 where planned, all else as it is, on the CPU.
+        Integer matrices, tensors of float16 where planned, all others unchanged, on the CPU.
 
     Raises:
-        SpikeError: the plan misses a matrix, or names one that is not there.
+        SpikeError: the plan lacks a matrix, or names an unknown one.
     """
     for name in sorted(plan.keys() ^ quantizable_weights(model).keys()):
-        wrong = "no matrix of this model" if name in plan else "without a precision"
-        raise SpikeError(f"the plan: {name}: {wrong}")
+        fault = "no matrix of this model" if name in plan else "without a precision"
+        raise SpikeError(f"the plan: {name}: {fault}; make the plan for this model")
     quantized: dict[str, QuantizedMatrix | Tensor] = {}
     for name, tensor in exported_state(model).items():
         precision = plan.get(name, Precision(32))
@@ -73,10 +73,16 @@ def quantize_matrix(
     sparsity: float = 0.0,
     correction_rank: int = 0,
 ) -> QuantizedMatrix:
-    """Return a matrix [rows, columns], quantized to integers.
+    """Quantize a matrix to integers, by GPTQ with a Hessian, to the nearest without.
 
-    GPTQ rounds with a Hessian [columns, columns], except rows for which rounding to the nearest
-    number of the same grid leaves a smaller error.
+    Rows for which rounding to the nearest has a smaller error than GPTQ use that.
+
+    Args:
+        weight: [rows, columns].
+        precision: bits and clip.
+        hessian: [columns, columns]; None: unknown.
+        sparsity: share of the weights that become zero.
+        correction_rank: rank of the correction; 0 for none.
     """
     bits, clip = precision.bits, precision.clip
     columns = None if hessian is None else prepare_hessian(hessian)
@@ -85,7 +91,7 @@ def quantize_matrix(
     if clip is None and columns is not None:
         scales = search_scales(weight, bits, columns.importance())
     else:
-        # Without inputs a search would cut off numbers in the columns that matter most.
+        # Without a Hessian a search would clip weights of the columns with the largest inputs.
         scales = row_scales(weight, bits, clip or Clip("max"))
     pruned = smallest_weights(weight, sparsity)
     codes = quantize_codes(weight, scales, bits)
@@ -93,11 +99,11 @@ def quantize_matrix(
         codes.masked_fill_(pruned, 0.0)
     if columns is not None:
         gptq = gptq_codes(weight, scales, bits, columns, pruned)
-        nearest_errors, errors = (
+        nearest_errors, gptq_errors = (
             weighted_errors(weight - tried * scales.unsqueeze(1), hessian)
             for tried in (codes, gptq)
         )
-        codes = torch.where((errors < nearest_errors).unsqueeze(1), gptq, codes)
+        codes = torch.where((gptq_errors < nearest_errors).unsqueeze(1), gptq, codes)
     correction = None
     if correction_rank:
         residual = weight - codes * scales.unsqueeze(1)
@@ -114,26 +120,30 @@ def _correction(
     residual: Tensor, rank: int, hessian: Tensor | None, columns: Columns | None
 ) -> LowRank | None:
     """Return the low-rank correction of a matrix, if it lowers the error."""
-    found = low_rank_correction(residual, rank, columns)
-    rest = residual - torch.from_numpy(found.dequantize()).to(residual.device)
+    correction = low_rank_correction(residual, rank, columns)
+    rest = residual - torch.from_numpy(correction.dequantize()).to(residual.device)
     before, after = (weighted_errors(error, hessian).sum() for error in (residual, rest))
-    return found if after < before else None
+    return correction if after < before else None
 
 
 @torch.no_grad()
 def put_quantized(model: LanguageModel, weights: Mapping[str, QuantizedMatrix | Tensor]) -> None:
-    """Load the result of `quantize_model` into a model of that shape; trained-only tensors stay.
+    """Load the result of `quantize_model`, tensors of any shape, into a model of those shapes.
+
+    Modules for training only are not changed.
 
     Raises:
-        SpikeError: a name or shape is not the model's, or one is missing; nothing has changed.
+        SpikeError: a name or shape differs from the model's; nothing has changed.
     """
-    wanted = exported_state(model)
-    for name in sorted(wanted.keys() | weights.keys()):
-        ours = tuple(wanted[name].shape) if name in wanted else None
+    state = exported_state(model)
+    for name in sorted(state.keys() | weights.keys()):
+        ours = tuple(state[name].shape) if name in state else None
         theirs = tuple(weights[name].shape) if name in weights else None
         if ours != theirs:
-            raise SpikeError(f"{name}: shape {theirs}, and the model wants {ours}")
+            raise SpikeError(
+                f"{name}: shape {theirs}, in the model {ours}; use the model's configuration"
+            )
     for name, value in weights.items():
-        wanted[name].copy_(
+        state[name].copy_(
             torch.from_numpy(value.dequantize()) if isinstance(value, QuantizedMatrix) else value
         )

@@ -27,7 +27,7 @@ class QuantizedMatrix:
     """Quantized matrix: codes · scale of the row, plus a correction if there is one.
 
     Raises:
-        SpikeError: types, shapes or numbers are not as said here.
+        SpikeError: types, shapes or numbers are not as described here.
     """
 
     codes: NDArray[np.int8]
@@ -42,18 +42,21 @@ class QuantizedMatrix:
         """Check types, shapes and numbers."""
         codes, scales = self.codes, self.scales
         if not MIN_BITS <= self.bits <= MAX_BITS:
-            raise SpikeError(f"a matrix of {self.bits} bits: {MIN_BITS} to {MAX_BITS} exist")
+            raise SpikeError(f"codes of {self.bits} bits; use {MIN_BITS} to {MAX_BITS}")
         if codes.dtype != np.int8 or codes.ndim != 2:
-            raise SpikeError(f"codes are {codes.dtype} {codes.shape}, not int8 [rows, columns]")
+            raise SpikeError(f"codes are {codes.dtype} {codes.shape}; use int8 [rows, columns]")
         if scales.dtype != np.float16 or scales.shape != codes.shape[:1]:
-            raise SpikeError(f"scales are {scales.dtype} {scales.shape}, not float16 [rows]")
+            raise SpikeError(f"scales are {scales.dtype} {scales.shape}; use float16 [rows]")
         if not (np.isfinite(scales).all() and (scales >= 0).all()):
-            raise SpikeError("a scale is negative, infinite or not a number")
+            raise SpikeError("a scale is negative, infinite or NaN; use finite ones from 0 on")
         top = largest_code(self.bits)
         if codes.size and not (codes.min() >= -top and codes.max() <= top):
-            raise SpikeError(f"a code is outside {-top} … {top}, those of {self.bits} bits")
+            raise SpikeError(f"a code is out of range; use {-top} … {top} for {self.bits} bits")
         if self.correction is not None and self.correction.shape != codes.shape:
-            raise SpikeError(f"a correction of {self.correction.shape} for codes of {codes.shape}")
+            raise SpikeError(
+                f"the correction is {self.correction.shape}; use the shape of the codes, "
+                f"{codes.shape}"
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,10 +84,10 @@ class QuantizedMatrix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LowRank:
-    """Low-rank product leftᵀ · right, both with one row per rank and no corrections of their own.
+    """Low-rank product leftᵀ · right of quantized matrices without corrections.
 
     Raises:
-        SpikeError: they do not fit together.
+        SpikeError: their ranks differ, or one has a correction.
     """
 
     left: QuantizedMatrix
@@ -95,9 +98,11 @@ class LowRank:
     def __post_init__(self) -> None:
         """Check that the factors fit."""
         if self.left.shape[0] != self.right.shape[0]:
-            raise SpikeError(f"factors of ranks {self.left.shape[0]} and {self.right.shape[0]}")
+            raise SpikeError(
+                f"factors of ranks {self.left.shape[0]} and {self.right.shape[0]}; use equal ranks"
+            )
         if self.left.correction is not None or self.right.correction is not None:
-            raise SpikeError("the factors of a correction have no corrections")
+            raise SpikeError("a factor has a correction; leave it out")
 
     @property
     def shape(self) -> tuple[int, int]:
