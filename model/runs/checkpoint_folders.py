@@ -1,4 +1,4 @@
-"""Checkpoint folders in a run folder, `checkpoints/step-00000120`, one for each step saved."""
+"""Checkpoint folders of a run, `checkpoints/step-00000120`, one for each saved step."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from .metrics import METRICS
 
 
 def checkpoint_folder(run_folder: Path, step: int) -> Path:
-    """Return where the checkpoint of a step is or would be."""
+    """Return the path of the checkpoint of a step, which may not exist."""
     return run_folder / "checkpoints" / f"step-{step:08d}"
 
 
@@ -22,12 +22,12 @@ def all_checkpoints(run_folder: Path) -> list[Path]:
     """
     folder = run_folder / "checkpoints"
     try:
-        found = list(folder.iterdir())  # glob() passes over a folder without permission
+        entries = list(folder.iterdir())  # glob() passes over a folder without permission
     except FileNotFoundError:
         return []
     except OSError as error:
         raise unreadable(folder, error) from None
-    return sorted(entry for entry in found if re.fullmatch(r"step-\d{8}", entry.name))
+    return sorted(entry for entry in entries if re.fullmatch(r"step-\d{8}", entry.name))
 
 
 def newest_checkpoint(run_folder: Path) -> Path | None:
@@ -36,28 +36,26 @@ def newest_checkpoint(run_folder: Path) -> Path | None:
 
 
 def advice(folder: Path) -> str:
-    """Return the advice for a damaged checkpoint: the one from which the run would resume."""
+    """Return the fix of a damaged checkpoint; it names the one from which the run would resume."""
     others = [other for other in all_checkpoints(folder.parent.parent) if other.name != folder.name]
     if not others:
         return (
             f"restore it from a copy: {folder.name} is the only checkpoint, and without it the run "
             "begins again at step 0"
         )
-    return (
-        f"restore it from a copy, or move {folder.name} elsewhere to go on from {others[-1].name}"
-    )
+    return f"restore it from a copy, or move {folder.name} away to resume from {others[-1].name}"
 
 
 def check_no_links_inside(folder: Path) -> None:
-    """Raise for symbolic links in a run folder where a training writes or removes files.
+    """Check that a training writes and removes no files through symbolic links in a run folder.
 
     Raises:
-        SpikeError: a link would make it do so elsewhere.
+        SpikeError: there is such a link.
     """
     names = [folder / METRICS, folder / "checkpoints", *all_checkpoints(folder)]
     check_no_links(names)
 
 
 def has_begun(run_folder: Path) -> bool:
-    """Return whether a folder holds a run that can only be resumed, not started again."""
+    """Return whether a folder holds a run that has begun and can only be resumed."""
     return (run_folder / METRICS).exists() or newest_checkpoint(run_folder) is not None

@@ -1,4 +1,4 @@
-"""Run folders: creating and opening them; docs/formats.md, section 3, has their files."""
+"""Run folders: creating and opening them; docs/formats.md, section 3, describes their files."""
 
 import os
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ CONFIG = "config.toml"
 TOKENIZER = "tokenizer.json"
 LINEAGE = "run.json"
 FIX = "restore it from a copy"
-# What a path may hold instead of a run, and how to get a run folder then.
+# Contents of a path that is no run folder, and the command that makes one from them.
 WAYS = {
     "packed model": "spike unpack makes one",
     "model folder for transformers": "spike import makes one",
@@ -43,7 +43,7 @@ WAYS = {
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Fields of `run.json`."""
+    """Lineage of a run: the fields of `run.json`."""
 
     format: int
     spike: str
@@ -51,15 +51,15 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     torch: str
     """Version of torch that made the run."""
     fingerprints: dict[str, str]
-    """Of what the run was made from: `tokenizer`, `data`, of a student `teacher-1` …, and `init`
-    where it began with another run's weights."""
+    """Of the run's inputs: `tokenizer`, `data`, of a student `teacher-1` …, and `init` where it
+    began with another run's weights."""
     places: dict[str, str] = {}
     """Paths of `data` and teachers relative to the run folder, so that a project may move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Trained model with the weights for export, and all that using it needs."""
+    """Run: a trained model with the weights for export, its tokenizer and its provenance."""
 
     config: Config
     model: LanguageModel
@@ -67,7 +67,7 @@ class Run:
     step: int
     fingerprints: dict[str, str]
     digest: str
-    """Of the checkpoint: the sha256 of its `state.json`, which names those of its other files."""
+    """Sha256 of the checkpoint's `state.json`, which has those of its other files."""
     tables: Mapping[str, bytes] = field(default_factory=dict)
     """Tables of an artifact for evaluators; empty for a run folder."""
     trained_ids: TrainedIds = None
@@ -78,6 +78,12 @@ def create_run(
     folder: Path, config: Config, tokenizer: Tokenizer, fingerprints: Mapping[str, str]
 ) -> None:
     """Write the configuration, the tokenizer and the lineage of a new run.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        tokenizer: of the data.
+        fingerprints: of the run's inputs, as in `Lineage`.
 
     Raises:
         SpikeError: the folder holds a run that has begun.
@@ -111,10 +117,10 @@ def places_of(config: Config) -> dict[str, str]:
 
 
 def read_config(folder: Path) -> Config:
-    """Read the configuration of a run, with the folders that it reads where they are now.
+    """Read the configuration of a run, with the present paths of data and teachers.
 
-    They are where they were relative to the run, if anything is there, else at the absolute path
-    where they were when it began. Fingerprints of data and teachers are for the caller to compare.
+    A path relative to the run is used if it exists, else the absolute path of its beginning. The
+    caller compares the fingerprints of data and teachers.
 
     Raises:
         SpikeError: a file of the run cannot be read, or does not fit the newest checkpoint.
@@ -123,11 +129,11 @@ def read_config(folder: Path) -> Config:
     config, places = load_config(str(part_of(folder, CONFIG))), lineage.places
     compare_with_checkpoint(folder, config, lineage)
 
-    def found(name: str, path: str) -> str:
-        near = Path(os.path.normpath(folder.resolve() / places.get(name, "")))
-        return str(near) if name in places and near.exists() else path
+    def present_path(name: str, path: str) -> str:
+        relative = Path(os.path.normpath(folder.resolve() / places.get(name, "")))
+        return str(relative) if name in places and relative.exists() else path
 
-    now = {name: found(name, path) for name, path in places_of(config).items()}
+    now = {name: present_path(name, path) for name, path in places_of(config).items()}
     moved = replace(config, data=replace(config.data, path=now.pop("data")))
     if config.distill:
         moved = replace(moved, distill=replace(config.distill, teachers=tuple(now.values())))
@@ -135,10 +141,10 @@ def read_config(folder: Path) -> Config:
 
 
 def compare_with_checkpoint(folder: Path, config: Config, lineage: Lineage) -> None:
-    """Compare a run's configuration and lineage with the record of its newest checkpoint.
+    """Compare a run's configuration and lineage with the state of its newest checkpoint.
 
-    Which of the two files is damaged is unknown, so both are named; that comes before any other
-    comparison, which would blame shards or a tokenizer.
+    The error names both files, for either may be damaged. This check comes first: any other would
+    name shards or a tokenizer instead.
 
     Raises:
         SpikeError: they differ.
@@ -148,18 +154,18 @@ def compare_with_checkpoint(folder: Path, config: Config, lineage: Lineage) -> N
         return
     known = parse_state(checkpoint).fingerprints
     ours = {"config": config_fingerprint(config), **lineage.fingerprints}
-    for what in sorted(ours.keys() | known.keys()):
-        theirs, own = distinct_prefixes(known.get(what, ""), ours.get(what, ""))
+    for name in sorted(ours.keys() | known.keys()):
+        theirs, own = distinct_prefixes(known.get(name, ""), ours.get(name, ""))
         if theirs != own:
-            file = folder / (CONFIG if what == "config" else LINEAGE)
+            file = folder / (CONFIG if name == "config" else LINEAGE)
             raise SpikeError(
-                f"{checkpoint / STATE}: its fingerprint of {what} ({theirs}) is not that of {file} "
-                f"({own}); one of both was changed or is damaged: {FIX}"
+                f"{checkpoint / STATE}: its fingerprint of {name} ({theirs}) is not that of {file} "
+                f"({own}); restore the damaged one of both from a copy"
             )
 
 
 def part_of(folder: Path, name: str) -> Path:
-    """Return the path of a file that every run has.
+    """Return the path of a required file of a run.
 
     Raises:
         SpikeError: it is missing.
@@ -186,17 +192,17 @@ def read_lineage(folder: Path) -> Lineage:
 
 
 def no_run_folder(path: Path) -> str:
-    """Return the message for a path without lineage: its content, and how to get a run folder."""
+    """Return the message for a path that is no run folder: its contents and the fix."""
     contents = path_contents(path)
-    way = next((way for what, way in WAYS.items() if what in contents), f"a folder with {LINEAGE}")
-    return f"{contents}; this command needs a run folder ({way})"
+    way = next((way for kind, way in WAYS.items() if kind in contents), f"one has {LINEAGE}")
+    return f"{contents}; name a run folder ({way})"
 
 
 def load_run(folder: Path, device: str = "cpu") -> Run:
-    """Open the newest checkpoint of a run, with every part checked against the others.
+    """Load the newest checkpoint of a run; every part is checked against the others.
 
     Raises:
-        SpikeError: something is missing, damaged or from another run.
+        SpikeError: a part is missing, damaged or from another run.
     """
     lineage = read_lineage(folder)
     config = read_config(folder)
@@ -206,9 +212,7 @@ def load_run(folder: Path, device: str = "cpu") -> Run:
         raise SpikeError(f"{folder}: no checkpoint yet; resume the run")
     state, digest = read_state(checkpoint), file_sha256(checkpoint / STATE)
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
-        raise SpikeError(
-            f"{folder / TOKENIZER}: not the tokenizer that the run was made with; {FIX}"
-        )
+        raise SpikeError(f"{folder / TOKENIZER}: not the tokenizer of the run's training; {FIX}")
     model = _model_with_weights(checkpoint / WEIGHTS, config, tokenizer)
     if config.averaging and config.averaging.use != "weights":
         load_weights_(model, load_averages(checkpoint, model, config.averaging.use))

@@ -1,4 +1,4 @@
-"""Metrics: `metrics.jsonl`, one JSON object per logged step, cut back when a run resumes."""
+"""Metrics: `metrics.jsonl`, one JSON object per logged step; resuming removes later ones."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -14,18 +14,18 @@ METRICS = "metrics.jsonl"
 
 Metrics = dict[str, int | float]
 FIX = "remove the line"
-# Bytes of a line, in which samples have their texts.
+# Bytes of a line, which may have a sample's text.
 MAX_LINE = MAX_JSON_BYTES
 
 
 def append_metrics(path: Path, metrics: Mapping[str, int | float | str]) -> None:
-    """Append one line and close the file, so that readers see it at once."""
+    """Append a line and close the file, so that readers see it at once."""
     with named_failures(path), append_regular(path) as file:
         file.write(msgspec.json.encode(metrics) + b"\n")
 
 
 def sync_metrics(path: Path) -> None:
-    """Sync the lines to disk; a checkpoint must not outlive the lines before it."""
+    """Sync the lines to disk; after a crash no checkpoint may be newer than its metrics."""
     with named_failures(path), append_regular(path) as file:
         os.fsync(file.fileno())
     DISK.sync_folder(path.parent)
@@ -46,19 +46,19 @@ def cut_back_metrics(path: Path, step: int) -> None:
 
 
 def last_metrics(path: Path, step: int) -> Metrics:
-    """Return the last number of each key up to a step; empty where there is no file.
+    """Return the last value of each key up to a step; empty if there is no file.
 
     Raises:
         SpikeError: a line is not an object of numbers and texts.
     """
-    found: dict[str, int | float] = {}
+    last: dict[str, int | float] = {}
     for number, line in enumerate(_lines(path) if os.path.lexists(path) else (), 1):
         with parse_failures(f"{path}:{number}", FIX):
             metrics = msgspec.json.decode(line, type=dict[str, int | float | str | None])
         numbers = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
         if numbers.get("step", 0) <= step:
-            found |= numbers
-    return found
+            last |= numbers
+    return last
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Weight checks: a file's weights against a configuration, before a model takes memory."""
+"""Weight checks: a file's tensors against a configuration, before a model takes memory."""
 
 from collections.abc import Mapping
 
@@ -18,8 +18,14 @@ FIX = "take the file from its source again"
 def model_of_shapes(config: Config, tokenizer: Tokenizer, stored: int, place: str) -> LanguageModel:
     """Return the model of a configuration on the device `meta`: shapes without numbers.
 
-    Even there each module takes memory, so layers and experts are compared first with the number
-    of tensors that are stored.
+    Even there each module takes memory, so the number of layers and experts is first compared with
+    that of the stored tensors.
+
+    Args:
+        config: of the model.
+        tokenizer: sets the vocabulary size.
+        stored: number of tensors in the file.
+        place: the file, for the message.
 
     Raises:
         SpikeError: there are fewer tensors than modules that have one each.
@@ -30,14 +36,20 @@ def model_of_shapes(config: Config, tokenizer: Tokenizer, stored: int, place: st
 
 
 def described(weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """Describe weights by dtype and shape."""
+    """Describe tensors, of any shape, by dtype and shape."""
     return {name: f"{weight.dtype} {list(weight.shape)}" for name, weight in weights.items()}
 
 
 def check_weights(
     found: Mapping[str, str], needed: Mapping[str, str], place: str, fix: str = FIX
 ) -> None:
-    """Compare weights by name and description: their shape, and the dtype where it counts.
+    """Compare weights by name and description: their shape, and the dtype where it matters.
+
+    Args:
+        found: name → description of the stored weights.
+        needed: name → description of the configuration's.
+        place: the file, for the message.
+        fix: imperative that fixes it.
 
     Raises:
         SpikeError: one is missing, unexpected or of another description.

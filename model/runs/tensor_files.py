@@ -20,7 +20,7 @@ Tensors = dict[str, Tensor]
 
 
 def on_cpu(tensors: Mapping[str, Tensor]) -> Tensors:
-    """Return tensors as safetensors takes them: on the CPU, contiguous, without gradients."""
+    """Return tensors, of any shape, as safetensors needs them: contiguous, on the CPU."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
@@ -33,11 +33,11 @@ def save_tensors(tensors: Tensors, path: Path, metadata: dict[str, str] | None =
     try:
         save_file(tensors, path, metadata)
     except SafetensorError as error:
-        # The system's error is in the text alone; as OSError, `durable_folder` names the file.
-        found = re.search(r"\(os error ([0-9]+)\)", str(error))
-        if not found:
+        # Only the text has the system's error; of an OSError, `durable_folder` names the file.
+        match = re.search(r"\(os error ([0-9]+)\)", str(error))
+        if not match:
             raise
-        raise OSError(int(found[1]), os.strerror(int(found[1])), str(path)) from None
+        raise OSError(int(match[1]), os.strerror(int(match[1])), str(path)) from None
 
 
 def load_tensors(path: Path) -> Tensors:
@@ -53,7 +53,7 @@ def load_tensors(path: Path) -> Tensors:
 def tensors_sha256(path: Path) -> str:
     """Return the sha256 of a file of tensors; "" where its size is not that of its tensors.
 
-    A sparse file, which takes no disk, may have any size, and reading it any time.
+    The size is checked first: a sparse file needs no disk and could take any time to read.
     """
     with regular_name(path) as opened:
         try:
@@ -72,9 +72,14 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def read_failures(path: Path, fix: str = "") -> Iterator[str]:
-    """Yield a name of a file of tensors; raise failures to read it as one-line errors.
+    """Convert failures to read a file of tensors to one-line errors; yield a name to open it by.
 
-    `fix` is the advice for damage; where it is empty, that for a checkpoint.
+    Args:
+        path: the file.
+        fix: imperative for a damaged file; empty: that for a checkpoint.
+
+    Raises:
+        SpikeError: the file cannot be read (`unreadable` makes it) or is damaged.
     """
     try:
         # safetensors reports every file that it cannot open as missing; the system knows better.

@@ -140,7 +140,7 @@ def _remove_checkpoints(run):
         (_change_tokenizer, "not the tokenizer"),
         (_change_lineage, r"state\.json: its fingerprint of data .* that of .*run\.json \(other\)"),
         (_change_format, "format 2 is not known"),
-        (_remove_lineage, "needs a run folder"),
+        (_remove_lineage, "name a run folder"),
         (_remove_checkpoints, "no checkpoint yet"),
     ],
 )

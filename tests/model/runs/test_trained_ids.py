@@ -103,5 +103,5 @@ def test_bitmaps_come_back_and_others_are_refused(flags):
     if len(flags) % 8:
         wrong.append(data[:-1] + bytes([data[-1] | 128]))
     for other in wrong:
-        with pytest.raises(ValueError, match="no bitmap"):
+        with pytest.raises(ValueError, match="not a bitmap"):
             trained_from_bytes(other, len(flags))

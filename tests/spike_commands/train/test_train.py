@@ -271,7 +271,7 @@ def test_the_only_checkpoint_is_said_to_be_the_only_one(how, line, project):
     assert "begins again at step 0" in errors
     older = shutil.copytree(only, run / "checkpoints/step-00000001")
     errors = line("train", "--resume", str(run))[2]
-    assert f"move {only.name} elsewhere to go on from {older.name}" in errors
+    assert f"move {only.name} away to resume from {older.name}" in errors
     shutil.rmtree(older)
     shutil.rmtree(only)
     status, _, errors = line("train", "--resume", str(run))

@@ -41,7 +41,7 @@ def test_a_teacher_that_changed_or_went_is_refused(line, tiny, folder):
     status, _, errors = line("train", "--resume", "runs/pupil")
     assert (status, errors.count("\n")) == (1, 1)
     assert "distill.teachers: " in errors
-    assert "runs/teacher: does not exist; this command needs a run folder" in errors
+    assert "runs/teacher: does not exist; name a run folder" in errors
 
 
 def test_a_missing_teacher_leaves_no_folder(line, tiny, folder):
