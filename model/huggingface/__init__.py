@@ -1,4 +1,4 @@
-"""Hugging Face `transformers`: export of models for AutoModelForCausalLM, and import."""
+"""Hugging Face `transformers`: export of models for `AutoModelForCausalLM`, and import."""
 
 from .bundle import generate
 from .export import Exported, export_model

@@ -1,4 +1,4 @@
-"""Bundling of `spike_model.py`: layers and models as one module that needs no spike.
+"""Bundle of `spike_model.py`: layers and models as one module that needs no spike.
 
 It is the same for every model, so it needs to be reviewed only once.
 """
@@ -30,11 +30,11 @@ HEADER = '''\
 """The models of spike as classes of `transformers`.
 
 Generated from the sources of spike by `spike export model`; change those, not this file. It needs
-torch and transformers alone. docs/huggingface.md of spike tells more.
+torch and transformers alone. docs/huggingface.md of spike describes it.
 """
 '''
 
 
 def generate() -> str:
-    """Return the text of the module; the same for the same sources."""
+    """Generate the text of the module; equal sources give equal text."""
     return join_modules(PACKAGE, MODULES, HEADER)

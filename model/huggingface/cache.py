@@ -18,9 +18,9 @@ from ..layers.kv_cache import KVCache
 # Names of the cache in arguments and results of `transformers`: from 5.24 on, and before.
 CACHE_NAMES = ("cache", "past_key_values")
 UNSUPPORTED = (
-    f"transformers {transformers.__version__} does not hand the cache of generate() over under "
-    f"{' or '.join(CACHE_NAMES)}, so the text would be written without its prompt; pass "
-    "use_cache=False, use transformers 5.24, or export again with a newer spike"
+    f"transformers {transformers.__version__} does not pass the cache of generate() as "
+    f"{' or '.join(CACHE_NAMES)}, so the prompt would be lost; pass use_cache=False, use "
+    "transformers 5.24, or export again with a newer spike"
 )
 
 
@@ -28,7 +28,7 @@ def cache_name() -> str:
     """Return the name that the cache has in results of this release of `transformers`.
 
     Raises:
-        ImportError: none of the names known here.
+        ImportError: results have none of the names known here.
     """
     known = {field.name for field in fields(CausalLMOutputWithPast)}
     for name in CACHE_NAMES:
@@ -48,17 +48,17 @@ class SpikeCache(Cache):
 
     def __init__(self) -> None:
         super().__init__(layers=[])
-        self.start = 0  # with which id the window begins
-        self.kv_cache: Any = None  # a KVCache, once anything was read
+        self.start = 0  # index of the window's first id
+        self.kv_cache: Any = None  # a KVCache after the first ids were read
         self.ids = torch.zeros((0, 0), dtype=torch.int64)
         self.attention_mask = torch.zeros((0, 0), dtype=torch.bool)
 
     def append(
         self, ids: Tensor, attention_mask: Tensor | None, new_kv_cache: Callable[[int], KVCache]
     ) -> None:
-        """Append ids [B, T] and which of them are text; None: all.
+        """Append ids [B, T] and their attention mask, bool [B, T]; None: all are text.
 
-        `new_kv_cache` allocates the cache of B rows where nothing was read before.
+        `new_kv_cache` allocates the cache of B rows if no ids were read before.
         """
         attention_mask = (
             torch.ones_like(ids, dtype=torch.bool) if attention_mask is None else attention_mask
@@ -76,7 +76,7 @@ class SpikeCache(Cache):
             )
 
     def unread(self, start: int) -> slice:
-        """Move the window to begin with id number `start`; return the slice of ids not yet read."""
+        """Move the window to begin with id `start`; return the slice of ids not yet read."""
         if start != self.start:
             self.start, self.kv_cache.length, self.kv_cache.prefix = start, 0, 0
         return slice(start + self.kv_cache.length, None)
@@ -86,16 +86,16 @@ class SpikeCache(Cache):
         return self.ids.shape[1]
 
     def get_max_length(self, layer_idx: int | None = None) -> int:  # noqa: ARG002
-        """Return -1: there is no limit, for after the context windows are read again."""
+        """Return -1: there is no limit; beyond the context, windows are read again."""
         return -1
 
     def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:  # noqa: ARG002
-        """Return the number of tokens of a mask, and its offset."""
+        """Return the length of an attention mask, and its offset."""
         return self.get_seq_length() + query_length, 0
 
     @property
     def batch_size(self) -> int:
-        """Rows; -1 before anything was read."""
+        """Number of rows; -1 before the first ids were read."""
         return -1 if self.kv_cache is None else len(self.ids)
 
     @property
@@ -109,20 +109,21 @@ class SpikeCache(Cache):
         return True
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Keep these rows; one may occur several times."""
+        """Keep the rows of indices [n]; one may occur several times."""
         if self.kv_cache is None:
             return
-        kept = self.kv_cache
-        kept.keys, kept.values = (t.index_select(1, indices) for t in (kept.keys, kept.values))
-        kept.ids, kept.attention_mask = (
-            t.index_select(0, indices) for t in (kept.ids, kept.attention_mask)
+        inner = self.kv_cache
+        # Keys and values are [layers, B, …], ids and mask [B, …].
+        inner.keys, inner.values = (t.index_select(1, indices) for t in (inner.keys, inner.values))
+        inner.ids, inner.attention_mask = (
+            t.index_select(0, indices) for t in (inner.ids, inner.attention_mask)
         )
         self.ids, self.attention_mask = (
             t.index_select(0, indices) for t in (self.ids, self.attention_mask)
         )
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Keep the rows that beam search has chosen."""
+        """Keep the rows [B] that beam search has chosen."""
         self.batch_select_indices(beam_idx.to(self.ids.device))
 
     def batch_repeat_interleave(self, repeats: int) -> None:
@@ -137,7 +138,7 @@ class SpikeCache(Cache):
             ValueError: the number is above zero.
         """
         if tokens_to_remove > 0:
-            raise ValueError("tokens_to_remove: has to be negative, the tokens to forget")
+            raise ValueError("tokens_to_remove is positive; pass minus the number of tokens")
         if self.kv_cache is None:
             return
         length = max(0, self.get_seq_length() + tokens_to_remove)

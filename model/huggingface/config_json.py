@@ -1,4 +1,4 @@
-"""Fields of config.json from which `modeling_spike.py` builds a model."""
+"""Model configuration in config.json, from which `modeling_spike.py` builds a model."""
 
 from typing import Any
 

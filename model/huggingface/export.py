@@ -1,4 +1,4 @@
-"""Export of a run as a folder that AutoModelForCausalLM of `transformers` loads."""
+"""Export of a run as a folder that `AutoModelForCausalLM` of `transformers` loads."""
 
 import json
 from collections.abc import Mapping
@@ -36,15 +36,15 @@ from .qwen3 import keys_beyond_stock, stock_fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """Result of an export."""
+    """Exported folder: its files, its class and the modules left out."""
 
     files: list[str]
     model_class: str
     """Class that loads the folder."""
     beyond_stock: list[str]
-    """Sections and keys for which the stock class has no place."""
+    """Sections and keys that `Qwen3ForCausalLM` does not support."""
     left_out: list[str]
-    """Trained-only parts."""
+    """Modules for training only."""
 
 
 def export_model(run_folder: Path, folder: Path) -> Exported:
@@ -70,7 +70,7 @@ def export_model(run_folder: Path, folder: Path) -> Exported:
             (unfinished / "README.md").write_text(card, encoding="utf-8")
             files = sorted(path.name for path in unfinished.iterdir())
     except FileExistsError:
-        raise SpikeError(f"{folder}: exists already; remove it or choose another") from None
+        raise SpikeError(f"{folder}: exists already; remove it or choose another name") from None
     model_class = CLASS if beyond else STOCK_CLASS
     return Exported(files=files, model_class=model_class, beyond_stock=beyond, left_out=left_out)
 
@@ -83,7 +83,15 @@ def write_model(
     *,
     stock: bool,
 ) -> None:
-    """Write configuration, weights, code and tokenizer into an existing folder."""
+    """Write configuration, weights, code and tokenizer into an existing folder.
+
+    Args:
+        folder: where to write.
+        config: of the model, without modules for training only.
+        weights: state dict; the embedding, for example, is [V, D].
+        tokenizer: of the model.
+        stock: whether the class is `Qwen3ForCausalLM`, which needs no code in the folder.
+    """
     vocab_size, eos_id = tokenizer.vocab_size, tokenizer.eos_id
     if stock:
         fields = stock_fields(config.model, vocab_size)
@@ -110,8 +118,8 @@ def generation_fields(
 ) -> dict[str, Any]:
     """Return the fields of generation_config.json that make `generate` act as `spike generate`.
 
-    They are the first and last ids and those never sampled. A model trained on replies alone may
-    write markers, and ends with a message.
+    They are the first and last ids and those never sampled. A model trained on replies may also
+    sample markers, and ends with a message.
     """
     special, eos_id = tokenizer.special_ids, tokenizer.eos_id
     markers = {special[name] for name in MARKERS if name in special} if replies else set()
@@ -131,11 +139,11 @@ def generation_fields(
 def _write_records(
     folder: Path, run_folder: Path, run: Run, config: Config, left_out: list[str]
 ) -> Record:
-    """Write the records of a run folder beside the weights."""
+    """Write the configuration and the provenance of a run next to the weights."""
     (folder / CONFIG).write_text(dump_config(_without_places(config)), encoding="utf-8")
     checkpoint = newest_checkpoint(run_folder)
     if checkpoint is None:
-        raise SpikeError(f"{run_folder}: its checkpoint is gone; try again")
+        raise SpikeError(f"{run_folder}: its checkpoint was removed; export again")
     state = read_state(checkpoint)
     record = Record(
         format=FORMAT,
@@ -152,7 +160,7 @@ def _write_records(
 
 
 def _without_places(config: Config) -> Config:
-    """Return the configuration without the paths of data and teachers, which are private."""
+    """Return the configuration without the paths of data and teachers."""
     replace_in = msgspec.structs.replace
     config = replace_in(config, data=replace_in(config.data, path=""))
     if config.distill is None:

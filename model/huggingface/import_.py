@@ -1,7 +1,7 @@
 """Import of an exported folder as a run; code in the folder is never read.
 
-Files are untrusted until they are checked: the configuration before a model is built; names, shapes
-and types of the weights before one is read.
+Files are untrusted until they are checked: the configuration before a model is built, names, shapes
+and types of the weights before a tensor is read.
 """
 
 import os
@@ -43,7 +43,7 @@ EXACT = ("F32", "BF16", "F16")
 
 
 def import_model(folder: Path, run_folder: Path) -> Config:
-    """Make a run folder of an exported one, whole or not at all; weights are equal to the bit.
+    """Write a run folder from an exported one, whole or not at all; weights are equal to the bit.
 
     Without `spike_run.json`, as after `save_pretrained`, the run is at step 0 and its data unknown.
 
@@ -51,7 +51,7 @@ def import_model(folder: Path, run_folder: Path) -> Config:
         The configuration of the run.
 
     Raises:
-        SpikeError: a file is missing, damaged, or describes no model of spike.
+        SpikeError: a file is missing or damaged, or describes an unsupported model.
     """
     fields = read_fields(folder / FIELDS)
     record = read_record(folder)
@@ -61,7 +61,9 @@ def import_model(folder: Path, run_folder: Path) -> Config:
     if record is not None:
         lineage = {key: value for key, value in record.fingerprints.items() if key != "config"}
         if lineage.get("tokenizer") != tokenizer.fingerprint:
-            raise SpikeError(f"{folder / VOCABULARY_FILE}: not the tokenizer of the run")
+            raise SpikeError(
+                f"{folder / VOCABULARY_FILE}: not the tokenizer of the run; export the model again"
+            )
     weights = read_weights(folder / WEIGHTS, config, tokenizer)
     try:
         with durable_folder(run_folder) as unfinished:
@@ -69,7 +71,9 @@ def import_model(folder: Path, run_folder: Path) -> Config:
             trained_ids = read_trained_ids(folder, tokenizer.vocab_size) if record else None
             _save(unfinished, config, tokenizer, weights, lineage, record, trained_ids)
     except FileExistsError:
-        raise SpikeError(f"{run_folder}: exists already; remove it or choose another") from None
+        raise SpikeError(
+            f"{run_folder}: exists already; remove it or choose another name"
+        ) from None
     return config
 
 
@@ -77,7 +81,7 @@ def read_fields(path: Path) -> dict[str, Any]:
     """Read config.json.
 
     Raises:
-        SpikeError: it is missing, no object of JSON, or of a model that spike does not know.
+        SpikeError: it is missing, not a JSON object, or of an unsupported model.
     """
     with parse_failures(path, "export the model again"):
         if not path.exists():
@@ -88,8 +92,8 @@ def read_fields(path: Path) -> dict[str, Any]:
         fields: dict[str, Any] = msgspec.json.decode(read_regular(path), type=dict[str, Any])
     if fields.get("model_type") not in (MODEL_TYPE, STOCK_TYPE):
         raise SpikeError(
-            f"{path}: model_type: {shown(fields.get('model_type'))}; spike brings back its own "
-            f"models, {MODEL_TYPE!r}, and {STOCK_TYPE!r}"
+            f"{path}: model_type: {shown(fields.get('model_type'))} is not supported; name a model "
+            f"of type {MODEL_TYPE!r} or {STOCK_TYPE!r}"
         )
     return fields
 
@@ -102,15 +106,16 @@ def read_tokenizer(folder: Path, fields: Mapping[str, Any]) -> Tokenizer:
     """
     path = folder / VOCABULARY_FILE
     if not path.is_file():
-        raise SpikeError(f"{path}: missing; spike needs a tokenizer of its own beside the weights")
+        raise SpikeError(f"{path}: missing; put spike's tokenizer next to the weights")
     tokenizer = Tokenizer.load(path)
-    wanted = {"vocab_size": tokenizer.vocab_size}
+    expected = {"vocab_size": tokenizer.vocab_size}
     if fields.get("model_type") == MODEL_TYPE:
-        wanted["separator"] = tokenizer.eos_id
-    for key, value in wanted.items():
+        expected["separator"] = tokenizer.eos_id
+    for key, value in expected.items():
         if fields.get(key) != value:
             raise SpikeError(
-                f"{folder / FIELDS}: {key}: {shown(fields.get(key))}, but the tokenizer has {value}"
+                f"{folder / FIELDS}: {key}: {shown(fields.get(key))}, but the tokenizer has "
+                f"{value}; use the model's tokenizer"
             )
     return tokenizer
 
@@ -129,12 +134,12 @@ def read_config(folder: Path, fields: Mapping[str, Any], tokenizer: Tokenizer) -
         known = {"model", *FAMILY_SECTIONS}
         if not isinstance(sections, dict) or not {"model"} <= sections.keys() <= known:
             families = " or ".join(FAMILY_SECTIONS)
-            raise SpikeError(f"{place}: sections: needed are model, and {families}")
+            raise SpikeError(f"{place}: sections: unknown or missing; use model, and {families}")
     described = config_of_sections(sections, place)
     if described.model.vocab_size not in (0, tokenizer.vocab_size):
         raise SpikeError(
             f"{place}: sections.model.vocab_size: {described.model.vocab_size}, but the tokenizer "
-            f"has {tokenizer.vocab_size}"
+            f"has {tokenizer.vocab_size}; use the model's tokenizer"
         )
     path = folder / CONFIG
     if not os.path.lexists(path):
@@ -142,18 +147,18 @@ def read_config(folder: Path, fields: Mapping[str, Any], tokenizer: Tokenizer) -
     config = load_config(str(path))
     shapes = [spike_fields(c, tokenizer.vocab_size, 0)["sections"] for c in (described, config)]
     if shapes[0] != shapes[1]:
-        raise SpikeError(f"{path}: not of the model in {FIELDS}; export again")
+        raise SpikeError(f"{path}: not of the model in {FIELDS}; export the model again")
     return config
 
 
 def read_weights(path: Path, config: Config, tokenizer: Tokenizer) -> dict[str, Tensor]:
-    """Return the weights by name, float32.
+    """Return the weights by name, float32 tensors of the model's shapes, such as [V, D].
 
     Raises:
-        SpikeError: the file is damaged, or a name, shape or type is not that of the model.
+        SpikeError: the file is damaged, or a name, shape or type differs from the model's.
     """
     if not path.exists():
-        raise SpikeError(f"{path}: missing; weights in several files are not read")
+        raise SpikeError(f"{path}: missing; save the weights in this one file")
     with read_failures(path, FIX) as opened, safe_open(opened, framework="pt") as file:
         pieces = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         model = model_of_shapes(config, tokenizer, len(pieces), str(path))
@@ -167,7 +172,7 @@ def read_weights(path: Path, config: Config, tokenizer: Tokenizer) -> dict[str, 
         weights = {name: file.get_tensor(name).float() for name in shapes}
     for name, weight in weights.items():
         if not bool(weight.isfinite().all()):
-            raise SpikeError(f"{path}: {name}: has numbers that are not finite; damaged")
+            raise SpikeError(f"{path}: {name}: has numbers that are not finite; {FIX}")
     return weights
 
 
@@ -178,7 +183,7 @@ def _as_float32(dtype: str) -> str:
 def read_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
     """Return which ids generation_config.json does not suppress, bool [vocab_size].
 
-    None where the file lacks them, or has them in a form that `spike export model` does not write.
+    None if the file lacks them, or has them in a form that `spike export model` does not write.
     """
     path = folder / GENERATION
     if not os.path.lexists(path):
@@ -209,7 +214,7 @@ def _save(
     record: Record | None,
     trained_ids: TrainedIds,
 ) -> None:
-    """Write the checkpoint; where a mean is exported, the weights are also its values."""
+    """Write the checkpoint; the weights are also the values of the mean that is exported."""
     model = build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id)
     model.load_state_dict(dict(weights))
     exported = config.averaging.use if config.averaging else "weights"

@@ -34,9 +34,9 @@ from transformers import AutoModelForCausalLM{imported}
 model = AutoModelForCausalLM.from_pretrained("{name}"{trust})
 {loading}```
 
-Documents begin behind the separator, id {eos_id}, and end with it. {tokens}
+Documents begin after the separator, id {eos_id}, and end with it. {tokens}
 
-## What the run recorded
+## Results of the run
 
 | | |
 | --- | --- |
@@ -44,14 +44,14 @@ Documents begin behind the separator, id {eos_id}, and end with it. {tokens}
 
 Numbers are those of `metrics.jsonl` at step {step}{averaged}. Nothing else was measured.
 
-## Where it comes from
+## Provenance
 
 | fingerprint | sha256 |
 | --- | --- |
 {fingerprints}
 
-`{config}` is the configuration of the run, `{record}` its record; `spike import` makes a run folder
-of this one again.{left_out}
+`{config}` is the configuration of the run, `{record}` its record; `spike import` restores the run
+folder from this one.{left_out}
 """
 
 
@@ -59,12 +59,12 @@ Metrics = Mapping[str, int | float]
 
 
 def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: bool) -> str:
-    """Return the text of the card.
+    """Return the text of the model card.
 
     Args:
-        run: the run, opened.
+        run: with the exported weights.
         record: of the exported weights.
-        metrics: the last ones that the run recorded.
+        metrics: the last ones of the run.
         name: of the exported folder.
         stock: whether the folder's class is one of `transformers` itself.
     """
@@ -84,14 +84,14 @@ def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: 
         trust="" if stock else trust,
         loading=f'tokenizer = AutoTokenizer.from_pretrained("{name}"{trust})\n' if coded else "",
         eos_id=run.tokenizer.eos_id,
-        tokens="" if coded else "Its BESE tokenizer is for spike alone: no class reads it.",
-        rows="\n".join(f"| {what} | {value} |" for what, value in _facts(run, record, metrics)),
+        tokens="" if coded else "Only spike reads its BESE tokenizer.",
+        rows="\n".join(f"| {name} | {value} |" for name, value in _facts(run, record, metrics)),
         step=f"{record.step:,}",
         averaged=averaged,
         fingerprints="\n".join(f"| {k} | `{v}` |" for k, v in sorted(record.fingerprints.items())),
         config=CONFIG,
         record=RECORD,
-        left_out=f" Left out, for only training needs them: {', '.join(record.left_out)}."
+        left_out=f" Left out, because only training uses them: {', '.join(record.left_out)}."
         if record.left_out
         else "",
     )
@@ -99,7 +99,7 @@ def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: 
 
 def _facts(run: Run, record: Record, metrics: Metrics) -> list[tuple[str, str]]:
     """Return the facts of the card, by name."""
-    scores = [(what, f"{metrics[key]:.4f}") for key, what in SCORES.items() if key in metrics]
+    scores = [(name, f"{metrics[key]:.4f}") for key, name in SCORES.items() if key in metrics]
     return [
         ("parameters", f"{exported_parameters(run.model):,}"),
         ("vocabulary", f"{run.tokenizer.vocab_size:,}"),

@@ -19,7 +19,7 @@ from ..families.qwen3.model import Qwen3
 from ..families.spikewhale.model import SpikeWhaleLM
 from ..layers.kv_cache import context_window_start
 from .cache import CACHE, CACHE_NAMES, UNSUPPORTED, SpikeCache
-from .call_arguments import given_cache, new_mask, rows_wanted
+from .call_arguments import given_cache, new_mask, rows_to_compute
 
 
 class SpikeConfig(PreTrainedConfig):
@@ -27,7 +27,7 @@ class SpikeConfig(PreTrainedConfig):
 
     Attributes:
         sections: `model`, and `golf` or `spikewhale` where the model is of that family.
-        separator: the id between documents, over which nothing looks back.
+        separator: the id between documents; embeddings do not read ids before it.
         vocab_size: number of ids.
     """
 
@@ -42,32 +42,32 @@ class SpikeConfig(PreTrainedConfig):
 
     @property
     def hidden_size(self) -> Any:
-        """Numbers in the residual stream."""
+        """Model width: length of the residual stream's vectors."""
         return self._shape("dim")
 
     @property
     def num_hidden_layers(self) -> Any:
-        """Layers."""
+        """Number of layers."""
         return self._shape("layers")
 
     @property
     def num_attention_heads(self) -> Any:
-        """Query heads."""
+        """Number of query heads."""
         return self._shape("heads")
 
     @property
     def num_key_value_heads(self) -> Any:
-        """Key and value heads."""
+        """Number of key and value heads."""
         return self._shape("kv_heads")
 
     @property
     def head_dim(self) -> Any:
-        """Numbers in one head."""
+        """Length of a head's vectors."""
         return self._shape("head_dim")
 
     @property
     def max_position_embeddings(self) -> Any:
-        """Tokens that one prediction may look back on."""
+        """Context length in tokens."""
         return self._shape("context")
 
 
@@ -87,9 +87,8 @@ def build_language_model(config: SpikeConfig) -> LanguageModel:
 class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
     """Causal language model: token ids in, logits of the next token out.
 
-    Once the context is full, the window moves on by half of it, and the rest is read again.
-    Auxiliary heads and their losses are not here: `labels` give the mean loss of the next token
-    alone.
+    Whenever the context is full, the window moves on by half of it, and the rest is read again.
+    There are no auxiliary heads and losses: `labels` give the mean loss of the next token.
     """
 
     config_class = SpikeConfig
@@ -100,7 +99,7 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
     def __init__(self, config: SpikeConfig) -> None:
         super().__init__(config)
         language_model = build_language_model(config)
-        # In a tuple it is no submodule: its parts are, so that weights keep their names.
+        # In a tuple it is no submodule: its modules are, so that weights keep their names.
         self._language_model = (language_model,)
         self.model, self.lm_head = language_model.model, language_model.lm_head
         self.model.training = False
@@ -115,7 +114,7 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
     def _prepare_cache_for_generation(
         self, generation_config: Any, model_kwargs: dict[str, Any], *others: Any, **options: Any
     ) -> None:
-        """Pass `generate` an empty `SpikeCache`, where it must have a cache and was given none.
+        """Pass `generate` an empty `SpikeCache`, if it uses a cache and has none.
 
         Raises:
             ValueError: a cache of another kind is requested.
@@ -123,8 +122,8 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         kind = generation_config.cache_implementation
         if kind not in (None, "dynamic"):
             raise ValueError(
-                f"cache_implementation={kind!r}: spike's models keep a cache of their own; leave "
-                "it out"
+                f"cache_implementation={kind!r} is not supported: spike's models have their own "
+                "cache; leave it out"
             )
         super()._prepare_cache_for_generation(generation_config, model_kwargs, *others, **options)
         if generation_config.use_cache is not False and model_kwargs.get(CACHE) is None:
@@ -135,8 +134,10 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
     ) -> dict[str, Any]:
         """Return the arguments of `forward` for the next step of `generate`.
 
+        `input_ids` [B, T] are all ids so far.
+
         Raises:
-            RuntimeError: tokens of the text are neither in them nor in the cache among them.
+            RuntimeError: some ids are neither in these arguments nor in their cache.
         """
         inputs: dict[str, Any] = super().prepare_inputs_for_generation(input_ids, *others, **kwargs)
         cache = inputs.get(CACHE)
@@ -146,9 +147,9 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         return inputs
 
     def train(self, mode: bool = True) -> "SpikeForCausalLM":
-        """Set the mode of all parts, but train the model as in evaluation.
+        """Set the mode of all modules, except the backbone, which stays in evaluation mode.
 
-        In its own training mode a golf model has memory tokens in place of its first tokens.
+        In its own training mode a golf model replaces its first tokens by memory tokens.
         """
         super().train(mode)
         self.model.training = False
@@ -172,9 +173,9 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Initialise tensors that a file of weights lacks: rotary tables, or all of a new model.
+        """Initialise the tensors that a file of weights lacks: RoPE tables, or all of a new model.
 
-        Frozen parameters are frozen again, for loading makes new ones.
+        Frozen parameters are frozen again, because loading makes new ones.
         """
         backbone = self.model
         if module is not backbone:
@@ -206,22 +207,22 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
             cache: of the ids read before; is extended by the new ones.
             past_key_values: the same, by its name before transformers 5.24.
             labels: ids [B, T], −100 for those that do not count; row t predicts label t + 1.
-            use_cache: whether a cache is made where none is given; not while training.
-            logits_to_keep: how many of the last rows, or which rows; 0 for all.
+            use_cache: whether to make a cache if none is given; not while training.
+            logits_to_keep: number of last rows, or row numbers [n]; 0 for all.
             options: for the loss; positions, which follow from the mask, are ignored.
 
         Raises:
-            ValueError: there are no ids, a cache or mask does not fit, or more rows are wanted
-                than the context has.
+            ValueError: there are no ids, a cache or mask does not fit, or `logits_to_keep` is more
+                than the context.
         """
         if input_ids is None or options.pop("inputs_embeds", None) is not None:
-            raise ValueError("input_ids: needed; spike's models look up ids, not embeddings")
+            raise ValueError("input_ids: missing; pass ids, embeddings are not supported")
         cache = given_cache(cache, past_key_values, options)
         attention_mask = new_mask(attention_mask, input_ids.shape[1], cache)
         if use_cache and cache is None and not self.training:
             cache = SpikeCache()
-        wanted = rows_wanted(logits_to_keep, input_ids.shape[1], self.model.config.context)
-        rows = self._read(input_ids, attention_mask, cache, wanted)
+        count = rows_to_compute(logits_to_keep, input_ids.shape[1], self.model.config.context)
+        rows = self._read(input_ids, attention_mask, cache, count)
         logits = self._language_model[0].logits(
             rows[:, logits_to_keep] if isinstance(logits_to_keep, Tensor) else rows
         )
@@ -232,37 +233,37 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         return CausalLMOutputWithPast(loss=loss, logits=logits, **{CACHE: cache})
 
     def _read(
-        self, ids: Tensor, attention_mask: Tensor | None, cache: SpikeCache | None, wanted: int
+        self, ids: Tensor, attention_mask: Tensor | None, cache: SpikeCache | None, count: int
     ) -> Tensor:
-        """Return the rows [B, wanted, D] of the last ids, each in the window of its own place."""
+        """Return the last `count` hidden states [B, count, D], each from its own window."""
         read = 0 if cache is None else cache.get_seq_length()
         length, context = read + ids.shape[1], self.model.config.context
-        ends = range(length - wanted + 1, length + 1)
+        ends = range(length - count + 1, length + 1)
         rows, taken = [], 0
         for start, group in groupby(ends, lambda end: context_window_start(end, context)):
             of_window = list(group)
             until = of_window[-1] - read
             if cache is None:
-                found = self._read_window(ids[:, :until], attention_mask, None, start)
+                hidden_states = self._read_window(ids[:, :until], attention_mask, None, start)
             else:
                 new_attention_mask = (
                     None if attention_mask is None else attention_mask[:, taken:until]
                 )
                 cache.append(ids[:, taken:until], new_attention_mask, self.model.new_kv_cache)
-                found = self._read_window(cache.ids, cache.attention_mask, cache, start)
-            rows.append(found[:, -len(of_window) :])
+                hidden_states = self._read_window(cache.ids, cache.attention_mask, cache, start)
+            rows.append(hidden_states[:, -len(of_window) :])
             taken = until
         return torch.cat(rows, 1) if len(rows) > 1 else rows[0]
 
     def _read_window(
-        self, seen: Tensor, attention_mask: Tensor | None, cache: SpikeCache | None, start: int
+        self, ids: Tensor, attention_mask: Tensor | None, cache: SpikeCache | None, start: int
     ) -> Tensor:
-        """Return the rows of the ids seen, from `start` on, that were not read in this window."""
-        unread = slice(start, seen.shape[1]) if cache is None else cache.unread(start)
+        """Return the hidden states of ids [B, N], from `start` on, not yet read in this window."""
+        unread = slice(start, ids.shape[1]) if cache is None else cache.unread(start)
         prefix_ids = None
         if unread.start == start and start and self.model.lookback:
             window = slice(max(0, start - self.model.lookback), start)
-            prefix_ids = seen[:, window]
+            prefix_ids = ids[:, window]
             if attention_mask is not None:
                 # Ids before a text count as text, unless they are separators.
                 prefix_ids = prefix_ids.masked_fill(
@@ -271,6 +272,6 @@ class SpikeForCausalLM(PreTrainedModel, GenerationMixin):
         new_attention_mask = None if attention_mask is None else attention_mask[:, unread]
         kv_cache = None if cache is None else cache.kv_cache
         rows: Tensor = self.model(
-            seen[:, unread], prefix_ids, attention_mask=new_attention_mask, kv_cache=kv_cache
+            ids[:, unread], prefix_ids, attention_mask=new_attention_mask, kv_cache=kv_cache
         )
         return rows

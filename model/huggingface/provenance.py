@@ -1,4 +1,4 @@
-"""Provenance of an exported run, `spike_run.json`, from which an import restores it."""
+"""Provenance of an exported run: `spike_run.json`, from which an import restores the run."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Fields of `spike_run.json`."""
+    """Provenance record: the fields of `spike_run.json`."""
 
     format: int
     spike: str
@@ -32,11 +32,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Count
     """Tokens trained on."""
     fingerprints: dict[str, str]
-    """Of the sources of the run: `config`, `tokenizer`, `data`."""
+    """Of the run's inputs: `config`, `tokenizer`, `data`."""
     left_out: list[str]
-    """Trained-only parts of the model, which are not exported."""
+    """Modules for training only, which are not exported."""
     sha256: Sha256
-    """Of the file of weights as it was exported."""
+    """Digest of the exported file of weights."""
 
 
 def read_record(folder: Path) -> Record | None:
@@ -54,7 +54,7 @@ def read_record(folder: Path) -> Record | None:
         raise SpikeError(f"{path}: format {record.format} is not known; use a newer spike")
     if tensors_sha256(folder / WEIGHTS) != record.sha256:
         raise SpikeError(
-            f"{folder / WEIGHTS}: not the weights that {RECORD} speaks of; remove {RECORD} and "
-            f"{CONFIG} to import them as they are"
+            f"{folder / WEIGHTS}: not the weights of {RECORD}; remove {RECORD} and {CONFIG} to "
+            "import them without provenance"
         )
     return record

@@ -1,7 +1,7 @@
 """Qwen3 configuration: the plain transformer as `Qwen3ForCausalLM` of `transformers`, and back.
 
-Every inference engine supports this class, so a folder with it needs no code. The plain transformer
-is the same function if its logits have no softcap, and its weights have the same names.
+Inference engines support this class, so a folder with it needs no code. The plain transformer is
+the same function if its logits have no softcap, and its weights have the same names.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ KEYS = {
     "tie_embeddings": "tie_word_embeddings",
     "vocab_size": "vocab_size",
 }
-# Properties of spike's blocks; a config.json with other values is of another function.
+# Properties of spike's blocks; a config.json with other values describes another function.
 FIXED = {
     "hidden_act": "silu",
     "rms_norm_eps": NORM_EPS,
@@ -38,7 +38,7 @@ FIXED = {
 
 
 def keys_beyond_stock(config: Config) -> list[str]:
-    """Return the sections and keys that the stock class lacks; empty: it can be used."""
+    """Return the sections and keys that `Qwen3ForCausalLM` does not support."""
     return [*family_sections(config)] + (
         ["model.logit_softcap"] if config.model.logit_softcap else []
     )
@@ -68,21 +68,29 @@ def model_section(fields: Mapping[str, Any], place: str) -> dict[str, Any]:
     """
     rope = fields.get("rope_parameters")
     rope = rope if isinstance(rope, dict) else {"rope_theta": fields.get("rope_theta")}
-    wanted = {**FIXED, "rope_type": "default", "rope_scaling": None}
-    for key, value in wanted.items():
-        found = rope.get(key, fields.get(key, value))
-        if found != value:
-            raise SpikeError(f"{place}: {key}: {shown(found)}, and spike can only do {value!r}")
+    supported = {**FIXED, "rope_type": "default", "rope_scaling": None}
+    for key, value in supported.items():
+        given = rope.get(key, fields.get(key, value))
+        if given != value:
+            raise SpikeError(
+                f"{place}: {key}: {shown(given)} is not supported; use a model with {value!r}"
+            )
     # Engines write it in either place or in both.
     bases = [place_of["rope_theta"] for place_of in (rope, fields) if place_of.get("rope_theta")]
     if bases[1:] and bases[0] != bases[1]:
-        raise SpikeError(f"{place}: rope_theta: {shown(bases[0])} and {shown(bases[1])}")
+        raise SpikeError(
+            f"{place}: rope_theta: {shown(bases[0])} and {shown(bases[1])}; make both equal"
+        )
     layer_types = fields.get("layer_types") or []
     if not isinstance(layer_types, list) or any(kind != "full_attention" for kind in layer_types):
-        raise SpikeError(f"{place}: layer_types: spike only knows full_attention")
+        raise SpikeError(
+            f"{place}: layer_types: not supported; use a model with full_attention alone"
+        )
     section = {ours: fields.get(theirs) for ours, theirs in KEYS.items()}
     section["rope_base"] = bases[0] if bases else None
     for ours, value in section.items():
         if value is None:
-            raise SpikeError(f"{place}: {KEYS.get(ours, 'rope_theta')}: missing")
+            raise SpikeError(
+                f"{place}: {KEYS.get(ours, 'rope_theta')}: missing; add it, or export again"
+            )
     return {**section, "logit_softcap": 0.0}

@@ -141,7 +141,7 @@ def test_models_with_a_bese_tokenizer_go_out_without_its_class(tmp_path):
     save_checkpoint(tmp_path / "run", model, position, TrainingTensors())
     exported = export_model(tmp_path / "run", tmp_path / "exported")
     assert "tokenizer_config.json" not in exported.files
-    assert "no class reads it" in (tmp_path / "exported/README.md").read_text()
+    assert "Only spike reads its BESE tokenizer" in (tmp_path / "exported/README.md").read_text()
     import_model(tmp_path / "exported", tmp_path / "back")
     back = load_run(tmp_path / "back")
     assert back.tokenizer.fingerprint == tokenizer.fingerprint

@@ -102,10 +102,10 @@ HOSTILE = {
         lambda f: changed(f / "config.json", model_type="llama"),
         "model_type: 'llama'",
     ),
-    "no sections": (lambda f: changed(f / "config.json", sections=None), "sections: needed"),
+    "no sections": (lambda f: changed(f / "config.json", sections=None), "sections: unknown"),
     "other section": (
         lambda f: changed(f / "config.json", sections={"model": {}, "data": {"path": "/"}}),
-        "sections: needed",
+        "sections: unknown",
     ),
     "too large": (
         lambda f: changed(f / "config.json", sections=sections(f, layers=10**9)),
@@ -122,7 +122,7 @@ HOSTILE = {
     "separator": (lambda f: changed(f / "config.json", separator=4), "separator: 4"),
     "vocabulary": (lambda f: changed(f / "config.json", vocab_size=10**12), "vocab_size"),
     "other vocabulary": (of_another_size, "sections.model.vocab_size: 5000"),
-    "tokenizer": (lambda f: (f / "spike_tokenizer.json").unlink(), "needs a tokenizer"),
+    "tokenizer": (lambda f: (f / "spike_tokenizer.json").unlink(), "put spike's tokenizer"),
     "record": (lambda f: (f / "spike_run.json").write_text("{}"), "spike_run.json: cannot"),
     "format": (lambda f: changed(f / "spike_run.json", format=2), "format 2 is not known"),
     "step": (lambda f: changed(f / "spike_run.json", step=-1), "spike_run.json: cannot"),
