@@ -1,1 +1,1 @@
-"""Artifacts: a whole model in one small file."""
+"""Artifacts: a quantized model with its tokenizer in one `.spike` file."""

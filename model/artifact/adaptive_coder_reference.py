@@ -1,4 +1,8 @@
-"""Adaptive binary coding (docs/formats.md, section 9) in plain Python; native code equals it."""
+"""Adaptive binary range coder: reference in plain Python, which the native code equals.
+
+docs/formats.md, section 9. A symbol is coded bit by bit; each bit has an adaptive probability, a
+cell, of a binary tree that the sizes of the neighbours select.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +14,14 @@ WHOLE = 0xFFFFFFFF
 
 
 def encode(symbols: Sequence[Sequence[int]], bits: int, centre: int, cells: list[int]) -> bytes:
-    """Return the coded matrix of symbols below 2^bits; `cells` [64 · 2^bits] learn."""
+    """Return the coded matrix.
+
+    Args:
+        symbols: rows of equal length, each symbol below 2^bits.
+        bits: of a symbol.
+        centre: the symbol of size 0.
+        cells: [64 · 2^bits], the adaptive probabilities; are updated.
+    """
     low, high, written = 0, WHOLE, bytearray()
     columns = len(symbols[0]) if symbols else 0
     flat = iter([symbol for row in symbols for symbol in row])
@@ -33,11 +44,19 @@ def decode(
 ) -> list[list[int]]:
     """Return the decoded matrix.
 
+    Args:
+        data: the coded bytes.
+        rows: of the matrix.
+        columns: of the matrix.
+        bits: of a symbol.
+        centre: the symbol of size 0.
+        cells: as before `encode`; are updated.
+
     Raises:
         ValueError: the bytes end too early or are left over.
     """
     low, high, number, at = 0, WHOLE, int.from_bytes(data[:4]), 4
-    found: list[int] = []
+    symbols: list[int] = []
     for tree, sizes in expected_trees(rows, columns, bits):
         node = 1
         for _ in range(bits):
@@ -49,15 +68,18 @@ def decode(
                 at += 1
                 low, high = shifted(low, high)
             node = 2 * node + bit
-        found.append(node - (1 << bits))
-        sizes.append(abs(found[-1] - centre))
+        symbols.append(node - (1 << bits))
+        sizes.append(abs(symbols[-1] - centre))
     if at != len(data):
         raise ValueError("the bytes end too early" if at > len(data) else "bytes are left over")
-    return [found[row * columns : (row + 1) * columns] for row in range(rows)]
+    return [symbols[row * columns : (row + 1) * columns] for row in range(rows)]
 
 
 def expected_trees(rows: int, columns: int, bits: int) -> Iterator[tuple[int, list[int]]]:
-    """Yield for each symbol its first cell, and a list to which the caller adds its size."""
+    """Yield for each symbol its tree's first cell, and a list to which the caller adds its size.
+
+    The expected size is mean of row · mean of column / mean of all, on a logarithmic scale.
+    """
     start = 256 * 2**bits // 6
     above = [0] * columns
     total = 0
@@ -84,14 +106,21 @@ def level(number: int) -> int:
 
 
 def middle(low: int, high: int, cell: int) -> int:
-    """Return the last number of the interval's lower part, which belongs to the bit 1."""
+    """Return the last number of the interval's lower part, the part of the bit 1."""
     return low + ((high - low) * min(max(cell >> 16, 16), 65_520) >> 16)
 
 
 def part(low: int, high: int, cell: int, bit: int) -> tuple[int, int]:
-    """Return the part of the interval that belongs to the bit."""
-    border = middle(low, high, cell)
-    return (low, border) if bit else (border + 1, high)
+    """Return the part of the interval that belongs to the bit.
+
+    Args:
+        low: first number of the interval.
+        high: last number of the interval.
+        cell: probability of the bit.
+        bit: 0 or 1.
+    """
+    last = middle(low, high, cell)
+    return (low, last) if bit else (last + 1, high)
 
 
 def shifted(low: int, high: int) -> tuple[int, int]:
@@ -100,8 +129,8 @@ def shifted(low: int, high: int) -> tuple[int, int]:
 
 
 def learned(cell: int, bit: int) -> int:
-    """Return the cell after it was used for the bit."""
+    """Return the cell after an update by the bit."""
     seen, probability = cell & 1023, cell >> 10
-    aim = (1 << 22) - 1 if bit else 0
-    probability += (aim - probability) * (327_680 // (5 * seen + 8)) >> 16
+    target = (1 << 22) - 1 if bit else 0
+    probability += (target - probability) * (327_680 // (5 * seen + 8)) >> 16
     return probability << 10 | min(seen + 1, MAX_SEEN)

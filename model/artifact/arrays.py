@@ -1,4 +1,4 @@
-"""Arrays of an artifact, and the table that describes them: reading and writing.
+"""Array storage of an artifact: arrays, and the table that describes them, as bytes and back.
 
 docs/formats.md, section 9.
 """
@@ -20,7 +20,7 @@ MAX_DIMENSIONS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredArray:
-    """Row of the table."""
+    """Stored array: a row of the table."""
 
     name: str
     bits: int
@@ -42,7 +42,7 @@ def store_arrays(
     """Write arrays, each in its smallest encoding.
 
     Args:
-        arrays: name, bits (32, 16, or those of int8 codes) and numbers.
+        arrays: name, bits (32, 16, or those of int8 codes) and numbers, of any shape.
 
     Returns:
         The table and the bytes of all arrays.
@@ -58,7 +58,7 @@ def store_arrays(
 
 
 def load_arrays(table: Sequence[StoredArray], stored: Bytes) -> Iterator[tuple[StoredArray, Array]]:
-    """Yield the arrays of a table whose sizes the caller has checked.
+    """Yield the arrays, of any shape, of a table whose sizes the caller has checked.
 
     Raises:
         ValueError: an array is damaged.
@@ -122,9 +122,9 @@ class _Reader:
         self.data, self.at = data, 0
 
     def take(self, form: str) -> tuple[Any, ...]:
-        found = struct.unpack_from(form, self.data, self.at)
+        numbers = struct.unpack_from(form, self.data, self.at)
         self.at += struct.calcsize(form)
-        return found
+        return numbers
 
 
 def _read_row(reader: _Reader) -> StoredArray:
@@ -144,7 +144,9 @@ def _read_row(reader: _Reader) -> StoredArray:
 
 
 def entropy_bytes(array: Array, bits: int) -> float:
-    """Return the order-0 entropy of an array's numbers, or of floats' bytes by place, in bytes.
+    """Return the order-0 entropy of an array's numbers, in bytes; of floats, of each byte plane.
+
+    The array has any shape.
 
     >>> entropy_bytes(np.array([[1, 1, -1, -1]], np.int8), 2)
     0.5

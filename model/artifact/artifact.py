@@ -1,4 +1,4 @@
-"""Artifact files: reading and writing one file with all that running a model needs.
+"""Artifact files: a quantized model, its configuration and its tokenizer in one file.
 
 docs/formats.md, section 9.
 """
@@ -22,7 +22,7 @@ from ..quantization.quantized_matrix import LowRank, QuantizedMatrix
 from ..runs.trained_ids import TrainedIds, trained_from_bytes, trained_to_bytes
 from .arrays import StoredArray, load_arrays, store_arrays, table_from_bytes, table_to_bytes
 from .bit_packing import FLOATS, Array
-from .container import MEND, Section, join_sections, most_allowed, refuse, split_sections
+from .container import FIX, Section, join_sections, most_allowed, refuse, split_sections
 
 SCALES, LEFT, RIGHT = "/scales", "/left", "/right"
 CONFIG, TOKENIZER, LINEAGE, ARRAYS, WEIGHTS = "config", "tokenizer", "lineage", "arrays", "weights"
@@ -36,20 +36,21 @@ Weight: TypeAlias = QuantizedMatrix | Array
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """Compressed model and its lineage."""
+    """Artifact: a quantized model and its lineage."""
 
     config: Config
-    """As trained, or as `exported_config` makes of it."""
+    """As trained, or as returned by `exported_config`."""
     tokenizer: Tokenizer
     step: int
+    """Optimiser steps of the run."""
     fingerprints: Mapping[str, str]
-    """Of what the run was made from: `config`, `tokenizer`, `data`."""
+    """Of the run's inputs: `config`, `tokenizer`, `data`."""
     compression: Mapping[str, str]
     """Quantization settings of the weights."""
     weights: Mapping[str, Weight]
-    """By name, float32 or float16 unless they are codes; without trained-only weights."""
+    """By name: quantized matrices, or arrays of float32 or float16; without training-only ones."""
     tables: Mapping[str, bytes] = field(default_factory=dict)
-    """Tables that evaluators need besides, by the name of their section."""
+    """Further tables for evaluators, by the name of their section."""
     trained_ids: TrainedIds = None
     """Ids that were targets in training, bool [V]; None where that is unknown."""
 
@@ -65,14 +66,14 @@ class _Lineage(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """Sections and arrays of an artifact, not yet decoded."""
+    """Contents of an artifact file: sections and arrays, not yet decoded."""
 
     sections: dict[str, Section]
     table: list[StoredArray]
 
 
 def exported_config(config: Config) -> Config:
-    """Return a configuration without trained-only parts and without paths.
+    """Return a configuration without training-only modules and without paths.
 
     Fingerprints are of the configuration as it was trained.
     """
@@ -86,10 +87,10 @@ def artifact_to_bytes(artifact: Artifact) -> bytes:
     """Return the bytes of an artifact; equal artifacts give equal bytes.
 
     Raises:
-        SpikeError: a table has a name of ours.
+        SpikeError: a table has the name of another section.
     """
     if taken := sorted(set(OURS) & artifact.tables.keys()):
-        raise SpikeError(f"table {taken[0]}: the name is that of a section; choose another")
+        raise SpikeError(f"table {taken[0]}: a section has this name; choose another")
     table, weights = store_arrays(
         [row for name, weight in artifact.weights.items() for row in as_arrays(name, weight)]
     )
@@ -115,7 +116,7 @@ def artifact_to_bytes(artifact: Artifact) -> bytes:
 
 
 def as_arrays(name: str, weight: Weight) -> list[tuple[str, int, Array]]:
-    """Return the arrays of a weight: name, bits and numbers of each."""
+    """Return the arrays, of any shape, of a weight: name, bits and numbers of each."""
     if not isinstance(weight, QuantizedMatrix):
         return [(name, 8 * weight.itemsize, weight)]
     arrays: list[tuple[str, int, Array]] = [(name, weight.bits, weight.codes)]
@@ -141,16 +142,16 @@ def read_contents(path: Path) -> Contents:
     for name in (CONFIG, LINEAGE):
         if sections[name].size > MAX_TEXT:
             refuse(path, f"section {name}", f"has {sections[name].size:,} bytes, too many")
-    with parse_failures(f"{path}: section {ARRAYS}", MEND):
+    with parse_failures(f"{path}: section {ARRAYS}", FIX):
         table = table_from_bytes(sections[ARRAYS].plain())
     numbers = sum(row.numbers for row in table)
     if numbers > most_allowed(len(sections[WEIGHTS].stored)):
-        refuse(path, f"section {ARRAYS}", f"speaks of {numbers:,} numbers, too many for the file")
+        refuse(path, f"section {ARRAYS}", f"claims {numbers:,} numbers, too many for the file")
     return Contents(sections=sections, table=table)
 
 
 def read_artifact(path: Path, contents: Contents | None = None) -> Artifact:
-    """Read an artifact in one pass; whether its weights are those of its model is not checked yet.
+    """Read an artifact in one pass; the caller checks the weights against the model.
 
     Raises:
         SpikeError: as `read_contents`, or a section is damaged.
@@ -159,29 +160,26 @@ def read_artifact(path: Path, contents: Contents | None = None) -> Artifact:
     plain = {}
     for name, section in sections.items():
         if name not in (ARRAYS, WEIGHTS):
-            with parse_failures(f"{path}: section {name}", MEND):
+            with parse_failures(f"{path}: section {name}", FIX):
                 plain[name] = section.plain()
-    with parse_failures(f"{path}: section {CONFIG}", MEND):
+    with parse_failures(f"{path}: section {CONFIG}", FIX):
         config = parse_config(f"{path}: section {CONFIG}", plain.pop(CONFIG).decode())
-    with parse_failures(f"{path}: section {LINEAGE}", MEND):
+    with parse_failures(f"{path}: section {LINEAGE}", FIX):
         lineage = msgspec.json.decode(plain.pop(LINEAGE), type=_Lineage)
-    with parse_failures(f"{path}: section {WEIGHTS}", MEND):
-        try:
-            weights = join_arrays(contents)
-        except SpikeError as error:  # codes and scales that do not fit, without the file's name
-            raise ValueError(error) from None
-    # A row of the embedding takes a byte at least; a small model may have many ids.
+    with parse_failures(f"{path}: section {WEIGHTS}", FIX):
+        weights = _joined_arrays(contents)
+    # A row of the embedding takes at least a byte; a small model may have many ids.
     most_ids = FEW_IDS + len(sections[WEIGHTS].stored)
     tokenizer = Tokenizer.load(path / TOKENIZER, plain.pop(TOKENIZER), min(most_ids, MAX_IDS))
     if tokenizer.fingerprint != lineage.fingerprints.get("tokenizer"):
         refuse(path, f"section {TOKENIZER}", "is not that of the run")
     trained_ids = None
     if TRAINED_IDS in plain:
-        with parse_failures(f"{path}: section {TRAINED_IDS}", MEND):
+        with parse_failures(f"{path}: section {TRAINED_IDS}", FIX):
             trained_ids = trained_from_bytes(plain.pop(TRAINED_IDS), tokenizer.vocab_size)
     positions = 2 * config.model.context * config.model.head_dim
     if positions > most_allowed(len(sections[WEIGHTS].stored)):
-        refuse(path, f"section {CONFIG}", "asks for more positions than the file can be for")
+        refuse(path, f"section {CONFIG}", "has more positions than the file's size allows")
     return Artifact(
         config=config,
         tokenizer=tokenizer,
@@ -192,6 +190,14 @@ def read_artifact(path: Path, contents: Contents | None = None) -> Artifact:
         tables=plain,
         trained_ids=trained_ids,
     )
+
+
+def _joined_arrays(contents: Contents) -> dict[str, Weight]:
+    """Return the result of `join_arrays`; its errors lack the file name and become ValueErrors."""
+    try:
+        return join_arrays(contents)
+    except SpikeError as error:
+        raise ValueError(error) from None
 
 
 def join_arrays(contents: Contents) -> dict[str, Weight]:
@@ -222,7 +228,11 @@ def join_arrays(contents: Contents) -> dict[str, Weight]:
 def quantized(
     name: str, codes: Mapping[str, tuple[int, Array]], floats: Mapping[str, Array]
 ) -> QuantizedMatrix:
-    """Join the codes of a name with their scales and corrections."""
+    """Join the codes [rows, columns] of a name with their scales [rows] and corrections.
+
+    Raises:
+        ValueError: scales are missing, or one factor of a correction.
+    """
     if name + SCALES not in floats:
         raise ValueError(f"{name} has no scales")
     left, right = name + LEFT, name + RIGHT

@@ -1,4 +1,4 @@
-"""Bit packing: arrangement of the numbers of arrays as bytes, and back.
+"""Bit packing: the numbers of arrays as bytes, and back.
 
 docs/formats.md, section 9, defines each arrangement.
 """
@@ -18,7 +18,7 @@ Bytes: TypeAlias = NDArray[np.uint8]
 
 
 class Arrangement(IntEnum):
-    """Arrangement of numbers as bytes."""
+    """Arrangement of numbers as bytes: whole, bits one after the other, or by bit planes."""
 
     PLAIN = 0
     PACKED = 1
@@ -26,13 +26,17 @@ class Arrangement(IntEnum):
 
 
 def arrange(matrix: Array, bits: int, arrangement: Arrangement) -> Bytes:
-    """Return the bytes of a matrix."""
+    """Return the bytes of a matrix [rows, columns].
+
+    Floats have byte planes: the sign moves to the lowest bit, then all highest bytes come first.
+    """
     if arrangement == Arrangement.PLAIN:
         return np.frombuffer(matrix.tobytes(), np.uint8)
     if bits in FLOATS:
         unsigned = matrix.ravel().view(UNSIGNED[bits])
-        turned = unsigned << 1 | unsigned >> bits - 1
-        planes = turned.astype(UNSIGNED[bits].newbyteorder(">")).view(np.uint8)
+        rotated = unsigned << 1 | unsigned >> bits - 1
+        planes = rotated.astype(UNSIGNED[bits].newbyteorder(">")).view(np.uint8)
+        # [numbers, bytes of one] → [bytes of one, numbers]
         return np.ascontiguousarray(planes.reshape(-1, bits // 8).T).ravel()
     symbols = to_symbols(matrix, bits).ravel()
     places = np.arange(bits, dtype=np.uint8)
@@ -51,15 +55,25 @@ def arranged_size(bits: int, arrangement: Arrangement, size: int) -> int:
 
 
 def rearrange(data: Bytes, bits: int, arrangement: Arrangement, size: int) -> Array:
-    """Return the numbers of arranged bytes, as a vector."""
+    """Return the numbers of arranged bytes, [size].
+
+    Args:
+        data: uint8 [arranged_size].
+        bits: of a number.
+        arrangement: of the bytes.
+        size: number of numbers.
+
+    Raises:
+        ValueError: a code is outside of its range.
+    """
     if arrangement == Arrangement.PLAIN:
         return (
             data.view(FLOATS[bits]).copy() if bits in FLOATS else checked(data.view(np.int8), bits)
         )
     if bits in FLOATS:
         planes = np.ascontiguousarray(data.reshape(bits // 8, size).T).ravel()
-        turned = planes.view(UNSIGNED[bits].newbyteorder(">")).astype(UNSIGNED[bits])
-        numbers: Array = (turned >> 1 | turned << bits - 1).view(FLOATS[bits])
+        rotated = planes.view(UNSIGNED[bits].newbyteorder(">")).astype(UNSIGNED[bits])
+        numbers: Array = (rotated >> 1 | rotated << bits - 1).view(FLOATS[bits])
         return numbers
     places = np.arange(bits, dtype=np.uint8)
     if arrangement == Arrangement.PACKED:
@@ -70,17 +84,25 @@ def rearrange(data: Bytes, bits: int, arrangement: Arrangement, size: int) -> Ar
 
 
 def to_symbols(codes: Array, bits: int) -> Bytes:
-    """Return codes shifted to start at 0."""
+    """Return codes, of any shape, shifted to start at 0."""
     return (codes + np.int8(largest_code(bits))).view(np.uint8)
 
 
 def to_codes(symbols: Bytes, bits: int) -> NDArray[np.int8]:
-    """Return the codes of symbols (inverse of `to_symbols`); ValueError for one without code."""
+    """Return the codes of symbols of any shape; the inverse of `to_symbols`.
+
+    Raises:
+        ValueError: a symbol has no code.
+    """
     return checked(symbols.view(np.int8) - np.int8(largest_code(bits)), bits)
 
 
 def checked(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
-    """Return the codes if all fit in `bits` bits; else raise ValueError."""
+    """Return the codes, of any shape, after checking that all fit in `bits` bits.
+
+    Raises:
+        ValueError: one does not.
+    """
     top = largest_code(bits)
     if codes.size and not (codes.min() >= -top and codes.max() <= top):
         raise ValueError(f"a code is outside {-top} … {top}")
@@ -88,7 +110,10 @@ def checked(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
 
 
 def as_matrix(array: Array) -> Array:
-    """Return an array as a matrix: its first dimension by all others; a vector is one row."""
+    """Return an array of any shape as a matrix: its first dimension by all others.
+
+    A vector is one row.
+    """
     return np.ascontiguousarray(array).reshape(matrix_shape(array.shape))
 
 

@@ -28,12 +28,12 @@ ROW = struct.Struct("<16sIIQQ")
 DIGEST_BYTES = 32
 MAX_SECTIONS = 64
 PLAIN, XZ = 0, 1
-MEND = "take the file from its source again"
+FIX = "take the file from its source again"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Section as it is stored."""
+    """Section of a file, as it is stored."""
 
     coding: int
     size: int
@@ -41,7 +41,11 @@ class Section:
     stored: Bytes
 
     def plain(self) -> bytes:
-        """Return the decompressed content; ValueError where it is damaged."""
+        """Return the decompressed content.
+
+        Raises:
+            ValueError: it is damaged.
+        """
         data = self.stored.tobytes()
         return from_xz(data, self.size) if self.coding == XZ else data
 
@@ -56,7 +60,7 @@ def most_allowed(file_size: int) -> int:
 
 
 def join_sections(sections: Sequence[tuple[str, bytes, bool]]) -> bytes:
-    """Return the file of sections: name, content, and whether xz may make it smaller."""
+    """Return the bytes of a file with these sections: name, content, and whether xz is tried."""
     rows, stored = [], []
     for name, content, compressible in sections:
         smaller = to_xz(content) if compressible else content
@@ -102,7 +106,7 @@ def split_sections(path: Path) -> dict[str, Section]:
             or plain_size > most_allowed(size)
             or (coding == PLAIN and plain_size != stored_size)
         ):
-            refuse(path, f"section {name}", "has a row that cannot be")
+            refuse(path, f"section {name}", "has an impossible row in the header")
         sections[name] = Section(coding, plain_size, stored)
         begin += stored_size
     if begin != size - DIGEST_BYTES:
@@ -111,7 +115,11 @@ def split_sections(path: Path) -> dict[str, Section]:
 
 
 def mapped(path: Path) -> Bytes:
-    """Map a file's bytes into memory."""
+    """Map a file's bytes into memory, uint8 [size].
+
+    Raises:
+        SpikeError: the file cannot be read, is empty or no artifact (`unreadable` makes it).
+    """
     try:
         with open_regular(path) as file:
             if not file.read(1):
@@ -132,10 +140,17 @@ def section_name(path: Path, padded: bytes) -> str:
 
 
 def raise_no_artifact(path: Path) -> NoReturn:
-    """Raise the error that names the content of a path that is no packed model."""
+    """Raise the error of a path that is no packed model; it names the path's content."""
     raise SpikeError(f"{path}: {path_contents(path)}; name a packed model (spike pack)") from None
 
 
-def refuse(path: Path, place: str, fault: str, mend: str = MEND) -> NoReturn:
-    """Raise the error that names the file, the place and the fix."""
-    raise SpikeError(f"{path}: {place} {fault}; {mend}")
+def refuse(path: Path, place: str, fault: str, fix: str = FIX) -> NoReturn:
+    """Raise the error that names the file, the place and the fix.
+
+    Args:
+        path: the file.
+        place: the place in it.
+        fault: the fault, as a predicate.
+        fix: imperative that fixes it.
+    """
+    raise SpikeError(f"{path}: {place} {fault}; {fix}")

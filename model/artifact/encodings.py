@@ -1,4 +1,4 @@
-"""Array encodings: bytes of weights in several layouts, of which the smallest is kept.
+"""Array encodings: weights as bytes in several layouts, of which the smallest is kept.
 
 docs/formats.md, section 9, defines each order, arrangement and coding.
 """
@@ -49,7 +49,7 @@ class Coding(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Layout of a written array; the values are those of the file."""
+    """Layout of a stored array; the values are those in the file."""
 
     coding: Coding
     arrangement: Arrangement
@@ -68,14 +68,14 @@ class AdaptiveState:
         self._cells: dict[tuple[int, Order], NDArray[np.uint32]] = {}
 
     def cells(self, bits: int, order: Order) -> NDArray[np.uint32]:
-        """Return a copy of the cells for the symbols of such an array."""
+        """Return a copy of the coder's cells, [cell_count], for such an array."""
         if (bits, order) not in self._cells:
             count = cell_count(symbol_bits(bits))
             self._cells[bits, order] = np.full(count, FRESH_CELL, np.uint32)
         return self._cells[bits, order].copy()
 
     def keep(self, bits: int, order: Order, cells: NDArray[np.uint32]) -> None:
-        """Replace the cells by these."""
+        """Replace the cells by these, [cell_count]."""
         self._cells[bits, order] = cells
 
 
@@ -106,7 +106,7 @@ def smallest_bytes(array: Array, bits: int, learned: AdaptiveState) -> tuple[Lay
     the best two.
 
     Args:
-        array: float32, float16, or int8 codes.
+        array: float32, float16, or int8 codes, of any shape.
         bits: 32, 16, or those of the codes.
         learned: the coder's state after earlier arrays; updated if this one is coded adaptively.
     """
@@ -126,7 +126,17 @@ def smallest_bytes(array: Array, bits: int, learned: AdaptiveState) -> tuple[Lay
 def written(
     array: Array, bits: int, layout: Layout, learned: AdaptiveState
 ) -> tuple[bytes, NDArray[np.uint32] | None]:
-    """Return the bytes of an array in one layout, and the adaptive coder's cells after it."""
+    """Return the bytes of an array in one layout, and the adaptive coder's cells after it.
+
+    Args:
+        array: of any shape.
+        bits: as in `smallest_bytes`.
+        layout: of the bytes.
+        learned: the coder's state after earlier arrays; is not updated.
+
+    Returns:
+        The bytes; the cells, None where the coding is not adaptive.
+    """
     matrix = as_matrix(array)
     if layout.order == Order.COLUMNS:
         matrix = np.ascontiguousarray(matrix.T)
@@ -140,7 +150,14 @@ def written(
 def array_from_bytes(
     data: Bytes, bits: int, shape: tuple[int, ...], layout: Layout, learned: AdaptiveState
 ) -> Array:
-    """Read what `smallest_bytes` wrote; the caller has checked that the shape is not too large.
+    """Read the bytes that `smallest_bytes` wrote; the caller has checked the shape's size.
+
+    Args:
+        data: uint8 [size].
+        bits: as in `smallest_bytes`.
+        shape: of the array.
+        layout: of the bytes.
+        learned: the coder's state after earlier arrays; is updated.
 
     Raises:
         ValueError: the bytes are not those of such an array.
@@ -153,11 +170,11 @@ def array_from_bytes(
     if layout.coding == Coding.ADAPTIVE:
         matrix = adaptive_matrix(data, bits, rows, columns, layout.order, learned)
     else:
-        wanted = arranged_size(bits, layout.arrangement, rows * columns)
+        size = arranged_size(bits, layout.arrangement, rows * columns)
         if layout.coding == Coding.XZ:
-            data = np.frombuffer(from_xz(data.tobytes(), wanted), np.uint8)
-        if len(data) != wanted:
-            raise ValueError(f"{len(data)} bytes, not {wanted}")
+            data = np.frombuffer(from_xz(data.tobytes(), size), np.uint8)
+        if len(data) != size:
+            raise ValueError(f"{len(data)} bytes, not {size}")
         matrix = rearrange(data, bits, layout.arrangement, rows * columns).reshape(rows, columns)
     if layout.order == Order.COLUMNS:
         matrix = np.ascontiguousarray(matrix.T)
@@ -165,7 +182,10 @@ def array_from_bytes(
 
 
 def adaptive_bytes(matrix: Array, bits: int, cells: NDArray[np.uint32]) -> bytes:
-    """Code a matrix adaptively; of floats only the highest byte plane, after the others."""
+    """Code a matrix [rows, columns] adaptively; of floats, only the highest byte plane.
+
+    The other planes precede it as they are.
+    """
     if bits not in FLOATS:
         return encode_symbols(to_symbols(matrix, bits), bits, largest_code(bits), cells)
     planes = arrange(matrix, bits, Arrangement.PLANES).reshape(-1, *matrix.shape)
@@ -175,7 +195,22 @@ def adaptive_bytes(matrix: Array, bits: int, cells: NDArray[np.uint32]) -> bytes
 def adaptive_matrix(
     data: Bytes, bits: int, rows: int, columns: int, order: Order, learned: AdaptiveState
 ) -> Array:
-    """Read what `adaptive_bytes` wrote."""
+    """Read the bytes that `adaptive_bytes` wrote.
+
+    Args:
+        data: uint8 [size].
+        bits: as in `smallest_bytes`.
+        rows: of the matrix in its order.
+        columns: of the matrix in its order.
+        order: selects the cells.
+        learned: the coder's state after earlier arrays; is updated.
+
+    Returns:
+        [rows, columns].
+
+    Raises:
+        ValueError: the bytes end too early or are left over.
+    """
     cells = learned.cells(bits, order)
     plain_size = (bits // 8 - 1) * rows * columns if bits in FLOATS else 0
     if len(data) < plain_size:

@@ -1,4 +1,4 @@
-"""Size tables of an artifact: its bytes by part."""
+"""Size table of an artifact: its bytes by section, part and array."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from .artifact import read_artifact, read_contents
 
 
 def artifact_table(data: bytes) -> dict[str, Any]:
-    """Return the table of an artifact that is not in a file yet."""
+    """Return the size table of an artifact's bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "artifact.spike"
         with named_failures(path):
@@ -22,7 +22,7 @@ def artifact_table(data: bytes) -> dict[str, Any]:
 
 
 def file_table(path: Path) -> dict[str, Any]:
-    """Return the result of `spike inspect` in docs/formats.md §4."""
+    """Return the size table of a file, the result of `spike inspect` in docs/formats.md §4."""
     contents = read_contents(path)
     artifact = read_artifact(path, contents)
     arrays = [

@@ -1,4 +1,4 @@
-"""N-gram counts of an artifact: as many of them as fit in a number of bytes."""
+"""N-gram table of an artifact: as many counts as fit in a number of bytes."""
 
 from spiketok.errors import SpikeError
 
@@ -8,32 +8,32 @@ from .xz import to_xz
 
 
 def counts_that_fit(counts: NgramModel, most: int) -> tuple[bytes, int]:
-    """Return the table that takes `most` bytes in an artifact, or a little less, and its threshold.
+    """Return the largest table of at most `most` bytes in an artifact, and its threshold.
 
-    It keeps the n-grams with at least a threshold of counts: the smallest whose table fits.
+    The table has the n-grams whose count is at least the threshold, the smallest that fits.
 
     Raises:
-        SpikeError: not even a table of next to nothing fits.
+        SpikeError: no threshold up to 2^24 fits.
     """
 
     def table(min_count: int) -> bytes:
         return counts_to_bytes(counts.pruned(min_count=min_count))
 
     def size(min_count: int) -> int:
-        made = table(min_count)
+        data = table(min_count)
         # xz takes minutes for a table far too large; an n-gram never took less than a byte.
-        return len(made) // 16 if len(made) > 64 * most else len(to_xz(made))
+        return len(data) // 16 if len(data) > 64 * most else len(to_xz(data))
 
     fits = 2
     while size(fits) > most:
         fits *= 2
         if fits > 1 << 24:
-            raise SpikeError(f"no table of counts fits in {most:,} bytes; allow more")
-    wrong = fits // 2
-    while fits - wrong > 1:
-        middle = (fits + wrong) // 2
+            raise SpikeError(f"no table of n-grams fits in {most:,} bytes; allow more")
+    too_large = fits // 2
+    while fits - too_large > 1:
+        middle = (fits + too_large) // 2
         if size(middle) > most:
-            wrong = middle
+            too_large = middle
         else:
             fits = middle
     return table(fits), fits

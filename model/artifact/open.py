@@ -20,21 +20,19 @@ from .artifact import read_artifact
 
 
 def open_run(path: Path, device: str = "cpu") -> Run:
-    """Open a run folder, or an artifact that was made of one.
+    """Open a run folder or an artifact.
 
     Raises:
-        SpikeError: something is missing, damaged or does not fit together.
+        SpikeError: a part is missing, damaged or does not fit the others.
     """
     if not path.exists():
         makers = "spike train and spike pack make them"
-        raise SpikeError(
-            f"{path}: does not exist; this command needs a run folder or a packed model ({makers})"
-        )
+        raise SpikeError(f"{path}: does not exist; name a run folder or a packed model ({makers})")
     return open_artifact(path, device) if path.is_file() else load_run(path, device)
 
 
 def open_artifact(path: Path, device: str = "cpu") -> Run:
-    """Build the model of an artifact, with its weights as they are after the round trip.
+    """Open an artifact: build its model with the dequantized weights.
 
     Raises:
         SpikeError: the file is damaged, or its parts do not fit together.
@@ -67,22 +65,20 @@ def open_artifact(path: Path, device: str = "cpu") -> Run:
 
 
 def unpack_artifact(path: Path, folder: Path) -> Run:
-    """Make a run folder of an artifact, with its weights as they are after the round trip.
-
-    The folder appears whole or not at all.
+    """Write a run folder with the dequantized weights of an artifact, whole or not at all.
 
     Returns:
-        The run; its tables have no place in a folder.
+        The run; its tables are not in the folder.
 
     Raises:
-        SpikeError: the artifact cannot be opened, or the folder holds something already.
+        SpikeError: the artifact cannot be opened, or the folder exists already.
     """
     try:
         with durable_folder(folder) as unfinished:
             run = open_artifact(path)
-            origin = {n: made_from for n, made_from in run.fingerprints.items() if n != "config"}
+            origin = {name: of for name, of in run.fingerprints.items() if name != "config"}
             create_run(unfinished, run.config, run.tokenizer, origin)
-            # The states of generators are in a checkpoint, too: by the seed, not by this process.
+            # A checkpoint has the states of generators: those of the seed, not of this process.
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(run.config.train.seed)
                 save_checkpoint(

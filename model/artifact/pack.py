@@ -1,4 +1,4 @@
-"""Packing: the quantized artifact of a run, and its size in bytes."""
+"""Packing: quantization of a run to an artifact, within a budget of bytes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ TRIES, CLOSE = 5, 0.004
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """Artifact and its bytes."""
+    """Packed model: an artifact and its bytes."""
 
     artifact: Artifact
     data: bytes
@@ -46,12 +46,12 @@ def pack_run(
     Args:
         run: as returned by `load_run`.
         settings: quantization of its weights; `qat` and `crown_q` are for training alone.
-        hessians: of `gather_hessians`, for GPTQ; None: codes are the nearest ones.
-        budget: bytes that the artifact may have; the steps of matrices are then chosen for the
-            smallest error that fits. Where nothing does, the smallest artifact that was tried is
-            returned. None: `quantize.clip` sets the steps.
-        tables: for evaluators, by name; the budget is theirs, too.
-        report: called with the name of each weight that was rounded.
+        hessians: of `gather_hessians`, [columns, columns] each, for GPTQ; None: round to nearest.
+        budget: largest size in bytes. The steps of matrices are then chosen for the smallest error
+            that fits. If none fits, the smallest artifact that was tried is returned. None:
+            `quantize.clip` sets the steps.
+        tables: for evaluators, by name; they count against the budget, too.
+        report: called with the name of each quantized weight.
 
     Raises:
         SpikeError: a weight is not finite.
@@ -61,28 +61,36 @@ def pack_run(
     if budget is None:
         return packed(run, settings, plan, hessians, tables, report)
     trades = rate_distortion_candidates(run.model, plan, hessians)
-    aim, best = float(budget), None
+    # The sizes of candidates are estimates; the error of one attempt corrects the next.
+    target, best = float(budget), None
     for _ in range(TRIES):
-        found = packed(run, settings, plan | allocate_bits(trades, aim), hessians, tables, report)
-        size = len(found.data)
+        bits = plan | allocate_bits(trades, target)
+        attempt = packed(run, settings, bits, hessians, tables, report)
+        size = len(attempt.data)
         if best is None or better(size, len(best.data), budget):
-            best = found
+            best = attempt
         if 0 <= budget - size <= CLOSE * budget:
             break
-        aim += budget * (1 - CLOSE / 2) - size
+        target += budget * (1 - CLOSE / 2) - size
     assert best is not None  # noqa: S101 — at least one is tried
     return best
 
 
 def check_finite(model: LanguageModel) -> None:
-    """Raise for non-finite weights, which rounding would turn into plausible numbers."""
+    """Check that all weights are finite; rounding would turn NaN into plausible numbers.
+
+    Raises:
+        SpikeError: one is not.
+    """
     for name, weight in exported_state(model).items():
         if not bool(weight.isfinite().all()):
-            raise SpikeError(f"{name}: has numbers that are not finite; the run is damaged")
+            raise SpikeError(
+                f"{name}: not all numbers are finite; train again at lower learning rates"
+            )
 
 
 def better(size: int, other: int, budget: int) -> bool:
-    """Return whether a size suits a budget better: within it first, then nearer to it.
+    """Return whether `size` fits a budget better than `other`: within it, and nearer to it.
 
     >>> better(9, 8, 10), better(11, 8, 10), better(11, 12, 10)
     (True, False, True)
@@ -100,7 +108,16 @@ def packed(
     tables: Mapping[str, bytes],
     report: Callable[[str], None],
 ) -> Packed:
-    """Quantize as planned and write the artifact."""
+    """Quantize the weights of a run as planned, and return the artifact.
+
+    Args:
+        run: with the weights.
+        settings: sparsity and rank of corrections; the artifact keeps all of them.
+        plan: precision of each matrix.
+        hessians: [columns, columns] each; None: round to nearest.
+        tables: for evaluators, by name.
+        report: called with the name of each quantized weight.
+    """
     weights: Mapping[str, QuantizedMatrix | Tensor] = quantize_model(
         run.model,
         plan,
@@ -126,9 +143,9 @@ def packed(
 
 
 def code_bytes() -> int:
-    """Return the bytes of the Python sources of `model` and `spiketok`, which running one needs.
+    """Return the size in bytes of the Python sources of `model` and `spiketok`.
 
-    All of them count, also those for training; compiled modules and libraries do not.
+    Running a model needs some of them; compiled modules and libraries do not count.
     """
     folders = [Path(__file__).parents[1], Path(str(spiketok.__file__)).parent]
     return sum(path.stat().st_size for folder in folders for path in folder.rglob("*.py"))

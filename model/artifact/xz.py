@@ -1,4 +1,4 @@
-"""LZMA2: compression as bare streams, and decompression that bounds the result."""
+"""LZMA2 compression as raw streams, and decompression to a bounded size."""
 
 import lzma
 
@@ -13,23 +13,23 @@ def filters(size: int) -> list[dict[str, int]]:
 
 
 def to_xz(data: bytes) -> bytes:
-    """Return bytes as a bare LZMA2 stream."""
+    """Compress bytes to a raw LZMA2 stream."""
     return lzma.compress(data, lzma.FORMAT_RAW, filters=filters(len(data)))
 
 
 def from_xz(data: bytes, size: int) -> bytes:
-    """Return the content of a bare LZMA2 stream, at most `size` bytes.
+    """Decompress a raw LZMA2 stream of `size` bytes.
 
     Raises:
-        ValueError: it is damaged, longer, or does not end with the data.
+        ValueError: it is damaged, of another size, or does not end with the data.
     """
     decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters(size))
     try:
-        found = decompressor.decompress(data, size + 1)
-        if not decompressor.eof and len(found) <= size:
-            found += decompressor.decompress(b"", size + 1 - len(found))
+        content = decompressor.decompress(data, size + 1)
+        if not decompressor.eof and len(content) <= size:
+            content += decompressor.decompress(b"", size + 1 - len(content))
     except lzma.LZMAError as error:
         raise ValueError(f"damaged ({error})") from None
-    if len(found) != size or not decompressor.eof or decompressor.unused_data:
+    if len(content) != size or not decompressor.eof or decompressor.unused_data:
         raise ValueError(f"damaged, or not of {size} bytes")
-    return found
+    return content

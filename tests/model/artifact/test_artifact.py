@@ -109,7 +109,7 @@ def test_tables_are_kept_and_have_names_of_their_own(tmp_path, file):
     more = replace(artifact, tables={"ngrams": b"\0\1" * 50})
     (tmp_path / "more.spike").write_bytes(artifact_to_bytes(more))
     assert read_artifact(tmp_path / "more.spike").tables == {"ngrams": b"\0\1" * 50}
-    with pytest.raises(SpikeError, match="name is that of a section"):
+    with pytest.raises(SpikeError, match="a section has this name"):
         artifact_to_bytes(replace(artifact, tables={"weights": b""}))
 
 
@@ -137,7 +137,7 @@ def test_a_damaged_run_is_not_packed(method):
     run.model.model.embed_tokens.weight[2, 1] = torch.nan
     settings = QuantizeConfig(bits="mlp=int4,attn=int5,embed=int8", method=method)
     for budget in (None, 5000):
-        with pytest.raises(SpikeError, match=r"embed_tokens\.weight: .* not finite"):
+        with pytest.raises(SpikeError, match=r"embed_tokens\.weight: not all numbers are finite"):
             pack_run(run, settings, budget=budget)
 
 
@@ -248,5 +248,5 @@ def test_trained_ids_come_back_and_an_artifact_without_them_has_none(tmp_path):
     assert open_run(tmp_path / "plain.spike").trained_ids is None
     wrong = replace(result.artifact, trained_ids=trained[:-9])
     path.write_bytes(artifact_to_bytes(wrong))
-    with pytest.raises(SpikeError, match=r"trained-ids.*no bitmap of 48 ids"):
+    with pytest.raises(SpikeError, match=r"trained-ids.*not a bitmap of 48 ids"):
         read_artifact(path)

@@ -112,7 +112,7 @@ def test_an_artifact_carries_its_counts(line, tmp_path):
         "--counts-bytes", "3",
     )  # fmt: skip
     assert status == 1
-    assert "no table of counts fits in 3 bytes" in errors
+    assert "no table of n-grams fits in 3 bytes" in errors
 
 
 def test_the_published_rule_is_never_a_rate(line):
