@@ -141,9 +141,9 @@ def rows_of(
     part = scored(run, spec, [beginning])
     sizes = coded_sizes(run, [beginning], default_windows(run.model), spec)
     seconds = 0.0
-    for name, rung in whole.rungs.items():
-        seconds += rung.seconds
-        expected = nats_to_bits(part.rungs[name].nats - part.rungs[name].nats_separators)
+    for name, stage in whole.stages.items():
+        seconds += stage.seconds
+        expected = nats_to_bits(part.stages[name].nats - part.stages[name].nats_separators)
         if abs(8 * sizes[name] - expected) > 0.001 * expected + 64 * 8:
             raise SystemExit(
                 f"{name}: the score says {expected:.0f} bits, coding {8 * sizes[name]}"
@@ -151,12 +151,12 @@ def rows_of(
         yield (
             prefix + name,
             {
-                "bits_per_byte": bits_per_byte(rung.nats, whole.bytes),
+                "bits_per_byte": bits_per_byte(stage.nats, whole.bytes),
                 "microseconds_per_token": 1e6 * seconds / whole.tokens,
                 "tokens": whole.tokens,
                 "proved_bytes": sizes[name],
                 "proved_text": len(beginning),
-                "random_bits": rung.random_bits,
+                "random_bits": stage.random_bits,
             },
         )
 

@@ -56,7 +56,7 @@ class PredictorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         return part in self.parts
 
     @property
-    def rungs(self) -> tuple[str, ...]:
+    def stages(self) -> tuple[str, ...]:
         """Names of the predictions that build on one another; the last is of the whole."""
         return (*(["network"] if self.network else []), *self.parts)
 

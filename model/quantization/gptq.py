@@ -98,7 +98,7 @@ def gptq_codes(
         scales: of the rows' grids, [rows].
         bits: of the codes.
         columns: of the Hessian.
-        pruned: bool [rows, columns], where the code is to be 0; None: nowhere.
+        pruned: bool [rows, columns], where the code must be 0; None: nowhere.
 
     Returns:
         Whole numbers in the type of `weight`, [rows, columns].

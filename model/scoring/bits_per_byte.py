@@ -89,7 +89,7 @@ def score_documents(
 
     Args:
         model: gives the predictions; runs where its weights are, in their type.
-        documents: pairs of ids, without any separator, and the bytes of the original text.
+        documents: pairs of ids [n], without any separator, and the bytes of the original text.
         windows: the windows in which the model reads them.
         eos_id: the id that ends each document.
         learner: trains the model on scored text (`ttt/learner.py`); None: it stays as it is.
@@ -232,11 +232,16 @@ def validation_score(
     mask: NDArray[np.bool_] | None = None,
     batch_windows: int = 8,
 ) -> Score:
-    """Score windows [n, context + 1] each for itself; quicker and a little worse than documents.
+    """Score windows each for itself; quicker and a little worse than documents.
 
-    The bytes are those of the predicted ids (`byte_lengths`, [vocab_size]). Documents are not
-    distinguished: `nats_separators` and `documents` are 0. With a mask of the windows' shape
-    nats, tokens and bytes are those of the targets inside it alone.
+    Documents are not distinguished: `nats_separators` and `documents` are 0.
+
+    Args:
+        model: gives the predictions.
+        windows: ids [n, context + 1].
+        byte_lengths: bytes of each id, [vocab_size].
+        mask: [n, context + 1]; nats, tokens and bytes are those of the targets in it. None: all.
+        batch_windows: windows per forward pass.
     """
     nats = 0.0
     for first in range(0, len(windows), batch_windows):

@@ -1,4 +1,4 @@
-"""Predictor score of text, rung by rung; refused where the predictions are no distributions.
+"""Predictor score of text, stage by stage; refused where the predictions are no distributions.
 
 While scoring, the predictor computes whole distributions at places spread over the text. Each must
 add up to 1 and give the next token the probability that was scored. After the text the same
@@ -44,7 +44,7 @@ class Stage:
 class PredictorScore:
     """Score of a text under a predictor."""
 
-    rungs: dict[str, Stage]
+    stages: dict[str, Stage]
     """By the last part added, from the first; the last stage is the whole predictor."""
     tokens: int
     """Tokens scored, separators included."""
@@ -63,10 +63,10 @@ class PredictorScore:
         if not self.worst_sum < CLOSE:
             found.append(f"the predictions do not add up to 1 but are {self.worst_sum:.2g} off")
         least = math.log2(self.vocab_size)
-        for name, rung in self.rungs.items():
-            if not rung.random_bits >= least - SLACK:
+        for name, stage in self.stages.items():
+            if not stage.random_bits >= least - SLACK:
                 found.append(
-                    f"random tokens of {least:.2f} bits each got {rung.random_bits:.2f} ({name})"
+                    f"random tokens of {least:.2f} bits each got {stage.random_bits:.2f} ({name})"
                 )
         return found
 
@@ -110,14 +110,14 @@ def score_with(
         seconds["network"] += tally.seconds_of_rows
     random_bits = _random_bits(predictor, rows_of)
     score = PredictorScore(
-        rungs={
+        stages={
             name: Stage(
                 nats=tally.nats[name],
                 nats_separators=tally.nats_separators[name],
                 random_bits=random_bits[name],
                 seconds=seconds[name],
             )
-            for name in predictor.settings.rungs
+            for name in predictor.settings.stages
         },
         tokens=tally.tokens,
         bytes=tally.bytes,
@@ -135,7 +135,7 @@ class _Tally:
     """Sums over the tokens scored so far, and the checks of distributions."""
 
     def __init__(self, predictor: Predictor, tokens_between: int) -> None:
-        self.nats = dict.fromkeys(predictor.settings.rungs, 0.0)
+        self.nats = dict.fromkeys(predictor.settings.stages, 0.0)
         self.nats_separators = dict(self.nats)
         self.tokens = self.bytes = self.documents = self.places = 0
         self.worst_sum = self.seconds_of_rows = 0.0
@@ -177,7 +177,7 @@ def _random_bits(
     predictor: Predictor, rows_of: Callable[[Documents], Iterator[TokenLogits]]
 ) -> dict[str, float]:
     random = np.random.default_rng(0).integers(0, predictor.vocab_size, RANDOM_TOKENS)
-    bits = dict.fromkeys(predictor.settings.rungs, 0.0)
+    bits = dict.fromkeys(predictor.settings.stages, 0.0)
     left = RANDOM_TOKENS
     for rows in rows_of([(random, 0)]):
         for name, p in predictor.score(rows.ids, rows.logits).items():

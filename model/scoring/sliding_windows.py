@@ -89,12 +89,12 @@ class Window:
 
     @property
     def fresh(self) -> NDArray[np.int64]:
-        """Ids of the fresh targets."""
+        """Ids [n] of the fresh targets."""
         return self.ids[len(self.ids) - len(self.counted) :]
 
     @property
     def places(self) -> NDArray[np.int64]:
-        """Places in the inputs that predict counted targets."""
+        """Places [m] in the inputs that predict the counted targets."""
         return np.flatnonzero(self.counted) + len(self.ids) - 1 - len(self.counted)
 
 

@@ -102,7 +102,7 @@ class Decoder:
         self._width = WHOLE
 
     def decode(self, borders: NDArray[np.int64]) -> int:
-        """Return which interval was chosen.
+        """Return which interval between the borders [count + 1] was chosen.
 
         Raises:
             SpikeError: none was; the data is damaged, or these are other borders.

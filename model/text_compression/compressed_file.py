@@ -102,14 +102,14 @@ def compress(
         bytes=len(text),
         sha256=hashlib.sha256(text).hexdigest(),
     )
-    passed, whole = tokenizer.byte_offsets(ids).tolist(), spec.settings.rungs[-1]
+    passed, whole = tokenizer.byte_offsets(ids).tolist(), spec.settings.stages[-1]
     with spec.learning(run, len(ids) + 1, windows.context) as learner:
         coded = encode_tokens(
             spec.build(tokenizer.vocab_size, tokenizer.eos_id),
             run.model,
             ids,
             windows,
-            rungs=(whole,),
+            stages=(whole,),
             eos_id=tokenizer.eos_id,
             learner=learner,
             report=lambda done, size: report(done, passed[done], size),
@@ -128,8 +128,11 @@ def decompress(
 ) -> bytes:
     """Return the original bytes of a file of `compress` with this model and kind of machine.
 
-    The predictor must be the one in the header, by default its settings without initial counts.
-    `report` is called after each token with the tokens so far and all of them.
+    Args:
+        run: the model.
+        data: the compressed file.
+        spec: the predictor in the header; None: its settings, without initial counts.
+        report: called after each token with the tokens so far and all of them.
 
     Raises:
         SpikeError: the data is damaged, or of another model, machine or version, or the model
@@ -155,7 +158,7 @@ def decompress(
             ids = decode_tokens(
                 spec.build(tokenizer.vocab_size, tokenizer.eos_id),
                 run.model,
-                {spec.settings.rungs[-1]: coded},
+                {spec.settings.stages[-1]: coded},
                 header.tokens,
                 windows,
                 eos_id=tokenizer.eos_id,
@@ -198,7 +201,11 @@ def checksum(described: bytes, coded: bytes) -> bytes:
 
 
 def check_header(run: Run, header: Header) -> None:
-    """Raise for a file of another model, machine or version."""
+    """Check that a file is of this model, machine and version.
+
+    Raises:
+        SpikeError: it is not.
+    """
     ours = {
         "model": model_fingerprint(run),
         "tokenizer": run.tokenizer.fingerprint,
@@ -210,7 +217,11 @@ def check_header(run: Run, header: Header) -> None:
 
 
 def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
-    """Raise for a header with more tokens or bytes than the coded tokens can hold."""
+    """Check that the coded tokens can hold the header's numbers of tokens and bytes.
+
+    Raises:
+        SpikeError: they cannot.
+    """
     most = most_choices(coded_bytes, run.tokenizer.vocab_size)
     longest = int(run.tokenizer.byte_lengths.max())
     for what, claimed, possible in (
@@ -225,7 +236,11 @@ def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
 
 
 def check_equal(what: str, theirs: object, ours: object) -> None:
-    """Raise if a property here differs from that in the file."""
+    """Check that a property here is that in the file.
+
+    Raises:
+        SpikeError: it is not.
+    """
     if theirs != ours:
         raise SpikeError(
             f"compressed with {what} {theirs or 'none'}, here it is {ours or 'none'}; only the "
@@ -234,7 +249,11 @@ def check_equal(what: str, theirs: object, ours: object) -> None:
 
 
 def read_header(data: bytes) -> tuple[Header, bytes]:
-    """Return header and coded tokens of a compressed file."""
+    """Return header and coded tokens of a compressed file.
+
+    Raises:
+        SpikeError: the file is of another kind or format, or damaged.
+    """
     begin = len(MAGIC) + LENGTH_BYTES
     length = int.from_bytes(data[len(MAGIC) : begin], "little")
     if data[: len(MAGIC)] != MAGIC or not 0 < length <= min(MAX_HEADER, len(data) - begin):
@@ -257,7 +276,11 @@ def read_header(data: bytes) -> tuple[Header, bytes]:
 
 
 def check_lossless(run: Run) -> None:
-    """Raise for a tokenizer that does not decode to the bytes that it encoded."""
+    """Check that the tokenizer decodes to the bytes that it encoded.
+
+    Raises:
+        SpikeError: it does not.
+    """
     if run.tokenizer.score_name != "bits_per_byte":
         raise SpikeError("the tokenizer of this model loses text; train with a lossless one")
 

@@ -32,34 +32,34 @@ def encode_tokens(
     ids: NDArray[np.integer],
     windows: WindowConfig,
     *,
-    rungs: tuple[str, ...],
+    stages: tuple[str, ...],
     eos_id: int,
     learner: Learner | None = None,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, bytes]:
-    """Return the bytes of ids coded with each of some rungs of a predictor.
+    """Return the bytes of ids coded with each of some stages of a predictor.
 
     Args:
         predictor: in the context of a separator; reads the ids and a separator after them.
         model: the network.
         ids: [n], without any separator.
         windows: their context and stride.
-        rungs: names of those that code; the network is evaluated once for all.
+        stages: names of those that code; the network is evaluated once for all.
         eos_id: the id before and after the ids.
         learner: trains the model on coded text, as on scored text.
-        report: called after each token with tokens and the bytes of the last rung so far.
+        report: called after each token with tokens and the bytes of the last stage so far.
     """
-    encoders = {rung: Encoder() for rung in rungs}
+    encoders = {stage: Encoder() for stage in stages}
     places = _places(predictor, model, len(ids), windows, eos_id, learner)
     every = next(places)
     for done, token in enumerate(ids.tolist(), 1):
-        for rung, encoder in encoders.items():
-            shares = cumulative_frequencies(every[rung])
+        for stage, encoder in encoders.items():
+            shares = cumulative_frequencies(every[stage])
             encoder.encode(int(shares[token]), int(shares[token + 1]))
         every = places.send(token)
-        report(done, encoders[rungs[-1]].size)
+        report(done, encoders[stages[-1]].size)
     places.send(eos_id)
-    return {rung: encoder.finish() for rung, encoder in encoders.items()}
+    return {stage: encoder.finish() for stage, encoder in encoders.items()}
 
 
 def decode_tokens(
@@ -73,12 +73,12 @@ def decode_tokens(
     learner: Learner | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> list[int]:
-    """Return the ids that `encode_tokens` was given, decoded from each rung alike.
+    """Return the ids that `encode_tokens` was given, decoded from each stage alike.
 
     Args:
         predictor: in the context of a separator; reads the ids and a separator after them.
         model: the network.
-        coded: by rung, the bytes of `encode_tokens`.
+        coded: by stage, the bytes of `encode_tokens`.
         tokens: number of ids.
         windows: their context and stride.
         eos_id: the id before and after the ids.
@@ -86,26 +86,26 @@ def decode_tokens(
         report: called after each token with the tokens so far.
 
     Raises:
-        CodeError: the data is damaged, or was made with other predictions, or rungs do not agree.
+        CodeError: the data is damaged, or was made with other predictions, or stages do not agree.
     """
-    decoders = {rung: Decoder(data) for rung, data in coded.items()}
-    encoders = {rung: Encoder() for rung in coded}
+    decoders = {stage: Decoder(data) for stage, data in coded.items()}
+    encoders = {stage: Encoder() for stage in coded}
     ids: list[int] = []
     places = _places(predictor, model, tokens, windows, eos_id, learner)
     every = next(places)
     for done in range(1, tokens + 1):
-        shares = {rung: cumulative_frequencies(every[rung]) for rung in decoders}
-        found = {decoder.decode(shares[rung]) for rung, decoder in decoders.items()}
+        shares = {stage: cumulative_frequencies(every[stage]) for stage in decoders}
+        found = {decoder.decode(shares[stage]) for stage, decoder in decoders.items()}
         if len(found) != 1:
             raise CodeError("the compressed data is damaged, or was made with another predictor")
         ids.append(*found)
-        for rung, encoder in encoders.items():
-            encoder.encode(int(shares[rung][ids[-1]]), int(shares[rung][ids[-1] + 1]))
+        for stage, encoder in encoders.items():
+            encoder.encode(int(shares[stage][ids[-1]]), int(shares[stage][ids[-1] + 1]))
         every = places.send(ids[-1])
         report(done)
     places.send(eos_id)
     # Bytes appended, or changed where no choice depends on them, are damage, too.
-    if any(encoder.finish() != coded[rung] for rung, encoder in encoders.items()):
+    if any(encoder.finish() != coded[stage] for stage, encoder in encoders.items()):
         raise CodeError("the compressed data is damaged; take it from its source again")
     return ids
 
@@ -123,7 +123,7 @@ def prediction_checksum(
         windows: their context and stride.
         eos_id: the id before and after the ids.
     """
-    digest, last = xxhash.xxh3_64(), predictor.settings.rungs[-1]
+    digest, last = xxhash.xxh3_64(), predictor.settings.stages[-1]
     places = _places(predictor, model, CHECKED_PLACES, windows, eos_id, None)
     every = next(places)
     for place in range(CHECKED_PLACES):
@@ -140,7 +140,7 @@ def _places(
     eos_id: int,
     learner: Learner | None,
 ) -> Generator[Every, int, None]:
-    """Yield the distributions [V] by rung at each place; the caller sends the token at that place.
+    """Yield the distributions [V] by stage at each place; the caller sends the token at that place.
 
     After the tokens comes the place of the separator, which ends the generator.
     """

@@ -1,7 +1,7 @@
-"""Verification of a predictor's score: codes texts and decodes them, all rungs side by side.
+"""Verification of a predictor's score: codes texts and decodes them, all stages side by side.
 
-The network reads each text once for coding and once for decoding, whatever the number of rungs;
-each rung has a coder of its own, and decoding continues only while all decode the same token.
+The network reads each text once for coding and once for decoding, whatever the number of stages;
+each stage has a coder of its own, and decoding continues only while all decode the same token.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ def coded_sizes(
     *,
     report: Callable[[int], None] = lambda _: None,
 ) -> dict[str, int]:
-    """Return by rung the coded size of texts, in bytes, after decoding them to the same bytes.
+    """Return by stage the coded size of texts, in bytes, after decoding them to the same bytes.
 
     Texts are read in order by one predictor, as `score_with` reads documents; separators are read
     and not coded. Decoding starts again, with a new predictor.
@@ -53,7 +53,7 @@ def coded_sizes(
                 run.model,
                 row,
                 windows,
-                rungs=spec.settings.rungs,
+                stages=spec.settings.stages,
                 eos_id=eos_id,
                 learner=learner,
                 report=_moved_on(report, done),
@@ -76,7 +76,7 @@ def coded_sizes(
             done += len(decoded)
             if tokenizer.decode_bytes(decoded) != text:
                 raise SpikeError("a text did not come back from its code as it went in")
-    return {rung: sum(len(data[rung]) for data in coded) for rung in spec.settings.rungs}
+    return {stage: sum(len(data[stage]) for data in coded) for stage in spec.settings.stages}
 
 
 def _moved_on(report: Callable[[int], None], begun: int) -> Callable[..., None]:

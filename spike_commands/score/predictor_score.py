@@ -40,22 +40,22 @@ def predictor_score(
     """
     name = loaded.tokenizer.score_name
     score = scored(loaded, text, windows, replace(spec, ttt=None), show)
-    rungs = rungs_of(score, name)
+    stages = stages_of(score, name)
     if spec.ttt is not None:
         score = scored(loaded, text, windows, spec, show)
-        rungs[TTT] = list(rungs_of(score, name).values())[-1]
-    *_, whole = rungs.values()
+        stages[TTT] = list(stages_of(score, name).values())[-1]
+    *_, whole = stages.values()
     return {
         **{key: whole[key] for key in (name, "nats", "nats_separators")},
         "bytes": score.bytes,
         "tokens": score.tokens,
         "documents": score.documents,
         "counts": spec.counts_from or None,
-        "rungs": rungs,
+        "rungs": stages,
         "checks": {
             "distributions": score.places,
             "farthest_sum_from_1": score.worst_sum,
-            "bits_of_random_tokens": list(score.rungs.values())[-1].random_bits,
+            "bits_of_random_tokens": list(score.stages.values())[-1].random_bits,
             "least_possible": log2(score.vocab_size),
         },
         **(yardstick(text.contents) if with_xz else {}),
@@ -91,16 +91,16 @@ def test_time_training(spec: PredictorSpec) -> dict[str, Any]:
     return {} if spec.ttt is None else {"test_time_training": asdict(spec.ttt)}
 
 
-def rungs_of(score: PredictorScore, name: str) -> dict[str, Any]:
-    """Return for each rung its score and the time of all rungs up to it."""
+def stages_of(score: PredictorScore, name: str) -> dict[str, Any]:
+    """Return for each stage its score and the time of all stages up to it."""
     found, seconds = {}, 0.0
-    for part, rung in score.rungs.items():
-        seconds += rung.seconds
+    for part, stage in score.stages.items():
+        seconds += stage.seconds
         found[part] = {
-            name: bits_per_byte(rung.nats, score.bytes),
+            name: bits_per_byte(stage.nats, score.bytes),
             "microseconds_per_token": 1e6 * seconds / max(1, score.tokens),
-            "nats": rung.nats,
-            "nats_separators": rung.nats_separators,
+            "nats": stage.nats,
+            "nats_separators": stage.nats_separators,
         }
     return found
 
@@ -119,16 +119,16 @@ def proof(
     bytes a document.
     """
     contents = text.contents
-    rungs = found.get("rungs") or {TTT if spec.ttt else "network": found}
+    stages = found.get("rungs") or {TTT if spec.ttt else "network": found}
     tokens = 2 * (found["tokens"] - found["documents"])
     sizes: dict[str, int] = {}
     for one in [spec] if spec.ttt is None else [replace(spec, ttt=None), spec]:
         with show.progress("prove", max(1, tokens), "tokens") as report:
             parts = coded_sizes(loaded, contents, windows, one, report=lambda n: report(n, ""))
         sizes |= parts if one.ttt is None else {TTT: list(parts.values())[-1]}
-    sizes = {part: sizes[part] for part in rungs}
+    sizes = {part: sizes[part] for part in stages}
     for part, size in sizes.items():
-        expected = nats_to_bits(rungs[part]["nats"] - rungs[part]["nats_separators"]) / 8
+        expected = nats_to_bits(stages[part]["nats"] - stages[part]["nats_separators"]) / 8
         if size > expected * 1.001 + 64 * len(contents):
             raise SpikeError(
                 f"{part}: coding took {size:,} bytes, but the score says {expected:,.0f}"
@@ -136,7 +136,7 @@ def proof(
     *_, whole = sizes.values()
     proved: dict[str, Any] = {"coded_bytes": whole, "proved": ", ".join(sizes)}
     if "rungs" in found:
-        proved["rungs"] = {name: row | {"coded_bytes": sizes[name]} for name, row in rungs.items()}
+        proved["rungs"] = {name: row | {"coded_bytes": sizes[name]} for name, row in stages.items()}
     return proved
 
 

@@ -29,7 +29,7 @@ def gate_weight(
 def weight_sets(
     lengths: NDArray[np.uint32], entropies: NDArray[np.float64] | None, vocab_size: int
 ) -> NDArray[np.uint32]:
-    """Return the weight set of each place: by length, and entropy in eighths.
+    """Return the weight set [n] of each place: by length [n], and entropy [n] in eighths.
 
     Below `SETS_PER_LENGTH` · (max_context + 1); without entropies the first of each length.
     """

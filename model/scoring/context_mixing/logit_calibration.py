@@ -44,7 +44,7 @@ class LogitCalibrationConfig:
 class NetworkScores:
     """Probabilities of the requested ids by a network."""
 
-    rungs: dict[str, Probabilities]
+    stages: dict[str, Probabilities]
     """[n, m] each: `network`, then `temperature` and `calibration` where they are on."""
     entropies: Probabilities
     """[n]: of the distributions before any calibration, in nats."""
@@ -52,7 +52,7 @@ class NetworkScores:
     @property
     def last(self) -> Probabilities:
         """Probabilities with all calibrations."""
-        return list(self.rungs.values())[-1]
+        return list(self.stages.values())[-1]
 
 
 class LogitCalibration:
@@ -95,7 +95,7 @@ class LogitCalibration:
         if len(parts) == 1:
             return parts[0]
         return NetworkScores(
-            {name: np.concatenate([p.rungs[name] for p in parts]) for name in parts[0].rungs},
+            {name: np.concatenate([p.stages[name] for p in parts]) for name in parts[0].stages},
             np.concatenate([part.entropies for part in parts]),
         )
 
@@ -120,12 +120,12 @@ class LogitCalibration:
             raise SpikeError(
                 "the model's predictions are not finite; its weights are damaged"
             ) from None
-        rungs = {"network": plain}
+        stages = {"network": plain}
         if self.settings.temperature:
-            rungs["temperature"] = with_temperature
+            stages["temperature"] = with_temperature
         if self.settings.bias:
-            rungs["calibration"] = with_bias
-        return NetworkScores(rungs, entropies)
+            stages["calibration"] = with_bias
+        return NetworkScores(stages, entropies)
 
     def _learn(self, ids: NDArray[np.integer]) -> None:
         self._tokens += len(ids)

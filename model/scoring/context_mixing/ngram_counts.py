@@ -29,7 +29,14 @@ class PrunedNgramCounts:
         counts: Probabilities,
         totals: Probabilities,
     ) -> "PrunedNgramCounts":
-        """Sort n-grams, parents before children, into their storage order."""
+        """Sort n-grams, parents before children, into their storage order.
+
+        Args:
+            parents: [n], of n-gram i + 1 its number without the last token; 0 is the empty one.
+            tokens: [n], the last token of each.
+            counts: [n].
+            totals: [n + 1], the count of all tokens after each.
+        """
         order, places = _by_level(parents, tokens)
         children = np.bincount(places[parents], minlength=len(parents) + 1)
         sums = np.bincount(parents, weights=counts, minlength=len(parents) + 1)

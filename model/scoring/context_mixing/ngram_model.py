@@ -111,10 +111,13 @@ class NgramModel:
         *,
         learn: bool = True,
     ) -> ContextScores:
-        """Return the scores of ids [n] over base probabilities [n]; each id is learned after it.
+        """Return the scores of ids; they do not depend on how a row is divided into calls.
 
-        `other` [n] is a second base, for `ContextScores.over`. Scores do not depend on how a row is
-        divided into calls. Without `learn`, the next learning call discards the ids read.
+        Args:
+            ids: the next tokens, [n].
+            base: [n], probabilities without any context.
+            other: [n], a second base, for `ContextScores.over`.
+            learn: count each id after its score; else the next learning call discards the ids.
         """
         parts: list[tuple[NDArray[Any], ...]] = []
         start = 0
@@ -172,7 +175,11 @@ class NgramModel:
 
 
 def plain_ids(ids: NDArray[np.integer]) -> NDArray[np.unsignedinteger]:
-    """Return ids as uint16 or uint32; ValueError where they do not fit."""
+    """Return ids [n] as uint16 or uint32.
+
+    Raises:
+        ValueError: an id is not one of 32 bits.
+    """
     if ids.dtype == np.uint16:
         return np.ascontiguousarray(ids, np.uint16)
     if ids.dtype == np.uint32:

@@ -1,8 +1,8 @@
-"""Context-mixing predictor: a network, counts, a cache and long repeats, rung by rung.
+"""Context-mixing predictor: a network, counts, a cache and long repeats, stage by stage.
 
-Each rung is a prediction of its own and builds on the one before: the network, with a temperature,
+Each stage is a prediction of its own and builds on the one before: the network, with a temperature,
 with a learned bias, mixed with counts by a gate, lifted toward the token after a long repeat. The
-mixture is the last rung. First the experts are mixed; on that mean build the counts of the text
+mixture is the last stage. First the experts are mixed; on that mean build the counts of the text
 read so far alone (the cache) and predictions of a match model; a second mixture weighs these. All
 weights come from scores of earlier tokens.
 
@@ -67,8 +67,8 @@ class Predictor:
     ) -> None:
         """Initialise; `counts` may have learned training data, and continues learning."""
         self.settings, self.vocab_size = settings, vocab_size
-        self.seconds = dict.fromkeys(settings.rungs, 0.0)
-        """Seconds that `score` has spent on each rung."""
+        self.seconds = dict.fromkeys(settings.stages, 0.0)
+        """Seconds that `score` has spent on each stage."""
         max_context = settings.lengths[-1]
         self._network = LogitCalibration(
             vocab_size,
@@ -105,7 +105,7 @@ class Predictor:
     def score(
         self, ids: NDArray[np.integer], logits: Tensor | None = None
     ) -> dict[str, Probabilities]:
-        """Return by rung the probabilities [n] of ids [n]; each id is learned after it is scored.
+        """Return by stage the probabilities [n] of ids [n]; each id is learned after it is scored.
 
         Args:
             ids: the next tokens.
@@ -124,24 +124,24 @@ class Predictor:
             network = self._network.read(logits, target_ids, targets)
             p, p_predicted = network.last[:, 0], np.where(known, network.last[:, 1], 0.0)
             entropies = network.entropies
-            found = {name: rung[:, 0] for name, rung in network.rungs.items()}
+            found = {name: stage[:, 0] for name, stage in network.stages.items()}
         clock.stop(list(found)[-1] if found else "match")
         lengths, columns = self._counted(targets, p)
         place = _Place(
             lengths, predicted_ids, confidences, weight_sets(lengths, entropies, self.vocab_size)
         )
         given = _Given(targets, place, network, p, p_predicted, columns)
-        found |= self._rungs(
+        found |= self._stages(
             given,
             lambda experts: self._first.score(_table(experts), place.sets, True),
             lambda mean: self._cache.score(targets, mean).probabilities[:, -1],
             lambda experts: self._second.score(_table(experts), place.sets, True),
             clock,
         )
-        return {name: found[name] for name in settings.rungs}
+        return {name: found[name] for name in settings.stages}
 
     def distributions(self, logits: Tensor | None = None) -> dict[str, Probabilities]:
-        """Return by rung [V]: the probability of each id as the next token.
+        """Return by stage [V]: the probability of each id as the next token.
 
         `logits` [V] are those that `score` takes for this place.
         """
@@ -158,7 +158,7 @@ class Predictor:
             network = self._network.peek(logits[None], ids[None])
             p, entropies = network.last[0], network.entropies
             p_predicted = np.zeros(1) if predicted == NO_MATCH else p[predicted_ids]
-            found = {name: rung[0] for name, rung in network.rungs.items()}
+            found = {name: stage[0] for name, stage in network.stages.items()}
         lengths, columns = np.zeros(1, np.uint32), []
         if self._counts is not None:
             lengths = self._counts.longest_context().lengths
@@ -169,14 +169,14 @@ class Predictor:
             lengths, predicted_ids, confidences, weight_sets(lengths, entropies, self.vocab_size)
         )
         (chosen,) = place.sets.tolist()
-        found |= self._rungs(
+        found |= self._stages(
             _Given(ids, place, network, p, p_predicted, columns),
             lambda experts: _mean(self._first.weights(chosen), experts),
             lambda mean: self._cache.distributions(mean)[-1],
             lambda experts: _mean(self._second.weights(chosen), experts),
             _Clock({}),
         )
-        return {name: found[name] for name in self.settings.rungs}
+        return {name: found[name] for name in self.settings.stages}
 
     def _matches(self, targets: Ids) -> tuple[NDArray[np.uint32], Probabilities]:
         if not self.settings.has("match"):
@@ -193,7 +193,7 @@ class Predictor:
         columns = [counts.probabilities[:, k] for k in self.settings.lengths]
         return counts.lengths, [*columns, *([] if network is None else [counts.over])]
 
-    def _rungs(
+    def _stages(
         self,
         given: _Given,
         mix_first: Callable[[dict[str, Probabilities]], Probabilities],
@@ -201,7 +201,7 @@ class Predictor:
         mix_second: Callable[[dict[str, Probabilities]], Probabilities],
         clock: "_Clock",
     ) -> dict[str, Probabilities]:
-        """Return the rungs above the network's; the same operations for both entry points."""
+        """Return the stages above the network's; the same operations for both entry points."""
         settings, place, found = self.settings, given.place, {}
         floor = np.full(len(given.ids), 1 / self.vocab_size)
         last = floor if given.p is None else given.p
@@ -256,15 +256,15 @@ class Predictor:
 
 
 class _Clock:
-    """Clock that adds the time since the last stop to a rung's."""
+    """Clock that adds the time since the last stop to a stage's."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
         self._seconds, self._last = seconds, time.perf_counter()
 
-    def stop(self, rung: str) -> None:
+    def stop(self, stage: str) -> None:
         now = time.perf_counter()
-        if rung in self._seconds:
-            self._seconds[rung] += now - self._last
+        if stage in self._seconds:
+            self._seconds[stage] += now - self._last
         self._last = now
 
 

@@ -38,7 +38,14 @@ class PlainCounts:
     def probabilities(
         self, token: int, base: float, discounts: Discounts, min_context: int = 0
     ) -> list[float]:
-        """Return Pₖ of a token, k = 0 … max_context; ngram_model.py has the formula."""
+        """Return Pₖ of a token, k = 0 … max_context; ngram_model.py has the formula.
+
+        Args:
+            token: the next one.
+            base: its probability without any context.
+            discounts: [max_context + 1, 4].
+            min_context: shorter contexts are not used.
+        """
         found, p = [], base
         contexts: list[tuple[int, ...] | None] = [*self.contexts(), *[None] * self.max_context]
         for k, context in enumerate(contexts[: self.max_context + 1]):
@@ -73,7 +80,13 @@ def plain_calibrated(
 ) -> tuple[list[float], list[float], list[float], float]:
     """Return a distribution, plain, with temperature, with bias too; and the plain one's entropy.
 
-    See `_counting.calibrated_probabilities`.
+    Args:
+        logits: of all ids.
+        bias_factors: of all ids; empty for none.
+        use_temperature: as for `_counting.calibrated_probabilities`; so all that follow.
+        sharpening: of a certain prediction.
+        min_temperature: lower limit of the temperature.
+        max_temperature: upper limit of the temperature.
     """
     top = max(logits)
     plain = _shares([math.exp(max(x - top, -72)) for x in logits])
@@ -129,7 +142,15 @@ def plain_mixture(
     min_rate: float,
     fixed_share: float,
 ) -> list[float]:
-    """Return the mixtures of rows of probabilities; mixer.hpp explains how the weights learn."""
+    """Return the mixtures of rows of probabilities; mixer.hpp explains how the weights learn.
+
+    Args:
+        rows: of each place the probabilities of all experts.
+        sets: of each place its weight set.
+        initial_weights: of each expert.
+        min_rate: lower limit of the learning rate.
+        fixed_share: part of each weight that returns to the initial one after each place.
+    """
     weights, uses, mixed = {s: list(initial_weights) for s in sets}, dict.fromkeys(sets, 0), []
     for row, chosen in zip(rows, sets, strict=True):
         now = weights[chosen]

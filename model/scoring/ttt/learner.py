@@ -79,7 +79,7 @@ class Learner:
         self._passed = 0
 
     def read(self, ids: NDArray[np.integer]) -> None:
-        """Read the next targets, which have been scored; learn if they complete a chunk.
+        """Read the next targets [n], which have been scored; learn if they complete a chunk.
 
         A chunk ends with the call whose targets reach a multiple of `every` or go over it. The last
         chunk is not learned, for nothing comes after it.
@@ -100,7 +100,7 @@ class Learner:
             group["lr"] = chunk_rate(self._settings, chunk, chunks)
         ids = np.concatenate([self._before, *self._unlearned])
         self._unlearned, self._before = [], ids[len(ids) - len(self._before) :]
-        sequences = cut(ids, self._model.lookback, self._context)
+        sequences = split_sequences(ids, self._model.lookback, self._context)
         size = self._settings.batch
         write_weights(self._learned)
         with trainable_only(self._model, self._parameters):
@@ -192,12 +192,12 @@ def learning(
         )
 
 
-def cut(ids: NDArray[np.int64], lookback: int, length: int) -> list[_Sequence]:
-    """Cut `lookback` + 1 ids and the targets after them into sequences of `length` targets.
+def split_sequences(ids: NDArray[np.int64], lookback: int, length: int) -> list[_Sequence]:
+    """Cut `lookback` + 1 ids and the targets after them, [n], into sequences.
 
-    Each has `lookback` + 1 ids before its targets; the last one may be shorter.
+    Each has `length` targets and `lookback` + 1 ids before them; the last one may be shorter.
 
-    >>> [row.tolist() for row in cut(np.arange(7), 1, 3)]
+    >>> [row.tolist() for row in split_sequences(np.arange(7), 1, 3)]
     [[0, 1, 2, 3, 4], [3, 4, 5, 6]]
     """
     targets = len(ids) - lookback - 1

@@ -25,10 +25,10 @@ def start_factors(name: str, matrix: Tensor, rank: int) -> tuple[Tensor, Tensor]
 
 
 def with_factors(matrix: Tensor, down: Tensor, up: Tensor) -> Tensor:
-    """Return the matrix with the product of the factors added."""
+    """Return the matrix [out, in] plus U [out, rank] · D [rank, in]."""
     return torch.addmm(matrix, up, down)
 
 
 def factor_gradients(gradient: Tensor, down: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the gradients of D and U, given that of the matrix with them."""
+    """Return the gradients of D [rank, in] and U [out, rank], given that of the sum [out, in]."""
     return up.T @ gradient, gradient @ down.T

@@ -91,7 +91,7 @@ def update_means(everything: Sequence[TrainedParameter], decay: float) -> None:
 
 
 def assign_gradients(everything: Sequence[TrainedParameter], gradients: Sequence[Tensor]) -> None:
-    """Set the gradients of all leaves, given those of the parameters."""
+    """Set the gradients of all leaves, given those of the parameters, each of any shape."""
     for learned, gradient in zip(everything, gradients, strict=True):
         leaves = learned.leaves
         own = factor_gradients(gradient, *leaves) if len(leaves) > 1 else (gradient,)

@@ -32,9 +32,9 @@ def test_parts_are_scored_and_proved_one_by_one(line):
     assert list(found["rungs"]) == ["network", *ALL, "ttt"]
     assert found["proved"] == ", ".join(found["rungs"])
     assert found["counts"].startswith("shards ")
-    for rung in found["rungs"].values():
-        told = (rung["nats"] - rung["nats_separators"]) / 0.6931471805599453 / 8
-        assert abs(rung["coded_bytes"] - told) < 2
+    for stage in found["rungs"].values():
+        told = (stage["nats"] - stage["nats_separators"]) / 0.6931471805599453 / 8
+        assert abs(stage["coded_bytes"] - told) < 2
     assert found["bits_per_byte"] == found["rungs"]["ttt"]["bits_per_byte"]
     assert found["coded_bytes"] == found["rungs"]["ttt"]["coded_bytes"]
     # The corpus and the text are alike.

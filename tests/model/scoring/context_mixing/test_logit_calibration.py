@@ -31,16 +31,16 @@ def example(size=400, vocab=20):
 def test_numbers_do_not_depend_on_calls_nor_on_the_future():
     logits, ids = example()
     whole = LogitCalibration(20, SETTINGS).read(logits, EVERY, ids)
-    assert list(whole.rungs) == ["network", "temperature", "calibration"]
-    for rung in whole.rungs.values():
-        assert np.allclose(rung.sum(axis=1), 1, rtol=0, atol=1e-12)
+    assert list(whole.stages) == ["network", "temperature", "calibration"]
+    for stage in whole.stages.values():
+        assert np.allclose(stage.sum(axis=1), 1, rtol=0, atol=1e-12)
     single = LogitCalibration(20, SETTINGS)
     for i in range(400):
         ahead = single.peek(logits[i : i + 1], EVERY[:1])
         row = single.read(logits[i : i + 1], EVERY[:1], ids[i : i + 1])
-        for name, rung in row.rungs.items():
-            assert np.array_equal(ahead.rungs[name], rung)
-            assert np.array_equal(rung[0], whole.rungs[name][i])
+        for name, stage in row.stages.items():
+            assert np.array_equal(ahead.stages[name], stage)
+            assert np.array_equal(stage[0], whole.stages[name][i])
     other = np.concatenate([ids[:275], np.full(125, 19)])
     changed = LogitCalibration(20, SETTINGS).read(logits, EVERY, other)
     # What was learned from 275 on counts from the next interval.
@@ -51,7 +51,7 @@ def test_numbers_do_not_depend_on_calls_nor_on_the_future():
 def test_calibration_learns_how_often_ids_come():
     logits, ids = example(2_000)
     found = LogitCalibration(20, SETTINGS).read(logits, ids[:, None], ids)
-    means = {name: np.log(rung).mean() for name, rung in found.rungs.items()}
+    means = {name: np.log(stage).mean() for name, stage in found.stages.items()}
     assert means["calibration"] > means["temperature"] + 0.5
 
 
@@ -59,7 +59,7 @@ def test_the_network_alone_is_its_softmax():
     logits, ids = example()
     settings = LogitCalibrationConfig(temperature=False, bias=False)
     found = LogitCalibration(20, settings).read(logits, EVERY, ids)
-    assert list(found.rungs) == ["network"]
+    assert list(found.stages) == ["network"]
     plain = torch.softmax(logits.double(), dim=1)
     assert np.allclose(found.last, plain.numpy(), rtol=1e-5, atol=0)
     entropies = -(plain * plain.log()).sum(dim=1)
@@ -81,9 +81,9 @@ def test_nothing_is_impossible():
     sure = torch.zeros(1, 20)
     sure[0, 0] = 1e4
     found = LogitCalibration(20).peek(sure, EVERY[:1])
-    for rung in found.rungs.values():
-        assert rung.min() > 0
-        assert rung.sum() == pytest.approx(1, abs=1e-12)
+    for stage in found.stages.values():
+        assert stage.min() > 0
+        assert stage.sum() == pytest.approx(1, abs=1e-12)
 
 
 @settings(deadline=None, max_examples=60)

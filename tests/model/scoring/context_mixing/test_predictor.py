@@ -1,4 +1,4 @@
-"""The rungs of a predictor: each a distribution, causal, and the same through both doors."""
+"""The stages of a predictor: each a distribution, causal, and the same through both doors."""
 
 import itertools
 import math
@@ -64,7 +64,7 @@ def test_both_doors_give_the_same_bits_and_distributions(network, parts):
     logits = logits_of(len(ids))
     made, fast = predictor(network, parts), predictor(network, parts)
     whole = fast.score(ids, logits if network else None)
-    assert list(whole) == list(made.settings.rungs)
+    assert list(whole) == list(made.settings.stages)
     for i, token in enumerate(ids):
         every = made.distributions(logits[i] if network else None)
         found = made.score(ids[i : i + 1], logits[i : i + 1] if network else None)
@@ -110,7 +110,7 @@ def test_a_distribution_is_had_without_leaving_a_trace():
 
 def test_parts_come_in_one_order_and_only_where_they_can():
     assert settings_of(PARTS[::-1]) == settings_of(["all"])
-    assert settings_of([]).rungs == ("network",)
+    assert settings_of([]).stages == ("network",)
     for wrong in (["ngrams"], ["network"]):
         with pytest.raises(ValueError, match="is no part; name some of"):
             settings_of(wrong)

@@ -123,7 +123,7 @@ def test_4_the_size_of_tables_changes_nothing():
 def test_5_a_coder_brings_the_text_back(tmp_path):
     """20,000 tokens, decoded in another process, took no more than 0.1 % beyond their score."""
     ids, predictor, encoder = text(20_000, 5), start(alone=True), Encoder()
-    whole = predictor.settings.rungs[-1]
+    whole = predictor.settings.stages[-1]
     bits = 0.0
     for token in ids:
         shares = cumulative_frequencies(predictor.distributions()[whole])
@@ -140,7 +140,7 @@ def test_5_a_coder_brings_the_text_back(tmp_path):
         "decoder = Decoder(open(sys.argv[1], 'rb').read())\n"
         "predictor = start(alone=True)\n"
         "for _ in range(20_000):\n"
-        "    every = predictor.distributions()[predictor.settings.rungs[-1]]\n"
+        "    every = predictor.distributions()[predictor.settings.stages[-1]]\n"
         "    token = decoder.decode(cumulative_frequencies(every))\n"
         "    predictor.score(np.array([token]))\n"
         "    print(token)\n"
