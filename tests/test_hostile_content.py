@@ -46,13 +46,8 @@ from spike_lm.model.runs.checkpoint import load_trained_ids, read_state
 from spike_lm.model.runs.folder import load_run, read_lineage
 from spike_lm.model.runs.metrics import cut_back_metrics, last_metrics
 from spike_lm.model.runs.tensor_files import load_tensors
-from spike_lm.model.text_compression.compressed_file import (
-    LENGTH_BYTES,
-    MAGIC,
-    Header,
-    checksum,
-    read_header,
-)
+from spike_lm.model.text_compression.compressed_file import LENGTH_BYTES
+from spike_lm.model.text_compression.compressed_header import MAGIC, Header, checksum, read_header
 from spiketok import BeseVocabulary, Tokenizer
 from spiketok.errors import SpikeError
 from spiketok.path_contents import is_hugging_face, path_contents
@@ -86,7 +81,7 @@ READERS = {
     "model/artifact/artifact.py": "sections",
     "model/config/loader.py": "toml, set",
     "model/config/documentation.py": "- of our own presets",
-    "model/text_compression/compressed_file.py": "headers of compressed files",
+    "model/text_compression/compressed_header.py": "headers of compressed files",
     "model/huggingface/import_.py": "config.json, generation_config - test_import_.py",
     "model/huggingface/provenance.py": "spike_run",
     "model/runs/folder.py": "run",

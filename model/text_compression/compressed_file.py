@@ -11,56 +11,17 @@ from importlib.metadata import version
 
 import msgspec
 import torch
-import xxhash
 
-from spiketok.errors import SpikeError, parse_failures
+from spiketok.errors import SpikeError
 
 from ..config.mixing import PredictorSettings
-from ..config.ttt import TTTConfig
 from ..families.sections import FAMILY_SECTIONS
 from ..runs.folder import Run
 from ..scoring.predictor_spec import PredictorSpec
 from ..scoring.sliding_windows import WindowConfig, check_windows
 from .arithmetic_coder import most_choices
+from .compressed_header import FORMAT, LENGTH_BYTES, MAGIC, Header, checksum, read_header
 from .token_coder import CodeError, decode_tokens, encode_tokens, prediction_checksum
-
-MAGIC, FORMAT = b"SPKZ", 3
-LENGTH_BYTES, CHECKSUM_BYTES = 4, 16
-MAX_HEADER = 1 << 16
-
-
-class Version(msgspec.Struct, frozen=True):
-    """Format version, which all headers have."""
-
-    format: int
-
-
-class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Header before the coded tokens."""
-
-    format: int
-    model: str
-    """Fingerprint of the weights and the configuration."""
-    tokenizer: str
-    """Its fingerprint."""
-    machine: dict[str, str | int]
-    """Machine and libraries, on which the last bits of predictions depend."""
-    predictions: str
-    """Checksum of some of them (`prediction_checksum`)."""
-    predictor: PredictorSettings
-    """Predictor on top of the model's logits, or in their place."""
-    counts: str
-    """Source of the predictor's initial counts; empty without any."""
-    ttt: TTTConfig | None
-    """Settings of training the model on coded text; null: it stays as it is."""
-    context: int
-    stride: int
-    tokens: int
-    """Ids coded; no separator is."""
-    bytes: int
-    """Of the original."""
-    sha256: str
-    """Of the original."""
 
 
 def compress(
@@ -193,13 +154,6 @@ def checksum_here(run: Run, settings: PredictorSettings, windows: WindowConfig) 
     )
 
 
-def checksum(described: bytes, coded: bytes) -> bytes:
-    """Return the xxh3-128 of header and coded tokens."""
-    digest = xxhash.xxh3_128(described)
-    digest.update(coded)
-    return digest.digest()
-
-
 def check_header(run: Run, header: Header) -> None:
     """Check that a file is of this model, machine and version.
 
@@ -246,33 +200,6 @@ def check_equal(what: str, theirs: object, ours: object) -> None:
             f"compressed with {what} {theirs or 'none'}, here it is {ours or 'none'}; only the "
             "same one gives the same predictions"
         )
-
-
-def read_header(data: bytes) -> tuple[Header, bytes]:
-    """Return header and coded tokens of a compressed file.
-
-    Raises:
-        SpikeError: the file is of another kind or format, or damaged.
-    """
-    begin = len(MAGIC) + LENGTH_BYTES
-    length = int.from_bytes(data[len(MAGIC) : begin], "little")
-    if data[: len(MAGIC)] != MAGIC or not 0 < length <= min(MAX_HEADER, len(data) - begin):
-        raise SpikeError("not a file that spike compress made, or cut short")
-    described, rest = data[begin : begin + length], data[begin + length :]
-    summed, coded = rest[:CHECKSUM_BYTES], rest[CHECKSUM_BYTES:]
-    with parse_failures("its header", "take the file from its source again"):
-        found = msgspec.json.decode(described, type=Version).format
-        if found < FORMAT:
-            raise SpikeError(f"format {found}, of an earlier spike; decompress it with that one")
-        if found > FORMAT:
-            raise SpikeError(f"format {found} is not known; use the spike that made it")
-        if summed != checksum(described, coded):
-            raise SpikeError("the file is damaged or cut short; take it from its source again")
-        header = msgspec.json.decode(described, type=Header)
-    # A token is a byte at least.
-    if not 0 <= header.tokens <= header.bytes:
-        raise SpikeError("its header is damaged (tokens and bytes do not agree)")
-    return header, coded
 
 
 def check_lossless(run: Run) -> None:

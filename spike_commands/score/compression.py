@@ -16,8 +16,8 @@ from spike_lm.model.text_compression.compressed_file import (
     check_header,
     compress,
     decompress,
-    read_header,
 )
+from spike_lm.model.text_compression.compressed_header import read_header
 from spiketok.atomic_files import write_durably
 from spiketok.errors import SettingError, SpikeError
 from spiketok.regular_files import read_given

@@ -14,12 +14,8 @@ from spike_lm.model.families.build import build_model
 from spike_lm.model.runs.folder import Run
 from spike_lm.model.scoring.bits_per_byte import score_documents
 from spike_lm.model.scoring.sliding_windows import WindowConfig, window_borders
-from spike_lm.model.text_compression.compressed_file import (
-    checksum,
-    compress,
-    decompress,
-    read_header,
-)
+from spike_lm.model.text_compression.compressed_file import compress, decompress
+from spike_lm.model.text_compression.compressed_header import checksum, read_header
 from spike_lm.model.text_compression.next_token_logits import predict_tokens
 from spiketok import BeseVocabulary, Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
