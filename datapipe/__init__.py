@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from .sources.chat_records import read_conversation
     from .sources.files import Source, find_sources, text_endings
     from .sources.reader import first_fault, read_range, read_texts
+    from .sources.source_range import SourceRange
 
 __all__ = [
     "Source",
+    "SourceRange",
     "find_sources",
     "text_endings",
     "Errors",
@@ -56,6 +58,7 @@ __all__ = [
 # Imported lazily (PEP 562): a command's --help needs none of them.
 LATER = {
     "Source": "sources.files",
+    "SourceRange": "sources.source_range",
     "find_sources": "sources.files",
     "text_endings": "sources.files",
     "Errors": "sources.bad_records",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from datapipe import Dropped, Source, read_manifest, read_range
+from datapipe import Dropped, Source, SourceRange, read_manifest, read_range
 from datapipe.shards.checked_reader import ids_and_sizes
 from datapipe.shards.files import shard_files
 
@@ -49,7 +49,7 @@ def splitting(sources: Sequence[Source], text_bytes: int) -> str | None:
 
 def divides(source: Source, way: str) -> bool:
     """Return whether a way to split gives at least two different documents of a plain text."""
-    batches = read_range(source, 0, -1, errors="skip", dropped=Dropped(), split_text=way)
+    batches = read_range(SourceRange(source), errors="skip", dropped=Dropped(), split_text=way)
     texts = (text.as_py() for batch in batches for text in batch.column("text"))
     first = next(texts, None)
     return any(text != first for text in texts)

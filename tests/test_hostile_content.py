@@ -27,6 +27,7 @@ from datapipe.shards.plan import Plan
 from datapipe.sources.chat_reader import read_conversations
 from datapipe.sources.files import find_sources
 from datapipe.sources.reader import read_range
+from datapipe.sources.source_range import SourceRange
 from datapipe.sources.standard_input import ending
 from spike_commands.chat.generation import read_prompts
 from spike_commands.tokenizer.group import ids_from
@@ -144,11 +145,11 @@ def call():
 
 
 def chats(path):
-    return list(read_conversations(find_sources([path])[0][0], 0, -1))
+    return list(read_conversations(SourceRange(find_sources([path])[0][0])))
 
 
 def texts(path):
-    return list(read_range(find_sources([path])[0][0], 0, -1, "text"))
+    return list(read_range(SourceRange(find_sources([path])[0][0]), "text"))
 
 
 def prompts(path):

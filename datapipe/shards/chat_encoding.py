@@ -15,6 +15,7 @@ from ..sources.bad_records import Dropped, RecordRejectedError
 from ..sources.chat_reader import read_conversations
 from ..sources.files import Source
 from ..sources.parquet import text_offsets
+from ..sources.source_range import SourceRange
 from .encoded_documents import Array, Documents, document_ids
 
 
@@ -74,7 +75,7 @@ def encoded_conversations(
     marker_ids(tokenizer.special_ids)
     try:
         for batch in read_conversations(
-            source, 0, -1, parse_markers, ignored_keys, "strict", dropped
+            SourceRange(source), parse_markers, ignored_keys, "strict", dropped
         ):
             names = document_ids(batch.column("text"))
             documents = encode_conversations(tokenizer, batch, names, source=0, threads=1)

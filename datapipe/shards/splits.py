@@ -12,6 +12,7 @@ from ..sources.bad_records import MAX_RECORD, Dropped
 from ..sources.chat_reader import read_conversations
 from ..sources.files import Source
 from ..sources.reader import ignore, read_range
+from ..sources.source_range import SourceRange
 from ..sources.text_splitting import NONE
 from .settings import ShardSettings
 
@@ -20,9 +21,7 @@ ALSO_IN_VALIDATION = "also in a validation file"
 
 
 def read_documents(
-    source: Source,
-    start: int,
-    stop: int,
+    part: SourceRange,
     settings: ShardSettings,
     dropped: Dropped,
     progress: Callable[[int], None] = ignore,
@@ -30,9 +29,7 @@ def read_documents(
     """Yield the documents or conversations of a range of a source.
 
     Args:
-        source: the file.
-        start: as for `read_range`.
-        stop: as for `read_range`.
+        part: the range.
         settings: how records are read.
         dropped: counts of the records left out, added to.
         progress: called with the number of newly read bytes of the file on disk.
@@ -45,15 +42,11 @@ def read_documents(
     try:
         if chat:
             marked, ignored = chat.parse_markers, chat.ignored_keys or ()
-            yield from read_conversations(
-                source, start, stop, marked, ignored, errors, dropped, progress, largest
-            )
+            yield from read_conversations(part, marked, ignored, errors, dropped, progress, largest)
         else:
-            yield from read_range(
-                source, start, stop, field, errors, dropped, progress, split, largest
-            )
+            yield from read_range(part, field, errors, dropped, progress, split, largest)
     except OSError as error:
-        raise unreadable(source.shown, error) from None
+        raise unreadable(part.source.shown, error) from None
 
 
 def document_names(sources: Sequence[Source], settings: ShardSettings) -> Iterator[bytes]:
@@ -61,4 +54,4 @@ def document_names(sources: Sequence[Source], settings: ShardSettings) -> Iterat
     if settings.errors == "strict":
         settings = replace(settings, errors="skip")
     for source in sources:
-        yield from document_ids(read_documents(source, 0, -1, settings, Dropped()))
+        yield from document_ids(read_documents(SourceRange(source), settings, Dropped()))

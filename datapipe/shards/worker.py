@@ -16,6 +16,7 @@ from spiketok.holdout import HeldOut
 
 from ..sources.bad_records import Dropped
 from ..sources.files import Source
+from ..sources.source_range import SourceRange
 from .chat_encoding import encode_conversations
 from .checked_reader import ids_and_sizes
 from .commit_records import SPLITS, BlockRecord, UnitRecord, shard_name, unit_record_path
@@ -128,8 +129,8 @@ def read_unit(
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Yield the documents of a unit: (index of the source, batch)."""
     for index, start, stop in work.plan.units[unit]:
-        source, settings = work.sources[index], work.plan.settings
-        for batch in read_documents(source, start, stop, settings, dropped, work.progress):
+        part, settings = SourceRange(work.sources[index], start, stop), work.plan.settings
+        for batch in read_documents(part, settings, dropped, work.progress):
             yield index, batch
             del batch
 

@@ -14,6 +14,7 @@ from .bad_records import ErrorPolicy
 from .files import Source
 from .jsonl import Records
 from .parquet import BATCH_BYTES, RESTORE, check_column, decoded, open_parquet, usable_texts
+from .source_range import SourceRange
 
 FILE_MAGIC = b"ARROW1"
 # Rows converted to objects at a time: conversations of some 10 kB each are a few MB.
@@ -47,17 +48,16 @@ def read_arrow(
 
 
 def table_records(
-    source: Source, start: int, stop: int, faults: ErrorPolicy, progress: Callable[[int], None]
+    part: SourceRange, faults: ErrorPolicy, progress: Callable[[int], None]
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Yield rows of a parquet or Arrow file as objects: (number of the first row, rows).
 
     Args:
-        source: a file of kind `parquet` or `arrow`.
-        start: first row group of a parquet file; otherwise 0.
-        stop: end of the range, -1 for the end of the file.
+        part: row groups of a file of kind `parquet`, or a whole one of kind `arrow`.
         faults: counts rows of more than `max_record` bytes.
         progress: called with the number of newly read bytes of the file.
     """
+    source, start = part.source, part.start
     if source.kind == "arrow":
         row = 0
         with open_arrow(source) as (schema, batches):
@@ -72,7 +72,7 @@ def table_records(
         check_columns_differ(source, file.schema_arrow)
         groups = [
             file.metadata.row_group(group)
-            for group in range(file.num_row_groups if stop < 0 else stop)
+            for group in range(file.num_row_groups if part.stop < 0 else part.stop)
         ]
         row = sum(group.num_rows for group in groups[:start])
         for number, group in enumerate(groups[start:], start):

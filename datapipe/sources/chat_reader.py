@@ -37,6 +37,7 @@ from .files import Source
 from .json_array import begins_array, parsed_elements
 from .jsonl import Place, as_array, each_line, parsed_blocks
 from .reader import ignore
+from .source_range import SourceRange
 
 PIECE = pa.struct([("bytes", pa.int64()), ("code", pa.uint8()), ("trained", pa.uint8())])
 SCHEMA = pa.schema(
@@ -72,9 +73,7 @@ class Flat(NamedTuple):
 
 
 def read_conversations(
-    source: Source,
-    start: int,
-    stop: int,
+    part: SourceRange,
     parse_markers: bool = False,
     ignored_keys: Collection[str] = (),
     errors: Errors = "strict",
@@ -85,9 +84,7 @@ def read_conversations(
     """Yield the conversations of a range of a source, as `read_range` does documents.
 
     Args:
-        source: the file.
-        start: as for `read_range`.
-        stop: as for `read_range`.
+        part: the range.
         parse_markers: find markers in the plain text of assistants.
         ignored_keys: ignored keys of records.
         errors: as for `read_range`.
@@ -103,17 +100,18 @@ def read_conversations(
     Raises:
         SpikeError: a conversation is malformed and the policy is `strict`, or a file is damaged.
     """
+    source = part.source
     check_kind(source)
     dropped = Dropped() if dropped is None else dropped
     faults = ErrorPolicy(source.shown, errors, dropped, max_record, source.name)
     read = partial(read_conversation, parse_markers=parse_markers, ignored_keys=ignored_keys)
     if source.kind in TABLES:
-        blocks = from_table(source, start, stop, read, faults, progress)
+        blocks = from_table(part, read, faults, progress)
     elif source.kind == "json" and begins_array(source):
         parse = partial(parse_conversation, read=read, faults=faults)
         blocks = parsed_elements(source, faults, progress, parse)
     else:
-        blocks = from_lines(source, start, stop, read, faults, progress)
+        blocks = from_lines(part, read, faults, progress)
     for block in blocks:
         if block:
             yield record_batch(block)
@@ -133,14 +131,12 @@ def check_kind(source: Source) -> None:
 
 
 def from_lines(
-    source: Source, start: int, stop: int, read: Reader, faults: ErrorPolicy, progress: Progress
+    part: SourceRange, read: Reader, faults: ErrorPolicy, progress: Progress
 ) -> Iterator[list[tuple[int, Flat]]]:
     """Yield the conversations of JSON Lines, block by block, each after its offset.
 
     Args:
-        source: the file.
-        start: first byte of the range.
-        stop: end of the range, -1 for the end of the file.
+        part: the range.
         read: converts a decoded record to messages.
         faults: the policy for broken records.
         progress: called with the number of newly read bytes of the file on disk.
@@ -150,24 +146,22 @@ def from_lines(
     def parse(block: bytes, place: Place) -> list[tuple[int, Flat]]:
         return list(each_line(block, parse_record, faults, place))
 
-    for offset, block in parsed_blocks(source, start, stop, faults, progress, parse):
+    for offset, block in parsed_blocks(part, faults, progress, parse):
         yield [(begin + offset, flat) for begin, flat in block]
 
 
 def from_table(
-    source: Source, start: int, stop: int, read: Reader, faults: ErrorPolicy, progress: Progress
+    part: SourceRange, read: Reader, faults: ErrorPolicy, progress: Progress
 ) -> Iterator[list[tuple[int, Flat]]]:
     """Yield the conversations of a parquet or Arrow file, block by block, each after its row.
 
     Args:
-        source: the file.
-        start: first row group of a parquet file; otherwise 0.
-        stop: end of the range, -1 for the end of the file.
+        part: the range, in row groups of a parquet file.
         read: converts a decoded record to messages.
         faults: the policy for broken records.
         progress: called with the number of newly read bytes of the file.
     """
-    for first, records in table_records(source, start, stop, faults, progress):
+    for first, records in table_records(part, faults, progress):
         block = []
         for row, record in enumerate(records, first):
             try:

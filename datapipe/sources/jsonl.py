@@ -32,6 +32,7 @@ from .bad_records import (
 from .files import Source
 from .large_record import LARGE_BYTES, large_text
 from .lines import PIECE_BYTES, line_blocks, open_lines
+from .source_range import SourceRange
 
 MAX_ARROW_BLOCK = 1 << 30
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -44,19 +45,15 @@ Parsed = TypeVar("Parsed")
 
 
 def read_jsonl(
-    source: Source,
-    start: int,
-    stop: int,
+    part: SourceRange,
     text_field: str,
     faults: ErrorPolicy,
     progress: Callable[[int], None],
 ) -> Iterator[Records]:
-    """Yield the documents whose lines begin in `[start, stop)` of a source, block by block.
+    """Yield the documents whose lines begin in a range, block by block.
 
     Args:
-        source: the file.
-        start: first byte of the range.
-        stop: end of the range, -1 for the end of the file.
+        part: the range.
         text_field: the member with the text.
         faults: the policy for broken records.
         progress: called after each block with the number of newly read bytes of the file on disk.
@@ -68,15 +65,13 @@ def read_jsonl(
         quick = parse_block(block, text_field, faults.max_record)
         return quick or parse_lines(block, text_field, faults, place)
 
-    for offset, (texts, starts) in parsed_blocks(source, start, stop, faults, progress, parse):
+    for offset, (texts, starts) in parsed_blocks(part, faults, progress, parse):
         yield texts, starts + offset
         del texts
 
 
 def parsed_blocks(
-    source: Source,
-    start: int,
-    stop: int,
+    part: SourceRange,
     faults: ErrorPolicy,
     progress: Callable[[int], None],
     parse: Callable[[bytes, Place], Parsed],
@@ -84,21 +79,21 @@ def parsed_blocks(
     """Yield the parsed records of each block of lines, after the block's offset.
 
     Args:
-        source: the file.
-        start: first byte of the range.
-        stop: end of the range, -1 for the end of the file.
+        part: the range.
         faults: the policy for broken records.
         progress: called after each block with the number of newly read bytes of the file on disk.
         parse: parses a block; its second argument formats the place of a line.
     """
 
     def place(block_offset: int, number: int, start: int) -> str:
-        return f"line {count_lines(source, block_offset) + number} (byte {block_offset + start})"
+        return (
+            f"line {count_lines(part.source, block_offset) + number} (byte {block_offset + start})"
+        )
 
     def large(offset: int) -> None:
         faults.drop(faults.too_large(), partial(place, offset, 1, 0))
 
-    with open_lines(source, start, stop) as (stream, begin, position):
+    with open_lines(part.source, part.start, part.stop) as (stream, begin, position):
         reached = position()
         for offset, block in line_blocks(stream, begin, faults.max_record, faults.drop_rest, large):
             parsed = parse(block, partial(place, offset))

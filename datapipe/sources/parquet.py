@@ -17,6 +17,7 @@ from spiketok.regular_files import regular_name
 from .bad_records import NULL_TEXT, BadRecordError, ErrorPolicy
 from .files import Source
 from .jsonl import Records, all_utf8
+from .source_range import SourceRange
 
 BATCH_BYTES = 4 << 20
 # Rows of large row groups are decoded few at a time, for their sizes are unknown before. A call
@@ -40,27 +41,24 @@ TEXT_TYPES = (
 
 
 def read_parquet(
-    source: Source,
-    start: int,
-    stop: int,
+    part: SourceRange,
     text_field: str,
     faults: ErrorPolicy,
     progress: Callable[[int], None],
 ) -> Iterator[Records]:
-    """Yield the documents of row groups `[start, stop)` of a source and the row of each.
+    """Yield the documents of a range of row groups and the row of each.
 
     Args:
-        source: the file.
-        start: the first row group.
-        stop: end of the range, -1 for the end of the file.
+        part: the range, in row groups.
         text_field: the column of text.
         faults: the policy for broken records.
         progress: called with the newly read bytes of the file, as if all rows were of one size.
     """
+    source = part.source
     with open_parquet(source) as file:
         check_column(source, file.schema_arrow, text_field)
-        groups = range(start, file.num_row_groups if stop < 0 else stop)
-        row = sum(file.metadata.row_group(group).num_rows for group in range(start))
+        groups = range(part.start, file.num_row_groups if part.stop < 0 else part.stop)
+        row = sum(file.metadata.row_group(group).num_rows for group in range(part.start))
         for group in groups:
             for column in joined(text_columns(source, file, group, text_field)):
                 texts, rows = usable_texts(column, row, faults)

@@ -15,6 +15,7 @@ from .jsonl import Records, read_jsonl
 from .lines import COMPRESSIONS, PIECE_BYTES, check_compression
 from .parquet import read_parquet, text_offsets
 from .plain_text import read_text
+from .source_range import SourceRange
 from .text_splitting import NONE
 
 SCHEMA = pa.schema(
@@ -32,9 +33,7 @@ def ignore(_report: int | str) -> None:
 
 
 def read_range(
-    source: Source,
-    start: int,
-    stop: int,
+    part: SourceRange,
     text_field: str = "text",
     errors: Errors = "strict",
     dropped: Dropped | None = None,
@@ -45,9 +44,7 @@ def read_range(
     """Yield the documents of a range of a source, about 4 MiB of text a batch.
 
     Args:
-        source: the file.
-        start: first byte (jsonl) or row group (parquet) of the range; otherwise 0.
-        stop: end of the range, -1 for the end of the file.
+        part: the range.
         text_field: the member or column that holds the text.
         errors: `strict`, `replace` or `skip`, see `ErrorPolicy`.
         dropped: counts of the records left out, added to; empty ones are always left out.
@@ -64,10 +61,10 @@ def read_range(
             no such column.
     """
     check_errors(errors)
-    dropped = Dropped() if dropped is None else dropped
+    source, dropped = part.source, Dropped() if dropped is None else dropped
     faults = ErrorPolicy(source.shown, errors, dropped, max_record, source.name)
     try:
-        for texts, rows in _records(source, start, stop, text_field, split_text, faults, progress):
+        for texts, rows in _records(part, text_field, split_text, faults, progress):
             sizes = np.diff(text_offsets(texts))
             batch = pa.record_batch([texts, pa.array(rows)], schema=SCHEMA)
             if not sizes.all():
@@ -136,7 +133,7 @@ def read_texts(
     for source in sources:
         check_compression(source)
     for source in sources:
-        yield from read_range(source, 0, -1, *options)
+        yield from read_range(SourceRange(source), *options)
 
 
 def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | None:
@@ -150,14 +147,13 @@ def first_fault(sources: Sequence[Source], text_field: str = "text") -> str | No
 
 
 def _records(
-    source: Source,
-    start: int,
-    stop: int,
+    part: SourceRange,
     text_field: str,
     split_text: str,
     faults: ErrorPolicy,
     progress: Callable[[int], None],
 ) -> Iterator[Records]:
+    source = part.source
     if source.kind.startswith("txt"):
         return read_text(source, split_text, faults, progress)
     if source.kind == "json" and begins_array(source):
@@ -167,5 +163,5 @@ def _records(
     if source.kind == "arrow":
         return read_arrow(source, text_field, faults, progress)
     if source.kind == "parquet":
-        return read_parquet(source, start, stop, text_field, faults, progress)
-    return read_jsonl(source, start, stop, text_field, faults, progress)
+        return read_parquet(part, text_field, faults, progress)
+    return read_jsonl(part, text_field, faults, progress)

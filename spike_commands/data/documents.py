@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datapipe import Dropped, Source, find_sources, read_range, text_endings
+from datapipe import Dropped, Source, SourceRange, find_sources, read_range, text_endings
 from datapipe.sources.bad_records import left_out
 from datapipe.sources.file_signatures import check_is_text
 from datapipe.sources.files import OTHER_KIND, way_to_read
@@ -94,7 +94,7 @@ def documents_of(
         yield [content], [0]
         return
     begins_file = source.kind.startswith("txt")
-    for batch in read_range(source, 0, -1, text_field, errors, dropped):
+    for batch in read_range(SourceRange(source), text_field, errors, dropped):
         texts = batch.column("text").to_pylist()
         if begins_file and texts:
             check_is_text(name, texts[0])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from datapipe import Dropped, Source, first_fault, read_range
+from datapipe import Dropped, Source, SourceRange, first_fault, read_range
 from spiketok.errors import SpikeError
 
 from ..data.documents import documents_of
@@ -74,7 +74,7 @@ def read_column(source: Source, column: str) -> dict[int, str]:
     try:
         return {
             row: value.decode()
-            for batch in read_range(source, 0, -1, column, "skip")
+            for batch in read_range(SourceRange(source), column, "skip")
             for value, row in zip(*map(pa.Array.to_pylist, batch.columns), strict=True)
         }
     except SpikeError as error:

@@ -11,6 +11,7 @@ from datapipe import find_sources, read_conversations
 from datapipe.shards import chat_encoding
 from datapipe.sources import json_array, lines
 from datapipe.sources.bad_records import Dropped
+from datapipe.sources.source_range import SourceRange
 from spiketok import Tokenizer, build_vocabulary, encode_chat, read_messages
 from spiketok.errors import SpikeError
 from tests.spiketok.chat.test_encoding import GREEDY
@@ -45,7 +46,7 @@ def test_batches_encode_as_single_conversations(tmp_path, monkeypatch, name):
         expected_ids, expected_mask = encode_chat(TOKENIZER, read_messages(messages))
         assert np.array_equal(ids, expected_ids)
         assert np.array_equal(mask, expected_mask == 1)
-    batches = list(read_conversations(source, 0, -1))
+    batches = list(read_conversations(SourceRange(source)))
     assert len(batches) > 3
     content = (gzip.decompress if name.endswith("gz") else bytes)(source.path.read_bytes())
     for row in (row for batch in batches for row in batch["row"].to_pylist()):
@@ -68,10 +69,10 @@ def test_malformed_conversations_are_named_with_file_and_line(tmp_path, line, re
     good = '{"prompt": "a", "response": "b"}'
     source = write(tmp_path / "a.jsonl", [good, "", line, good])
     with pytest.raises(SpikeError) as caught:
-        list(read_conversations(source, 0, -1))
+        list(read_conversations(SourceRange(source)))
     assert f"{source.path}: line 3 (byte {len(good) + 2}): {reason}" in str(caught.value)
     dropped = Dropped()
-    batches = list(read_conversations(source, 0, -1, errors="skip", dropped=dropped))
+    batches = list(read_conversations(SourceRange(source), errors="skip", dropped=dropped))
     assert sum(map(len, batches)) == 2
     assert dropped == {reason: 1}
 
@@ -79,12 +80,12 @@ def test_malformed_conversations_are_named_with_file_and_line(tmp_path, line, re
 def test_the_place_in_the_conversation_is_told(tmp_path):
     source = write(tmp_path / "a.jsonl", ['{"messages": [{"role": "user", "text": "hi"}]}'])
     with pytest.raises(SpikeError, match=r"line 1 .*\(messages\[0\]: unknown key 'text'"):
-        list(read_conversations(source, 0, -1))
+        list(read_conversations(SourceRange(source)))
 
 
 def test_replacing_mends_text(tmp_path):
     source = write(tmp_path / "a.jsonl", ['{"prompt": "\\ud800", "response": "b"}'])
-    (batch,) = read_conversations(source, 0, -1, errors="replace")
+    (batch,) = read_conversations(SourceRange(source), errors="replace")
     assert batch["text"][0].as_py() == "user\n\ufffd\nassistant\nb\n".encode()
 
 
@@ -95,11 +96,11 @@ def test_other_kinds_of_files_are_refused(tmp_path, name):
     with pytest.raises(
         SpikeError, match=rf"{name}: is not a file of conversations; name \.jsonl, \.json"
     ):
-        list(read_conversations(source, 0, -1))
+        list(read_conversations(SourceRange(source)))
 
 
 def texts_of(source, **options):
-    batches = list(read_conversations(source, 0, -1, **options))
+    batches = list(read_conversations(SourceRange(source), **options))
     return [text for batch in batches for text in batch["text"].to_pylist()], [
         row for batch in batches for row in batch["row"].to_pylist()
     ]
@@ -136,8 +137,8 @@ def test_tables_give_what_lines_give(tmp_path, expected, name, kind):
     assert (found, rows) == (expected, list(range(600)))
     assert 0 < sum(done) <= source.bytes
     if kind == "parquet":
-        parts = [read_conversations(source, first, first + 2) for first in (0, 2)]
-        parts.append(read_conversations(source, 4, -1))
+        parts = [read_conversations(SourceRange(source, first, first + 2)) for first in (0, 2)]
+        parts.append(read_conversations(SourceRange(source, 4, -1)))
         rows = [row for part in parts for batch in part for row in batch["row"].to_pylist()]
         assert rows == list(range(600))
 

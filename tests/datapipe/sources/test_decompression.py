@@ -10,6 +10,7 @@ import pytest
 from datapipe import ShardSettings, find_sources, read_range, read_texts, write_shards
 from datapipe.sources.bad_records import Dropped
 from datapipe.sources.decompression import DamagedStreamError, open_decompressed
+from datapipe.sources.source_range import SourceRange
 from datapipe.sources.zstd_frames import read_header
 from spiketok.errors import SpikeError
 
@@ -147,7 +148,7 @@ def test_a_file_that_cannot_be_read_at_all_is_never_skipped(
     (tmp_path / name).write_bytes(content)
     (source,), _ = find_sources([tmp_path / name])
     with pytest.raises(SpikeError, match=message):
-        list(read_range(source, 0, -1, errors=errors))
+        list(read_range(SourceRange(source), errors=errors))
 
 
 def test_strict_names_the_byte_of_the_file(tmp_path):
@@ -156,7 +157,7 @@ def test_strict_names_the_byte_of_the_file(tmp_path):
     (source,), _ = find_sources([tmp_path / "a.jsonl.gz"])
     place = f"byte {len(packed) - 4} of the file: truncated input"
     with pytest.raises(SpikeError, match=place):
-        list(read_range(source, 0, -1))
+        list(read_range(SourceRange(source)))
 
 
 def test_lost_bytes_are_recorded(tmp_path, tokenizer_path):
@@ -164,14 +165,20 @@ def test_lost_bytes_are_recorded(tmp_path, tokenizer_path):
     (tmp_path / "a.jsonl.gz").write_bytes(packed)
     sources, _ = find_sources([tmp_path / "a.jsonl.gz"])
     dropped = Dropped()
-    kept = [len(batch) for batch in read_range(sources[0], 0, -1, errors="skip", dropped=dropped)]
+    kept = [
+        len(batch) for batch in read_range(SourceRange(sources[0]), errors="skip", dropped=dropped)
+    ]
     assert sum(kept) == 100
     assert dropped == {"damaged input": 1}
     assert dropped.lost_bytes == 28
     cut = gzip.compress(b"".join(LINES[:100]) + b'{"text":"the beginning of a')[:-8]
     (tmp_path / "b.jsonl.gz").write_bytes(cut)
     dropped = Dropped()
-    list(read_range(find_sources([tmp_path / "b.jsonl.gz"])[0][0], 0, -1, "text", "skip", dropped))
+    list(
+        read_range(
+            SourceRange(find_sources([tmp_path / "b.jsonl.gz"])[0][0]), "text", "skip", dropped
+        )
+    )
     assert dropped == {"truncated input": 1}
     assert dropped.lost_bytes == 27
     settings = ShardSettings(errors="skip")

@@ -15,6 +15,7 @@ from datapipe.sources import jsonl, lines
 from datapipe.sources.bad_records import BadRecordError, Dropped, ErrorPolicy
 from datapipe.sources.files import Source
 from datapipe.sources.jsonl import parse_block, parse_line
+from datapipe.sources.source_range import SourceRange
 from spiketok.errors import SpikeError
 
 HOSTILE = [
@@ -74,7 +75,7 @@ def write(folder, content, name="a.jsonl"):
 
 def documents(source, start=0, stop=-1, errors="strict", dropped=None):
     found = []
-    for batch in read_range(source, start, stop, errors=errors, dropped=dropped):
+    for batch in read_range(SourceRange(source, start, stop), errors=errors, dropped=dropped):
         found += zip(batch["text"].to_pylist(), batch["row"].to_pylist(), strict=True)
     return found
 
@@ -278,7 +279,10 @@ def test_lines_above_the_limit_are_left_out_one_by_one(
             dropped, found = Dropped(), []
             for start, stop in ((0, cut), (cut, len(content))):
                 for batch in read_range(
-                    source, start, stop, errors="skip", dropped=dropped, max_record=max_record
+                    SourceRange(source, start, stop),
+                    errors="skip",
+                    dropped=dropped,
+                    max_record=max_record,
                 ):
                     found += zip(batch["text"].to_pylist(), batch["row"].to_pylist(), strict=True)
             assert found == expected
@@ -291,11 +295,11 @@ def test_a_small_file_that_decompresses_to_an_endless_line_takes_no_memory(tmp_p
     source = write(tmp_path, compress(bomb, kind), f"a.jsonl.{kind}")
     tracemalloc.start()
     found = []
-    for batch in read_range(source, 0, -1, errors="skip", max_record=1 << 20):
+    for batch in read_range(SourceRange(source), errors="skip", max_record=1 << 20):
         found += batch["text"].to_pylist()
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found == [b"a", b"b"]
     assert most < 8 << 20
     with pytest.raises(SpikeError, match=r"line 2 \(byte 13\): larger than --max-record"):
-        list(read_range(source, 0, -1, max_record=1 << 20))
+        list(read_range(SourceRange(source), max_record=1 << 20))

@@ -9,6 +9,7 @@ import pytest
 from datapipe import find_sources, read_range
 from datapipe.sources import parquet
 from datapipe.sources.bad_records import Dropped
+from datapipe.sources.source_range import SourceRange
 from spiketok.errors import SpikeError
 
 MIB = 1 << 20
@@ -59,13 +60,13 @@ def test_null_columns_hold_null_texts(tmp_path):
     pq.write_table(pa.table({"text": pa.nulls(3), "n": [1, 2, 3]}), path)
     (source,), _ = find_sources([path])
     dropped = Dropped()
-    assert not sum(map(len, read_range(source, 0, -1, errors="skip", dropped=dropped)))
+    assert not sum(map(len, read_range(SourceRange(source), errors="skip", dropped=dropped)))
     assert dropped == {"null text": 3}
     with pytest.raises(SpikeError, match="row 0: null text"):
-        list(read_range(source, 0, -1))
+        list(read_range(SourceRange(source)))
     pq.write_table(pa.table({"text": pa.nulls(0)}), path)
     (source,), _ = find_sources([path])
-    assert not list(read_range(source, 0, -1))
+    assert not list(read_range(SourceRange(source)))
 
 
 def test_two_columns_of_one_name_are_said(tmp_path):
@@ -75,7 +76,7 @@ def test_two_columns_of_one_name_are_said(tmp_path):
     (source,), _ = find_sources([path])
     for errors in ("strict", "skip"):
         with pytest.raises(SpikeError, match="has two columns 'text'; rename one"):
-            list(read_range(source, 0, -1, errors=errors))
+            list(read_range(SourceRange(source), errors=errors))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -98,7 +99,7 @@ def test_memory_is_a_batch_the_largest_row_and_the_dictionary(
     different = sum(len(text) for text in {*texts} if text)
     expected = [(text, row) for row, text in enumerate(texts) if text]
     found = 0
-    for batch in read_range(source, 0, -1, errors="skip"):
+    for batch in read_range(SourceRange(source), errors="skip"):
         assert batch["text"].nbytes <= BATCH_BYTES + largest + 9 * len(batch)
         for given, row in zip(batch["text"], batch["row"].to_pylist(), strict=True):
             assert (given.as_py().decode(), row) == expected[found]
@@ -120,7 +121,7 @@ def test_a_row_group_is_not_read_whole(tmp_path, monkeypatch):
     before = pool.bytes_allocated()
     (source,), _ = find_sources([path])
     rows = most = 0
-    for batch in read_range(source, 0, -1):
+    for batch in read_range(SourceRange(source)):
         rows += len(batch)
         most = max(most, pool.bytes_allocated() - before)
     assert rows == len(texts)
@@ -134,12 +135,12 @@ def test_rows_above_the_limit_are_left_out(tmp_path):
     (source,), _ = find_sources([path])
     dropped = Dropped()
     found = []
-    for batch in read_range(source, 0, -1, errors="skip", dropped=dropped, max_record=10):
+    for batch in read_range(SourceRange(source), errors="skip", dropped=dropped, max_record=10):
         found += batch["text"].to_pylist()
     assert found == [b"a" * 10, b"c"]
     assert dropped == {"larger than --max-record": 1, "null text": 1}
     with pytest.raises(SpikeError, match="row 1: larger than --max-record"):
-        list(read_range(source, 0, -1, max_record=10))
+        list(read_range(SourceRange(source), max_record=10))
 
 
 def test_dictionaries_of_arrow_files_are_decoded_by_bytes(tmp_path, monkeypatch):
@@ -150,7 +151,7 @@ def test_dictionaries_of_arrow_files_are_decoded_by_bytes(tmp_path, monkeypatch)
         writer.write_table(table)
     (source,), _ = find_sources([tmp_path / "a.arrow"])
     found = []
-    for batch in read_range(source, 0, -1, errors="skip"):
+    for batch in read_range(SourceRange(source), errors="skip"):
         assert batch["text"].nbytes <= MIB + 9 * len(batch)
         rows = batch["row"].to_pylist()
         found += zip((text.decode() for text in batch["text"].to_pylist()), rows, strict=True)
@@ -163,4 +164,4 @@ def test_what_arrow_cannot_read_is_not_called_damaged(tmp_path):
     pq.write_table(pa.table({"text": column}), path, **WRITTEN["prefixes"])
     (source,), _ = find_sources([path])
     with pytest.raises(SpikeError, match=r"pyarrow [0-9.]+ cannot read it"):
-        list(read_range(source, 0, -1, errors="skip"))
+        list(read_range(SourceRange(source), errors="skip"))

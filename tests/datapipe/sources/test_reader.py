@@ -14,6 +14,7 @@ from datapipe import Dropped, find_sources, read_range, read_texts
 from datapipe.sources import csv_table, json_array, parquet
 from datapipe.sources.arrow_tables import table_records
 from datapipe.sources.bad_records import ErrorPolicy
+from datapipe.sources.source_range import SourceRange
 from spiketok.errors import SpikeError
 
 
@@ -23,7 +24,7 @@ def source_at(path):
 
 def documents(source, start=0, stop=-1, errors="strict", dropped=None, text_field="text"):
     found = []
-    for batch in read_range(source, start, stop, text_field, errors, dropped):
+    for batch in read_range(SourceRange(source, start, stop), text_field, errors, dropped):
         assert batch.schema.types == [pa.large_binary(), pa.int64()]
         found += zip(batch["text"].to_pylist(), batch["row"].to_pylist(), strict=True)
     return found
@@ -107,7 +108,9 @@ def test_checksums_of_parquet_pages_are_compared(tmp_path, compression):
 
 def conversations(source):
     """Return the rows of a table as objects."""
-    return list(table_records(source, 0, -1, ErrorPolicy(source.shown, "strict"), lambda _: None))
+    return list(
+        table_records(SourceRange(source), ErrorPolicy(source.shown, "strict"), lambda _: None)
+    )
 
 
 def test_txt_is_one_document(tmp_path):
@@ -183,13 +186,13 @@ def test_text_of_arrow_files(tmp_path, kind):
             writer.write_table(table, max_chunksize=300)
     (source,) = find_sources([path])[0]
     dropped = Dropped()
-    batches = list(read_range(source, 0, -1, errors="skip", dropped=dropped))
+    batches = list(read_range(SourceRange(source), errors="skip", dropped=dropped))
     found = {row: text for batch in batches for text, row in zip(*batch.columns, strict=True)}
     wanted = {row: text.encode() for row, text in enumerate(texts) if text}
     assert {row.as_py(): text.as_py() for row, text in found.items()} == wanted
     assert dropped == {"empty": 100, "null text": 1}
     with pytest.raises(SpikeError, match=r"no column 'body' \(but 'text', 'n'\)"):
-        list(read_range(source, 0, -1, "body"))
+        list(read_range(SourceRange(source), "body"))
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv"])
@@ -238,16 +241,16 @@ def test_csv_rows_that_are_no_utf8_go_by_the_policy(tmp_path, pack, mark, capfd)
     rows = ["text,é", "naïve,1", "\udcff\udce9,2,3", "a\udcff,4", "last,5"]
     path.write_bytes(pack(mark + "\n".join(rows).encode("utf-8", "surrogateescape")))
     with pytest.raises(SpikeError, match=r"row 3: broken CSV \(3 columns instead of 2\)"):
-        list(read_range(source_at(path), 0, -1))
+        list(read_range(SourceRange(source_at(path))))
     for errors, kept, lost in (
         ("skip", ["naïve", "last"], {"broken CSV": 1, "invalid UTF-8": 1}),
         ("replace", ["naïve", "a\ufffd", "last"], {"broken CSV": 1}),
     ):
         dropped = Dropped()
-        found = read_range(source_at(path), 0, -1, errors=errors, dropped=dropped)
+        found = read_range(SourceRange(source_at(path)), errors=errors, dropped=dropped)
         assert [text.decode() for batch in found for text in batch["text"].to_pylist()] == kept
         assert dropped == lost
-    numbers = [b["text"].to_pylist() for b in read_range(source_at(path), 0, -1, "é", "skip")]
+    numbers = [b["text"].to_pylist() for b in read_range(SourceRange(source_at(path)), "é", "skip")]
     assert numbers == [[b"1", b"4", b"5"]]
     assert capfd.readouterr().err == ""
 
@@ -317,7 +320,7 @@ def test_json_arrays_of_text(tmp_path, monkeypatch):
     assert found == [(b"a", 1), (b"c", 31)]
     assert dropped == {"no text field": 1}
     with pytest.raises(SpikeError, match=r"record 1 \(byte 1\): larger than --max-record"):
-        list(read_range(source_at(path), 0, -1, max_record=12))
+        list(read_range(SourceRange(source_at(path)), max_record=12))
     path.write_bytes(b'{"text": "a"}\n{"text": "b"}\n')
     assert documents(source_at(path)) == [(b"a", 0), (b"b", 14)]
     assert find_sources([path], ["json"])[0][0].kind == "txt"

@@ -21,6 +21,7 @@ from datapipe import (
 )
 from datapipe.sources import plain_text
 from datapipe.sources import text_splitting as text_pieces
+from datapipe.sources.source_range import SourceRange
 from datapipe.sources.text_splitting import Buffer, check_split
 from spiketok.errors import SettingError, SpikeError
 
@@ -158,7 +159,7 @@ def documents(path, split, errors="strict", dropped=None):
     (source,) = find_sources([path])[0]
     return [
         pair
-        for batch in read_range(source, 0, -1, "text", errors, dropped, split_text=split)
+        for batch in read_range(SourceRange(source), "text", errors, dropped, split_text=split)
         for pair in zip(batch["row"].to_pylist(), batch["text"].to_pylist(), strict=True)
     ]
 
@@ -208,7 +209,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
             file.write((b"%d text of a line\n" % number * 60 + b"\n") * 900)
     (source,) = find_sources([path])[0]
     tracemalloc.start()
-    size = sum(batch["text"].nbytes for batch in read_range(source, 0, -1, split_text="auto"))
+    size = sum(batch["text"].nbytes for batch in read_range(SourceRange(source), split_text="auto"))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size > source.bytes
