@@ -165,7 +165,7 @@ def scored(run: Run, spec: PredictorSpec, documents: list[bytes]) -> PredictorSc
     """Score documents as `spike eval` does; what is no score stops it."""
     tokenizer, windows = run.tokenizer, default_windows(run.model)
     pairs = [(tokenizer.encode(text), len(text)) for text in documents]
-    with spec.learning(run, sum(len(ids) + 1 for ids, _ in pairs), windows.context) as learner:
+    with spec.ttt_learner(run, sum(len(ids) + 1 for ids, _ in pairs), windows.context) as learner:
         return score_with(
             spec.build(tokenizer.vocab_size, tokenizer.eos_id),
             run.model if spec.settings.network else None,

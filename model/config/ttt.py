@@ -72,7 +72,7 @@ def parse_ttt(text: str) -> TTTConfig:
         ) from None
 
 
-def chunk_rate(settings: TTTConfig, chunk: int, chunks: int) -> float:
+def ttt_lr(settings: TTTConfig, chunk: int, chunks: int) -> float:
     """Return the learning rate of `chunk`, counted from 0, of `chunks`.
 
     For adaptive-cosine it is a cosine from 1 to 0 at the last chunk. A factor that rises from 1 to

@@ -32,7 +32,7 @@ from .sliding_windows import (
 )
 
 if TYPE_CHECKING:
-    from .ttt.learner import Learner
+    from .ttt.learner import TTTLearner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ def score_documents(
     windows: WindowConfig,
     *,
     eos_id: int,
-    learner: "Learner | None" = None,
+    learner: "TTTLearner | None" = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> Score:
     """Score documents with sliding windows.
@@ -148,7 +148,7 @@ def _score(
     *,
     eos_id: int,
     report: Callable[[int], None],
-    learner: "Learner | None" = None,
+    learner: "TTTLearner | None" = None,
 ) -> Score:
     check_windows(model, windows)
     tokens = passed = n_bytes = n_documents = 0

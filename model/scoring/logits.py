@@ -13,7 +13,7 @@ from spiketok.errors import SpikeError
 from ..families.language_model import LanguageModel
 from .hidden_states import window_hidden_states
 from .sliding_windows import NO_END, WindowConfig, check_windows, sliding_windows
-from .ttt.learner import Learner
+from .ttt.learner import TTTLearner
 
 # Rows of logits per slice: few enough to stay in a CPU's cache while they are read.
 ROWS = 128
@@ -45,7 +45,7 @@ def stream_logits(
     windows: WindowConfig,
     *,
     eos_id: int,
-    learner: Learner | None = None,
+    learner: TTTLearner | None = None,
 ) -> Iterator[TokenLogits]:
     """Yield the tokens of documents, each with its separator, and their logits; all in order.
 

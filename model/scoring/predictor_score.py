@@ -18,7 +18,7 @@ from ..families.language_model import LanguageModel
 from .context_mixing.predictor import Predictor
 from .logits import Documents, TokenLogits, piece_of, stream_logits, uniform_rows
 from .sliding_windows import NO_END, WindowConfig
-from .ttt.learner import Learner
+from .ttt.learner import TTTLearner
 
 # Distributions to check, and how far from 1 their sums may be.
 PLACES, CLOSE = 1024, 1e-6
@@ -78,7 +78,7 @@ def score_with(
     windows: WindowConfig,
     *,
     eos_id: int,
-    learner: Learner | None = None,
+    learner: TTTLearner | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> PredictorScore:
     """Score documents, in order, with one predictor that learns from each of them.
@@ -97,7 +97,7 @@ def score_with(
     """
     total = sum(len(ids) + 1 for ids, _ in documents)
 
-    def rows_of(texts: Documents, learner: Learner | None = None) -> Iterator[TokenLogits]:
+    def rows_of(texts: Documents, learner: TTTLearner | None = None) -> Iterator[TokenLogits]:
         if model is None:
             size = min(1 << 16, max(256, total // PLACES))
             return uniform_rows(texts, eos_id=eos_id, vocab_size=predictor.vocab_size, size=size)

@@ -8,7 +8,7 @@ from ..config.ttt import TTTConfig
 from ..runs.folder import Run
 from .context_mixing.ngram_model import NgramModel
 from .context_mixing.predictor import Predictor
-from .ttt.learner import Learner, learning
+from .ttt.learner import TTTLearner, ttt_learner
 
 COUNTS = "counts"
 """Table of an artifact that holds the initial counts."""
@@ -33,16 +33,16 @@ class PredictorSpec:
         predictor.read_separator(eos_id)
         return predictor
 
-    def learning(
+    def ttt_learner(
         self, run: Run, targets: int, context: int
-    ) -> AbstractContextManager[Learner | None]:
+    ) -> AbstractContextManager[TTTLearner | None]:
         """Return a context manager of the learner for `targets` targets, or of None.
 
         On exit the network is as before. `context` is that of the sequences to learn from.
         """
         if self.ttt is None:
             return nullcontext()
-        return learning(
+        return ttt_learner(
             run.model,
             self.ttt,
             targets=targets,

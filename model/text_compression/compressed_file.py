@@ -64,7 +64,7 @@ def compress(
         sha256=hashlib.sha256(text).hexdigest(),
     )
     passed, whole = tokenizer.byte_offsets(ids).tolist(), spec.settings.stages[-1]
-    with spec.learning(run, len(ids) + 1, windows.context) as learner:
+    with spec.ttt_learner(run, len(ids) + 1, windows.context) as learner:
         coded = encode_tokens(
             spec.build(tokenizer.vocab_size, tokenizer.eos_id),
             run.model,
@@ -115,7 +115,7 @@ def decompress(
     if checksum_here(run, header.predictor, windows) != header.predictions:
         raise other_predictions()
     try:
-        with spec.learning(run, header.tokens + 1, header.context) as learner:
+        with spec.ttt_learner(run, header.tokens + 1, header.context) as learner:
             ids = decode_tokens(
                 spec.build(tokenizer.vocab_size, tokenizer.eos_id),
                 run.model,

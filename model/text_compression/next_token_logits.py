@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..families.language_model import LanguageModel
 from ..scoring.sliding_windows import WindowConfig, check_windows, window_borders
-from ..scoring.ttt.learner import Learner
+from ..scoring.ttt.learner import TTTLearner
 
 
 def predict_tokens(
@@ -17,7 +17,7 @@ def predict_tokens(
     windows: WindowConfig,
     *,
     eos_id: int,
-    learner: Learner | None = None,
+    learner: TTTLearner | None = None,
 ) -> Generator[Tensor, int, None]:
     """Yield the logits [V] of each of `tokens` ids, on the CPU; the caller sends the id after each.
 

@@ -13,7 +13,7 @@ from spiketok.errors import SpikeError
 from ..families.language_model import LanguageModel
 from ..scoring.context_mixing.predictor import Predictor
 from ..scoring.sliding_windows import WindowConfig
-from ..scoring.ttt.learner import Learner
+from ..scoring.ttt.learner import TTTLearner
 from .arithmetic_coder import Decoder, Encoder, cumulative_frequencies
 from .next_token_logits import predict_tokens
 
@@ -34,7 +34,7 @@ def encode_tokens(
     *,
     stages: tuple[str, ...],
     eos_id: int,
-    learner: Learner | None = None,
+    learner: TTTLearner | None = None,
     report: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, bytes]:
     """Return the bytes of ids coded with each of some stages of a predictor.
@@ -70,7 +70,7 @@ def decode_tokens(
     windows: WindowConfig,
     *,
     eos_id: int,
-    learner: Learner | None = None,
+    learner: TTTLearner | None = None,
     report: Callable[[int], None] = lambda _: None,
 ) -> list[int]:
     """Return the ids that `encode_tokens` was given, decoded from each stage alike.
@@ -138,7 +138,7 @@ def _places(
     tokens: int,
     windows: WindowConfig,
     eos_id: int,
-    learner: Learner | None,
+    learner: TTTLearner | None,
 ) -> Generator[Every, int, None]:
     """Yield the distributions [V] by stage at each place; the caller sends the token at that place.
 

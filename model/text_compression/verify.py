@@ -46,7 +46,7 @@ def coded_sizes(
     done, coded = 0, []
     targets = sum(len(row) + 1 for row in ids)
     predictor = spec.build(tokenizer.vocab_size, eos_id)
-    with spec.learning(run, targets, windows.context) as learner:
+    with spec.ttt_learner(run, targets, windows.context) as learner:
         for row in ids:
             found = encode_tokens(
                 predictor,
@@ -61,7 +61,7 @@ def coded_sizes(
             coded.append(found)
             done += len(row)
     predictor = spec.build(tokenizer.vocab_size, eos_id)
-    with spec.learning(run, targets, windows.context) as learner:
+    with spec.ttt_learner(run, targets, windows.context) as learner:
         for text, row, data in zip(texts, ids, coded, strict=True):
             decoded = decode_tokens(
                 predictor,

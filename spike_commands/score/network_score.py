@@ -10,7 +10,7 @@ from spike_lm.model.scoring.sliding_windows import WindowConfig
 from ..callbacks import SILENT, Callbacks
 from ..scored_bytes import text_bytes
 from ..xz_baseline import yardstick
-from .predictor_score import test_time_training
+from .predictor_score import ttt_entry
 from .text import ScoredText, by_source
 
 
@@ -30,7 +30,7 @@ def text_score(
     """
     spec, rate = spec or PredictorSpec(), loaded.tokenizer.score_name
     total = sum(len(ids) + 1 for ids, _ in text.documents)
-    taught = spec.learning(loaded, total, windows.context)
+    taught = spec.ttt_learner(loaded, total, windows.context)
     with show.progress("eval", total, "tokens") as report, taught as learner:
         score = score_documents(
             loaded.model,
@@ -49,7 +49,7 @@ def text_score(
         "documents": score.documents,
         **(yardstick(text.contents) if with_xz else {}),
         **({"by": {by: by_source(text, score.document_nats, rate)}} if by else {}),
-        **test_time_training(spec),
+        **ttt_entry(spec),
     }
 
 

@@ -59,7 +59,7 @@ def predictor_score(
             "least_possible": log2(score.vocab_size),
         },
         **(yardstick(text.contents) if with_xz else {}),
-        **test_time_training(spec),
+        **ttt_entry(spec),
     }
 
 
@@ -73,7 +73,7 @@ def scored(
     """Score documents with one predictor."""
     tokenizer = loaded.tokenizer
     total = sum(len(ids) + 1 for ids, _ in text.documents)
-    taught = spec.learning(loaded, total, windows.context)
+    taught = spec.ttt_learner(loaded, total, windows.context)
     with show.progress("eval", total, "tokens") as report, taught as learner:
         return score_with(
             spec.build(tokenizer.vocab_size, tokenizer.eos_id),
@@ -86,7 +86,7 @@ def scored(
         )
 
 
-def test_time_training(spec: PredictorSpec) -> dict[str, Any]:
+def ttt_entry(spec: PredictorSpec) -> dict[str, Any]:
     """Return the settings of test-time training, if there is any."""
     return {} if spec.ttt is None else {"test_time_training": asdict(spec.ttt)}
 

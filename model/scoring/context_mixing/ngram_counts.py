@@ -5,29 +5,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Probabilities = NDArray[np.uint32]
+Numbers = NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
 class PrunedNgramCounts:
     """Trie of n-grams, level by level, siblings by rising token; n-gram 0 is the empty one."""
 
-    children: Probabilities
+    children: Numbers
     """[n + 1]: number of children of each, n-grams that are one token longer."""
-    tokens: Probabilities
+    tokens: Numbers
     """[n]: the last token of each but the empty one."""
-    counts: Probabilities
+    counts: Numbers
     """[n]: their counts."""
-    pruned: Probabilities
+    pruned: Numbers
     """[n + 1]: total count after each that is in none of its children."""
 
     @classmethod
     def of_ngrams(
         cls,
-        parents: Probabilities,
-        tokens: Probabilities,
-        counts: Probabilities,
-        totals: Probabilities,
+        parents: Numbers,
+        tokens: Numbers,
+        counts: Numbers,
+        totals: Numbers,
     ) -> "PrunedNgramCounts":
         """Sort n-grams, parents before children, into their storage order.
 
@@ -49,7 +49,7 @@ class PrunedNgramCounts:
             pruned,
         )
 
-    def ngrams(self) -> tuple[Probabilities, Probabilities, Probabilities, Probabilities]:
+    def ngrams(self) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """Return parents, tokens, counts and totals, parents first.
 
         Raises:
@@ -67,9 +67,7 @@ class PrunedNgramCounts:
         return parents, self.tokens, self.counts, sums.astype(np.uint32)
 
 
-def _by_level(
-    parents: Probabilities, tokens: Probabilities
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _by_level(parents: Numbers, tokens: Numbers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the n-grams in order, and the place of each n-gram, the empty one being 0."""
     depths = np.zeros(len(parents) + 1, np.int64)
     level, members = 0, np.arange(len(parents))

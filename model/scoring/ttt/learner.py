@@ -23,7 +23,7 @@ from torch.nn import functional
 from spiketok.errors import SpikeError
 
 from ...chunked_backward import chunked_backward
-from ...config.ttt import TTTConfig, chunk_rate
+from ...config.ttt import TTTConfig, ttt_lr
 from ...distributed import all_gather, rank, world_size
 from ...families.language_model import LanguageModel
 from ...families.parameter_roles import swapped_weights
@@ -43,7 +43,7 @@ BETAS, MOMENTUM = (0.9, 0.999), 0.9
 _Sequence: TypeAlias = NDArray[np.int64]
 
 
-class Learner:
+class TTTLearner:
     """Learner that reads all targets in order and trains the model after each complete chunk."""
 
     every: int
@@ -59,7 +59,7 @@ class Learner:
         eos_id: int,
         byte_lengths: NDArray[np.int64],
     ) -> None:
-        """Initialise; `learning` documents the arguments, and restores the weights."""
+        """Initialise; `ttt_learner` documents the arguments, and restores the weights."""
         self._model, self._settings = model, settings
         self._targets, self._context = targets, context
         self.every = settings.chunk if settings.epochs else 0
@@ -97,7 +97,7 @@ class Learner:
     def _learn(self, chunk: int) -> None:
         chunks = -(-self._targets // self.every)
         for group in self._optimizer.param_groups:
-            group["lr"] = chunk_rate(self._settings, chunk, chunks)
+            group["lr"] = ttt_lr(self._settings, chunk, chunks)
         ids = np.concatenate([self._before, *self._unlearned])
         self._unlearned, self._before = [], ids[len(ids) - len(self._before) :]
         sequences = split_sequences(ids, self._model.lookback, self._context)
@@ -159,7 +159,7 @@ class Learner:
 
 
 @contextmanager
-def learning(
+def ttt_learner(
     model: LanguageModel,
     settings: TTTConfig,
     *,
@@ -167,7 +167,7 @@ def learning(
     context: int,
     eos_id: int,
     byte_lengths: NDArray[np.int64],
-) -> Iterator[Learner]:
+) -> Iterator[TTTLearner]:
     """Yield the learner of the model; after the block its weights are as before.
 
     Args:
@@ -182,7 +182,7 @@ def learning(
         SpikeError: the settings do not fit the model.
     """
     with swapped_weights(model, dict(chosen_parameters(model, settings))):
-        yield Learner(
+        yield TTTLearner(
             model,
             settings,
             targets=targets,

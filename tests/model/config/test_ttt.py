@@ -35,11 +35,11 @@ def test_what_is_out_of_range_is_named(text, problem):
 @pytest.mark.parametrize("chunks", [2, 3, 10, 474])
 def test_the_rate_is_the_records(chunks):
     config = settings.TTTConfig(rate=1e-4)
-    rates = [settings.chunk_rate(config, chunk, chunks) for chunk in range(chunks)]
+    rates = [settings.ttt_lr(config, chunk, chunks) for chunk in range(chunks)]
     for chunk, rate in enumerate(rates):
         cosine = 0.5 * (1 + math.cos(math.pi * chunk / (chunks - 1)))
         assert rate == pytest.approx(1e-4 * cosine * (1 + 2 * min(1, chunk / (0.3 * chunks))))
     assert rates[0] == 1e-4
     assert rates[-1] == pytest.approx(0)
     steady = settings.TTTConfig(rate=1e-4, decay="none")
-    assert settings.chunk_rate(steady, chunks - 2, chunks) == 1e-4
+    assert settings.ttt_lr(steady, chunks - 2, chunks) == 1e-4

@@ -19,7 +19,7 @@ from spike_lm.model.families.parameter_roles import training_only_modules
 from spike_lm.model.scoring import bits_per_byte
 from spike_lm.model.scoring.bits_per_byte import score_documents
 from spike_lm.model.scoring.sliding_windows import WindowConfig
-from spike_lm.model.scoring.ttt.learner import learning
+from spike_lm.model.scoring.ttt.learner import ttt_learner
 from spike_lm.model.scoring.ttt.lora import start_factors
 from spike_lm.model.scoring.ttt.trainable_weights import chosen_parameters, write_weights
 from spike_lm.model.text_compression.next_token_logits import predict_tokens
@@ -58,7 +58,7 @@ def learn_and_score(model, settings, ids, **options):
     parsed = parse_ttt(settings)
     targets = sum(len(text) + 1 for text in ids)
     known = {"context": CONTEXT, "eos_id": SEPARATOR}
-    with learning(model, parsed, targets=targets, byte_lengths=BYTES, **known) as learner:
+    with ttt_learner(model, parsed, targets=targets, byte_lengths=BYTES, **known) as learner:
         score = score_documents(
             model,
             documents,
@@ -217,7 +217,7 @@ def test_a_decoder_makes_the_same_weights(any_model, settings):
     _, scored = learn_and_score(any_model, settings, [document], batch_windows=5)
     known = {"context": CONTEXT, "eos_id": SEPARATOR}
     targets = len(document) + 1
-    with learning(
+    with ttt_learner(
         any_model, parse_ttt(settings), targets=targets, byte_lengths=BYTES, **known
     ) as learner:
         steps = predict_tokens(any_model, targets, WINDOWS, eos_id=SEPARATOR, learner=learner)
@@ -280,7 +280,7 @@ def test_weights_come_back_after_an_error(model):
 def test_low_rank_changes_start_as_none(any_model):
     known = {"targets": 9, "context": CONTEXT, "eos_id": SEPARATOR, "byte_lengths": BYTES}
     before = copies(any_model)
-    with learning(any_model, parse_ttt("rank=4"), **known) as learner:
+    with ttt_learner(any_model, parse_ttt("rank=4"), **known) as learner:
         for means in (False, True):
             write_weights(learner._learned, means=means)
             assert_same(copies(any_model), before)
