@@ -1,7 +1,7 @@
 """Parameter roles: one table by the names of parameters, and functions on weights by name.
 
-Optimisers, quantization, initialisation, test-time training and export take the role of a
-parameter from here.
+The optimisers' `param_groups`, quantization, initialisation, test-time training and export take
+the role of a parameter from here.
 """
 
 import re

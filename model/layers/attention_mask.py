@@ -1,4 +1,4 @@
-"""Document masks: no token attends to another document.
+"""Attention mask for documents and padding: no token attends to another document.
 
 A separator begins a document and padding is a document of its own. So one rule gives the mask: the
 same document and not later. That is causal for any padding, and leaves no row of attention empty,

@@ -1,4 +1,4 @@
-"""Sliding windows over texts: each target is fresh in exactly one of them.
+"""Sliding-window evaluation: each target is fresh in exactly one window of its text.
 
 A stream of text begins in the context of one separator, which is no target; a document ends with
 the separator, which is one. Each document is a stream of its own, or all of them are one, and
