@@ -1,4 +1,4 @@
-"""Device and precision of the computation."""
+"""Device and autocast precision of the computation."""
 
 import re
 from contextlib import AbstractContextManager, nullcontext
@@ -17,12 +17,12 @@ def choose_device(name: str) -> str:
     Raises:
         SpikeError: a CUDA device is requested and there is none.
     """
-    found = torch.cuda.is_available()
-    if name == "cuda" and not found:
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
         raise SpikeError(
-            'device cuda: no CUDA device here; take "cpu" or "auto" (train.device, --device)'
+            'device cuda: no CUDA device here; use "cpu" or "auto" (train.device, --device)'
         )
-    return "cuda" if found and name != "cpu" else "cpu"
+    return "cuda" if available and name != "cpu" else "cpu"
 
 
 def autocast(config: TrainConfig, device: str) -> AbstractContextManager[object]:
@@ -43,7 +43,7 @@ def autocast(config: TrainConfig, device: str) -> AbstractContextManager[object]
 
 
 def cpu_supports_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Return whether the kernel lists bfloat16 instructions (x86, Arm); False if it lists none."""
+    """Return whether the kernel lists bfloat16 instructions of the CPU (x86, Arm)."""
     try:
         text = cpuinfo.read_text(encoding="ascii", errors="replace")
     except OSError:

@@ -1,9 +1,9 @@
 """Data parallelism: each rank reads parts of a batch; gradients are summed.
 
 Every rank holds the whole model and its optimisers. All begin with the same weights and make the
-same update of the same sums, so they stay equal to the byte; only the first one writes. Matrices
-are not divided among ranks for Muon: the time that this would save is small beside a step. Without
-a process group there is one rank, and all functions here do nothing.
+same update of the same sums, so they stay equal to the byte. Only the first one writes. Muon's
+matrices are not divided among ranks: this would save little of a step's time. Without a process
+group there is one rank, and all functions here do nothing.
 """
 
 import os
@@ -16,9 +16,9 @@ from torch import Tensor, distributed
 
 @contextmanager
 def process_group() -> Iterator[int]:
-    """Yield the rank of this process; the group of torchrun's processes exists inside the block.
+    """Join torchrun's process group inside the block; yield the rank of this process.
 
-    Backend gloo for tensors on CPUs, NCCL for those on CUDA devices, one device a process.
+    The backend is gloo for tensors on CPUs, NCCL on CUDA devices, with one device per process.
     """
     if not (distributed.is_available() and distributed.is_torchelastic_launched()):
         yield 0
@@ -33,7 +33,7 @@ def process_group() -> Iterator[int]:
 
 
 def rank() -> int:
-    """Return the number of this process, from 0."""
+    """Return the rank of this process, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
@@ -43,7 +43,10 @@ def world_size() -> int:
 
 
 def all_reduce_sum(tensors: Iterable[Tensor]) -> None:
-    """Replace tensors, of one type and equal shapes on all ranks, by their sums in one call."""
+    """Replace tensors by their sums over the ranks, in one call.
+
+    They are of any shape, the same on all ranks, and of one type.
+    """
     if world_size() == 1:
         return
     targets = list(tensors)
@@ -55,7 +58,10 @@ def all_reduce_sum(tensors: Iterable[Tensor]) -> None:
 
 
 def sum_gradients(parameters: Sequence[Tensor]) -> None:
-    """Replace all gradients by their sums over the ranks; a missing gradient counts as zero."""
+    """Replace the gradients of parameters, of any shape, by their sums over the ranks.
+
+    A missing gradient counts as zero.
+    """
     if world_size() == 1:
         return
     for parameter in parameters:
@@ -65,7 +71,7 @@ def sum_gradients(parameters: Sequence[Tensor]) -> None:
 
 
 def all_gather(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
-    """Return the tensors of each rank, in the order of the ranks; all have the same shapes."""
+    """Return the tensors of each rank, by rank; they have any shape, the same on all ranks."""
     if world_size() == 1:
         return [[*tensors]]
     joined = torch.cat([tensor.flatten() for tensor in tensors])
@@ -82,6 +88,6 @@ def all_reduce_max(value: float, device: str) -> float:
     """Return the maximum of `value` over all ranks; it is also a barrier."""
     if world_size() == 1:
         return value
-    found = torch.tensor(value, dtype=torch.float64, device=device)
-    distributed.all_reduce(found, distributed.ReduceOp.MAX)
-    return found.item()
+    maximum = torch.tensor(value, dtype=torch.float64, device=device)
+    distributed.all_reduce(maximum, distributed.ReduceOp.MAX)
+    return maximum.item()

@@ -106,7 +106,7 @@ def swapped_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator
     """Swap in weights, by the names of parameters, inside the block; then restore the own ones.
 
     Gradients taken inside are of the swapped values: with rounded weights, those of a
-    straight-through estimator. Each weight has the shape of its parameter.
+    straight-through estimator. Weights have any shape, that of their parameter.
     """
     own = {name: p.detach().clone() for name, p in model.named_parameters() if name in weights}
     load_weights_(model, weights)

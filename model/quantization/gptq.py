@@ -101,10 +101,10 @@ def gptq_codes(
         pruned: bool [rows, columns], where the code must be 0; None: nowhere.
 
     Returns:
-        Whole numbers in the type of `weight`, [rows, columns].
+        Integers in the type of `weight`, [rows, columns].
     """
     order, factor, top = columns.order, columns.factor, largest_code(bits)
-    # Columns as rows: each is read and changed as a whole.
+    # [columns, rows], so that each column is contiguous.
     left = weight.T[order].contiguous()
     zero = None if pruned is None else pruned.T[order]
     codes = torch.empty_like(left)

@@ -1,4 +1,4 @@
-"""Checkpoints: saving and loading a run at a step, whole or not at all.
+"""Checkpoints: loading weights, averages and trained ids of a run at a step.
 
 The layout is in docs/formats.md, section 3.
 """
@@ -42,7 +42,7 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Fields of `state.json`."""
+    """Checkpoint state: the fields of `state.json`."""
 
     format: int
     step: Count
@@ -52,15 +52,15 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tokens: Count
     """Tokens trained on."""
     fingerprints: dict[str, str]
-    """`config` and what the caller named: tokenizer, data."""
+    """Of the run's inputs: `config`, `tokenizer`, `data` …"""
     sha256: dict[str, str]
-    """File name → digest, of the two files beside this one."""
+    """File name → digest, of the two other files of the checkpoint."""
     seconds: Annotated[float, Meta(ge=0)] | None = None
     """Seconds of training, where these measure the run."""
 
 
 def read_state(folder: Path) -> State:
-    """Read `state.json` and check the files beside it against their digests.
+    """Read `state.json` and check the other files against their digests.
 
     Raises:
         SpikeError: the format is unknown, or a file is missing, damaged or not the one saved.
@@ -70,13 +70,13 @@ def read_state(folder: Path) -> State:
         with _named(folder, name):
             digest = tensors_sha256(folder / name)
         if not digest:
-            what = "damaged (not of the size of its tensors)"
-            raise SpikeError(f"{folder / name}: {what}; {advice(folder)}")
-        found, said = distinct_prefixes(digest, state.sha256.get(name, ""))
-        if found != said:
+            fault = "damaged (not of the size of its tensors)"
+            raise SpikeError(f"{folder / name}: {fault}; {advice(folder)}")
+        actual, recorded = distinct_prefixes(digest, state.sha256.get(name, ""))
+        if actual != recorded:
             raise SpikeError(
-                f"{folder / name}: its sha256 ({found}) is not the one in {folder / STATE} "
-                f"({said}); one of both is damaged: {advice(folder)}"
+                f"{folder / name}: its sha256 ({actual}) is not the one in {folder / STATE} "
+                f"({recorded}), so one of both is damaged; {advice(folder)}"
             )
     return state
 
@@ -122,53 +122,59 @@ def load_weights(folder: Path, model: nn.Module) -> None:
 
 
 def load_averages(folder: Path, model: nn.Module, kind: str = "") -> Tensors:
-    """Return the means of the weights, as `kind/parameter`; of one kind, by parameter alone.
+    """Return the weight averages as `kind/parameter`, or of one kind, by parameter alone.
 
     Raises:
         SpikeError: the file cannot be read, or has parameters that the model does not have.
     """
     path = folder / TRAINING
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-    wanted = {f"{k}/{name}": (s, torch.float32) for k in KINDS for name, s in shapes.items()}
-    wanted[SNAPSHOTS] = (torch.Size([]), torch.int64)
+    expected = {f"{k}/{name}": (s, torch.float32) for k in KINDS for name, s in shapes.items()}
+    expected[SNAPSHOTS] = (torch.Size([]), torch.int64)
     prefix = f"{AVERAGE}/"
     with read_failures(path) as opened, safe_open(opened, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
         means = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     for name, mean in means.items():
-        if (mean.shape, mean.dtype) != wanted.get(name):
+        if (mean.shape, mean.dtype) != expected.get(name):
             raise foreign(path, prefix + name)
     of_kind = f"{kind}/" if kind else ""
     return {n.removeprefix(of_kind): mean for n, mean in means.items() if n.startswith(of_kind)}
 
 
 def load_trained_ids(folder: Path, vocab_size: int) -> TrainedIds:
-    """Return which ids were targets, bool [vocab_size]; None where the checkpoint lacks them.
+    """Return the trained ids, bool [vocab_size]; None where the checkpoint lacks them.
 
     Raises:
-        SpikeError: the file cannot be read, or is of another number of ids.
+        SpikeError: the file cannot be read, or has another number of ids.
     """
     path = folder / TRAINING
     with read_failures(path) as opened, safe_open(opened, framework="pt") as file:
         if TRAINED_IDS not in file.keys():  # noqa: SIM118
             return None
-        found = file.get_tensor(TRAINED_IDS)
-    if found.shape != (vocab_size,) or found.dtype != torch.bool:
-        raise SpikeError(f"{path}: {TRAINED_IDS}: is not of {vocab_size} ids; {advice(folder)}")
-    trained: TrainedIds = found.numpy()
+        mask = file.get_tensor(TRAINED_IDS)
+    if mask.shape != (vocab_size,) or mask.dtype != torch.bool:
+        raise SpikeError(f"{path}: {TRAINED_IDS}: not of {vocab_size} ids; {advice(folder)}")
+    trained: TrainedIds = mask.numpy()
     return trained
 
 
 def foreign(path: Path, name: str) -> SpikeError:
-    """Return the error of a tensor that the run has no place for."""
+    """Return the error of a tensor that does not belong to the run."""
     return SpikeError(f"{path}: {name}: fits no parameter of this config; {advice(path.parent)}")
 
 
 def put_tensor(path: Path, key: str, saved: Mapping[str, Tensor], parameter: nn.Parameter) -> None:
-    """Copy a tensor, if it is there, into a parameter of its shape and dtype.
+    """Copy a saved tensor, if there is one, into a parameter of its shape and dtype.
+
+    Args:
+        path: the file, for messages.
+        key: name of the tensor.
+        saved: tensors of any shape, by name.
+        parameter: of any shape.
 
     Raises:
-        SpikeError: shape or dtype differ; `path` is the file.
+        SpikeError: shape or dtype differ.
     """
     if key in saved:
         if (saved[key].shape, saved[key].dtype) != (parameter.shape, parameter.dtype):

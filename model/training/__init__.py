@@ -1,1 +1,1 @@
-"""Training: one run from configuration and shards to checkpoints, resumable to the same bytes."""
+"""Training: from configuration and shards to checkpoints, resumable to the same bytes."""

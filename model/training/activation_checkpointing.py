@@ -1,6 +1,6 @@
-"""Activation checkpointing: the backward pass computes layers again instead of storing them.
+"""Activation checkpointing: the backward pass recomputes the activations of each layer.
 
-Chen et al. 2016 (arXiv:1604.06174). Only the input of each block is stored, and one block's
+Chen et al. 2016 (arXiv:1604.06174). Only the input of each layer is stored, and one layer's
 activations at a time.
 """
 
@@ -12,6 +12,6 @@ from ..families.language_model import LanguageModel
 
 
 def checkpoint_activations(model: LanguageModel) -> None:
-    """Checkpoint the activations of every decoder layer; weights and their names stay."""
+    """Checkpoint the activations of every decoder layer; the names of weights stay the same."""
     for layer in model.layers:
         layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)

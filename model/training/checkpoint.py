@@ -31,7 +31,7 @@ from .optimizer_states import RANDOM, generators, optimizer_memory, put_generato
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPosition:
-    """Position of a run in its training, as `state.json` records it.
+    """Run position in its training, as `state.json` records it.
 
     Attributes:
         step: optimiser steps done.
@@ -50,12 +50,12 @@ class RunPosition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingTensors:
-    """Tensors of a checkpoint other than the model's weights.
+    """Training tensors: those of a checkpoint besides the model's weights.
 
     Attributes:
         optimizers: those whose states are saved.
         averages: means of the weights, as `kind/parameter`.
-        beside: trained-only parameters that are not the model's, by name.
+        beside: trained parameters that are not the model's, by name.
         trained_ids: the ids that were targets so far, bool [vocab_size]; None where unknown.
     """
 
@@ -73,14 +73,14 @@ def save_checkpoint(
     *,
     keep: int = 1,
 ) -> Path:
-    """Write the checkpoint of a step, unless it is there, and remove all but the newest `keep`.
+    """Write the checkpoint of a step, unless it exists, and remove all but the newest `keep`.
 
     Args:
         run_folder: of the run.
         model: its weights are saved.
         position: step and sources of the run.
         training: all other tensors from which training continues.
-        keep: checkpoints to keep.
+        keep: number of checkpoints to keep.
 
     Raises:
         OSError: the disk is full; earlier checkpoints stay.
@@ -119,13 +119,13 @@ def load_training(
     optimizers: Sequence[torch.optim.Optimizer],
     beside: Mapping[str, nn.Parameter],
 ) -> None:
-    """Restore the training state: trained-only parameters, optimiser states, random generators.
+    """Restore the training state: parameters besides the model's, optimiser states, generators.
 
     Args:
         folder: of the checkpoint.
         model: has its weights already.
-        optimizers: whose states are restored.
-        beside: trained-only parameters that are not the model's, by name.
+        optimizers: their states are restored.
+        beside: trained parameters that are not the model's, by name.
 
     Raises:
         SpikeError: the file has a tensor that is none of these, or of another shape or dtype.

@@ -1,4 +1,4 @@
-"""Compilation of all that a run's steps need, before its clock starts."""
+"""Compilation (torch.compile) of the graphs of a run's steps, before its clock starts."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,20 +16,19 @@ def step_backbone(
 ) -> Callable[[Tensor], Tensor]:
     """Return the model's backbone for training steps, compiled if `train.compile` is set.
 
-    Teachers' backbones are compiled then, too.
-
-    One graph is compiled for each number of passes of the loop layers, and so none once they begin
-    to loop. Features that are off are not in the graphs.
+    It maps ids [B, T] to hidden states [B, T, D]. Teachers' backbones are compiled, too. There is
+    one graph for each number of passes of looping layers, all compiled here, none during training.
+    Features that are off are not in the graphs.
     """
     model, config = run.model, run.config
     if not config.train.compile:
         return model.backbone
     backbone: Callable[[Tensor], Tensor] = torch.compile(model.backbone)
-    # With the strides of inputs that steps cut out of batches: torch.compile guards strides.
+    # The inputs have the strides of slices of batches, as in a step: torch.compile guards strides.
     ids = torch.zeros(config.train.micro_batch_size, config.model.context + 1, dtype=torch.int64)
     inputs = ids.to(run.device)[:, :-1]
-    if run.teaching is not None:
-        _compile_teachers(run.teaching, inputs, precision)
+    if run.distillation is not None:
+        _compile_teachers(run.distillation, inputs, precision)
     model.train()
     for progress in _phases(run):
         model.set_progress(progress, 1.0)
@@ -41,11 +40,11 @@ def step_backbone(
 
 
 def _compile_teachers(
-    teaching: Distillation, inputs: Tensor, precision: AbstractContextManager[object]
+    distillation: Distillation, inputs: Tensor, precision: AbstractContextManager[object]
 ) -> None:
     """Replace the teachers' backbones by compiled ones."""
-    teaching.backbones[:] = [torch.compile(backbone) for backbone in teaching.backbones]
-    for backbone in teaching.backbones:
+    distillation.backbones[:] = [torch.compile(backbone) for backbone in distillation.backbones]
+    for backbone in distillation.backbones:
         with torch.no_grad(), precision:
             backbone(inputs)
 

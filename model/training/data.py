@@ -12,13 +12,13 @@ from spiketok import Tokenizer
 
 from ..runs.trained_ids import TrainedIds
 
-# Ids, and of the same shape which of them are trained on; None: all.
+# Ids, and a loss mask of the same shape; None: all targets count.
 Batch: TypeAlias = tuple[NDArray[np.integer], NDArray[np.bool_] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizerFacts:
-    """Facts about the tokenizer of a run's data.
+    """Tokenizer facts that training needs.
 
     Attributes:
         byte_lengths: bytes of each id, [vocab_size].
@@ -32,7 +32,7 @@ class TokenizerFacts:
 
     @property
     def vocab_size(self) -> int:
-        """Number of ids."""
+        """Vocabulary size."""
         return len(self.byte_lengths)
 
 
@@ -47,12 +47,12 @@ def tokenizer_facts(tokenizer: Tokenizer) -> TokenizerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
-    """Data of a training run.
+    """Training data: batches and validation windows.
 
     Attributes:
-        open_batches: given the samples consumed, yields batches from there on: ids
-            [batch, context + 1] and a mask of the same shape, or None where every target counts.
-        validation: windows of ids [n, context + 1] and their mask, or None.
+        open_batches: given the number of samples consumed, yields the batches after them: ids
+            [batch, context + 1] and a loss mask of the same shape, or None: all targets count.
+        validation: windows of ids [n, context + 1] and their loss mask, or None.
         tokenizer: facts about the tokenizer of both.
     """
 
@@ -66,7 +66,7 @@ class InitialWeights:
     """Initial weights of a run that come from another one.
 
     Attributes:
-        weights: replace the random ones of their names. A checkpoint of step 0 holds them, so that
+        weights: by name; they replace the random ones. A checkpoint of step 0 holds them, so that
             resuming does not need the other run.
         trained_ids: the ids that were targets in that run, bool [vocab_size]; None where that is
             unknown.

@@ -1,6 +1,6 @@
 """KL divergence of a student's next-token probabilities from its teachers'.
 
-Hinton et al. 2015 (arXiv:1503.02531): both are softened by a temperature. All is computed with
+Hinton et al. 2015 (arXiv:1503.02531): a temperature divides the logits of both. Computation is with
 logarithms in float32 or better, so no probability is ever zero.
 """
 
@@ -17,9 +17,8 @@ def kl_divergence(
     """Return the Kullback-Leibler divergence of each row in nats, [N].
 
     Σ p (log p - log q), where p is the mean of the teachers' probabilities and q the student's.
-    With `top_k` the ids that are not among the k likeliest of p are lumped together as one; that
-    is never more than the divergence over all ids (data processing), and 0 only where student and
-    teachers agree on the k ids.
+    With `top_k` all ids except the k likeliest of p count as one. That is at most the divergence
+    over all ids (data processing inequality), and 0 only if both agree on the k ids.
 
     Args:
         student: logits [N, V], which get the gradient.
@@ -27,15 +26,15 @@ def kl_divergence(
         temperature: divisor of the logits.
         top_k: 0 for all ids.
     """
-    taught = [_log_probabilities(logits, temperature).detach() for logits in teachers]
-    wanted = taught[0]
-    if len(taught) > 1:
-        wanted = torch.stack(taught).logsumexp(dim=0) - math.log(len(taught))
-    found = _log_probabilities(student, temperature)
-    if 0 < top_k < wanted.shape[1]:
-        ids = wanted.topk(top_k, dim=1).indices
-        wanted, found = _lumped(wanted, ids), _lumped(found, ids)
-    return (wanted.exp() * (wanted - found)).sum(dim=1)
+    of_teachers = [_log_probabilities(logits, temperature).detach() for logits in teachers]
+    log_p = of_teachers[0]
+    if len(of_teachers) > 1:
+        log_p = torch.stack(of_teachers).logsumexp(dim=0) - math.log(len(of_teachers))
+    log_q = _log_probabilities(student, temperature)
+    if 0 < top_k < log_p.shape[1]:
+        ids = log_p.topk(top_k, dim=1).indices
+        log_p, log_q = _lumped(log_p, ids), _lumped(log_q, ids)
+    return (log_p.exp() * (log_p - log_q)).sum(dim=1)
 
 
 def _log_probabilities(logits: Tensor, temperature: float) -> Tensor:

@@ -1,8 +1,8 @@
-"""Weight averaging: means of the weights over the steps, which often predict better.
+"""Weight averaging over the steps: EMA and SWA, which often predict better than the last weights.
 
-An exponential mean (EMA), and the plain mean of snapshots late in training (SWA, Izmailov et al.
-2018, arXiv:1803.05407); with snapshots from the first step on it is Polyak's mean (Polyak and
-Juditsky 1992). Neither corrects for its start: the EMA begins at the initial weights.
+EMA is an exponential moving average; it begins at the initial weights, without a correction. SWA is
+the plain mean of snapshots late in training (Izmailov et al. 2018, arXiv:1803.05407). With
+snapshots from the first step on it is Polyak averaging (Polyak and Juditsky 1992).
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from ..runs.checkpoint import KINDS, SNAPSHOTS
 
 @dataclass(slots=True, kw_only=True)
 class WeightAverages:
-    """Means by kind and name of the parameter, and the number of snapshots in the plain one."""
+    """Weight averages by parameter, and the number of snapshots in the SWA."""
 
     config: AveragingConfig
     ema: dict[str, Tensor] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class WeightAverages:
 
 @torch.no_grad()
 def init_averages(model: nn.Module, config: AveragingConfig | None) -> WeightAverages:
-    """Return the means before the first step."""
+    """Return the averages before the first step."""
     averages = WeightAverages(config=config or AveragingConfig())
     if averages.config.ema_decay:
         averages.ema = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -38,7 +38,14 @@ def init_averages(model: nn.Module, config: AveragingConfig | None) -> WeightAve
 
 @torch.no_grad()
 def update_averages(averages: WeightAverages, model: nn.Module, step: int, lr_scale: float) -> None:
-    """Update the means with the weights after `step`, at `lr_scale` of the full learning rates."""
+    """Update the averages with the weights after a step.
+
+    Args:
+        averages: are updated.
+        model: with the weights.
+        step: number of the step, from 1.
+        lr_scale: share of the full learning rates at this step.
+    """
     config = averages.config
     if averages.ema and step % config.ema_every == 0:
         for name, parameter in model.named_parameters():
@@ -52,9 +59,9 @@ def update_averages(averages: WeightAverages, model: nn.Module, step: int, lr_sc
 
 @contextmanager
 def averaged_weights(averages: WeightAverages, model: nn.Module) -> Iterator[None]:
-    """Set the model's weights to those for export inside the block.
+    """Swap the weights for export into the model inside the block.
 
-    Before the first snapshot, these are its own.
+    Before the first snapshot of an SWA, these are the model's own.
     """
     use = averages.config.use
     means = getattr(averages, use) if use in KINDS else {}
@@ -63,7 +70,7 @@ def averaged_weights(averages: WeightAverages, model: nn.Module) -> Iterator[Non
 
 
 def averages_to_tensors(averages: WeightAverages) -> dict[str, Tensor]:
-    """Return the state for `averages_from_tensors`, as `kind/parameter`."""
+    """Return the averages as `kind/parameter`, of the parameters' shapes; snapshots as a scalar."""
     tensors = {f"{k}/{name}": m for k in KINDS for name, m in getattr(averages, k).items()}
     if averages.snapshots:
         tensors[SNAPSHOTS] = torch.tensor(averages.snapshots)
@@ -73,7 +80,7 @@ def averages_to_tensors(averages: WeightAverages) -> dict[str, Tensor]:
 def averages_from_tensors(
     averages: WeightAverages, tensors: Mapping[str, Tensor], device: str
 ) -> None:
-    """Restore the result of `averages_to_tensors`."""
+    """Restore the averages from the result of `averages_to_tensors`, tensors of any shape."""
     for key, tensor in tensors.items():
         kind, _, name = key.partition("/")
         if kind == SNAPSHOTS:

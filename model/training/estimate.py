@@ -1,4 +1,4 @@
-"""Estimates of a training's time and memory: from a few real steps, or from its arithmetic."""
+"""Estimates of a training's time and memory: from a few measured steps, or from arithmetic."""
 
 import resource
 import time
@@ -21,12 +21,12 @@ from .data import TokenizerFacts
 from .state import start_run
 from .step import train_step
 
-# Floating-point operations that may be spent on measured steps.
+# Largest number of floating-point operations for measured steps.
 BUDGET = {"cpu": 2e11, "cuda": 2e13}
-# Steps after a first one, which makes the optimisers' state; or as many as fit into a second.
+# Largest number of steps, within a second, after a first one that creates the optimisers' state.
 MAX_STEPS = 3
 FLOAT = 4
-# Rows of the product whose speed is used for the model's where no step is measured.
+# Rows of the matrix product whose speed is measured where no step is.
 ROWS = 2048
 COUNTED = "matrix products and arrays that are counted, both lower bounds"
 
@@ -34,16 +34,16 @@ COUNTED = "matrix products and arrays that are counted, both lower bounds"
 def estimated(
     config: Config, model: LanguageModel, flops_per_token: int, validation_windows: int | None
 ) -> dict[str, Any]:
-    """Return device, seconds, bytes of memory, and the source of the estimate.
+    """Estimate a training: device, seconds, bytes of memory, and the source of the estimate.
 
-    A few steps on random ids are measured where they are cheap. Large models, compiled graphs and
-    teachers are not; then the time is that of matrix products as large as the model's.
+    A few steps on random ids are measured where they are cheap. For large models, compiled graphs
+    and teachers the time is that of matrix products of the model's shapes.
 
     Args:
         config: of the run.
         model: on the device `meta`.
-        flops_per_token: those of training, teachers included.
-        validation_windows: how many each validation scores.
+        flops_per_token: of training, teachers included.
+        validation_windows: number of windows that each validation scores.
     """
     device = choose_device(config.train.device)
     per_sequence = flops_per_token * config.model.context
@@ -80,9 +80,15 @@ def model_ids(model: LanguageModel) -> int:
 
 
 def measured_step(config: Config, vocab_size: int, device: str, parts: int) -> tuple[float, int]:
-    """Return the seconds of a step, or of one of its equal parts, and the memory it takes.
+    """Measure a step, or one of its equal parts: seconds and bytes of memory.
 
     On CPUs the memory is that of the whole process, libraries included.
+
+    Args:
+        config: of the run.
+        vocab_size: number of ids.
+        device: `cpu` or `cuda`.
+        parts: number of equal parts of a batch, of which one is measured.
     """
     size = config.train.batch_size // parts
     config = replace(config, train=replace(config.train, batch_size=size))
@@ -94,10 +100,10 @@ def measured_step(config: Config, vocab_size: int, device: str, parts: int) -> t
     precision = autocast(config.train, run.device)
     backbone = step_backbone(run, precision)
     train_step(run, (ids, None), 0.0, backbone=backbone, precision=precision)
-    begun, steps, seconds = time.perf_counter(), 0, 0.0
+    start, steps, seconds = time.perf_counter(), 0, 0.0
     while not steps or (steps < MAX_STEPS and seconds < 1):
         train_step(run, (ids, None), 0.0, backbone=backbone, precision=precision)
-        steps, seconds = steps + 1, time.perf_counter() - begun
+        steps, seconds = steps + 1, time.perf_counter() - start
     seconds /= steps
     if device == "cuda":
         return seconds, torch.cuda.max_memory_allocated()
@@ -105,7 +111,7 @@ def measured_step(config: Config, vocab_size: int, device: str, parts: int) -> t
 
 
 def product_speed(config: Config, device: str) -> float:
-    """Return the floating-point operations per second of products as large as the model's."""
+    """Measure the floating-point operations per second of matrix products of the model's shapes."""
     torch.set_num_threads(config.train.threads or available_cores())
     width, hidden = config.model.dim, config.model.ffn_dim
     left = torch.ones(ROWS, width, device=device)
@@ -113,24 +119,24 @@ def product_speed(config: Config, device: str) -> float:
     with torch.no_grad(), autocast(config.train, device):
         left @ right
         wait(device)
-        begun, products = time.perf_counter(), 0
-        while products < 3 or time.perf_counter() - begun < 0.1:
+        start, products = time.perf_counter(), 0
+        while products < 3 or time.perf_counter() - start < 0.1:
             left @ right
             wait(device)
             products += 1
-    return 2.0 * ROWS * width * hidden * products / (time.perf_counter() - begun)
+    return 2.0 * ROWS * width * hidden * products / (time.perf_counter() - start)
 
 
 def wait(device: str) -> None:
-    """Wait until a device has done its work."""
+    """Wait until a device has finished its work."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def counted_memory(config: Config, model: LanguageModel) -> int:
-    """Return the bytes of weights, gradients, optimisers' state, means and kept activations.
+    """Count the bytes of weights, gradients, optimiser states, averages and activations.
 
-    A block's activations per token for the backward pass are counted as ten rows of the residual
+    A layer's activations per token for the backward pass are counted as ten vectors of the residual
     stream, four of the feed-forward network and three of queries, keys and values.
     """
     numbers = 0

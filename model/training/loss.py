@@ -1,8 +1,8 @@
 """Training loss and its gradient: cross-entropy of the next token and auxiliary losses, in chunks.
 
 A batch of 8 × 512 positions over 16,512 ids would need 270 MB for the logits and twice that for
-their gradients. Here a chunk of positions goes through the output layer, the loss and back before
-the next one does; the result is the same and, memory being slow, faster.
+their gradients. Here output layer, loss and backward pass run for one chunk of positions at a time.
+The result is the same, and faster, because memory is slow.
 """
 
 import torch
@@ -26,17 +26,17 @@ def backward_loss(
 ) -> Tensor:
     """Add the gradient of the loss, a sum / `count`, to every parameter's gradient.
 
-    All weights are per target of the next token. A step's loss is the sum of all parts over its
-    rows, divided by the number of these targets, so that parts of a batch add up.
+    All weights are per target of the next token. A step's loss is the sum of all losses over its
+    positions, divided by the number of these targets, so that parts of a batch add up.
 
     Args:
         model: has just mapped the ids before the targets to `hidden_states`.
         hidden_states: [B, T, D], from `model.backbone`; its graph is consumed.
         targets: ids [B, T], int64.
-        count: the divisor: the targets of the whole step, those outside the mask left out.
+        count: the divisor: number of targets of the whole step, by the mask.
         mask: bool [B, T], the targets that count, for all losses; None: all.
-        share: of these sequences in the step's.
-        distillation: adds its sum to the gradient, too.
+        share: these sequences' share of the step's.
+        distillation: further loss of each row.
 
     Returns:
         For each of LOSS_NAMES its unweighted sum, in nats where it is a cross-entropy, and its
@@ -55,7 +55,7 @@ def backward_loss(
         sums[row, 0] += total.detach()
         sums[row, 1] += number
 
-    def loss_of(hidden: Tensor, ids: Tensor, positions: Tensor, *known: Tensor) -> Tensor:
+    def loss_of(hidden: Tensor, ids: Tensor, positions: Tensor, *data: Tensor) -> Tensor:
         logits = model.logits(hidden)  # [N, V]
         nats = functional.cross_entropy(logits, ids[:, 0], reduction="none")
         loss = nats.sum()
@@ -66,14 +66,14 @@ def backward_loss(
             add(name, total, values.numel())
             loss = loss + weight * total
         if distillation is not None:
-            loss = loss + distillation.loss_of(hidden, logits, *known)
+            loss = loss + distillation.loss_of(hidden, logits, *data)
         return loss / count
 
-    more, balance = None, model.balance_loss()
+    weighted_balance, balance = None, model.balance_loss()
     if balance is not None:
         weight, value = balance
-        more = share * weight * value
+        weighted_balance = share * weight * value
         add("aux_loss", value * targets.numel(), targets.numel())
-    beside = [all_targets, positions, *(distillation.beside if distillation else [])]
-    chunked_backward(hidden_states, beside, mask, loss_of, more)
+    row_data = [all_targets, positions, *(distillation.row_data if distillation else [])]
+    chunked_backward(hidden_states, row_data, mask, loss_of, weighted_balance)
     return sums

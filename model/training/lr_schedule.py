@@ -1,8 +1,8 @@
-"""Learning-rate schedule: warmup, stable, decay.
+"""Learning-rate schedule: warm-up, stable phase, decay (WSD).
 
-The stable phase needs no planned end, so that a run can be lengthened and only the decay repeated
-(MiniCPM, Hu et al. 2024, arXiv:2404.06395). Steps or seconds measure a run; with seconds, a decay
-given in steps lasts that many times the mean step time so far.
+The stable phase needs no planned end: a run can be extended, and only the decay is repeated
+(MiniCPM, Hu et al. 2024, arXiv:2404.06395). A run is measured in steps or seconds. With seconds, a
+decay given in steps lasts that many times the mean step time so far.
 """
 
 import math
@@ -17,13 +17,13 @@ def lr_multiplier(step: int, steps: int, schedule: ScheduleConfig, seconds: floa
     """Return the share of the full learning rate for `step`, of 1 … `steps`.
 
     It rises linearly from nearly zero, stays at 1, and decays linearly or as cosine. It would reach
-    `min_lr_ratio` one step after the last. `adaptive-cosine` decays to zero, and
-    is above 1 around its peak.
+    `min_lr_ratio` one step after the last. `adaptive-cosine` decays to zero, and is above 1 around
+    its peak.
 
     Args:
         step: the next one, from 1.
         steps: of the whole run.
-        schedule: where it has seconds, these and not the steps measure the run.
+        schedule: with `seconds`, these measure the run instead of the steps.
         seconds: of training so far.
     """
     if schedule.seconds:
@@ -39,7 +39,7 @@ def lr_multiplier(step: int, steps: int, schedule: ScheduleConfig, seconds: floa
 
 
 def _shaped(rising: float, remaining: float, schedule: ScheduleConfig) -> float:
-    """Return the factor where `remaining`, at least 1 before the decay, goes to 0 in it."""
+    """Return the multiplier; `remaining` is at least 1 before the decay and falls to 0 in it."""
     if schedule.decay_shape == "linear":
         return min(rising, schedule.min_lr_ratio + (1.0 - schedule.min_lr_ratio) * remaining)
     fallen = 1.0 - min(1.0, max(0.0, remaining))
@@ -53,5 +53,12 @@ def _shaped(rising: float, remaining: float, schedule: ScheduleConfig) -> float:
 def training_progress(
     step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0
 ) -> float:
-    """Return the share of the run before `step`, of 1 … `steps`."""
+    """Return the share of the run that is done before `step`, from 0 to 1.
+
+    Args:
+        step: the next one, from 1.
+        steps: of the whole run.
+        schedule: with `seconds`, these measure the run instead of the steps.
+        seconds: of training so far.
+    """
     return seconds / schedule.seconds if schedule.seconds else (step - 1) / steps

@@ -1,8 +1,9 @@
-"""Muon: momentum whose singular values are all brought near one.
+"""Muon: optimiser of matrices, momentum with orthogonalised updates.
 
-Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. torch.optim.Muon does the same in
-bfloat16 always, which on CPUs without such instructions takes 20 times as long; here the iteration
-runs in float32 on CPUs, and matrices of one shape go through it together.
+Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. A Newton–Schulz iteration brings all
+singular values of the momentum near one. torch.optim.Muon computes the same, always in bfloat16,
+which takes 20 times as long on CPUs without such instructions. Here the iteration is in float32 on
+CPUs, and in one batch for all matrices of one shape.
 """
 
 from collections import defaultdict
@@ -21,8 +22,8 @@ def newton_schulz(
 ) -> Tensor:
     """Map the singular values of matrices [N, rows, columns] to between about 0.7 and 1.2.
 
-    The quintic has the steepest slope at zero, for few steps; it does not converge to 1.
-    Returns the shape given, in `dtype`.
+    The quintic has a steep slope at zero, for few steps; it does not converge to 1. The result
+    has the shape of the input, in `dtype`.
     """
     a, b, c = NS_COEFFICIENTS
     wide = matrices.to(dtype)
@@ -38,9 +39,9 @@ def newton_schulz(
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum, decoupled decay and steps scaled by √max(1, rows/columns).
+    """Muon with Nesterov momentum, decoupled decay and updates scaled by √max(1, rows/columns).
 
-    The names are those of torch.optim.Muon, and so is the result.
+    Parameters and result are those of torch.optim.Muon.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Muon(torch.optim.Optimizer):
         ns_steps: int = 5,
         ns_dtype: torch.dtype | None = None,
     ) -> None:
-        """Initialise for matrices only; `ns_dtype` None: bfloat16 on CUDA devices, else float32."""
+        """Initialise for matrices; `ns_dtype` None: bfloat16 on CUDA devices, else float32."""
         defaults = {
             "lr": lr,
             "weight_decay": weight_decay,
@@ -68,9 +69,13 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Update every matrix that has a gradient. A closure is not supported."""
+        """Update every matrix that has a gradient.
+
+        Raises:
+            TypeError: a closure is passed, which is not supported.
+        """
         if closure is not None:
-            raise TypeError("Muon takes no closure")
+            raise TypeError("Muon supports no closure; call step() without one")
         for group in self.param_groups:
             of_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for matrix in group["params"]:

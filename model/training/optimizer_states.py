@@ -1,4 +1,4 @@
-"""Optimizer and generator states as named tensors, checked before they are restored."""
+"""Optimiser and random generator states as named tensors, checked before they are restored."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from .muon import Muon
 
 RANDOM = "random"
 CPU, CUDA = f"{RANDOM}/cpu", f"{RANDOM}/cuda"
-# State that each optimizer keeps of an updated parameter; `step` is one number.
+# State that each optimiser has for an updated parameter; `step` is a scalar.
 SLOTS: dict[type[torch.optim.Optimizer], frozenset[str]] = {
     torch.optim.AdamW: frozenset(("step", "exp_avg", "exp_avg_sq")),
     Muon: frozenset(("momentum_buffer",)),
@@ -23,7 +23,7 @@ SLOTS: dict[type[torch.optim.Optimizer], frozenset[str]] = {
 
 
 def generators() -> Tensors:
-    """Return the states of the random number generators as `random/device`, uint8."""
+    """Return the states of the random number generators as `random/device`, uint8 [n]."""
     tensors = {CPU: torch.get_rng_state()}
     if torch.cuda.is_available():
         tensors[CUDA] = torch.cuda.get_rng_state()
@@ -31,10 +31,10 @@ def generators() -> Tensors:
 
 
 def put_generators(path: Path, saved: Mapping[str, Tensor]) -> None:
-    """Restore states of generators; those of absent devices are skipped.
+    """Restore states of generators, uint8 [n]; those of absent devices are skipped.
 
     Raises:
-        SpikeError: one is no state of such a generator; `path` is its file.
+        SpikeError: one is not a state of such a generator; `path` is its file.
     """
     put = {CPU: torch.set_rng_state, CUDA: torch.cuda.set_rng_state}
     here = generators()
@@ -54,7 +54,7 @@ def put_generators(path: Path, saved: Mapping[str, Tensor]) -> None:
 def optimizer_memory(
     optimizers: Sequence[torch.optim.Optimizer], parameters: Mapping[str, nn.Parameter]
 ) -> Tensors:
-    """Return the optimizers' state of each parameter, as `parameter/slot`."""
+    """Return the optimisers' state of each parameter, as `parameter/slot`."""
     return {
         f"{name}/{slot}": tensor
         for name, parameter in parameters.items()
@@ -70,6 +70,12 @@ def put_memory(
     parameters: Mapping[str, nn.Parameter],
 ) -> None:
     """Restore the result of `optimizer_memory`: of each parameter all slots or none.
+
+    Args:
+        path: the file, for messages.
+        saved: `parameter/slot` → tensor of the parameter's shape; `step` is a scalar.
+        optimizers: of the parameters.
+        parameters: by name.
 
     Raises:
         SpikeError: a tensor belongs to no parameter that trains, a slot is missing or unknown, or
@@ -88,6 +94,6 @@ def put_memory(
             raise foreign(path, key)
         owner.state[parameter][slot] = tensor.to(parameter.device)
         slots.setdefault(name, set()).add(slot)
-    for name, found in slots.items():
-        if missing := SLOTS[type(owners[id(parameters[name])])] - found:
+    for name, present in slots.items():
+        if missing := SLOTS[type(owners[id(parameters[name])])] - present:
             raise SpikeError(f"{path}: {name}/{min(missing)}: missing; {advice(path.parent)}")

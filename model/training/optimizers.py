@@ -1,8 +1,8 @@
-"""Optimizers: the optimiser of each tensor, its learning rate and its momentum.
+"""Optimisers: the optimiser of each parameter, its learning rate and its momentum.
 
-Matrices inside the blocks go to Muon; the tables, whose rows are used one at a time, and the
-vectors go to AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101). Weight decay skips memory tokens
-and, unless configured, vectors.
+Muon trains the matrices of the blocks. AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101) trains
+vectors and tables, whose rows are looked up one at a time. Memory tokens and, unless configured,
+vectors have no weight decay.
 """
 
 from collections import defaultdict
@@ -19,9 +19,9 @@ from .muon import Muon
 def build_optimizers(
     model: LanguageModel, config: OptimizerConfig, beside: Iterable[torch.nn.Parameter] = ()
 ) -> list[torch.optim.Optimizer]:
-    """Return AdamW and, where `config.muon`, Muon; between them each parameter that trains once.
+    """Return AdamW and, with `config.muon`, Muon; each trained parameter is in one of them.
 
-    Those `beside` the model's own train as MTP heads do.
+    Parameters `beside` the model's own train as MTP heads do.
     """
     of_role: dict[str, list[torch.nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
@@ -64,7 +64,7 @@ def scale_learning_rates(optimizers: Sequence[torch.optim.Optimizer], lr_scale: 
 def set_muon_momentum(
     optimizers: Sequence[torch.optim.Optimizer], step: int, config: OptimizerConfig
 ) -> None:
-    """Set Muon's momentum for `step`, from 1, with linear warmup."""
+    """Set Muon's momentum for `step`, from 1, with linear warm-up."""
     for optimizer in optimizers:
         if isinstance(optimizer, Muon) and config.muon_momentum_warmup:
             now, before = (_momentum(s, config) for s in (step, step - 1))

@@ -1,8 +1,8 @@
-"""Quantization-aware training (QAT): weights rounded to few bits from some step on.
+"""Quantization-aware training (QAT): gradients at fake-quantized weights.
 
-The gradients of a step are taken at the rounded weights and update the weights themselves, which is
-the straight-through estimator (Bengio et al. 2013, arXiv:1308.3432). A penalty in proportion to the
-weights' noise from rounding, CROWN-Q of openai/parameter-golf, can be added to them.
+The gradients of a step are taken at the rounded weights and update the weights themselves, the
+straight-through estimator (Bengio et al. 2013, arXiv:1308.3432). A penalty in proportion to the
+rounding noise of the weights, CROWN-Q of openai/parameter-golf, can be added.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,12 +22,12 @@ from .state import RunState
 
 @contextmanager
 def fake_quantized(run: RunState, lr_scale: float) -> Iterator[None]:
-    """Round the model's matrices inside the block, if QAT has begun; afterwards add the penalty.
+    """Fake-quantize the model's matrices inside the block, if QAT has begun; then add the penalty.
 
-    The beginning depends on the next step alone, and on seconds where these measure the run.
+    Whether it has begun depends on the next step, and on seconds if these measure the run.
 
     Args:
-        run: the gradients of its model must be taken inside.
+        run: its model computes its gradients inside the block.
         lr_scale: share of the full learning rates at the next step.
     """
     settings = run.config.quantize
@@ -37,8 +37,10 @@ def fake_quantized(run: RunState, lr_scale: float) -> Iterator[None]:
     plan = {name: p for name, p in quantization_plan(run.model, settings).items() if p.is_integer}
     scales = scales_of(run.model, plan)
     weights = quantizable_weights(run.model)
-    lent = {name: rounded(weights[name].detach(), scales[name], plan[name].bits) for name in plan}
-    with swapped_weights(run.model, lent):
+    quantized = {
+        name: rounded(weights[name].detach(), scales[name], plan[name].bits) for name in plan
+    }
+    with swapped_weights(run.model, quantized):
         yield
     if settings.crown_q:
         add_crown_q(run.model, scales, settings.crown_q)
@@ -57,7 +59,7 @@ def has_begun(run: RunState, settings: QuantizeConfig, lr_scale: float) -> bool:
 
 @torch.no_grad()
 def scales_of(model: LanguageModel, plan: Mapping[str, Precision]) -> dict[str, Tensor]:
-    """Return the scales of the rows of each matrix of a plan in which every clip is given."""
+    """Return the scales [rows] of each matrix of a plan that has a clip."""
     weights = quantizable_weights(model)
     return {
         name: row_scales(weights[name], precision.bits, precision.clip)
@@ -68,9 +70,10 @@ def scales_of(model: LanguageModel, plan: Mapping[str, Precision]) -> dict[str, 
 
 @torch.no_grad()
 def add_crown_q(model: LanguageModel, scales: Mapping[str, Tensor], weight: float) -> None:
-    """Add the gradient of weight / 12 · Σ over matrices of mean(w²δ²), δ being the row's scale.
+    """Add the gradient of CROWN-Q, weight / 12 · Σ over matrices of mean(w²δ²).
 
-    Rounding to a grid of step δ has a variance of δ² / 12; the step counts as a constant.
+    δ is the scale of a row, `scales` [rows] of each matrix. Rounding to a grid of step δ has a
+    variance of δ² / 12. The scales get no gradient.
     """
     for name, matrix in quantizable_weights(model).items():
         if name in scales and matrix.grad is not None:

@@ -1,4 +1,4 @@
-"""Resume checks: fingerprints of a run compared with those of its data and teachers."""
+"""Resume checks: the fingerprints of a run against those of its data and teachers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from .warm_start import INIT
 
 
 def check_data(folder: Path, data_folder: Path, tokenizer: Tokenizer, data: str) -> None:
-    """Compare the shards named for a run with those that it was trained on.
+    """Check that the shards for a run are those that it was trained on.
 
     Args:
         folder: of the run.
@@ -44,20 +44,20 @@ def check_data(folder: Path, data_folder: Path, tokenizer: Tokenizer, data: str)
     former, now = distinct_prefixes(known.get("data", ""), data)
     if former != now:
         raise SpikeError(
-            f"{data_folder}: shards of other text ({now}) than {folder / LINEAGE} says ({former}); "
+            f"{data_folder}: shards of other text ({now}) than in {folder / LINEAGE} ({former}); "
             "name those shards (--data), or restore that file if it is damaged"
         )
 
 
 def tokenizer_fault(path: Path, fingerprint: str) -> str:
-    """Return in a few words why a run's tokenizer file is not the one recorded; "" where it is."""
+    """Return the fault of a run's tokenizer file in words; empty if it is the one recorded."""
     if not path.exists():
         return "missing"
     try:
-        found = Tokenizer.load(path).fingerprint
+        own = Tokenizer.load(path).fingerprint
     except SpikeError:
         return "damaged"
-    return "" if found == fingerprint else "not the tokenizer that the run was made with"
+    return "" if own == fingerprint else "not the tokenizer of the run's training"
 
 
 def resumed_lineage(
@@ -66,15 +66,14 @@ def resumed_lineage(
     """Return fingerprints with that of a run's initial weights, if they are from another run.
 
     Raises:
-        SpikeError: the run was stopped before it had made these weights its own, or it had other
-            teachers.
+        SpikeError: the run was stopped before it had saved these weights, or it had other teachers.
     """
     known = read_lineage(folder).fingerprints
-    for what in sorted(known.keys() - {INIT}):
-        former, now = distinct_prefixes(known[what], fingerprints.get(what, "none"))
+    for name in sorted(known.keys() - {INIT}):
+        former, now = distinct_prefixes(known[name], fingerprints.get(name, "none"))
         if former != now:
             raise SpikeError(
-                f"{folder}: trained with {what} {former}, not {now}; name the former "
+                f"{folder}: trained with {name} {former}, not {now}; name the former "
                 "with --set distill.teachers=…"
             )
     if newest_checkpoint(folder) is None:
@@ -86,7 +85,7 @@ def resumed_lineage(
 
 @contextmanager
 def advise_resuming(folder: Path) -> Iterator[None]:
-    """Append the advice to resume to write errors, once the run has begun and cannot start again.
+    """Add to write errors how to resume, if the run has begun and cannot start again.
 
     Raises:
         SpikeError: instead of an OSError.
@@ -97,5 +96,5 @@ def advise_resuming(folder: Path) -> Iterator[None]:
         if not error.errno or isinstance(error, BrokenPipeError) or not has_begun(folder):
             raise
         fix = write_fix(error, f"go on with: spike train --resume {quote(str(folder))}")
-        what = f"{error.filename or folder}: {error.strerror}; {fix}"
-        raise SpikeError(what) from error
+        message = f"{error.filename or folder}: {error.strerror}; {fix}"
+        raise SpikeError(message) from error

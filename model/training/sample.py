@@ -20,13 +20,12 @@ from .trainer import Sample
 def training_sampler(
     config: Config, tokenizer: Tokenizer, chat_prompt: Callable[[Tokenizer], Sequence[int]]
 ) -> Callable[[LanguageModel, TrainedIds], Sample] | None:
-    """Return the function that samples from the model during a run; None where none is wanted.
+    """Return the function that samples from the model during a run; None for no samples.
 
     Args:
         config: of the run.
         tokenizer: of its data.
-        chat_prompt: returns the ids to reply to; none where the configured prompt is to be
-            continued.
+        chat_prompt: returns the ids to reply to; empty: the configured prompt is continued.
     """
     if not config.sample.every:
         return None
@@ -40,10 +39,10 @@ def training_sampler(
             text = reply_to(model, tokenizer, ids, tokens, sampling, trained)
             return Sample(conversation_text(tokenizer, ids), text)
         prompt = config.sample.prompt
-        begun = continue_prompt(
+        continuation = continue_prompt(
             model, tokenizer, prompt.encode(), tokens, sampling, trained_ids=trained
         )
-        return Sample(prompt, "".join(text_after(tokenizer, *begun)))
+        return Sample(prompt, "".join(text_after(tokenizer, *continuation)))
 
     return sample
 
@@ -51,18 +50,18 @@ def training_sampler(
 def first_prompt(
     ids: NDArray[np.integer[Any]], mask: NDArray[np.bool_], separator: int, most: int
 ) -> list[int]:
-    """Return the first prompt of at most `most` ids before a reply; else the shortest of all.
+    """Return the first prompt before a reply that has at most `most` ids; else the shortest.
 
     A prompt begins with its conversation and ends where the first reply begins.
 
     Args:
         ids: of conversations, [n].
-        mask: which of them are of replies, [n].
+        mask: true for ids of replies, bool [n].
         separator: the id between conversations.
-        most: ids that the prompt should have at most.
+        most: preferred largest number of ids.
 
     Returns:
-        Ids; none where there is no reply.
+        Ids; empty if there is no reply.
     """
     replies = np.flatnonzero(mask & ~np.concatenate([[False], mask[:-1]]))
     if not len(replies):
@@ -87,6 +86,6 @@ def conversation_text(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
         elif inside and token != end:
             messages[-1].append(token)
         inside = token != end and (inside or token == start)
-    texts = (tokenizer.decode_bytes(said).decode("utf-8", "replace") for said in messages[-2:])
+    texts = (tokenizer.decode_bytes(part).decode("utf-8", "replace") for part in messages[-2:])
     parts = (text.partition("\n") for text in texts)
-    return "\n".join(f"{role}: {said}" for role, _, said in parts)
+    return "\n".join(f"{role}: {content}" for role, _, content in parts)

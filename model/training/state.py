@@ -1,4 +1,4 @@
-"""Training state, new or from a checkpoint."""
+"""Training state of a run: initialised, or restored from a checkpoint."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -49,15 +49,15 @@ class RunState:
     """Optimiser steps done."""
     seconds: float | None
     """Seconds of training, where these measure the run and not the steps alone."""
-    teaching: Distillation | None = None
+    distillation: Distillation | None = None
     """Distillation from teachers, if any."""
     trained_ids: TrainedIds = None
     """Ids that were targets so far, here or in the run of the initial weights."""
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
-        """All parameters that a step updates: the model's and trained-only ones."""
-        return [*self.model.parameters(), *head_parameters(self.teaching).values()]
+        """All parameters that a step updates: the model's and the distillation's projection."""
+        return [*self.model.parameters(), *head_parameters(self.distillation).values()]
 
     @property
     def finished(self) -> bool:
@@ -86,9 +86,9 @@ def start_run(
     teachers: Sequence[LanguageModel] = (),
     initial: InitialWeights | None = None,
 ) -> RunState:
-    """Return the run at its newest checkpoint, or at step 0 where there is none.
+    """Start a run, or resume it from its newest checkpoint.
 
-    Sets the number of threads and the random seed of torch for this process.
+    This sets the number of threads and the random seed of torch for this process.
 
     Args:
         config: of the run.
@@ -110,8 +110,8 @@ def start_run(
     parts, ranks = config.train.batch_size // config.train.micro_batch_size, world_size()
     if parts % ranks:
         raise SpikeError(
-            f"train.micro_batch_size: {parts} parts of a batch cannot be shared evenly by {ranks} "
-            f"ranks; with fewer sequences in a part there are more parts"
+            f"train.micro_batch_size: {parts} micro-batches of a batch cannot be divided among "
+            f"{ranks} ranks; change it so that their number is a multiple of the ranks"
         )
     check_no_links_inside(folder)
     newest = newest_checkpoint(folder)
@@ -125,8 +125,8 @@ def start_run(
     model.load_state_dict(initial.weights if initial else {}, strict=False)
     if config.train.activation_checkpointing:
         checkpoint_activations(model)
-    teaching = init_distillation(config, model, teachers)
-    beside = head_parameters(teaching).values()
+    distillation = init_distillation(config, model, teachers)
+    beside = head_parameters(distillation).values()
     run = RunState(
         config=config,
         folder=folder,
@@ -137,7 +137,7 @@ def start_run(
         fingerprints={"config": config_fingerprint(config), **lineage},
         step=0,
         seconds=0.0 if config.schedule.seconds else None,
-        teaching=teaching,
+        distillation=distillation,
         trained_ids=_copied(initial.trained_ids) if initial else np.zeros(vocab_size, np.bool_),
     )
     if newest:
@@ -160,7 +160,7 @@ def save_run(run: RunState) -> None:
         TrainingTensors(
             optimizers=run.optimizers,
             averages=averages_to_tensors(run.averages),
-            beside=head_parameters(run.teaching),
+            beside=head_parameters(run.distillation),
             trained_ids=run.trained_ids,
         ),
         keep=run.config.checkpoint.keep,
@@ -173,17 +173,17 @@ def _copied(trained_ids: TrainedIds) -> TrainedIds:
 
 def _restore(run: RunState, checkpoint: Path) -> None:
     state = read_state(checkpoint)
-    for what in sorted(run.fingerprints.keys() | state.fingerprints.keys()):
+    for name in sorted(run.fingerprints.keys() | state.fingerprints.keys()):
         theirs, ours = distinct_prefixes(
-            state.fingerprints.get(what, ""), run.fingerprints.get(what, "")
+            state.fingerprints.get(name, ""), run.fingerprints.get(name, "")
         )
         if theirs != ours:
             raise SpikeError(
-                f"{checkpoint}: its {what} has another fingerprint ({theirs}) than what it is to "
-                f"go on with ({ours}); use what the run was made with, or start a new run folder"
+                f"{checkpoint}: its fingerprint of {name} ({theirs}) is not that of the resumed "
+                f"run ({ours}); use the same {name}, or start a new run folder"
             )
     load_weights(checkpoint, run.model)
-    load_training(checkpoint, run.model, run.optimizers, head_parameters(run.teaching))
+    load_training(checkpoint, run.model, run.optimizers, head_parameters(run.distillation))
     averages_from_tensors(run.averages, load_averages(checkpoint, run.model), run.device)
     run.trained_ids = load_trained_ids(checkpoint, run.model.vocab_size)
     run.step, run.seconds = state.step, state.seconds

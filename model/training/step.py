@@ -1,4 +1,4 @@
-"""Optimiser step: gradients of a batch in parts, clipping, update."""
+"""Training step: gradients of a batch in micro-batches, clipping, optimiser update."""
 
 import math
 from collections.abc import Callable
@@ -38,19 +38,18 @@ def train_step(
 
     Args:
         run: is updated.
-        batch: ids [batch, context + 1], and which of them are trained on.
+        batch: ids [batch, context + 1], and their loss mask.
         lr_scale: share of the full learning rates.
         backbone: the model's `backbone`, perhaps compiled.
-        precision: the context of the forward passes.
+        precision: autocast context of the forward passes.
 
     Returns:
         The loss in nats per target before the update, the norm of the gradient before clipping,
-        the number of targets, those outside the mask left out, and the means of the auxiliary
-        losses, by name. Without any target the loss is NaN and only momentum and weight decay
-        update the weights.
+        the number of targets by the mask, and the means of the auxiliary losses, by name. Without
+        any target the loss is NaN, and only momentum and weight decay update the weights.
 
     Raises:
-        SpikeError: the batch does not fit, or loss or gradient is not finite; no weight has moved.
+        SpikeError: the batch does not fit, or loss or gradient is not finite. No weight changes.
     """
     step = run.step + 1
     with fake_quantized(run, lr_scale):
@@ -62,7 +61,7 @@ def train_step(
     if not ((math.isfinite(loss) or not count) and math.isfinite(norm)):
         raise SpikeError(
             f"{run.folder}: step {step}: loss {loss}, gradient norm {norm}; start a new "
-            "run with lower learning rates, the last checkpoint stays as it is"
+            "run with lower learning rates (the last checkpoint is unchanged)"
         )
     scale_learning_rates(run.optimizers, lr_scale)
     set_muon_momentum(run.optimizers, step, run.config.optimizer)
@@ -85,9 +84,14 @@ def compute_gradients(
     backbone: Callable[[Tensor], Tensor],
     precision: AbstractContextManager[object],
 ) -> tuple[Tensor, int]:
-    """Set every parameter's gradient over the whole batch; arguments are as for `train_step`.
+    """Set every parameter's gradient over the whole batch, at the weights during this call.
 
-    The gradients are of the weights during this call.
+    Args:
+        run: with the model.
+        batch: ids [batch, context + 1], and their loss mask.
+        lr_scale: share of the full learning rates.
+        backbone: the model's `backbone`, perhaps compiled.
+        precision: autocast context of the forward passes.
 
     Returns:
         For each of LOSS_NAMES and DISTILL_LOSSES its sum and count, float64 [7, 2]; and the number
@@ -102,18 +106,19 @@ def compute_gradients(
     sums = torch.zeros(
         len(LOSS_NAMES) + len(DISTILL_LOSSES), 2, dtype=torch.float64, device=ids.device
     )
-    own, taught = sums.tensor_split([len(LOSS_NAMES)])
+    model_sums, distill_sums = sums.tensor_split([len(LOSS_NAMES)])
     masks = repeat(None) if mask is None else torch.split(mask[:, 1:], size)
     parts = zip(torch.split(ids, size), masks, strict=False)
-    for part, chosen in islice(parts, rank(), None, world_size()):
+    # Each rank computes every `world_size`-th micro-batch.
+    for part, part_mask in islice(parts, rank(), None, world_size()):
         with precision:
-            distillation = teacher_forward(run.teaching, part[:, :-1], taught)
-            own += backward_loss(
+            distillation = teacher_forward(run.distillation, part[:, :-1], distill_sums)
+            model_sums += backward_loss(
                 run.model,
                 backbone(part[:, :-1]),
                 part[:, 1:],
                 max(count, 1),
-                mask=chosen,
+                mask=part_mask,
                 share=len(part) / len(ids),
                 distillation=distillation,
             )
@@ -124,13 +129,19 @@ def compute_gradients(
 
 
 def checked_batch(run: RunState, batch: Batch) -> tuple[Tensor, Tensor | None]:
-    """Return the batch as int64 and bool on the run's device, after checking shapes and ids."""
+    """Return ids, int64 [batch, context + 1], and mask, bool, on the run's device, checked.
+
+    Raises:
+        SpikeError: a shape is another, or an id is out of range.
+    """
     ids, mask = batch
     expected = (run.config.train.batch_size, run.config.model.context + 1)
     vocab_size = run.model.vocab_size
     for array in (ids,) if mask is None else (ids, mask):
         if array.shape != expected:
-            raise SpikeError(f"step {run.step + 1}: a batch of shape {array.shape}, not {expected}")
+            raise SpikeError(
+                f"step {run.step + 1}: a batch of shape {array.shape}; yield {expected}"
+            )
     if ids.min() < 0 or ids.max() >= vocab_size:
         raise SpikeError(
             f"step {run.step + 1}: an id outside 0 … {vocab_size - 1}; verify the data"
@@ -156,7 +167,7 @@ def note_targets(run: RunState, batch: Batch) -> None:
 
 
 def target_ids(model: LanguageModel, batch: Batch) -> NDArray[np.integer]:
-    """Return the target ids of a batch's loss, in a row; `scored_targets` selects them."""
+    """Return the target ids [n] of a batch's loss, as `scored_targets` selects them."""
     ids, mask = batch
     begin = 1 + model.num_memory_tokens
     return ids[:, begin:].ravel() if mask is None else ids[:, begin:][mask[:, begin:]]

@@ -1,8 +1,8 @@
-"""Training loop: step, log, validate, sample, checkpoint, until done or asked to stop.
+"""Training loop: step, log, validate, sample, checkpoint, until the last step or a stop.
 
 Equal configuration, data, kind of machine and torch give equal bytes, whether the run was
-interrupted or not: the order of the data is a function of the samples consumed, and a checkpoint
-holds all else that a step depends on.
+interrupted or not. The order of the data is a function of the samples consumed, and a checkpoint
+has all other state that a step depends on.
 """
 
 import math
@@ -30,7 +30,7 @@ from .step import target_ids, train_step
 
 
 class Sample(NamedTuple):
-    """Text sampled during training."""
+    """Sample: a prompt and the text sampled after it during training."""
 
     prompt: str
     text: str
@@ -49,12 +49,12 @@ class Progress:
     logged: bool
     """Whether they were logged there."""
     sample: Sample | None
-    """Where one was due."""
+    """Sampled text, if this step had one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerCallbacks:
-    """Functions that the training loop calls.
+    """Callbacks of the training loop.
 
     Attributes:
         report: called after each step, by the first rank.
@@ -97,18 +97,18 @@ def train(
 ) -> TrainResult:
     """Train to the configured step, with a checkpoint at the end.
 
-    With several ranks (`distributed.py`), all make the same call with the same batches and each
-    computes its parts of them; the first one writes, validates, samples and reports.
+    With several ranks (`distributed.py`), all make the same call with the same batches, and each
+    computes its micro-batches of them. The first one writes, validates, samples and reports.
 
     Args:
         config: of the run; the caller handles `data` and the prompt of `sample`.
         run_folder: exists; `metrics.jsonl` and `checkpoints/` are written here.
         data: batches, validation windows, and facts about their tokenizer.
-        lineage: fingerprints of the run's sources; a checkpoint with others raises.
+        lineage: fingerprints of the run's inputs; a checkpoint must have the same.
         teachers: those that `distill.teachers` names, in evaluation mode, on the run's device.
         initial: weights from another run; None: random ones.
         resume: continue from the newest checkpoint, or from the start where there is none.
-        callbacks: functions that are called after and before steps.
+        callbacks: functions that are called before and after steps.
 
     Raises:
         SpikeError: the folder holds a run and `resume` is false; its checkpoint is of another
@@ -208,7 +208,7 @@ def _losses(
     beside: Metrics,
     tokenizer: TokenizerFacts,
 ) -> Metrics:
-    """Return the losses of a step; with a mask all names mark them as of replies alone.
+    """Return the losses of a step; with a loss mask their names mark them as of replies alone.
 
     Bits per byte are those of the loss: all nats of the targets over their bytes.
     """
@@ -244,15 +244,15 @@ def _validated(run: RunState, data: TrainingData) -> Metrics:
     (ids, mask), tokenizer = data.validation, data.tokenizer
     with averaged_weights(run.averages, run.model):
         score = validation_score(run.model, ids, tokenizer.byte_lengths, mask=mask)
-    what = "validation" if mask is None else "validation_reply"
+    prefix = "validation" if mask is None else "validation_reply"
     return {
-        f"{what}_{tokenizer.score_name}": number_or_nan(score.bits_per_byte),
-        f"{what}_nats_per_token": score.nats / score.tokens,
+        f"{prefix}_{tokenizer.score_name}": number_or_nan(score.bits_per_byte),
+        f"{prefix}_nats_per_token": score.nats / score.tokens,
     }
 
 
 def number_or_nan(number: float | None) -> float:
-    """Return a number as metrics have it: NaN, which they write as null, where there is none."""
+    """Return a number as metrics have it: NaN, written as null, for None."""
     return math.nan if number is None else number
 
 

@@ -1,4 +1,4 @@
-"""Warm start: the weights that a new run takes from another one."""
+"""Warm start: initial weights of a new run from another one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class StartingWeights:
     weights: dict[str, Tensor]
     """Parameters and buffers, by name."""
     fresh: tuple[str, ...]
-    """Trained-only weights that the other run lacks; they are initialised at random."""
+    """Weights for training only that the other run lacks; they are initialised at random."""
     unused: tuple[str, ...]
-    """Trained-only weights of the other run that this one lacks."""
+    """Weights for training only of the other run that this one lacks."""
 
 
 def load_starting_weights(
@@ -56,12 +56,12 @@ def choose_starting_weights(
 ) -> StartingWeights:
     """Return the initial weights of a run, checked against its configuration before it begins.
 
-    Trained-only heads may be absent from either side.
+    Modules for training only may be absent from either side.
 
     Args:
         config: of the new run; keys that do not affect shapes may have any value.
         vocab_size: number of ids.
-        given: the other model's weights by name.
+        given: the other model's weights by name, of any shape.
         place: their source, for messages.
 
     Raises:

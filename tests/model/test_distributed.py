@@ -84,7 +84,7 @@ def test_one_process_is_one_rank():
 
 def test_parts_must_be_shared_evenly(tmp_path, monkeypatch):
     monkeypatch.setattr("spike_lm.model.training.state.world_size", lambda: 4)
-    with pytest.raises(SpikeError, match=r"train.micro_batch_size: 2 parts .* by 4 ranks"):
+    with pytest.raises(SpikeError, match=r"train.micro_batch_size: 2 micro-batches .* 4 ranks"):
         train_tiny(tmp_path)
 
 

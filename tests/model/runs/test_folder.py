@@ -177,7 +177,7 @@ def test_a_damaged_fingerprint_names_both_files_and_shows_the_difference(run, pl
             told = str(error.value)
             assert str(path) in told
             assert str(other) in told
-            assert "one of both" in told
+            assert "of both" in told
             shown = re.findall(r" \((\w+…?)\)", told)
             assert len({*shown}) == 2
         path.write_text(before)

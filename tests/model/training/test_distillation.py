@@ -111,8 +111,8 @@ def test_teachers_have_no_gradient_and_read_as_when_they_are_scored():
     golf = teacher("golf")
     before = golf.backbone(ids)
     lesson = student_and_lesson("plain", [], [golf], ids)[2]
-    torch.testing.assert_close(lesson.beside[0].float(), before, rtol=1e-4, atol=1e-4)
-    assert not lesson.beside[0].requires_grad
+    torch.testing.assert_close(lesson.row_data[0].float(), before, rtol=1e-4, atol=1e-4)
+    assert not lesson.row_data[0].requires_grad
     assert not golf.training
 
 
@@ -193,7 +193,7 @@ def test_the_head_is_kept_for_training_alone(both):
 
 
 def test_another_teacher_is_refused(both):
-    with pytest.raises(SpikeError, match="its teacher-1 has another fingerprint"):
+    with pytest.raises(SpikeError, match="its fingerprint of teacher-1"):
         taught(
             both,
             "distill.hidden_loss_weight=0.5",
@@ -240,7 +240,7 @@ def test_the_head_alone_learns(tmp_path):
         resume=False,
     )
     batch = next(open_batches(0))
-    optimizer = torch.optim.AdamW(run.teaching.head.parameters(), lr=0.03)
+    optimizer = torch.optim.AdamW(run.distillation.head.parameters(), lr=0.03)
     found = []
     for _ in range(30):
         sums, _ = compute_gradients(
@@ -256,9 +256,9 @@ def test_the_head_alone_learns(tmp_path):
 @pytest.mark.parametrize(
     ("teachers", "message"),
     [
-        ([], "1 are named, and 0 were given"),
-        ([teacher("plain", "model.context=11")], "a: this teacher reads 11 tokens, fewer than"),
-        ([shaken(build_model(tiny_config(), 31, eos_id=3))], "knows 31 ids, the student 32"),
+        ([], "1 are named, and 0 were passed"),
+        ([teacher("plain", "model.context=11")], "a: the teacher's context of 11 is shorter than"),
+        ([shaken(build_model(tiny_config(), 31, eos_id=3))], "has 31 ids, the student 32"),
     ],
 )
 def test_teachers_that_do_not_fit_are_refused(teachers, message, tmp_path):
@@ -267,7 +267,7 @@ def test_teachers_that_do_not_fit_are_refused(teachers, message, tmp_path):
 
 
 def test_teachers_without_a_section_are_refused(tmp_path):
-    with pytest.raises(SpikeError, match="0 are named, and 1 were given"):
+    with pytest.raises(SpikeError, match="0 are named, and 1 were passed"):
         train_tiny(tmp_path, teachers=[teacher()])
 
 

@@ -103,7 +103,7 @@ def test_settings_of_a_lesson_are_in_the_fingerprint():
             lambda run: tiny_config('distill.teachers=["/nowhere"]'),
             "distill.teachers: /nowhere: does not exist",
         ),
-        (lambda run: student_of(run, more=["model.context=13"]), "12 tokens, fewer than .* 13"),
+        (lambda run: student_of(run, more=["model.context=13"]), "of 12 is shorter than .* 13"),
     ],
 )
 def test_what_cannot_teach_is_refused(spoil, message, runs):

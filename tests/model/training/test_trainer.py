@@ -200,9 +200,9 @@ def test_a_run_is_not_overwritten(whole_run):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"config": tiny_config("train.steps=9")}, "its config has another"),
-        ({"lineage": {"tokenizer": "t", "data": "other"}}, "its data has another"),
-        ({"lineage": {"data": "d"}}, "its tokenizer has another"),
+        ({"config": tiny_config("train.steps=9")}, "its fingerprint of config"),
+        ({"lineage": {"tokenizer": "t", "data": "other"}}, "its fingerprint of data"),
+        ({"lineage": {"data": "d"}}, "its fingerprint of tokenizer"),
         ({"config": tiny_config("model.vocab_size=9")}, "model.vocab_size: 9, but"),
     ],
 )

@@ -73,4 +73,4 @@ def test_a_dry_run_refuses_a_teacher_of_other_ids(line, tiny):
     other = ("--set", "model.vocab_size=99", "--dry-run")
     status, _, errors = line("train", "--config", "base", *tiny, *TEACHER, *other)
     assert (status, errors.count("\n")) == (1, 1)
-    assert "knows 400 ids, the student 99" in errors
+    assert "has 400 ids, the student 99" in errors
