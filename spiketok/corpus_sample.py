@@ -94,7 +94,7 @@ def draw_sample(
         is_out = identifier in held_out
         sample.held_out_documents += is_out
         part = sample.held_out if is_out else sample.training
-        for chunk in cut(text):
+        for chunk in split_chunks(text):
             part.offer(chunk)
         del text  # it may be very large, and the next one is read now
     return sample
@@ -117,7 +117,7 @@ def stream_chunks(
     block: list[bytes] = []
     size = 0
     for text in documents(batches):
-        chunks = iter(()) if document_id(text) in held_out else cut(text)
+        chunks = iter(()) if document_id(text) in held_out else split_chunks(text)
         del text  # as in `draw_sample`
         for chunk in chunks:
             if chunk_code(chunk) < share * CHUNK_CODES:
@@ -157,10 +157,10 @@ def chunk_code(chunk: bytes) -> int:
     return xxhash.xxh3_64_intdigest(chunk, CHUNK_SEED)
 
 
-def cut(text: bytes | memoryview) -> Iterator[bytes]:
+def split_chunks(text: bytes | memoryview) -> Iterator[bytes]:
     """Split a document into chunks of at most 64 KiB, on borders between code points.
 
-    >>> [len(chunk) for chunk in cut(b"a" + "ä".encode() * 40000)]
+    >>> [len(chunk) for chunk in split_chunks(b"a" + "ä".encode() * 40000)]
     [65535, 14466]
     """
     start = 0

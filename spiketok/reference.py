@@ -16,11 +16,13 @@ def encode(vocabulary: Vocabulary, data: bytes, allow_special: bool = False) -> 
     while at < len(data):
         name = longest(data, at, names) if allow_special else b""
         if name:
-            ids += [pieces[piece] for piece in cut(data[start:at], pieces)] + [names[name]]
+            ids += [pieces[piece] for piece in longest_match(data[start:at], pieces)] + [
+                names[name]
+            ]
             start = at = at + len(name)
         else:
             at += 1
-    return ids + [pieces[piece] for piece in cut(data[start:], pieces)]
+    return ids + [pieces[piece] for piece in longest_match(data[start:], pieces)]
 
 
 def decode(vocabulary: Vocabulary, ids: Sequence[int]) -> bytes:
@@ -41,7 +43,7 @@ def longest(data: bytes, start: int, entries: Mapping[bytes, int]) -> bytes:
     return b""
 
 
-def cut(data: bytes, pieces: Mapping[bytes, int]) -> list[bytes]:
+def longest_match(data: bytes, pieces: Mapping[bytes, int]) -> list[bytes]:
     """Tokenize `data` by leftmost-longest match; every byte is a piece."""
     tokens: list[bytes] = []
     at = 0
@@ -142,7 +144,7 @@ def marginal_costs(
 
     def tokens(changed: Iterable[bytes]) -> int:
         known = dict.fromkeys(changed, 0)
-        return sum(len(cut(document, known)) for document in documents)
+        return sum(len(longest_match(document, known)) for document in documents)
 
     present = entries[:used]
     now = tokens(present)

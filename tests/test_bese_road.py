@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from spike_commands.tokenizer.adapter import cut
+from spike_commands.tokenizer.adapter import segment
 from spike_commands.tokenizer.open import open_any
 from tests.test_cli import SCHEMAS
 
@@ -92,7 +92,7 @@ def test_parts_are_shown_where_ids_end(line, tmp_path):
     train = ["tokenizer", "train", "corpus/", "--algorithm", "bese", "--vocab", "40"]
     assert line(*train, "--out", tokenizer, "--quiet")[0] == 0
     text = "The “UK”\n".encode()
-    parts = cut(open_any(Path(tokenizer)), text)
+    parts = segment(open_any(Path(tokenizer)), text)
     assert parts.tokens == len(parts.ends) == 4 + 1 + 4 + 5 + 4 + 1
     assert parts.ends.tolist() == [0, 1, 2, 3, 4, 4, 5, 6, 7, 7, 7, 8, 8, 9, 9, 10, 11, 12, 13]
 

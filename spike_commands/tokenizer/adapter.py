@@ -58,7 +58,7 @@ class Cut:
         return int(np.count_nonzero(self.ids != NO_TOKEN))
 
 
-def cut(peer: TokenizerAdapter, text: bytes) -> Cut:
+def segment(peer: TokenizerAdapter, text: bytes) -> Cut:
     """Tokenize a text; every byte of it is in exactly one part.
 
     Where the entries of the ids make up the text, they determine the cuts, so that a token may end

@@ -11,7 +11,7 @@ from spiketok.atomic_files import write_durably
 from ..callbacks import Callbacks
 from ..data.documents import read_documents
 from ..output_paths import check_new, check_out
-from .adapter import Cut, TokenizerAdapter, cut
+from .adapter import Cut, TokenizerAdapter, segment
 from .open import open_any
 from .view_page import page
 from .view_terminal import print_tokens
@@ -27,7 +27,7 @@ def show_tokens(
     """Print where the documents of a file are cut; `reads` are the options of `read_documents`."""
     peer, size, tokens = open_any(tokenizer), 0, 0
     for text in texts_of(file, show, reads):
-        found = cut(peer, text)
+        found = segment(peer, text)
         print_tokens(text, found, with_ids)
         size, tokens = size + len(text), tokens + found.tokens
     show.remark(counts(size, tokens))
@@ -79,7 +79,7 @@ def first_bytes(texts: Sequence[bytes], size: int) -> list[bytes]:
 
 def cut_each(peer: TokenizerAdapter, texts: Sequence[bytes]) -> Cut:
     """Tokenize each of several texts by itself, and return this as a cut of the texts joined."""
-    cuts, starts = [cut(peer, text) for text in texts], np.cumsum([0, *map(len, texts)])
+    cuts, starts = [segment(peer, text) for text in texts], np.cumsum([0, *map(len, texts)])
     nothing = np.zeros(0, np.int64)
     return Cut(
         np.concatenate([nothing, *(found.ids for found in cuts)]),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._native import SegmentCounter
-from ..corpus_sample import CORPUS_MODULUS, ChunkSample, cut, documents
+from ..corpus_sample import CORPUS_MODULUS, ChunkSample, documents, split_chunks
 from ..duplicate_documents import CopyCounter
 from ..holdout import HeldOut, document_id
 from ..text_buffers import join
@@ -133,7 +133,7 @@ def gather(
         name = (name + int.from_bytes(identifier, "big")) % CORPUS_MODULUS
         if identifier in held_out:
             held_out_documents += 1
-            for chunk in cut(text):
+            for chunk in split_chunks(text):
                 measured.offer(chunk)
             continue
         waiting.append(bytes(text))

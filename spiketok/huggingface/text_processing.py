@@ -84,11 +84,13 @@ def plain_encoder(entries: Sequence[bytes], kinds: bytes) -> Encode:
     return lambda texts: [matcher.encode(text) for text in texts]
 
 
-def cut(text: str, pattern: re.Pattern[str], ids: Mapping[str, int]) -> Iterator[Segment]:
-    r"""Cut a text at names, and after the line that follows `<|im_start|>`, which names the role.
+def split_at_names(
+    text: str, pattern: re.Pattern[str], ids: Mapping[str, int]
+) -> Iterator[Segment]:
+    r"""Split a text at names, and after the line that follows `<|im_start|>`, which names the role.
 
     >>> pattern = name_pattern((("<|im_start|>", False, False, False),))
-    >>> [part.text for part in cut("a<|im_start|>user\nb", pattern, {"<|im_start|>": 5})]
+    >>> [part.text for part in split_at_names("a<|im_start|>user\nb", pattern, {"<|im_start|>": 5})]
     ['a', '<|im_start|>', 'user\n', 'b']
     """
     end = 0

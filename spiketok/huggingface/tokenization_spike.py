@@ -17,12 +17,12 @@ from .text_processing import (
     Pair,
     Segment,
     chat_segments,
-    cut,
     name_pattern,
     placeholders,
     places,
     resolved,
     rows_of,
+    split_at_names,
 )
 
 # Options for a row of ids, and for the batch that the rows become.
@@ -145,7 +145,7 @@ class SpikeTokenizer(PreTrainedTokenizer):
                 return [Segment(text)]
             tokens = self._added_tokens_decoder.values()
             names = tuple((t.content, t.lstrip, t.rstrip, t.single_word) for t in tokens)
-            return [*cut(text, name_pattern(names), self._added_tokens_encoder)]
+            return [*split_at_names(text, name_pattern(names), self._added_tokens_encoder)]
         if isinstance(text, int):
             return [Segment("", text)]
         return [part for item in text or () for part in self._segments(item, as_text)]

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiketok.corpus_sample import CHUNK_BYTES, ChunkSample, cut, draw_sample, stream_chunks
+from spiketok.corpus_sample import (
+    CHUNK_BYTES,
+    ChunkSample,
+    draw_sample,
+    split_chunks,
+    stream_chunks,
+)
 from spiketok.errors import SpikeError
 from spiketok.holdout import HeldOut, document_id, is_held_out
 
@@ -38,7 +44,7 @@ def test_order_does_not_matter_and_small_hashes_stay(data):
 @given(st.text(alphabet="aä€😀", max_size=60), st.integers(0, 3))
 def test_chunks_end_with_a_code_point(text, shift):
     data = ("x" * (CHUNK_BYTES - 40 + shift) + text * 3).encode()
-    chunks = list(cut(data))
+    chunks = list(split_chunks(data))
     assert b"".join(chunks) == data
     for chunk in chunks:
         assert 0 < len(chunk) <= CHUNK_BYTES
@@ -47,8 +53,8 @@ def test_chunks_end_with_a_code_point(text, shift):
 
 def test_chunks_of_what_is_no_utf8():
     data = b"\x80" * (3 * CHUNK_BYTES)
-    assert b"".join(cut(data)) == data
-    assert all(0 < len(chunk) <= CHUNK_BYTES for chunk in cut(data))
+    assert b"".join(split_chunks(data)) == data
+    assert all(0 < len(chunk) <= CHUNK_BYTES for chunk in split_chunks(data))
 
 
 def test_held_out_documents_are_only_measured_on():

@@ -159,7 +159,7 @@ def test_marginal_costs_are_as_defined(data, threads):
     assert uses[:used].sum() == tokens
     for entry, use in zip(entries[used:], uses[used:].tolist(), strict=True):
         known = dict.fromkeys([*entries[:used], entry], 0)
-        assert use == sum(reference.cut(text, known).count(entry) for text in documents)
+        assert use == sum(reference.longest_match(text, known).count(entry) for text in documents)
     without = trie.marginal_costs(used, False, *join(documents), threads)[1]
     assert not without[:used].any()
     assert without[used:].tolist() == change[used:].tolist()

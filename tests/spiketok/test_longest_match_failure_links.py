@@ -42,7 +42,7 @@ def check(pieces: Sequence[bytes], documents: Sequence[bytes], threads: int, sli
     table, ids = matcher(pieces)
     found, offsets = table.encode(*join(documents), threads, False, slice_bytes)
     for document, start, stop in zip(documents, offsets, offsets[1:], strict=False):
-        expected = [ids[piece] for piece in reference.cut(document, ids)]
+        expected = [ids[piece] for piece in reference.longest_match(document, ids)]
         assert found[start:stop].tolist() == expected
 
 

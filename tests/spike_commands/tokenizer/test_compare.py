@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from spike_commands.tokenizer.adapter import NO_TOKEN, cut
+from spike_commands.tokenizer.adapter import NO_TOKEN, segment
 from spike_commands.tokenizer.compare_corpus import PIECE_BYTES, in_pieces
 from spike_commands.tokenizer.open import open_any
 from tests.test_cli import SCHEMAS
@@ -134,7 +134,7 @@ def test_byte_level_bpe(compared, byte_level):
     assert row["tokens"] > 12
     peer = open_any(byte_level)
     text = "<eos> the Füchse 🦔".encode() + b"\xff\xe2\x82 fox"
-    found = cut(peer, text)
+    found = segment(peer, text)
     assert 0 not in found.ids  # names of special tokens are text
     pieces = np.split(np.frombuffer(text, np.uint8), found.ends[:-1])
     for token, piece in zip(found.ids.tolist(), pieces, strict=True):
@@ -148,7 +148,7 @@ def test_sentencepiece(compared, pieces_model):
     assert row["kind"] == "sentencepiece"
     assert row["lossless"] is False  # two spaces become one
     text = "the Füchse  🦔".encode() + b"\xff"
-    found = cut(open_any(pieces_model), text)
+    found = segment(open_any(pieces_model), text)
     assert found.ends[-1] == len(text)
     assert (np.diff(found.ends) >= 0).all()
 
@@ -157,7 +157,7 @@ def test_tiktoken(compared, letters_encoding):
     (row,) = compared(letters_encoding, "--text", "rows.jsonl")
     assert (row["kind"], row["lossless"], row["vocab_size"]) == ("tiktoken", True, 301)
     text = "<eos> thé".encode() + b"\xff"
-    found = cut(open_any(Path(letters_encoding)), text)
+    found = segment(open_any(Path(letters_encoding)), text)
     assert 300 not in found.ids
     assert found.ends[-1] == len(text)
 
@@ -217,7 +217,7 @@ def test_a_tokenizer_that_finds_no_tokens(compared, folder):
     made.save(str(folder / "words.json"))
     (row,) = compared(str(folder / "words.json"), "--text", "rows.jsonl", rows=[{"text": "  \n"}])
     assert (row["tokens"], row["bytes_per_token"], row["lossless"]) == (0, None, False)
-    assert cut(open_any(folder / "words.json"), b"  \n").ids.tolist() == [NO_TOKEN]
+    assert segment(open_any(folder / "words.json"), b"  \n").ids.tolist() == [NO_TOKEN]
 
 
 def test_table_names_groups_and_longest_tokens(line, folder):

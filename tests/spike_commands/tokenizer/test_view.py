@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spike_commands.tokenizer.adapter import cut
+from spike_commands.tokenizer.adapter import segment
 from spike_commands.tokenizer.open import open_any
 from spike_commands.tokenizer.view_page import in_script, page
 from spike_commands.tokenizer.view_terminal import plain
@@ -90,7 +90,7 @@ def test_records_are_viewed_by_their_text(line, folder, name):
 def test_documents_are_cut_by_themselves(peer):
     texts = [b"the qui", b"ck", b"", b"brown fox"]
     found = cut_each(peer, texts)
-    alone = [cut(peer, text) for text in texts]
+    alone = [segment(peer, text) for text in texts]
     assert found.ids.tolist() == [token for one in alone for token in one.ids.tolist()]
     assert found.ends[-1] == sum(map(len, texts))
     assert {len(b"the qui"), len(b"the quick")} <= set(found.ends.tolist())
@@ -128,7 +128,7 @@ def test_nothing_stays_invisible(data):
 @given(st.text(max_size=30) | st.binary(max_size=60))
 def test_the_tokens_shown_are_the_text(spike_peer, text):
     data = text.encode() if isinstance(text, str) else text
-    found = cut(spike_peer, data)
+    found = segment(spike_peer, data)
     starts = [0, *found.ends.tolist()]
     pieces = [data[a:b] for a, b in zip(starts, found.ends.tolist(), strict=False)]
     assert b"".join(pieces) == data
@@ -152,7 +152,7 @@ def test_text_in_a_page_cannot_end_its_script(text, name):
 
 def test_page_has_the_bytes_and_asks_for_nothing_outside(peer):
     text = b"</script>{{SCRIPT}}{{STYLE}}"
-    written = page("{{DATA}}", text, len(text), [peer], [cut(peer, text)]).decode()
+    written = page("{{DATA}}", text, len(text), [peer], [segment(peer, text)]).decode()
     assert written.count("</script>") == 2
     data = json.loads(re.search(r'id="data">(.*?)</script>', written, re.DOTALL)[1])
     assert data["name"] == "{{DATA}}"

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from cli import run
-from spike_commands.tokenizer.adapter import cut
+from spike_commands.tokenizer.adapter import segment
 from spike_commands.tokenizer.open import open_any
 from spike_commands.visible import visible
 from spiketok import Tokenizer, build_vocabulary
@@ -77,7 +77,7 @@ def test_tokens_are_shown_as_they_were_cut(page, tokenizers):
     text = "the quick \x1b fox\n\n 日本 e\u0301\u202e".encode() + b"\xe2\x82 \xff\n\xf0\x9f"
     window = page(text)
     peer = open_any(tokenizers[0])
-    found = cut(peer, text)
+    found = segment(peer, text)
     starts = [0, *found.ends.tolist()]
     expected = [visible(text[a:b]) for a, b in zip(starts, found.ends.tolist(), strict=False)]
     assert [token.replace("\n", "") for token in shown_tokens(window)] == expected

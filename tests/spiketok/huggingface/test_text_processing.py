@@ -10,12 +10,12 @@ from spiketok.errors import SpikeError
 from spiketok.huggingface.text_processing import (
     Encoder,
     chat_segments,
-    cut,
     name_pattern,
     placeholders,
     places,
     resolved,
     rows_of,
+    split_at_names,
 )
 
 SIMPLE = (False, False, False)
@@ -43,7 +43,7 @@ def flat(lists):
 @given(texts)
 def test_segments_are_the_text_in_order(text):
     ids = {name: place for place, name in enumerate(NAMES)}
-    segments = list(cut(text, pattern_of(NAMES), ids))
+    segments = list(split_at_names(text, pattern_of(NAMES), ids))
     assert "".join(part.text for part in segments) == text
     assert all(text.startswith(part.text, part.start) for part in segments)
     assert all(part.text for part in segments)
@@ -59,7 +59,7 @@ def test_only_the_line_behind_the_start_of_a_message_is_set_apart():
     ids = {name: place for place, name in enumerate(NAMES)}
 
     def parts(text):
-        return [part.text for part in cut(text, pattern_of(NAMES), ids)]
+        return [part.text for part in split_at_names(text, pattern_of(NAMES), ids)]
 
     assert parts("user\nthe\n") == ["user\nthe\n"]
     assert parts("<eos>user\nthe") == ["<eos>", "user\nthe"]
@@ -78,14 +78,16 @@ def test_only_the_line_behind_the_start_of_a_message_is_set_apart():
     ],
 )
 def test_added_tokens_take_blanks_as_they_are_told(flags, segments):
-    found = list(cut("a  <x>  b<x>", pattern_of(["<x>"], flags), {"<x>": 7}))
+    found = list(split_at_names("a  <x>  b<x>", pattern_of(["<x>"], flags), {"<x>": 7}))
     assert [part.text for part in found] == segments
     assert {part.token for part in found} == {None, 7}
 
 
 def test_the_longest_name_is_found():
     pattern = pattern_of(["<a>", "<a><b>"])
-    assert [part.token for part in cut("<a><b>", pattern, {"<a>": 1, "<a><b>": 2})] == [2]
+    assert [part.token for part in split_at_names("<a><b>", pattern, {"<a>": 1, "<a><b>": 2})] == [
+        2
+    ]
 
 
 @settings(deadline=None)
@@ -93,7 +95,7 @@ def test_the_longest_name_is_found():
 def test_places_hold_the_characters_of_their_tokens(text):
     vocabulary = build_vocabulary([b"the", b"\xa4\xc3", "ä".encode(), b"\n\n"], 400, "chatml")
     ids = vocabulary.special_ids
-    segments = list(cut(text, pattern_of(ids), ids))
+    segments = list(split_at_names(text, pattern_of(ids), ids))
     found = encoded(vocabulary, segments)
     tokens = flat(found)
     spans = list(places(segments, found, vocabulary.entries))
@@ -109,7 +111,7 @@ def test_places_hold_the_characters_of_their_tokens(text):
 
 def test_a_character_in_several_tokens_is_covered_by_each():
     vocabulary = build_vocabulary([b"\xa4a"], 400, "chatml")
-    segments = list(cut("äa", pattern_of(NAMES), {}))
+    segments = list(split_at_names("äa", pattern_of(NAMES), {}))
     found = encoded(vocabulary, segments)
     assert list(places(segments, found, vocabulary.entries)) == [(0, 1), (0, 2)]
 
@@ -174,7 +176,7 @@ def test_a_rendered_conversation_has_the_ids_of_its_messages(chat, prompt):
     vocabulary = build_vocabulary([b"\nth", b"r\n", b"\n\n", b"e\n", b"><", b">\n"], 410, "chatml")
     ids = vocabulary.special_ids
     by_messages = encoded(vocabulary, chat_segments(chat, ids, prompt, open_end=False))
-    by_text = encoded(vocabulary, list(cut(render(chat, prompt), pattern_of(ids), ids)))
+    by_text = encoded(vocabulary, list(split_at_names(render(chat, prompt), pattern_of(ids), ids)))
     assert flat(by_messages) == flat(by_text)
 
 
