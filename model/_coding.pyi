@@ -13,7 +13,14 @@ def cell_count(bits: int) -> int:
 def encode_symbols(
     symbols: NDArray[np.uint8], bits: int, centre: int, cells: NDArray[np.uint32]
 ) -> bytes:
-    """Return the code of a matrix [rows, columns] of symbols below 2^bits."""
+    """Return the code of a matrix.
+
+    Args:
+        symbols: [rows, columns], each below 2^bits.
+        bits: of a symbol.
+        centre: the symbol of size 0.
+        cells: [cell_count(bits)]; are updated.
+    """
 
 def decode_symbols(
     data: NDArray[np.uint8],
@@ -23,4 +30,13 @@ def decode_symbols(
     centre: int,
     cells: NDArray[np.uint32],
 ) -> NDArray[np.uint8]:
-    """Return the matrix [rows, columns] of a code."""
+    """Return the matrix [rows, columns] of a code.
+
+    Args:
+        data: [size], the code.
+        rows: of the matrix.
+        columns: of the matrix.
+        bits: of a symbol.
+        centre: the symbol of size 0.
+        cells: [cell_count(bits)], as before `encode_symbols`; are updated.
+    """

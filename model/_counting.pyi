@@ -57,16 +57,22 @@ class NgramCounts:
         counts: NDArray[np.uint32],
         totals: NDArray[np.uint32],
     ) -> None:
-        """Begin with these n-grams: n-gram i + 1 is n-gram `parents[i]`, then `tokens[i]`.
+        """Load n-grams as the initial counts.
 
-        N-gram 0 is the empty one. `totals[i]` is the count of all tokens that followed n-gram i,
-        also of those that were pruned; it is not used where n-gram i has no children.
+        N-gram 0 is the empty one; n-gram i + 1 is n-gram `parents[i]`, then `tokens[i]`.
+
+        Args:
+            parents: [n].
+            tokens: [n].
+            counts: [n], of each n-gram.
+            totals: [n + 1], the count of all tokens after n-gram i, pruned ones included; not used
+                where n-gram i has no children.
         """
 
     def pruned(
         self, min_count: int, max_context: int
     ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
-        """Return parents, tokens, counts and totals of n-grams, as `load` takes them.
+        """Return parents, tokens and counts [n] and totals [n + 1] of n-grams, for `load`.
 
         They are those of at most `max_context` + 1 tokens with a count of at least `min_count`, and
         their prefixes.
@@ -82,7 +88,7 @@ class NgramCounts:
         """Begin a new sequence: the next token has no context."""
 
     def learn(self, ids: NDArray[Any]) -> None:
-        """Count each id after those before."""
+        """Count each of ids [n] after those before."""
 
     def score(
         self,
@@ -125,7 +131,7 @@ class NgramCounts:
         """Return length, total and distinct followers of the next token's longest context."""
 
     def counts_of_counts(self) -> NDArray[np.uint64]:
-        """Return how many n-grams of k + 1 tokens count 1 … 4, as items 4k … 4k + 3."""
+        """Return [4 · (max_context + 1)]: how many n-grams of k + 1 tokens count 1 … 4 at 4k …"""
 
     @property
     def ngrams(self) -> int:
@@ -147,11 +153,12 @@ class MatchModel:
     def predict(
         self, ids: NDArray[Any], learn: bool
     ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float64]]:
-        """Return for each id the token after the last occurrence of its longest known context.
+        """Predict each of ids [n]: the token after the last occurrence of its longest known context.
 
-        Also the index of the context's length, both 2³² − 1 where no context occurred before, and
-        how often matches of that length were correct so far. With `learn` each id is then added;
-        else the ids are discarded when learning goes on.
+        Returns:
+            Predicted tokens [n] and indices [n] of the contexts' lengths, both 2³² − 1 where no
+            context occurred before; and how often matches of that length were correct so far, [n].
+            With `learn` each id is then added; else the ids are discarded when learning continues.
         """
 
     def predict_next(self) -> tuple[int, int, float]:

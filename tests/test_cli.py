@@ -412,7 +412,7 @@ def test_a_preset_is_counted_beside_data_of_another_vocabulary(line, preset, par
         (["generate", "runs/base", "--seed", "99999999999999999999"], 2, "--seed"),
         (["compress", "held.txt", "-m", "runs/base", "-o", "held.txt"], 1, "exists already"),
         (["compress", "none.txt", "-m", "runs/base", "-o", "x"], 1, "none.txt"),
-        (["decompress", "held.txt", "-m", "runs/base", "-o", "x"], 1, "held.txt: not a file that"),
+        (["decompress", "held.txt", "-m", "runs/base", "-o", "x"], 1, "held.txt: not a whole"),
         (["eval", "runs/base", "--chat", "held.txt", "--verify"], 2, "--verify"),
         (["eval", "runs/base", "--chat", "held.txt", "--ttt", "default"], 2, "--ttt"),
         (["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=0"], 2, "chunk is '0'; write"),

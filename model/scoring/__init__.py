@@ -1,1 +1,1 @@
-"""Scoring: bits per byte of text under a model."""
+"""Scoring: bits per byte of text under a model, alone or with context mixing and TTT."""

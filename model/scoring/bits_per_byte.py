@@ -1,4 +1,4 @@
-"""Bits per byte of text: the size that a compressor driven by the model would reach.
+"""Bits per byte of text: the size that a compressor with the model's predictions reaches.
 
 bits per byte = nats / (ln 2 · bytes of the original text). A stream of text starts in the context
 of one separator, which is not scored, and a document ends with the separator, which is scored.
@@ -92,7 +92,7 @@ def score_documents(
         documents: pairs of ids [n], without any separator, and the bytes of the original text.
         windows: the windows in which the model reads them.
         eos_id: the id that ends each document.
-        learner: trains the model on scored text (`ttt/learner.py`); None: it stays as it is.
+        learner: trains the model on scored text (`ttt/learner.py`); None: no training.
         report: called after each batch with the tokens passed so far.
 
     Raises:
@@ -160,11 +160,11 @@ def _score(
         sums.append([0.0, 0.0])
         by_document.begin(batch)
         for rows in read_batch(model, batch) if number % world_size() == rank() else ():
-            found = _nats(model, rows.hidden, rows.targets).cpu().numpy()
+            token_nats = _nats(model, rows.hidden, rows.targets).cpu().numpy()
             ends = np.concatenate([window.ends[window.counted] for window in rows.windows])
-            sums[-1][0] += float(found.sum())
-            sums[-1][1] += float(found[ends != NO_END].sum())
-            by_document.add(found)
+            sums[-1][0] += float(token_nats.sum())
+            sums[-1][1] += float(token_nats[ends != NO_END].sum())
+            by_document.add(token_nats)
         ends = np.concatenate([window.ends for window in batch])
         tokens += sum(int(window.counted.sum()) for window in batch)
         n_bytes += int(ends[ends != NO_END].sum())
@@ -175,10 +175,10 @@ def _score(
             learner.read(np.concatenate([window.fresh for window in batch]))
     table = torch.tensor(sums, dtype=torch.float64).reshape(-1, 2).to(model.device)
     parts = by_document.parts.to(table.device)
-    all_reduce_sum([table, parts])  # what another rank made is zero here
+    all_reduce_sum([table, parts])  # the numbers of other ranks' batches are zero here
     nats, nats_separators = (sum(column) for column in table.T.tolist())
     if not math.isfinite(nats):
-        raise SpikeError("the model's predictions are not finite; its weights are damaged")
+        raise SpikeError("the model's predictions are not finite; use another checkpoint")
     return Score(
         nats=nats,
         nats_separators=nats_separators,
@@ -232,7 +232,7 @@ def validation_score(
     mask: NDArray[np.bool_] | None = None,
     batch_windows: int = 8,
 ) -> Score:
-    """Score windows each for itself; quicker and a little worse than documents.
+    """Score windows, each without the one before; quicker and a little worse than documents.
 
     Documents are not distinguished: `nats_separators` and `documents` are 0.
 
@@ -248,12 +248,13 @@ def validation_score(
         ids = torch.from_numpy(windows[first : first + batch_windows].astype(np.int64))
         ids = ids.to(model.device)
         with torch.inference_mode():
-            hidden, wanted = model.backbone(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()
+            # [B · T, D] and [B · T]
+            hidden, next_ids = model.backbone(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten()
             if mask is not None:
                 part = mask[first : first + batch_windows, 1:].ravel()
-                chosen = torch.from_numpy(part).to(ids.device)
-                hidden, wanted = hidden[chosen], wanted[chosen]
-            nats += float(_nats(model, hidden, wanted).sum())
+                counted = torch.from_numpy(part).to(ids.device)
+                hidden, next_ids = hidden[counted], next_ids[counted]
+            nats += float(_nats(model, hidden, next_ids).sum())
     targets = windows[:, 1:] if mask is None else windows[:, 1:][mask[:, 1:]]
     return Score(
         nats=nats,

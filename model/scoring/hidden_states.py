@@ -1,6 +1,6 @@
 """Hidden states at the fresh targets of windows, in the order of the text.
 
-Scores, mixtures with other predictors and test-time training begin from these.
+Scores, context mixing and test-time training use these.
 """
 
 from collections.abc import Iterable, Iterator
@@ -70,22 +70,22 @@ def window_hidden_states(
 def read_batch(model: LanguageModel, batch: list[Window]) -> Iterator[WindowHidden]:
     """Yield the hidden states [N, D] of the fresh targets of some windows, in the text's order."""
     most_tokens = TOKENS_ON_CUDA if model.device.type == "cuda" else TOKENS_ON_CPU
-    found: dict[int, Tensor] = {}
+    computed: dict[int, Tensor] = {}
     done = 0
     for numbers in _passes([len(window.ids) - 1 for window in batch], most_tokens):
         hidden = _hidden_rows(model, [batch[number] for number in numbers])
-        found.update(zip(numbers, hidden, strict=True))
+        computed.update(zip(numbers, hidden, strict=True))
         ready = done
-        while ready in found:
+        while ready in computed:
             ready += 1
         if ready > done:
-            parts = [found.pop(number) for number in range(done, ready)]
+            parts = [computed.pop(number) for number in range(done, ready)]
             yield WindowHidden(torch.cat(parts), batch[done:ready])
         done = ready
 
 
 def logits_in_slices(model: LanguageModel, hidden: Tensor) -> Iterator[Tensor]:
-    """Yield logits [n, V] of hidden rows [N, D], n at a time, which bounds the memory."""
+    """Yield logits [n, V] of hidden states [N, D], n at a time, which bounds the memory."""
     rows = ROWS_ON_CUDA if hidden.is_cuda else ROWS_ON_CPU
     for piece in torch.split(hidden, rows):
         with torch.inference_mode():
@@ -93,7 +93,10 @@ def logits_in_slices(model: LanguageModel, hidden: Tensor) -> Iterator[Tensor]:
 
 
 def batches(windows: Iterable[Window], most: int, every: int = 0) -> Iterator[list[Window]]:
-    """Yield at most `most` windows at a time, split after those that reach a border of `every`."""
+    """Yield batches of at most `most` windows.
+
+    A batch also ends with the window that reaches or passes a multiple of `every` targets.
+    """
     batch: list[Window] = []
     passed = 0
     for window in windows:
@@ -107,7 +110,7 @@ def batches(windows: Iterable[Window], most: int, every: int = 0) -> Iterator[li
 
 
 def _passes(lengths: list[int], most_tokens: int) -> Iterator[list[int]]:
-    """Yield the numbers of the windows that go through the model together, short ones first.
+    """Yield the numbers of the windows of each forward pass, short ones first.
 
     >>> list(_passes([9, 4, 9, 9, 5], 20))
     [[1, 4], [0, 2], [3]]
@@ -122,7 +125,7 @@ def _passes(lengths: list[int], most_tokens: int) -> Iterator[list[int]]:
 
 
 def _hidden_rows(model: LanguageModel, windows: list[Window]) -> list[Tensor]:
-    """Return, per window, the hidden rows [n, D] that predict its counted fresh targets."""
+    """Return, per window, the hidden states [n, D] that predict its counted fresh targets."""
     length = max(len(window.ids) for window in windows) - 1
     ids = np.stack([np.pad(window.ids, (0, length + 1 - len(window.ids))) for window in windows])
     _check_ids(model, ids)

@@ -1,4 +1,4 @@
-"""Logits for the tokens of documents in order, as `score_documents` reads them."""
+"""Logits of the tokens of documents, in order, in the windows of `score_documents`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Documents = Sequence[tuple[NDArray[np.integer], int]]
 
 @dataclass(frozen=True, slots=True)
 class TokenLogits:
-    """Consecutive tokens of the text, and the logits that predict each of them."""
+    """Token logits: consecutive tokens of the text, and the logits that predict each of them."""
 
     ids: NDArray[np.int64]
     """[n]: the tokens."""
@@ -54,7 +54,7 @@ def stream_logits(
         documents: pairs of ids [n], without any separator, and the bytes of the original text.
         windows: the windows in which the model reads them.
         eos_id: the id that ends each document.
-        learner: gets a pass's tokens once the caller has taken all of them.
+        learner: reads the tokens of a pass after the caller has taken all of them.
 
     Raises:
         SpikeError: as for `score_documents`.
@@ -87,7 +87,7 @@ def uniform_rows(
     vocab_size: int,
     size: int,
 ) -> Iterator[TokenLogits]:
-    """Yield the same without a network, `size` tokens at a time.
+    """Yield the tokens of documents without a network, `size` at a time.
 
     Args:
         documents: pairs of ids [n], without any separator, and the bytes of the original text.

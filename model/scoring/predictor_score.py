@@ -28,7 +28,7 @@ RANDOM_TOKENS, SLACK = 4096, 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Score of the parts up to one of them."""
+    """Stage score: of the predictor's parts up to one of them."""
 
     nats: float
     """Sum over all tokens, separators included."""
@@ -37,7 +37,7 @@ class Stage:
     random_bits: float
     """Bits per uniformly random token."""
     seconds: float
-    """Taken by this part alone."""
+    """Time of this part alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +59,16 @@ class PredictorScore:
 
     def faults(self) -> list[str]:
         """Return the reasons why these are no valid scores; empty if they are."""
-        found = []
+        faults = []
         if not self.worst_sum < CLOSE:
-            found.append(f"the predictions do not add up to 1 but are {self.worst_sum:.2g} off")
+            faults.append(f"the predictions do not add up to 1 but are {self.worst_sum:.2g} off")
         least = math.log2(self.vocab_size)
         for name, stage in self.stages.items():
             if not stage.random_bits >= least - SLACK:
-                found.append(
+                faults.append(
                     f"random tokens of {least:.2f} bits each got {stage.random_bits:.2f} ({name})"
                 )
-        return found
+        return faults
 
 
 def score_with(
@@ -127,7 +127,7 @@ def score_with(
         worst_sum=tally.worst_sum,
     )
     if faults := score.faults():
-        raise SpikeError(f"no score: {'; '.join(faults)}")
+        raise SpikeError(f"no score: {', '.join(faults)}; use a predictor of probabilities")
     return score
 
 
@@ -142,13 +142,13 @@ class _Tally:
         self._predictor, self._between, self._next = predictor, tokens_between, 0
 
     def add_all(self, rows: Iterator[TokenLogits], report: Callable[[int], None]) -> None:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for part in rows:
-            self.seconds_of_rows += time.perf_counter() - begun
+            self.seconds_of_rows += time.perf_counter() - start
             for first in range(0, len(part.ids), self._between):
                 self._add(piece_of(part, first, first + self._between))
             report(self.tokens)
-            begun = time.perf_counter()
+            start = time.perf_counter()
 
     def _add(self, rows: TokenLogits) -> None:
         every = None

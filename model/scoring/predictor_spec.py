@@ -1,4 +1,4 @@
-"""Predictor specification, from which new predictors are made."""
+"""Predictor specification: settings and initial counts, from which predictors are built."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ COUNTS = "counts"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictorSpec:
-    """Settings and initial counts of a predictor."""
+    """Predictor specification: settings and initial counts."""
 
     settings: PredictorSettings = field(default_factory=PredictorSettings)
     counts: NgramModel | None = None
-    """Of training text, if any; they stay unchanged."""
+    """Counts of training text, if any; predictors copy them."""
     counts_from: str = ""
     """Source of the counts and its fingerprint; empty without counts."""
     ttt: TTTConfig | None = None
-    """Settings of training the network on scored text; None: it stays as it is."""
+    """Settings of test-time training of the network; None: no training."""
 
     def build(self, vocab_size: int, eos_id: int) -> Predictor:
         """Return a new predictor, in the context of one separator."""

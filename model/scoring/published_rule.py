@@ -58,7 +58,7 @@ class PublishedRule:
         left = np.ones(len(places), bool)
         for order in ORDERS:
             contexts, whole = self._counted(order, places, tokens)
-            # The seed of all that follows: whether an order counts depends on the token itself.
+            # The fault: whether an order counts depends on the scored token itself.
             taken = left & (contexts > 0) & (whole > 0)
             ratio = np.minimum(whole, contexts) / np.maximum(contexts, 1)
             gate = gate_of(order, self.entropies[places])

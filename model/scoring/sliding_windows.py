@@ -111,7 +111,7 @@ def sliding_windows(
     """
     streams = (_joined([document], eos_id) for document in documents)
     for stream in streams if windows.reset else [_joined(documents, eos_id)]:
-        # Nothing looks back over a separator, so separators can pad missing ids.
+        # Embeddings do not look back over a separator, so separators can replace missing ids.
         padded = np.concatenate([np.full(lookback, eos_id), stream.ids])
         borders = window_borders(len(stream.counted), windows.context, windows.stride)
         for start, fresh, stop in borders:

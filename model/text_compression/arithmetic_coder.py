@@ -1,4 +1,4 @@
-"""Arithmetic coder: choices as a number in 0 … 1, each in −log2 of its probability bits.
+"""Arithmetic coder: codes each choice in −log2 of its probability bits.
 
 Witten, Neal, Cleary 1987 (doi:10.1145/214762.214771), shifted by bytes as in range coders. Encoder
 and decoder need exactly the same frequencies at each step.
@@ -20,17 +20,17 @@ BYTE_FREE = 1 << 56
 def cumulative_frequencies(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the borders [V + 1] of V intervals in 0 … 2³², each about p · 2³² and at least 1.
 
-    A choice costs at most V · 2⁻³² bits more with them than with the probabilities.
+    A choice costs at most V · 2⁻³² bits more than with the exact probabilities.
 
     Args:
         probabilities: [V], of sum 1 up to rounding.
 
     Raises:
-        SpikeError: they are no distribution.
+        SpikeError: they are not a distribution.
     """
     count = len(probabilities)
     if not (probabilities.min() >= 0 and abs(probabilities.sum() - 1) < 1e-6):
-        raise SpikeError("the predictions are no distribution; the model's weights are damaged")
+        raise SpikeError("the predictions are not a distribution; use another checkpoint")
     shares = (probabilities * (TOTAL - 2 * count)).astype(np.int64) + 1
     borders = np.zeros(count + 1, np.int64)
     shares.cumsum(out=borders[1:])
@@ -38,10 +38,10 @@ def cumulative_frequencies(probabilities: NDArray[np.float64]) -> NDArray[np.int
 
 
 def most_choices(size: int, count: int) -> int:
-    """Return how many choices among `count` intervals `size` bytes can hold.
+    """Return the largest number of choices among `count` intervals that `size` bytes can hold.
 
-    Even the largest interval of `cumulative_frequencies` takes a part of a bit. The bytes end in up
-    to 8 zero bytes more, which are not written; only a text made on purpose would need more.
+    Even the largest interval of `cumulative_frequencies` takes a part of a bit. Up to 8 zero bytes
+    at the end are not written; only a text made on purpose would need more.
     """
     least = -math.log1p(-(2 * count - 1) / TOTAL) / math.log(2)
     return math.ceil(8 * (size + 8) / least)
@@ -71,7 +71,7 @@ class Encoder:
             self._width <<= 8
 
     def finish(self) -> bytes:
-        """Return all bytes; what follows them is read as zeros."""
+        """Return all bytes; the decoder reads zeros after them."""
         # The number in the interval with the most zero bytes at its end.
         for kept in range(9):
             step = 1 << (64 - 8 * kept)
@@ -102,15 +102,15 @@ class Decoder:
         self._width = WHOLE
 
     def decode(self, borders: NDArray[np.int64]) -> int:
-        """Return which interval between the borders [count + 1] was chosen.
+        """Return the number of the chosen interval between the borders [count + 1].
 
         Raises:
-            SpikeError: none was; the data is damaged, or these are other borders.
+            SpikeError: no interval was chosen; the data is damaged, or these are other borders.
         """
         unit = self._width >> TOTAL_BITS
         place = self._above // unit
         if place >= int(borders[-1]):
-            raise SpikeError("the compressed data is damaged, or was made with another model")
+            raise SpikeError("damaged, or of another model; take it from its source again")
         chosen = int(borders.searchsorted(place, "right")) - 1
         start, stop = int(borders[chosen]), int(borders[chosen + 1])
         self._above -= unit * start

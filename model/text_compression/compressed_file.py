@@ -104,12 +104,12 @@ def decompress(
     spec = spec or PredictorSpec(settings=header.predictor, ttt=header.ttt)
     check_header(run, header)
     check_claims(run, header, len(coded))
-    for what, theirs, here in (
+    for name, theirs, here in (
         ("predictor", header.predictor, spec.settings),
         ("counts", header.counts, spec.counts_from),
         ("test-time training", header.ttt, spec.ttt),
     ):
-        check_equal(what, theirs, here)
+        check_equal(name, theirs, here)
     windows = WindowConfig(context=header.context, stride=header.stride)
     check_windows(run.model, windows)
     if checksum_here(run, header.predictor, windows) != header.predictions:
@@ -137,9 +137,8 @@ def decompress(
 def other_predictions() -> SpikeError:
     """Return the error for an undamaged file that this machine's predictions do not decode."""
     return SpikeError(
-        "the file is whole, but the model's predictions differ here from those it was compressed "
-        "with, in the last bits (another BLAS library or kernel, as on another CPU); decompress "
-        "it on such a machine as made it"
+        "the file is whole, but predictions differ here in the last bits (another BLAS library or "
+        "kernel, as on another CPU); decompress it on a machine like the one that compressed it"
     )
 
 
@@ -166,8 +165,8 @@ def check_header(run: Run, header: Header) -> None:
         **this_machine(),
     }
     theirs = {"model": header.model, "tokenizer": header.tokenizer, **header.machine}
-    for what in sorted(ours.keys() | theirs.keys()):
-        check_equal(what, theirs.get(what), ours.get(what))
+    for name in sorted(ours.keys() | theirs.keys()):
+        check_equal(name, theirs.get(name), ours.get(name))
 
 
 def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
@@ -178,18 +177,18 @@ def check_claims(run: Run, header: Header, coded_bytes: int) -> None:
     """
     most = most_choices(coded_bytes, run.tokenizer.vocab_size)
     longest = int(run.tokenizer.byte_lengths.max())
-    for what, claimed, possible in (
+    for name, claimed, possible in (
         ("tokens", header.tokens, most),
         ("bytes", header.bytes, header.tokens * longest),
     ):
         if claimed > possible:
             raise SpikeError(
-                f"its header claims {claimed:,} {what}, and it can hold at most {possible:,}; take "
+                f"its header claims {claimed:,} {name}, and it can hold at most {possible:,}; take "
                 "it from its source again"
             )
 
 
-def check_equal(what: str, theirs: object, ours: object) -> None:
+def check_equal(name: str, theirs: object, ours: object) -> None:
     """Check that a property here is that in the file.
 
     Raises:
@@ -197,8 +196,8 @@ def check_equal(what: str, theirs: object, ours: object) -> None:
     """
     if theirs != ours:
         raise SpikeError(
-            f"compressed with {what} {theirs or 'none'}, here it is {ours or 'none'}; only the "
-            "same one gives the same predictions"
+            f"compressed with {name} {theirs or 'none'}, here it is {ours or 'none'}; use the same "
+            "one"
         )
 
 
@@ -213,7 +212,7 @@ def check_lossless(run: Run) -> None:
 
 
 def model_fingerprint(run: Run) -> str:
-    """Return the sha256 of everything of the model that predictions depend on."""
+    """Return the sha256 of the model's weights and configuration, on which predictions depend."""
     digest = hashlib.sha256(msgspec.json.encode(run.config.model))
     for name in FAMILY_SECTIONS:
         digest.update(msgspec.json.encode(getattr(run.config, name)))

@@ -1,4 +1,4 @@
-"""Header of compressed files: what decompression must find equal, before the coded tokens.
+"""Header of compressed files: the properties that decompression must have in common.
 
 docs/formats.md, section 8, is the format.
 """
@@ -39,7 +39,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     counts: str
     """Source of the predictor's initial counts; empty without any."""
     ttt: TTTConfig | None
-    """Settings of training the model on coded text; null: it stays as it is."""
+    """Settings of test-time training on coded text; null: no training."""
     context: int
     stride: int
     tokens: int
@@ -66,19 +66,21 @@ def read_header(data: bytes) -> tuple[Header, bytes]:
     begin = len(MAGIC) + LENGTH_BYTES
     length = int.from_bytes(data[len(MAGIC) : begin], "little")
     if data[: len(MAGIC)] != MAGIC or not 0 < length <= min(MAX_HEADER, len(data) - begin):
-        raise SpikeError("not a file that spike compress made, or cut short")
+        raise SpikeError("not a whole compressed file; name one that spike compress wrote")
     described, rest = data[begin : begin + length], data[begin + length :]
     summed, coded = rest[:CHECKSUM_BYTES], rest[CHECKSUM_BYTES:]
     with parse_failures("its header", "take the file from its source again"):
         found = msgspec.json.decode(described, type=Version).format
         if found < FORMAT:
-            raise SpikeError(f"format {found}, of an earlier spike; decompress it with that one")
+            raise SpikeError(f"format {found} is of an earlier spike; decompress it with that one")
         if found > FORMAT:
-            raise SpikeError(f"format {found} is not known; use the spike that made it")
+            raise SpikeError(f"format {found} is not known; use a newer spike")
         if summed != checksum(described, coded):
             raise SpikeError("the file is damaged or cut short; take it from its source again")
         header = msgspec.json.decode(described, type=Header)
     # A token is a byte at least.
     if not 0 <= header.tokens <= header.bytes:
-        raise SpikeError("its header is damaged (tokens and bytes do not agree)")
+        raise SpikeError(
+            "its header is damaged (tokens and bytes disagree); take it from its source again"
+        )
     return header, coded

@@ -39,7 +39,7 @@ def predict_tokens(
     stream = [eos_id]
     device = model.device
     for start, scored, stop in window_borders(tokens, windows.context, windows.stride):
-        # Nothing looks back over a separator, so separators can pad missing ids.
+        # Embeddings do not look back over a separator, so separators can replace missing ids.
         prefix = ([eos_id] * model.lookback + stream[:start])[start:]
         prefix_ids = torch.tensor([prefix], device=device) if model.lookback else None
         kv_cache = model.new_kv_cache(batch=1)

@@ -17,7 +17,7 @@ from ..scoring.ttt.learner import TTTLearner
 from .arithmetic_coder import Decoder, Encoder, cumulative_frequencies
 from .next_token_logits import predict_tokens
 
-# Places whose distributions `prediction_checksum` sums, and a step between their ids that is prime.
+# Number of places in `prediction_checksum`, and the prime step between their ids.
 CHECKED_PLACES, ID_STEP = 24, 7919
 Every: TypeAlias = dict[str, NDArray[np.float64]]
 
@@ -86,7 +86,7 @@ def decode_tokens(
         report: called after each token with the tokens so far.
 
     Raises:
-        CodeError: the data is damaged, or was made with other predictions, or stages do not agree.
+        CodeError: the data is damaged or of other predictions, or stages disagree.
     """
     decoders = {stage: Decoder(data) for stage, data in coded.items()}
     encoders = {stage: Encoder() for stage in coded}
@@ -95,10 +95,10 @@ def decode_tokens(
     every = next(places)
     for done in range(1, tokens + 1):
         shares = {stage: cumulative_frequencies(every[stage]) for stage in decoders}
-        found = {decoder.decode(shares[stage]) for stage, decoder in decoders.items()}
-        if len(found) != 1:
-            raise CodeError("the compressed data is damaged, or was made with another predictor")
-        ids.append(*found)
+        tokens_by_stage = {decoder.decode(shares[stage]) for stage, decoder in decoders.items()}
+        if len(tokens_by_stage) != 1:
+            raise CodeError("damaged, or of another predictor; take it from its source again")
+        ids.append(*tokens_by_stage)
         for stage, encoder in encoders.items():
             encoder.encode(int(shares[stage][ids[-1]]), int(shares[stage][ids[-1] + 1]))
         every = places.send(ids[-1])

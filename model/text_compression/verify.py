@@ -1,7 +1,7 @@
-"""Verification of a predictor's score: codes texts and decodes them, all stages side by side.
+"""Verification of a predictor's score: codes texts and decodes them, with all stages in parallel.
 
-The network reads each text once for coding and once for decoding, whatever the number of stages;
-each stage has a coder of its own, and decoding continues only while all decode the same token.
+The network reads each text once for coding and once for decoding, whatever the number of stages.
+Each stage has its own coder, and decoding continues only while all decode the same token.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ def coded_sizes(
     predictor = spec.build(tokenizer.vocab_size, eos_id)
     with spec.ttt_learner(run, targets, windows.context) as learner:
         for row in ids:
-            found = encode_tokens(
+            coded_text = encode_tokens(
                 predictor,
                 run.model,
                 row,
@@ -56,9 +56,9 @@ def coded_sizes(
                 stages=spec.settings.stages,
                 eos_id=eos_id,
                 learner=learner,
-                report=_moved_on(report, done),
+                report=_counting_from(report, done),
             )
-            coded.append(found)
+            coded.append(coded_text)
             done += len(row)
     predictor = spec.build(tokenizer.vocab_size, eos_id)
     with spec.ttt_learner(run, targets, windows.context) as learner:
@@ -71,14 +71,16 @@ def coded_sizes(
                 windows,
                 eos_id=eos_id,
                 learner=learner,
-                report=_moved_on(report, done),
+                report=_counting_from(report, done),
             )
             done += len(decoded)
             if tokenizer.decode_bytes(decoded) != text:
-                raise SpikeError("a text did not come back from its code as it went in")
+                raise SpikeError(
+                    "a text was decoded to other bytes; report this as a defect of spike"
+                )
     return {stage: sum(len(data[stage]) for data in coded) for stage in spec.settings.stages}
 
 
-def _moved_on(report: Callable[[int], None], begun: int) -> Callable[..., None]:
-    """Return a callback that reports the number of tokens done, plus `begun`."""
-    return lambda done, *_: report(begun + done)
+def _counting_from(report: Callable[[int], None], first: int) -> Callable[..., None]:
+    """Return a callback that reports the number of tokens done, plus `first`."""
+    return lambda done, *_: report(first + done)

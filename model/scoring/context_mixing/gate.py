@@ -1,4 +1,4 @@
-"""Gate weight of counts, by the length of the known context and the network's entropy."""
+"""Gate: the weight of n-gram counts, by the length of the known context and the entropy."""
 
 import math
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def gate_weight(
     lengths: NDArray[np.uint32], entropies: NDArray[np.float64], max_context: int = 8
 ) -> NDArray[np.float64]:
-    """Return the weight [n] of counts beside the network; it depends on the prefix alone.
+    """Return the weight [n] of counts against the network; it depends on the prefix alone.
 
     The curve is that of the record "n-gram golf", made valid. There the length was the longest one
     at which the target itself had been seen; here it is the longest known context, and the weight
@@ -17,7 +17,7 @@ def gate_weight(
     (0.05 + 0.9 · sigmoid(2 · (H − 5 + 3f))) · (0.3 + 1.7f), at most 0.99; 0 without a context.
 
     Args:
-        lengths: [n], of the longest contexts that something followed before.
+        lengths: [n], of the longest contexts that a token followed before.
         entropies: [n], of the network's distributions, in nats.
         max_context: the length for which f is 1.
     """

@@ -18,8 +18,8 @@ def estimate_discounts(counts_of_counts: NDArray[np.uint64]) -> Discounts:
         counts_of_counts: how many n-grams of k + 1 tokens count 1, 2, 3 and 4, at [4k … 4k + 3].
 
     Returns:
-        [lengths, 4]. A length with fewer than 100 n-grams of any of these counts keeps a first
-        guess.
+        [lengths, 4]. A length with fewer than 100 n-grams of any of these counts has default
+        discounts.
 
     >>> estimate_discounts(np.array([1000, 400, 200, 120], np.uint64)).round(3).tolist()
     [[0.556, 1.167, 1.667, 0.0]]

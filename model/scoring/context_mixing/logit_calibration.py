@@ -1,8 +1,8 @@
 """Logit calibration: a temperature by entropy, and a learned bias by id.
 
-The bias is learned from scored tokens (a record's "online logit calibration"): where an id came
-more often than was predicted, its logit grows. It changes every `interval` tokens only, so that
-scores do not depend on how many are computed at a time.
+The bias is learned from scored tokens (a record's "online logit calibration"): the logit of an id
+grows if it came more often than predicted. It changes every `interval` tokens only, so that scores
+do not depend on the number of tokens per call.
 """
 
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ class LogitCalibration:
             if logits.isfinite().all():
                 raise
             raise SpikeError(
-                "the model's predictions are not finite; its weights are damaged"
+                "the model's predictions are not finite; use another checkpoint"
             ) from None
         stages = {"network": plain}
         if self.settings.temperature:

@@ -29,14 +29,14 @@ NO_OTHER = np.zeros(0)
 
 @dataclass(frozen=True, slots=True)
 class ContextScores:
-    """Scores of n tokens by counts; all but the probabilities is known before the token is."""
+    """Context scores of n tokens; all but the probabilities is known before the token."""
 
     probabilities: NDArray[np.float64]
     """[n, max_context + 1]: Pₖ of the token."""
     over: NDArray[np.float64]
     """[n]: P of the token by all contexts of one token and more, over another base; or [0]."""
     lengths: NDArray[np.uint32]
-    """[n]: of the longest context that something followed before."""
+    """[n]: of the longest context that a token followed before."""
     totals: NDArray[np.uint32]
     """[n]: number of tokens that followed it."""
     distinct: NDArray[np.uint32]

@@ -29,7 +29,7 @@ from .tilt import Probabilities, mix_point_mass, tilt
 
 NO_MATCH = (1 << 32) - 1
 Ids = NDArray[np.unsignedinteger]
-# Of a cache's counts: all but little of what was seen once or twice, and weights by length beside.
+# Discounts of the cache's counts: nearly all of counts 1 and 2; and weights of the base, by length.
 CACHE_DISCOUNTS = np.array([[0.8, 1.0, 1.2, w] for w in (1e9, 300.0, 30.0, 6.0, 2.0, 2.0)])
 
 
@@ -80,7 +80,9 @@ class Predictor:
         if settings.has("ngram"):
             self._counts = counts or NgramModel(vocab_size, max_context=max_context)
             if self._counts.max_context != max_context or self._counts.vocab_size != vocab_size:
-                raise ValueError("the counts are of other contexts or another vocabulary")
+                raise ValueError(
+                    "the counts have other contexts or another vocabulary; count again"
+                )
         self._cache = NgramModel(
             vocab_size, max_context=5, min_context=1, discounts=CACHE_DISCOUNTS
         )
@@ -251,8 +253,11 @@ class Predictor:
 
     def _check(self, logits: Tensor | None) -> None:
         if (logits is not None) != self.settings.network:
-            wanted = "" if self.settings.network else "not "
-            raise ValueError(f"the network's logits are {wanted}wanted")
+            raise ValueError(
+                "the network's logits are missing; pass them"
+                if self.settings.network
+                else "the predictor has no network; pass no logits"
+            )
 
 
 class _Clock:

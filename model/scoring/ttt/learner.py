@@ -1,13 +1,13 @@
-"""Score-first test-time training: a chunk is scored, and only then learned from.
+"""Score-first test-time training (TTT): the model is trained on a chunk after scoring it.
 
-From openai/parameter-golf #851. Every score is that of a causal predictor: weights are a function
-of the targets before the chunk, and of their total number where the rate falls. A decoder that
-reads the same ids computes the same weights, to the bit on one machine with one number of threads;
-so do several ranks (`distributed.py`) that all read them.
+From openai/parameter-golf PR #851. Every score is that of a causal predictor: weights are a
+function of the targets before the chunk, and of their total number where the rate falls. A decoder
+that reads the same ids computes the same weights, to the bit on one machine with one number of
+threads. So do several ranks (`distributed.py`) that all read them.
 
-Targets are learned in sequences as long as a window, cut from the row of all documents, each ended
-by the separator: a model that masks between documents does so here, too. The model is in evaluation
-mode, where every target counts and memory tokens precede a sequence.
+Targets are trained on in sequences as long as a window, cut from all documents in a row, each ended
+by the separator. So a model that masks between documents does so here, too. The model is in
+evaluation mode, where every target counts and memory tokens precede a sequence.
 """
 
 from collections.abc import Iterator, Sequence
@@ -73,19 +73,19 @@ class TTTLearner:
             self._optimizer = torch.optim.AdamW(self._leaves, betas=BETAS, weight_decay=0.0)
         else:
             self._optimizer = torch.optim.SGD(self._leaves, momentum=MOMENTUM)
-        # Nothing looks back over a separator, so separators can pad missing ids.
+        # Embeddings do not look back over a separator, so separators can replace missing ids.
         self._before = np.full(model.lookback + 1, eos_id, np.int64)
         self._unlearned: list[NDArray[np.int64]] = []
         self._passed = 0
 
     def read(self, ids: NDArray[np.integer]) -> None:
-        """Read the next targets [n], which have been scored; learn if they complete a chunk.
+        """Read the next scored targets [n]; train if they complete a chunk.
 
-        A chunk ends with the call whose targets reach a multiple of `every` or go over it. The last
-        chunk is not learned, for nothing comes after it.
+        A chunk ends with the call whose targets reach or pass a multiple of `every`. The last chunk
+        is not trained on, because no target follows it.
 
         Raises:
-            SpikeError: a learned weight is not finite.
+            SpikeError: a gradient is not finite.
         """
         if not self.every:
             return
@@ -145,17 +145,17 @@ class TTTLearner:
             prefix_ids = ids[:, : model.lookback] if model.lookback else None
             inputs, targets = ids[:, model.lookback : -1], ids[:, model.lookback + 1 :]
 
-            def loss_of(hidden: Tensor, wanted: Tensor) -> Tensor:
-                nats = functional.cross_entropy(model.logits(hidden), wanted, reduction="none")
+            def loss_of(hidden: Tensor, ids: Tensor) -> Tensor:
+                nats = functional.cross_entropy(model.logits(hidden), ids, reduction="none")
                 if self._settings.by_bytes:
-                    nats = nats * self._byte_lengths[wanted]
+                    nats = nats * self._byte_lengths[ids]
                 return nats.sum() / count
 
             chunked_backward(model.backbone(inputs, prefix_ids), [targets], None, loss_of)
-        found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         for parameter in self._parameters:
             parameter.grad = None
-        return found
+        return gradients
 
 
 @contextmanager

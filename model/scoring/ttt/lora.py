@@ -1,8 +1,8 @@
-"""LoRA: a product of two narrow factors that is added to a matrix and learns for it.
+"""LoRA: a trained product of two low-rank factors that is added to a frozen matrix.
 
-Hu et al. 2021 (arXiv:2106.09685) with a scale of 1: W + U D, with D [rank, in] random and
-U [out, rank] zero at the start, so that nothing has changed before the first step. The sum replaces
-W, whose gradient G gives those of the factors: Uᵀ G and G Dᵀ.
+Hu et al. 2021 (arXiv:2106.09685) with a scale of 1: W + U D. Initially D [rank, in] is random and
+U [out, rank] zero, so that the sum is W. The gradient G of the sum gives those of the factors, Uᵀ G
+and G Dᵀ.
 """
 
 import torch

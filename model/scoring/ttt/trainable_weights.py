@@ -1,4 +1,4 @@
-"""Trainable weights of test-time training: themselves, or low-rank factors added to them."""
+"""Trainable weights of test-time training: whole parameters, or LoRA factors added to them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,10 +33,10 @@ def chosen_parameters(
 ) -> Iterator[tuple[str, nn.Parameter]]:
     """Yield the trained parameters: matrices of the last blocks, and vectors anywhere.
 
-    Tables, memory rows, frozen and trained-only parameters stay.
+    Tables, memory tokens, frozen parameters and those for training only are left out.
 
     Raises:
-        SpikeError: the model has fewer blocks, or nothing would learn.
+        SpikeError: the model has fewer blocks, or no parameter is chosen.
     """
     layers = model.config.layers
     if settings.blocks > layers:
@@ -45,7 +45,9 @@ def chosen_parameters(
             f"use blocks={layers} or fewer"
         )
     if not (settings.blocks or settings.vectors):
-        raise SpikeError("test-time training: with blocks=0 and vectors=false nothing would learn")
+        raise SpikeError(
+            "test-time training: blocks=0 and vectors=false train no weight; set one of both"
+        )
     for name, parameter in model.named_parameters():
         layer = layer_of(name)
         if parameter.ndim > 1:
@@ -57,9 +59,9 @@ def chosen_parameters(
 
 
 def start_learned(model: LanguageModel, settings: TTTConfig) -> list[TrainedParameter]:
-    """Return the chosen parameters with their leaves; nothing has changed yet.
+    """Return the chosen parameters with their leaves; their values are unchanged.
 
-    With a rank, linear layers learn through factors and all else by its own values.
+    With a rank, linear layers are trained through LoRA factors, all others directly.
     """
     linear = {f"{name}.weight" for name, m in model.named_modules() if isinstance(m, nn.Linear)}
     found = []
@@ -75,7 +77,7 @@ def start_learned(model: LanguageModel, settings: TTTConfig) -> list[TrainedPara
 
 @torch.no_grad()
 def write_weights(everything: Sequence[TrainedParameter], *, means: bool = False) -> None:
-    """Set the parameters to the last learned values, or to the means."""
+    """Set the parameters to the last trained values, or to their means."""
     for learned in everything:
         values = learned.means if means else learned.leaves
         whole = with_factors(learned.start, *values) if len(values) > 1 else values[0]
@@ -109,5 +111,5 @@ def trainable_only(model: nn.Module, parameters: Sequence[nn.Parameter]) -> Iter
     try:
         yield
     finally:
-        for parameter, asked in before:
-            parameter.requires_grad_(asked)
+        for parameter, required in before:
+            parameter.requires_grad_(required)

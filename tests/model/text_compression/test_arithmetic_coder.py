@@ -70,7 +70,7 @@ def test_shares_are_near_their_probabilities(ws):
 
 @pytest.mark.parametrize("wrong", [[0.5, 0.6], [-0.1, 1.1], [math.nan, 1.0], [math.inf, 0.0]])
 def test_what_is_no_distribution_is_refused(wrong):
-    with pytest.raises(SpikeError, match="no distribution"):
+    with pytest.raises(SpikeError, match="not a distribution"):
         cumulative_frequencies(np.array(wrong))
 
 

@@ -122,10 +122,10 @@ def test_parts_come_in_one_order_and_only_where_they_can():
             PredictorSettings(**wrong)
 
 
-def test_a_network_is_given_where_it_is_wanted():
-    with pytest.raises(ValueError, match="not wanted"):
+def test_logits_are_passed_exactly_with_a_network():
+    with pytest.raises(ValueError, match="pass no logits"):
         predictor(False).score(np.array([1]), logits_of(1))
-    with pytest.raises(ValueError, match="wanted"):
+    with pytest.raises(ValueError, match="pass them"):
         predictor(True).score(np.array([1]))
     with pytest.raises(ValueError, match="vocabulary"):
         predictor(False).score(np.array([VOCAB]))
