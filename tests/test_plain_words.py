@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("spiketok", "datapipe", "model", "spike_commands")
 # Packages that are not held to the rule yet.
-LATER = ("model", "spike_commands")
+LATER = ("spike_commands",)
 HELD = [package for package in PACKAGES if package not in LATER]
 # Pattern → the plain words for it.
 WORN = {
