@@ -41,7 +41,7 @@ class FilePath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Turn a word into a path."""
         if value == "":
-            self.fail("the path is empty", param, ctx)
+            self.fail("the path is empty; name one", param, ctx)
         if "://" in str(value) and (fault := remote_fault(str(value))):
             self.fail(fault, param, ctx)
         if ctx is not None and param is not None:
@@ -207,7 +207,7 @@ def tune_malloc() -> None:
 def standard_input() -> bytes:
     """Read standard input to its end."""
     if sys.stdin is None:
-        raise click.UsageError("standard input is closed")
+        raise click.UsageError("standard input is closed; redirect a file or a pipe to it")
     return sys.stdin.buffer.read()
 
 

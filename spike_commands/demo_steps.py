@@ -40,7 +40,7 @@ def run_demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     """
     load_config("demo", overrides)  # a wrong override is reported before any work
     if folder.exists() and any(folder.iterdir()):
-        raise SpikeError(f"{folder} is not empty; remove it or choose another with --folder")
+        raise SpikeError(f"{folder}: is not empty; remove it or choose another with --folder")
     corpus, held_out = folder / "corpus", folder / "held-out.txt"
     tokenizer_file, data, run = folder / "tokenizer.json", folder / "data", folder / "run"
     sets = [word for override in overrides for word in ("--set", override)]
@@ -69,9 +69,9 @@ def run_demo(folder: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     if not quiet:
         click.secho("\nNext", bold=True)
         for words, what in (
-            (("generate", run, "class ", "--seed", "1"), "another draft"),
-            (("pack", run, "--out", folder / "demo.spike"), "one small file of it"),
-            (("tokenizer", "train", "YOUR-TEXT"), "the same with your own text"),
+            (("generate", run, "class ", "--seed", "1"), "another sample"),
+            (("pack", run, "--out", folder / "demo.spike"), "pack the model into one small file"),
+            (("tokenizer", "train", "YOUR-TEXT"), "start with your own text"),
         ):
             command = shlex.join(["spike", *map(str, words)])
             click.echo(f"{command}  # {what}")

@@ -31,7 +31,7 @@ def undivided(sources: Sequence[Source], text_bytes: int, verb: str) -> str:
     if option := splitting(sources, text_bytes):
         return f"all text is one document; {verb} with {option}"
     if text_bytes < LITTLE_BYTES:
-        return "too little text to hold any out"
+        return "too little text to hold any out; add more"
     return "all text is one document; add other documents"
 
 

@@ -19,7 +19,7 @@ def tokenizer_rows(file: Path, found: Mapping[str, Any]) -> dict[str, str]:
     """Return the rows of a tokenizer, as `summary` describes it."""
     ids = f"{found['vocab_size']:,} ids, {found['special_tokens']:,} of them special"
     reserved = f", {found['reserved']:,} reserved" if found["reserved"] else ""
-    lossless = "lossless" if found["lossless"] else "different texts may get the same ids"
+    lossless = "lossless" if found["lossless"] else "not lossless: texts may share their ids"
     rows = {
         "file": str(file),
         "vocabulary": ids + reserved,
@@ -59,7 +59,7 @@ def shard_rows(folder: Path, found: Mapping[str, Any]) -> dict[str, str]:
 
         reasons = ", ".join(f"{number:,} {why}" for why, number in found["dropped"].items())
         lost = found.get("lost_bytes")
-        reasons += f"; {lost:,} bytes gave no records" if lost else ""
+        reasons += f"; {lost:,} bytes without records" if lost else ""
         records = some(sum(found["dropped"].values()), "record")
         if "dropped_inputs" in found:  # folders of older versions do not have it
             records += f" of {first_input(found['dropped_inputs'])}"
@@ -84,7 +84,7 @@ def training_rows(found: Mapping[str, Any]) -> dict[str, str]:
     elif found.get("xz_bits_per_byte") is not None:
         rows["xz -9"] = f"{beside(found['xz_bits_per_byte'], 1)}, the same text"
     if found["already_finished"]:
-        return rows | {"tokens": f"{found['tokens']:,}, none of them now: the run was finished"}
+        return rows | {"tokens": f"{found['tokens']:,}; the run was finished already"}
     return rows | {"tokens": f"{found['tokens']:,} in {lasted(found['seconds'])}"}
 
 
@@ -94,7 +94,7 @@ def dry_run_rows(found: Mapping[str, Any]) -> dict[str, str]:
     if found["epochs"] is not None:
         training += f", {found['epochs']:.2f} epochs over the data"
     validation = {
-        None: "not known without data of this vocabulary (--data)",
+        None: "unknown without shards of this vocabulary (--data)",
         0: "none (spike shard --validation holds text out)",
     }
     windows = found["validation_windows"]
@@ -139,7 +139,10 @@ def score_rows(found: Mapping[str, Any]) -> dict[str, str]:
     """Return the rows of a score, of a predictor's parts, or of a rule that is no rate."""
     if "total_instead_of_1" in found:
         return rule_rows(found)
-    rows = {"model": f"{found['run']}, step {found['step']:,}", "score": "no bytes, no score"}
+    rows = {
+        "model": f"{found['run']}, step {found['step']:,}",
+        "score": "none, for the text is empty",
+    }
     name = next(key for key in found if key.endswith("bits_per_byte") and "xz" not in key)
     reply = "reply_" if name.startswith("reply_") else ""
     if found[name] is not None:
@@ -152,7 +155,7 @@ def score_rows(found: Mapping[str, Any]) -> dict[str, str]:
     size, tokens = found[f"{reply}bytes"], some(found[f"{reply}tokens"], "token")
     rows["text"] = f"{texts}, {some(size, 'byte')}, {tokens}"
     if "coded_bytes" in found:
-        rows["proved"] = f"coded in {found['coded_bytes']:,} bytes, and decoded again"
+        rows["verified"] = f"compressed to {found['coded_bytes']:,} bytes, and decompressed"
     if "rungs" in found:
         rows["parts"] = parts_table(found["rungs"])
     if "checks" in found:
@@ -212,10 +215,10 @@ def rule_rows(found: Mapping[str, Any]) -> dict[str, str]:
     said = found["pseudo_bits_per_byte"]
     number = "–" if said is None else f"{said:.4f}"
     return {
-        "the rule's": f"{number} pseudo bits per byte, which is no rate",
-        "its sum": f"{found['total_instead_of_1']:,.1f} over all tokens, instead of 1",
-        "random tokens": f"{found['pseudo_bits_per_random_token']:.4f} bits by the rule; they "
-        f"cost {found['bits_per_random_token']:.4f}",
+        "rule": f"{number} pseudo bits per byte, which are no bits per byte",
+        "sum": f"{found['total_instead_of_1']:,.1f} over all tokens, instead of 1",
+        "random tokens": f"{found['pseudo_bits_per_random_token']:.4f} bits by the rule; "
+        f"coding them takes {found['bits_per_random_token']:.4f}",
         "text": f"{some(found['bytes'], 'byte')}, {some(found['tokens'], 'token')}",
     }
 
@@ -237,7 +240,7 @@ def artifact_rows(found: Mapping[str, Any]) -> dict[str, str]:
     budget = found.get("budget")
     rows = {
         "file": f"{found['file']}, {some(found['bytes'], 'byte')}"
-        + (f" of {budget:,} allowed" if budget is not None else "")
+        + (f" of a budget of {budget:,}" if budget is not None else "")
     }
     for name in ("bits_per_byte", "pseudo_bits_per_byte"):
         if found.get(name) is not None:

@@ -35,10 +35,12 @@ def beside(bits_per_byte: float | None, size: int) -> str:
     """Return the xz baseline of a text of `size` bytes in words.
 
     >>> beside(2.5461, 1000), beside(None, 9_000_000)
-    ('2.5461 bits per byte', 'not computed above 4 MiB; for it: xz -9 -c FILE | wc -c')
+    ('2.5461 bits per byte', 'not computed above 4 MiB; compute it by: xz -9 -c FILE | wc -c')
     """
     if bits_per_byte is not None:
         return f"{bits_per_byte:.4f} bits per byte"
     return (
-        f"not computed above {MAX_BYTES >> 20} MiB; for it: xz -9 -c FILE | wc -c" if size else "–"
+        f"not computed above {MAX_BYTES >> 20} MiB; compute it by: xz -9 -c FILE | wc -c"
+        if size
+        else "–"
     )

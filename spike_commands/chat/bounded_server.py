@@ -106,7 +106,7 @@ class BoundedServer(ThreadingHTTPServer):
         error = sys.exception()
         if not isinstance(error, OSError):
             what = " ".join(f"{type(error).__name__}: {error}".split())
-            remark(f"a request could not be answered ({what})", quiet=False)
+            remark(f"a request failed ({what})", quiet=False)
 
 
 def busy_answer() -> bytes:

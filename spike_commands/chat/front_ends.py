@@ -50,7 +50,7 @@ def chat_with(
     loaded = open_run(run, choose_device(device))
     trained = None if allow_unseen else loaded.trained_ids
     if read_no_conversations(run, loaded.step):
-        remark(f"{run} has not been trained on conversations; expect no answers", quiet)
+        remark(f"{run}: was not trained on conversations; do not expect answers", quiet)
 
     def begin(prompt: str) -> Conversation:
         return begin_conversation(loaded.model, loaded.tokenizer, prompt, trained)
@@ -67,7 +67,7 @@ def chat_with(
         )
         server = open_server(served, port)
         click.echo(f"http://{ADDRESS}:{server.server_address[1]}{served.path}")
-        remark("the page answers this machine alone; Ctrl-C ends it", quiet)
+        remark("only this machine can open the page; Ctrl-C stops the server", quiet)
         serve(served, server)
     elif sys.stdin.isatty() and sys.stdout.isatty() and not as_json:
         chat_in_terminal(begin, system, sampling, max_tokens)

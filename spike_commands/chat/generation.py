@@ -131,6 +131,6 @@ def read_prompts(path: Path) -> Iterator[str]:
             record = json.loads(line)
             prompt = record.get("prompt") if isinstance(record, dict) else None
             if not isinstance(prompt, str):
-                raise SpikeError(f'{place}: needed is {{"prompt": "…"}}')
+                raise SpikeError(f'{place}: has no text "prompt"; write {{"prompt": "…"}}')
             prompt.encode()  # a lone surrogate is no text
         yield prompt

@@ -20,6 +20,7 @@ from spike_lm.model.inference.reply import REMARKS, finish_reason, stream_reply_
 from spike_lm.model.inference.sampling import SamplingParams
 from spiketok.errors import SpikeError
 
+from ..results import some
 from .answer_queue import AlreadyQueuedError, AnswerQueue, QueueFullError
 from .bounded_server import BUSY, RETRY_AFTER, BoundedHandler, BoundedServer
 from .page import chat_page
@@ -81,7 +82,9 @@ def open_server(served: Served, port: int) -> BoundedServer:
         return BoundedServer((ADDRESS, port), Handler)
     except OSError as error:
         reason = error.strerror or "cannot be used"
-        raise SpikeError(f"--port {port}: {reason}; name another, or none") from None
+        raise SpikeError(
+            f"--port {port}: {reason}; choose another port, or leave --port out"
+        ) from None
 
 
 class ChatHandler(BoundedHandler):
@@ -94,7 +97,7 @@ class ChatHandler(BoundedHandler):
         try:
             self.check_address()
             if self.path != self.shared.path:
-                raise RefusedError(404, "not here; open the address that spike has printed")
+                raise RefusedError(404, "no such page; open the address that spike printed")
             data = {"name": self.shared.name, "system": self.shared.system}
             page, policy = chat_page({**data, "page": secrets.token_urlsafe(16)})
             self.send(200, page, "text/html; charset=utf-8", policy)
@@ -107,10 +110,12 @@ class ChatHandler(BoundedHandler):
         try:
             self.check_address()
             if self.headers.get("Origin") != f"http://{self.headers['Host']}":
-                raise RefusedError(403, "only the page itself may ask")
+                raise RefusedError(
+                    403, "the Origin is another page; ask from the page that spike printed"
+                )
             before, _, name = self.path.rpartition("/")
             if f"{before}/" != self.shared.path or name not in actions:
-                raise RefusedError(404, "not here")
+                raise RefusedError(404, "no such action; reload the page")
             actions[name](self.request_content())
         except RefusedError as error:
             self.refuse(*error.args)
@@ -122,23 +127,23 @@ class ChatHandler(BoundedHandler):
         # Browsers leave out the default port of http.
         hosts += [ADDRESS, "localhost"] if port == HTTP_PORT else []
         if self.headers.get("Host") not in hosts:
-            raise RefusedError(403, "not the address that spike has printed")
+            raise RefusedError(403, "wrong Host; open the address that spike printed")
 
     def request_content(self) -> dict[str, Any]:
         """Read a JSON object of limited size."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
-            raise RefusedError(411, "the length is missing")
+            raise RefusedError(411, "Content-Length is missing; send it")
         if len(length) > 9 or int(length) > self.shared.largest_request:
-            raise RefusedError(413, "the question is too long; ask for less")
+            raise RefusedError(413, "the question is too long; shorten it")
         if self.headers.get("Content-Type") != "application/json":
-            raise RefusedError(415, "not JSON")
+            raise RefusedError(415, "the Content-Type is not JSON; send application/json")
         try:
             found = json.loads(self.read_content(int(length)))
         except (ValueError, RecursionError):
-            raise RefusedError(400, "not JSON") from None
+            raise RefusedError(400, "the body is not JSON; send a JSON object") from None
         if not isinstance(found, dict):
-            raise RefusedError(400, "not an object")
+            raise RefusedError(400, "the body is not a JSON object; send one")
         return found
 
     def begin(self, wanted: dict[str, Any]) -> None:
@@ -162,7 +167,9 @@ class ChatHandler(BoundedHandler):
         except QueueFullError:
             raise RefusedError(503, BUSY) from None
         except AlreadyQueuedError:
-            raise RefusedError(409, "this page's last question is not answered yet") from None
+            raise RefusedError(
+                409, "the last question of this page is not answered yet; wait for it"
+            ) from None
 
     def answer(
         self,
@@ -179,29 +186,31 @@ class ChatHandler(BoundedHandler):
         def should_stop() -> bool:
             return stop.is_set() or self.client_has_left()
 
-        if shared.queue.wait(number, should_stop, lambda ahead: self.tell({"ahead": ahead})):
+        if shared.queue.wait(number, should_stop, lambda ahead: self.send_line({"ahead": ahead})):
             if shared.read and not dropped and shared.read[:2] == (conversation.system, before):
                 conversation.reading = shared.read[2]
             shared.read = None
             if dropped:
-                self.tell({"remark": f"the context is full: the oldest {dropped} are forgotten"})
+                self.send_line(
+                    {"remark": f"the context is full: removed {some(dropped, 'question')}"}
+                )
             for kind, text in stream_reply_parts(
                 conversation, shared.sampling, limit, ids, should_stop
             ):
-                self.tell({"kind": kind, "text": text})
+                self.send_line({"kind": kind, "text": text})
             shared.read = (conversation.system, conversation.turns, conversation.reading)
             ended = finish_reason(conversation, limit, ids, stopped=stop.is_set())
             if ended in REMARKS:
-                self.tell({"remark": REMARKS[ended]})
-            self.tell({"said": {"turns": conversation.turns, "replies": conversation.replies}})
+                self.send_line({"remark": REMARKS[ended]})
+            self.send_line({"said": {"turns": conversation.turns, "replies": conversation.replies}})
         else:
-            self.tell({"remark": "stopped before it began; the question is not kept"})
-            self.tell({"said": {"turns": before, "replies": conversation.replies}})
+            self.send_line({"remark": "stopped before the answer began; the question was removed"})
+            self.send_line({"said": {"turns": before, "replies": conversation.replies}})
         self.wfile.write(b"0\r\n\r\n")
 
-    def tell(self, what: dict[str, Any]) -> None:
+    def send_line(self, fields: dict[str, Any]) -> None:
         """Send one line of an answer, as an HTTP chunk."""
-        line = json.dumps(what, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps(fields, separators=(",", ":")).encode() + b"\n"
         self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
 
     def stop(self, wanted: dict[str, Any]) -> None:
@@ -245,12 +254,12 @@ def begun(shared: Served, wanted: dict[str, Any]) -> Conversation:
         raise RefusedError(400, str(error)) from None
     turns, replies = wanted.get("turns", []), wanted.get("replies", 0)
     if type(replies) is not int or not 0 <= replies < MAX_REPLIES:
-        raise RefusedError(400, "replies: not a count")
+        raise RefusedError(400, "replies is not a count; reload the page")
     if not (isinstance(turns, list) and all(isinstance(turn, list) for turn in turns)):
-        raise RefusedError(400, "turns: not lists of ids")
+        raise RefusedError(400, "turns are not lists of ids; reload the page")
     size = conversation.tokenizer.vocab_size
     if not all(type(one) is int and 0 <= one < size for turn in turns for one in turn):
-        raise RefusedError(400, f"turns: not ids of a vocabulary of {size}")
+        raise RefusedError(400, f"turns have ids outside the vocabulary of {size}; reload the page")
     conversation.turns, conversation.replies = turns, replies
     return conversation
 
@@ -259,5 +268,5 @@ def text_of(wanted: dict[str, Any], name: str) -> str:
     """Return a text from a request."""
     text = wanted.get(name)
     if not isinstance(text, str):
-        raise RefusedError(400, f"{name}: not a text")
+        raise RefusedError(400, f"{name} is not a text; reload the page")
     return text.encode("utf-8", "replace").decode()

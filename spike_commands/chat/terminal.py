@@ -16,6 +16,7 @@ from spiketok.chat.chatml import AROUND
 from spiketok.errors import SpikeError
 
 from ..process import stop_on_signals
+from ..results import some
 from ..visible import json_text, safe_for_terminals
 
 with suppress(ImportError):
@@ -24,9 +25,9 @@ with suppress(ImportError):
 # Begins a conversation with a system prompt, which may be empty.
 Begin = Callable[[str], Conversation]
 HELP = """\
-/reset        forget what was said
-/system TEXT  begin again with this system prompt, or without one
-/quit         leave, as Ctrl-D does; Ctrl-C stops a reply, or drops a line half typed"""
+/reset        start a new conversation
+/system TEXT  start a new conversation with this system prompt, or with none
+/quit         leave, like Ctrl-D; Ctrl-C stops a reply, or deletes a typed line"""
 COMMANDS = ("/reset", "/system", "/help", "/quit")
 STYLES: dict[str, dict[str, Any]] = {
     "think": {"dim": True},
@@ -39,7 +40,7 @@ NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
 def chat_in_terminal(begin: Begin, system: str, sampling: SamplingParams, max_tokens: int) -> None:
     """Read questions and print the answers as they are generated, until the user leaves."""
     conversation = begin(system)
-    tell("/help says what else there is; Ctrl-D leaves")
+    report("/help lists the commands; Ctrl-D leaves")
     for line in typed_lines():
         try:
             command, rest = split_command(line)
@@ -50,13 +51,13 @@ def chat_in_terminal(begin: Begin, system: str, sampling: SamplingParams, max_to
             elif command:
                 wanted = rest if command == "/system" else system
                 conversation, system = begin(wanted), wanted
-                tell(f"a new conversation, {'with a' if system else 'without'} system prompt")
+                report(f"new conversation, {'with a' if system else 'without'} system prompt")
             else:
                 if dropped := add_user_turn(conversation, line, max_tokens):
-                    tell(f"the context is full: forgot the oldest {dropped} of your questions")
+                    report(f"the context is full: removed {some(dropped, 'question')}")
                 show_reply(conversation, sampling, max_tokens)
         except SpikeError as error:
-            tell(str(error))
+            report(str(error))
 
 
 def split_command(line: str) -> tuple[str, str]:
@@ -73,7 +74,7 @@ def split_command(line: str) -> tuple[str, str]:
         return command, rest.strip()
     if command[:1] == "/" and command[1:].isalpha():
         known = ", ".join(COMMANDS)
-        raise SpikeError(f"{command}: no such command; known are {known}; a space before asks it")
+        raise SpikeError(f"{command}: no such command; use {known}, or a space before it to ask it")
     return "", ""
 
 
@@ -103,7 +104,7 @@ def show_reply(conversation: Conversation, sampling: SamplingParams, max_tokens:
         )
     ended = finish_reason(conversation, max_tokens, ids, stopped=signals.received > 0)
     if ended in REMARKS:
-        tell(REMARKS[ended])
+        report(REMARKS[ended])
     if signals.received == signal.SIGTERM:
         raise click.Abort
 
@@ -152,7 +153,7 @@ def answer_lines(
             if command == "/quit":
                 break
             if command == "/help":
-                tell(HELP)
+                report(HELP)
             elif command:
                 wanted = rest if command == "/system" else system
                 conversation, system = begin(wanted), wanted
@@ -166,9 +167,11 @@ def answer_lines(
                 what = {"question": question, "error": str(error)}
                 click.echo(json_text(what))
             else:
-                tell(f"line {lines}: {error}")
+                report(f"line {lines}: {error}")
     if failed:
-        raise SpikeError(f"{failed} of {lines} lines could not be answered")
+        raise SpikeError(
+            f"{failed} of {lines} lines were not answered; correct the lines that are reported"
+        )
 
 
 def plain(parts: Iterable[dict[str, str]]) -> str:
@@ -182,6 +185,6 @@ def plain(parts: Iterable[dict[str, str]]) -> str:
     return safe_for_terminals("".join(first + text + last for first, last, text in written))
 
 
-def tell(remark: str) -> None:
+def report(message: str) -> None:
     """Print a message that is not part of the conversation."""
-    click.secho(f"({safe_for_terminals(remark)})", dim=True, err=True)
+    click.secho(f"({safe_for_terminals(message)})", dim=True, err=True)

@@ -38,8 +38,8 @@ def remark_marker(sources: Sequence[Source], split: str, show: Callbacks) -> Non
         if source.kind == "txt":
             with open_regular(source.path) as file:
                 if MARKER.encode() in file.read(HEAD_BYTES):
-                    how = f"--split-text '{MARKER}' makes documents of the text between them"
-                    show.remark(f"{source.name} has markers {MARKER} in its text; {how}")
+                    how = f"split documents there with --split-text '{MARKER}'"
+                    show.remark(f"{source.name}: the text contains {MARKER}; {how}")
                     return
 
 

@@ -125,20 +125,20 @@ def remark_what_was_seen(
     for file in files:
         above = {file.resolve(), *file.resolve().parents}
         if above & set(trained) and not above & set(kept):
-            how = f"spike tokenizer train --validation {file} keeps it from that"
+            how = f"hold it out with spike tokenizer train --validation {file}"
             show.remark(f"the tokenizer was trained on {file}; {how}")
     seen_from = settings.get("held_out")
     if files or inputs != vocabulary.inputs or not isinstance(seen_from, int | float):
         return  # the file may come from anyone
     if options["validation"] > seen_from:
         show.remark(
-            f"validation takes {options['validation']} of the documents and the tokenizer held out "
-            f"{seen_from}, so it has seen some of the text for validation"
+            f"the validation split is {options['validation']} of the documents, and the tokenizer "
+            f"held out {seen_from}, so it was trained on some of the validation text"
         )
     elif options["validation"] and options["split_text"] != settings.get("split_text", "none"):
         show.remark(
-            "the tokenizer was trained on text that was split otherwise, so it has seen some of the"
-            " text for validation"
+            "the tokenizer's training split the text into other documents, so it was trained on "
+            "some of the validation text"
         )
 
 
@@ -167,7 +167,7 @@ def no_validation(sources: Sequence[Source], found: Mapping[str, Any]) -> str:
     if found["documents"] > 1:
         why = "all documents are copies of one; add other documents"
     elif "train_trained_tokens" in found:
-        why = "there is one conversation; shard more of them"
+        why = "there is only one conversation; add others"
     return f"no validation: {why}"
 
 

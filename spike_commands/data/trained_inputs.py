@@ -42,7 +42,7 @@ def trained_inputs(tokenizer_path: Path, vocabulary: Any, out: Path) -> tuple[Pa
     """
     if not vocabulary.inputs:
         raise SpikeError(
-            f"{tokenizer_path} names no inputs; say what to shard: spike shard INPUT… --out {out}"
+            f"{tokenizer_path}: names no inputs; name them: spike shard INPUT… --out {out}"
         )
     return checked_names(tokenizer_path, vocabulary.inputs)
 
@@ -64,15 +64,15 @@ def checked_names(tokenizer_path: Path, named: tuple[Path, ...]) -> tuple[Path, 
     for path in named:
         if is_stream(path):
             raise SpikeError(
-                f"{tokenizer_path}: names {path} as an input, a pipe or a device; name what to "
-                "shard: spike shard INPUT…"
+                f"{tokenizer_path}: its input {path} is a pipe or a device; name the inputs: "
+                "spike shard INPUT…"
             )
     folder = tokenizer_path.absolute().parent.resolve()
     for number, _ in enumerate(entries_elsewhere(named, folder)):
         if number >= MAX_ENTRIES:
             raise SpikeError(
                 f"{tokenizer_path}: names inputs outside of its folder that hold more than "
-                f"{MAX_ENTRIES:,} files; name what to shard: spike shard INPUT…"
+                f"{MAX_ENTRIES:,} files; name the inputs: spike shard INPUT…"
             )
     return named
 
@@ -142,13 +142,13 @@ def check_trained_on(
     more = f" and {len(elsewhere) - SHOWN:,} more" if len(elsewhere) > SHOWN else ""
     listed = ", ".join(str(path.resolve()) for path in elsewhere[:SHOWN])
     what = (
-        f"{tokenizer_path}: names files outside of its folder, and their text is not what it was "
-        f"trained on: {listed}{more}"
+        f"{tokenizer_path}: names files outside of its folder with other text than it was trained "
+        f"on: {listed}{more}"
     )
     if ask is not None and ask(f"{what}\nShard them?"):
         return
     what = what if ask is None else "nothing is sharded"
-    raise SpikeError(f"{what}; name what to shard: spike shard INPUT… --validation …")
+    raise SpikeError(f"{what}; name the inputs: spike shard INPUT… --validation …")
 
 
 def is_inside(path: Path, folder: Path) -> bool:

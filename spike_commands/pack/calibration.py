@@ -83,12 +83,14 @@ def _windows(
     folder = data_folder or Path(run.config.data.path)
     if not (folder / "manifest.json").exists():
         raise SpikeError(
-            f"{folder}: {path_contents(folder)}; gptq reads shards: name them by --data, or take "
+            f"{folder}: {path_contents(folder)}; name the shards for gptq with --data, or use "
             "--calibrate-on-samples or --method rtn"
         )
     stream = open_stream(folder, "train")
     if stream.fingerprint != run.fingerprints.get("data") and data_folder is None:
-        raise SpikeError(f"{folder}: not the data of the run; name it by --data")
+        raise SpikeError(
+            f"{folder}: is not the data of the run; if it should be read, name it with --data"
+        )
     check_tokenizer(folder, stream.made_by.fingerprint, run)
     windows = Windows(stream, run.config.model.context)
     count = min(wanted, windows.count)

@@ -91,8 +91,8 @@ def pack_to_file(
     table, size = artifact_table(result.data), len(result.data)
     if budget is not None and size > budget:
         raise TooLargeError(
-            f"{name}: {size:,} bytes are {size - budget:,} more than the budget; fewer bits in "
-            "--bits or a smaller model make it fit",
+            f"{name}: {size:,} bytes are {size - budget:,} more than the budget; use fewer "
+            "bits (--bits) or a smaller model",
             table,
         )
     write_durably(out, result.data)
@@ -127,7 +127,7 @@ def counts_table(run: Run, folder: Path | None, most: int, show: Callbacks) -> d
         return {}
     counts, _ = learned_counts(run, folder, PredictorSettings().lengths[-1], show)
     table, min_count = counts_that_fit(counts, most)
-    show.remark(f"counts of {min_count} and more fit in {most:,} bytes")
+    show.remark(f"kept n-grams that occur at least {min_count} times, to fit {most:,} bytes")
     return {COUNTS: table}
 
 

@@ -120,7 +120,7 @@ def decompress_file(
         check_claims(loaded, header, len(coded))
         if header.bytes > max_bytes:
             raise SpikeError(
-                f"claims {some(header.bytes, 'byte')} of text; if you trust it, take "
+                f"claims {some(header.bytes, 'byte')} of text; to write them, pass "
                 f"--max-bytes {header.bytes}"
             )
         claims = f"{some(header.tokens, 'token')}, {some(header.bytes, 'byte')} of text"

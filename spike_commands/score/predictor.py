@@ -50,7 +50,9 @@ def predictor_spec(
                 size, max_context=max_context, initial=counts_from_bytes(table)
             )
         except ValueError as error:
-            raise SpikeError(f"the artifact's table of counts is damaged: {error}") from None
+            raise SpikeError(
+                f"the artifact's n-gram counts are damaged ({error}); pack the run again"
+            ) from None
         known["counts_from"] = f"table {sha256(table).hexdigest()}"
     return PredictorSpec(settings=settings, ttt=ttt, **known)
 

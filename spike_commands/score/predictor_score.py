@@ -131,7 +131,8 @@ def proof(
         expected = nats_to_bits(stages[part]["nats"] - stages[part]["nats_separators"]) / 8
         if size > expected * 1.001 + 64 * len(contents):
             raise SpikeError(
-                f"{part}: coding took {size:,} bytes, but the score says {expected:,.0f}"
+                f"{part}: coding took {size:,} bytes, but the score means {expected:,.0f}; report "
+                "this bug of spike"
             )
     *_, whole = sizes.values()
     proved: dict[str, Any] = {"coded_bytes": whole, "proved": ", ".join(sizes)}

@@ -151,8 +151,8 @@ def open_tiktoken(name: str) -> TokenizerAdapter:
     def read_here(source: str) -> Any:
         if "://" in source:
             raise SpikeError(
-                f"{place}: its ranks are not on this machine, and spike fetches nothing; "
-                "fill the folder that TIKTOKEN_CACHE_DIR names"
+                f"{place}: its ranks are not on this machine, and spike does not download; "
+                "put them in the folder that TIKTOKEN_CACHE_DIR names"
             )
         return read(source)
 
@@ -187,7 +187,9 @@ def blank_entries(place: Path | str, ids: Any) -> list[bytes]:
     """Return an empty entry for each id up to the largest; SpikeError where that is absurd."""
     largest = max(ids, default=-1)
     if largest >= MAX_IDS:
-        raise SpikeError(f"{place}: has an id of {largest:,}; at most {MAX_IDS - 1:,} is supported")
+        raise SpikeError(
+            f"{place}: has an id of {largest:,}; use a tokenizer with ids below {MAX_IDS:,}"
+        )
     return [b""] * (largest + 1)
 
 
@@ -196,7 +198,9 @@ def optional(library: str, place: Path | str) -> ModuleType:
     try:
         return importlib.import_module(library)
     except ImportError:
-        raise SpikeError(f"{place}: needs the library {library}: pip install {library}") from None
+        raise SpikeError(
+            f"{place}: needs the library {library}; run pip install {library}"
+        ) from None
 
 
 @contextmanager
@@ -208,7 +212,7 @@ def refusals(library: str, place: Path | str) -> Iterator[None]:
         raise
     except BaseException as error:
         message = (str(error) or type(error).__name__).splitlines()[0]
-        raise SpikeError(f"{place}: the library {library} refuses it: {message}") from None
+        raise SpikeError(f"{place}: the library {library} rejects it: {message}") from None
 
 
 @contextmanager

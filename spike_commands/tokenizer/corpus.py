@@ -76,7 +76,9 @@ class Corpus:
             return None
         names = frozenset(document_ids(self._read(self.measured)))
         if not names:
-            raise SpikeError(f"{self.held_out_files[0]}: there is no document to measure on")
+            raise SpikeError(
+                f"{self.held_out_files[0]}: has no document to measure on; name a file with text"
+            )
         return HeldOut(0, names)
 
     def _read(

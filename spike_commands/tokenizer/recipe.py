@@ -136,7 +136,9 @@ def remark_on(vocabulary: Any, corpus: Corpus, dropped: Dropped, show: Callbacks
         different = training["bytes"] - training["copied_bytes"]
         seen, whole = training["sampled_bytes"] / 1e6, different / 1e6
         copies = " of different text" if training["copied_bytes"] else ""
-        show.remark(f"sampled {seen:,.1f} of {whole:,.1f} MB{copies}; more --memory takes more")
+        show.remark(
+            f"sampled {seen:,.1f} of {whole:,.1f} MB{copies}; a larger --memory samples more"
+        )
     if vocabulary.settings["held_out"] and not training["held_out_documents"]:
         why = undivided(corpus.sources, training["bytes"], "train")
         if training["documents"] > 1:
@@ -147,7 +149,9 @@ def remark_on(vocabulary: Any, corpus: Corpus, dropped: Dropped, show: Callbacks
         show.remark(f"{source.shown} changed while it was read; train again when nothing writes it")
     found, room = vocabulary.filling
     if found < room:
-        show.remark(f"the corpus gave {found:,} of {room:,} entries; the other ids are reserved")
+        show.remark(
+            f"the corpus has only {found:,} of {room:,} entries; the other ids are reserved"
+        )
 
 
 def inspect_tokenizer(file: Path) -> dict[str, Any]:

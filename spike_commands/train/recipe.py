@@ -226,7 +226,7 @@ def no_validation(data_folder: Path, windows: Windows) -> str:
     """Return why the validation split has no window, and what to do."""
     documents = [split.documents for split in read_manifest(data_folder).splits.values()]
     if sum(documents) == 1 and windows.stream.masked:
-        return "there is one conversation; shard more of them"
+        return "there is only one conversation; add others"
     if sum(documents) == 1:
         how = "shard it with --split-text if it is plain text, or shard more documents"
         return f"the text is one document; {how}"

@@ -1,4 +1,4 @@
-// Sends questions and shows answers while they are written; all that is said is shown as text.
+// Sends questions and shows answers while they are sampled; all of it is inserted as text, not HTML.
 
 const data = JSON.parse(byId("data").textContent);
 const themes = ["auto", "light", "dark"];
@@ -7,7 +7,7 @@ let answering = false;
 let system = data.system;
 let said = { turns: [], replies: 0 };
 const gone =
-  "spike does not answer; if it has ended, start it again and open its new address (what was said stays here to copy)";
+  "spike does not answer; if it was stopped, start it again and open its new address (this conversation can still be copied)";
 
 function byId(id) {
   return document.getElementById(id);
@@ -22,7 +22,7 @@ function element(tag, className, content = "") {
 
 function add(made) {
   const talk = byId("talk");
-  // Who has scrolled up to read stays there.
+  // A reader who has scrolled up stays there.
   const follows = talk.scrollTop + talk.clientHeight > talk.scrollHeight - 40;
   talk.append(made);
   if (follows) talk.scrollTop = talk.scrollHeight;
@@ -75,26 +75,26 @@ async function show(response, bubble) {
     const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines) {
-      const told = JSON.parse(line);
-      if (told.ahead) {
+      const update = JSON.parse(line);
+      if (update.ahead) {
         waiting ??= remark("");
-        waiting.textContent = `waiting for other pages: ${told.ahead} before this one`;
+        waiting.textContent = `waiting for other pages: ${update.ahead} before this one`;
         continue;
       }
       waiting?.remove();
-      if (told.said) {
-        said = told.said;
+      if (update.said) {
+        said = update.said;
         whole = true;
       }
-      if (told.remark) remark(told.remark);
-      if (told.kind === undefined) continue;
-      if (told.kind !== kind || !told.text) {
+      if (update.remark) remark(update.remark);
+      if (update.kind === undefined) continue;
+      if (update.kind !== kind || !update.text) {
         if (kind === "think") fold(bubble);
-        kind = told.kind;
+        kind = update.kind;
         part = beginPart(bubble, kind);
       }
       // Models write line breaks around their blocks, which have lines of their own already.
-      const shown = part.textContent ? told.text : told.text.replace(/^\n+/, "");
+      const shown = part.textContent ? update.text : update.text.replace(/^\n+/, "");
       const talk = byId("talk");
       const follows = talk.scrollTop + talk.clientHeight > talk.scrollHeight - 40;
       part.append(shown);
@@ -127,10 +127,10 @@ async function ask(event) {
       remark(await response.text(), true);
     }
   } catch {
-    remark(begun ? "the answer broke off; ask again: this question and what came of it do not count" : gone, true);
+    remark(begun ? "the answer was interrupted; send the question again (this attempt is not part of the conversation)" : gone, true);
     begun = false;
   }
-  // What was not answered need not be typed again.
+  // A question without an answer need not be typed again.
   if (!begun) byId("question").value ||= question;
   setAnswering(false);
   byId("question").focus();

@@ -32,7 +32,7 @@ function element(tag, className, content = "") {
   return made;
 }
 
-function drawCards() {
+function renderTotals() {
   byId("name").textContent = document.title = data.name;
   const cut = text.length < data.size ? `; the page has the first ${number(text.length)}` : "";
   byId("size").textContent = `${number(data.size)} bytes${cut}`;
@@ -47,7 +47,7 @@ function drawCards() {
     addFact(facts, "ids used here", `${number(used)} of ${number(side.entries.length)}`);
     if (side !== sides[0] && sides[0].tokens) {
       const more = (100 * (side.tokens / sides[0].tokens - 1)).toFixed(1);
-      addFact(facts, "tokens against the first", `${more < 0 ? "" : "+"}${more} %`);
+      addFact(facts, "tokens relative to the first", `${more < 0 ? "" : "+"}${more} %`);
     }
     card.append(element("h2", "", `${side.name} · ${side.kind}`), facts);
     byId("cards").append(card);
@@ -60,7 +60,7 @@ function addFact(list, name, value) {
   list.append(fact);
 }
 
-function drawTexts() {
+function renderTexts() {
   hideTip();
   const from = state.page * PAGE_BYTES;
   byId("texts").replaceChildren(
@@ -70,7 +70,7 @@ function drawTexts() {
       tokens.dataset.side = place;
       const stop = partAt(side, from + PAGE_BYTES);
       const last = state.page === pages - 1 ? side.ids.length : stop;
-      for (let part = partAt(side, from); part < last; part++) tokens.append(drawn(side, part));
+      for (let part = partAt(side, from); part < last; part++) tokens.append(tokenElement(side, part));
       if (sides.length > 1) box.append(element("h2", "", side.name));
       if (text.length === 0) tokens.textContent = "The text is empty.";
       box.append(tokens);
@@ -83,7 +83,7 @@ function drawTexts() {
   mark();
 }
 
-function drawn(side, part) {
+function tokenElement(side, part) {
   const bytes = text.subarray(startOf(side, part), side.ends[part]);
   const look = side.ids[part] === NO_TOKEN ? "left-out" : `t${part % 4}`;
   const token = element("span", `token ${look}`, abridged(bytes, "⏎\n") || "∅");
@@ -101,10 +101,10 @@ function search(query) {
   state.here = -1;
   state.rows = ROWS_AT_ONCE;
   mark();
-  drawVocabulary();
+  renderVocabulary();
 }
 
-// Marks the hits among the tokens that are drawn, and says how many there are in all.
+// Marks the hits among the tokens on the page, and shows their number in the whole text.
 function mark() {
   for (const token of document.querySelectorAll(".token")) {
     const place = +token.parentElement.dataset.side;
@@ -128,7 +128,7 @@ function goToHit(step) {
     if (!isHit(side, part)) continue;
     state.here = part;
     state.page = Math.min(pages - 1, Math.floor(startOf(side, part) / PAGE_BYTES));
-    drawTexts();
+    renderTexts();
     document.querySelector(".token.here")?.scrollIntoView({ block: "center" });
     return;
   }
@@ -137,11 +137,11 @@ function goToHit(step) {
 function goToPage(page) {
   state.page = Math.min(Math.max(0, page || 0), pages - 1);
   state.here = -1;
-  drawTexts();
+  renderTexts();
   scrollTo({ top: 0 });
 }
 
-function drawVocabulary() {
+function renderVocabulary() {
   const side = sides[state.side];
   const [, valueOf] = COLUMNS[state.column];
   const ids = [...side.entries.keys()].filter((id) => side.matching === null || side.matching[id]);
@@ -223,13 +223,13 @@ function chooseSide(place) {
   state.side = place;
   state.here = -1;
   mark();
-  drawVocabulary();
+  renderVocabulary();
 }
 
 function sortBy(column) {
   state.upwards = column === state.column ? -state.upwards : COLUMNS[column][2];
   state.column = column;
-  drawVocabulary();
+  renderVocabulary();
 }
 
 function nextTheme() {
@@ -251,7 +251,7 @@ function listen() {
   byId("previous-page").addEventListener("click", () => goToPage(state.page - 1));
   byId("more").addEventListener("click", () => {
     state.rows += ROWS_AT_ONCE;
-    drawVocabulary();
+    renderVocabulary();
   });
   byId("theme").addEventListener("click", nextTheme);
   document.addEventListener("mouseover", point);
@@ -260,7 +260,7 @@ function listen() {
 }
 
 function start() {
-  drawCards();
+  renderTotals();
   byId("pages").textContent = number(pages);
   byId("page").max = pages;
   COLUMNS.forEach(([name], column) => {
@@ -276,8 +276,8 @@ function start() {
     byId("sides").append(button);
   });
   listen();
-  drawTexts();
-  drawVocabulary();
+  renderTexts();
+  renderVocabulary();
 }
 
 start();

@@ -1,4 +1,4 @@
-// The text, its tokenizers, and what can be asked of them; nothing here knows the page's layout.
+// The text, its tokenizers, and queries on them, without any layout.
 "use strict";
 
 const NO_TOKEN = -1;

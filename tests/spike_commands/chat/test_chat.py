@@ -41,7 +41,7 @@ def test_lines_of_a_pipe_are_questions_of_one_conversation(folder, process):
     done = process(folder, "chat", RUN, *options, input=questions)
     assert done.returncode == 0
     assert done.stderr.count("\n") == 1
-    assert "has not been trained on conversations" in done.stderr
+    assert "was not trained on conversations" in done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer in answers:
         jsonschema.validate(answer, SCHEMAS["chat"])
@@ -60,7 +60,10 @@ def test_a_line_that_cannot_be_answered_is_told_and_the_conversation_goes_on(fol
     options = ["--max-tokens", "2", "--quiet"]
     done = process(folder, "chat", RUN, *options, "--json", input=questions)
     assert done.returncode == 1
-    assert done.stderr == "spike: 3 of 5 lines could not be answered\n"
+    assert (
+        done.stderr
+        == "spike: 3 of 5 lines were not answered; correct the lines that are reported\n"
+    )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer in answers:
         jsonschema.validate(answer, SCHEMAS["chat"])

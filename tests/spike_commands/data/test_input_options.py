@@ -65,7 +65,7 @@ def test_one_text_file_has_a_validation_split(run, tmp_path):
     assert shards["documents"] == tokenizer["training"]["documents"] == round(len(BODY) / 32768)
     whole, errors = run("shard", "--split-text", "none", "--out", "whole")
     assert whole["documents"] == 1
-    assert "split otherwise, so it has seen" in errors
+    assert "split the text into other documents" in errors
     assert "no validation: all text is one document; shard it with --split-text 16384" in errors
     _, errors = run("tokenizer", "train", "input.txt", "--split-text", "none", "--vocab", "400")
     assert "nothing is held out: all text is one document; train with --split-text" in errors
@@ -74,7 +74,7 @@ def test_one_text_file_has_a_validation_split(run, tmp_path):
 def test_standard_input_and_its_tokenizer(run):
     run("tokenizer", "train", "-", "--vocab", "400", "--effort", "fast", stdin=BODY.encode())
     _, errors = run("shard", status=1)
-    assert "tokenizer.json names no inputs; say what to shard: spike shard INPUT…" in errors
+    assert "tokenizer.json: names no inputs; name them: spike shard INPUT…" in errors
     lines = "".join(json.dumps({"text": text}) + "\n" for text in BODY.split("\n\n"))
     shards, _ = run("shard", "-", stdin=lines.encode())
     assert shards["documents"] == len(BODY.split("\n\n"))
@@ -147,7 +147,7 @@ def test_a_marker_in_the_text_is_told(run, tmp_path):
     (tmp_path / "stories.txt").write_text(BODY.replace("\n\n", "\n<|endoftext|>\n"))
     train = ("tokenizer", "train", "stories.txt", "--vocab", "400", "--effort", "fast")
     _, errors = run(*train)
-    told = "stories.txt has markers <|endoftext|> in its text; --split-text '<|endoftext|>'"
+    told = "stories.txt: the text contains <|endoftext|>; split documents there with --split-text"
     assert told in errors
     assert told in run("shard", "--out", "one")[1]
     tokenizer, errors = run(*train, "--split-text", "<|endoftext|>")

@@ -146,7 +146,7 @@ def test_many_files_elsewhere_are_not_listed(line, work, monkeypatch, inputs, he
     claim(work, inputs, held_out_files=held_out)
     errors = line("shard", "-q")[2]
     assert len(errors.splitlines()) == (inputs != ["mine"])
-    assert ("hold more than 30 files; name what to shard" in errors) == refused, errors
+    assert ("hold more than 30 files; name the inputs" in errors) == refused, errors
 
 
 @pytest.mark.parametrize("answer", [True, False])

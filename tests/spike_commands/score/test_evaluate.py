@@ -203,7 +203,7 @@ def test_one_conversation_has_no_validation_and_the_advice_fits(line, folder):
     (folder / "one.jsonl").write_text('{"prompt": "a", "response": "b"}')
     status, _, errors = line("shard", "--format", "chat", "one.jsonl", "--out", "one")
     assert status == 0
-    assert "no validation: there is one conversation; shard more of them" in errors
+    assert "no validation: there is only one conversation; add others" in errors
 
 
 def test_a_file_without_conversations_is_refused(line, folder):

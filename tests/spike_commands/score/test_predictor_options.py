@@ -81,7 +81,7 @@ def test_any_predictor_compresses(line, process, folder, tmp_path):
     status, _, errors = line(*back, "--counts", "data", "--max-bytes", "10")
     size = (folder / "held.txt").stat().st_size
     assert status == 1
-    assert f"{out}: claims {size} bytes of text; if you trust it, take --max-bytes {size}" in errors
+    assert f"{out}: claims {size} bytes of text; to write them, pass --max-bytes {size}" in errors
     done = process(folder, *back, "--counts", "data")
     assert f" tokens, {size} bytes of text" in done.stderr
     assert done.returncode == 0, done.stderr

@@ -97,7 +97,7 @@ def test_ids_that_the_corpus_cannot_fill_are_told(train, algorithm):
     _, result, errors = train(records, *options, "2000")
     room = 2000 - (388 if algorithm == "length-max" else 40)
     found = room - result["reserved"] + (111 if algorithm == "length-max" else 0)
-    assert f"the corpus gave {found} of {room:,} entries" in errors
+    assert f"the corpus has only {found} of {room:,} entries" in errors
     assert 0 < found < room
     assert train(records, *options, "390")[2] == "" or algorithm == "bese"
     assert train(records, *options, "45")[2] == "" or algorithm == "length-max"
