@@ -143,21 +143,28 @@ def misnamed(wrong: str, right: str) -> Callable[[Command], Command]:
 
 @contextmanager
 def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iterator[Report]:
-    """Show progress on stderr: a bar in a terminal, a line every 30 s elsewhere; none if quiet."""
+    """Show progress on stderr: a bar in a terminal, a line every 30 s elsewhere; none if quiet.
+
+    Args:
+        description: of the task.
+        total: of the amount.
+        unit: of the amount.
+        quiet: show nothing.
+    """
     pace, begun = Pace(total), time.monotonic()
     if quiet:
         with no_progress(description, total, unit) as report:
             yield report
         return
     if not shows_bars():
-        told = begun
+        last = begun
 
         def write_line(done: float, text: str, due: bool = False) -> None:
-            nonlocal told
+            nonlocal last
             now = time.monotonic()
             pace.add(now, done)
-            if due or now - told >= SECONDS_BETWEEN_LINES:
-                told = now
+            if due or now - last >= SECONDS_BETWEEN_LINES:
+                last = now
                 remark(plain_line(description, pace, unit, text), quiet)
 
         yield write_line
@@ -205,7 +212,11 @@ def tune_malloc() -> None:
 
 
 def standard_input() -> bytes:
-    """Read standard input to its end."""
+    """Read standard input to its end.
+
+    Raises:
+        UsageError: it is closed.
+    """
     if sys.stdin is None:
         raise click.UsageError("standard input is closed; redirect a file or a pipe to it")
     return sys.stdin.buffer.read()

@@ -74,7 +74,14 @@ def amount_done(done: float, total: float, unit: str) -> str:
 
 
 def plain_line(description: str, pace: Pace, unit: str, remark: str) -> str:
-    """Return a line for a log: description, amount, share, speed, remark and remaining time."""
+    """Return a line for a log: description, amount, share, speed, remark and remaining time.
+
+    Args:
+        description: of the task.
+        pace: of the task.
+        unit: of the amounts.
+        remark: parts separated by a comma and a space.
+    """
     done, total = pace.done, pace.total
     parts = [amount_done(done, total, unit)]
     if unit not in ("%", "MB"):

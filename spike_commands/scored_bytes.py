@@ -27,6 +27,6 @@ def target_contents(windows: Batch, tokenizer: Tokenizer) -> Iterator[bytes]:
 
 
 def text_bytes(ids: NDArray[Any], tokenizer: Tokenizer) -> bytes:
-    """Return the bytes of ids (n,) without those of special tokens, whose names are no text."""
+    """Return the bytes of ids [n] without those of special tokens, whose names are no text."""
     special = [*tokenizer.special_ids.values()]
     return tokenizer.decode_bytes(ids[~np.isin(ids, special)])

@@ -50,7 +50,7 @@ def continuations(
     Args:
         run: a run folder or an artifact.
         prompts: the texts to continue.
-        tokens: at most so many each.
+        tokens: largest number of sampled tokens of each.
         samples: how many for each prompt; each further one has the next seed.
         stops: texts to end before.
         heal: sample the last tokens of a prompt again, such that they spell it.
@@ -85,7 +85,7 @@ def pieces_of(
     Args:
         found: where ids are noted.
         loaded: the model.
-        tokens: at most so many.
+        tokens: largest number of sampled tokens.
         stops: texts to end before.
         heal: sample the last tokens of the prompt again.
         sampling: how to sample.
@@ -120,7 +120,11 @@ def result_of(found: Continuation) -> dict[str, Any]:
 
 
 def read_prompts(path: Path) -> Iterator[str]:
-    """Yield the prompts of a file, one a line."""
+    """Yield the prompts of a file, one a line.
+
+    Raises:
+        SpikeError: the file cannot be read, or a line of JSON has no prompt.
+    """
     lines = read_given(path, MAX_JSON_BYTES).split(b"\n")
     for number, line in enumerate(lines[: len(lines) - (not lines[-1])], 1):
         if path.suffix != ".jsonl":

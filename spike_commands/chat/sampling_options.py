@@ -9,14 +9,22 @@ SEEDS = 2**63
 
 
 def check_not_nan(_: click.Context, __: click.Parameter, number: float) -> float:
-    """Check for nan, which every range accepts."""
+    """Check for nan, which every range accepts.
+
+    Raises:
+        BadParameter: the number is nan.
+    """
     if number != number:
         raise click.BadParameter("is not a number; name one in the range")
     return number
 
 
 def check_temperature(context: click.Context, parameter: click.Parameter, number: float) -> float:
-    """Check for temperatures at which logits overflow."""
+    """Check for temperatures at which logits overflow.
+
+    Raises:
+        BadParameter: the temperature is nan or too small.
+    """
     if 0 < number < 0.001:
         raise click.BadParameter(f"{number} is too small; use 0, or 0.001 to 1000")
     return check_not_nan(context, parameter, number)

@@ -24,13 +24,13 @@ from ..results import some
 from .answer_queue import AlreadyQueuedError, AnswerQueue, QueueFullError
 from .bounded_server import BUSY, RETRY_AFTER, BoundedHandler, BoundedServer
 from .page import chat_page
+from .page_request import RefusedError, requested_conversation, text_of
 
 ADDRESS = "127.0.0.1"
 HTTP_PORT = 80
 MAX_TEXT = 1 << 18
 # Bytes of an id in JSON, with a comma and its part of the brackets.
 BYTES_OF_ID = 12
-MAX_REPLIES = 1 << 31
 SECONDS_TO_STOP = 10
 
 
@@ -54,10 +54,6 @@ class Served:
     def largest_request(self) -> int:
         """Bytes that the texts and ids of a request may have."""
         return MAX_TEXT + BYTES_OF_ID * self.context
-
-
-class RefusedError(Exception):
-    """Rejected request: HTTP status and reason."""
 
 
 def serve(served: Served, server: BoundedServer) -> None:
@@ -121,7 +117,11 @@ class ChatHandler(BoundedHandler):
             self.refuse(*error.args)
 
     def check_address(self) -> None:
-        """Check the host of a request: a foreign name may point at this machine."""
+        """Check the host of a request: a foreign name may point at this machine.
+
+        Raises:
+            RefusedError: it is not an address of this server.
+        """
         port = self.connection.getsockname()[1]
         hosts = [f"{ADDRESS}:{port}", f"localhost:{port}"]
         # Browsers leave out the default port of http.
@@ -130,7 +130,11 @@ class ChatHandler(BoundedHandler):
             raise RefusedError(403, "wrong Host; open the address that spike printed")
 
     def request_content(self) -> dict[str, Any]:
-        """Read a JSON object of limited size."""
+        """Read a JSON object of limited size.
+
+        Raises:
+            RefusedError: the body is too large, has no length, or is no JSON object.
+        """
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
             raise RefusedError(411, "Content-Length is missing; send it")
@@ -146,18 +150,22 @@ class ChatHandler(BoundedHandler):
             raise RefusedError(400, "the body is not a JSON object; send one")
         return found
 
-    def begin(self, wanted: dict[str, Any]) -> None:
+    def begin(self, fields: dict[str, Any]) -> None:
         """Check that a conversation can begin with the system prompt that the page sends."""
-        begun(self.shared, wanted)
+        requested_conversation(self.shared.begin, fields)
         self.send(200, b"", "text/plain")
 
-    def ask(self, wanted: dict[str, Any]) -> None:
-        """Stream the answer to a question, a JSON object a line; the last has the whole turn."""
-        number, shared = text_of(wanted, "page"), self.shared
-        conversation = begun(shared, wanted)
+    def ask(self, fields: dict[str, Any]) -> None:
+        """Stream the answer to a question, a JSON object a line; the last has the whole turn.
+
+        Raises:
+            RefusedError: the request is broken, the queue is full, or this page already waits.
+        """
+        number, shared = text_of(fields, "page"), self.shared
+        conversation = requested_conversation(shared.begin, fields)
         before = list(conversation.turns)
         try:
-            dropped = add_user_turn(conversation, text_of(wanted, "question"), shared.max_tokens)
+            dropped = add_user_turn(conversation, text_of(fields, "question"), shared.max_tokens)
         except SpikeError as error:
             raise RefusedError(400, str(error)) from None
         try:
@@ -179,7 +187,15 @@ class ChatHandler(BoundedHandler):
         dropped: int,
         stop: Event,
     ) -> None:
-        """Wait for the model and send a reply while it is written; a client's leaving stops it."""
+        """Wait for the model and send a reply while it is written; a client's leaving stops it.
+
+        Args:
+            number: the page's id.
+            conversation: with the question as its last turn.
+            before: the earlier turns.
+            dropped: number of turns that were removed for the question.
+            stop: set to end the answer.
+        """
         ids: list[int] = []
         shared, limit = self.shared, self.shared.max_tokens
 
@@ -213,9 +229,9 @@ class ChatHandler(BoundedHandler):
         line = json.dumps(fields, separators=(",", ":")).encode() + b"\n"
         self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
 
-    def stop(self, wanted: dict[str, Any]) -> None:
+    def stop(self, fields: dict[str, Any]) -> None:
         """Stop the answer to this page's question."""
-        self.shared.queue.stop(text_of(wanted, "page"))
+        self.shared.queue.stop(text_of(fields, "page"))
         self.send(200, b"", "text/plain")
 
     def refuse(self, status: int, reason: str) -> None:
@@ -223,12 +239,26 @@ class ChatHandler(BoundedHandler):
         self.send(status, reason.encode(), "text/plain; charset=utf-8")
 
     def send(self, status: int, content: bytes, kind: str, policy: str = "") -> None:
-        """Send a whole response."""
+        """Send a whole response.
+
+        Args:
+            status: HTTP status.
+            content: the body.
+            kind: content type.
+            policy: content security policy.
+        """
         self.send_head(status, {"Content-Length": str(len(content))}, kind, policy)
         self.wfile.write(content)
 
     def send_head(self, status: int, more: dict[str, str], kind: str, policy: str = "") -> None:
-        """Send the response head: no caching, MIME sniffing, framing or referrer."""
+        """Send the response head: no caching, MIME sniffing, framing or referrer.
+
+        Args:
+            status: HTTP status.
+            more: further headers.
+            kind: content type.
+            policy: content security policy.
+        """
         self.begin_sending()
         self.send_response(status)
         for name, value in {
@@ -244,29 +274,3 @@ class ChatHandler(BoundedHandler):
         }.items():
             self.send_header(name, value)
         self.end_headers()
-
-
-def begun(shared: Served, wanted: dict[str, Any]) -> Conversation:
-    """Return the conversation in a page's request: its system prompt and its turns as ids."""
-    try:
-        conversation = shared.begin(text_of(wanted, "system"))
-    except SpikeError as error:
-        raise RefusedError(400, str(error)) from None
-    turns, replies = wanted.get("turns", []), wanted.get("replies", 0)
-    if type(replies) is not int or not 0 <= replies < MAX_REPLIES:
-        raise RefusedError(400, "replies is not a count; reload the page")
-    if not (isinstance(turns, list) and all(isinstance(turn, list) for turn in turns)):
-        raise RefusedError(400, "turns are not lists of ids; reload the page")
-    size = conversation.tokenizer.vocab_size
-    if not all(type(one) is int and 0 <= one < size for turn in turns for one in turn):
-        raise RefusedError(400, f"turns have ids outside the vocabulary of {size}; reload the page")
-    conversation.turns, conversation.replies = turns, replies
-    return conversation
-
-
-def text_of(wanted: dict[str, Any], name: str) -> str:
-    """Return a text from a request."""
-    text = wanted.get(name)
-    if not isinstance(text, str):
-        raise RefusedError(400, f"{name} is not a text; reload the page")
-    return text.encode("utf-8", "replace").decode()

@@ -38,7 +38,14 @@ NAMES = {"tool_call": "tool call, not run: ", "solution": "solution: "}
 
 
 def chat_in_terminal(begin: Begin, system: str, sampling: SamplingParams, max_tokens: int) -> None:
-    """Read questions and print the answers as they are generated, until the user leaves."""
+    """Read questions and print the answers as they are generated, until the user leaves.
+
+    Args:
+        begin: starts a conversation with a system prompt.
+        system: the system prompt; may be empty.
+        sampling: how to sample.
+        max_tokens: of a reply, at most.
+    """
     conversation = begin(system)
     report("/help lists the commands; Ctrl-D leaves")
     for line in typed_lines():
@@ -94,7 +101,11 @@ def typed_lines() -> Iterator[str]:
 
 
 def show_reply(conversation: Conversation, sampling: SamplingParams, max_tokens: int) -> None:
-    """Print the reply to the last question while it is written; Ctrl-C stops it."""
+    """Print the reply to the last question while it is written; Ctrl-C stops it.
+
+    Raises:
+        Abort: SIGTERM was received.
+    """
     ids: list[int] = []
     with stop_on_signals() as signals:
         show(
@@ -141,6 +152,13 @@ def answer_lines(
 
     Lines that cannot be answered are reported, on stderr or as objects with `error`, and the
     conversation goes on.
+
+    Args:
+        begin: starts a conversation with a system prompt.
+        system: the system prompt; may be empty.
+        sampling: how to sample.
+        max_tokens: of a reply, at most.
+        as_json: print each answer as a JSON object.
 
     Raises:
         SpikeError: at the end, if there were such lines.

@@ -37,6 +37,14 @@ def read_documents(
     A plain text file is one document, whatever `--split-text` makes of it in shards, and need not
     be UTF-8. The arguments after `show` are those of `reading_options`.
 
+    Args:
+        paths: files, folders and patterns.
+        show: callbacks for progress and remarks.
+        text_field: the column with the text.
+        errors: policy for broken records: strict, replace or skip.
+        extensions: endings of names that are plain text in folders.
+        read_as: `bytes`: each file is one document of its bytes.
+
     Raises:
         SpikeError: an input cannot be read, or begins as another format than its name.
     """
@@ -60,6 +68,13 @@ def named_sources(
 ) -> list[Source]:
     """Return the sources of paths; a file that is named twice is read twice.
 
+    Args:
+        paths: files, folders and patterns.
+        extensions: endings of names that are plain text in folders.
+        read_as: `bytes`: each file is one document of its bytes.
+        show: callbacks for progress and remarks.
+        conversations: whether the files hold conversations.
+
     Raises:
         SpikeError: there is no such input, or its first bytes do not match its name.
     """
@@ -81,6 +96,13 @@ def documents_of(
     source: Source, text_field: str, errors: Any, dropped: Dropped, read_as: str
 ) -> Iterator[tuple[list[bytes], list[int]]]:
     """Yield the documents of a source and the row or offset of each, as `read_range` does.
+
+    Args:
+        source: the file.
+        text_field: the column with the text.
+        errors: policy for broken records: strict, replace or skip.
+        dropped: counts the records that are left out.
+        read_as: `bytes`: each file is one document of its bytes.
 
     Raises:
         SpikeError: a plain text begins as another format.

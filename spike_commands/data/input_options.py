@@ -54,7 +54,11 @@ class ShareOrFile(Fraction):
 def share_or_files(
     _context: click.Context, _option: click.Parameter, values: tuple[float | Path, ...]
 ) -> tuple[float, tuple[Path, ...]] | None:
-    """Return a fraction and the files: one fraction, or files and fraction 0; None for no value."""
+    """Return a fraction and the files: one fraction, or files and fraction 0; None for no value.
+
+    Raises:
+        BadParameter: there are several fractions, or a fraction and files.
+    """
     files = tuple(value for value in values if isinstance(value, Path))
     fractions = [value for value in values if not isinstance(value, Path)]
     if len(fractions) > 1 or (files and fractions):
@@ -65,7 +69,11 @@ def share_or_files(
 
 
 def checked_split(_context: click.Context, _option: click.Parameter, word: str | None) -> Any:
-    """Check that a way to split is valid."""
+    """Check that a way to split is valid.
+
+    Raises:
+        BadParameter: it is none.
+    """
     if word is not None:
         try:
             check_split(word)

@@ -119,7 +119,16 @@ def remark_what_was_seen(
     files: Sequence[Path],
     show: Callbacks,
 ) -> None:
-    """Remark if the tokenizer was trained on text that now becomes validation."""
+    """Remark if the tokenizer was trained on text that now becomes validation.
+
+    Args:
+        tokenizer_path: the tokenizer's file.
+        vocabulary: of the tokenizer.
+        inputs: of the shards.
+        options: settings of the shards.
+        files: of the validation split.
+        show: callbacks for progress and remarks.
+    """
     trained, settings = [path.resolve() for path in vocabulary.inputs], vocabulary.settings
     kept = [path.resolve() for path in held_out_files(tokenizer_path, vocabulary)]
     for file in files:

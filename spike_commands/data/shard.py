@@ -142,7 +142,11 @@ def shard(
 
 
 def check_chat_options(inputs: tuple[Path, ...], options: dict[str, Any]) -> None:
-    """Check for options that make no sense for conversations."""
+    """Check for options that make no sense for conversations.
+
+    Raises:
+        UsageError: an option is for text, or no input is named.
+    """
     if options["text_field"] or options["split_text"]:
         raise click.UsageError(
             "--text-field and --split-text go with --format text; leave them out"

@@ -1,7 +1,7 @@
 """Inputs named in a tokenizer file, which `spike shard` reads by default.
 
 The file may come from anyone and name any path of this machine. Files in its own folder are read;
-files elsewhere only where they are the text that the tokenizer was trained on: whoever wrote its
+files elsewhere only where they are the text that the tokenizer was trained on: the author of its
 checksum has read that text. The paths may cover the whole machine: names elsewhere are listed up to
 a limit, and text is read up to the size in the tokenizer file.
 """
@@ -165,6 +165,12 @@ def is_corpus(
     """Return whether a text has the checksum that the tokenizer's trainer recorded, `corpus`.
 
     It is read up to the length of the training text.
+
+    Args:
+        sources: the files.
+        how: how they are read, as `ShardSettings`.
+        training: the tokenizer's records of its training.
+        show: callbacks for progress and remarks.
     """
     limit = MAX_RECORD if how["max_record"] is UNSET else how["max_record"]
     total = sum(source.bytes for source in sources) / 1e6

@@ -31,7 +31,7 @@ def run_hessians(
     sequences: int | None = None,
     show: Callbacks = SILENT,
 ) -> dict[str, Tensor]:
-    """Return the Hessians of a run's matrices, as `gather_hessians` does.
+    """Return the Hessians [inputs, inputs] of a run's matrices, as `gather_hessians` does.
 
     Args:
         run: from `load_run`.

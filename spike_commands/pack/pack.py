@@ -152,7 +152,17 @@ def pack(
 def check_reading(
     method: str, own_text: bool, sequences: int | None, data_folder: Path | None
 ) -> None:
-    """Check that options of the text for gptq fit the method and each other."""
+    """Check that options of the text for gptq fit the method and each other.
+
+    Args:
+        method: of quantization.
+        own_text: whether samples of the model are read.
+        sequences: number of sequences; None: the default.
+        data_folder: shards; None: the default.
+
+    Raises:
+        UsageError: they do not fit.
+    """
     if own_text and data_folder is not None:
         raise click.UsageError("--calibrate-on-samples reads no shards; leave --data out")
     if method == "rtn" and (own_text or sequences or data_folder):

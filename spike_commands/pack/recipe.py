@@ -122,7 +122,14 @@ def rounded_matrices(run: Run, settings: QuantizeConfig) -> list[str]:
 
 
 def counts_table(run: Run, folder: Path | None, most: int, show: Callbacks) -> dict[str, bytes]:
-    """Return the table of counts of a training split that fits; none without shards."""
+    """Return the table of counts of a training split that fits; none without shards.
+
+    Args:
+        run: the run.
+        folder: shards to count; None: no counts.
+        most: largest size in bytes.
+        show: callbacks for progress and remarks.
+    """
     if folder is None:
         return {}
     counts, _ = learned_counts(run, folder, PredictorSettings().lengths[-1], show)
@@ -142,7 +149,15 @@ def rounding_progress(run: Run, show: Callbacks) -> Iterator[Callable[[str], Non
 def scores(
     run: Run, file: Path, text: ScoredText, with_xz: bool, show: Callbacks
 ) -> dict[str, Any]:
-    """Score a text under the artifact, the result, and under the run before compression."""
+    """Score a text under the artifact, the result, and under the run before compression.
+
+    Args:
+        run: the run before packing.
+        file: the artifact.
+        text: the encoded text.
+        with_xz: also compute the xz baseline.
+        show: callbacks for progress and remarks.
+    """
     windows = default_windows(run.model)
     name = run.tokenizer.score_name
     after = text_score(open_run(file), text, windows, with_xz=with_xz, show=show)

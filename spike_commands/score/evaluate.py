@@ -201,7 +201,19 @@ def check_inputs(
     of_texts: bool,
     reads: dict[str, Any],
 ) -> None:
-    """Check that there is one kind of inputs, with options of that kind alone."""
+    """Check that there is one kind of inputs, with options of that kind alone.
+
+    Args:
+        texts: files of `--text`.
+        chats: files of `--chat`.
+        data_folder: shards of `--data`.
+        more: files named after the options.
+        of_texts: whether there is an option for texts alone.
+        reads: options of reading.
+
+    Raises:
+        UsageError: there is none or several kinds, or an option does not go with the kind.
+    """
     if sum(map(bool, (texts, chats, data_folder))) != 1:
         raise click.UsageError(
             "none or several of --text, --chat and --data are given; name one of them"
@@ -228,7 +240,19 @@ def check_inputs(
 def check_scoring(
     prove: bool, method: str | None, by: str | None, *, reset: bool, predicts: bool, learns: bool
 ) -> None:
-    """Check that the ways to score go together."""
+    """Check that the ways to score go together.
+
+    Args:
+        prove: --verify.
+        method: --method.
+        by: --by.
+        reset: whether each document is scored by itself.
+        predicts: whether there are parts.
+        learns: whether there is test-time training.
+
+    Raises:
+        UsageError: they do not.
+    """
     if prove and not reset:
         raise click.UsageError("--verify scores each document by itself; leave out --across-files")
     if method and (predicts or prove or learns):

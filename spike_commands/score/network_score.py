@@ -27,6 +27,15 @@ def text_score(
     """Score documents in windows, by the arguments of `score_documents`.
 
     With test-time training the model learns from them while it scores.
+
+    Args:
+        loaded: the run to score.
+        text: the encoded text.
+        windows: sizes of the sliding windows.
+        spec: parts, initial counts and test-time training of the predictor.
+        by: `file` or `source`: also score each of them.
+        with_xz: also compute the xz baseline.
+        show: callbacks for progress and remarks.
     """
     spec, rate = spec or PredictorSpec(), loaded.tokenizer.score_name
     total = sum(len(ids) + 1 for ids, _ in text.documents)
@@ -62,7 +71,16 @@ def reply_score(
     with_xz: bool = True,
     show: Callbacks = SILENT,
 ) -> dict[str, Any]:
-    """Score the assistants' text in conversations."""
+    """Score the assistants' text in conversations.
+
+    Args:
+        loaded: the run to score.
+        text: the encoded text.
+        windows: sizes of the sliding windows.
+        by: `file` or `source`: also score each of them.
+        with_xz: also compute the xz baseline.
+        show: callbacks for progress and remarks.
+    """
     total, rate = sum(len(ids) + 1 for ids, _ in text.documents), "reply_bits_per_byte"
     tokenizer, masks = loaded.tokenizer, text.masks or ()
     chats = [

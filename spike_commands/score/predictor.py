@@ -31,6 +31,13 @@ def predictor_spec(
 ) -> PredictorSpec:
     """Return a predictor's specification, with its initial counts.
 
+    Args:
+        run: the run.
+        settings: parts to mix with the network.
+        counts_folder: shards whose n-grams are counted first.
+        ttt: settings of test-time training; None: none.
+        show: callbacks for progress and remarks.
+
     Raises:
         SpikeError: the counts are of shards of another tokenizer, or a damaged table.
         SettingError: shards are named and no part uses their counts.
@@ -60,7 +67,14 @@ def predictor_spec(
 def learned_counts(
     run: Run, folder: Path, max_context: int, show: Callbacks
 ) -> tuple[NgramModel, str]:
-    """Count the training split of shards; return the counts and the shards' fingerprint."""
+    """Count the training split of shards; return the counts and the shards' fingerprint.
+
+    Args:
+        run: the run.
+        folder: the shards.
+        max_context: length of the longest context.
+        show: callbacks for progress and remarks.
+    """
     stream = open_stream(folder, "train")
     check_tokenizer(folder, stream.made_by.fingerprint, run)
     counts = NgramModel(run.tokenizer.vocab_size, max_context=max_context)

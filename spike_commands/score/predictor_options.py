@@ -48,7 +48,18 @@ def check_predictor(
     *,
     compiled: bool = False,
 ) -> None:
-    """Check that counts have a part to use, and that a network to teach or compile is a part."""
+    """Check that counts have a part to use, and that a network to teach or compile is a part.
+
+    Args:
+        parts: the words of `--with`.
+        without_network: whether the parts predict alone.
+        counts_folder: shards whose n-grams are counted first.
+        ttt: the words of `--ttt`.
+        compiled: whether the network is compiled.
+
+    Raises:
+        UsageError: counts have no part, or the network is left out.
+    """
     if without_network and compiled:
         raise click.UsageError(
             "--compile compiles the network; leave out --compile or --without-network"

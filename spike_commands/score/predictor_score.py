@@ -37,6 +37,14 @@ def predictor_score(
     """Score documents with all parts of a predictor.
 
     With test-time training they are read twice: first without it.
+
+    Args:
+        loaded: the run to score.
+        text: the encoded text.
+        windows: sizes of the sliding windows.
+        spec: parts, initial counts and test-time training of the predictor.
+        with_xz: also compute the xz baseline.
+        show: callbacks for progress and remarks.
     """
     name = loaded.tokenizer.score_name
     score = scored(loaded, text, windows, replace(spec, ttt=None), show)
@@ -70,7 +78,15 @@ def scored(
     spec: PredictorSpec,
     show: Callbacks,
 ) -> PredictorScore:
-    """Score documents with one predictor."""
+    """Score documents with one predictor.
+
+    Args:
+        loaded: the run to score.
+        text: the encoded text.
+        windows: sizes of the sliding windows.
+        spec: parts, initial counts and test-time training of the predictor.
+        show: callbacks for progress and remarks.
+    """
     tokenizer = loaded.tokenizer
     total = sum(len(ids) + 1 for ids, _ in text.documents)
     taught = spec.ttt_learner(loaded, total, windows.context)
@@ -117,6 +133,17 @@ def proof(
 
     Separators are scored and not coded. Coding may take no more than the score by 0.1 % and 64
     bytes a document.
+
+    Args:
+        loaded: the run to score.
+        text: the encoded text.
+        windows: sizes of the sliding windows.
+        spec: parts, initial counts and test-time training of the predictor.
+        found: the result to confirm.
+        show: callbacks for progress and remarks.
+
+    Raises:
+        SpikeError: coding takes more bytes than the score.
     """
     contents = text.contents
     stages = found.get("rungs") or {TTT if spec.ttt else "network": found}
@@ -144,7 +171,14 @@ def proof(
 def published_score(
     loaded: Run, text: ScoredText, windows: WindowConfig, show: Callbacks = SILENT
 ) -> dict[str, Any]:
-    """Apply the rule of the record that reported 0.2071; its result is no rate."""
+    """Apply the rule of the record that reported 0.2071; its result is no rate.
+
+    Args:
+        loaded: the run to score.
+        text: the encoded text.
+        windows: sizes of the sliding windows.
+        show: callbacks for progress and remarks.
+    """
     tokenizer, documents = loaded.tokenizer, text.documents
     total, done = sum(len(ids) + 1 for ids, _ in documents), 0
     rows = stream_logits(loaded.model, documents, windows, eos_id=tokenizer.eos_id)

@@ -12,7 +12,11 @@ from spiketok.errors import SpikeError
 def chosen_settings(
     parts: str | None, without_network: bool, counts_folder: Path | None = None
 ) -> PredictorSettings | None:
-    """Return the settings of the options, None for the network by itself."""
+    """Return the settings of the options, None for the network by itself.
+
+    Raises:
+        UsageError: a part is unknown, or counts have no part.
+    """
     if parts is None and not without_network:
         return None
     wanted = ["all"] if parts is None else parts.split(",")
@@ -26,7 +30,11 @@ def chosen_settings(
 
 
 def ttt_config(ttt: str | None) -> TTTConfig | None:
-    """Return the settings of --ttt; None without it."""
+    """Return the settings of --ttt; None without it.
+
+    Raises:
+        UsageError: a setting is unknown or out of range.
+    """
     try:
         return None if ttt is None else parse_ttt("" if ttt == "default" else ttt)
     except SpikeError as error:

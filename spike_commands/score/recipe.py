@@ -115,7 +115,16 @@ def score_text(
     with_xz: bool,
     show: Callbacks,
 ) -> dict[str, Any]:
-    """Score an encoded text in the way that the options ask for."""
+    """Score an encoded text in the way that the options ask for.
+
+    Args:
+        loaded: the run to score.
+        text: the encoded text.
+        windows: sizes of the sliding windows.
+        how: the options.
+        with_xz: also compute the xz baseline.
+        show: callbacks for progress and remarks.
+    """
     shown: dict[str, Any] = {"with_xz": with_xz, "show": show}
     if text.masks is not None:
         return reply_score(loaded, text, windows, by=how.by, **shown)

@@ -74,7 +74,17 @@ def scored_text(
 def text_of_files(
     loaded: Run, paths: Sequence[Path], show: Callbacks = SILENT, **reads: Any
 ) -> ScoredText:
-    """Read and encode the documents of files; `reads` are the options of `read_documents`."""
+    """Read and encode the documents of files; `reads` are the options of `read_documents`.
+
+    Args:
+        loaded: the run to score.
+        paths: files, folders and patterns.
+        show: callbacks for progress and remarks.
+        reads: options of `read_documents`.
+
+    Raises:
+        SpikeError: a file cannot be read, or there is no text.
+    """
     if all(path.is_file() and not path.stat().st_size for path in paths):
         raise SpikeError(f"{paths[0]}: the file is empty; name a file with text")
     found = read_documents(paths, show, **reads)
@@ -90,7 +100,17 @@ def text_of_files(
 def chats_of_files(
     loaded: Run, paths: Sequence[Path], show: Callbacks = SILENT, **reads: Any
 ) -> ScoredText:
-    """Read and encode conversations; `reads` are the options of `encoded_conversations`."""
+    """Read and encode conversations; `reads` are the options of `encoded_conversations`.
+
+    Args:
+        loaded: the run to score.
+        paths: files, folders and patterns.
+        show: callbacks for progress and remarks.
+        reads: options of `read_documents`.
+
+    Raises:
+        SpikeError: a file cannot be read, or there is no conversation.
+    """
     dropped, masks, text = Dropped(), [], ScoredText(masks=[])
     for source in named_sources(paths, (), "text", show, conversations=True):
         for ids, mask in encoded_conversations(source, loaded.tokenizer, dropped=dropped, **reads):
@@ -129,7 +149,11 @@ def text_of_shards(loaded: Run, folder: Path, split: str) -> ScoredText:
 
 
 def check_no_replies(text: ScoredText, of_texts: bool, data_folder: Path) -> None:
-    """Check that options for text do not come with shards of conversations."""
+    """Check that options for text do not come with shards of conversations.
+
+    Raises:
+        SpikeError: they do.
+    """
     if text.masks is not None and of_texts:
         raise SpikeError(
             f"{data_folder}: is of conversations, of which only replies are scored; leave out "
@@ -143,7 +167,7 @@ def reply_bytes(loaded: Run, ids: Any, mask: Any) -> int:
 
 
 def by_source(text: ScoredText, nats: NDArray[np.float64], rate: str) -> list[dict[str, Any]]:
-    """Return the score of each file, most bytes first; `rate` is the name of its bits per byte.
+    """Return the score of each file, most bytes first, of `nats` [documents]; `rate` names it.
 
     Of conversations all numbers but `documents` are of the replies.
     """

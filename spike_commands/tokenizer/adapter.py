@@ -83,7 +83,7 @@ def places_in(starts: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[n
     """Map each byte, and the end, of one spelling of some characters to a byte of another one.
 
     Args:
-        starts: the offsets of the characters in the target spelling, and its end.
+        starts: int64 [characters + 1], where each begins in the target spelling, and its end.
         others: the same of the source spelling.
 
     >>> places_in(np.array([0, 1, 3]), np.array([0, 3, 5])).tolist()
@@ -100,7 +100,7 @@ def without_overlap(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Turn spans of bytes [start, stop) into parts of a text that follow each other.
 
-    Several tokens made of one character all claim it: the first one gets it.
+    Of several tokens [n] made of one character, whose spans are [n, 2], the first one gets it.
 
     >>> ids, ends = without_overlap(np.array([7, 8]), np.array([[0, 2], [0, 2]]), 3)
     >>> ids.tolist(), ends.tolist()
@@ -121,7 +121,7 @@ def without_overlap(
 
 
 def flat(rows: Sequence[ArrayLike]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Concatenate the ids of several texts.
+    """Concatenate the ids of several texts; return ids [tokens] and offsets [texts + 1].
 
     >>> flat([[5, 6], [], [7]])[1].tolist()
     [0, 2, 2, 3]
@@ -132,7 +132,7 @@ def flat(rows: Sequence[ArrayLike]) -> tuple[NDArray[np.uint32], NDArray[np.int6
 
 
 def character_starts(text: bytes) -> NDArray[np.int64]:
-    """Return where each character of `one_character_a_byte(text)` begins, and the end.
+    """Return where each character of `one_character_a_byte(text)` begins, and the end, [n + 1].
 
     >>> character_starts(b"\\xc3\\xa9\\xffx").tolist()
     [0, 2, 3, 4]

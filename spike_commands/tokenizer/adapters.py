@@ -105,7 +105,11 @@ def spelled_bytes(piece: str) -> bytes:
 
 
 def open_sentencepiece(path: Path) -> TokenizerAdapter:
-    """Open a SentencePiece `.model` file."""
+    """Open a SentencePiece `.model` file.
+
+    Raises:
+        SpikeError: the library is not installed, or rejects the file.
+    """
     library = optional("sentencepiece", path)
     with refusals("sentencepiece", path):
         content = read_regular(path, MAX_LISTING)
@@ -184,7 +188,11 @@ def open_tiktoken(name: str) -> TokenizerAdapter:
 
 
 def blank_entries(place: Path | str, ids: Any) -> list[bytes]:
-    """Return an empty entry for each id up to the largest; SpikeError where that is absurd."""
+    """Return an empty entry for each id up to the largest.
+
+    Raises:
+        SpikeError: the largest id is absurdly large.
+    """
     largest = max(ids, default=-1)
     if largest >= MAX_IDS:
         raise SpikeError(
@@ -194,7 +202,11 @@ def blank_entries(place: Path | str, ids: Any) -> list[bytes]:
 
 
 def optional(library: str, place: Path | str) -> ModuleType:
-    """Import a library that is not installed with spike."""
+    """Import a library that is not installed with spike.
+
+    Raises:
+        SpikeError: it is not installed.
+    """
     try:
         return importlib.import_module(library)
     except ImportError:
@@ -205,7 +217,11 @@ def optional(library: str, place: Path | str) -> ModuleType:
 
 @contextmanager
 def refusals(library: str, place: Path | str) -> Iterator[None]:
-    """Convert any error of a library to one line; a panic in its Rust is no Exception."""
+    """Convert any error of a library to one line; a panic in its Rust is no Exception.
+
+    Raises:
+        SpikeError: the library raised an error.
+    """
     try:
         yield
     except (SpikeError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):

@@ -70,7 +70,11 @@ def is_text(source: Source) -> bool:
 
 
 def read_column(source: Source, column: str) -> dict[int, str]:
-    """Return the values of a column, by the row that `read_range` gives a document."""
+    """Return the values of a column, by the row that `read_range` gives a document.
+
+    Raises:
+        SpikeError: the source cannot be read.
+    """
     try:
         return {
             row: value.decode()

@@ -69,7 +69,14 @@ def per_token(size: int, tokens: int) -> float | None:
 def is_lossless(
     peer: TokenizerAdapter, texts: Sequence[bytes], ids: NDArray[Any], offsets: NDArray[np.int64]
 ) -> bool:
-    """Return whether each text decodes to itself."""
+    """Return whether each text decodes to itself.
+
+    Args:
+        peer: the tokenizer.
+        texts: the texts.
+        ids: ids of all texts [tokens].
+        offsets: first token of each text, and the end [texts + 1].
+    """
     bounds = offsets.tolist()
     return all(
         peer.decode(ids[start:stop]) == text
@@ -80,7 +87,7 @@ def is_lossless(
 def longest_tokens(
     peer: TokenizerAdapter, uses: NDArray[np.int64], number: int
 ) -> list[dict[str, Any]]:
-    """Return the longest tokens that occur, of equal ones the most used first."""
+    """Return the longest tokens with `uses` [V] above 0, of equal ones the most used first."""
     used = np.flatnonzero(uses).tolist()
     used.sort(key=lambda token: (-len(peer.entries[token]), -int(uses[token]), token))
     return [
@@ -97,7 +104,7 @@ def longest_tokens(
 def by_value(
     labels: Sequence[str | None], sizes: NDArray[np.int64], tokens: NDArray[np.int64]
 ) -> list[dict[str, Any]]:
-    """Sum bytes and tokens of the pieces by their label, most bytes first.
+    """Sum bytes and tokens [pieces] by label, most bytes first.
 
     >>> by_value(["b", None, "b"], np.array([3, 1, 3]), np.array([1, 1, 2]))[0]
     {'value': 'b', 'bytes': 6, 'tokens': 3, 'bytes_per_token': 2.0}

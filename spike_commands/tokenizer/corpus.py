@@ -120,6 +120,12 @@ def open_corpus(
     """Find the files of a corpus; also return the files left out of folders.
 
     `reads` are the attributes of the corpus that say how it is read.
+
+    Args:
+        inputs: the inputs.
+        held_out_files: files for measurement only.
+        extensions: endings of names that are plain text in folders.
+        reads: see above.
     """
     endings = text_endings(extensions)
     sources, skipped = find_sources(inputs, endings)

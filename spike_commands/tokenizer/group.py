@@ -136,7 +136,11 @@ def misread(text: str) -> str | None:
 
 
 def ids_from(text: str) -> Sequence[int]:
-    """Read ids between blanks, or in the object of `encode --json`; others are a usage error."""
+    """Read ids between blanks, or in the object of `encode --json`.
+
+    Raises:
+        UsageError: there is anything else.
+    """
     if text.lstrip().startswith("{"):
         with suppress(ValueError, RecursionError):
             found = json.loads(text).get("ids")

@@ -128,7 +128,14 @@ def train_tokenizer(
 
 
 def remark_on(vocabulary: Any, corpus: Corpus, dropped: Dropped, show: Callbacks) -> None:
-    """Remark on a training: sampling, lost records, free ids."""
+    """Remark on a training: sampling, lost records, free ids.
+
+    Args:
+        vocabulary: the result.
+        corpus: its training text.
+        dropped: counts the records that are left out.
+        show: callbacks for progress and remarks.
+    """
     training = vocabulary.training
     if copies := note_on_copies(training["copied_bytes"], training["bytes"]):
         show.remark(copies)

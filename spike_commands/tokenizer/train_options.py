@@ -10,7 +10,11 @@ LENGTH_MAX_ALONE = (
 
 
 def check_options(context: click.Context, algorithm: str) -> None:
-    """Check that the algorithm knows all given options."""
+    """Check that the algorithm knows all given options.
+
+    Raises:
+        UsageError: one is of another algorithm.
+    """
     foreign = ("alphabet",) if algorithm == "length-max" else (*LENGTH_MAX_ALONE, "specials")
     for name in foreign:
         source = context.get_parameter_source(name)

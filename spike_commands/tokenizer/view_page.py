@@ -62,5 +62,5 @@ def about(peer: TokenizerAdapter, cut: Cut) -> dict[str, Any]:
 
 
 def packed(numbers: NDArray[np.int64]) -> str:
-    """Return numbers as base64 of little-endian int32."""
+    """Return numbers [n] as base64 of little-endian int32."""
     return base64.b64encode(numbers.astype("<i4").tobytes()).decode()

@@ -24,7 +24,15 @@ MAX_PAGE_TOKENS = 2 << 20
 def show_tokens(
     tokenizer: Path, file: Path | None, with_ids: bool, show: Callbacks, reads: Mapping[str, Any]
 ) -> None:
-    """Print where the documents of a file are cut; `reads` are the options of `read_documents`."""
+    """Print where the documents of a file are cut; `reads` are the options of `read_documents`.
+
+    Args:
+        tokenizer: its file.
+        file: the text; None: standard input.
+        with_ids: print ids, too.
+        show: callbacks for progress and remarks.
+        reads: options of `read_documents`.
+    """
     peer, size, tokens = open_any(tokenizer), 0, 0
     for text in texts_of(file, show, reads):
         found = segment(peer, text)
@@ -36,7 +44,15 @@ def show_tokens(
 def write_html(
     out: Path, file: Path | None, tokenizers: list[Path], show: Callbacks, reads: Mapping[str, Any]
 ) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page, whole or not at all.
+
+    Args:
+        out: the file to write.
+        file: the text; None: standard input.
+        tokenizers: files of one or two tokenizers.
+        show: callbacks for progress and remarks.
+        reads: options of `read_documents`.
+    """
     check_out(out, [*([file] if file else []), *tokenizers], "--html")
     check_new(out, "--html")
     peers = [open_any(path) for path in tokenizers]

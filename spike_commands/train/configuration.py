@@ -71,7 +71,11 @@ def print_config(config_name: str | None, overrides: tuple[str, ...]) -> None:
 def new_run(
     config_name: str | None, overrides: tuple[str, ...], out: Path | None
 ) -> tuple[Config, Path, str]:
-    """Return the configuration and the folder of a new run, and where the former is from."""
+    """Return the configuration and the folder of a new run, and where the former is from.
+
+    Raises:
+        UsageError: no configuration is named.
+    """
     if config_name is None:
         raise click.UsageError(
             "no configuration is named; use --config FILE or --config PRESET (spike train --list), "

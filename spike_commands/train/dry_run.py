@@ -19,6 +19,9 @@ def dry_run_numbers(config: Config, data_folder: Path | None) -> dict[str, Any]:
 
     Data that no option names is read where the configuration leaves the vocabulary to it, or has
     the data's own.
+
+    Raises:
+        SpikeError: the vocabulary size is left to data that does not exist.
     """
     vocab_size = config.model.vocab_size
     if data_folder or not vocab_size:
@@ -89,7 +92,11 @@ def teaching_numbers(config: Config, vocab_size: int) -> dict[str, int]:
 
 
 def checked_vocabulary(config: Config, data_folder: Path) -> int:
-    """Return the data's vocabulary size, which must be the configured one if there is one."""
+    """Return the data's vocabulary size, which must be the configured one if there is one.
+
+    Raises:
+        SpikeError: they are different.
+    """
     vocab_size = read_manifest(data_folder).tokenizer.vocab_size
     if config.model.vocab_size not in (0, vocab_size):
         raise SpikeError(

@@ -31,6 +31,12 @@ def training_progress(
 
     The loss is in bits per byte, as the validation's score is, and the mean of the last 20 steps.
     A run that ends after a time is measured in seconds.
+
+    Args:
+        config: the configuration.
+        score_name: name of the score, such as `bits_per_byte`.
+        show: progress callback.
+        remark: shows a line.
     """
     recent: deque[float] = deque(maxlen=SMOOTHED_STEPS)
     unit = score_name.replace("_", " ")

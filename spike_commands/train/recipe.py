@@ -200,6 +200,12 @@ def reached(folder: Path, result: TrainResult, score_name: str, masked: bool) ->
 
     A run that was finished already has those of `metrics.jsonl`. Data with a loss mask has numbers
     of its own, over the replies alone, under names of their own.
+
+    Args:
+        folder: of the run.
+        result: of the training.
+        score_name: name of the score, such as `bits_per_byte`.
+        masked: whether the data has a loss mask.
     """
     already_finished = result.finished and not result.metrics
     metrics = last_metrics(folder / METRICS, result.step) if already_finished else result.metrics
@@ -238,7 +244,11 @@ def no_validation(data_folder: Path, windows: Windows) -> str:
 
 
 def check_length(data_folder: Path, windows: Windows) -> None:
-    """Check that the training split has at least one window."""
+    """Check that the training split has at least one window.
+
+    Raises:
+        SpikeError: it has none.
+    """
     if not windows.whole:
         raise SpikeError(
             f"{data_folder}: the train split has {some(windows.stream.tokens, 'token')}, too few "

@@ -15,6 +15,7 @@ def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: 
 
     Raises:
         SpikeError: the run's files cannot be read, or it has no data to resume with.
+        UsageError: an option changes another key.
     """
     config = read_config(resume)
     if config_name or overrides:

@@ -20,7 +20,11 @@ class TrainingCommand(click.Command):
     """Command that answers unknown options with the configuration keys they may mean."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command line."""
+        """Read the command line.
+
+        Raises:
+            UsageError: an option is unknown.
+        """
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:

@@ -98,7 +98,7 @@ def test_files_for_validation_are_kept_from_the_tokenizer_too(run, tmp_path):
     run(*train)
     shards, errors = run("shard", "--validation", "held.txt")
     assert (shards["train_bytes"], shards["validation_bytes"]) == (9000, 3000)
-    assert "trained on held.txt; spike tokenizer train --validation held.txt keeps it" in errors
+    assert "held.txt; hold it out with spike tokenizer train --validation held.txt" in errors
     tokenizer, _ = run(*train, "--validation", "held.txt", "--out", "t.json")
     assert tokenizer["training"]["sampled_bytes"] == 9000
     assert tokenizer["training"]["held_out_bytes"] == 3000
