@@ -160,7 +160,7 @@ def test_a_page_that_waits_or_loses_its_answer_says_so(chat, script, scheme, tmp
         connection.shutdown(socket.SHUT_RDWR)
     script.go_on.set()
     until(window, IDLE)
-    assert "broke off" in text(window, ".trouble")
+    assert "the answer was interrupted" in text(window, ".trouble")
     assert window.evaluate("document.getElementById('question').value") == "Who was first?"
     assert window.evaluate("said.turns") == []
     window.screenshot(tmp_path / "broken.png")

@@ -115,7 +115,7 @@ def test_text_elsewhere_is_read_no_further_than_it_could_be_the_same(line, work,
 
 def note(read_records, names):
     def noted(source, *arguments):
-        names.append(source.path.name)
+        names.append(source.source.path.name)
         return read_records(source, *arguments)
 
     return noted
