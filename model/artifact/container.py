@@ -141,7 +141,9 @@ def section_name(path: Path, padded: bytes) -> str:
 
 def raise_no_artifact(path: Path) -> NoReturn:
     """Raise the error of a path that is no packed model; it names the path's content."""
-    raise SpikeError(f"{path}: {path_contents(path)}; name a packed model (spike pack)") from None
+    content = path_contents(path)
+    fault = "is no packed model" if content == "is a file" else content
+    raise SpikeError(f"{path}: {fault}; name a packed model (spike pack)") from None
 
 
 def refuse(path: Path, place: str, fault: str, fix: str = FIX) -> NoReturn:

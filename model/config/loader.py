@@ -7,7 +7,8 @@ Overrides come last. The result has every key, and a run folder keeps it.
 import difflib
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from spiketok.errors import SettingError, SpikeError, parse_failures, parse_faul
 from spiketok.regular_files import names_file, read_regular
 
 from .checks import problems_between_keys, type_problem
-from .renamed import check_not_renamed
+from .renamed import check_known
 from .schema import Config, keys_of
 
 Sections = dict[str, dict[str, Any]]
@@ -48,9 +49,16 @@ def load_config(path_or_preset: str, overrides: Sequence[str] = ()) -> Config:
     origin, sections = _extended(path_or_preset, None, ())
     if overrides:
         _check_types(sections, origin)
+    changed = deepcopy(sections)
     for override in overrides:
-        _override(sections, override)
-    return _checked(sections, origin)
+        _override(changed, override)
+    try:
+        return _checked(changed, origin)
+    except SpikeError as error:
+        if not overrides:
+            raise
+        _checked(sections, origin)  # raises where the file itself is wrong
+        raise SettingError("--set", str(error).removeprefix(f"{origin}: ")) from None
 
 
 def config_of_sections(changes: Mapping[str, Any], origin: str) -> Config:
@@ -142,7 +150,7 @@ def _extended(
     origin, text = _read(path_or_preset, folder, seen[-1] if seen else "")
     changes: dict[str, Any] = _parse(origin, text)
     for section in changes:
-        _check_known(section, (EXTENDS, *Config.__struct_fields__), origin, section)
+        check_known(section, (EXTENDS, *Config.__struct_fields__), origin, section)
     parent = changes.pop(EXTENDS, "base")
     if not isinstance(parent, str):
         raise SpikeError(f'{origin}: {EXTENDS} is no text; name a preset or file, as "base"')
@@ -242,7 +250,8 @@ def _parse_override(override: str) -> Sections:
     if not (equals and dot and section and key):
         homes = [name for name in Config.__struct_fields__ if place.strip() in keys_of(name)]
         example = f", as {homes[0]}.{override.strip()}" if equals and homes else ""
-        raise SpikeError(f"--set {override}: no section; write section.key=value{example}")
+        fault = "no value" if dot and not equals else "no section or key"
+        raise SpikeError(f"--set {override}: {fault}; write section.key=value{example}")
     try:
         parsed = _loads(f"value = {text}")
     except (ValueError, RecursionError):  # a bare string, or a value that the type check rejects
@@ -254,23 +263,14 @@ def _parse_override(override: str) -> Sections:
 def _merge(sections: Sections, changes: Mapping[str, Any], origin: str) -> None:
     """Merge `changes` into `sections`; raise for sections and keys that do not exist."""
     for section, keys in changes.items():
-        _check_known(section, Config.__struct_fields__, origin, section)
+        check_known(section, Config.__struct_fields__, origin, section)
         if not isinstance(keys, dict):
             raise SpikeError(f"{origin}: {section}: not a table; write [{section}]")
         merged = sections.setdefault(section, {})
         for key, value in keys.items():
-            _check_known(key, keys_of(section), origin, f"{section}.{key}")
+            check_known(key, keys_of(section), origin, f"{section}.{key}")
             _check_utf8(value, f"{origin}: {section}.{key}")
             merged[key] = value
-
-
-def _check_known(name: str, known: Iterable[str], origin: str, place: str) -> None:
-    if name in (names := list(known)):
-        return
-    check_not_renamed(name, names, origin, place)
-    close = difflib.get_close_matches(name, names, n=1)
-    fix = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(names)}"
-    raise SpikeError(f"{origin}: {place}: no such key; {fix}")
 
 
 def _check_utf8(value: Any, place: str) -> None:

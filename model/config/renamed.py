@@ -1,5 +1,6 @@
-"""Renamed configuration keys: old name to new, for the error that rejects the old one."""
+"""Known and renamed configuration keys: an old name is rejected with the new one."""
 
+import difflib
 from collections.abc import Collection
 
 from spiketok.errors import SpikeError
@@ -71,18 +72,23 @@ RENAMED = (
 )
 
 
-def check_not_renamed(key: str, known: Collection[str], origin: str, place: str) -> None:
-    """Check that a key has no new name in its section.
+def check_known(key: str, known: Collection[str], origin: str, place: str) -> None:
+    """Check that a section has a key.
 
     Args:
-        key: a key that the section does not have.
-        known: the keys of the section.
+        key: a key, or the name of a section.
+        known: the keys of the section, or the sections.
         origin: file or option, for the message.
         place: section and key, for the message.
 
     Raises:
-        SpikeError: the section has the key under a new name.
+        SpikeError: it has not; the message has the new name of a renamed key, or a similar one.
     """
+    if key in known:
+        return
     for new in (new for old, new in RENAMED if old == key and new in known):
         now = f"{place.removesuffix(key)}{new}"
         raise SpikeError(f"{origin}: {place} is now {now}; write the new name")
+    close = difflib.get_close_matches(key, known, n=1)
+    fix = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+    raise SpikeError(f"{origin}: {place}: no such key; {fix}")

@@ -72,7 +72,10 @@ def compress_file(
             text,
             default_windows(loaded.model, context, stride),
             spec,
-            report=lambda _, done, size: report(done, f"{8 * size / done:.3f} bits per byte"),
+            # The first tokens may stand for no bytes.
+            report=lambda _, done, size: report(
+                done, f"{8 * size / max(1, done):.3f} bits per byte"
+            ),
         )
     write_durably(out, data)
     return {
@@ -125,6 +128,8 @@ def decompress_file(
             )
         claims = f"{some(header.tokens, 'token')}, {some(header.bytes, 'byte')} of text"
         show.remark(f"{file}: {claims}")
+        if counts_folder and not header.predictor.has("ngram"):
+            raise SettingError("--counts", "the file needs no n-gram counts; leave --counts out")
         spec = predictor_spec(loaded, header.predictor, counts_folder, header.ttt, show)
         with show.progress("decompress", max(1, header.tokens), "tokens") as report:
             text = decompress(loaded, data, spec, report=lambda done, _: report(done, ""))

@@ -248,3 +248,15 @@ def test_no_torch_is_needed():
 def test_the_golf_family_ties_its_tables():
     with pytest.raises(SpikeError, match=r"model.tie_embeddings: the golf family"):
         load_config("bese-golf", ["model.tie_embeddings=false"])
+
+
+def test_a_check_that_an_override_breaks_names_the_option_and_not_the_file(tmp_path):
+    path = tmp_path / "base.toml"
+    path.write_text("[train]\nsteps = 5\n")
+    with pytest.raises(SettingError, match=r"^--set: train\.batch_size: 3 "):
+        load_config(str(path), ["train.batch_size=3"])
+    path.write_text("[train]\nbatch_size = 3\n")
+    for overrides in ([], ["train.steps=7"]):
+        with pytest.raises(SpikeError, match=r"base\.toml: train\.batch_size: 3 ") as error:
+            load_config(str(path), overrides)
+        assert not isinstance(error.value, SettingError)
