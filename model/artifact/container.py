@@ -142,7 +142,7 @@ def section_name(path: Path, padded: bytes) -> str:
 def raise_no_artifact(path: Path) -> NoReturn:
     """Raise the error of a path that is no packed model; it names the path's content."""
     content = path_contents(path)
-    fault = "is no packed model" if content == "is a file" else content
+    fault = f"{content}, but no packed model" if content == "is a file" else content
     raise SpikeError(f"{path}: {fault}; name a packed model (spike pack)") from None
 
 

@@ -72,7 +72,7 @@ def compress_file(
             text,
             default_windows(loaded.model, context, stride),
             spec,
-            # The first tokens may stand for no bytes.
+            # The first tokens may have no bytes.
             report=lambda _, done, size: report(
                 done, f"{8 * size / max(1, done):.3f} bits per byte"
             ),

@@ -60,7 +60,7 @@ def test_a_record_is_not_advised_to_be_split(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": "one\ntwo\n"}))
     sources, _ = find_sources([tmp_path / "a.jsonl"])
     assert splitting(sources, 8) is None
-    assert undivided(sources, 8, "train") == "too little text to hold any out"
+    assert undivided(sources, 8, "train") == "too little text to hold any out; add more"
     assert undivided(sources, 9000, "train").endswith("add other documents")
 
 

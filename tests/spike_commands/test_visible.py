@@ -47,7 +47,7 @@ def test_a_system_prompt_may_be_no_utf8(chat_folder):
         (b'{"prompt": "\xff"}', "invalid start byte"),
         (b'{"prompt": ' + b"[" * 5000, "nested too deeply"),
         (b'{"prompt": 1, "x": ' + b"9" * 5000 + b"}", "too many digits"),
-        (b'["prompt"]', "needed is"),
+        (b'["prompt"]', "has no text"),
     ],
 )
 def test_prompts_of_files_are_checked(line, tmp_path, content, message):

@@ -109,7 +109,7 @@ def test_what_does_not_fit_is_refused_with_the_table(line, tmp_path):
     [
         (["--bits", "mlp=int9"], 2, "int9"),
         (["--clip", "wide"], 2, "--clip"),
-        (["--data", "nowhere"], 1, "gptq reads shards"),
+        (["--data", "nowhere"], 1, "name the shards for gptq"),
         (["--data", "nowhere", "--calibrate-on-samples"], 2, "--data"),
         (["--correction-rank", "65"], 2, "--correction-rank"),
         (["--sparsity", "nan"], 2, "--sparsity"),
