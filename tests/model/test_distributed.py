@@ -51,8 +51,8 @@ if "resumed" in options:
     settings["resume"] = True
 result = tiny.train_tiny(Path(folder) / "run", config, **settings)
 weights = {name: p.detach().contiguous() for name, p in kept[0].model.named_parameters()}
-if kept[0].teaching is not None:
-    weights["head"] = kept[0].teaching.head.weight.detach()
+if kept[0].distillation is not None:
+    weights["head"] = kept[0].distillation.head.weight.detach()
 save_file(weights | averages_to_tensors(kept[0].averages), f"{folder}/rank-{number}.safetensors")
 Path(folder, f"step-{number}").write_text(str(result.step))
 distributed.destroy_process_group()
