@@ -7,6 +7,7 @@ checkpoints: `model.embed_tokens`, `model.layers.0`, `model.norm`, `lm_head`. Mo
 names are for training alone.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ class LossRows(NamedTuple):
     """[B, T, D], without gradient."""
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """Backbone: token ids to hidden states, all but the output layer."""
 
     cosines: Tensor
@@ -61,14 +62,11 @@ class Backbone(nn.Module):
         for name, table in self.rope_tables().items():
             self.register_buffer(name, table, persistent=False)
 
+    @abstractmethod
     def rope_tables(self) -> dict[str, Tensor]:
-        """Return cosines and sines [positions, R], by the names of their buffers.
+        """Return cosines and sines [positions, R], by the names of their buffers."""
 
-        Raises:
-            NotImplementedError: a family must define it.
-        """
-        raise NotImplementedError
-
+    @abstractmethod
     def forward(
         self,
         ids: Tensor,
@@ -88,11 +86,7 @@ class Backbone(nn.Module):
                 all tokens.
             kv_cache: of the ids read before, for evaluation mode; is extended by the new ones.
             logits_to_keep: number of last rows to return; None: all.
-
-        Raises:
-            NotImplementedError: a family must define it.
         """
-        raise NotImplementedError
 
     @property
     def cached_layers(self) -> int:
@@ -113,7 +107,7 @@ class Backbone(nn.Module):
         )
 
 
-class LanguageModel(nn.Module):
+class LanguageModel(nn.Module, ABC):
     """Causal language model: token ids in, logits of the next token out."""
 
     future_targets = 0
@@ -206,21 +200,13 @@ class LanguageModel(nn.Module):
         """Return an empty KV cache for `batch` texts."""
         return self.model.new_kv_cache(batch)
 
+    @abstractmethod
     def init_weights(self, seed: int) -> None:
-        """Initialise the weights; equal seeds give equal bytes on any machine.
+        """Initialise the weights; equal seeds give equal bytes on any machine."""
 
-        Raises:
-            NotImplementedError: a family must define it.
-        """
-        raise NotImplementedError
-
+    @abstractmethod
     def flops_per_token(self) -> int:
-        """Return the floating-point operations to train on one token.
-
-        Raises:
-            NotImplementedError: a family must define it.
-        """
-        raise NotImplementedError
+        """Return the floating-point operations to train on one token."""
 
     def progress_changes(self) -> tuple[float, ...]:
         """Return the shares of the training at which the graph of the forward pass changes."""

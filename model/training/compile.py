@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from .distillation import Distillation
-from .lr_schedule import training_progress
 from .state import RunState
 
 
@@ -51,6 +50,7 @@ def _compile_teachers(
 
 def _phases(run: RunState) -> list[float]:
     """Return a share of the training for each graph that the rest of the run needs."""
-    config = run.config
-    done = training_progress(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)
-    return [done, *(change for change in run.model.progress_changes() if change > done)]
+    return [
+        run.progress,
+        *(change for change in run.model.progress_changes() if change > run.progress),
+    ]

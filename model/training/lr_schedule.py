@@ -50,9 +50,7 @@ def _shaped(rising: float, remaining: float, schedule: ScheduleConfig) -> float:
     return rising * raised * cosine
 
 
-def training_progress(
-    step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0
-) -> float:
+def share_of_run(step: int, steps: int, schedule: ScheduleConfig, seconds: float = 0.0) -> float:
     """Return the share of the run that is done before `step`, from 0 to 1.
 
     Args:

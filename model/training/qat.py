@@ -16,7 +16,6 @@ from ..families.language_model import LanguageModel
 from ..families.parameter_roles import quantizable_weights, swapped_weights
 from ..quantization.plan import Precision, quantization_plan
 from ..quantization.quantizer import rounded, row_scales
-from .lr_schedule import training_progress
 from .state import RunState
 
 
@@ -51,10 +50,9 @@ def has_begun(run: RunState, settings: QuantizeConfig, lr_scale: float) -> bool:
     start, schedule = parse_qat(settings.qat), run.config.schedule
     if start is None:
         return False
-    done = training_progress(run.step + 1, run.config.train.steps, schedule, run.seconds or 0.0)
     if start.kind == "progress":
-        return done >= start.value
-    return lr_scale < start.value and done >= schedule.warmup_fraction
+        return run.progress >= start.value
+    return lr_scale < start.value and run.progress >= schedule.warmup_fraction
 
 
 @torch.no_grad()

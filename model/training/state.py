@@ -31,6 +31,7 @@ from .checkpoint import RunPosition, TrainingTensors, load_training, save_checkp
 from .data import InitialWeights, TokenizerFacts
 from .distillation import Distillation, head_parameters, init_distillation
 from .ema_swa import WeightAverages, averages_from_tensors, averages_to_tensors, init_averages
+from .lr_schedule import share_of_run
 from .optimizers import build_optimizers
 
 
@@ -64,6 +65,13 @@ class RunState:
         """Whether no step is left."""
         out_of_time = (self.seconds or 0.0) >= (self.config.schedule.seconds or math.inf)
         return out_of_time or self.step >= self.config.train.steps
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done before the next step, 0 to 1."""
+        config = self.config
+        seconds = self.seconds or 0.0
+        return share_of_run(self.step + 1, config.train.steps, config.schedule, seconds)
 
     @property
     def samples(self) -> int:

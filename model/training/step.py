@@ -20,7 +20,6 @@ from .distillation import DISTILL_LOSSES, teacher_forward
 from .ema_swa import update_averages
 from .gradient_clipping import clip_gradients
 from .loss import backward_loss
-from .lr_schedule import training_progress
 from .optimizers import scale_learning_rates, set_muon_momentum
 from .qat import fake_quantized
 from .state import RunState
@@ -101,7 +100,7 @@ def compute_gradients(
     ids, mask = checked_batch(run, batch)
     mask = scored_targets(run.model, ids, mask)
     run.model.train()
-    run.model.set_progress(progress(run), lr_scale)
+    run.model.set_progress(run.progress, lr_scale)
     count = ids[:, 1:].numel() if mask is None else int(mask[:, 1:].sum())
     sums = torch.zeros(
         len(LOSS_NAMES) + len(DISTILL_LOSSES), 2, dtype=torch.float64, device=ids.device
@@ -171,9 +170,3 @@ def target_ids(model: LanguageModel, batch: Batch) -> NDArray[np.integer]:
     ids, mask = batch
     begin = 1 + model.num_memory_tokens
     return ids[:, begin:].ravel() if mask is None else ids[:, begin:][mask[:, begin:]]
-
-
-def progress(run: RunState) -> float:
-    """Return the share of the training that is done at the run's next step."""
-    config = run.config
-    return training_progress(run.step + 1, config.train.steps, config.schedule, run.seconds or 0.0)

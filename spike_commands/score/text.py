@@ -106,7 +106,7 @@ def chats_of_files(
         loaded: the run to score.
         paths: files, folders and patterns.
         show: callbacks for progress and remarks.
-        reads: options of `read_documents`.
+        reads: options of `encoded_conversations`.
 
     Raises:
         SpikeError: a file cannot be read, or there is no conversation.

@@ -12,7 +12,6 @@ from .ngram_counts import PrunedNgramCounts
 
 FORMAT = 1
 HEADER = struct.Struct("<II")
-Planes = NDArray[np.uint8]
 
 
 def counts_to_bytes(counts: PrunedNgramCounts) -> bytes:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spike_lm.model.config.schema import ScheduleConfig
-from spike_lm.model.training.lr_schedule import lr_multiplier, training_progress
+from spike_lm.model.training.lr_schedule import lr_multiplier, share_of_run
 
 
 def falling(**changes):
@@ -69,5 +69,5 @@ def test_seconds_measure_the_run_and_mean_steps_the_fall():
 
 
 def test_the_share_done_is_of_steps_or_of_seconds():
-    assert [training_progress(step, 4, falling()) for step in (1, 2, 4)] == [0.0, 0.25, 0.75]
-    assert training_progress(7, 10, falling(seconds=60.0), 15.0) == 0.25
+    assert [share_of_run(step, 4, falling()) for step in (1, 2, 4)] == [0.0, 0.25, 0.75]
+    assert share_of_run(7, 10, falling(seconds=60.0), 15.0) == 0.25
