@@ -36,6 +36,7 @@ EDGES = {
     "model/quantization": {"config", "families"},
     "model/inference": {"families", "layers", "runs"},
     "model/scoring": {"config", "families", "runs"},
+    "model/evaluation": set(),
     "model/text_compression": {"config", "families", "runs", "scoring"},
     "model/training": {
         "config",
@@ -59,7 +60,7 @@ EDGES = {
 }
 VAGUE = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 MAX_FILE, MAX_FUNCTION = 300, 60
-MAX_LAZY = 30  # one for each command, and a few for its errors
+MAX_LAZY = 42  # one for each command, and a few for its errors
 LONG_FILES: dict[str, str] = {}  # path -> reason
 LONG_FUNCTIONS: dict[str, str] = {}  # path:function -> reason
 FILES = [

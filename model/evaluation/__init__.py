@@ -1,0 +1,1 @@
+"""Evaluation of causal language models by the log-likelihood of continuations."""
