@@ -202,6 +202,7 @@ def test_names_say_what_a_file_is():
         ("from spiketok.huggingface import export_tokenizer", {"transformers", "torch", "pyarrow"}),
         ("from datapipe import Windows, write_shards", {"torch", "spike_lm.model", "datasets"}),
         ("from spike_lm.model import load_config", {"torch", "pyarrow"}),
+        ("from spike_lm.model.runs.lineage import read_config", {"torch", "numpy"}),
     ],
 )
 def test_import_weight(statement, heavy):

@@ -44,7 +44,8 @@ from spike_lm.model.huggingface.import_ import (
     read_trained_ids,
 )
 from spike_lm.model.runs.checkpoint import load_trained_ids, read_state
-from spike_lm.model.runs.folder import load_run, read_lineage
+from spike_lm.model.runs.folder import load_run
+from spike_lm.model.runs.lineage import read_lineage
 from spike_lm.model.runs.metrics import cut_back_metrics, last_metrics
 from spike_lm.model.runs.tensor_files import load_tensors
 from spike_lm.model.text_compression.compressed_file import LENGTH_BYTES
@@ -85,8 +86,9 @@ READERS = {
     "model/text_compression/compressed_header.py": "headers of compressed files",
     "model/huggingface/import_.py": "config.json, generation_config - test_import_.py",
     "model/huggingface/provenance.py": "spike_run",
-    "model/runs/folder.py": "run",
-    "model/runs/checkpoint.py": "state, safetensors",
+    "model/runs/lineage.py": "run",
+    "model/runs/checkpoint_state.py": "state",
+    "model/runs/checkpoint.py": "safetensors",
     "model/runs/metrics.py": "metrics",
     "model/runs/tensor_files.py": "tensors of training",
     "spike_commands/chat/server.py": "- chat/test_server.py",

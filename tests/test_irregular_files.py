@@ -26,7 +26,8 @@ from spike_lm.model.artifact.open import open_run, unpack_artifact
 from spike_lm.model.config.loader import load_config
 from spike_lm.model.huggingface.import_ import import_model
 from spike_lm.model.runs.checkpoint import read_state
-from spike_lm.model.runs.folder import load_run, read_lineage
+from spike_lm.model.runs.folder import load_run
+from spike_lm.model.runs.lineage import read_lineage
 from spike_lm.model.runs.metrics import append_metrics, cut_back_metrics, last_metrics
 from spike_lm.model.runs.tensor_files import load_tensors
 from spiketok import BeseVocabulary, Tokenizer

@@ -10,7 +10,7 @@ from msgspec import Meta
 from spiketok.errors import SpikeError, parse_failures
 from spiketok.regular_files import read_regular
 
-from ..runs.checkpoint import Count
+from ..runs.checkpoint_state import Count
 from ..runs.tensor_files import tensors_sha256
 
 FORMAT = 1

@@ -3,22 +3,18 @@
 The layout is in docs/formats.md, section 3.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
-import msgspec
 import torch
-from msgspec import Meta
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from spiketok.errors import SpikeError, parse_failures, unreadable
+from spiketok.errors import SpikeError
 from spiketok.fingerprints import distinct_prefixes
-from spiketok.regular_files import read_regular
 
-from .checkpoint_folders import advice, checkpoint_folder
+from .checkpoint_folders import advice
+from .checkpoint_state import STATE, State, named, parse_state
 from .stored_weights import check_weights, described
 from .tensor_files import (
     Tensors,
@@ -31,32 +27,11 @@ from .trained_ids import TrainedIds
 KINDS = ("ema", "swa")
 SNAPSHOTS = "snapshots"
 
-FORMAT = 1
 WEIGHTS = "model.safetensors"
 TRAINING = "training.safetensors"
-STATE = "state.json"
 AVERAGE = "average"
 BESIDE = "beside"
 TRAINED_IDS = "targets/trained"
-Count = Annotated[int, Meta(ge=0)]
-
-
-class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Checkpoint state: the fields of `state.json`."""
-
-    format: int
-    step: Count
-    """Optimiser steps done."""
-    samples: Count
-    """Sequences consumed."""
-    tokens: Count
-    """Tokens trained on."""
-    fingerprints: dict[str, str]
-    """Of the run's inputs: `config`, `tokenizer`, `data` …"""
-    sha256: dict[str, str]
-    """File name → digest, of the two other files of the checkpoint."""
-    seconds: Annotated[float, Meta(ge=0)] | None = None
-    """Seconds of training, where these measure the run."""
 
 
 def read_state(folder: Path) -> State:
@@ -67,7 +42,7 @@ def read_state(folder: Path) -> State:
     """
     state = parse_state(folder)
     for name in (WEIGHTS, TRAINING):
-        with _named(folder, name):
+        with named(folder, name):
             digest = tensors_sha256(folder / name)
         if not digest:
             fault = "damaged (not of the size of its tensors)"
@@ -79,35 +54,6 @@ def read_state(folder: Path) -> State:
                 f"({recorded}), so one of both is damaged; {advice(folder)}"
             )
     return state
-
-
-def parse_state(folder: Path) -> State:
-    """Read `state.json` alone.
-
-    Raises:
-        SpikeError: the format is unknown, or the file is missing, damaged or of another step.
-    """
-    path = folder / STATE
-    with _named(folder, STATE):
-        data = read_regular(path)
-    with parse_failures(path, advice(folder)):
-        state = msgspec.json.decode(data, type=State)
-    if state.format != FORMAT:
-        raise SpikeError(f"{path}: format {state.format} is not known; use a newer spike")
-    if checkpoint_folder(folder.parent.parent, state.step).name != folder.name:
-        raise SpikeError(f"{path}: step {state.step} is not the folder's; {advice(folder)}")
-    return state
-
-
-@contextmanager
-def _named(folder: Path, name: str) -> Iterator[None]:
-    """Name a file of a checkpoint in failures to read it."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise SpikeError(f"{folder / name}: missing; {advice(folder)}") from None
-    except OSError as error:
-        raise unreadable(folder / name, error) from None
 
 
 def load_weights(folder: Path, model: nn.Module) -> None:

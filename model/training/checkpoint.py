@@ -14,16 +14,14 @@ from spiketok.atomic_files import durable_folder
 from ..runs.checkpoint import (
     AVERAGE,
     BESIDE,
-    FORMAT,
-    STATE,
     TRAINED_IDS,
     TRAINING,
     WEIGHTS,
-    State,
     foreign,
     put_tensor,
 )
 from ..runs.checkpoint_folders import all_checkpoints, checkpoint_folder
+from ..runs.checkpoint_state import FORMAT, STATE, State
 from ..runs.tensor_files import file_sha256, load_tensors, on_cpu, save_tensors
 from ..runs.trained_ids import TrainedIds
 from .optimizer_states import RANDOM, generators, optimizer_memory, put_generators, put_memory

@@ -7,7 +7,7 @@ from datapipe import Windows, open_stream, read_manifest
 from spike_lm.model import Config
 from spike_lm.model.families.build import build_model
 from spike_lm.model.families.parameter_roles import count_parameters, exported_parameters
-from spike_lm.model.runs.folder import TOKENIZER, read_config
+from spike_lm.model.runs.lineage import TOKENIZER, read_config
 from spike_lm.model.training.distillation import active_teachers, init_distillation
 from spike_lm.model.training.estimate import estimated
 from spiketok import Tokenizer

@@ -6,7 +6,7 @@ import click
 from msgspec.structs import replace
 
 from spike_lm.model import Config, config_fingerprint, load_config
-from spike_lm.model.runs.folder import CONFIG, read_config
+from spike_lm.model.runs.lineage import CONFIG, read_config
 from spiketok.errors import SpikeError
 
 

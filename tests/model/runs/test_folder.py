@@ -10,7 +10,8 @@ from spike_lm.model.config.loader import config_fingerprint, dump_config
 from spike_lm.model.families.build import build_model
 from spike_lm.model.runs.checkpoint import load_averages
 from spike_lm.model.runs.checkpoint_folders import newest_checkpoint
-from spike_lm.model.runs.folder import create_run, load_run, read_config, read_lineage
+from spike_lm.model.runs.folder import create_run, load_run
+from spike_lm.model.runs.lineage import read_config, read_lineage
 from spike_lm.model.scoring.bits_per_byte import validation_score
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
