@@ -36,7 +36,7 @@ EDGES = {
     "model/quantization": {"config", "families"},
     "model/inference": {"families", "layers", "runs"},
     "model/scoring": {"config", "families", "runs"},
-    "model/evaluation": set(),
+    "model/evaluation": {"artifact", "families", "huggingface", "layers"},
     "model/text_compression": {"config", "families", "runs", "scoring"},
     "model/training": {
         "config",

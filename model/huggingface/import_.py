@@ -1,4 +1,4 @@
-"""Import of an exported folder as a run; code in the folder is never read.
+"""Import of an exported folder as a run, or its model for use; its code is never read.
 
 Files are untrusted until they are checked: the configuration before a model is built, names, shapes
 and types of the weights before a tensor is read.
@@ -27,9 +27,9 @@ from ..config.loader import config_fingerprint, config_of_sections, load_config
 from ..config.schema import Config
 from ..families.build import build_model
 from ..families.sections import FAMILY_SECTIONS
-from ..runs.folder import create_run
+from ..runs.folder import Run, create_run
 from ..runs.stored_weights import FIX, check_weights, model_of_shapes
-from ..runs.tensor_files import read_failures
+from ..runs.tensor_files import file_sha256, read_failures
 from ..runs.trained_ids import TrainedIds
 from ..training.checkpoint import RunPosition, TrainingTensors, save_checkpoint
 from .config_json import MODEL_TYPE, spike_fields
@@ -77,12 +77,41 @@ def import_model(folder: Path, run_folder: Path) -> Config:
     return config
 
 
-def read_fields(path: Path) -> dict[str, Any]:
-    """Read config.json.
+def was_exported(folder: Path) -> bool:
+    """Whether a folder with config.json has a model that spike supports, and spike's tokenizer.
 
     Raises:
-        SpikeError: it is missing, not a JSON object, or of an unsupported model.
+        SpikeError: config.json cannot be read.
     """
+    kind = _any_fields(folder / FIELDS).get("model_type")
+    return kind in (MODEL_TYPE, STOCK_TYPE) and (folder / VOCABULARY_FILE).is_file()
+
+
+def open_exported(folder: Path, device: str = "cpu") -> Run:
+    """Open an exported folder without writing a run folder; weights are equal to the bit.
+
+    Raises:
+        SpikeError: as `import_model`.
+    """
+    fields, record = read_fields(folder / FIELDS), read_record(folder)
+    tokenizer = read_tokenizer(folder, fields)
+    config = read_config(folder, fields, tokenizer)
+    weights = read_weights(folder / WEIGHTS, config, tokenizer)
+    model = build_model(config, tokenizer.vocab_size, eos_id=tokenizer.eos_id, init_weights=False)
+    model.load_state_dict(weights)
+    model.to(device).requires_grad_(False)
+    return Run(
+        config=config,
+        model=model,
+        tokenizer=tokenizer,
+        step=record.step if record else 0,
+        fingerprints=record.fingerprints if record else {"tokenizer": tokenizer.fingerprint},
+        digest=file_sha256(folder / WEIGHTS),
+        trained_ids=read_trained_ids(folder, tokenizer.vocab_size) if record else None,
+    )
+
+
+def _any_fields(path: Path) -> dict[str, Any]:
     with parse_failures(path, "export the model again"):
         if not path.exists():
             raise SpikeError(
@@ -90,6 +119,16 @@ def read_fields(path: Path) -> dict[str, Any]:
                 "that spike export model wrote"
             )
         fields: dict[str, Any] = msgspec.json.decode(read_regular(path), type=dict[str, Any])
+    return fields
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """Read config.json.
+
+    Raises:
+        SpikeError: it is missing, not a JSON object, or of an unsupported model.
+    """
+    fields = _any_fields(path)
     if fields.get("model_type") not in (MODEL_TYPE, STOCK_TYPE):
         raise SpikeError(
             f"{path}: model_type: {shown(fields.get('model_type'))} is not supported; name a model "
