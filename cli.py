@@ -16,6 +16,7 @@ from spiketok.errors import FIXES, PLACE_FAULTS, WRITE_FIXES, SettingError, Spik
 # Command → module, name in it, summary for `spike --help`, which imports none of them.
 COMMANDS = {
     "chat": ("chat.chat", "chat", "Chat with a model in a terminal or browser."),
+    "compare": ("report.compare", "compare", "Compare two runs: keys, scores, items."),
     "compress": ("score.compress", "compress", "Compress a file with a model's predictions."),
     "data": ("data.group", "data", "Inspect and verify token shards."),
     "decompress": ("score.compress", "decompress", "Restore a file that compress wrote."),
@@ -26,6 +27,7 @@ COMMANDS = {
     "import": ("huggingface.import_", "import_folder", "Convert an exported model to a run."),
     "inspect": ("pack.pack", "inspect", "Show the sizes of a packed model's parts."),
     "pack": ("pack.pack", "pack", "Pack a run into one small file."),
+    "runs": ("report.runs", "runs", "List runs: state, scores, lineage."),
     "shard": ("data.shard", "shard", "Write text as token shards."),
     "tokenizer": ("tokenizer.group", "tokenizer", "Train, use and compare tokenizers."),
     "train": ("train.train", "train", "Train a model on token shards."),

@@ -7,6 +7,7 @@ new name itself may be lost.
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import EBADF, EINVAL, ENOLCK, ENOSYS, ENOTSUP, ENXIO, EOPNOTSUPP
@@ -17,6 +18,8 @@ from typing import BinaryIO
 from .errors import SpikeError
 
 PARTIAL = ".partial"
+# Seconds to wait before a second try to lock: `is_locked` holds a lock for a moment.
+SECOND_TRY = 0.05
 # Error numbers of file systems for an operation that they do not have.
 NOT_SUPPORTED = {EBADF, EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP}
 
@@ -76,7 +79,11 @@ def lock(handle: int, path: Path) -> OSError | None:
         SpikeError: another process holds the lock.
     """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(SECOND_TRY)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         fault = f"{path}: another process is writing it; wait until that has ended"
         raise SpikeError(fault) from None
@@ -244,6 +251,21 @@ def locked(folder: Path, remark: Callable[[str], None] = lambda _: None) -> Iter
         yield
     finally:
         os.close(handle)
+
+
+def is_locked(folder: Path) -> bool:
+    """Return whether another process writes a folder (`locked`); False without locks."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if error.errno not in NOT_SUPPORTED:
+            raise
+    finally:
+        os.close(handle)
+    return False
 
 
 def check_writable(path: Path) -> None:

@@ -1,6 +1,7 @@
 """A folder in which the three lines have run on a small corpus, and ways to run more."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,13 @@ CHATS = [
     {"prompt": f"What is {number} + 1?", "response": f"<think>add</think>It is {number + 1}."}
     for number in range(60)
 ]
+
+
+def schema_of(name):
+    """Return a JSON Schema of docs/formats.md."""
+    text = (ROOT / "docs/formats.md").read_text()
+    found = re.search(rf"```json schema={name}\n(.*?)```", text, re.DOTALL)
+    return json.loads(found[1])
 
 
 def document(number):

@@ -57,10 +57,11 @@ EDGES = {
     "spike_commands/tokenizer": {"data", "web"},
     "spike_commands/score": {"data"},
     "spike_commands/pack": {"data", "score"},
+    "spike_commands/report": {"data"},
 }
 VAGUE = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 MAX_FILE, MAX_FUNCTION = 300, 60
-MAX_LAZY = 42  # one for each command, and a few for its errors
+MAX_LAZY = 47  # one for each command, and a few for its errors
 LONG_FILES: dict[str, str] = {}  # path -> reason
 LONG_FUNCTIONS: dict[str, str] = {}  # path:function -> reason
 FILES = [

@@ -56,7 +56,11 @@ def parse_state(folder: Path) -> State:
 
 @contextmanager
 def named(folder: Path, name: str) -> Iterator[None]:
-    """Name a file of a checkpoint in failures to read it."""
+    """Name a file of a checkpoint in failures to read it.
+
+    Raises:
+        SpikeError: the block cannot read the file.
+    """
     try:
         yield
     except FileNotFoundError:

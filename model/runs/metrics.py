@@ -61,6 +61,19 @@ def last_metrics(path: Path, step: int) -> Metrics:
     return last
 
 
+def read_metrics(path: Path) -> Iterator[dict[str, int | float | str | None]]:
+    """Yield the lines of a run, which may be training: a last line that is cut off is left out.
+
+    Raises:
+        SpikeError: a line is not an object of numbers and texts with an integer `step`.
+    """
+    for number, line in enumerate(_lines(path) if os.path.lexists(path) else (), 1):
+        if line.endswith(b"\n"):
+            _step_of(line, f"{path}:{number}")
+            with parse_failures(f"{path}:{number}", FIX):
+                yield msgspec.json.decode(line, type=dict[str, int | float | str | None])
+
+
 def _lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of a file that may be large, with their ends."""
     with parse_failures(path, FIX), open_regular(path) as file:

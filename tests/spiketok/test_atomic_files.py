@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from spiketok.atomic_files import (
     check_writable,
     durable_file,
     durable_folder,
+    is_locked,
     locked,
     write_durably,
 )
@@ -252,3 +254,18 @@ def test_many_writers_of_one_file_leave_one_of_their_contents(tmp_path):
     assert len(content) == 100_000
     assert len(set(content)) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_locked_folder_is_seen_and_looking_does_not_stop_a_writer(tmp_path, monkeypatch):
+    assert not is_locked(tmp_path)
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
+    # Another process looks at the moment of the first try.
+    looking = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr(time, "sleep", lambda _: os.close(looking))
+    with locked(tmp_path):
+        assert is_locked(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", raising(errno.ENOLCK))
+    assert not is_locked(tmp_path)

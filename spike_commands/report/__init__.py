@@ -1,0 +1,1 @@
+"""`spike runs`, `spike compare` and `spike report`."""
