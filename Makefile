@@ -14,7 +14,7 @@ OLDEST := .venv-oldest/bin
 TORCH := $(shell grep '^torch==' constraints.txt)
 BUILD_TOOLS := cmake nanobind ninja scikit-build-core
 CPP := $(shell find spiketok datapipe model tests -name '*.[ch]pp')
-NATIVE := $(wildcard spiketok/native/* datapipe/native/* model/native/* model/native/*/*)
+NATIVE := $(wildcard spiketok/native/* datapipe/native/* datapipe/native/*/* model/native/* model/native/*/*)
 
 .PHONY: test test-all test-oldest demo bench check types docs format clean
 

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from .loader.shuffle import permute
     from .loader.token_stream import TokenStream, open_stream
     from .loader.windows import Windows, batches
+    from .overlap.longest_repeats import Repeat, longest_repeats
+    from .overlap.training_overlap import Overlap, total_overlap, training_overlap
     from .shards.build import write_shards
     from .shards.chat_encoding import encoded_conversations
     from .shards.inspect import describe, read_split, show_document
@@ -53,6 +55,11 @@ __all__ = [
     "batches",
     "permute",
     "open_as_dataset",
+    "Overlap",
+    "training_overlap",
+    "total_overlap",
+    "Repeat",
+    "longest_repeats",
 ]
 
 # Imported lazily (PEP 562): a command's --help needs none of them.
@@ -87,6 +94,11 @@ LATER = {
     "batches": "loader.windows",
     "permute": "loader.shuffle",
     "open_as_dataset": "loader.hf_datasets",
+    "Overlap": "overlap.training_overlap",
+    "training_overlap": "overlap.training_overlap",
+    "total_overlap": "overlap.training_overlap",
+    "Repeat": "overlap.longest_repeats",
+    "longest_repeats": "overlap.longest_repeats",
 }
 
 

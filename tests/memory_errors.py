@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapipe import _reading
+from datapipe import _overlap, _reading
 from spike_lm.model import _coding, _counting
 from spiketok import _native
 
@@ -107,6 +107,19 @@ def read() -> None:
         assert _reading.read_rows(starts, runs, 3, unchecked, 256, 2, rows, 0) == 2
 
 
+def overlap() -> None:
+    windows = _overlap.WindowSet(TEXTS[0], TEXTS[1][1:], 9)
+    decoder = _overlap.TokenBytes(*ENTRIES)
+    ids = TEXTS[0].astype(np.uint16)
+    windows.scan_decoded(ids, decoder)
+    seen = np.zeros(3, np.int64)
+    windows.count(np.zeros(3, np.int64), seen)
+    assert seen.sum() > 0
+    finder = _overlap.RepeatFinder(TEXTS[0][:40], 9)
+    finder.scan_decoded(ids, decoder)
+    assert finder.take()[-1][:2] == (40, 40)
+
+
 def fail_in_turn(work: Callable[[], None], memory: ctypes.CDLL) -> None:
     """Fail each allocation, the first one first, until the work passes without."""
     work()
@@ -131,5 +144,5 @@ if __name__ == "__main__":
     library = ctypes.CDLL(sys.argv[1])
     library.fail_after.argtypes, library.fail_after.restype = [ctypes.c_long], ctypes.c_long
     library.count_alive.restype = ctypes.c_long
-    for work in (match, bese, train, code, count, mix, read):
+    for work in (match, bese, train, code, count, mix, read, overlap):
         fail_in_turn(work, library)

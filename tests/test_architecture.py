@@ -25,6 +25,7 @@ EDGES = {
     "datapipe/sources": set(),
     "datapipe/shards": {"sources"},
     "datapipe/loader": {"shards"},
+    "datapipe/overlap": {"shards"},
     "spiketok/length_max": set(),
     "spiketok/bese": {"length_max"},
     "spiketok/chat": set(),

@@ -19,6 +19,7 @@ FLAGS += ["-fno-sanitize-recover=all", "-D_GLIBCXX_ASSERTIONS"]
 DRIVERS = {
     "spiketok": "spiketok/native",
     "datapipe": "datapipe/native",
+    "datapipe/native/overlap": "datapipe/native/overlap",
     "model/native": "model/native",
     "model/native/counting": "model/native/counting",
 }

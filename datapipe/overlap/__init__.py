@@ -1,0 +1,1 @@
+"""Overlap of evaluation texts with a split of shards: windows seen, longest repeated passages."""
