@@ -37,7 +37,7 @@ EDGES = {
     "model/quantization": {"config", "families"},
     "model/inference": {"families", "layers", "runs"},
     "model/scoring": {"config", "families", "runs"},
-    "model/evaluation": {"artifact", "families", "huggingface", "layers"},
+    "model/evaluation": {"artifact", "families", "huggingface", "layers", "scoring"},
     "model/text_compression": {"config", "families", "runs", "scoring"},
     "model/training": {
         "config",

@@ -160,7 +160,7 @@ def open_hugging_face(
                 str(folder), dtype=torch.float32, use_safetensors=True, **shared
             )
     except Exception as error:  # noqa: BLE001: code of other libraries, and of the folder
-        if "trust_remote_code" in str(error):
+        if not trust_remote_code and _has_code(folder):
             raise SpikeError(
                 f"{folder}: the model has code of its own; read it, and pass --trust-remote-code"
             ) from None
@@ -188,6 +188,12 @@ def _silent() -> Iterator[None]:
         log.set_verbosity(verbosity)
         if bars:
             log.enable_progress_bar()
+
+
+def _has_code(folder: Path) -> bool:
+    """Whether the configuration of the model or of the tokenizer names a class in the folder."""
+    files = (folder / name for name in ("config.json", "tokenizer_config.json"))
+    return any(b'"auto_map"' in file.read_bytes() for file in files if file.is_file())
 
 
 def context_of(model: Any) -> int:

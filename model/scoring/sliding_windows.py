@@ -151,8 +151,17 @@ def check_windows(model: LanguageModel, windows: WindowConfig) -> None:
     Raises:
         SpikeError: context or stride is out of range.
     """
-    if not 1 <= windows.stride <= windows.context <= model.config.context:
+    check_window_sizes(windows, model.config.context)
+
+
+def check_window_sizes(windows: WindowConfig, context: int) -> None:
+    """Check that a model of that context can read the windows, and that no target is left out.
+
+    Raises:
+        SpikeError: context or stride is out of range.
+    """
+    if not 1 <= windows.stride <= windows.context <= context:
         raise SpikeError(
             f"context {windows.context}, stride {windows.stride}: choose them so that "
-            f"1 ≤ stride ≤ context ≤ the model's context, {model.config.context}"
+            f"1 ≤ stride ≤ context ≤ the model's context, {context}"
         )
