@@ -14,8 +14,12 @@ BORDERS = ("joint", "lm-eval")
 ENCODED_TOGETHER = 64
 
 
+class LongContinuationError(SpikeError):
+    """Continuation that is longer than the context of the model."""
+
+
 def score_items(
-    lm: CausalLM, items: Sequence[Item], border: str = "joint"
+    lm: CausalLM, items: Sequence[Item], border: str = "joint", context: int = 0
 ) -> Iterator[tuple[int, list[LogLikelihood]]]:
     """Score the requests of items, each item by itself.
 
@@ -25,16 +29,18 @@ def score_items(
         lm: gives the predictions.
         items: multiple-choice items.
         border: `"joint"` or `"lm-eval"`, as in `border.py`.
+        context: largest number of ids in a pass, if smaller than the model's; 0: the model's.
 
     Yields:
         The number of an item in `items`, and the log-likelihood of each of its requests.
 
     Raises:
-        SpikeError: the border is unknown; a continuation
-            is empty, or longer than the context of the model.
+        LongContinuationError: a continuation is longer than the context.
+        SpikeError: the border is unknown, or a continuation is empty.
     """
     if border not in BORDERS:
         raise SpikeError(f"border {border!r} is unknown; use one of {', '.join(BORDERS)}")
+    context = min(context or lm.context, lm.context)
     for begin in range(0, len(items), ENCODED_TOGETHER):
         part = items[begin : begin + ENCODED_TOGETHER]
         requests = [request for item in part for request in item.requests]
@@ -47,14 +53,16 @@ def score_items(
         done = 0
         for number, item in enumerate(part, begin):
             own = slice(done, done + len(item.requests))
-            yield number, _score_splits(lm, splits[own], places[own])
+            yield number, _score_splits(lm, splits[own], places[own], context)
             done = own.stop
 
 
 def _score_splits(
-    lm: CausalLM, splits: Sequence[Split], places: Sequence[str]
+    lm: CausalLM, splits: Sequence[Split], places: Sequence[str], context: int
 ) -> list[LogLikelihood]:
-    sequences = [fitting(lm, split, place) for split, place in zip(splits, places, strict=True)]
+    sequences = [
+        fitting(split, place, context) for split, place in zip(splits, places, strict=True)
+    ]
     if not sequences:
         return []
     return [
@@ -71,17 +79,17 @@ def _score_splits(
     ]
 
 
-def fitting(lm: CausalLM, split: Split, place: str) -> TokenSequence:
+def fitting(split: Split, place: str, context: int) -> TokenSequence:
     """Return a token sequence without the first ids of a context that is too long.
 
     Raises:
-        SpikeError: the continuation alone is longer than the context of the model.
+        LongContinuationError: the continuation alone is longer than the context of the model.
     """
     # The last id is predicted and never read.
-    cut = max(0, len(split.ids) - lm.context - 1)
+    cut = max(0, len(split.ids) - context - 1)
     if cut >= split.first:
-        raise SpikeError(
+        raise LongContinuationError(
             f"{place}: the continuation has {len(split.ids) - split.first} tokens, and the model's "
-            f"context {lm.context}; shorten it"
+            f"context {context}; shorten it"
         )
     return TokenSequence(split.ids[cut:], split.first - cut)

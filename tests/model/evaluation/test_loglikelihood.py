@@ -8,7 +8,7 @@ import torch
 
 from spike_lm.model.evaluation.causal_lm import SpikeLM
 from spike_lm.model.evaluation.items import Item, Request
-from spike_lm.model.evaluation.loglikelihood import score_items
+from spike_lm.model.evaluation.loglikelihood import LongContinuationError, score_items
 from spike_lm.model.families.build import build_model
 from spiketok import Tokenizer, build_vocabulary
 from spiketok.errors import SpikeError
@@ -121,6 +121,15 @@ def test_bad_requests_are_one_line(wrong, border, message):
     with pytest.raises(SpikeError, match=message) as caught:
         list(score_items(spike_lm(), [wrong], border))
     assert "\n" not in str(caught.value)
+
+
+def test_a_smaller_context_is_that_of_a_smaller_model():
+    requests = [item((LONG, " the"), (LONG[:38], " user"))]
+    small, large = spike_lm(context=16), spike_lm()
+    assert list(score_items(large, requests, context=16)) == list(score_items(small, requests))
+    assert list(score_items(large, requests, context=99)) == list(score_items(large, requests))
+    with pytest.raises(LongContinuationError, match="has 17 tokens, and the model's context 16"):
+        list(score_items(large, [item(("", "q" * 17))], context=16))
 
 
 def test_no_items_are_no_scores():

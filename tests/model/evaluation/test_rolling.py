@@ -28,6 +28,11 @@ def test_models_of_transformers_read_the_same_windows(tmp_path):
         table = ours.model(torch.tensor([ids[:-1]]))[0].log_softmax(-1)
     by_definition = -float(table[range(len(ids) - 1), ids[1:]].sum())
     assert rolling_nats(ours, b"the user") == pytest.approx(by_definition, abs=1e-4)
+    for lm in (ours, theirs):
+        shares = []
+        rolling_nats(lm, b"the user and q" * 9, report=shares.append)
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
     with pytest.raises(SpikeError, match="the text is no UTF-8"):
         rolling_nats(theirs, b"\xff")
     for lm in (ours, theirs):
