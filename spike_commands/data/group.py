@@ -1,4 +1,4 @@
-"""`spike data`: inspect and verify token shards."""
+"""`spike data`: inspect, verify and search token shards."""
 
 from pathlib import Path
 
@@ -9,11 +9,15 @@ from spiketok.errors import SpikeError
 from ..console import PATH, common_options, progress_bar, remark
 from ..result_rows import shard_rows
 from ..results import print_result, result_options
+from .overlap import overlap
 
 
 @click.group()
 def data() -> None:
-    """Inspect and verify token shards."""
+    """Inspect, verify and search token shards."""
+
+
+data.add_command(overlap)
 
 
 @data.command(short_help="Show the contents of a shard folder.")
