@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .loader.hf_datasets import open_as_dataset
     from .loader.shuffle import permute
     from .loader.token_stream import TokenStream, open_stream
+    from .loader.window_documents import WindowPart, window_documents
     from .loader.windows import Windows, batches
     from .overlap.longest_repeats import Repeat, longest_repeats
     from .overlap.training_overlap import Overlap, total_overlap, training_overlap
@@ -54,6 +55,8 @@ __all__ = [
     "Windows",
     "batches",
     "permute",
+    "WindowPart",
+    "window_documents",
     "open_as_dataset",
     "Overlap",
     "training_overlap",
@@ -93,6 +96,8 @@ LATER = {
     "Windows": "loader.windows",
     "batches": "loader.windows",
     "permute": "loader.shuffle",
+    "WindowPart": "loader.window_documents",
+    "window_documents": "loader.window_documents",
     "open_as_dataset": "loader.hf_datasets",
     "Overlap": "overlap.training_overlap",
     "training_overlap": "overlap.training_overlap",

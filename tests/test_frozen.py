@@ -46,6 +46,8 @@ COMMANDS = [
     ["data", "inspect", "data"],
     ["data", "inspect", "data", "--document", "3"],
     ["data", "verify", "data"],
+    ["data", "overlap", "data", "--text", "held.txt"],
+    ["data", "at", "runs/base", "--step", "2"],
     ["eval", "runs/base", "--text", "held.txt", "--ttt", "chunk=50,blocks=1"],
     ["eval", "runs/base", "--text", "held.txt", "--with", "ngram,mixture"],
     ["generate", "runs/base", "the", "--max-tokens", "3", "--seed", "3"],

@@ -9,12 +9,11 @@ import numpy as np
 from spiketok.errors import SpikeError
 
 from .._overlap import RepeatFinder
-from ..shards.checked_file import AGAIN
 from ..shards.checked_reader import shard_documents
 from ..shards.commit_records import check_split
 from ..shards.encoded_documents import Documents
-from ..shards.files import shard_files
-from ..shards.manifest import read_manifest
+from ..shards.files import ShardFile, shard_files, source_name
+from ..shards.manifest import Manifest, read_manifest
 from .shard_bytes import ShardBytes, tokenizer_of
 from .training_overlap import BYTE_WINDOW
 
@@ -83,9 +82,7 @@ def longest_repeats(
     for shard in shards:
         for documents in shard_documents(shard):
             decoder.scan(finder, documents)
-            for found in _located(finder, documents, decoder, manifest.sources, before):
-                if found is None:
-                    raise SpikeError(f"{shard.path}: names an unknown source{AGAIN}")
+            for found in _located(finder, documents, decoder, manifest, shard, before):
                 longest[found.end] = found
             tokens, before = tokens + len(documents.tokens), before + len(documents)
             report(tokens)
@@ -96,24 +93,21 @@ def _located(
     finder: RepeatFinder,
     documents: Documents,
     decoder: ShardBytes,
-    sources: list[str],
+    manifest: Manifest,
+    shard: ShardFile,
     before: int,
-) -> Iterator[Repeat | None]:
-    """Yield the new passages of documents, `before` others; None where a source is unknown."""
+) -> Iterator[Repeat]:
+    """Yield the new passages of documents of a shard, after `before` others of the split."""
     new = finder.take()
     if not new:
         return
     ends = decoder.document_ends(documents)
     for end, length, position in new:
         number = int(np.searchsorted(ends, position - length, side="right"))
-        source = int(documents.source[number])
-        if not 0 <= source < len(sources):
-            yield None
-            continue
         yield Repeat(
             start=end - length,
             end=end,
-            source=sources[source],
+            source=source_name(manifest, shard, int(documents.source[number])),
             row=int(documents.row[number]),
             document=before + number,
             place=position - length - (int(ends[number - 1]) if number else 0),

@@ -99,6 +99,17 @@ def shard_files(folder: Path, split: str, manifest: Manifest) -> list[ShardFile]
     return shards
 
 
+def source_name(manifest: Manifest, shard: ShardFile, source: int) -> str:
+    """Return the name of a document's source, by its index in the manifest.
+
+    Raises:
+        SpikeError: the manifest has no such source.
+    """
+    if not 0 <= source < len(manifest.sources):
+        raise SpikeError(f"{shard.path}: a document names an unknown source{AGAIN}")
+    return manifest.sources[source]
+
+
 def check_size(shard: ShardFile) -> None:
     """Check that a shard exists and has the size in its record.
 

@@ -11,11 +11,10 @@ from spiketok import Tokenizer
 from spiketok.duplicate_documents import CopyCounter
 from spiketok.errors import SpikeError
 
-from .checked_file import AGAIN
 from .checked_reader import ids_and_sizes, shard_document, shard_documents
 from .commit_records import TOKENIZER
 from .encoded_documents import Documents
-from .files import shard_files
+from .files import shard_files, source_name
 from .manifest import Manifest, read_manifest
 
 
@@ -88,14 +87,12 @@ def show_document(folder: Path, split: str, index: int) -> dict[str, Any]:
             left -= shard.documents
             continue
         document = shard_document(shard, left)
-        source = int(document.source[0])
-        if not 0 <= source < len(manifest.sources):
-            raise SpikeError(f"{shard.path}: document {left} names an unknown source{AGAIN}")
+        source = source_name(manifest, shard, int(document.source[0]))
         mask = document.loss_mask
         trained = {} if mask is None else {"trained_tokens": int(np.count_nonzero(mask))}
         text = Tokenizer.load(folder / TOKENIZER).decode_bytes(document.tokens[:-1])
         return {
-            "source": manifest.sources[source],
+            "source": source,
             "row": int(document.row[0]),
             "id": bytes(document.ids[0]).hex(),
             "shard": shard.path.name,

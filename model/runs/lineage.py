@@ -21,6 +21,8 @@ CONFIG = "config.toml"
 TOKENIZER = "tokenizer.json"
 LINEAGE = "run.json"
 FIX = "restore it from a copy"
+# Name of the checkpoint that a run began with, among the fingerprints of its lineage.
+INIT = "init"
 # Contents of a path that is no run folder, and the command that makes one from them.
 WAYS = {
     "packed model": "spike unpack makes one",

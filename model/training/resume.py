@@ -10,8 +10,7 @@ from spiketok.errors import SpikeError, write_fix
 from spiketok.fingerprints import check_same_tokenizer, distinct_prefixes
 
 from ..runs.checkpoint_folders import has_begun, newest_checkpoint
-from ..runs.lineage import LINEAGE, TOKENIZER, read_lineage
-from .warm_start import INIT
+from ..runs.lineage import INIT, LINEAGE, TOKENIZER, read_lineage
 
 
 def check_data(folder: Path, data_folder: Path, tokenizer: Tokenizer, data: str) -> None:

@@ -15,9 +15,6 @@ from ..families.parameter_roles import role_of
 from ..runs.folder import Run, load_run
 from ..runs.stored_weights import check_weights, described
 
-# Name of the checkpoint that a run began with, among the fingerprints of its lineage.
-INIT = "init"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartingWeights:

@@ -9,15 +9,17 @@ from spiketok.errors import SpikeError
 from ..console import PATH, common_options, progress_bar, remark
 from ..result_rows import shard_rows
 from ..results import print_result, result_options
+from .at import at
 from .overlap import overlap
 
 
 @click.group()
 def data() -> None:
-    """Inspect, verify and search token shards."""
+    """Inspect, verify and search token shards; documents of a step."""
 
 
 data.add_command(overlap)
+data.add_command(at)
 
 
 @data.command(short_help="Show the contents of a shard folder.")

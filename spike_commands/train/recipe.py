@@ -14,6 +14,7 @@ from datapipe import Windows, batches, open_stream, read_manifest
 from spike_lm.model import Config
 from spike_lm.model.distributed import process_group, rank
 from spike_lm.model.runs.folder import create_run
+from spike_lm.model.runs.lineage import INIT
 from spike_lm.model.runs.metrics import METRICS, last_metrics
 from spike_lm.model.training.data import Batch, InitialWeights, TrainingData, tokenizer_facts
 from spike_lm.model.training.resume import advise_resuming, check_data, resumed_lineage
@@ -21,7 +22,7 @@ from spike_lm.model.training.sample import first_prompt, training_sampler
 from spike_lm.model.training.teachers import open_teachers, teacher_fingerprints
 from spike_lm.model.training.trainer import TrainerCallbacks, TrainResult
 from spike_lm.model.training.trainer import train as train_model
-from spike_lm.model.training.warm_start import INIT, load_starting_weights
+from spike_lm.model.training.warm_start import load_starting_weights
 from spiketok import Tokenizer, encode_chat, message
 from spiketok.atomic_files import locked, make_folder
 from spiketok.errors import SpikeError

@@ -19,9 +19,7 @@ def test_training_text_is_seen_and_other_text_is_not(line, folder):
     assert 0.5 < whole["byte_share"] <= 1
     assert whole["texts_seen"] + held["texts_seen"] >= 120
     (folder / "seen.txt").write_text(document(3)[5:105])
-    (folder / "new.txt").write_text(
-        "A text about something else, whose windows are new. " * 3
-    )
+    (folder / "new.txt").write_text("A text about something else, whose windows are new. " * 3)
     found = overlap_of(line, "--text", "seen.txt", "new.txt")
     seen, new = found["each_text"]
     assert (seen["byte_windows"], seen["byte_windows_seen"]) in ((51, 51), (51, 0))
