@@ -73,7 +73,7 @@ format: .venv/installed
 	@touch $@
 
 .venv/installed-extras: .venv/installed
-	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[hf,hf-uses,peers]'
+	$(BIN)/pip install --quiet -c constraints.txt --no-build-isolation -e '.[hf,hf-uses,log,peers]'
 	@touch $@
 
 .venv-oldest/installed: .venv/installed constraints-oldest.txt

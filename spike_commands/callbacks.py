@@ -1,6 +1,6 @@
 """Callbacks of the recipes: progress and remarks, which commands show and notebooks may show."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,17 +9,25 @@ from typing import Protocol
 class Report(Protocol):
     """Progress callback: the amount done so far and a remark, its parts separated by ", ".
 
-    Where there is no bar, `due` prints a line at once.
+    Where there is no bar, `due` prints a line at once; a bar with room shows `trend`, a series.
     """
 
-    def __call__(self, done: float, remark: str, /, due: bool = False) -> None:
+    def __call__(
+        self, done: float, remark: str, /, due: bool = False, trend: Sequence[float] = ()
+    ) -> None:
         """Show it."""
+
+
+def _show_nothing(
+    _done: float, _remark: str, /, due: bool = False, trend: Sequence[float] = ()
+) -> None:
+    """Show nothing."""
 
 
 @contextmanager
 def no_progress(_description: str, _total: float, _unit: str) -> Iterator[Report]:
     """Show no progress."""
-    yield lambda _done, _remark, _due=False: None
+    yield _show_nothing
 
 
 def no_remark(_message: str) -> None:

@@ -4,7 +4,7 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import isnan
@@ -159,7 +159,13 @@ def progress_bar(description: str, total: float, unit: str, quiet: bool) -> Iter
     if not shows_bars():
         last = begun
 
-        def write_line(done: float, text: str, due: bool = False) -> None:
+        def write_line(
+            done: float,
+            text: str,
+            /,
+            due: bool = False,
+            trend: Sequence[float] = (),  # noqa: ARG001 — a line in a log has no room
+        ) -> None:
             nonlocal last
             now = time.monotonic()
             pace.add(now, done)

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from re import match
 
+from .sparkline import ASCII, BLOCKS, sparkline
+
 # Older reports are no measure of the present speed.
 WINDOW_SECONDS = 60.0
 FULL_BAR, SHORTEST_BAR = 24, 6
+SHORTEST_TREND, LONGEST_TREND = 5, 32
 
 
 @dataclass(slots=True)
@@ -98,9 +101,16 @@ def plain_line(description: str, pace: Pace, unit: str, remark: str) -> str:
 
 
 def line_in_width(
-    width: int, description: str, pace: Pace, unit: str, remark: str, elapsed: float
+    width: int,
+    description: str,
+    pace: Pace,
+    unit: str,
+    remark: str,
+    elapsed: float,
+    trend: Sequence[float] = (),
+    in_ascii: bool = False,
 ) -> str:
-    """Return the longest of several lines that fits: the bar goes first, the numbers last.
+    """Return the longest of several lines that fits: sparkline and bar go first, numbers last.
 
     Args:
         width: columns of the terminal.
@@ -109,6 +119,8 @@ def line_in_width(
         unit: of the amounts.
         remark: parts separated by a comma and a space; the first two are the important ones.
         elapsed: seconds since the task began.
+        trend: series for a sparkline after the description, where there is room.
+        in_ascii: whether only ASCII characters can be shown.
     """
     done, total = pace.done, pace.total
     share = min(1.0, done / total) if total else 1.0
@@ -126,21 +138,44 @@ def line_in_width(
     ]
     room = width - len("  ".join(lines[0])) - 2
     if room >= SHORTEST_BAR:
-        return "  ".join([description, bar(share, min(room, FULL_BAR)), *lines[0][1:]])
+        size = min(room, FULL_BAR)
+        if trend and room >= SHORTEST_BAR + 2 + SHORTEST_TREND:
+            size = max(SHORTEST_BAR, min(FULL_BAR, (room - 2) // 2))
+        full = [description, bar(share, size, in_ascii), *lines[0][1:]]
+        return with_trend(full, width, trend, in_ascii)
     for line in lines:
-        if len(text := "  ".join(line)) <= width:
-            return text
+        if len("  ".join(line)) <= width:
+            return with_trend(line, width, trend if line[0] == description else (), in_ascii)
     return " ".join(lines[-1])[:width]
 
 
-def bar(share: float, width: int) -> str:
+def with_trend(line: Sequence[str], width: int, trend: Sequence[float], in_ascii: bool) -> str:
+    """Return a line with a sparkline after its first part, if there is room for one.
+
+    Args:
+        line: its parts.
+        width: columns of the terminal.
+        trend: the series.
+        in_ascii: whether only ASCII characters can be shown.
+
+    >>> with_trend(["train", "7/9"], 20, [3, 2, 1], in_ascii=True)
+    'train  %=.  7/9'
+    >>> with_trend(["train", "7/9"], 16, [3, 2, 1], in_ascii=True)
+    'train  7/9'
+    """
+    room = min(width - len("  ".join(line)) - 2, LONGEST_TREND)
+    shown = sparkline(trend, room, ASCII if in_ascii else BLOCKS) if room >= SHORTEST_TREND else ""
+    return "  ".join([line[0], *([shown] if shown else []), *line[1:]])
+
+
+def bar(share: float, width: int, in_ascii: bool = False) -> str:
     """Return a bar of characters.
 
-    >>> bar(0.5, 6)
-    '━━━───'
+    >>> bar(0.5, 6), bar(0.5, 6, in_ascii=True)
+    ('━━━───', '###---')
     """
     full = round(share * width)
-    return "━" * full + "─" * (width - full)
+    return ("#" if in_ascii else "━") * full + ("-" if in_ascii else "─") * (width - full)
 
 
 def without_unit(part: str) -> str:

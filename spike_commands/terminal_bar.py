@@ -1,7 +1,7 @@
 """Progress bar in a terminal."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -28,16 +28,25 @@ def moving_bar(description: str, pace: Pace, unit: str) -> Iterator[Report]:
 
         def render(self, task: Task) -> Text:
             """Return the current line."""
-            shown, passed = task.fields["remark"], time.monotonic() - begun
-            room = console.width - 1
-            return Text(line_in_width(room, description, pace, unit, shown, passed), no_wrap=True)
+            passed = time.monotonic() - begun
+            line = line_in_width(
+                console.width - 1,
+                description,
+                pace,
+                unit,
+                task.fields["remark"],
+                passed,
+                task.fields["trend"],
+                in_ascii=not console.encoding.startswith("utf"),
+            )
+            return Text(line, no_wrap=True)
 
     console = Console(stderr=True)
     with Progress(Line(), console=console) as progress:
-        task = progress.add_task(description, total=pace.total, remark="")
+        task = progress.add_task(description, total=pace.total, remark="", trend=())
 
-        def move(done: float, text: str, due: bool = False) -> None:
+        def move(done: float, text: str, /, due: bool = False, trend: Sequence[float] = ()) -> None:
             pace.add(time.monotonic(), done)
-            progress.update(task, completed=done, remark=text, refresh=due)
+            progress.update(task, completed=done, remark=text, trend=trend, refresh=due)
 
         yield move

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 from msgspec import Meta, Struct
 
 from .distillation import DistillConfig
+from .log import LogConfig
 from .quantization import QuantizeConfig
 from .ranges import BelowOne, Count, CountOrZero, Fraction, Rate
 from .spikewhale import SpikeWhaleConfig
@@ -249,6 +250,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit
     spikewhale: SpikeWhaleConfig | None = None
     quantize: QuantizeConfig | None = None
     distill: DistillConfig | None = None
+    log: LogConfig | None = None
 
 
 def keys_of(section: str) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from spike_lm.model.runs.metrics import METRICS, read_metrics
 
 from .run_summary import Line, validation_name
 
-# Places of files, which do not change a model.
-PLACES = {"data.path", "distill.teachers"}
+# Keys that do not change a model: places of files, and logs.
+PLACES = {"data.path", "distill.teachers", "log.to", "log.project"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,47 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import isfinite, nan
+from pathlib import Path
 
 from spike_lm.model import Config
 from spike_lm.model.training.trainer import Progress, Sample
 
-from ..callbacks import Report
+from ..callbacks import Callbacks, Report
 from ..results import some
 from ..visible import safe_for_terminals
+from .metric_loggers import open_loggers
 
 # The loss shown is the mean of this many steps.
 SMOOTHED_STEPS = 20
+MAX_TREND = 64
 # Lines of a prompt, and of a sample, that the log shows; `metrics.jsonl` has all of them.
 MAX_LINES = 20
+
+
+@dataclass(slots=True)
+class Trend:
+    """Series of at most 64 values, evenly spaced, of any number of them.
+
+    >>> trend = Trend()
+    >>> for value in range(1000): trend.add(value)
+    >>> len(trend.values), trend.values[:3]
+    (62, [15, 31, 47])
+    """
+
+    values: list[float] = field(default_factory=list)
+    count: int = 0
+    every: int = 1
+
+    def add(self, value: float) -> None:
+        """Add the next value."""
+        self.count += 1
+        if self.count % self.every == 0:
+            self.values.append(value)
+        if len(self.values) > MAX_TREND:
+            self.values, self.every = self.values[1::2], 2 * self.every
 
 
 def length_of(config: Config) -> tuple[float, str]:
@@ -22,6 +50,31 @@ def length_of(config: Config) -> tuple[float, str]:
     if config.schedule.seconds:
         return config.schedule.seconds, "s"
     return config.train.steps, "steps"
+
+
+@contextmanager
+def training_reports(
+    config: Config, folder: Path, score_name: str, show: Callbacks
+) -> Iterator[Callable[[Progress], None]]:
+    """Yield the callback that shows each step of a training and sends logged ones to loggers.
+
+    Args:
+        config: the configuration.
+        folder: of the run.
+        score_name: name of the score, such as `bits_per_byte`.
+        show: callbacks for progress and remarks.
+    """
+    with (
+        show.progress("train", *length_of(config)) as report,
+        open_loggers(config, folder, show.remark) as send,
+    ):
+        show_step = training_progress(config, score_name, report, show.remark)
+
+        def call(progress: Progress) -> None:
+            show_step(progress)
+            send(progress)
+
+        yield call
 
 
 def training_progress(
@@ -39,6 +92,7 @@ def training_progress(
         remark: shows a line.
     """
     recent: deque[float] = deque(maxlen=SMOOTHED_STEPS)
+    trend = Trend()
     unit = score_name.replace("_", " ")
 
     def report(progress: Progress) -> None:
@@ -47,6 +101,7 @@ def training_progress(
         loss = metrics[f"train_reply_{score_name}" if replies else f"train_{score_name}"]
         recent.extend([loss] if isfinite(loss) else [])
         mean = sum(recent) / len(recent) if recent else nan
+        trend.add(mean)
         parts = [
             f"{mean:.3f} {'reply ' if replies else ''}{unit}",
             f"lr {metrics['learning_rate']:.3g}",
@@ -56,7 +111,7 @@ def training_progress(
         if config.schedule.seconds:
             done = progress.seconds or 0.0
             parts.append(f"step {progress.step:,}")
-        show(done, ", ".join(parts), progress.logged)
+        show(done, ", ".join(parts), progress.logged, trend.values)
         for key, what in (
             (f"validation_{score_name}", "text"),
             (f"validation_reply_{score_name}", "replies"),

@@ -32,7 +32,8 @@ from ..process import stop_on_signals
 from ..results import some
 from ..scored_bytes import window_yardstick
 from .dry_run import checked_vocabulary
-from .progress import length_of, training_progress
+from .metric_loggers import check_loggers
+from .progress import training_reports
 
 # Tokens of a split that are searched for a prompt, from its first position.
 SEARCHED, FIRST = 1 << 16, np.array([0])
@@ -73,6 +74,7 @@ def train_run(
     with process_group() as number:
         if number > 0:
             show, with_xz = SILENT, False
+        check_loggers(config)
         data_folder = data_folder.absolute()
         found = _train(config, data_folder, folder, resume, source, init, with_xz, show, signals)
     return {**found, "rank": number}
@@ -108,9 +110,9 @@ def _train(
     started = time.monotonic()
     with (
         locked(folder, show.remark) if rank() == 0 else nullcontext(),
-        show.progress("train", *length_of(config)) as report,
         signals or nullcontext(),
         advise_resuming(folder),
+        training_reports(config, folder, tokenizer.score_name, show) as report,
     ):
         if resume:
             fingerprints = resumed_lineage(folder, fingerprints, show.remark)
@@ -130,7 +132,7 @@ def _train(
             initial=initial,
             resume=resume,
             callbacks=TrainerCallbacks(
-                report=training_progress(config, tokenizer.score_name, report, show.remark),
+                report=report,
                 should_stop=lambda: signals is not None and signals.received > 0,
                 sample=sampler,
             ),

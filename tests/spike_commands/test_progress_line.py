@@ -25,7 +25,7 @@ import time
 with progress_bar("train", 700, "steps", False) as show:
     for step in range(1, 4):
         time.sleep(0.05)
-        show(step, "{REMARK}", step == 3)
+        show(step, "{REMARK}", step == 3, [9, 8, 7, 6, 5, 4, 3, 2.5, 2.4, 2.3])
         if step == 2:
             remark("a line above", False)
 """
@@ -38,11 +38,18 @@ def paced(total, *reports):
     return pace
 
 
-@given(width=some.integers(40, 200), done=some.integers(2, 9_999), elapsed=some.floats(0, 1e5))
-def test_numbers_fit_into_any_width(width, done, elapsed):
+@given(
+    width=some.integers(40, 200),
+    done=some.integers(2, 9_999),
+    elapsed=some.floats(0, 1e5),
+    trend=some.lists(some.floats(), max_size=70),
+    in_ascii=some.booleans(),
+)
+def test_numbers_fit_into_any_width(width, done, elapsed, trend, in_ascii):
     pace = paced(10_000, (0.0, 1), (elapsed + 1.0, done))
-    line = line_in_width(width, "train", pace, "steps", REMARK, elapsed)
+    line = line_in_width(width, "train", pace, "steps", REMARK, elapsed, trend, in_ascii)
     assert len(line) <= width
+    assert line.isascii() or not in_ascii
     for number in (f"{done:,}/10,000", "2.345", "lr 0.0123", f"eta {pace.eta()}"):
         assert number in line
 
@@ -82,13 +89,17 @@ def test_quiet_is_silent(capsys):
     assert capsys.readouterr().err == ""
 
 
-def in_terminal(columns, term):
+def in_terminal(columns, term, **variables):
     """Return what `MOVING` writes to a terminal of that width."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    environment |= {"TERM": term, **variables}
     started = subprocess.Popen(
-        [sys.executable, "-c", MOVING], cwd=ROOT, stderr=slave, env={**environment, "TERM": term}
+        [sys.executable, "-c", MOVING],
+        cwd=ROOT,
+        stderr=slave,
+        env={**environment, "TERM": term} | variables,
     )
     os.close(slave)
     written = b""
@@ -102,7 +113,7 @@ def in_terminal(columns, term):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode()).replace("\r", "\n").split("\n")
 
 
-@pytest.mark.parametrize("columns", [40, 60, 100])
+@pytest.mark.parametrize("columns", [40, 60, 80, 100])
 def test_a_terminal_shows_the_numbers_of_the_last_step(columns):
     lines = [line.rstrip() for line in in_terminal(columns, "xterm") if line.strip()]
     assert "a line above" in lines
@@ -110,6 +121,14 @@ def test_a_terminal_shows_the_numbers_of_the_last_step(columns):
     last = lines[-1]
     assert all(number in last for number in ("3/700", "2.345", "lr 0.0123", "eta 0:"))
     assert ("━" in last or "─" in last) == (columns == 100)
+    assert ("█" in last) == (columns >= 80)
+
+
+def test_a_terminal_without_unicode_gets_ascii():
+    lines = [line.rstrip() for line in in_terminal(100, "xterm", PYTHONIOENCODING="ascii") if line]
+    last = next(line for line in reversed(lines) if "3/700" in line)
+    assert last.isascii()
+    assert "#" in last
 
 
 def test_a_dumb_terminal_gets_lines():
