@@ -6,10 +6,11 @@ first boundary at which some entry begins with all of the rest of the prompt and
 The tokens before that boundary begin the encoding of every longer text; the rest is sampled again.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Container
 
 from .errors import SpikeError
+from .sorted_entries import SortedEntries
 from .tokenizer import Tokenizer
 from .vocabulary import Vocabulary
 
@@ -21,25 +22,18 @@ class TokenHealer:
         vocabulary = tokenizer.vocabulary
         if not isinstance(vocabulary, Vocabulary):
             raise SpikeError("token healing needs a longest-match tokenizer; turn it off")
-        unmatched = {*vocabulary.special_ids.values(), *vocabulary.reserved_ids}
-        pairs = sorted(
-            (entry, token)
-            for token, entry in enumerate(vocabulary.entries)
-            if token not in unmatched
-        )
+        self._sorted = SortedEntries(vocabulary)
         self._tokenizer, self._by_id = tokenizer, vocabulary.entries
-        self._entries = [entry for entry, _ in pairs]
-        self._ids = [token for _, token in pairs]
-        self._longest = max(map(len, self._entries))
+        self._entries, self._ids = self._sorted.entries, self._sorted.ids
 
     def stable_prefix(self, text: bytes) -> tuple[list[int], bytes]:
         """Return the first ids of each text that begins with `text`, and the rest of `text`."""
         ids = self._tokenizer.encode(text).tolist()
         borders = self._tokenizer.byte_offsets(ids)
-        first = int(borders.searchsorted(len(text) - self._longest, "right"))
+        first = int(borders.searchsorted(len(text) - self._sorted.longest, "right"))
         for place in range(first, len(ids)):
             rest = text[borders[place] :]
-            start, stop = self._beginning_with(rest)
+            start, stop = self._sorted.beginning_with(rest)
             # The entry that is the rest itself, if there is one, comes first.
             if start < stop and len(self._entries[stop - 1]) > len(rest):
                 return ids[:place], rest
@@ -50,10 +44,10 @@ class TokenHealer:
 
         That is every entry that begins with it and is longer, and the longest one within it.
         """
-        start, stop = self._beginning_with(rest)
+        start, stop = self._sorted.beginning_with(rest)
         within = range(start, stop)
         allowed = [self._ids[place] for place in within if self._entries[place] != rest]
-        for length in range(min(len(rest), self._longest), 0, -1):
+        for length in range(min(len(rest), self._sorted.longest), 0, -1):
             place = bisect_left(self._entries, rest[:length])
             if place < len(self._entries) and self._entries[place] == rest[:length]:
                 return sorted([*allowed, self._ids[place]])
@@ -67,8 +61,3 @@ class TokenHealer:
         allowed = [token for token in self.allowed_ids(rest) if token not in banned_ids]
         left = {token: rest[len(self._by_id[token]) :] for token in allowed}
         return [t for t in allowed if not left[t] or self.choices(left[t], banned_ids)]
-
-    def _beginning_with(self, rest: bytes) -> tuple[int, int]:
-        """Return the range of entries that begin with `rest`."""
-        start = bisect_left(self._entries, rest)
-        return start, bisect_right(self._entries, rest, start, key=lambda e: e[: len(rest)])

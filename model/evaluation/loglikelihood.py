@@ -1,15 +1,19 @@
 """Log-likelihoods of continuations given their contexts (multiple-choice scoring)."""
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import pairwise
+from operator import sub
 
 from spiketok.errors import SpikeError
 
 from .border import Split, split_requests
 from .causal_lm import CausalLM
+from .exact import BytePaths, byte_paths, log_probability
 from .items import Item, LogLikelihood
 from .shared_prefix import TokenSequence, score_sequences
 
-BORDERS = ("joint", "lm-eval")
+BORDERS = ("joint", "exact", "lm-eval")
 # Items whose texts are encoded together, before the first of them is scored.
 ENCODED_TOGETHER = 64
 
@@ -28,7 +32,8 @@ def score_items(
     Args:
         lm: gives the predictions.
         items: multiple-choice items.
-        border: `"joint"` or `"lm-eval"`, as in `border.py`.
+        border: `"joint"` or `"lm-eval"`, as in `border.py`, or `"exact"`, as in `exact.py`; then
+            tokens and `is_greedy` are those of the joint encoding.
         context: largest number of ids in a pass, if smaller than the model's; 0: the model's.
 
     Yields:
@@ -36,7 +41,8 @@ def score_items(
 
     Raises:
         LongContinuationError: a continuation is longer than the context.
-        SpikeError: the border is unknown, or a continuation is empty.
+        SpikeError: the border is unknown, or is not supported for the model's tokenizer; or a
+            continuation is empty.
     """
     if border not in BORDERS:
         raise SpikeError(f"border {border!r} is unknown; use one of {', '.join(BORDERS)}")
@@ -49,47 +55,56 @@ def score_items(
             for item in part
             for number in range(len(item.requests))
         ]
-        splits = split_requests(lm, requests, places, border)
+        exact = border == "exact"
+        splits = split_requests(lm, requests, places, "joint" if exact else border)
+        paths = byte_paths(lm, requests) if exact else [None] * len(requests)
         done = 0
         for number, item in enumerate(part, begin):
             own = slice(done, done + len(item.requests))
-            yield number, _score_splits(lm, splits[own], places[own], context)
+            yield number, _log_likelihoods(lm, splits[own], paths[own], places[own], context)
             done = own.stop
 
 
-def _score_splits(
-    lm: CausalLM, splits: Sequence[Split], places: Sequence[str], context: int
+def _log_likelihoods(
+    lm: CausalLM,
+    splits: Sequence[Split],
+    paths: Sequence[BytePaths | None],
+    places: Sequence[str],
+    context: int,
 ) -> list[LogLikelihood]:
-    sequences = [
-        fitting(split, place, context) for split, place in zip(splits, places, strict=True)
-    ]
-    if not sequences:
-        return []
-    return [
-        LogLikelihood(
-            nats=float(scores.log_probabilities.sum()),
-            is_greedy=scores.is_greedy,
-            tokens=len(scores.log_probabilities),
-            crosses=split.crosses,
-            truncated=len(sequence.ids) < len(split.ids),
+    """Score the requests of one item together."""
+    sequences, ends, cuts = [], [], []
+    for split, path, place in zip(splits, paths, places, strict=True):
+        whole = path.whole if path else TokenSequence(split.ids, split.first)
+        # The last id is predicted and never read.
+        cuts.append(max(0, len(whole.ids) - context - 1))
+        if cuts[-1] >= whole.first:
+            raise LongContinuationError(
+                f"{place}: the continuation has {len(whole.ids) - whole.first} tokens, and the "
+                f"model's context {context}; shorten it"
+            )
+        sequences.append(whole.without_first(cuts[-1]))
+        if path and path.context:
+            sequences.append(path.context.without_first(cuts[-1]))
+        ends.append(len(sequences))
+    scores = score_sequences(lm, sequences) if sequences else []
+    found = []
+    for split, path, cut, (start, end) in zip(
+        splits, paths, cuts, pairwise([0, *ends]), strict=True
+    ):
+        tokens = len(split.ids) - split.first
+        if path:
+            parts = map(log_probability, sequences[start:end], scores[start:end])
+            nats = reduce(sub, parts)
+        else:
+            nats = float(scores[start].log_probabilities.sum())
+        found.append(
+            LogLikelihood(
+                nats=nats,
+                is_greedy=bool(scores[start].greedy[-tokens:].all()),
+                tokens=tokens,
+                crosses=split.crosses,
+                truncated=cut > 0,
+            )
         )
-        for scores, split, sequence in zip(
-            score_sequences(lm, sequences), splits, sequences, strict=True
-        )
-    ]
-
-
-def fitting(split: Split, place: str, context: int) -> TokenSequence:
-    """Return a token sequence without the first ids of a context that is too long.
-
-    Raises:
-        LongContinuationError: the continuation alone is longer than the context of the model.
-    """
-    # The last id is predicted and never read.
-    cut = max(0, len(split.ids) - context - 1)
-    if cut >= split.first:
-        raise LongContinuationError(
-            f"{place}: the continuation has {len(split.ids) - split.first} tokens, and the model's "
-            f"context {context}; shorten it"
-        )
-    return TokenSequence(split.ids[cut:], split.first - cut)
+    return found

@@ -31,6 +31,11 @@ class TokenSequence:
     covers: dict[int, NDArray[np.int64]] = field(default_factory=dict)
     """Ids of which one may be at a place, by place, `first` … n − 1."""
 
+    def without_first(self, count: int) -> "TokenSequence":
+        """Return the sequence without its first ids, fewer than `first`."""
+        covers = {place - count: ids for place, ids in self.covers.items()}
+        return TokenSequence(self.ids[count:], self.first - count, covers)
+
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:
@@ -38,8 +43,8 @@ class TokenScores:
 
     log_probabilities: NDArray[np.float64]
     """[n − first], ln p of each scored id, given those before it."""
-    is_greedy: bool
-    """Whether each scored id is the most probable one."""
+    greedy: NDArray[np.bool_]
+    """[n − first], which scored ids are the most probable ones."""
     covers: dict[int, float]
     """ln of the sum of the probabilities of the ids in `TokenSequence.covers`."""
 
@@ -67,7 +72,7 @@ def score_sequences(lm: CausalLM, sequences: Sequence[TokenSequence]) -> list[To
                 )
                 for place, ids in sequence.covers.items()
             }
-            greedy = bool((best[places] == targets).all())
+            greedy = best[places] == targets
             scores.append(TokenScores(picked.double().cpu().numpy(), greedy, covers))
     return scores
 

@@ -81,7 +81,7 @@ def test_scores_equal_those_of_full_passes(kind):
             assert score.truncated == truncated
 
 
-@pytest.mark.parametrize("border", ["joint", "lm-eval"])
+@pytest.mark.parametrize("border", ["joint", "exact", "lm-eval"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_score_of_an_item_does_not_depend_on_the_others(kind, border):
     lm, all_items = spike_lm(kind), items()
