@@ -77,7 +77,7 @@ def training_overlap(
     """Count the windows of texts that occur in a split of a shard folder.
 
     Every byte of the shards is compared with its checksum. The memory needed grows with the texts
-    (some 60 bytes for each byte), not with the shards. For an item of a multiple-choice task, pass
+    (some 40 bytes for each byte), not with the shards. For an item of a multiple-choice task, pass
     the context and the right continuation as one text.
 
     Args:

@@ -40,8 +40,8 @@ def at(
     """Show the documents that a training step of RUN used: source, row, tokens and text.
 
     They are computed from the seed, the step and the shards' manifest, for all ranks and
-    micro-batches of the step; resuming does not change them. A row is the number of a record, or in
-    compressed and plain text the byte, where the document begins in its source.
+    micro-batches of the step; resuming does not change them. A row is the number of a record; of
+    JSON Lines and plain text the byte of the decompressed file where the document begins.
 
     --spike finds the largest rises of the loss from one line of metrics.jsonl to the next. A line
     has the loss of its own step; steps between two lines are not logged, but their updates changed

@@ -23,8 +23,13 @@ class TokenBytes {
     std::span<const std::int64_t> ends() const { return ends_; }
 
   private:
+    struct Place {
+        std::uint32_t start, length;
+    };
+
     std::vector<std::uint8_t> entries_;
-    std::vector<std::uint32_t> starts_, lengths_;
+    std::vector<Place> places_;
+    std::size_t longest_ = 0;
     std::vector<std::uint8_t> bytes_;
     std::size_t size_ = 0;
     std::vector<std::int64_t> ends_;
