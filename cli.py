@@ -21,7 +21,7 @@ COMMANDS = {
     "data": ("data.group", "data", "Inspect and verify token shards."),
     "decompress": ("score.compress", "decompress", "Restore a file that compress wrote."),
     "demo": ("demo", "demo", "Train and score a small model in minutes."),
-    "eval": ("score.evaluate", "evaluate", "Score text in bits per byte."),
+    "eval": ("score.evaluate", "evaluate", "Score text and evaluation tasks."),
     "export": ("huggingface.export", "export", "Write tokenizers and models for transformers."),
     "generate": ("chat.generate", "generate", "Continue prompts with a model."),
     "import": ("huggingface.import_", "import_folder", "Convert an exported model to a run."),

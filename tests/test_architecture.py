@@ -56,7 +56,8 @@ EDGES = {
     "spike_commands/huggingface": set(),
     "spike_commands/chat": {"web"},
     "spike_commands/tokenizer": {"data", "web"},
-    "spike_commands/score": {"data"},
+    "spike_commands/tasks": set(),
+    "spike_commands/score": {"data", "tasks"},
     "spike_commands/pack": {"data", "score"},
     "spike_commands/report": {"data"},
 }

@@ -19,6 +19,7 @@ from ..console import (
 from ..data.reading_options import reading_options
 from ..result_rows import score_rows
 from ..results import print_result, result_options
+from ..tasks.task_options import task_options
 from .predictor_options import (
     check_predictor,
     predictor_options,
@@ -31,7 +32,7 @@ USUAL = {"text_field": "text", "errors": "strict", "extensions": (), "read_as": 
 
 
 @click.command("eval")
-@click.argument("run", type=PATH)
+@click.argument("run", type=PATH, required=False)
 @click.option(
     "--text",
     "texts",
@@ -47,7 +48,10 @@ USUAL = {"text_field": "text", "errors": "strict", "extensions": (), "read_as": 
     help="Conversations, whose replies to score: one or more files.",
 )
 @click.option(
-    "--data", "data_folder", type=PATH, help="Shards to score, as written by spike shard."
+    "--data",
+    "data_folder",
+    type=PATH,
+    help="Shards to score, as written by spike shard; for --tasks the folder of task data.",
 )
 @click.option(
     "--split",
@@ -91,6 +95,7 @@ USUAL = {"text_field": "text", "errors": "strict", "extensions": (), "read_as": 
 @device_option
 @result_options
 @common_options
+@task_options
 def evaluate(
     run: Path,
     texts: tuple[Path, ...],
@@ -114,7 +119,7 @@ def evaluate(
     quiet: bool,
     **reads: Any,
 ) -> None:
-    """Score text in bits per byte under the model of RUN, a run folder or an artifact.
+    """Score text in bits per byte, or tasks, under the model of RUN, a run folder or an artifact.
 
     Bits per byte = nats / (ln 2 · bytes of the original text). Each token of a document, and the
     separator at its end, is predicted once, from the tokens before it in a sliding window. With
@@ -139,6 +144,9 @@ def evaluate(
     together, and a table has the score up to each part. A predictor is rejected if its
     probabilities do not sum to 1, or if it codes random tokens in fewer bits than possible.
 
+    --tasks scores multiple-choice and other tasks by log-likelihood (docs/evaluation.md); RUN may
+    then also be an exported folder, or that of any causal language model for transformers.
+
     \b
     Examples:
       spike eval runs/base --text book.txt
@@ -154,6 +162,8 @@ def evaluate(
       spike eval runs/base --text book.txt --method published-0.2071
       spike eval runs/base --text book.txt --ttt chunk=8192,rate=0.001,polyak=0
       spike eval runs/chat --chat conversations.jsonl
+      spike eval runs/base --tasks all --data tasks/ --limit 200
+      spike eval my-model/ --tasks arc_easy,piqa,mine.jsonl --markdown
     """
     predicts = parts is not None or without_network
     of_texts = bool(prove or predicts or method or not reset or ttt is not None)

@@ -10,9 +10,10 @@ ARITHMETIC_TASKS = (
     Task(
         name="arithmark",
         kind="multiple choice",
-        summary="ArithMark 2.0: sums with four endings; its official metric is acc",
+        summary="ArithMark 2.0: sums with four endings; its official metric is acc. "
+        "The checksum is one that others published",
         licence="Apache-2.0",
-        source="AxiomicLabs/ArithMark-2.0; the checksum is one that others published",
+        source="AxiomicLabs/ArithMark-2.0",
         metrics=("acc", "acc_norm"),
         files=(
             DataFile(
@@ -43,7 +44,7 @@ ARITHMETIC_TASKS = (
         kind="multiple choice",
         summary="sums with four choices, the prompt of arc_easy",
         licence="Apache-2.0",
-        source="allenai/OLMo, basic_arithmetic",
+        source="allenai/OLMo",
         metrics=ALL_ACC,
         files=(
             DataFile(
@@ -59,7 +60,7 @@ ARITHMETIC_TASKS = (
         kind="multiple choice",
         summary="the letter of a colour that the question names, of ten",
         licence="Apache-2.0",
-        source="allenai/OLMo, copycolors",
+        source="allenai/OLMo",
         metrics=ACC,
         files=(
             DataFile(

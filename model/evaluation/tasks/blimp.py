@@ -10,7 +10,7 @@ BLIMP_ON_HUB = HubRows(
     path="nyu-mll/blimp", configurations=PARADIGMS, split="train", convert=same_record
 )
 BLIMP_FILES = tuple(blimp_file(paradigm) for paradigm in PARADIGMS)
-BLIMP_SOURCE = "alexwarstadt/blimp (Warstadt et al., 2020)"
+BLIMP_SOURCE = "alexwarstadt/blimp"
 BLIMP_TASKS = (
     Task(
         name="blimp",

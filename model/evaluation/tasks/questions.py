@@ -63,7 +63,7 @@ QUESTION_TASKS = (
         summary="endings of described activities, prepared from the dataset's own file as in the "
         "harness: the second half of the context is capitalised",
         licence="MIT",
-        source="rowanz/hellaswag, validation",
+        source="rowanz/hellaswag",
         metrics=ALL_ACC,
         files=(
             DataFile(
@@ -82,7 +82,7 @@ QUESTION_TASKS = (
         summary="hellaswag from a file of ready-made contexts whose second half is not "
         "capitalised, so its numbers differ from the harness's",
         licence="MIT",
-        source="klosax/hellaswag_text_data, validation",
+        source="klosax/hellaswag_text_data",
         metrics=ALL_ACC,
         files=(
             DataFile(
@@ -139,7 +139,7 @@ QUESTION_TASKS = (
         kind="multiple choice",
         summary="beginnings of sentences about science, without a prompt",
         licence="Apache-2.0",
-        source="allenai/OpenBookQA, test",
+        source="allenai/OpenBookQA",
         metrics=ALL_ACC,
         files=(
             DataFile(

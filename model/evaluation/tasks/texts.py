@@ -31,7 +31,7 @@ TEXT_TASKS = (
         summary="raw test text as one text; byte_ppl = exp(nats / UTF-8 bytes). The harness's "
         "`wikitext` scores each page by itself and detokenised, per byte of the original page",
         licence="CC BY-SA 3.0",
-        source="Merity et al., 2016; raw test split",
+        source="Merity et al., 2016",
         metrics=("byte_ppl", "bits_per_byte"),
         files=(WIKITEXT2,),
     ),
@@ -41,7 +41,7 @@ TEXT_TASKS = (
         summary="the last word of a passage, as `lambada_openai`: right where each of its tokens "
         "is the most probable one; perplexity is that of the word",
         licence="CC BY 4.0",
-        source="LAMBADA, test, detokenised by OpenAI",
+        source="LAMBADA, OpenAI's text",
         metrics=("acc", "perplexity"),
         files=(
             DataFile(
@@ -64,7 +64,7 @@ TEXT_TASKS = (
         kind="text",
         summary="wikitext2 with its lines joined by blanks (1,292,008 bytes) and a context of 256",
         licence="CC BY-SA 3.0",
-        source="Merity et al., 2016; raw test split",
+        source="Merity et al., 2016",
         metrics=("byte_ppl", "bits_per_byte"),
         files=(WIKITEXT2,),
         join=joined_rows,

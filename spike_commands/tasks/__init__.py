@@ -1,0 +1,1 @@
+"""Evaluation tasks: `spike eval --tasks`, their data, and their scores during training."""
