@@ -28,6 +28,7 @@ COMMANDS = {
     "inspect": ("pack.pack", "inspect", "Show the sizes of a packed model's parts."),
     "pack": ("pack.pack", "pack", "Pack a run into one small file."),
     "runs": ("report.runs", "runs", "List runs: state, scores, lineage."),
+    "scaling": ("scaling.group", "scaling", "Fit scaling laws to runs."),
     "shard": ("data.shard", "shard", "Write text as token shards."),
     "tokenizer": ("tokenizer.group", "tokenizer", "Train, use and compare tokenizers."),
     "train": ("train.train", "train", "Train a model on token shards."),

@@ -38,6 +38,7 @@ EDGES = {
     "model/inference": {"families", "layers", "runs"},
     "model/scoring": {"config", "families", "runs"},
     "model/evaluation": {"artifact", "families", "huggingface", "layers", "scoring"},
+    "model/scaling": set(),
     "model/text_compression": {"config", "families", "runs", "scoring"},
     "model/training": {
         "config",
@@ -52,6 +53,7 @@ EDGES = {
     "model/huggingface": {"config", "families", "layers", "runs", "training"},
     "spike_commands/web": set(),
     "spike_commands/data": set(),
+    "spike_commands/scaling": set(),
     "spike_commands/train": set(),
     "spike_commands/huggingface": set(),
     "spike_commands/chat": {"web"},
