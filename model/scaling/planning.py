@@ -1,0 +1,139 @@
+"""Prediction from probe runs: the loss of a planned training, its interval, and the best size."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bootstrap import interval_of
+from .design import ModelSize
+from .joint import FEWEST_RUNS, JointFit, fit_joint_scaling
+from .law import Interval
+from .nonnegative import Array, solve_least_squares
+
+# Noise of a single run that the interval counts at least: another seed moves the final loss so.
+LEAST_NOISE = 0.003
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeFit:
+    """Law of probe runs, and how well it predicts longer runs.
+
+    Attributes:
+        joint: the fit to all probes.
+        held_out_error: root mean square of the relative errors of the longest probe of each size,
+            predicted from the shorter ones; None where too few would be left.
+    """
+
+    joint: JointFit
+    held_out_error: float | None
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of a new run's relative error, apart from that of the parameters."""
+        return max(self.joint.noise, self.held_out_error or 0.0, LEAST_NOISE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Predicted validation loss of a training, in nats per token."""
+
+    loss: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Model size and tokens for a time budget.
+
+    Attributes:
+        size: of the model.
+        tokens: D of its training in the time.
+        prediction: of the validation loss.
+    """
+
+    size: ModelSize
+    tokens: float
+    prediction: Prediction
+
+
+def fit_probes(parameters: Array, tokens: Array, losses: Array) -> ProbeFit:
+    """Fit probes, and predict each size's longest probe from the shorter ones.
+
+    Args:
+        parameters: N of each probe, [n].
+        tokens: D of each probe, [n].
+        losses: final validation loss of each in nats per token, [n].
+
+    Raises:
+        SpikeError: a loss is not finite, or there are too few probes, sizes or lengths.
+    """
+    joint = fit_joint_scaling(parameters, tokens, losses, origin="probes")
+    longest = np.array(
+        [t == tokens[parameters == n].max() for n, t in zip(parameters, tokens, strict=True)]
+    )
+    rest = ~longest
+    error = None
+    if rest.sum() >= FEWEST_RUNS:
+        shorter = fit_joint_scaling(
+            parameters[rest], tokens[rest], losses[rest], replicates=1, origin="probes"
+        )
+        fitted = shorter.law.loss(parameters[longest], tokens[longest])
+        error = float(np.sqrt(((fitted / losses[longest] - 1) ** 2).mean()))
+    return ProbeFit(joint=joint, held_out_error=error)
+
+
+def predicted(fit: ProbeFit, parameters: float, tokens: float, seed: int = 0) -> Prediction:
+    """Predict the loss of a run: the law's, and a 95 % interval.
+
+    The interval has the uncertainty of the parameters, by bootstrap, and the noise of a new run.
+
+    Args:
+        fit: of the probes.
+        parameters: N.
+        tokens: D.
+        seed: of the noise.
+    """
+    replicates = fit.joint.predictions(parameters, tokens)
+    # Many noises for each sample, so that the interval does not depend on the seed.
+    noise = np.random.default_rng(seed).standard_normal((64, len(replicates)))
+    return Prediction(
+        loss=fit.joint.law.loss(parameters, tokens),
+        interval=interval_of((replicates * (1 + fit.noise * noise)).ravel()),
+    )
+
+
+def seconds_per_token(sizes: Sequence[ModelSize], speeds: Array) -> Callable[[ModelSize], float]:
+    """Return the time of a token of any size: a constant, and a part proportional to its FLOPs.
+
+    Args:
+        sizes: of measured runs.
+        speeds: tokens per second of each, [n].
+    """
+    flops = np.array([size.flops_per_token for size in sizes], np.float64)
+    # Relative errors count, so both sides are divided by the measured time.
+    features = np.stack([speeds, flops * speeds], axis=1)[None]
+    constant, rate = solve_least_squares(
+        features, np.ones((1, len(flops))), np.ones((1, len(flops)))
+    )[0]
+    return lambda size: float(constant + rate * size.flops_per_token)
+
+
+def best_size(
+    fit: ProbeFit,
+    sizes: Sequence[ModelSize],
+    time_of: Callable[[ModelSize], float],
+    seconds: float,
+) -> Choice:
+    """Return the size with the least predicted loss in a time.
+
+    Args:
+        fit: of the probes.
+        sizes: to choose from.
+        time_of: seconds of a token.
+        seconds: of the training.
+    """
+    law = fit.joint.law
+    best = min(sizes, key=lambda size: law.loss(size.parameters, seconds / time_of(size)))
+    tokens = seconds / time_of(best)
+    return Choice(size=best, tokens=tokens, prediction=predicted(fit, best.parameters, tokens))
