@@ -37,7 +37,14 @@ EDGES = {
     "model/quantization": {"config", "families"},
     "model/inference": {"families", "layers", "runs"},
     "model/scoring": {"config", "families", "runs"},
-    "model/evaluation": {"artifact", "families", "huggingface", "layers", "scoring"},
+    "model/evaluation": {
+        "artifact",
+        "families",
+        "huggingface",
+        "inference",
+        "layers",
+        "scoring",
+    },
     "model/scaling": set(),
     "model/text_compression": {"config", "families", "runs", "scoring"},
     "model/training": {
