@@ -66,7 +66,7 @@ def test_help_imports_no_command():
     code = "import cli, sys; cli.run(['--help']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     loaded = {name for name in done.stdout.split() if name.startswith("spike_commands.")}
-    modules = {"callbacks", "console", "progress_line", "visible"}
+    modules = {"callbacks", "console", "progress_line", "sparkline", "visible"}
     assert {name.split(".")[1] for name in loaded} == modules
 
 
