@@ -28,6 +28,8 @@ COMMANDS = {
     "inspect": ("pack.pack", "inspect", "Show the sizes of a packed model's parts."),
     "pack": ("pack.pack", "pack", "Pack a run into one small file."),
     "report": ("report.report", "report", "Write a page on runs: curves, scores, samples."),
+
+    "plan": ("plan.plan", "plan", "Choose a training for a time and predict its score."),
     "runs": ("report.runs", "runs", "List runs: state, scores, lineage."),
     "scaling": ("scaling.group", "scaling", "Fit scaling laws to runs."),
     "shard": ("data.shard", "shard", "Write text as token shards."),

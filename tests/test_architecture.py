@@ -61,7 +61,7 @@ EDGES = {
     "spike_commands/web": set(),
     "spike_commands/data": set(),
     "spike_commands/scaling": set(),
-    "spike_commands/plan": {"train"},
+    "spike_commands/plan": {"data", "scaling", "tokenizer", "train"},
     "spike_commands/train": set(),
     "spike_commands/huggingface": set(),
     "spike_commands/chat": {"web"},

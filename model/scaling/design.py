@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from .law import TOKENS_PER_PARAMETER
 
 # Widths of the probes over the one that 20 tokens a parameter give; they enclose the optimum.
-WIDTH_RATIOS = (0.5, 0.71, 1.0, 1.42)
+WIDTH_RATIOS = (0.35, 0.65, 1.0, 1.5)
 # Compute of a probe over that of the longest of its size.
-LENGTH_RATIOS = (1.0, 1 / 2.5, 1 / 6.25)
+LENGTH_RATIOS = (1.0, 1 / 2, 1 / 4)
 # Probes' compute over that of the largest one.
 TOTAL = len(WIDTH_RATIOS) * sum(LENGTH_RATIOS)
-# Steps of the shortest probe; fewer are mostly warm-up.
-FEWEST_STEPS = 40
+# Steps of the shortest probe; in fewer the loss falls by other laws than in a long run.
+FEWEST_STEPS = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def chosen_widths(sizes: Sequence[ModelSize], flops: float) -> tuple[ModelSize, 
 
     >>> sizes = [ModelSize(dim=n, parameters=n**2, flops_per_token=6.0 * n**2) for n in range(99)]
     >>> [size.dim for size in chosen_widths(sizes, 120 * 40.0**4)]
-    [20, 28, 40, 57]
+    [14, 26, 40, 60]
     """
     costs = [TOKENS_PER_PARAMETER * size.parameters * size.flops_per_token for size in sizes]
     middle = min(range(len(sizes)), key=lambda i: abs(math.log((costs[i] + 1) / flops)))

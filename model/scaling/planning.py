@@ -1,5 +1,6 @@
 """Prediction from probe runs: the loss of a planned training, its interval, and the best size."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,15 +24,29 @@ class ProbeFit:
         joint: the fit to all probes.
         held_out_error: root mean square of the relative errors of the longest probe of each size,
             predicted from the shorter ones; None where too few would be left.
+        held_out_ratio: how many times longer those probes are than the longest of the shorter.
+        largest: parameters times tokens of the largest probe.
     """
 
     joint: JointFit
     held_out_error: float | None
+    held_out_ratio: float
+    largest: float
 
-    @property
-    def noise(self) -> float:
-        """Standard deviation of a new run's relative error, apart from that of the parameters."""
-        return max(self.joint.noise, self.held_out_error or 0.0, LEAST_NOISE)
+    def noise(self, parameters: float, tokens: float) -> float:
+        """Return the standard deviation of a run's relative error, the law's own one apart.
+
+        The error of the held-out probes is assumed to grow with the logarithm of the compute
+        beyond the largest probe; another seed adds the noise of a run.
+
+        Args:
+            parameters: N.
+            tokens: D.
+        """
+        known = max(self.joint.noise, LEAST_NOISE)
+        beyond = max(1.0, parameters * tokens / self.largest)
+        steps = math.log(beyond) / math.log(self.held_out_ratio)
+        return math.hypot(known, (self.held_out_error or 0.0) * steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +64,13 @@ class Choice:
     Attributes:
         size: of the model.
         tokens: D of its training in the time.
+        tokens_per_second: of its training.
         prediction: of the validation loss.
     """
 
     size: ModelSize
     tokens: float
+    tokens_per_second: float
     prediction: Prediction
 
 
@@ -73,20 +90,28 @@ def fit_probes(parameters: Array, tokens: Array, losses: Array) -> ProbeFit:
         [t == tokens[parameters == n].max() for n, t in zip(parameters, tokens, strict=True)]
     )
     rest = ~longest
-    error = None
+    error, ratio = None, 2.0
     if rest.sum() >= FEWEST_RUNS:
         shorter = fit_joint_scaling(
             parameters[rest], tokens[rest], losses[rest], replicates=1, origin="probes"
         )
         fitted = shorter.law.loss(parameters[longest], tokens[longest])
         error = float(np.sqrt(((fitted / losses[longest] - 1) ** 2).mean()))
-    return ProbeFit(joint=joint, held_out_error=error)
+        before = [tokens[rest & (parameters == size)].max() for size in parameters[longest]]
+        ratio = float(np.exp(np.log(tokens[longest] / np.array(before)).mean()))
+    return ProbeFit(
+        joint=joint,
+        held_out_error=error,
+        held_out_ratio=ratio,
+        largest=float((parameters * tokens).max()),
+    )
 
 
 def predicted(fit: ProbeFit, parameters: float, tokens: float, seed: int = 0) -> Prediction:
     """Predict the loss of a run: the law's, and a 95 % interval.
 
-    The interval has the uncertainty of the parameters, by bootstrap, and the noise of a new run.
+    The interval has the uncertainty of the parameters, by bootstrap, the noise of a new run, and
+    the error of extrapolation.
 
     Args:
         fit: of the probes.
@@ -99,7 +124,7 @@ def predicted(fit: ProbeFit, parameters: float, tokens: float, seed: int = 0) ->
     noise = np.random.default_rng(seed).standard_normal((64, len(replicates)))
     return Prediction(
         loss=fit.joint.law.loss(parameters, tokens),
-        interval=interval_of((replicates * (1 + fit.noise * noise)).ravel()),
+        interval=interval_of((replicates * (1 + fit.noise(parameters, tokens) * noise)).ravel()),
     )
 
 
@@ -136,4 +161,9 @@ def best_size(
     law = fit.joint.law
     best = min(sizes, key=lambda size: law.loss(size.parameters, seconds / time_of(size)))
     tokens = seconds / time_of(best)
-    return Choice(size=best, tokens=tokens, prediction=predicted(fit, best.parameters, tokens))
+    return Choice(
+        size=best,
+        tokens=tokens,
+        tokens_per_second=1 / time_of(best),
+        prediction=predicted(fit, best.parameters, tokens),
+    )

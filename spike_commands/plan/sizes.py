@@ -14,7 +14,7 @@ from spiketok.errors import SpikeError
 # Widths are multiples of it, which suits matrix products.
 WIDTH_STEP = 16
 # Narrowest and widest model over the base's width.
-NARROWEST, WIDEST = Fraction(1, 4), Fraction(16)
+NARROWEST, WIDEST = Fraction(1, 8), Fraction(16)
 
 
 def check_family(config: Config) -> None:
@@ -36,21 +36,29 @@ def check_family(config: Config) -> None:
 
 
 def model_of_width(base: ModelConfig, dim: int) -> ModelConfig | None:
-    """Return the model of another width: heads and feed-forward network scale with it.
+    """Return the model of another width: the feed-forward network scales with it.
 
-    The number of heads and layers stays. None where a size would be no whole even number.
+    Layers and the length of a head stay, and narrower models keep all heads: heads of less than
+    16 numbers learn to attend late or never, which no law of the widths predicts. Wider models
+    have more heads. None where the feed-forward network's size would be no whole number.
     """
-    head, hidden = (Fraction(part * dim, base.dim) for part in (base.head_dim, base.ffn_dim))
-    if head % 2 or hidden.denominator > 1 or not head:
+    hidden, more = Fraction(base.ffn_dim * dim, base.dim), max(1, round(dim / base.dim))
+    if hidden.denominator > 1 or not hidden:
         return None
-    return replace(base, dim=dim, head_dim=int(head), ffn_dim=int(hidden))
+    return replace(
+        base,
+        dim=dim,
+        heads=base.heads * more,
+        kv_heads=base.kv_heads * more,
+        ffn_dim=int(hidden),
+    )
 
 
 def sizes_of(config: Config, vocab_size: int) -> list[ModelSize]:
     """Return the model sizes to choose from, by increasing width.
 
     Raises:
-        SpikeError: the base's head or feed-forward network has no other width.
+        SpikeError: the base's feed-forward network has too few other widths.
     """
     base, sizes = config.model, []
     first = max(WIDTH_STEP, int(base.dim * NARROWEST))
@@ -67,8 +75,8 @@ def sizes_of(config: Config, vocab_size: int) -> list[ModelSize]:
             )
     if len(sizes) < 4:
         raise SpikeError(
-            f"--config: model.head_dim {base.head_dim} and ffn_dim {base.ffn_dim} do not scale "
-            f"with dim {base.dim}; set head_dim to dim / heads"
+            f"--config: model.ffn_dim {base.ffn_dim} does not scale with dim {base.dim}; set it to "
+            f"a multiple of dim, such as {3 * base.dim}"
         )
     return sizes
 
