@@ -6,7 +6,8 @@ from pathlib import Path
 from statistics import median
 
 from spike_lm.model import Config
-from spike_lm.model.runs.checkpoint_folders import has_begun
+from spike_lm.model.runs.checkpoint_folders import has_begun, newest_checkpoint
+from spike_lm.model.runs.checkpoint_state import parse_state
 from spike_lm.model.runs.metrics import METRICS, read_metrics
 from spike_lm.model.scaling.design import ModelSize
 from spiketok.errors import SpikeError
@@ -72,16 +73,22 @@ def run_probes(
             name = probe_name(config)
             report(100 * done / total, f"probe {number} of {len(planned)}, {name}", True)
             run = folder / name
-            resume = has_begun(run)
-            found = train_run(
-                config, data, run, resume=resume, with_xz=False, show=SILENT, signals=signals
-            )
-            if found["stopped"]:
-                raise Stopped
+            if not is_finished(run, config):
+                found = train_run(
+                    config, data, run, resume=has_begun(run), with_xz=False, signals=signals
+                )
+                if found["stopped"]:
+                    raise Stopped
             probes.append(read_probe(run, size, config))
             done += config.train.steps * size.flops_per_token
         report(100.0, "")
     return probes
+
+
+def is_finished(run: Path, config: Config) -> bool:
+    """Return whether a probe of an earlier call has done all its steps."""
+    newest = newest_checkpoint(run)
+    return newest is not None and parse_state(newest).step == config.train.steps
 
 
 def read_probe(run: Path, size: ModelSize, config: Config) -> Probe:

@@ -22,7 +22,7 @@ SETTINGS = [
 def command(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "measured_speed", lambda *_: 3e9)
     return [
-        *("plan", "--data", str(folder / "data"), "--minutes", "0.05", *SETTINGS),
+        *("plan", "--data", str(folder / "data"), "--minutes", "0.1", *SETTINGS),
         *("--folder", str(tmp_path / "plan"), "--out", str(tmp_path / "plan.toml")),
     ]
 
@@ -94,7 +94,7 @@ def test_a_text_is_tokenized_and_sharded_once(line, command, folder, tmp_path):
         (["--minutes", "0"], 2, "--minutes"),
         (["--config", "bese-golf-tiny"], 1, "a plan has no [golf]; name a configuration"),
         (["--set", "schedule.seconds=5"], 1, "make probes of unequal schedules; leave them out"),
-        (["--set", "model.ffn_dim=63"], 1, "does not scale with dim 32; set it to"),
+        (["--set", "model.dim=31"], 1, "does not scale with dim 31; set it to"),
         (["--text", "corpus"], 2, "name shards with --data or text with --text, one of both"),
         (["--data", "nowhere"], 1, "nowhere"),
     ],
