@@ -1,30 +1,19 @@
-"""Joint fit of L(N, D) = E + A·N^-α + B·D^-β over runs, by variable projection, with intervals.
+"""Joint fit of L(N, D) = E + A·N^-α + B·D^-β over runs, with intervals.
 
-E, A and B are linear for given exponents, so the search is over (α, β) alone: a grid over all of
-their range, then smaller and smaller grids around the best point. The loss is Huber's on relative
-residuals, as in `fit.py`. One number of each run is fitted, its final loss: losses within a run
-precede the decay of its learning rate and are of another law.
+The loss is Huber's on relative residuals, as in `fit.py`. One number of each run is fitted, its
+final loss: losses within a run precede the decay of its learning rate and are of another law.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from spiketok.errors import SpikeError
-
 from .bootstrap import interval_of
 from .law import Interval, JointLaw
-from .line_search import LARGEST, SMALLEST, exponent_grid
-from .nonnegative import Array, robust_bound, solve_huber
+from .line_search import LARGEST, SMALLEST
+from .nonnegative import Array
+from .pair_search import check_runs, fit_pairs
 
-# Fewer runs than parameters and one leave no residual.
-FEWEST_RUNS, PARAMETERS = 6, 5
-GRID = 14
-LOG_RANGE = np.log(SMALLEST), np.log(LARGEST)
-# Levels of smaller grids of 3 by 3; each has an edge 0.6 times that of the one before.
-LEVELS, SHRINK = 15, 0.6
-# Rounds of fitting and measuring the scale of the noise.
-ROUNDS = 3
 # Ratio to a bound within which an exponent is at the bound.
 NEAR = 1.02
 NAMES = ("e", "a", "alpha", "b", "beta")
@@ -85,98 +74,26 @@ def fit_joint_scaling(
     """
     sizes, lengths, values = (np.asarray(part, np.float64) for part in (parameters, tokens, losses))
     check_runs(sizes, lengths, values, origin)
-    scale, bound = np.abs(values), np.inf
-    for _ in range(ROUNDS):
-        row = _fit(sizes, lengths, values[None], scale, bound)
-        law = JointLaw(*row[0].tolist())
-        fitted = law.loss(sizes, lengths)
-        relative = (values - fitted) / fitted
-        scale, bound = fitted, robust_bound(relative, 1e-9)
-    freedom = len(values) - PARAMETERS
-    noise = float(np.sqrt((relative**2).sum() / freedom))
-    # Residuals are smaller than the noise, for the fit follows it.
-    wide = (relative - relative.mean()) * np.sqrt(len(values) / freedom)
-    random = np.random.default_rng(seed)
-    samples = fitted * (1 + random.choice(wide, (replicates, len(values))))
-    found = _fit(sizes, lengths, samples, fitted, bound)
-    total = float(((values - values.mean()) ** 2).sum())
-    intervals = {name: interval_of(column) for name, column in zip(NAMES, found.T, strict=True)}
+    found = fit_pairs(sizes, lengths, values, floor=True, replicates=replicates, seed=seed)
+    columns = zip(NAMES, found.replicates.T, strict=True)
+    intervals = {name: interval_of(column) for name, column in columns}
+    law = JointLaw(*found.row.tolist())
     return JointFit(
         law=law,
         intervals=intervals,
-        r2=1 - float(((values - fitted) ** 2).sum()) / total if total else 0.0,
+        r2=explained(values, found.fitted),
         runs=len(values),
-        noise=noise,
+        noise=found.noise,
         unidentified=why_unidentified(law, intervals),
-        residuals=relative,
-        replicates=found,
+        residuals=found.residuals,
+        replicates=found.replicates,
     )
 
 
-def check_runs(sizes: Array, lengths: Array, values: Array, origin: str) -> None:
-    """Check that runs can determine five parameters.
-
-    Args:
-        sizes: N, [n].
-        lengths: D, [n].
-        values: losses, [n].
-        origin: source of the losses, for messages.
-
-    Raises:
-        SpikeError: a number is not finite, or there are too few runs, sizes or lengths.
-    """
-    if not all(np.isfinite(part).all() for part in (sizes, lengths, values)):
-        raise SpikeError(f"{origin}: a loss is not finite; leave out the run that diverged")
-    if len(values) < FEWEST_RUNS:
-        raise SpikeError(
-            f"{origin}: {len(values)} runs for the five parameters of a joint fit; name at least "
-            f"{FEWEST_RUNS}"
-        )
-    for part, what in ((sizes, "model sizes"), (lengths, "lengths in tokens")):
-        if len(np.unique(part)) < 3:
-            raise SpikeError(f"{origin}: fewer than 3 {what}; add runs of other {what}")
-
-
-def _fit(sizes: Array, lengths: Array, values: Array, scale: Array, bound: float) -> Array:
-    """Return E, A, α, B and β [R, 5] of each row of values [R, n].
-
-    Args:
-        sizes: N, [n].
-        lengths: D, [n].
-        values: losses, [R, n].
-        scale: [n]: a residual is divided by it.
-        bound: of Huber's loss of a residual.
-    """
-    rows = len(values)
-    grid = exponent_grid(GRID)
-    ratio = np.log(grid[1] / grid[0])
-    best = np.zeros((rows, 2))
-    least = np.full(rows, np.inf)
-    pairs = np.stack(np.meshgrid(np.log(grid), np.log(grid)), axis=-1).reshape(-1, 2)
-    around = np.array([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y])
-    for level in range(LEVELS + 1):
-        centre = best.copy()
-        for step in pairs if level == 0 else around * ratio * SHRINK ** (level - 1):
-            place = np.clip(centre[:1] + step if level == 0 else centre + step, *LOG_RANGE)
-            features = _features(sizes, lengths, np.exp(place), scale)
-            cost = solve_huber(features, values / scale, bound)[1]
-            better = cost < least
-            least = np.where(better, cost, least)
-            best = np.where(better[:, None], place, best)
-    exponents = np.exp(best)
-    linear = solve_huber(_features(sizes, lengths, exponents, scale), values / scale, bound)[0]
-    alpha, beta = exponents.T
-    # The features are of N and D over their first values, so that all numbers have one size.
-    a, b = linear[:, 1] * sizes[0] ** alpha, linear[:, 2] * lengths[0] ** beta
-    return np.stack([linear[:, 0], a, alpha, b, beta], axis=1)
-
-
-def _features(sizes: Array, lengths: Array, exponents: Array, scale: Array) -> Array:
-    """Return the columns of E, A and B [R, n, 3] of exponents [R, 2], over the scale."""
-    of_size = (sizes / sizes[0]) ** -exponents[:, :1]
-    of_length = (lengths / lengths[0]) ** -exponents[:, 1:]
-    columns = [np.broadcast_to(1 / scale, of_size.shape), of_size / scale, of_length / scale]
-    return np.stack(columns, axis=2)
+def explained(values: Array, fitted: Array) -> float:
+    """Return R², the share of the variance of values [n] that fitted ones [n] explain."""
+    total = float(((values - values.mean()) ** 2).sum())
+    return 1 - float(((values - fitted) ** 2).sum()) / total if total else 0.0
 
 
 def why_unidentified(law: JointLaw, intervals: dict[str, Interval]) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bootstrap import interval_of
+from .coupled import CoupledFit, fit_coupled_scaling
 from .design import ModelSize
-from .joint import FEWEST_RUNS, JointFit, fit_joint_scaling
 from .law import Interval
 from .nonnegative import Array, solve_least_squares
+from .pair_search import FEWEST_RUNS
 
 # Noise of a single run that the interval counts at least: another seed moves the final loss so.
 LEAST_NOISE = 0.003
@@ -21,14 +22,14 @@ class ProbeFit:
     """Law of probe runs, and how well it predicts longer runs.
 
     Attributes:
-        joint: the fit to all probes.
+        coupled: the fit to all probes.
         held_out_error: root mean square of the relative errors of the longest probe of each size,
             predicted from the shorter ones; None where too few would be left.
         held_out_ratio: how many times longer those probes are than the longest of the shorter.
         largest: parameters times tokens of the largest probe.
     """
 
-    joint: JointFit
+    coupled: CoupledFit
     held_out_error: float | None
     held_out_ratio: float
     largest: float
@@ -43,7 +44,7 @@ class ProbeFit:
             parameters: N.
             tokens: D.
         """
-        known = max(self.joint.noise, LEAST_NOISE)
+        known = max(self.coupled.noise, LEAST_NOISE)
         beyond = max(1.0, parameters * tokens / self.largest)
         steps = math.log(beyond) / math.log(self.held_out_ratio)
         return math.hypot(known, (self.held_out_error or 0.0) * steps)
@@ -85,14 +86,14 @@ def fit_probes(parameters: Array, tokens: Array, losses: Array) -> ProbeFit:
     Raises:
         SpikeError: a loss is not finite, or there are too few probes, sizes or lengths.
     """
-    joint = fit_joint_scaling(parameters, tokens, losses, origin="probes")
+    coupled = fit_coupled_scaling(parameters, tokens, losses, origin="probes")
     longest = np.array(
         [t == tokens[parameters == n].max() for n, t in zip(parameters, tokens, strict=True)]
     )
     rest = ~longest
     error, ratio = None, 2.0
     if rest.sum() >= FEWEST_RUNS:
-        shorter = fit_joint_scaling(
+        shorter = fit_coupled_scaling(
             parameters[rest], tokens[rest], losses[rest], replicates=1, origin="probes"
         )
         fitted = shorter.law.loss(parameters[longest], tokens[longest])
@@ -100,7 +101,7 @@ def fit_probes(parameters: Array, tokens: Array, losses: Array) -> ProbeFit:
         before = [tokens[rest & (parameters == size)].max() for size in parameters[longest]]
         ratio = float(np.exp(np.log(tokens[longest] / np.array(before)).mean()))
     return ProbeFit(
-        joint=joint,
+        coupled=coupled,
         held_out_error=error,
         held_out_ratio=ratio,
         largest=float((parameters * tokens).max()),
@@ -119,11 +120,11 @@ def predicted(fit: ProbeFit, parameters: float, tokens: float, seed: int = 0) ->
         tokens: D.
         seed: of the noise.
     """
-    replicates = fit.joint.predictions(parameters, tokens)
+    replicates = fit.coupled.predictions(parameters, tokens)
     # Many noises for each sample, so that the interval does not depend on the seed.
     noise = np.random.default_rng(seed).standard_normal((64, len(replicates)))
     return Prediction(
-        loss=fit.joint.law.loss(parameters, tokens),
+        loss=fit.coupled.law.loss(parameters, tokens),
         interval=interval_of((replicates * (1 + fit.noise(parameters, tokens) * noise)).ravel()),
     )
 
@@ -158,7 +159,7 @@ def best_size(
         time_of: seconds of a token.
         seconds: of the training.
     """
-    law = fit.joint.law
+    law = fit.coupled.law
     best = min(sizes, key=lambda size: law.loss(size.parameters, seconds / time_of(size)))
     tokens = seconds / time_of(best)
     return Choice(

@@ -34,7 +34,7 @@ from spiketok.errors import SpikeError
 
 from ..callbacks import SILENT, Callbacks
 from ..process import stop_on_signals
-from ..scaling.recipe import joint_row
+from ..scaling.recipe import interval_rows
 from ..train.dry_run import checked_vocabulary
 from .plan_file import PlanInputs, read_plan, write_plan
 from .probes import Probe, Stopped, run_probes
@@ -206,7 +206,12 @@ def plan_row(
             "nats_per_token": loss,
         },
         "compute_over_largest_probe": tokens * best.size.flops_per_token / largest,
-        "law": joint_row(fit.joint),
+        "law": {
+            **asdict(fit.coupled.law),
+            "r2": fit.coupled.r2,
+            "noise": fit.coupled.noise,
+            "intervals": interval_rows(fit.coupled.intervals),
+        },
         "held_out_error": fit.held_out_error,
         "probes": [probe_row(probe) for probe in probes],
     }

@@ -24,9 +24,6 @@ def plan_rows(found: Mapping[str, Any]) -> dict[str, str]:
         f"{found['compute_over_largest_probe']:.1f} times the largest one's compute"
         + (f", held-out probes predicted within {100 * held_out:.1f} %" if held_out else ""),
     }
-    cautions = [f"no law of its own: {law['unidentified']}"] if law["unidentified"] else []
     if found["epochs"] > 1:
-        cautions.append("the text repeats, which the law does not know")
-    if cautions:
-        rows["caution"] = "; ".join(cautions)
+        rows["caution"] = "the text repeats, which the law does not know"
     return rows | {"file": found["config"]}

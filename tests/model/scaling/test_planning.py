@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from spike_lm.model.scaling import JointLaw
+from spike_lm.model.scaling import CoupledLaw
 from spike_lm.model.scaling.design import ModelSize
 from spike_lm.model.scaling.planning import best_size, fit_probes, predicted, seconds_per_token
 
-LAW = JointLaw(1.8, 60.0, 0.3, 40.0, 0.25)
+LAW = CoupledLaw(40.0, 0.27, 14.0, 0.1)
 PARAMETERS = np.tile([4e4, 9e4, 2e5, 4e5], 3)
 TOKENS = np.repeat([0.25, 0.5, 1.0], 4) * 4e10 / PARAMETERS
 SIZES = [
@@ -34,7 +34,7 @@ def test_predictions_of_ten_times_the_compute_cover_the_truth():
 def test_intervals_widen_with_the_compute_beyond_the_probes():
     fit = fit_probes(PARAMETERS, TOKENS, probes(0.003))
     noises = [fit.noise(4e5, tokens) for tokens in (1e5, 1e6, 1e7)]
-    assert noises[0] == pytest.approx(max(fit.joint.noise, 0.003))
+    assert noises[0] == pytest.approx(max(fit.coupled.noise, 0.003))
     assert noises[0] < noises[1] < noises[2]
     assert fit.held_out_ratio == pytest.approx(2)
 
