@@ -27,9 +27,8 @@ COMMANDS = {
     "import": ("huggingface.import_", "import_folder", "Convert an exported model to a run."),
     "inspect": ("pack.pack", "inspect", "Show the sizes of a packed model's parts."),
     "pack": ("pack.pack", "pack", "Pack a run into one small file."),
-    "report": ("report.report", "report", "Write a page on runs: curves, scores, samples."),
-
     "plan": ("plan.plan", "plan", "Choose a training for a time and predict its score."),
+    "report": ("report.report", "report", "Write a page on runs: curves, scores, samples."),
     "runs": ("report.runs", "runs", "List runs: state, scores, lineage."),
     "scaling": ("scaling.group", "scaling", "Fit scaling laws to runs."),
     "shard": ("data.shard", "shard", "Write text as token shards."),

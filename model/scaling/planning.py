@@ -87,9 +87,9 @@ def fit_probes(parameters: Array, tokens: Array, losses: Array) -> ProbeFit:
         SpikeError: a loss is not finite, or there are too few probes, sizes or lengths.
     """
     coupled = fit_coupled_scaling(parameters, tokens, losses, origin="probes")
-    longest = np.array(
-        [t == tokens[parameters == n].max() for n, t in zip(parameters, tokens, strict=True)]
-    )
+    of_size = [tokens[parameters == size] for size in parameters]
+    ends, starts = (np.array([end(part) for part in of_size]) for end in (np.max, np.min))
+    longest = (tokens == ends) & (starts < ends)
     rest = ~longest
     error, ratio = None, 2.0
     if rest.sum() >= FEWEST_RUNS:
