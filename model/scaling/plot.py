@@ -92,7 +92,8 @@ def _plot_one(axes: "Axes", curve: PlottedCurve, colour: str, alone: bool) -> No
     label = f"{curve.name}: {law.e:.3f} + {law.b:,.4g}·D^-{law.beta:.3f}, R² {fit.r2:.3f}"
     axes.plot(line[inside], law.loss(line[inside]), color=colour, linewidth=1.6, label=label)
     axes.plot(line, law.loss(line), color=colour, linewidth=1.2, linestyle=":")
-    axes.fill_between(line, low, high, color=colour, alpha=0.2, linewidth=0)
+    shade = "95 % interval" if alone else None
+    axes.fill_between(line, low, high, color=colour, alpha=0.2, linewidth=0, label=shade)
     if alone:
         # Far below the curve E would press it flat; the legend has its value.
         if law.e > curve.losses.min() - np.ptp(curve.losses):
