@@ -20,6 +20,8 @@ from .nonnegative import Array, robust_bound, solve_huber
 
 # Fewer points leave three parameters without an interval.
 FEWEST_POINTS = 8
+# Losses of a training: from text known by heart to the certainty of another token.
+LEAST_NATS, MOST_NATS = 1e-6, 1e6
 # More points are averaged in groups of neighbours.
 MOST_POINTS = 300
 # Ratio to a bound below which an exponent is at the bound.
@@ -87,12 +89,16 @@ def fit_data_scaling(
         origin: source of the losses, for messages.
 
     Raises:
-        SpikeError: a number is not finite, too few points are left, or the loss does not fall.
+        SpikeError: a number is not finite or no loss, too few points are left, or the loss does
+            not fall.
     """
     tokens, losses = np.asarray(tokens, np.float64), np.asarray(losses, np.float64)
     if not (np.isfinite(tokens).all() and np.isfinite(losses).all()):
         raise SpikeError(f"{origin}: a loss is not finite; name a run that trained to its end")
-    kept = (tokens >= warmup_tokens) & (tokens > 0)
+    if len(losses) and not LEAST_NATS <= losses.min() <= losses.max() <= MOST_NATS:
+        fault = f"a loss is not between {LEAST_NATS:g} and {MOST_NATS:g} nats"
+        raise SpikeError(f"{origin}: {fault}; name nats per token")
+    kept = tokens >= max(1.0, warmup_tokens)
     kept_tokens, kept_losses = tokens[kept], losses[kept]
     if len(kept_tokens) < FEWEST_POINTS:
         left = f"{len(kept_tokens)} losses after the warm-up"

@@ -17,6 +17,8 @@ from spiketok import Tokenizer
 from spiketok.errors import SpikeError
 
 VALIDATION = "validation_nats_per_token"
+# No training has more tokens.
+LARGEST = 1e18
 # Keys of the bytes' score beside each loss.
 SCORES = {"loss": "train_bits_per_byte", VALIDATION: "validation_bits_per_byte"}
 
@@ -97,8 +99,8 @@ def points_of(file: Path, key: str) -> tuple[list[float], list[float], list[floa
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Return whether a value of JSON is a number."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Return whether a value of JSON is a number of tokens or nats."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def bytes_per_token(losses: list[float], bits: list[float]) -> float | None:

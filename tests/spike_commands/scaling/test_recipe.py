@@ -116,6 +116,10 @@ def test_the_joint_law_of_known_runs_is_found():
         ('{"step": 1, "tokens": 5, "loss": null}\n', "no line has tokens and loss"),
         ('{"step": 2, "tokens": 8, "loss": 5}\n', "1 losses after the warm-up, at least 8 needed"),
         ("[1]\n", "remove the line"),
+        ('{"step": 2, "tokens": 1e300, "loss": 5}\n', "no line has tokens and loss"),
+        (f'{{"step": 2, "tokens": 1{"0" * 400}, "loss": 5}}\n', "no line has tokens and loss"),
+        ('{"step": 2, "tokens": 8, "loss": -1}\n', "a loss is not between 1e-06 and 1e+06 nats"),
+        ('{"step": 2, "tokens": 8, "loss": 1e17}\n', "a loss is not between 1e-06 and 1e+06 nats"),
         ('{"step": 1, "loss": NaN}\n', "remove the line"),
     ],
 )
