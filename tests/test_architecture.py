@@ -69,7 +69,7 @@ EDGES = {
     "spike_commands/tasks": set(),
     "spike_commands/score": {"data", "tasks"},
     "spike_commands/pack": {"data", "score"},
-    "spike_commands/report": {"chat", "data", "web"},
+    "spike_commands/report": {"chat", "data", "scaling", "tasks", "web"},
 }
 VAGUE = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 MAX_FILE, MAX_FUNCTION = 300, 60

@@ -92,6 +92,10 @@ READERS = {
     "model/runs/metrics.py": "metrics",
     "model/runs/tensor_files.py": "tensors of training",
     "spike_commands/chat/server.py": "- chat/test_server.py",
+    "spike_commands/plan/plan_file.py": "- plan",
+    "spike_commands/tasks/saved_results.py": "- tasks/test_results.py",
+    "spike_commands/tasks/item_log.py": "- report/test_item_comparison.py",
+    "spike_commands/tasks/task_files.py": "- tasks/test_task_files.py",
     "spike_commands/tokenizer/adapters.py": "- what the library tokenizers writes",
     "spike_commands/chat/generation.py": "prompts",
     "spike_commands/tokenizer/group.py": "what only looks",
@@ -124,7 +128,7 @@ class Door(NamedTuple):
 def project(folder, tmp_path_factory):
     """A folder with one of each kind of file."""
     made = tmp_path_factory.mktemp("hostile") / "project"
-    shutil.copytree(folder, made)
+    shutil.copytree(folder, made, symlinks=True)  # another test's link may lead to a device
     shutil.rmtree(made / "corpus")
     base = str(made / "runs/base")
     packed, export = str(made / "base.spike"), str(made / "export")

@@ -25,6 +25,12 @@ from ..results import print_lines, print_result, result_options
     show_default=True,
     help="--text: how a text becomes documents, as in spike shard.",
 )
+@click.option(
+    "--items",
+    nargs=2,
+    type=PATH,
+    help="Files of spike eval --items, of A and of B: compares single items of tasks.",
+)
 @device_option
 @result_options
 @common_options
@@ -33,6 +39,7 @@ def compare(
     second: Path,
     texts: tuple[Path, ...],
     split_text: str,
+    items: tuple[Path, Path] | None,
     device: str,
     as_json: bool,
     quiet: bool,
@@ -41,12 +48,14 @@ def compare(
 
     Validation scores are compared after the same number of tokens. With --text both models score
     the same documents; the interval of the difference is a paired bootstrap over documents. Where
-    it holds 0 the models cannot be distinguished by this text.
+    it holds 0 the models cannot be distinguished by this text. With --items the answers to the
+    same items of tasks are compared, also by McNemar's exact test.
 
     \b
     Examples:
       spike compare runs/base runs/wide
       spike compare runs/base runs/wide --text held.txt --split-text 4096
+      spike compare runs/base runs/wide --items base.jsonl wide.jsonl
     """
     from .run_comparison import compare_runs
 
@@ -58,6 +67,11 @@ def compare(
         found["text"] = compare_on_text(
             (first, second), texts, split_text, device, callbacks(quiet)
         )
+    if items:
+        from .item_comparison import compare_items, read_item_file
+
+        both = zip(items, (first, second), strict=True)
+        found["items"] = compare_items(*(read_item_file(file, run) for file, run in both))
     if as_json:
         print_result(found, as_json)
         return

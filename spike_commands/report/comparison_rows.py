@@ -29,6 +29,9 @@ def comparison_lines(found: Mapping[str, Any], width: int) -> Iterator[str]:
         what = f"{some(text['items'], 'document')}, {some(text['bytes'], 'byte')}"
         yield from ("", f"text: {what}, bits per byte")
         yield from paired_lines([("", text)], names, "{:.4f}")
+    if "items" in found:
+        yield from ("", "tasks, the same items; p of McNemar's exact test")
+        yield from item_lines(found["items"])
 
 
 def config_lines(differences: Mapping[str, Sequence[Any]], names: Sequence[str]) -> Iterator[str]:
@@ -97,6 +100,31 @@ def paired_lines(
         scores = [form.format(score) for score in row["scores"]]
         cells.append([name, *scores, signed(row, form[2:-1]), *ends(row, form)])
     yield from table_lines(["", *names, "difference", "95 % interval", ""], cells)
+
+
+def item_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the paired differences of tasks, and why others are not compared."""
+    compared = [row for row in rows if "reason" not in row]
+    cells = [
+        [
+            f"{row['task']} {row['metric']}",
+            f"{row['items']:,}",
+            *(f"{score:.3f}" for score in row["scores"]),
+            signed(row, ".3f"),
+            ends(row, "{:.3f}")[0],
+            f"{row['p_value']:.2f}",
+            "" if row["distinguishable"] else "≈",
+        ]
+        for row in compared
+    ]
+    if cells:
+        yield from table_lines(["", "items", "A", "B", "B - A", "95 % interval", "p", ""], cells)
+        yield "≈ cannot be distinguished: the interval holds 0, or p is 0.05 or more"
+    for row in rows:
+        if "reason" in row:
+            yield f"{row['task']}, border {row['border']}: {row['reason']}"
+    if not rows:
+        yield "none that both files have"
 
 
 def ends(row: Mapping[str, Any], form: str) -> tuple[str, str]:

@@ -17,11 +17,13 @@ from spiketok.errors import SpikeError
 from ..callbacks import SILENT, Callbacks
 from .artifact_size import artifact_of
 from .data_statistics import data_statistics
+from .item_comparison import compare_items, read_item_file
 from .page import page
 from .run_comparison import RunRecord, compare_runs, read_run
 from .run_rows import as_members
 from .run_summary import RunSummary, summaries
 from .samples import logged_samples, new_samples, repeats
+from .scaling_law import scaling_law
 from .series import series_of
 from .text_comparison import compare_on_text
 
@@ -32,6 +34,7 @@ class ReportSettings:
 
     Attributes:
         artifacts: packed models of the runs.
+        items: files of `spike eval --items`, one for each run; none: items are not compared.
         texts: text on which runs are compared with the first one.
         split_text: how a long text becomes documents.
         prompts: continued with each run now; none: the samples of the training are shown.
@@ -42,6 +45,7 @@ class ReportSettings:
     """
 
     artifacts: Sequence[Path] = ()
+    items: Sequence[Path] = ()
     texts: Sequence[Path] = ()
     split_text: str = "auto"
     prompts: Sequence[str] = ()
@@ -73,6 +77,10 @@ def write_report(
     Raises:
         SpikeError: no run can be read, or a text or artifact that was named.
     """
+    if how.items and len(how.items) != len(runs):
+        raise SpikeError(
+            f"--items: {len(how.items)} files for {len(runs)} runs; name one for each run, in order"
+        )
     found = summaries(runs)
     damaged = [run for run in found if run.state == "damaged"]
     if len(damaged) == len(found):
@@ -84,7 +92,7 @@ def write_report(
         "spike": version("spike-lm"),
         "runs": [run_part(run, records.get(run.folder), how, show) for run in found],
         "data": all_data(list(records.values()), show) if how.with_data else {},
-        "pairs": pairs(list(records), how, show),
+        "pairs": pairs(list(records), dict(zip(runs, how.items, strict=False)), how, show),
     }
     content = page(data)
     write_durably(out, content)
@@ -116,6 +124,7 @@ def run_part(
         "size": size_of(record.config, summary.folder),
         "series": series_of(record.metrics),
         "samples": samples,
+        "scaling": scaling_law(summary.folder),
         "artifact": artifact_of(summary.folder, record.lineage, summary.step, how.artifacts),
     }
     if samples and how.with_data:
@@ -153,13 +162,25 @@ def all_data(records: Sequence[RunRecord], show: Callbacks) -> Mapping[str, Any]
     }
 
 
-def pairs(runs: Sequence[Path], how: ReportSettings, show: Callbacks) -> list[dict[str, Any]]:
-    """Return the comparisons of each run with the first one."""
+def pairs(
+    runs: Sequence[Path], items: Mapping[Path, Path], how: ReportSettings, show: Callbacks
+) -> list[dict[str, Any]]:
+    """Return the comparisons of each run with the first one.
+
+    Args:
+        runs: those that can be read.
+        items: files of single items, by run.
+        how: the options.
+        show: callbacks for progress.
+    """
     found = []
     for other in runs[1:]:
         pair = compare_runs(runs[0], other)
         if how.texts:
             both = (runs[0], other)
             pair["text"] = compare_on_text(both, how.texts, how.split_text, how.device, show)
+        if items:
+            first, second = (read_item_file(items[run], run) for run in (runs[0], other))
+            pair["items"] = compare_items(first, second)
         found.append(pair)
     return found

@@ -27,6 +27,12 @@ from ..results import print_result, result_options, sized, some
     help="Packed model of one of the runs; may be repeated.  [default: RUN.spike beside the run]",
 )
 @click.option(
+    "--items",
+    multiple=True,
+    type=PATH,
+    help="File of spike eval --items, one for each run in order: compares single items.",
+)
+@click.option(
     "--text",
     "texts",
     multiple=True,

@@ -11,6 +11,8 @@ from .run_summary import RunSummary
 # Digits of a fingerprint; --json has all of them.
 SHORT = 12
 MIN_NAME = 8
+# Runs beside each other in a table of tasks, and characters of a task there.
+COLUMNS, NAME = 5, 28
 NUMBERS = ["step", "loss", "bits/byte", "tokens/s"]
 
 
@@ -42,6 +44,42 @@ def run_lines(runs: Sequence[RunSummary], base: Path, width: int) -> Iterator[st
     if rows:
         yield ""
         yield from table_lines(["", "tokenizer", "data", "init"], rows)
+    yield from task_lines(runs)
+
+
+def task_lines(runs: Sequence[RunSummary]) -> Iterator[str]:
+    """Yield the tables of task scores, a column for each run that has some."""
+    having = [(str(number), run) for number, run in enumerate(runs, 1) if run.tasks]
+    for start in range(0, len(having), COLUMNS):
+        part = having[start : start + COLUMNS]
+        scores = [
+            {(row["task"], row["metric"]): row.get(row["metric"]) for row in run.tasks}
+            for _, run in part
+        ]
+        names = dict.fromkeys(name for found in scores for name in found)
+        cells = [
+            [
+                shortened(f"{task} {metric}", NAME),
+                *(shown_score(found.get((task, metric))) for found in scores),
+            ]
+            for task, metric in names
+        ]
+        yield ""
+        yield from table_lines(["task", *(number for number, _ in part)], cells)
+        for number, run in part:
+            if not run.tasks_are_current:
+                yield f"{number}  its task scores are of another step"
+
+
+def shown_score(score: float | None) -> str:
+    """Return the score of a task as text.
+
+    >>> shown_score(0.25), shown_score(1234.5), shown_score(None)
+    ('0.2500', '1,234.5', '–')
+    """
+    if score is None:
+        return "–"
+    return f"{score:.4f}" if abs(score) < 100 else f"{score:,.1f}"
 
 
 def shown_name(folder: Path, base: Path) -> str:
@@ -108,6 +146,8 @@ def as_members(run: RunSummary) -> dict[str, Any]:
         "tokens_per_second": run.tokens_per_second,
         "fingerprints": dict(run.fingerprints),
         "parent": None if run.parent is None else str(run.parent),
+        "tasks": [dict(row) for row in run.tasks],
+        "tasks_are_current": run.tasks_are_current,
         "spike": run.spike or None,
         "torch": run.torch or None,
     }

@@ -16,6 +16,8 @@ from spiketok.atomic_files import is_locked
 from spiketok.errors import SpikeError
 from spiketok.regular_files import read_regular
 
+from ..tasks.saved_results import read_results, rows_of
+
 State = Literal["running", "finished", "interrupted", "weights", "damaged"]
 Line = dict[str, int | float | str | None]
 # A folder that has one of these is or was a run.
@@ -50,6 +52,10 @@ class RunSummary:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     parent: Path | None = None
     """Run whose weights this one began with, where it is among those listed."""
+    tasks: Sequence[Mapping[str, Any]] = ()
+    """Saved scores of tasks, as `spike eval --save-results` wrote them."""
+    tasks_are_current: bool = True
+    """Whether these are of the newest checkpoint."""
     spike: str = ""
     torch: str = ""
 
@@ -123,8 +129,12 @@ def _summary(folder: Path, parents: Mapping[str, Path]) -> RunSummary:
     finished = saved is not None and (
         saved.step >= config.train.steps or (limit is not None and (trained or 0) >= limit)
     )
+    scores = read_results(folder)
+    digest = sha256(read_regular(newest / STATE)).hexdigest() if newest else ""
     return RunSummary(
         folder=folder,
+        tasks=rows_of(scores),
+        tasks_are_current=scores is None or scores.fingerprint == digest,
         state=_state(folder, config, finished),
         steps=config.train.steps,
         seconds=trained,

@@ -132,23 +132,34 @@ def read_items(path: Path) -> tuple[list[Origin], Results]:
     """
     origins: list[Origin] = []
     done: Results = {}
-    size = 0
-    with open_regular(path) as file:
+    whole = 0
+    for found, size in read_lines(path):
+        whole += size
+        if isinstance(found, Origin):
+            origins.append(found)
+        else:
+            likelihoods = found.likelihoods()
+            done.setdefault((found.task, found.border), {})[found.source] = likelihoods
+    with named_failures(path):
+        os.truncate(path, whole)
+    return origins, done
+
+
+def read_lines(path: Path) -> Iterator[tuple[Line, int]]:
+    """Yield the whole lines of a file and their bytes; a last one that is not whole is left out.
+
+    Raises:
+        SpikeError: a line is not that of an item.
+    """
+    with parse_failures(path, FIX), open_regular(path) as file:
         number = 0
-        while line := file.readline(MAX_JSON_BYTES):
-            if not line.endswith(b"\n"):
-                break
-            number, size = number + 1, size + len(line)
+        while (line := file.readline(MAX_JSON_BYTES)).endswith(b"\n"):
+            number += 1
             with parse_failures(f"{path}:{number}", FIX):
                 found = parsed_line(line)
-                likelihoods = found.likelihoods() if isinstance(found, Scored) else []
-            if isinstance(found, Origin):
-                origins.append(found)
-            else:
-                done.setdefault((found.task, found.border), {})[found.source] = likelihoods
-    with named_failures(path):
-        os.truncate(path, size)
-    return origins, done
+                if isinstance(found, Scored):
+                    found.likelihoods()  # raises where the columns have different lengths
+            yield found, len(line)
 
 
 def parsed_line(line: bytes) -> Line:

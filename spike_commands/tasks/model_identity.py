@@ -9,6 +9,8 @@ from spike_lm.model.runs.lineage import LINEAGE, read_config
 from spike_lm.model.runs.tensor_files import file_sha256
 from spiketok.errors import SpikeError
 
+from .saved_results import RESULTS
+
 MANIFEST = "manifest.json"
 # Endings of the files that decide the predictions of a folder for transformers.
 DECIDING = {".json", ".safetensors", ".bin", ".model", ".txt", ".py"}
@@ -40,10 +42,6 @@ def model_fingerprint(path: Path) -> str:
         if file.is_file() and file.suffix in DECIDING and file.name != RESULTS:
             digest.update(f"{file.name}\0{file_sha256(file)}\n".encode())
     return digest.hexdigest()
-
-
-# Task scores of a model, in its folder; written by results.py.
-RESULTS = "evaluation.json"
 
 
 def training_shards(path: Path) -> Path | None:

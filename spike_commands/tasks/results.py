@@ -1,7 +1,7 @@
 """Saved task scores of a model: `evaluation.json`, and `.eval_results/` as the hub reads it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,27 +11,12 @@ import msgspec
 
 from spike_lm.model.evaluation.tasks.selection import BY_NAME
 from spiketok.atomic_files import make_folder, write_durably
-from spiketok.errors import SpikeError, parse_failures
-from spiketok.regular_files import check_no_links, read_regular
+from spiketok.errors import SpikeError
+from spiketok.regular_files import check_no_links
 
-from .model_identity import RESULTS
+from .saved_results import FORMAT, RESULTS, SavedResults, read_results
 
-FORMAT = 1
 HUB_FOLDER = ".eval_results"
-FIX = "remove it, and score the tasks again"
-
-
-class SavedResults(msgspec.Struct, frozen=True, kw_only=True):
-    """Saved results: the fields of `evaluation.json`."""
-
-    format: int
-    spike: str
-    """Version of spike that wrote it."""
-    fingerprint: str
-    """Of the model."""
-    step: int | None
-    tasks: list[dict[str, Any]]
-    """Rows of `spike eval --tasks --json`, each with its `date`, `limit` and `border`."""
 
 
 def save_results(folder: Path, found: Mapping[str, Any]) -> list[str]:
@@ -87,22 +72,6 @@ def check_saves(folder: Path) -> None:
         raise SpikeError(f"{folder}: is no folder; leave out --save-results")
 
 
-def read_results(folder: Path) -> SavedResults | None:
-    """Return the saved scores of a model; None if there are none.
-
-    Raises:
-        SpikeError: the file cannot be read, or is of an unknown format.
-    """
-    path = folder / RESULTS
-    if not path.exists():
-        return None
-    with parse_failures(path, FIX):
-        saved = msgspec.json.decode(read_regular(path), type=SavedResults)
-    if saved.format != FORMAT:
-        raise SpikeError(f"{path}: format {saved.format} is not known; use a newer spike")
-    return saved
-
-
 def hub_entry(row: Mapping[str, Any]) -> str:
     """Return the YAML of a score, as the hub reads it from `.eval_results/`.
 
@@ -133,8 +102,3 @@ def hub_entry(row: Mapping[str, Any]) -> str:
 def quoted(text: str) -> str:
     """Return a text as a YAML scalar; JSON strings are such."""
     return json.dumps(text)
-
-
-def rows_of(saved: SavedResults | None) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of saved scores; none without any."""
-    return saved.tasks if saved else ()

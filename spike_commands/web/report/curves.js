@@ -86,16 +86,12 @@ function move(share) {
   first.setScale("x", { min: min + step, max: max + step });
 }
 
-function redrawCurves() {
-  redrawAll();
-}
-
 function controls() {
   const axes = Object.keys(AXES).map((name) => {
     const made = button(name === "flops" ? "FLOPs" : name, () => {
       curveState.axis = name;
       axes.forEach((one) => (one.ariaPressed = one === made));
-      redrawCurves();
+      redrawAll();
     });
     made.ariaPressed = name === curveState.axis;
     return made;
@@ -103,9 +99,9 @@ function controls() {
   const log = button("log axis", () => {
     curveState.logX = !curveState.logX;
     log.ariaPressed = curveState.logX;
-    redrawCurves();
+    redrawAll();
   });
   log.ariaPressed = false;
-  const zooms = [["zoom in", () => zoomBy(0.5)], ["zoom out", () => zoomBy(2)], ["←", () => move(-0.5)], ["→", () => move(0.5)], ["all", redrawCurves]];
+  const zooms = [["zoom in", () => zoomBy(0.5)], ["zoom out", () => zoomBy(2)], ["←", () => move(-0.5)], ["→", () => move(0.5)], ["reset", redrawAll]];
   return element("div", "controls", "against", ...axes, log, ...zooms.map(([label, action]) => button(label, action)));
 }

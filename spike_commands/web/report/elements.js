@@ -41,7 +41,7 @@ function whole(value) {
 function short(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && size < 0.001) return value.toExponential(2).replace("-", "−");
+  if (size !== 0 && size < 1e-5) return value.toExponential(1).replace("-", "−");
   if (size < 1000) return String(+value.toPrecision(4));
   if (size >= 1e18) return value.toExponential(2).replace("e+", "e");
   const power = Math.min(5, Math.floor(Math.log10(size) / 3));

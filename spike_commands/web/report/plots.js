@@ -14,8 +14,9 @@ function dashOf(run) {
   return DASHES[run % DASHES.length];
 }
 
-function faded(colour) {
-  return `${colour}2b`;
+// Many bands over each other would hide the lines.
+function faded(colour, lines) {
+  return `${colour}${lines > 3 ? "14" : "2b"}`;
 }
 
 // A sample of a run's line for the legend.
@@ -45,8 +46,8 @@ function plot(target, lines, options) {
     const colour = colourOf(line.run);
     const shared = { spanGaps: true, show: !hiddenRuns.has(line.run), points: { show: false } };
     series.push({ ...shared, width: 0 }, { ...shared, width: 0 });
-    series.push({ ...shared, stroke: colour, width: 1.6, dash: dashOf(line.run), points: { show: line.x.length < 2, size: 6 } });
-    if (line.low) bands.push({ series: [3 * place + 2, 3 * place + 1], fill: faded(colour) });
+    series.push({ ...shared, stroke: colour, width: line.thin ? 0.8 : 1.6, dash: line.thin ? [] : dashOf(line.run), points: { show: line.x.length < 2, size: 6 } });
+    if (line.low) bands.push({ series: [3 * place + 2, 3 * place + 1], fill: faded(colour, lines.length) });
   });
   const plotted = new uPlot(
     {
@@ -72,7 +73,7 @@ function showValues(plotted, lines, options) {
   const x = plotted.posToVal(plotted.cursor.left, "x");
   const parts = lines
     .filter((line) => !hiddenRuns.has(line.run))
-    .map((line) => `${options.nameOf(line.run)} ${options.yFormat(line.mean[nearest(line.x, x)])}`);
+    .map((line) => `${line.label ?? options.nameOf(line.run)} ${options.yFormat(line.mean[nearest(line.x, x)])}`);
   options.readout.textContent = `${options.xFormat(x)} ${options.xUnit ?? ""}: ${parts.join("; ")}`;
 }
 
@@ -87,13 +88,19 @@ function nearest(sorted, x) {
   return low > 0 && x - sorted[low - 1] < sorted[low] - x ? low - 1 : low;
 }
 
+// The summary of a plot with many lines is folded, but read out by screen readers all the same.
+function summaryOf(text) {
+  if (text.length < 300) return element("p", "summary", text);
+  return element("details", "", element("summary", "", "values as text"), element("p", "summary", text));
+}
+
 // A figure whose plot is drawn when it is laid out, and again for another theme, size or axis.
 function figure(title, summary, wide, draw) {
   const place = element("div", "plot");
   place.role = "img";
   place.ariaLabel = `${title}. ${summary}`;
   const readout = element("output", "readout");
-  const made = element("figure", wide ? "wide" : "", element("figcaption", "", title), place, readout, element("p", "summary", summary));
+  const made = element("figure", wide ? "wide" : "", element("figcaption", "", title), place, readout, summaryOf(summary));
   let plotted = null;
   shownPlots.push({
     place,

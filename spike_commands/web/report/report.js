@@ -9,6 +9,7 @@ const SECTIONS = [
   ["Training", () => curvesSection(runs)],
   ["Comparison", () => pairsSection(data.pairs)],
   ["Tasks", () => tasksSection(runs)],
+  ["Scaling law", () => scalingSection(runs)],
   ["Lineage", () => lineageSection(runs)],
   ["Samples", () => samplesSection(runs)],
   ["Repeated passages", () => repeatsSection(runs)],

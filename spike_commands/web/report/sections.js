@@ -21,7 +21,9 @@ function lineageSection(runs) {
 }
 
 function code(text) {
-  return element("span", "code", text ? `${text.slice(0, 16)}…` : "–");
+  const made = element("span", "code", text ? `${text.slice(0, 16)}…` : "–");
+  if (text) made.title = text;
+  return made;
 }
 
 function pairsSection(pairs) {
@@ -46,8 +48,10 @@ function pairNodes(pair) {
     made.push(table(caption, ["", ...pair.runs, "difference", "95 % interval", ""], [row]));
   } else made.push(none("No interval: --text FILE scores both models on the same documents."));
   if (pair.items?.length) {
-    const rows = pair.items.map((row) => [row.task, whole(row.items), ...row.scores.map((score) => fixed(score)), signed(row.difference), ...intervalOf(row, 4), fixed(row.p_value, 4)]);
-    made.push(table("Tasks, the same items", ["task", "items", ...pair.runs, "difference", "95 % interval", "", "McNemar p"], rows));
+    const compared = pair.items.filter((row) => !row.reason);
+    const rows = compared.map((row) => [`${row.task} · ${row.metric}`, whole(row.items), ...row.scores.map((score) => fixed(score)), signed(row.difference), ...intervalOf(row, 4), fixed(row.p_value, 4)]);
+    if (rows.length) made.push(table("Tasks, the same items", ["task", "items", ...pair.runs, "difference", "95 % interval", "", "McNemar p"], rows));
+    for (const row of pair.items) if (row.reason) made.push(none(`${row.task}: ${row.reason}.`));
   } else made.push(none("No paired task items: --items FILE for each run, from spike eval RUN --tasks … --items FILE."));
   return made;
 }
@@ -62,18 +66,33 @@ function tasksSection(runs) {
   const known = runs.filter((run) => run.tasks?.length);
   if (!known.length) return [none("No task scores: spike eval RUN --tasks all --save-results.")];
   const names = [...new Set(known.flatMap((run) => run.tasks.map((row) => `${row.task} · ${row.metric}`)))];
-  const rows = names.map((name) => [name, ...known.flatMap((run) => taskCells(run.tasks.find((row) => `${row.task} · ${row.metric}` === name)))]);
-  const headings = known.flatMap((run) => [run.name, "items", "seen in training"]);
-  const missing = runs.filter((run) => !run.tasks?.length).map((run) => none(`${run.name}: no task scores.`));
-  return [table("Main metric of each task with its binomial standard error", ["task", ...headings], rows), ...missing];
+  const rowOf = (run, name) => run.tasks.find((row) => `${row.task} · ${row.metric}` === name);
+  const rows = names.map((name) => [name, ...known.map((run) => taskScore(rowOf(run, name)))]);
+  const missing = runs.filter((run) => run.series && !run.tasks?.length).map((run) => none(`${run.name}: no task scores.`));
+  for (const run of known) if (!run.tasks_are_current) missing.push(element("p", "damaged", `${run.name}: its task scores are of another step.`));
+  const scores = table("Main metric of each task with its binomial standard error", ["task", ...known.map((run) => run.name)], rows);
+  return [scores, table("Items, and 50-byte windows of them that the training split has", ["task", "items", "chance", "seen in training", "runs"], known.length ? overlapRows(known, names, rowOf) : []), ...missing];
 }
 
-function taskCells(row) {
-  if (!row) return ["–", "–", "–"];
-  const value = row[row.metric];
-  const error = row[`${row.metric}_error`];
-  const seen = row.overlap ? `${whole(row.overlap.byte_windows_seen)} of ${whole(row.overlap.byte_windows)} windows` : "not known";
-  return [error === undefined ? fixed(value) : `${fixed(value)} ± ${fixed(error)}`, whole(row.items), seen];
+function taskScore(row) {
+  const error = row?.[`${row.metric}_error`];
+  return error === undefined ? fixed(row?.[row?.metric]) : `${fixed(row[row.metric])} ± ${fixed(error)}`;
+}
+
+// A row for runs with equal items and overlap.
+function overlapRows(known, names, rowOf) {
+  return names.flatMap((name) => {
+    const groups = new Map();
+    for (const run of known) {
+      const row = rowOf(run, name);
+      if (!row) continue;
+      const seen = row.overlap ? `${whole(row.overlap.byte_windows_seen)} of ${whole(row.overlap.byte_windows)} windows` : "not known";
+      const cells = [whole(row.items), fixed(row.chance, 3), seen];
+      const key = cells.join("|");
+      groups.set(key, { cells, runs: [...(groups.get(key)?.runs ?? []), run.name] });
+    }
+    return [...groups.values()].map(({ cells, runs }) => [name, ...cells, runs.length === known.length ? "all" : runs.join(", ")]);
+  });
 }
 
 function dataSection(runs, statistics, part) {
@@ -97,6 +116,7 @@ function shardNodes(found) {
 
 function histogram(caption, unit, ranges) {
   const most = Math.max(1, ...ranges.map((one) => one.count));
+  ranges = ranges.slice(ranges.findIndex((one) => one.count));
   const rows = ranges.map((one) => [one.from === one.to ? whole(one.from) : `${whole(one.from)}–${whole(one.to)}`, whole(one.count), bar(one.count / most)]);
   return table(caption, [unit, "documents", ""], rows);
 }
@@ -124,6 +144,34 @@ function artifactSection(runs) {
   });
   const missing = runs.filter((run) => run.size && !run.artifact).map((run) => none(`${run.name}: no packed model of this step: spike pack ${run.folder ?? run.run}, or --artifact FILE.`));
   return [...made, ...missing];
+}
+
+function scalingSection(runs) {
+  return runs.filter((run) => run.scaling).flatMap((run) => {
+    const heading = element("h3", "", run.name);
+    return [heading, ...(run.scaling.missing ? [none(`No fit: ${run.scaling.missing}.`)] : scalingNodes(run, run.scaling))];
+  });
+}
+
+function scalingNodes(run, law) {
+  const digits = (value) => fixed(value, 4);
+  const row = (label, name, show) => [label, show(law[name]), law.intervals[name] ? law.intervals[name].map(show).join(" … ") : "–"];
+  const rows = [
+    row("E, nats per token", "e", digits), row("B", "b", short), row("β", "beta", digits), row("R²", "r2", digits),
+    row("data term at the end, nats per token", "data_term", digits), row("gain of twice the tokens, nats per token", "doubling_gain", digits),
+    row("knee by the derivative, tokens", "knee_by_derivative", short), row("knee by the difference, tokens", "knee_by_difference", short),
+  ];
+  const rules = { mixed: "fitted curve and Chinchilla's constants, which mixes two fits", chinchilla: "Chinchilla's constants", per_parameter: "20 tokens a parameter" };
+  if (law.optimal_tokens) for (const [rule, name] of Object.entries(rules)) rows.push([`compute-optimal tokens by ${name}`, short(law.optimal_tokens[rule]), "–"]);
+  const decays = law.learning_rate_decays ? "The learning rate decays, so the loss falls faster at the end than by a law of tokens alone." : "";
+  const remarks = [law.unidentified ? `${law.unidentified}.` : "", decays].filter(Boolean);
+  const summary = `E = ${digits(law.e)} nats per token, B = ${short(law.b)}, β = ${digits(law.beta)}, R² ${digits(law.r2)}; the fit is drawn to four times the tokens seen.`;
+  const drawn = figure("Loss, and the fit of E + B · D⁻ᵝ", summary, true, (place, readout) => {
+    const measured = { run: run.number, x: run.series.loss.tokens, mean: run.series.loss.mean, thin: true, label: "loss" };
+    const fitted = { run: run.number, x: law.curve.tokens, ...law.curve, label: "fit" };
+    return plot(place, [measured, fitted], { xLabel: "tokens", xFormat: short, xUnit: "tokens", yFormat: (value) => fixed(value, 3), readout, logX: true });
+  });
+  return [drawn, table("Fit with 95 % bootstrap intervals", ["", "value", "interval"], rows), ...remarks.map((text) => element("p", "note", text))];
 }
 
 function samplesSection(runs) {

@@ -69,7 +69,7 @@ def test_every_section_is_there_and_plots_are_drawn(page):
     empty = "[...document.querySelectorAll('main > section')].filter(one => !one.children[1])"
     assert window.evaluate(f"{empty}.length") == 0
     assert window.evaluate(DRAWN) > 1000
-    captions = "[...document.querySelectorAll('figure')].every(f => f.querySelector('.summary')"
+    captions = "[...document.querySelectorAll('figure')].every(f => f.querySelector('p.summary')"
     assert window.evaluate(f"{captions}.textContent.length > 20)")
     assert window.evaluate("document.querySelectorAll('table').length > 5")
     assert window.evaluate(

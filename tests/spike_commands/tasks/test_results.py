@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from spike_commands.tasks.results import hub_entry, read_results
+from spike_commands.tasks.results import hub_entry
+from spike_commands.tasks.saved_results import read_results
 from spiketok.errors import SpikeError
 
 ROW = {"task": "piqa", "acc": 0.5, "acc_error": 0.25, "acc_norm": 0.75, "items": 4}

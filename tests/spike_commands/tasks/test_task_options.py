@@ -245,10 +245,12 @@ def test_bad_input_is_one_line(line, data, folder, arguments, status, message):
     broken = ['{"context": "", "choices": ["a", "b"]}', '{"good": "", "bad": "x"}']
     (folder / "only-broken.jsonl").write_text("\n".join(broken))
     (folder / "empty.jsonl").write_bytes(b"\n")
-    if not (folder / "pipe.jsonl").exists():
-        (folder / "pipe.jsonl").symlink_to("/dev/zero")
+    (folder / "pipe.jsonl").symlink_to("/dev/zero")
     (folder / "cut.jsonl.gz").write_bytes(bytes.fromhex("1f8b08000000000000030b"))
     (folder / "plain.jsonl.gz").write_bytes(b"{}")
-    found, output, errors = line("eval", *arguments)
+    try:
+        found, output, errors = line("eval", *arguments)
+    finally:
+        (folder / "pipe.jsonl").unlink()  # other tests copy the folder
     assert (found, output, errors.count("\n")) == (status, "", 1)
     assert message in errors
