@@ -88,11 +88,18 @@ def write_report(
     for run in damaged:
         show.remark(f"{run.reason} (the report lists the run without its numbers)")
     records = {run.folder: read_run(run.folder) for run in found if run.state != "damaged"}
+    parts = [run_part(run, records.get(run.folder), how, show) for run in found]
+    compared = pairs(list(records), dict(zip(runs, how.items, strict=False)), how, show)
+    names = short_names(runs)
+    for part in parts:
+        part["name"] = names[part["run"]]
+    for pair in compared:
+        pair["runs"] = [names[run] for run in pair["runs"]]
     data: dict[str, Any] = {
         "spike": version("spike-lm"),
-        "runs": [run_part(run, records.get(run.folder), how, show) for run in found],
+        "runs": parts,
         "data": all_data(list(records.values()), show) if how.with_data else {},
-        "pairs": pairs(list(records), dict(zip(runs, how.items, strict=False)), how, show),
+        "pairs": compared,
     }
     content = page(data)
     write_durably(out, content)
@@ -101,6 +108,17 @@ def write_report(
         "bytes": len(content),
         "runs": [{"run": str(run.folder), "state": run.state} for run in found],
     }
+
+
+def short_names(runs: Sequence[Path]) -> dict[str, str]:
+    """Return the last parts of the runs' paths, or whole paths where these are not distinct.
+
+    >>> short_names([Path("a/one"), Path("b/two")])
+    {'a/one': 'one', 'b/two': 'two'}
+    """
+    last = [run.resolve().name for run in runs]
+    distinct = len(set(last)) == len(last)
+    return {str(run): name if distinct else str(run) for run, name in zip(runs, last, strict=True)}
 
 
 def run_part(
@@ -114,7 +132,7 @@ def run_part(
         how: the options.
         show: callbacks for progress.
     """
-    part: dict[str, Any] = {"name": str(summary.folder), **as_members(summary)}
+    part = as_members(summary)
     if record is None:
         return part
     samples = logged_samples(record.metrics)

@@ -142,7 +142,7 @@ function artifactSection(runs) {
     const rows = parts.map(([name, size]) => [name, whole(size), `${((100 * size) / artifact.bytes).toFixed(1)} %`, bar(size / artifact.bytes)]);
     return [table(`${run.name}: ${artifact.file}, ${whole(artifact.bytes)} bytes, ${fixed(artifact.bits_per_weight, 2)} bits per weight`, ["part", "bytes", "share", ""], rows)];
   });
-  const missing = runs.filter((run) => run.size && !run.artifact).map((run) => none(`${run.name}: no packed model of this step: spike pack ${run.folder ?? run.run}, or --artifact FILE.`));
+  const missing = runs.filter((run) => run.size && !run.artifact).map((run) => none(`${run.name}: no packed model of this step: spike pack ${run.run}, or --artifact FILE.`));
   return [...made, ...missing];
 }
 
