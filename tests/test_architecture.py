@@ -59,7 +59,7 @@ EDGES = {
     "model/artifact": {"config", "families", "quantization", "runs", "scoring", "training"},
     "model/huggingface": {"config", "families", "layers", "runs", "training"},
     "spike_commands/web": set(),
-    "spike_commands/data": set(),
+    "spike_commands/data": {"tasks"},
     "spike_commands/scaling": set(),
     "spike_commands/plan": {"data", "scaling", "tokenizer", "train"},
     "spike_commands/train": set(),

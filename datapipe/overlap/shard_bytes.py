@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketok import Tokenizer
+from spiketok.errors import SpikeError
 from spiketok.fingerprints import check_same_tokenizer
 from spiketok.text_buffers import join
 from spiketok.vocabulary import Vocabulary
 
 from .._overlap import TokenBytes
-from ..shards.commit_records import TOKENIZER
+from ..shards.commit_records import MANIFEST, TOKENIZER
 from ..shards.encoded_documents import Documents
+from ..shards.files import REMAKE
 from ..shards.manifest import Manifest
+from ..shards.schema import token_schema_of
 
 
 class Search(Protocol):
@@ -80,6 +83,10 @@ def tokenizer_of(folder: Path, manifest: Manifest) -> Tokenizer:
         tokenizer.fingerprint,
         "the shards",
         manifest.tokenizer.fingerprint,
-        "make the shards again with spike shard --overwrite",
+        REMAKE,
     )
+    if token_schema_of(tokenizer) != manifest.tokenizer:
+        raise SpikeError(
+            f"{folder / MANIFEST}: its numbers of ids are not those of {TOKENIZER}; {REMAKE}"
+        )
     return tokenizer

@@ -23,6 +23,20 @@ SHOWN = 10
     type=PATH,
     help="Text to look for: files, folders, patterns, or - for standard input.",
 )
+@click.option(
+    "--tasks",
+    metavar="NAME,…",
+    help="Tasks to look for, as spike eval --tasks takes them, instead of --text.",
+)
+@click.option(
+    "--data",
+    "task_data",
+    type=PATH,
+    default=Path("tasks"),
+    show_default=True,
+    help="--tasks: folder of the tasks' files.",
+)
+@click.option("--from-hub", is_flag=True, help="--tasks: read them from the Hugging Face hub.")
 @reading_options
 @click.argument("more", nargs=-1, metavar="", type=PATH)
 @click.option(
@@ -38,6 +52,9 @@ def overlap(
     folder: Path,
     texts: tuple[Path, ...],
     more: tuple[Path, ...],
+    tasks: str | None,
+    task_data: Path,
+    from_hub: bool,
     split: str,
     as_json: bool,
     quiet: bool,
@@ -52,19 +69,32 @@ def overlap(
 
     --text reads files as spike eval does: each record, each plain text file is one text. The model
     has learned a text by heart if its windows are in the training split; a few windows of common
-    phrases are usual.
+    phrases are usual. --tasks looks for the items of evaluation tasks, each as one text: the
+    context and the right continuation.
 
     \b
     Examples:
       spike data overlap data/ --text wiki.test.raw
       spike data overlap data/ --text questions.jsonl --text-field question --json
       spike data overlap data/ --text held-out/*.txt -v
+      spike data overlap data/ --tasks seeds --data tasks/
     """
-    if not texts:
-        raise click.UsageError("no text is named; name it: spike data overlap SHARDS --text FILE")
-    from .text_overlap import overlap_of_files
+    if (tasks is None) == (not texts):
+        raise click.UsageError(
+            "name either a text or tasks: spike data overlap SHARDS --text FILE or --tasks NAME,…"
+        )
+    from .text_overlap import overlap_of_files, overlap_of_tasks
 
-    found = overlap_of_files(folder, (*texts, *more), split, callbacks(quiet), **reads)
+    if tasks is None:
+        found = overlap_of_files(folder, (*texts, *more), split, callbacks(quiet), **reads)
+    else:
+        names = tasks.split(",")
+        hub = None
+        if from_hub:
+            from ..tasks.hub import hub_rows  # imports datasets
+
+            hub = hub_rows
+        found = overlap_of_tasks(folder, names, task_data, split, callbacks(quiet), hub)
     print_result(found, as_json, overlap_rows(found))
 
 

@@ -10,6 +10,9 @@ from datapipe.overlap.training_overlap import BYTE_WINDOW, TOKEN_WINDOW
 from spiketok.errors import SpikeError
 
 from ..callbacks import SILENT, Callbacks
+from ..tasks.named_tasks import read_tasks
+from ..tasks.overlap import task_texts
+from ..tasks.task_files import HubReader
 from .documents import read_documents
 
 
@@ -52,6 +55,44 @@ def overlap_of_files(
         texts.append(CheckedText(document.text, document.source, number))
     if not any(text.content for text in texts):
         raise SpikeError(f"{paths[0]}: there is no text; name a file with text")
+    return overlap_of_texts(folder, texts, split, show)
+
+
+def overlap_of_tasks(
+    folder: Path,
+    names: Sequence[str],
+    task_data: Path,
+    split: str = "train",
+    show: Callbacks = SILENT,
+    hub: HubReader | None = None,
+) -> dict[str, Any]:
+    """Count the windows of evaluation tasks that occur in a split of a shard folder.
+
+    The text of an item is its context and the right continuation.
+
+    Args:
+        folder: the shards.
+        names: of tasks, suites and files of items, as `spike eval --tasks` takes them.
+        task_data: folder of the tasks' files.
+        split: `train` or `validation`.
+        show: callbacks for progress and remarks.
+        hub: reads the tasks from the hub instead of files.
+
+    Returns:
+        The object of `spike data overlap --json`; its sources are the tasks.
+
+    Raises:
+        SpikeError: a task is unknown, its data are missing, or the shards cannot be read.
+    """
+    read_manifest(folder)  # before much text is read
+    tasks, missing = read_tasks(names, task_data, hub=hub)
+    for fault in missing.values():
+        show.remark(f"left out {fault}")
+    texts = [
+        CheckedText(content, one.task.name, number)
+        for one in tasks
+        for number, content in enumerate(task_texts(one))
+    ]
     return overlap_of_texts(folder, texts, split, show)
 
 

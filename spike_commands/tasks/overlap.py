@@ -18,6 +18,13 @@ def item_text(item: Item) -> bytes:
     return (request.context + request.continuation).encode()
 
 
+def task_texts(data: TaskData) -> list[bytes]:
+    """Return the texts of a task as they are scored: one of each item, or the task's text."""
+    if data.task.kind == "text":
+        return [data.text]
+    return [item_text(item) for item in data.items]
+
+
 def task_overlaps(
     data: Sequence[TaskData], shards: Path, show: Callbacks = SILENT
 ) -> dict[str, list[Overlap]]:
@@ -35,7 +42,7 @@ def task_overlaps(
     """
     texts, sizes = [], []
     for one in data:
-        own = [one.text] if one.task.kind == "text" else [item_text(item) for item in one.items]
+        own = task_texts(one)
         texts += own
         sizes.append(len(own))
     total = read_manifest(shards).splits["train"].tokens

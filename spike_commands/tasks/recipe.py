@@ -9,15 +9,15 @@ from datapipe.overlap.training_overlap import Overlap
 from spike_lm.model.device import choose_device
 from spike_lm.model.evaluation.causal_lm import CausalLM, open_causal_lm
 from spike_lm.model.evaluation.metrics import changed_choices, grouped, summary
-from spike_lm.model.evaluation.tasks.selection import chosen_tasks
 from spiketok.errors import SpikeError
 
 from ..callbacks import SILENT, Callbacks
 from .item_log import ItemLog, Origin, item_log
 from .model_identity import model_fingerprint, model_step, training_shards
+from .named_tasks import read_tasks
 from .overlap import overlap_numbers, task_overlaps
 from .scoring import Done, ScoredItems, left_out, score_task, score_text
-from .task_files import HubReader, MissingDataError, TaskData, read_task
+from .task_files import HubReader, TaskData
 from .work_report import WorkReport
 
 # Value of --border for two borders.
@@ -77,7 +77,9 @@ def evaluate_tasks(
     Raises:
         SpikeError: a task is unknown, its data are missing or changed, or the model cannot be read.
     """
-    data, missing = read_tasks(names, how)
+    data, missing = read_tasks(
+        names, how.folder, limit=how.limit, allow_changed=how.allow_changed, hub=how.hub
+    )
     lm = open_causal_lm(model, choose_device(how.device))
     fingerprint, borders = model_fingerprint(model), borders_of(how.border)
     overlaps = found_overlaps(model, data, how, show)
@@ -109,36 +111,6 @@ def evaluate_tasks(
 def borders_of(name: str) -> tuple[str, ...]:
     """Return the borders that a value of --border names."""
     return ("joint", "exact") if name == BOTH else (name,)
-
-
-def read_tasks(names: Sequence[str], how: TaskScoring) -> tuple[list[TaskData], dict[str, str]]:
-    """Read the data of tasks; those of a suite may be missing.
-
-    Returns:
-        The data, and the fault of each task whose data are missing.
-
-    Raises:
-        SpikeError: a task is unknown, or data are missing of one that is named, or of all.
-    """
-    found, missing = [], {}
-    for task in chosen_tasks(names):
-        try:
-            one = read_task(
-                task,
-                how.folder,
-                limit=how.limit,
-                allow_changed=how.allow_changed,
-                hub=how.hub,
-            )
-        except MissingDataError as error:
-            if task.name in names:
-                raise
-            missing[task.name] = str(error)
-            continue
-        found.append(one)
-    if missing and all(one.task.generate for one in found):
-        raise SpikeError(next(iter(missing.values())))
-    return found, missing
 
 
 def score_borders(

@@ -1,6 +1,7 @@
 """Windows seen in shards, against sets of windows; native code on random and hostile segments."""
 
 import json
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from datapipe import find_sources, read_manifest, read_split, training_overlap, write_shards
 from datapipe._overlap import TokenBytes, WindowSet
+from datapipe.overlap.shard_bytes import tokenizer_of
 from datapipe.overlap.training_overlap import BYTE_WINDOW, TOKEN_WINDOW, total_overlap
+from datapipe.shards.schema import token_schema_of
 from datapipe.shards.settings import ChatSettings, ShardSettings
 from spiketok import Tokenizer
 from spiketok.errors import SpikeError
@@ -212,3 +215,10 @@ def test_another_tokenizer_in_the_folder_is_an_error(shard, tmp_path):
     write_tokenizer(tmp_path / "data" / "tokenizer.json", [b"xyz"])
     with pytest.raises(SpikeError, match=r"tokenizer.json: is missing or damaged; make it again"):
         training_overlap(tmp_path / "data", [b"a"])
+    manifest = read_manifest(tmp_path / "data")
+    with pytest.raises(SpikeError, match=r"tokenizer"):
+        tokenizer_of(tmp_path / "data", manifest)
+    own = Tokenizer.load(tmp_path / "data" / "tokenizer.json")
+    more_ids = replace(token_schema_of(own), vocab_size=own.vocab_size + 1)
+    with pytest.raises(SpikeError, match=r"manifest.json: its numbers of ids are not those"):
+        tokenizer_of(tmp_path / "data", replace(manifest, tokenizer=more_ids))

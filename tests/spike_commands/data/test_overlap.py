@@ -30,6 +30,27 @@ def test_training_text_is_seen_and_other_text_is_not(line, folder):
         assert found[f"{kind}_windows"] == windows
 
 
+def test_tasks_are_looked_up_with_the_right_continuation(line, folder):
+    """An item that is text of the training split, and one whose right choice is not."""
+    words = (folder / "corpus" / "words.jsonl").read_text().splitlines()
+    texts = [json.loads(record)["text"] for record in words]
+    found = overlap_of(line, "--text", "corpus/words.jsonl")["each_text"]
+    known = next(
+        text
+        for text, one in zip(texts, found, strict=True)
+        if one["byte_windows_seen"] == one["byte_windows"]
+    )
+    border = known.index(" ", 60)
+    choices = ["@@ @@", known[border + 1 : 120]]
+    items = [{"context": known[:border], "choices": choices, "label": label} for label in (1, 0)]
+    (folder / "own.jsonl").write_text("\n".join(map(json.dumps, items)))
+    found = overlap_of(line, "--tasks", "own.jsonl")
+    right, wrong = found["each_text"]
+    assert right["byte_windows_seen"] == right["byte_windows"] == 71
+    assert 0 < wrong["byte_windows_seen"] < wrong["byte_windows"]
+    assert (found["texts"], found["sources"][0]["texts_seen"]) == (2, 2)
+
+
 def test_rows_for_people(line):
     status, out, _ = line("data", "overlap", "data", "--text", "corpus/words.jsonl", "held.txt")
     assert status == 0
@@ -41,7 +62,10 @@ def test_rows_for_people(line):
 def test_faults_are_one_line_each(line, folder):
     (folder / "empty.txt").write_text("")
     for words, status, fault in (
-        (("data",), 2, "no text is named; name it: spike data overlap SHARDS --text FILE"),
+        (("data",), 2, "name either a text or tasks: spike data overlap SHARDS --text FILE"),
+        (("data", "--text", "held.txt", "--tasks", "piqa"), 2, "name either a text or tasks"),
+        (("data", "--tasks", "pika"), 2, "did you mean `piqa`?"),
+        (("data", "--tasks", "piqa", "--data", "nowhere"), 1, "nowhere"),
         (("corpus", "--text", "held.txt"), 1, "corpus: is a folder"),
         (("nowhere", "--text", "held.txt"), 1, "nowhere: does not exist; name a shard folder"),
         (("data", "--text", "nowhere.txt"), 1, "nowhere.txt: "),
