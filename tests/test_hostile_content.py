@@ -92,7 +92,7 @@ READERS = {
     "model/runs/metrics.py": "metrics",
     "model/runs/tensor_files.py": "tensors of training",
     "spike_commands/chat/server.py": "- chat/test_server.py",
-    "spike_commands/plan/plan_file.py": "- plan",
+    "spike_commands/plan/plan_file.py": "- plan/test_plan_file.py",
     "spike_commands/tasks/saved_results.py": "- tasks/test_results.py",
     "spike_commands/tasks/item_log.py": "- report/test_item_comparison.py",
     "spike_commands/tasks/task_files.py": "- tasks/test_task_files.py",
