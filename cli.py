@@ -15,6 +15,7 @@ from spiketok.errors import FIXES, PLACE_FAULTS, WRITE_FIXES, SettingError, Spik
 
 # Command → module, name in it, summary for `spike --help`, which imports none of them.
 COMMANDS = {
+    "card": ("huggingface.card", "card", "Print the model card of a run."),
     "chat": ("chat.chat", "chat", "Chat with a model in a terminal or browser."),
     "compare": ("report.compare", "compare", "Compare two runs: keys, scores, items."),
     "compress": ("score.compress", "compress", "Compress a file with a model's predictions."),

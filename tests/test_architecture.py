@@ -63,7 +63,7 @@ EDGES = {
     "spike_commands/scaling": set(),
     "spike_commands/plan": {"data", "scaling", "tokenizer", "train"},
     "spike_commands/train": set(),
-    "spike_commands/huggingface": set(),
+    "spike_commands/huggingface": {"tasks"},
     "spike_commands/chat": {"web"},
     "spike_commands/tokenizer": {"data", "web"},
     "spike_commands/tasks": set(),

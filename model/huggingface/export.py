@@ -47,8 +47,33 @@ class Exported:
     """Modules for training only."""
 
 
-def export_model(run_folder: Path, folder: Path) -> Exported:
+def run_card(run_folder: Path, scores: str = "") -> str:
+    """Return the model card of a run, as `export_model` writes it.
+
+    Args:
+        run_folder: of the run.
+        scores: Markdown of its task scores.
+
+    Raises:
+        SpikeError: the run cannot be opened.
+    """
+    run = load_run(run_folder)
+    record = _record(run_folder, run, training_only_modules(run.model), "")
+    metrics = last_metrics(run_folder / METRICS, record.step)
+    stock = not keys_beyond_stock(run.config)
+    return model_card(run, record, metrics, run_folder.resolve().name, stock=stock, scores=scores)
+
+
+def export_model(
+    run_folder: Path, folder: Path, scores: str = "", beside: Mapping[str, str] | None = None
+) -> Exported:
     """Write the model of a run, with its tokenizer, as a new folder, whole or not at all.
+
+    Args:
+        run_folder: of the run.
+        folder: where to write.
+        scores: Markdown of the run's task scores, for the model card.
+        beside: further files, content by path in the folder.
 
     Raises:
         SpikeError: the run cannot be opened, or the folder exists.
@@ -66,8 +91,12 @@ def export_model(run_folder: Path, folder: Path) -> Exported:
             replies = any(key.startswith("reply_") for key in metrics)
             generation = generation_fields(run.tokenizer, run.trained_ids, replies=replies)
             _write_json(unfinished / "generation_config.json", generation)
-            card = model_card(run, record, metrics, folder.name, stock=not beyond)
+            stock = not beyond
+            card = model_card(run, record, metrics, folder.name, stock=stock, scores=scores)
             (unfinished / "README.md").write_text(card, encoding="utf-8")
+            for name, content in (beside or {}).items():
+                (unfinished / name).parent.mkdir(exist_ok=True)
+                (unfinished / name).write_text(content, encoding="utf-8")
             files = sorted(path.name for path in unfinished.iterdir())
     except FileExistsError:
         raise SpikeError(f"{folder}: exists already; remove it or choose another name") from None
@@ -141,11 +170,18 @@ def _write_records(
 ) -> Record:
     """Write the configuration and the provenance of a run next to the weights."""
     (folder / CONFIG).write_text(dump_config(_without_places(config)), encoding="utf-8")
+    record = _record(run_folder, run, left_out, file_sha256(folder / WEIGHTS))
+    _write_json(folder / RECORD, msgspec.to_builtins(record))
+    return record
+
+
+def _record(run_folder: Path, run: Run, left_out: list[str], sha256: str) -> Record:
+    """Return the provenance of a run's weights, whose file has a sha256."""
     checkpoint = newest_checkpoint(run_folder)
     if checkpoint is None:
         raise SpikeError(f"{run_folder}: its checkpoint was removed; export again")
     state = read_state(checkpoint)
-    record = Record(
+    return Record(
         format=FORMAT,
         spike=version("spike-lm"),
         step=state.step,
@@ -153,10 +189,8 @@ def _write_records(
         tokens=state.tokens,
         fingerprints=run.fingerprints,
         left_out=left_out,
-        sha256=file_sha256(folder / WEIGHTS),
+        sha256=sha256,
     )
-    _write_json(folder / RECORD, msgspec.to_builtins(record))
-    return record
 
 
 def _without_places(config: Config) -> Config:

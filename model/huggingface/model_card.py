@@ -42,7 +42,7 @@ Documents begin after the separator, id {eos_id}, and end with it. {tokens}
 | --- | --- |
 {rows}
 
-Numbers are those of `metrics.jsonl` at step {step}{averaged}. Nothing else was measured.
+Numbers are those of `metrics.jsonl` at step {step}{averaged}.{scores}
 
 ## Provenance
 
@@ -58,7 +58,9 @@ folder from this one.{left_out}
 Metrics = Mapping[str, int | float]
 
 
-def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: bool) -> str:
+def model_card(
+    run: Run, record: Record, metrics: Metrics, name: str, *, stock: bool, scores: str = ""
+) -> str:
     """Return the text of the model card.
 
     Args:
@@ -67,6 +69,7 @@ def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: 
         metrics: the last ones of the run.
         name: of the exported folder.
         stock: whether the folder's class is one of `transformers` itself.
+        scores: Markdown of task scores; empty without any.
     """
     families = [FAMILIES[name] for name in family_sections(run.config)]
     exported = run.config.averaging.use if run.config.averaging else "weights"
@@ -88,6 +91,7 @@ def model_card(run: Run, record: Record, metrics: Metrics, name: str, *, stock: 
         rows="\n".join(f"| {name} | {value} |" for name, value in _facts(run, record, metrics)),
         step=f"{record.step:,}",
         averaged=averaged,
+        scores=f"\n\n{scores.rstrip()}" if scores else " Nothing else was measured.",
         fingerprints="\n".join(f"| {k} | `{v}` |" for k, v in sorted(record.fingerprints.items())),
         config=CONFIG,
         record=RECORD,

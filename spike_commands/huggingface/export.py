@@ -8,7 +8,15 @@ import click
 
 from spiketok.errors import SpikeError
 
-from ..console import OUTPUT, PATH, common_options, misnamed, remark, use_passive_omp_wait
+from ..console import (
+    OUTPUT,
+    PATH,
+    callbacks,
+    common_options,
+    misnamed,
+    remark,
+    use_passive_omp_wait,
+)
 from ..results import print_result, result_options, some
 
 
@@ -91,6 +99,7 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
     A plain transformer becomes a stock Qwen3 model, which needs no code. Other families, and
     options that Qwen3 lacks, come with a generated modeling file: load them with
     trust_remote_code=True; spike is not needed. `spike import` makes a run folder of the result.
+    Task scores that `spike eval --save-results` saved for these weights are in its model card.
 
     \b
     Examples:
@@ -100,7 +109,10 @@ def model(run: Path, folder: Path, as_json: bool, quiet: bool) -> None:
     use_passive_omp_wait()
     from spike_lm.model.huggingface import export_model
 
-    done = export_model(run, folder)
+    from ..tasks.card import card_scores
+
+    scores, beside = card_scores(run, callbacks(quiet))
+    done = export_model(run, folder, scores, beside)
     if done.beyond_stock:
         remark(f"not a stock Qwen3 model because of: {', '.join(done.beyond_stock)}", quiet)
     if done.left_out:

@@ -47,11 +47,7 @@ def save_results(folder: Path, found: Mapping[str, Any]) -> list[str]:
         step=found["step"],
         tasks=[row for row in kept if row.get("task") not in names] + rows,
     )
-    hub = {
-        f"{HUB_FOLDER}/{row['task']}.yaml": hub_entry(row)
-        for row in rows
-        if row["task"] in BY_NAME and BY_NAME[row["task"]].hub_task and not found["limit"]
-    }
+    hub = hub_entries(rows)
     check_no_links([folder / RESULTS, folder / HUB_FOLDER, *(folder / name for name in hub)])
     text = msgspec.json.format(msgspec.json.encode(saved), indent=2)
     write_durably(folder / RESULTS, text + b"\n")
@@ -70,6 +66,15 @@ def check_saves(folder: Path) -> None:
     """
     if not folder.is_dir():
         raise SpikeError(f"{folder}: is no folder; leave out --save-results")
+
+
+def hub_entries(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the files that the hub reads, content by path: of whole tasks that it has."""
+    return {
+        f"{HUB_FOLDER}/{row['task']}.yaml": hub_entry(row)
+        for row in rows
+        if row["task"] in BY_NAME and BY_NAME[row["task"]].hub_task and not row["limit"]
+    }
 
 
 def hub_entry(row: Mapping[str, Any]) -> str:

@@ -10,12 +10,14 @@ import msgspec
 
 from spike_lm.model.evaluation.items import Item
 from spike_lm.model.evaluation.task import BrokenItemError, DataFile, HubRows, Record, Task
-from spike_lm.model.evaluation.tasks.selection import is_own
+from spike_lm.model.evaluation.tasks.selection import BY_NAME, is_own
 from spiketok.errors import SpikeError
 from spiketok.json_values import check_structure
 
 from .stored_file import content_of, file_sha256
 
+# Task without a file → one of another convention that may be scored instead.
+OTHER_CONVENTIONS = {"hellaswag": "hellaswag-lower", "arithmark": "spike-arithmetic"}
 # Values of a record, in its lists and objects.
 MAX_VALUES = 10_000
 
@@ -243,6 +245,9 @@ def missing(task: Task, folder: Path, file: DataFile) -> str:
     if is_own(task.name):
         return f"{file.path}: no such file; name a JSON Lines file of items"
     hub = ", or add --from-hub" if task.hub else ""
+    other = BY_NAME.get(OTHER_CONVENTIONS.get(task.name, ""))
+    if other and all((folder / one.path).exists() for one in other.files):
+        hub = f"{hub}, or score {other.name}, another convention, whose data are there"
     return (
         f"{task.name}: there is no {folder / file.path}; name with --data the folder that has "
         f"{file.path}{hub} (docs/evaluation.md)"

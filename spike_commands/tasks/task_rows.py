@@ -133,18 +133,19 @@ def markdown_rows(found: Mapping[str, Any]) -> Iterator[str]:
 
     `acc_norm` divides by characters, as lm-evaluation-harness does, `acc_bytes` by UTF-8 bytes.
     """
-    yield "| task | metric | value | acc_norm (characters) | acc_bytes | stderr | n | seen |"
+    yield "| task | metric | value | acc_norm (characters) | acc_bytes | stderr | n | texts seen |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for row in found["tasks"]:
+        name = " ".join(row["task"].split()).replace("|", "\\|")
         seen = f"{row['overlap']['texts_seen']:,}" if "overlap" in row else "unknown"
         if row["kind"] == "text":
             prefix = "pseudo_" if "pseudo_byte_ppl" in row else ""
             bits = f"{row[f'{prefix}bits_per_byte']:.3f}"
             value = f"{row[f'{prefix}byte_ppl']:.4f} ({bits} bits/byte)"
-            cells = [row["task"], f"{prefix}byte_ppl", value, "", "", "", f"{row['bytes']:,} bytes"]
+            cells = [name, f"{prefix}byte_ppl", value, "", "", "", f"{row['bytes']:,} bytes"]
         else:
             numbers = [share(row, key) for key in ("acc", "acc_norm", "acc_bytes", "acc_error")]
-            cells = [row["task"], "acc", *numbers, f"{row['items']:,}"]
+            cells = [name, "acc", *numbers, f"{row['items']:,}"]
         yield f"| {' | '.join(cells)} | {seen} |".replace("–", "")
 
 
