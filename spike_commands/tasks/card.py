@@ -8,8 +8,9 @@ from spike_lm.model.evaluation.tasks.selection import BY_NAME
 from spiketok.errors import SpikeError
 
 from ..callbacks import SILENT, Callbacks
-from .model_identity import RESULTS, is_run, model_fingerprint
-from .results import FIX, SavedResults, hub_entries, read_results
+from .model_identity import is_run, model_fingerprint
+from .results import hub_entries
+from .saved_results import FIX, RESULTS, SavedResults, read_results
 from .task_rows import markdown_rows
 
 Row = Mapping[str, Any]

@@ -1,7 +1,7 @@
 """Saved task scores of a model: `evaluation.json`, and `.eval_results/` as the hub reads it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
