@@ -73,7 +73,7 @@ EDGES = {
 }
 VAGUE = {"utils", "common", "helpers", "core", "base", "misc", "manager"}
 MAX_FILE, MAX_FUNCTION = 300, 60
-MAX_LAZY = 47  # one for each command, and a few for its errors
+MAX_LAZY = 48  # one for each command, and a few for its errors
 LONG_FILES: dict[str, str] = {}  # path -> reason
 LONG_FUNCTIONS: dict[str, str] = {}  # path:function -> reason
 FILES = [
