@@ -22,6 +22,9 @@ def named(lines):
     return [line for line in lines if line and not line.startswith(" ")]
 
 
+ALWAYS_WHOLE = {("generate",), ("chat",), ("tokenizer", "encode"), ("card",)}
+
+
 @pytest.mark.parametrize("width", [20, 60, 80])
 def test_rows_keep_to_the_width_and_lose_no_word(width):
     random.seed(width)
@@ -43,7 +46,7 @@ def test_columns_of_a_table_begin_or_end_at_one_place():
 def test_every_result_can_be_had_whole():
     for path, command in commands():
         options = {name for parameter in command.params for name in parameter.opts}
-        if "--json" in options and path not in {("generate",), ("chat",), ("tokenizer", "encode")}:
+        if "--json" in options and path not in ALWAYS_WHOLE:
             assert "--verbose" in options, path
 
 
