@@ -62,7 +62,7 @@ EDGES = {
     "spike_commands/data": {"tasks"},
     "spike_commands/scaling": set(),
     "spike_commands/plan": {"data", "scaling", "tokenizer", "train"},
-    "spike_commands/train": set(),
+    "spike_commands/train": {"tasks"},
     "spike_commands/huggingface": {"tasks"},
     "spike_commands/chat": {"web"},
     "spike_commands/tokenizer": {"data", "web"},

@@ -115,7 +115,7 @@ def _written(struct: msgspec.Struct) -> Sections:
 
 
 def config_fingerprint(config: Config) -> str:
-    """Return the sha256 of the configuration's TOML without `[log]`, data.path and teachers.
+    """Return the sha256 of the configuration's TOML but `[log]`, `[tasks]` and the paths of inputs.
 
     >>> config_fingerprint(load_config("base")) == config_fingerprint(
     ...     load_config("base", ["data.path=elsewhere"])
@@ -123,7 +123,7 @@ def config_fingerprint(config: Config) -> str:
     True
     """
     replace = msgspec.structs.replace
-    anywhere = replace(config, data=replace(config.data, path=""), log=None)
+    anywhere = replace(config, data=replace(config.data, path=""), log=None, tasks=None)
     if config.distill:
         nameless = ("",) * len(config.distill.teachers)
         anywhere = replace(anywhere, distill=replace(config.distill, teachers=nameless))

@@ -18,6 +18,7 @@ from .log import LogConfig
 from .quantization import QuantizeConfig
 from .ranges import BelowOne, Count, CountOrZero, Fraction, Rate
 from .spikewhale import SpikeWhaleConfig
+from .tasks import TasksConfig
 
 
 class ModelConfig(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -250,6 +251,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit
     spikewhale: SpikeWhaleConfig | None = None
     quantize: QuantizeConfig | None = None
     distill: DistillConfig | None = None
+    tasks: TasksConfig | None = None
     log: LogConfig | None = None
 
 

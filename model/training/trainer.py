@@ -62,11 +62,13 @@ class TrainerCallbacks:
             training ends.
         sample: returns sampled text, given the model and the ids that were targets so far; None
             for no samples.
+        tasks: returns the scores of evaluation tasks, given the model; None for no tasks.
     """
 
     report: Callable[[Progress], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     sample: Callable[[LanguageModel, TrainedIds], Sample] | None = None
+    tasks: Callable[[LanguageModel], Metrics] | None = None
 
 
 SILENT = TrainerCallbacks()
@@ -146,17 +148,17 @@ def train(
             run.seconds = all_reduce_max(run.seconds + passed, run.device)
         timed_tokens += config.train.batch_size * config.model.context
         validate = data.validation is not None and _due(config.validation.every, run)
-        write = callbacks.sample is not None and config.sample.every > 0
-        write = write and _due(config.sample.every, run)
-        due = validate or write or run.step == 1 or _due(config.train.log_every, run)
+        write = bool(callbacks.sample and config.sample.every) and _due(config.sample.every, run)
+        score = config.tasks is not None and _due(config.tasks.every, run)
+        due = validate or write or score or run.step == 1 or _due(config.train.log_every, run)
         if first:
             losses = _losses(run, batch, loss, count, beside, data.tokenizer)
             measured = _step_metrics(run, losses, norm, lr_scale, timed_tokens / seconds)
             written = None
             if due:
                 seconds, timed_tokens, metrics = 0.0, 0, measured
-                if validate:
-                    measured |= _validated(run, data)
+                measured |= _validated(run, data) if validate else {}
+                measured |= _scored(run, callbacks) if score else {}
                 written = _written(run, callbacks) if write else None
                 append_metrics(metrics_file, with_sample(measured, written))
             callbacks.report(_progress(run, measured, due, written))
@@ -249,6 +251,13 @@ def _validated(run: RunState, data: TrainingData) -> Metrics:
         f"{prefix}_{tokenizer.score_name}": number_or_nan(score.bits_per_byte),
         f"{prefix}_nats_per_token": score.nats / score.tokens,
     }
+
+
+def _scored(run: RunState, callbacks: TrainerCallbacks) -> Metrics:
+    if callbacks.tasks is None:
+        return {}
+    with averaged_weights(run.averages, run.model):
+        return callbacks.tasks(run.model)
 
 
 def number_or_nan(number: float | None) -> float:

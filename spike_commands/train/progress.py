@@ -8,6 +8,7 @@ from math import isfinite, nan
 from pathlib import Path
 
 from spike_lm.model import Config
+from spike_lm.model.runs.metrics import Metrics
 from spike_lm.model.training.trainer import Progress, Sample
 
 from ..callbacks import Callbacks, Report
@@ -119,12 +120,27 @@ def training_progress(
             if key in metrics:
                 score = f"{metrics[key]:.4f} {unit} on validation {what}"
                 remark(f"step {progress.step:>6}: {score}")
+        for line in task_lines(metrics):
+            remark(f"step {progress.step:>6}: {line}")
         if progress.sample is not None:
             remark(f"step {progress.step:>6}: sample")
             for line in sample_lines(progress.sample):
                 remark(line)
 
     return report
+
+
+def task_lines(metrics: Metrics) -> Iterator[str]:
+    """Yield a line for each task score of a step, with its error.
+
+    >>> list(task_lines({"loss": 2.0, "task_piqa_acc": 0.5, "task_piqa_acc_error": 0.05}))
+    ['task piqa acc 0.5000 ± 0.0500']
+    """
+    for key, value in metrics.items():
+        if key.startswith("task_") and not key.endswith("_error"):
+            error = metrics.get(f"{key}_error")
+            shown = "" if error is None else f" ± {error:.4f}"
+            yield f"{key.replace('_', ' ')} {value:.4f}{shown}"
 
 
 def sample_lines(sample: Sample) -> Iterator[str]:

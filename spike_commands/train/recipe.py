@@ -34,6 +34,7 @@ from ..scored_bytes import window_yardstick
 from .dry_run import checked_vocabulary
 from .metric_loggers import check_loggers
 from .progress import training_reports
+from .task_scores import absolute_names, task_scorer
 
 # Tokens of a split that are searched for a prompt, from its first position.
 SEARCHED, FIRST = 1 << 16, np.array([0])
@@ -102,6 +103,8 @@ def _train(
     teachers = open_teachers(config, tokenizer)
     check_length(data_folder, Windows(stream, length))  # before the run folder is made
     validation = validation_windows(config, data_folder, show.remark)
+    facts = tokenizer_facts(tokenizer)
+    scorer = task_scorer(config, tokenizer) if rank() == 0 else None
     sampler = training_sampler(config, tokenizer, partial(chat_prompt, config, data_folder))
     initial, begun = starting_weights(init, config, tokenizer, show.remark)
     fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}
@@ -122,11 +125,7 @@ def _train(
         result = train_model(
             config,
             folder,
-            TrainingData(
-                open_batches=open_batches,
-                validation=validation,
-                tokenizer=tokenizer_facts(tokenizer),
-            ),
+            TrainingData(open_batches=open_batches, validation=validation, tokenizer=facts),
             lineage=fingerprints,
             teachers=[teacher.model for teacher in teachers],
             initial=initial,
@@ -135,6 +134,7 @@ def _train(
                 report=report,
                 should_stop=lambda: signals is not None and signals.received > 0,
                 sample=sampler,
+                tasks=scorer,
             ),
         )
     ended = {"seconds": time.monotonic() - started, "stopped": not result.finished}
@@ -228,6 +228,9 @@ def with_absolute_paths(config: Config, data_folder: Path) -> Config:
     if config.distill:
         teachers = tuple(str(Path(folder).absolute()) for folder in config.distill.teachers)
         placed = replace(placed, distill=replace(config.distill, teachers=teachers))
+    if config.tasks:
+        names, folder = absolute_names(config.tasks.names), Path(config.tasks.data).absolute()
+        placed = replace(placed, tasks=replace(config.tasks, names=names, data=str(folder)))
     return placed
 
 

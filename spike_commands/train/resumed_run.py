@@ -22,15 +22,17 @@ def resumed_config(config_name: str | None, overrides: tuple[str, ...], resume: 
         wanted = load_config(config_name or str(resume / CONFIG), overrides)
         if config_fingerprint(wanted) != config_fingerprint(config):
             raise click.UsageError(
-                f"{resume}: only data.path (--data), distill.teachers and [log] may change in a "
-                "resumed run; for other keys start a new run with its weights: "
+                f"{resume}: only data.path (--data), distill.teachers, [log] and [tasks] may "
+                "change in a resumed run; for other keys start a new run with its weights: "
                 f"spike train --init {resume} --config {resume / CONFIG} --set … --out NEW"
             )
         changed = {override.partition("=")[0].strip() for override in overrides}
         data = wanted.data if "data.path" in changed else config.data
         distill = wanted.distill if "distill.teachers" in changed else config.distill
         log = wanted.log if any(key.startswith("log.") for key in changed) else config.log
-        config = replace(config, data=data, distill=distill, log=log)
+        scored = any(key.startswith("tasks.") for key in changed)
+        tasks = wanted.tasks if scored else config.tasks
+        config = replace(config, data=data, distill=distill, log=log, tasks=tasks)
     if not config.data.path:
         raise SpikeError(
             f"{resume}: holds only weights, of an artifact or an exported folder, and names no "

@@ -53,9 +53,9 @@ def test_the_presets_have_base_and_demo():
 @pytest.mark.parametrize(
     ("name", "without"),
     [
-        ("base", ["averaging", "golf", "spikewhale", "distill", "quantize", "log"]),
-        ("bese-golf", ["spikewhale", "distill", "quantize", "log"]),
-        ("byrne-tiny", ["averaging", "golf", "distill", "quantize", "log"]),
+        ("base", ["averaging", "golf", "spikewhale", "distill", "quantize", "tasks", "log"]),
+        ("bese-golf", ["spikewhale", "distill", "quantize", "tasks", "log"]),
+        ("byrne-tiny", ["averaging", "golf", "distill", "quantize", "tasks", "log"]),
     ],
 )
 def test_dump_keeps_the_order_of_sections(name, without):

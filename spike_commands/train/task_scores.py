@@ -1,0 +1,81 @@
+"""Task scores during training: the callback that adds them to the metrics of a step."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from spike_lm.model import Config
+from spike_lm.model.evaluation.causal_lm import CausalLM, SpikeLM
+from spike_lm.model.evaluation.metrics import summary
+from spike_lm.model.evaluation.tasks.selection import is_own
+from spike_lm.model.families.language_model import LanguageModel
+from spike_lm.model.runs.metrics import Metrics
+from spiketok import Tokenizer
+from spiketok.errors import SpikeError
+
+from ..tasks.item_log import ItemLog, Origin
+from ..tasks.named_tasks import read_tasks
+from ..tasks.scoring import score_task, score_text
+from ..tasks.task_files import TaskData
+
+BORDER = "joint"
+
+
+def task_scorer(config: Config, tokenizer: Tokenizer) -> Callable[[LanguageModel], Metrics] | None:
+    """Read the configured tasks and return the function that scores a model; None without any.
+
+    Args:
+        config: of the run.
+        tokenizer: of its data.
+
+    Raises:
+        SpikeError: a task is unknown, its data are missing, or two tasks have one key.
+    """
+    if config.tasks is None or not config.tasks.names:
+        return None
+    wanted = config.tasks
+    data, _ = read_tasks(wanted.names, Path(wanted.data), limit=wanted.limit)
+    keys = [metrics_key(one.task.name) for one in data]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise SpikeError(f"tasks.names: two tasks have the key {key}; rename a file")
+
+    def score(model: LanguageModel) -> Metrics:
+        lm = SpikeLM(name="", model=model, tokenizer=tokenizer)
+        found: Metrics = {}
+        for key, one in zip(keys, data, strict=True):
+            found |= {f"{key}_{name}": value for name, value in task_metrics(lm, one).items()}
+        return found
+
+    return score
+
+
+def metrics_key(name: str) -> str:
+    """Return the beginning of a task's keys in the metrics.
+
+    >>> metrics_key("arc_easy"), metrics_key("own/my items.jsonl.gz")
+    ('task_arc_easy', 'task_my_items')
+    """
+    short = Path(name).name.partition(".jsonl")[0] if is_own(name) else name
+    return "task_" + re.sub(r"\W", "_", short)
+
+
+def task_metrics(lm: CausalLM, data: TaskData) -> Metrics:
+    """Return the metrics of a task and their errors."""
+    context = min(data.task.context or lm.context, lm.context)
+    if data.task.kind == "text":
+        found = score_text(lm, data, context, lambda _characters, _items: None)
+        return {name: value for name, value in found.items() if name not in ("bytes", "nats")}
+    origin = Origin(
+        task=data.task.name, border=BORDER, context=context, model="", data=data.fingerprint
+    )
+    log = ItemLog(None, (), {})
+    scored = score_task(lm, data, origin, log, lambda _characters, _items: None)
+    found = summary(data.task, scored.whole)
+    wanted = [*data.task.metrics, *(f"{metric}_error" for metric in data.task.metrics)]
+    return {name: found[name] for name in wanted if name in found}
+
+
+def absolute_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of tasks with absolute paths of files, so that a run resumes from any folder."""
+    return tuple(str(Path(name).absolute()) if is_own(name) else name for name in names)
