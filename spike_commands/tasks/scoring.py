@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import exp
 from typing import Any, TypeAlias
 
 from spike_lm.model.evaluation.causal_lm import CausalLM
 from spike_lm.model.evaluation.items import Item, LogLikelihood
 from spike_lm.model.evaluation.loglikelihood import LongContinuationError, score_items
-from spike_lm.model.evaluation.metrics import ItemScore, is_finite, item_score
+from spike_lm.model.evaluation.metrics import ItemScore, bounded_exp, is_finite, item_score
 from spike_lm.model.evaluation.rolling import rolling_nats
 from spike_lm.model.scoring.bits_per_byte import bits_per_byte
 from spiketok.errors import SpikeError
@@ -21,6 +20,10 @@ Done: TypeAlias = Callable[[int, int], None]
 # Items of one call, as many as are encoded together.
 TOGETHER = 64
 LONG = "a continuation longer than the context"
+
+
+class NotFiniteError(SpikeError):
+    """A log-likelihood is no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def score_task(
         if found is None:
             continue
         if not is_finite(found):
-            raise SpikeError(f"{item.source}: a log-likelihood is no number; use another model")
+            raise NotFiniteError(f"{item.source}: a log-likelihood is no number; use another model")
         score = item_score(task, item, found)
         scores[number] = score
         log.add(origin, score, task.metrics[0])
@@ -137,7 +140,7 @@ def score_text(lm: CausalLM, data: TaskData, context: int, report: Done) -> dict
     return {
         "bytes": size,
         "nats": nats,
-        f"{prefix}byte_ppl": exp(nats / size),
+        f"{prefix}byte_ppl": bounded_exp(nats / size),
         f"{prefix}bits_per_byte": bits_per_byte(nats, size),
     }
 

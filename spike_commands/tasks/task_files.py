@@ -249,8 +249,8 @@ def missing(task: Task, folder: Path, file: DataFile) -> str:
     if other and all((folder / one.path).exists() for one in other.files):
         hub = f"{hub}, or score {other.name}, another convention, whose data are there"
     return (
-        f"{task.name}: there is no {folder / file.path}; name with --data the folder that has "
-        f"{file.path}{hub} (docs/evaluation.md)"
+        f"{task.name}: there is no {folder / file.path}; name with --data, or tasks.data of a "
+        f"configuration, the folder that has {file.path}{hub} (docs/evaluation.md)"
     )
 
 

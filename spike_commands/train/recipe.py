@@ -104,7 +104,8 @@ def _train(
     check_length(data_folder, Windows(stream, length))  # before the run folder is made
     validation = validation_windows(config, data_folder, show.remark)
     facts = tokenizer_facts(tokenizer)
-    scorer = task_scorer(config, tokenizer) if rank() == 0 else None
+    # Each rank reads the tasks, so that all end alike where one is bad; the first one scores.
+    scorer = task_scorer(config, tokenizer, show.remark)
     sampler = training_sampler(config, tokenizer, partial(chat_prompt, config, data_folder))
     initial, begun = starting_weights(init, config, tokenizer, show.remark)
     fingerprints = {"tokenizer": tokenizer.fingerprint, "data": stream.fingerprint}

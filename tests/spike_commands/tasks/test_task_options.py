@@ -165,7 +165,7 @@ def test_all_scores_the_tasks_whose_data_are_there(score, line):
     assert found["missing"]["piqa"].startswith("piqa: there is no taskdata/piqa/validation.jsonl")
     status, output, errors = line("eval", "runs/base", "--tasks", "all", "--data", "nowhere")
     assert (status, output, errors.count("\n")) == (1, "", 1)
-    assert "there is no nowhere/wikitext2/wiki.test.raw; name with --data" in errors
+    assert "there is no nowhere/wikitext2/wiki.test.raw; name with --data, or tasks.data" in errors
 
 
 def test_passages_of_the_training_data_are_found_and_excluded(score, folder):

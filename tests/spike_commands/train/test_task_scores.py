@@ -80,8 +80,8 @@ def test_a_resumed_run_has_the_same_scores(train, tiny, line, tmp_path, monkeypa
 
     scored = recipe.task_scorer
 
-    def stopping(config, tokenizer):
-        score, calls = scored(config, tokenizer), []
+    def stopping(*given):
+        score, calls = scored(*given), []
 
         def stop(model):
             calls.append(model)
@@ -134,3 +134,47 @@ def test_bad_tasks_are_one_line_before_the_run(
     assert (found, output, errors.count("\n")) == (status, "", 1)
     assert message in errors
     assert not out.exists()
+
+
+def test_items_that_are_left_out_are_named_once(train, folder, tiny):
+    fits = {"context": "the quick", "choices": ["fox", "dogs"], "label": 0}
+    items = [fits, {**fits, "label": 7}, {**fits, "choices": ["zq " * 400, "a"]}]
+    (folder / "mixed.jsonl").write_text("\n".join(map(json.dumps, items)))
+    options = ("tasks.names=['mixed.jsonl']", "tasks.every=1")
+    _, metrics, errors = train("run", *options, tiny=tiny)
+    assert len(metrics) == 4
+    assert errors.count("mixed.jsonl: left out 1 (") == 2
+    assert "left out 1 (a continuation longer than the context)" in errors
+
+
+def test_missing_tasks_of_a_suite_are_named(train, tiny):
+    options = ("tasks.names=['words.jsonl', 'all']", "tasks.data='none'", "tasks.limit=1")
+    _, _, errors = train("run", *options, tiny=tiny)
+    assert "not scored: boolq: there is no " in errors
+
+
+def test_scores_of_a_model_without_numbers_are_null(train, tiny, monkeypatch):
+    import torch
+
+    import spike_commands.train.recipe as recipe
+
+    scored = recipe.task_scorer
+
+    def broken(*given):
+        score = scored(*given)
+
+        def of(model):
+            kept = {name: value.clone() for name, value in model.state_dict().items()}
+            with torch.no_grad():
+                for one in model.parameters():
+                    one.fill_(torch.nan)
+            found = score(model)
+            model.load_state_dict(kept)
+            return found
+
+        return of
+
+    monkeypatch.setattr(recipe, "task_scorer", broken)
+    _, metrics, _ = train("run", *TASKS, tiny=tiny)
+    assert [line["step"] for line in metrics] == [1, 2, 3, 4]
+    assert all(line["task_words_acc"] is None for line in metrics)
