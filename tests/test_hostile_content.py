@@ -84,6 +84,7 @@ READERS = {
     "model/config/loader.py": "toml, set",
     "model/config/documentation.py": "- of our own presets",
     "model/text_compression/compressed_header.py": "headers of compressed files",
+    "model/huggingface/causal_lm.py": "- model/evaluation/test_causal_lm.py",
     "model/huggingface/import_.py": "config.json, generation_config - test_import_.py",
     "model/huggingface/provenance.py": "spike_run",
     "model/runs/lineage.py": "run",

@@ -73,6 +73,10 @@ class CausalLM(Protocol):
     def shares_prefixes(self) -> bool:
         """Whether `read` returns a KV cache that the next pass may continue."""
 
+    @property
+    def unused_weights(self) -> tuple[str, ...]:
+        """Names of stored tensors that the model does not have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpikeLM:
@@ -106,6 +110,11 @@ class SpikeLM:
     def shares_prefixes(self) -> bool:
         """True: all families have a KV cache."""
         return True
+
+    @property
+    def unused_weights(self) -> tuple[str, ...]:
+        """None: spike's files are read strictly."""
+        return ()
 
     def encode_batch(
         self, texts: Sequence[str], *, special: bool = True

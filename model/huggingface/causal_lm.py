@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 from torch import Tensor
 
 try:
@@ -34,6 +35,8 @@ REPEATABLE = (DynamicLayer, DynamicSlidingWindowLayer)
 # Names of the context length in configurations.
 CONTEXT_NAMES = ("n_positions", "max_position_embeddings", "n_ctx")
 UNLIMITED = 2048
+# Characters of another library's message that are shown.
+MAX_REASON = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class HuggingFaceLM:
     model: Any
     library_tokenizer: Any
     context: int
+    unused_weights: tuple[str, ...] = ()
+    """Names of tensors in the folder that the model does not have."""
 
     @property
     def tokenizer(self) -> None:
@@ -142,7 +147,7 @@ def open_hugging_face(
         trust_remote_code: run the code in the folder.
 
     Raises:
-        SpikeError: the weights are missing or pickled, or `transformers` cannot load the folder.
+        SpikeError: weights are missing or pickled, or `transformers` cannot load the folder.
     """
     if not any(folder.glob("*.safetensors")):
         pickled = next(folder.glob("*.bin"), None)
@@ -155,24 +160,66 @@ def open_hugging_face(
     shared = {"trust_remote_code": trust_remote_code, "local_files_only": True}
     try:
         with _silent():
+            config = transformers.AutoConfig.from_pretrained(str(folder), **shared)
+            check_layers(folder, config)
             tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), **shared)
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                str(folder), dtype=torch.float32, use_safetensors=True, **shared
+            model, loading = transformers.AutoModelForCausalLM.from_pretrained(
+                str(folder),
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+                **shared,
             )
+    except SpikeError:
+        raise
     except Exception as error:  # noqa: BLE001: code of other libraries, and of the folder
         if not trust_remote_code and _has_code(folder):
             raise SpikeError(
                 f"{folder}: the model has code of its own; read it, and pass --trust-remote-code"
             ) from None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = " ".join(str(error).split())[:MAX_REASON] or type(error).__name__
         raise SpikeError(
             f"{folder}: transformers cannot load it ({reason}); name a folder of a causal "
             "language model"
         ) from None
+    # transformers initialises missing weights at random, with a warning alone.
+    absent = sorted(loading["missing_keys"])
+    if absent:
+        raise SpikeError(
+            f"{folder}: has no weights for {absent[0]} and {len(absent) - 1} more; restore the "
+            "folder, or its config.json"
+        )
     model.to(device).requires_grad_(False).eval()
     return HuggingFaceLM(
-        name=str(folder), model=model, library_tokenizer=tokenizer, context=context_of(model)
+        name=str(folder),
+        model=model,
+        library_tokenizer=tokenizer,
+        context=context_of(folder, model),
+        unused_weights=tuple(sorted(loading["unexpected_keys"])),
     )
+
+
+def check_layers(folder: Path, config: Any) -> None:
+    """Check that a configuration has as many layers as the folder's tensors allow.
+
+    Each layer has tensors of its own; `transformers` would first build all that are named.
+
+    Raises:
+        SpikeError: it has more, or none.
+    """
+    layers = getattr(config.get_text_config(decoder=True), "num_hidden_layers", None)
+    if layers is None:
+        return
+    tensors = 0
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as weights:
+            tensors += len(weights.keys())
+    if not isinstance(layers, int) or not 1 <= layers <= tensors:
+        raise SpikeError(
+            f"{folder / 'config.json'}: num_hidden_layers is {str(layers)[:MAX_REASON]}, but the "
+            f"folder has {tensors:,} tensors; restore the file"
+        )
 
 
 @contextmanager
@@ -196,8 +243,18 @@ def _has_code(folder: Path) -> bool:
     return any(b'"auto_map"' in file.read_bytes() for file in files if file.is_file())
 
 
-def context_of(model: Any) -> int:
-    """Return the context length of a configuration; UNLIMITED where it has none."""
+def context_of(folder: Path, model: Any) -> int:
+    """Return the context length of a configuration; UNLIMITED where it has none.
+
+    Raises:
+        SpikeError: it is not a positive integer.
+    """
     config = model.config.get_text_config(decoder=True)
-    lengths = (getattr(config, name, None) for name in CONTEXT_NAMES)
-    return next((length for length in lengths if length), UNLIMITED)
+    for name in CONTEXT_NAMES:
+        length = getattr(config, name, None)
+        if length is None:
+            continue
+        if not isinstance(length, int) or length < 1:
+            raise SpikeError(f"{folder / 'config.json'}: {name} is {length!r}; restore the file")
+        return length
+    return UNLIMITED

@@ -107,10 +107,6 @@ class JointLaw:
         term: Number = self.a * parameters**-self.alpha
         return term
 
-    def data_law(self, parameters: float) -> DataLaw:
-        """Return the law of one model size."""
-        return DataLaw(self.e + self.parameter_term(parameters), self.b, self.beta)
-
 
 CHINCHILLA = JointLaw(1.69, 406.4, 0.34, 410.7, 0.28)
 TOKENS_PER_PARAMETER = 20.0

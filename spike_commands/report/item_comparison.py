@@ -38,7 +38,7 @@ def read_item_file(path: Path, run: Path) -> dict[tuple[str, str], TaskItems]:
     """
     model = model_fingerprint(run)
     found: dict[tuple[str, str], TaskItems] = {}
-    for line, _ in read_lines(path):
+    for line, _ in read_lines(path, "name a file of spike eval --items"):
         key = (line.task, line.border)
         if isinstance(line, Origin):
             if line.model != model:

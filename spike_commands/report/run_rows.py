@@ -1,11 +1,13 @@
 """Tables of runs for people: state and scores, lineage, and the reasons of damaged runs."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 from ..results import table_lines
+from ..visible import visible
 from .run_summary import RunSummary
 
 # Digits of a fingerprint; --json has all of them.
@@ -88,7 +90,7 @@ def shown_name(folder: Path, base: Path) -> str:
     >>> shown_name(Path("runs/a/b"), Path("runs")), shown_name(Path("runs/a"), Path("runs/a"))
     ('a/b', 'runs/a')
     """
-    return str(folder if folder == base else folder.relative_to(base))
+    return visible(os.fsencode(folder if folder == base else folder.relative_to(base)))
 
 
 def shortened(name: str, width: int) -> str:

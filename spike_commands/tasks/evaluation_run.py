@@ -40,6 +40,7 @@ def evaluated(options: TaskOptions, given: Mapping[str, Any], show: Callbacks) -
         shards=options.shards,
         overlap=options.overlap,
         exclude_overlap=options.exclude_overlap,
+        trust_remote_code=options.trust_remote_code,
     )
     names = [name.strip() for name in (options.tasks or "").split(",")]
     try:

@@ -33,8 +33,14 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     truncated: list[bool]
 
     def likelihoods(self) -> list[LogLikelihood]:
-        """Return the log-likelihoods of the choices."""
+        """Return the log-likelihoods of the choices.
+
+        Raises:
+            ValueError: the lists have different lengths.
+        """
         columns = (self.nats, self.greedy, self.tokens, self.crosses, self.truncated)
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError("its lists have different lengths")
         return [LogLikelihood(*row) for row in zip(*columns, strict=True)]
 
 
@@ -145,17 +151,21 @@ def read_items(path: Path) -> tuple[list[Origin], Results]:
     return origins, done
 
 
-def read_lines(path: Path) -> Iterator[tuple[Line, int]]:
+def read_lines(path: Path, fix: str = FIX) -> Iterator[tuple[Line, int]]:
     """Yield the whole lines of a file and their bytes; a last one that is not whole is left out.
+
+    Args:
+        path: of the file.
+        fix: for error messages.
 
     Raises:
         SpikeError: a line is not that of an item.
     """
-    with parse_failures(path, FIX), open_regular(path) as file:
+    with parse_failures(path, fix), open_regular(path) as file:
         number = 0
         while (line := file.readline(MAX_JSON_BYTES)).endswith(b"\n"):
             number += 1
-            with parse_failures(f"{path}:{number}", FIX):
+            with parse_failures(f"{path}:{number}", fix):
                 found = parsed_line(line)
                 if isinstance(found, Scored):
                     found.likelihoods()  # raises where the columns have different lengths

@@ -23,3 +23,4 @@ class TaskOptions:
     overlap: bool
     exclude_overlap: bool
     save_results: bool
+    trust_remote_code: bool

@@ -9,7 +9,7 @@ from datapipe.overlap.training_overlap import Overlap
 from spike_lm.model.device import choose_device
 from spike_lm.model.evaluation.causal_lm import CausalLM, open_causal_lm
 from spike_lm.model.evaluation.metrics import changed_choices, grouped, summary
-from spiketok.errors import SpikeError
+from spiketok.errors import SettingError, SpikeError
 
 from ..callbacks import SILENT, Callbacks
 from .item_log import ItemLog, Origin, item_log
@@ -41,6 +41,7 @@ class TaskScoring:
         shards: training data to look the items up in; None: the run's.
         overlap: look them up.
         exclude_overlap: also score without the items that were found.
+        trust_remote_code: run the code in a Hugging Face folder.
     """
 
     folder: Path = Path("tasks")
@@ -55,6 +56,7 @@ class TaskScoring:
     shards: Path | None = None
     overlap: bool = True
     exclude_overlap: bool = False
+    trust_remote_code: bool = False
 
 
 USUAL = TaskScoring()
@@ -80,7 +82,11 @@ def evaluate_tasks(
     data, missing = read_tasks(
         names, how.folder, limit=how.limit, allow_changed=how.allow_changed, hub=how.hub
     )
-    lm = open_causal_lm(model, choose_device(how.device))
+    lm = open_causal_lm(model, choose_device(how.device), trust_remote_code=how.trust_remote_code)
+    check_context(lm, how.context)
+    if lm.unused_weights:
+        first, count = lm.unused_weights[0], len(lm.unused_weights)
+        show.remark(f"{model}: {count} of its tensors are not in the model, such as {first}")
     fingerprint, borders = model_fingerprint(model), borders_of(how.border)
     overlaps = found_overlaps(model, data, how, show)
     works = [one.work * (1 if one.task.kind == "text" else len(borders)) for one in data]
@@ -97,15 +103,40 @@ def evaluate_tasks(
                 scored = score_borders(lm, one, borders, context, fingerprint, log, report_task)
                 row = items_row(one, scored)
             rows.append(heading(one, context) | row | overlap_row(one, scored, overlaps, how))
+    check_some_item(rows)
     return {
         "model": str(model),
         "step": model_step(model),
         "fingerprint": fingerprint,
-        "context": min(how.context or lm.context, lm.context),
+        "context": how.context or lm.context,
         "limit": how.limit,
         "tasks": rows,
         "missing": missing,
     }
+
+
+def check_context(lm: CausalLM, context: int) -> None:
+    """Check that a model can read windows of a size; 0 is its own.
+
+    Raises:
+        SettingError: it cannot.
+    """
+    if context > lm.context:
+        fault = f"{context:,} is more than the {lm.context:,} of {lm.name}; pass a smaller one"
+        raise SettingError("--context", fault)
+
+
+def check_some_item(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Check that some item or text was scored.
+
+    Raises:
+        SpikeError: none fits the context.
+    """
+    if not any(row["kind"] == "text" or row["items"] for row in rows):
+        raise SpikeError(
+            f"{rows[0]['task']}: no item fits the context of {rows[0]['context']:,} tokens; pass a "
+            "larger --context"
+        )
 
 
 def borders_of(name: str) -> tuple[str, ...]:

@@ -55,7 +55,8 @@ def score_task(
         report: called with the characters and the number of items that are done.
 
     Raises:
-        SpikeError: a log-likelihood is no number, or an item cannot be scored.
+        NotFiniteError: a log-likelihood is no number.
+        SpikeError: an item cannot be scored.
     """
     done, task = log.begin(origin), data.task
     scores: list[ItemScore | None] = [None] * len(data.items)

@@ -1,6 +1,8 @@
 """Data of evaluation tasks: files checked against their checksums, read as items."""
 
 import hashlib
+import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +90,7 @@ def read_task(
         MissingDataError: a file is not there.
         SpikeError: a file was changed, cannot be read, or has no item.
     """
-    data, digest = TaskData(task), hashlib.sha256(task.name.encode())
+    data, digest = TaskData(task), hashlib.sha256(os.fsencode(task.name))
     if task.kind == "text":
         read_text(data, folder, digest, limit, allow_changed)
         return data
@@ -256,7 +258,7 @@ def missing(task: Task, folder: Path, file: DataFile) -> str:
 
 def records_of(content: bytes) -> Iterator[tuple[int, Record | None]]:
     """Yield the numbered records of JSON Lines; None for a line that is no JSON object."""
-    for number, line in enumerate(content.split(b"\n"), 1):
+    for number, line in enumerate(content.removeprefix(BOM_UTF8).split(b"\n"), 1):
         if line.strip():
             yield number, parsed(line)
 

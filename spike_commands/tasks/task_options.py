@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from ..console import OUTPUT, PATH, Command, callbacks, tune_malloc, use_passive_omp_wait
 from ..results import print_lines, print_result
 from .option_values import TaskOptions
-from .task_rows import listed, markdown_rows, task_rows
+from .task_rows import listed, markdown_notes, markdown_rows, task_rows
 
 LIST = "list"
 NAMES = tuple(field.name for field in fields(TaskOptions))
@@ -74,6 +74,11 @@ OPTIONS = (
         is_flag=True,
         help="--tasks: write evaluation.json and .eval_results/ into the model's folder.",
     ),
+    click.option(
+        "--trust-remote-code",
+        is_flag=True,
+        help="--tasks: run the code in a Hugging Face folder that has some.",
+    ),
 )
 
 
@@ -131,6 +136,8 @@ def check_together(
         raise click.UsageError("Missing argument 'RUN'.")
     if options.resume_items and options.items_file is None:
         raise click.UsageError("--resume continues the file of --items; name it")
+    if options.exclude_overlap and not options.overlap:
+        raise click.UsageError("--exclude-overlap needs the overlap; leave out --no-overlap")
     if options.as_markdown and given["as_json"]:
         raise click.UsageError("--markdown and --json are two forms of the result; leave one out")
 
@@ -158,6 +165,6 @@ def run_tasks(options: TaskOptions, given: Mapping[str, Any]) -> None:
 
     found = evaluated(options, given, callbacks(given["quiet"]))
     if options.as_markdown:
-        print_lines(markdown_rows(found))
+        print_lines([*markdown_rows(found), *markdown_notes(found)])
     else:
         print_result(found, given["as_json"], task_rows(found))

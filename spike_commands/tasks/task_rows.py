@@ -1,9 +1,11 @@
 """Printed scores of evaluation tasks: tables for terminals, and rows of a model card."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..results import some, table_lines
+from ..visible import visible
 
 Row = Mapping[str, Any]
 LEGEND = (
@@ -16,8 +18,9 @@ def task_rows(found: Mapping[str, Any]) -> dict[str, str]:
     """Return the rows of `spike eval --tasks`."""
     step = "" if found["step"] is None else f", step {found['step']:,}"
     rows = {"model": f"{found['model']}{step}, context {found['context']:,}"}
-    items = [row for row in found["tasks"] if row["kind"] != "text"]
-    texts = [row for row in found["tasks"] if row["kind"] == "text"]
+    named = [row | {"task": visible(os.fsencode(row["task"]))} for row in found["tasks"]]
+    items = [row for row in named if row["kind"] != "text"]
+    texts = [row for row in named if row["kind"] == "text"]
     if items:
         rows["tasks"] = "\n".join(item_table(items))
     if texts:
@@ -28,7 +31,7 @@ def task_rows(found: Mapping[str, Any]) -> dict[str, str]:
     if any("exact" in row for row in items):
         rows["exact border"] = "\n".join(border_table(items))
     if any("overlap" in row for row in found["tasks"]):
-        rows["in training"] = "\n".join(overlap_table(found["tasks"]))
+        rows["in training"] = "\n".join(overlap_table(named))
     rows |= {f"{row['task']} left out": reasons(row) for row in items if row["left_out"]}
     changed = [path for row in found["tasks"] for path in row["changed_data"]]
     if changed:
@@ -136,7 +139,7 @@ def markdown_rows(found: Mapping[str, Any]) -> Iterator[str]:
     yield "| task | metric | value | acc_norm (characters) | acc_bytes | stderr | n | texts seen |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for row in found["tasks"]:
-        name = " ".join(row["task"].split()).replace("|", "\\|")
+        name = visible(os.fsencode(row["task"])).replace("|", "\\|")
         seen = f"{row['overlap']['texts_seen']:,}" if "overlap" in row else "unknown"
         if row["kind"] == "text":
             prefix = "pseudo_" if "pseudo_byte_ppl" in row else ""
@@ -147,6 +150,17 @@ def markdown_rows(found: Mapping[str, Any]) -> Iterator[str]:
             numbers = [share(row, key) for key in ("acc", "acc_norm", "acc_bytes", "acc_error")]
             cells = [name, "acc", *numbers, f"{row['items']:,}"]
         yield f"| {' | '.join(cells)} | {seen} |".replace("–", "")
+
+
+def markdown_notes(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield notes on the Markdown table: items left out, changed data, missing data."""
+    left = [row for row in found["tasks"] if row.get("left_out")]
+    notes = [f"- {visible(os.fsencode(row['task']))}: left out {reasons(row)}" for row in left]
+    notes += [f"- changed data: {path}" for row in found["tasks"] for path in row["changed_data"]]
+    notes += [f"- no data: {name}" for name in found["missing"]]
+    if notes:
+        yield ""
+        yield from notes
 
 
 def listed(tasks: Sequence[Row]) -> Iterator[str]:

@@ -18,6 +18,8 @@ from .texts import TEXT_TASKS
 # All tasks, in the order in which they are scored and printed.
 TASKS = (*TEXT_TASKS, *BLIMP_TASKS, *QUESTION_TASKS, *ARITHMETIC_TASKS)
 BY_NAME = {task.name: task for task in sorted(TASKS, key=lambda task: task.context)}
+# Characters of an unknown name that are shown.
+MAX_NAME = 80
 # Names of several tasks at once; `all` is each task whose data are there.
 ALL = "all"
 SUITES = {
@@ -80,5 +82,5 @@ def chosen_tasks(names: Sequence[str]) -> tuple[Task, ...]:
             close = get_close_matches(name, [*BY_NAME, *SUITES], n=1)
             meant = f"did you mean `{close[0]}`? " if close else ""
             fault = f"no such task; {meant}`spike eval --tasks list` lists all tasks"
-            raise SettingError(name or "--tasks", fault)
+            raise SettingError(name[:MAX_NAME] or "--tasks", fault)
     return tuple(found.values())

@@ -93,3 +93,34 @@ def test_a_folder_that_runs_code_is_refused(transformers, tmp_path):
         with pytest.raises(SpikeError, match=message) as caught:
             open_causal_lm(path)
         assert "\n" not in str(caught.value)
+
+
+def test_weights_that_do_not_fit_the_configuration_are_named(transformers, tmp_path):
+    """transformers initialises missing weights at random, and leaves out those it does not know."""
+    from safetensors.torch import load_file, save_file
+
+    folder = write_stock_model(transformers, tmp_path / "model", "Llama")
+    weights = load_file(folder / "model.safetensors")
+    fields = json.loads((folder / "config.json").read_text())
+
+    def changed(name, tensors=weights, **values):
+        copy = shutil.copytree(folder, tmp_path / name)
+        save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+        (copy / "config.json").write_text(json.dumps(fields | values))
+        return copy
+
+    lost = next(name for name in weights if name.endswith("gate_proj.weight"))
+    fewer = {name: tensor for name, tensor in weights.items() if name != lost}
+    for path, message in [
+        (changed("fewer", fewer), f"has no weights for {lost} and 0 more; restore"),
+        (changed("layers", num_hidden_layers=fields["num_hidden_layers"] + 1), "has no weights"),
+        (changed("many", num_hidden_layers=10**9), "num_hidden_layers is 1000000000, but the f"),
+        (changed("negative", num_hidden_layers=-1), "config.json: num_hidden_layers is -1"),
+        (changed("context", max_position_embeddings=-5), "max_position_embeddings is -5"),
+    ]:
+        with pytest.raises(SpikeError, match=message) as caught:
+            open_causal_lm(path)
+        assert "\n" not in str(caught.value)
+    more = open_causal_lm(changed("more", weights | {"other.weight": torch.zeros(2)}))
+    assert more.unused_weights == ("other.weight",)
+    assert open_causal_lm(folder).unused_weights == ()

@@ -26,7 +26,8 @@ def saved(line, folder):
         assert status == 0, errors
         return place, json.loads(output)
 
-    return save
+    yield save
+    shutil.rmtree(place)  # its weights are those of runs/base, which other tests look for
 
 
 def test_scores_are_merged_by_task(saved):

@@ -204,6 +204,20 @@ def test_tables_and_markdown(line, data):
     heading, rule, row = output.splitlines()
     assert heading.count("|") == rule.count("|") == row.count("|") == 9
     assert row.startswith("| spike-arithmetic | acc | 0.")
+    status, output, errors = line("eval", "runs/base", "--tasks", "mine.jsonl", "--markdown")
+    assert output.splitlines()[3] == ""
+    assert output.splitlines()[4].startswith("- mine.jsonl: left out 5 items: ")
+
+
+def test_odd_names_and_marks_at_the_beginning(score, line, folder):
+    """A byte-order mark costs no item, and a name that is not UTF-8 or has a line end is shown."""
+    name = "odd\udcff\n.jsonl"
+    (folder / name).write_bytes(b"\xef\xbb\xbf" + json.dumps(PAIRS[0]).encode())
+    (row,) = score(tasks=name)["tasks"]
+    assert (row["items"], row["left_out"]) == (1, {})
+    status, output, errors = line("eval", "runs/base", "--tasks", name)
+    assert status == 0, errors
+    assert "odd⟨FF⟩⏎.jsonl" in output
 
 
 def test_the_list_has_every_task(line):
@@ -227,6 +241,13 @@ def test_the_list_has_every_task(line):
         (["runs/base", "--text", "held.txt", "--limit", "3"], 2, "--limit goes with --tasks"),
         (["runs/base", "--tasks", "piqa", "--stride", "3"], 2, "--stride does not go with --task"),
         (["runs/base", "held.txt", "--tasks", "piqa"], 2, "held.txt does not go with --tasks"),
+        (["runs/base", "--tasks", "mine.jsonl", "--context", "99"], 2, "99 is more than the 32 of"),
+        (["runs/base", "--tasks", "mine.jsonl", "--context", "1"], 1, "no item fits the context"),
+        (
+            ["runs/base", "--tasks", "piqa", "--exclude-overlap", "--no-overlap"],
+            2,
+            "leave out --no",
+        ),
         (["runs/base", "--tasks", "piqa", "--resume"], 2, "--resume continues the file of --item"),
         (["runs/base", "--tasks", "piqa", "--markdown", "--json"], 2, "leave one out"),
         (["runs/base", "--tasks", "only-broken.jsonl"], 1, "no item to score (1 no label, 1 an em"),
